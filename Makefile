@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+# Builds build/ipclua (the host) and build/ipc.so (the module for stock Lua 5.4), tests, installs.
+# `make help` lists the targets. Settings first: each can be given on the command line.
+# The objects are shared by both products: compiled -fPIC, everything hidden but luaopen_ipc.
+
+BUILD    ?= build
+LUA      ?= lua5.4
+BUSTED   ?= /usr/bin/busted
+SPEC     ?= spec
+PREFIX   ?= /usr/local
+BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib/lua/5.4
+DOCDIR   ?= $(PREFIX)/share/doc/ipclua
+TYPESDIR ?= $(PREFIX)/share/ipclua/types
+JOBS     ?= $(shell nproc)
+CFLAGS   ?= -O2 -g
+LUA_LIB  ?= -l:liblua5.4.a
+LUA_CFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or \
+	$(shell pkg-config --cflags lua5.4 2>/dev/null),-I/usr/include/lua5.4))
+
+# SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; CI=1 or WERROR=1; V=1 shows commands
+san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
+warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
+flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
+	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS)
+# the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
+hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
+sold   := -shared -Wl,-z,nodelete
+oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
+libs   := -lm -ldl -lpthread
+
+folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
+core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
+host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c)))
+embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
+suite   = $(LUA) scripts/tools/suite.lua
+Q      := $(if $(filter-out 0,$(V)),,@)
+say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
+
+.PHONY: all packages demo check test sanitize lint floors bench sweep install uninstall clean help FORCE
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
+
+$(BUILD)/ipclua: $(core) $(host)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) -o $@ $^ $(hostld) $(libs)
+
+$(BUILD)/ipc.so: $(core)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(sold) -o $@ $^ $(libs)
+
+$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embed.h: $(embed)
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LUA) scripts/tools/embed.lua scripts/ipc > $@
+
+$(BUILD)/.flags: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' > $@
+
+packages: build/.packages ## install what is missing of scripts/tools/packages
+
+build/.packages: scripts/tools/packages
+	$(Q)scripts/tools/install-packages
+	$(Q)mkdir -p $(@D) && touch $@
+
+demo: packages ## count words over real files on every CPU (FILES="a b" for your own)
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(BUILD)/ipclua scripts/examples/wordcount.lua $(FILES)
+
+check: all ## build, then the specs under ipclua: the fast loop (SPEC=file for one)
+	$(Q)IPCLUA=$(CURDIR)/$(BUILD)/ipclua $(BUILD)/ipclua $(BUSTED) $(SPEC)
+
+test: packages ## everything: packages, -Werror, lint, floors, specs, sanitizers, sweep, rock
+	$(Q)$(suite) test
+
+sanitize: packages ## the specs under ASan+UBSan and under TSan
+	$(Q)$(suite) sanitize
+
+lint: all ## luacheck; every public name has a stub and a heading in doc/
+	$(Q)$(suite) lint
+
+floors: ## no include runs up or sideways between the floors
+	$(Q)$(LUA) scripts/tools/floors.lua
+
+bench: packages ## side by side with lua5.4, cqueues, luv and others
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(BUILD)/ipclua scripts/bench/run.lua
+
+sweep: packages ## out of memory at every single allocation (long)
+	$(Q)$(suite) sweep
+
+install: all ## into PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TYPESDIR)
+	install -m 755 $(BUILD)/ipclua $(DESTDIR)$(BINDIR)/ipclua
+	install -m 755 $(BUILD)/ipc.so $(DESTDIR)$(LIBDIR)/ipc.so
+	install -m 644 types/ipc.lua $(DESTDIR)$(TYPESDIR)/ipc.lua
+	install -m 644 README.md LICENSE $(wildcard doc/*.md) $(DESTDIR)$(DOCDIR)
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(LIBDIR)/ipc.so
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(PREFIX)/share/ipclua
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
+
+-include $(core:.o=.d) $(host:.o=.d)

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Helpers of all classes, see bind.h. Floor 4.
+ */
+#include "bind.h"
+#include "loop/signal.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static char anchors;
+
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait)
+{
+	luaL_newmetatable(L, name);
+	luaL_setfuncs(L, meta, 0);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	if (wait) {
+		lua_pushstring(L, wait);
+		lua_setfield(L, -2, "__wait");
+	}
+	lua_pop(L, 1);
+}
+
+/* The table of methods stays reachable as __methods. */
+void il_fields(lua_State *L, const char *name, lua_CFunction index)
+{
+	luaL_getmetatable(L, name);
+	lua_getfield(L, -1, "__index");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__methods");
+	lua_pushcclosure(L, index, 1);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}
+
+int il_fail(lua_State *L, int err, const char *format, ...)
+{
+	va_list args;
+	lua_pushnil(L);
+	va_start(args, format);
+	lua_pushvfstring(L, format, args);
+	va_end(args);
+	lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), strerror(err));
+	lua_replace(L, -2);
+	lua_pushinteger(L, err);
+	return 3;
+}
+
+int il_word(lua_State *L, const char *word)
+{
+	lua_pushnil(L);
+	lua_pushstring(L, word);
+	return 2;
+}
+
+lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
+{
+	lua_Integer n = luaL_checkinteger(L, arg);
+	if (n < low || n > high)
+		luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
+						      (LUAI_UACINT)high, (LUAI_UACINT)n));
+	return n;
+}
+
+int il_check_signal(lua_State *L, int arg)
+{
+	int number = 0;
+	if (lua_type(L, arg) == LUA_TSTRING) {
+		number = il_signal_number(lua_tostring(L, arg));
+		if (!number)
+			luaL_argerror(L, arg, lua_pushfstring(L, "no signal is named '%s'", lua_tostring(L, arg)));
+	} else {
+		lua_Integer n = luaL_checkinteger(L, arg);
+		if (n < 1 || n > 64 || !il_signal_name((int)n))
+			luaL_argerror(L, arg, lua_pushfstring(L, "no signal has the number %I", (LUAI_UACINT)n));
+		number = (int)n;
+	}
+	return number;
+}
+
+int il_option(lua_State *L, int arg, const char *name)
+{
+	if (lua_isnoneornil(L, arg)) {
+		lua_pushnil(L);
+		return LUA_TNIL;
+	}
+	luaL_checktype(L, arg, LUA_TTABLE);
+	return lua_getfield(L, arg, name);
+}
+
+int il_anchor(lua_State *L, int index)
+{
+	index = lua_absindex(L, index);
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors) != LUA_TTABLE) {
+		lua_pop(L, 1);
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
+	}
+	lua_pushvalue(L, index);
+	int anchor = luaL_ref(L, -2);
+	lua_pop(L, 1);
+	return anchor;
+}
+
+void il_unanchor(lua_State *L, int *anchor)
+{
+	if (*anchor == LUA_NOREF || !lua_checkstack(L, 3))
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	luaL_unref(L, -1, *anchor);
+	lua_pop(L, 1);
+	*anchor = LUA_NOREF;
+}
+
+bool il_push_anchored(lua_State *L, int anchor)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawgeti(L, -1, anchor);
+	lua_replace(L, -2);
+	return !lua_isnil(L, -1);
+}
+
+void il_push_lua_half(lua_State *L, const char *module, const char *name)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
+	lua_getfield(L, -1, module);
+	lua_getfield(L, -1, name);
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+}

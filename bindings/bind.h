@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every class needs: one way to register, one way to fail. Each class has a file that declares here its
+ * function open, which registers it and adds its constructors to the table at the top of the stack.
+ * Floor 4.
+ */
+#ifndef IL_BIND_H
+#define IL_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Registers a class. `wait` names the method that ipc.select uses for the bare object, or is NULL; `meta` may hold
+ * __gc and __close and so on. Leaves the stack as it was. */
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait);
+
+/* nil, "what: reason", errno. */
+int il_fail(lua_State *L, int err, const char *format, ...);
+
+/* nil, word: an outcome that the caller must expect. */
+int il_word(lua_State *L, const char *word);
+
+/* An integer argument within limits. Raises. */
+lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
+
+/* A signal by name or number at arg. Raises. */
+int il_check_signal(lua_State *L, int arg);
+
+/* A field of the options table at arg (none or nil: no options); pushes it, returns its type. Raises if no table. */
+int il_option(lua_State *L, int arg, const char *name);
+
+/* For a class with fields beside its methods: __index becomes the function, with the table of methods as its upvalue. */
+void il_fields(lua_State *L, const char *name, lua_CFunction index);
+
+struct il_siginfo;
+/* Pushes {name=, number=, pid=, uid=, value=}. */
+void il_push_siginfo(lua_State *L, const struct il_siginfo *info);
+
+/* Raises if the signal can be sent only; returns its number. */
+int il_check_catchable(lua_State *L, int number, int arg);
+
+/* References that keep a userdata alive while the loop knows it. */
+int il_anchor(lua_State *L, int index);
+void il_unanchor(lua_State *L, int *anchor);
+bool il_push_anchored(lua_State *L, int anchor);
+
+/* Pushes the function of the Lua half: field `name` of module "ipc.`module`". */
+void il_push_lua_half(lua_State *L, const char *module, const char *name);
+
+void il_task_open(lua_State *L);
+void il_timer_open(lua_State *L);
+void il_signal_open(lua_State *L);
+void il_signal_trap_open(lua_State *L);
+void il_stream_channel_open(lua_State *L);
+void il_process_open(lua_State *L);
+
+/* A stream for Lua: pushes an ipc.StreamChannel with the options at `options`, to be given its stream afterwards. */
+struct il_stream;
+struct il_channel;
+struct il_channel *il_channel_push(lua_State *L, int options);
+void il_channel_attach(struct il_channel *c, struct il_stream *s);
+uint32_t il_channel_max(const struct il_channel *c);
+
+/* In a forked child: the parent's end of another child's channel. */
+void il_channel_abandon(struct il_channel *c);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * luaopen_ipc: the classes, then the Lua halves, which are embedded. One Lua state of a process can have the module at a
+ * time, for signals and the loop belong to the process.
+ * Floor 4.
+ */
+#include "module.h"
+#include "bind.h"
+#include "embed.h"
+#include "loop/loop.h"
+#include "loop/pool.h"
+#include "loop/process.h"
+#include "loop/signal.h"
+#include "loop/timer.h"
+#include "sched/coroutine.h"
+#include "sched/interrupt.h"
+#include "sched/task.h"
+
+static char module;
+
+static int dispatch(lua_State *L)
+{
+	il_signal_drain();
+	il_timers_expire();
+	il_events_run(L);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* ipc.signals_async([on]): whether handlers and timers may interrupt code that does not wait; returns what it was. */
+static int signals_async(lua_State *L)
+{
+	bool was = il_async;
+	if (!lua_isnoneornil(L, 1)) {
+		luaL_checktype(L, 1, LUA_TBOOLEAN);
+		il_async = lua_toboolean(L, 1);
+		il_preempt();
+	}
+	lua_pushboolean(L, was);
+	return 1;
+}
+
+static int stats(lua_State *L)
+{
+	const struct {
+		const char *name;
+		lua_Integer value;
+	} counters[] = {
+		{ "tasks", il_sched.tasks },
+		{ "alive", il_sched.alive },
+		{ "switches", il_sched.switches },
+		{ "timers", il_loop.timers.count },
+		{ "deadlines", il_loop.deadlines.count },
+		{ "threads", il_pool_threads() },
+		{ "signals_lost", il_signals_lost },
+	};
+	lua_createtable(L, 0, 8);
+	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+		lua_pushinteger(L, counters[i].value);
+		lua_setfield(L, -2, counters[i].name);
+	}
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "dispatch", dispatch }, { "signals_async", signals_async }, { "stats", stats }, { NULL, NULL },
+};
+
+/* The state is closing: nothing may point into it any more. */
+static int fini(lua_State *L)
+{
+	(void)L;
+	if (!il_sched.open)
+		return 0;
+	il_sched_forget();
+	il_interrupt_fini();
+	il_signal_fini();
+	il_loop_fini();
+	return 0;
+}
+
+/* Each Lua half gets (ipc, core): the module and what only the halves may call. */
+static void load_halves(lua_State *L, int ipc)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
+	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++) {
+		const struct il_embed *e = &il_embedded[i];
+		lua_pushfstring(L, "=%s", e->name);
+		if (luaL_loadbufferx(L, e->source, e->size, lua_tostring(L, -1), "t") != LUA_OK)
+			lua_error(L);
+		lua_pushvalue(L, ipc);
+		luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+		lua_call(L, 2, 1);
+		lua_setfield(L, -3, e->name);
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+static void constants(lua_State *L)
+{
+	lua_pushliteral(L, "ipc " IL_VERSION);
+	lua_setfield(L, -2, "_VERSION");
+	lua_pushboolean(L, 1);
+	lua_setfield(L, -2, "SIGNALS_ASYNC");
+	lua_pushlightuserdata(L, NULL); /* lua-cjson's null is the same */
+	lua_setfield(L, -2, "null");
+	il_coroutine_open(L);
+	lua_setfield(L, -2, "coroutine");
+}
+
+int luaopen_ipc(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module) == LUA_TTABLE)
+		return 1;
+	if (il_sched.open)
+		return luaL_error(L, "ipc is loaded in another Lua state of this process");
+	lua_newtable(L); /* its finaliser is the last: it was made first */
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, fini);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	luaL_ref(L, LUA_REGISTRYINDEX);
+	il_loop_init();
+	lua_newtable(L);
+	il_task_open(L);
+	il_timer_open(L);
+	il_signal_open(L);
+	il_signal_trap_open(L);
+	il_stream_channel_open(L);
+	il_process_open(L);
+	luaL_setfuncs(L, functions, 0);
+	constants(L);
+	load_halves(L, lua_gettop(L));
+	il_sched_open(L);
+	il_interrupt_open(L);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &module);
+	return 1;
+}

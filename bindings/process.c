@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Process: a forked child that runs a Lua function, with a channel to it.
+ * Floor 4.
+ */
+#include "loop/process.h"
+#include "base/clock.h"
+#include "bind.h"
+#include "loop/signal.h"
+#include "loop/stream.h"
+#include "sched/await.h"
+#include "sched/host.h"
+#include "sched/interrupt.h"
+#include "sched/task.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLASS "ipc.Process"
+
+/* After close() has sent TERM. */
+static const int64_t GRACE = 5 * IL_SECOND;
+
+struct process {
+	struct il_process p;
+	struct il_channel *channel; /* the user value */
+	int anchor;                 /* kept until it has ended, so that it is reaped */
+	bool inherited;             /* made by a parent of this process: inert */
+};
+
+static struct process *check_process(lua_State *L)
+{
+	return luaL_checkudata(L, 1, CLASS);
+}
+
+static struct process *check_own(lua_State *L)
+{
+	struct process *p = check_process(L);
+	if (p->inherited)
+		luaL_error(L, "process %d is a child of another process", (int)p->p.pid);
+	return p;
+}
+
+static void ended(struct il_process *p)
+{
+	il_unanchor(il_sched.main, &il_container_of(p, struct process, p)->anchor);
+}
+
+static void inherit(struct il_process *p)
+{
+	struct process *process = il_container_of(p, struct process, p);
+	process->inherited = true;
+	il_channel_abandon(process->channel);
+}
+
+static int message_handler(lua_State *L)
+{
+	const char *text = luaL_tolstring(L, 1, NULL);
+	luaL_traceback(L, L, text, 1);
+	return 1;
+}
+
+static int run_child(lua_State *L)
+{
+	lua_call(L, lua_gettop(L) - 1, 0);
+	return il_host_run(L);
+}
+
+/* The child's whole life: the function, then its tasks, then the end, without going back into the parent's frames.
+ * Stack: function, channel, arguments. */
+static _Noreturn void live(lua_State *L)
+{
+	lua_pushcfunction(L, message_handler);
+	lua_insert(L, 1);
+	lua_pushcfunction(L, run_child);
+	lua_insert(L, 2);
+	int status = lua_pcall(L, lua_gettop(L) - 2, 0, 1);
+	if (status != LUA_OK)
+		lua_writestringerror("ipc: process %s\n", lua_tostring(L, -1));
+	il_host_shutdown(L);
+	bool failed = fflush(NULL) != 0;
+	_exit(status != LUA_OK || il_host_failed() || failed ? 1 : 0);
+}
+
+/* Stack: function, arguments. */
+static int process(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	struct il_stream *pair[2];
+	bool child;
+	lua_pushnil(L);
+	int none = lua_gettop(L);
+	struct process *p = lua_newuserdatauv(L, sizeof *p, 1);
+	*p = (struct process){ .anchor = LUA_NOREF };
+	il_process_init(&p->p);
+	p->p.on_end = ended;
+	luaL_setmetatable(L, CLASS);
+	p->channel = il_channel_push(L, none);
+	lua_setiuservalue(L, -2, 1);
+	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
+	luaL_checkstack(L, LUA_MINSTACK, NULL);
+	p->anchor = il_anchor(L, none + 1);
+	int err = il_stream_pair(pair, il_channel_max(inner));
+	if (!err && (err = il_process_fork(&p->p, &child))) {
+		il_stream_abandon(pair[0]);
+		il_stream_abandon(pair[1]);
+	}
+	if (err) {
+		il_unanchor(L, &p->anchor);
+		return il_fail(L, err, "cannot start a process");
+	}
+	il_channel_attach(child ? inner : p->channel, pair[child]);
+	if (!child) {
+		il_stream_abandon(pair[1]);
+		lua_settop(L, none + 1);
+		return 1;
+	}
+	il_host_after_fork(L);
+	il_stream_abandon(pair[0]);
+	p->inherited = true;
+	il_process_after_fork(inherit);
+	il_process_unblock();
+	lua_insert(L, 2);
+	lua_settop(L, none); /* function, channel, arguments: nil, process and channel have gone */
+	live(L);
+}
+
+static int wait_push(lua_State *L, struct il_op *op)
+{
+	struct il_process *p = op->source;
+	if (op->err)
+		return il_word(L, "closed");
+	if (p->err)
+		return il_fail(L, p->err, "the end of process %d is not known", (int)p->pid);
+	if (!p->signalled && p->code == 0)
+		lua_pushboolean(L, 1);
+	else
+		lua_pushnil(L);
+	lua_pushstring(L, p->signalled ? "signal" : "exit");
+	lua_pushinteger(L, p->code);
+	return 3;
+}
+
+static const struct il_await_type wait_type = {
+	{ "process wait", il_process_wait_attempt, il_process_wait_start, il_process_wait_cancel }, wait_push,
+};
+
+static int process_wait(lua_State *L)
+{
+	return il_await(L, &wait_type, &check_own(L)->p, 0, 2);
+}
+
+static int process_signal(lua_State *L)
+{
+	struct process *p = check_own(L);
+	int number = il_check_signal(L, 2), err = il_process_signal(&p->p, number);
+	if (err == ESRCH)
+		return il_fail(L, err, "process %d has ended", (int)p->p.pid);
+	if (err)
+		return il_fail(L, err, "cannot send SIG%s to process %d", il_signal_name(number), (int)p->p.pid);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* The steps of close, for the Lua half: `await` is false where nothing can wait. */
+static int process_reap(lua_State *L)
+{
+	struct process *p = check_process(L);
+	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : GRACE;
+	if (p->inherited || p->p.ended)
+		return 0;
+	if (il_sched.current ? lua_isyieldable(L) && L == il_running : !il_sched.turning) {
+		lua_settop(L, 1);
+		return il_await_shielded(L, &wait_type, &p->p, 0, il_time_add(il_now(), grace));
+	}
+	il_process_wait_blocking(&p->p, grace);
+	return 0;
+}
+
+static int process_ended(lua_State *L)
+{
+	struct process *p = check_process(L);
+	lua_pushboolean(L, p->inherited || p->p.ended);
+	return 1;
+}
+
+/* Collected with the state, while the process runs on. */
+static int process__gc(lua_State *L)
+{
+	struct process *p = check_process(L);
+	if (!p->inherited)
+		il_process_fini(&p->p);
+	return 0;
+}
+
+static int process__index(lua_State *L)
+{
+	struct process *p = check_process(L);
+	const char *key = lua_tostring(L, 2);
+	if (key && strcmp(key, "pid") == 0) {
+		lua_pushinteger(L, p->p.pid);
+	} else if (key && strcmp(key, "channel") == 0) {
+		lua_getiuservalue(L, 1, 1);
+	} else {
+		lua_settop(L, 2);
+		lua_rawget(L, lua_upvalueindex(1));
+	}
+	return 1;
+}
+
+static int process__tostring(lua_State *L)
+{
+	struct process *p = check_process(L);
+	lua_pushfstring(L, CLASS " (pid %d, %s)", (int)p->p.pid,
+			p->inherited ? "of another process" : p->p.ended ? "ended" : "running");
+	return 1;
+}
+
+static int closed(lua_State *L, int status, lua_KContext context)
+{
+	(void)L;
+	(void)status;
+	(void)context;
+	return 0;
+}
+
+static int process_close(lua_State *L)
+{
+	check_process(L);
+	il_push_lua_half(L, "ipc.process", "close");
+	lua_pushvalue(L, 1);
+	lua_callk(L, 1, 0, 0, closed);
+	return 0;
+}
+
+static const luaL_Reg methods[] = {
+	{ "wait", process_wait }, { "signal", process_signal }, { "close", process_close }, { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", process__tostring }, { "__gc", process__gc }, { "__close", process_close }, { NULL, NULL },
+};
+
+static const luaL_Reg internals[] = { { "reap", process_reap }, { "ended", process_ended }, { NULL, NULL } };
+
+void il_process_open(lua_State *L)
+{
+	il_class(L, CLASS, methods, meta, "wait");
+	il_fields(L, CLASS, process__index);
+	lua_pushcfunction(L, process);
+	lua_setfield(L, -2, "process");
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	luaL_setfuncs(L, internals, 0);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Task and the functions of time: task, sleep, yield, now, select, run, step, stats.
+ * Floor 4.
+ */
+#include "sched/task.h"
+#include "base/clock.h"
+#include "bind.h"
+#include "loop/loop.h"
+#include "sched/await.h"
+#include "sched/host.h"
+#include "sched/interrupt.h"
+#include "sched/select.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const status_names[] = { "ready", "running", "waiting", "done", "failed", "cancelled" };
+
+static struct il_task *check_task(lua_State *L, int arg)
+{
+	return luaL_checkudata(L, arg, IL_TASK_CLASS);
+}
+
+static const char *status_name(const struct il_task *t)
+{
+	return status_names[t->status];
+}
+
+static int new_task(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	il_task_ready(il_task_new(L, lua_gettop(L) - 1));
+	return 1;
+}
+
+static bool join_attempt(struct il_op *op)
+{
+	return ((struct il_task *)op->source)->status >= IL_FINISHED;
+}
+
+static int join_start(struct il_op *op)
+{
+	il_list_add(&((struct il_task *)op->source)->joiners, &op->line);
+	return 0;
+}
+
+static bool join_cancel(struct il_op *op)
+{
+	il_list_del(&op->line);
+	return false;
+}
+
+/* The task's results are copied, since it may be joined more than once. */
+static int join_push(lua_State *L, struct il_op *op)
+{
+	struct il_task *t = op->source;
+	int n = t->status == IL_FAILED ? 1 : t->results, first = -t->results;
+	lua_pushboolean(L, t->status == IL_FINISHED);
+	if (t->status == IL_GONE) {
+		lua_pushliteral(L, "cancelled");
+		return 2;
+	}
+	if (!n)
+		return 1;
+	luaL_checkstack(L, n, "too many results");
+	if (!lua_checkstack(t->co, n))
+		return luaL_error(L, "too many results to copy");
+	for (int i = 0; i < n; i++)
+		lua_pushvalue(t->co, first);
+	lua_xmove(t->co, L, n);
+	return n + 1;
+}
+
+static const struct il_await_type join_type = { { "task join", join_attempt, join_start, join_cancel }, join_push };
+
+static int task_join(lua_State *L)
+{
+	struct il_task *t = check_task(L, 1);
+	if (t == il_sched.current)
+		return luaL_error(L, "a task cannot join itself");
+	return il_await(L, &join_type, t, 0, 2);
+}
+
+/* join that a cancelled task may still do, after it has cancelled the other: for scopes. */
+static int task_outlast(lua_State *L)
+{
+	return il_await_shielded(L, &join_type, check_task(L, 1), 0, IL_NEVER);
+}
+
+static int task_cancel(lua_State *L)
+{
+	il_task_cancel(check_task(L, 1));
+	return 0;
+}
+
+static int task_status(lua_State *L)
+{
+	lua_pushstring(L, status_name(check_task(L, 1)));
+	return 1;
+}
+
+static int task_detach(lua_State *L)
+{
+	struct il_task *t = check_task(L, 1);
+	if (!t->detached && t->status < IL_FINISHED)
+		il_sched.alive--;
+	t->detached = true;
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* A scope looks after the task's error. */
+static int task_hold(lua_State *L)
+{
+	check_task(L, 1)->held = true;
+	lua_settop(L, 1);
+	return 1;
+}
+
+/* A message about a callback that failed; the host's exit status will be 1. */
+static int report(lua_State *L)
+{
+	il_sched.failed = true;
+	lua_writestringerror("ipc: %s\n", luaL_checkstring(L, 1));
+	return 0;
+}
+
+static int task_traceback(lua_State *L)
+{
+	il_task_traceback(L, check_task(L, 1));
+	return 1;
+}
+
+static int task__tostring(lua_State *L)
+{
+	struct il_task *t = check_task(L, 1);
+	lua_pushfstring(L, "ipc.Task %I (%s)", (LUAI_UACINT)t->id, status_name(t));
+	return 1;
+}
+
+/* Only a task that has ended is collected, or all are, with the state. */
+static int task__gc(lua_State *L)
+{
+	struct il_task *t = check_task(L, 1);
+	il_wait_drop(&t->wait);
+	il_op_clear(&t->op);
+	return 0;
+}
+
+static int now(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)il_now() / 1e9);
+	return 1;
+}
+
+static int sleep_for(lua_State *L)
+{
+	luaL_checknumber(L, 1);
+	int64_t deadline = il_check_deadline(L, 1);
+	return deadline ? il_await_deadline(L, deadline) : il_await_turn(L);
+}
+
+static int fileno_of_loop(lua_State *L)
+{
+	int fd = il_loop_fileno();
+	if (fd < 0)
+		return il_fail(L, errno, "the event loop");
+	il_loop_nested(il_task_any_ready() ? 1 : il_loop_next());
+	lua_pushinteger(L, fd);
+	return 1;
+}
+
+static int current(lua_State *L)
+{
+	if (!il_sched.current || !il_task_push(L, il_sched.current))
+		lua_pushnil(L);
+	return 1;
+}
+
+struct listing {
+	int table;
+	lua_Integer n;
+};
+
+static void list_task(lua_State *L, struct il_task *t, void *arg)
+{
+	struct listing *l = arg;
+	lua_createtable(L, 0, 4);
+	lua_pushinteger(L, t->id);
+	lua_setfield(L, -2, "id");
+	lua_pushstring(L, status_name(t));
+	lua_setfield(L, -2, "status");
+	if (t->status == IL_WAITS && t->wait.state == IL_WAITING) {
+		lua_pushstring(L, !t->wait.count ? "sleep" : t->wait.count > 1 ? "select" : t->op.type->name);
+		lua_setfield(L, -2, "waiting_on");
+	}
+	il_task_where(L, t);
+	lua_setfield(L, -2, "where");
+	lua_rawseti(L, l->table, ++l->n);
+}
+
+static int by_id(lua_State *L)
+{
+	lua_getfield(L, 1, "id");
+	lua_getfield(L, 2, "id");
+	lua_pushboolean(L, lua_compare(L, -2, -1, LUA_OPLT));
+	return 1;
+}
+
+static int tasks(lua_State *L)
+{
+	lua_newtable(L);
+	struct listing l = { .table = lua_gettop(L) };
+	il_task_each(L, list_task, &l);
+	lua_getglobal(L, "table");
+	if (lua_istable(L, -1) && lua_getfield(L, -1, "sort") == LUA_TFUNCTION) {
+		lua_pushvalue(L, l.table);
+		lua_pushcfunction(L, by_id);
+		lua_call(L, 2, 0);
+	}
+	lua_settop(L, l.table);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "join", task_join },     { "cancel", task_cancel }, { "status", task_status },
+	{ "detach", task_detach }, { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { "__gc", task__gc }, { NULL, NULL } };
+
+static const luaL_Reg functions[] = {
+	{ "task", new_task },       { "now", now },
+	{ "sleep", sleep_for },     { "yield", il_await_turn },
+	{ "select", il_select },    { "run", il_host_run },
+	{ "step", il_host_step },   { "fileno", fileno_of_loop },
+	{ "current", current },     { "tasks", tasks },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg internals[] = {
+	{ "outlast", task_outlast },
+	{ "hold", task_hold },
+	{ "report", report },
+	{ "traceback", task_traceback },
+	{ NULL, NULL },
+};
+
+void il_task_open(lua_State *L)
+{
+	il_class(L, IL_TASK_CLASS, methods, meta, "join");
+	luaL_setfuncs(L, functions, 0);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	luaL_setfuncs(L, internals, 0);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,44 @@
+-- SPDX-License-Identifier: MIT
+-- `luarocks make` builds ipc.so and the host ipclua with the Makefile and installs both into a tree.
+rockspec_format = "3.0"
+package = "ipclua"
+version = "scm-1"
+
+source = {
+  url = "git+file://.", -- luarocks make builds the tree it stands in
+}
+
+description = {
+  summary = "Everything Linux offers for processes to talk to each other, where every wait is a coroutine's wait",
+  license = "MIT",
+}
+
+supported_platforms = {"linux"}
+
+-- lua-cjson is needed at run time for JSON payloads, and is not listed: Debian's package provides it to Lua,
+-- but luarocks would not see it there and fetch a second one from the network. Elsewhere:
+-- luarocks install lua-cjson.
+dependencies = {
+  "lua >= 5.4, < 5.5",
+}
+
+build = {
+  type = "make",
+  build_target = "all",
+  install_target = "install",
+  build_variables = {
+    CFLAGS = "$(CFLAGS)",
+    LUA = "$(LUA)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+  },
+  install_variables = {
+    LUA = "$(LUA)",
+    CFLAGS = "$(CFLAGS)",
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    PREFIX = "$(PREFIX)",
+    BINDIR = "$(BINDIR)",
+    LIBDIR = "$(LIBDIR)",
+    DOCDIR = "$(PREFIX)/doc",
+    TYPESDIR = "$(PREFIX)/types",
+  },
+}

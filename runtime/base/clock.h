@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Time: int64 nanoseconds of CLOCK_MONOTONIC; a deadline is an absolute time, IL_NEVER is none. Sums saturate, and
+ * seconds are rounded up when they become nanoseconds, so that no wait ends early.
+ * Floor 0: knows nothing.
+ */
+#ifndef IL_BASE_CLOCK_H
+#define IL_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+#define IL_NEVER INT64_MAX
+#define IL_SECOND INT64_C(1000000000)
+
+int64_t il_now(void);
+
+/* Seconds (not negative, not NaN) as nanoseconds, IL_NEVER for what is over 290 years. */
+int64_t il_nanoseconds(double seconds);
+
+/* a + b for a, b >= 0, IL_NEVER if that is more than fits. */
+int64_t il_time_add(int64_t a, int64_t b);
+
+struct timespec il_timespec(int64_t ns);
+
+#endif

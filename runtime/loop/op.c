@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Operations and waits, see op.h. Floor 1.
+ */
+#include "loop/op.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
+{
+	il_op_clear(op);
+	il_list_init(&op->line);
+	op->type = type;
+	op->wait = NULL;
+	op->source = source;
+	op->arg = arg;
+	op->err = 0;
+	op->begun = op->once = false;
+}
+
+void il_op_clear(struct il_op *op)
+{
+	if (op->owned)
+		free(op->data);
+	op->data = NULL;
+	op->size = 0;
+	op->owned = false;
+}
+
+/* Takes every operation but the winner out of its line. An operation that has gone too far to be taken back wins instead
+ * of a timeout; only one that waits alone can be in that position, select asks for no such operation. */
+static void settle(struct il_wait *w, int winner)
+{
+	assert(w->state == IL_WAITING);
+	il_heap_del(&il_loop.deadlines, &w->deadline);
+	w->state = IL_DONE;
+	w->winner = winner;
+	for (uint32_t i = 0; i < w->count; i++)
+		if ((int)i != winner && w->ops[i].type->cancel(&w->ops[i]) && winner == IL_TIMEOUT)
+			w->winner = (int)i;
+}
+
+void il_op_finish(struct il_op *op, int err)
+{
+	struct il_wait *w = op->wait;
+	op->err = err;
+	settle(w, (int)(op - w->ops));
+	w->wake(w);
+}
+
+void il_op_finish_all(struct il_list *line, int err)
+{
+	while (!il_list_empty(line)) {
+		struct il_op *op = il_container_of(line->next, struct il_op, line);
+		il_list_del(&op->line);
+		il_op_finish(op, err);
+	}
+}
+
+int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline)
+{
+	int err = 0;
+	w->ops = ops;
+	w->state = IL_WAITING;
+	w->deadline.place = 0;
+	for (w->count = 0; w->count < count && !err && w->state == IL_WAITING; w->count++) {
+		ops[w->count].wait = w;
+		err = ops[w->count].type->start(&ops[w->count]);
+		if (err)
+			break;
+	}
+	if (!err && w->state == IL_WAITING && deadline != IL_NEVER)
+		err = il_heap_add(&il_loop.deadlines, &w->deadline, deadline);
+	if (err)
+		il_wait_drop(w);
+	return err;
+}
+
+void il_wait_end(struct il_wait *w, int why)
+{
+	if (w->state != IL_WAITING)
+		return;
+	settle(w, why);
+	w->wake(w);
+}
+
+void il_wait_drop(struct il_wait *w)
+{
+	if (w->state == IL_WAITING)
+		settle(w, IL_CANCELLED);
+	w->state = IL_IDLE;
+}

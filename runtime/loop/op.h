@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one door through which everything waits. A primitive (a stream, a timer, a task's end) offers operations; a wait
+ * is one flow of control that is blocked on one or several of them, with a deadline. A wait ends exactly
+ * once: one operation finishes, or the deadline passes, or it is cancelled; the other operations have then left
+ * their lines before anyone else runs, so nothing is granted to who has already gone.
+ * Floor 1: no lua.h. Completions only mark; who waited builds its results later.
+ */
+#ifndef IL_LOOP_OP_H
+#define IL_LOOP_OP_H
+
+#include "base/heap.h"
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct il_op;
+
+struct il_op_type {
+	const char *name;               /* as ipc.tasks() shows it: "channel receive" */
+	bool (*attempt)(struct il_op *);  /* tries without waiting; true: it is done (op->err, op->data) */
+	int (*start)(struct il_op *);   /* joins the line of its source; 0, or errno and it is not in the line */
+	bool (*cancel)(struct il_op *); /* leaves the line; true: it had gone too far and counts as done */
+};
+
+struct il_op {
+	struct il_list line;           /* its place among those who wait for the same source */
+	const struct il_op_type *type;
+	struct il_wait *wait;          /* who waits */
+	void *source;                  /* what it waits for */
+	int64_t arg;                   /* what it asks: the type's business */
+	void *data;                    /* payload, in or out */
+	size_t size;
+	int err;                       /* 0 or errno, once done */
+	bool owned;                    /* data is malloc'ed and the op's to free */
+	bool once;                     /* nobody will wait: the attempt must look, not rely on a call of the loop */
+	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
+};
+
+enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
+enum { IL_TIMEOUT = -1, IL_CANCELLED = -2 };
+
+struct il_wait {
+	struct il_heap_item deadline; /* place among the loop's deadlines */
+	uint8_t state;                /* enum il_wait_state */
+	int winner;                   /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
+	uint32_t count;
+	struct il_op *ops;
+	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
+};
+
+/* An operation ready for attempt or start. */
+void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg);
+
+/* Frees what the operation still owns. */
+void il_op_clear(struct il_op *op);
+
+/* The source is done with the operation and has taken it out of its line. */
+void il_op_finish(struct il_op *op, int err);
+
+/* Finishes every operation in a line with err: the source is closing. */
+void il_op_finish_all(struct il_list *line, int err);
+
+/* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
+int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);
+
+/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it; harmless on one that is not waiting. */
+void il_wait_end(struct il_wait *w, int why);
+
+/* Ends it without a wake-up: whoever waited is no more. */
+void il_wait_drop(struct il_wait *w);
+
+#endif

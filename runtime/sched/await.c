@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting, see await.h. A coroutine that waits yields one value, the address of WAITING, which nobody else can make;
+ * what resumes coroutines (task.c, coroutine.c) passes it on towards the task.
+ * Floor 3.
+ */
+#include "sched/await.h"
+#include "base/clock.h"
+#include "sched/interrupt.h"
+#include "sched/task.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+
+static const char WAITING;
+
+struct il_collector *il_collector;
+
+bool il_is_waiting(lua_State *co)
+{
+	return lua_gettop(co) > 0 && lua_touserdata(co, -1) == (const void *)&WAITING;
+}
+
+int64_t il_check_deadline(lua_State *L, int arg)
+{
+	if (lua_isnoneornil(L, arg))
+		return IL_NEVER;
+	luaL_checktype(L, arg, LUA_TNUMBER);
+	double seconds = lua_tonumber(L, arg);
+	luaL_argcheck(L, seconds >= 0, arg, "timeout must be seconds, not negative");
+	return seconds > 0 ? il_time_add(il_now(), il_nanoseconds(seconds)) : 0;
+}
+
+static int timed_out(lua_State *L)
+{
+	lua_pushnil(L);
+	lua_pushliteral(L, "timeout");
+	return 2;
+}
+
+static int cancelled(lua_State *L)
+{
+	lua_pushliteral(L, "cancelled");
+	return lua_error(L);
+}
+
+/* For il_await_many the function that pushes is not in the type of the operation but in the wait's owner. */
+typedef int push_function(lua_State *L, struct il_op *op);
+
+static int results(lua_State *L, struct il_wait *w, push_function *push)
+{
+	w->state = IL_IDLE;
+	if (w->winner == IL_TIMEOUT)
+		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
+	if (w->winner == IL_CANCELLED)
+		return cancelled(L);
+	struct il_op *op = &w->ops[w->winner];
+	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
+}
+
+static int resumed(lua_State *L, int status, lua_KContext push)
+{
+	struct il_task *t = il_sched.current;
+	(void)status;
+	if (!t || t->wait.state != IL_DONE)
+		return luaL_error(L, "a coroutine that waits was resumed by something else than what it waits for");
+	return results(L, &t->wait, (push_function *)push);
+}
+
+static int turn_until_done(lua_State *L)
+{
+	while (il_sched.main_wait.state == IL_WAITING)
+		il_turn(L, IL_NEVER);
+	return 0;
+}
+
+/* The main chunk cannot be suspended: it runs the loop on top of itself until it has what it waits for. */
+static int wait_on_main(lua_State *L, push_function *push)
+{
+	lua_State *running = il_running;
+	il_sched.turning = true;
+	il_running = NULL;
+	lua_pushcfunction(L, turn_until_done);
+	int status = lua_pcall(L, 0, 0, 0);
+	il_sched.turning = false;
+	il_running = running;
+	il_preempt();
+	if (status != LUA_OK) {
+		il_wait_drop(&il_sched.main_wait);
+		return lua_error(L);
+	}
+	return results(L, &il_sched.main_wait, push);
+}
+
+static int suspend(lua_State *L, push_function *push)
+{
+	if (!il_sched.current)
+		return wait_on_main(L, push);
+	lua_pushlightuserdata(L, (void *)&WAITING);
+	return lua_yieldk(L, 1, (lua_KContext)push, resumed);
+}
+
+/* Raises where nothing can wait: better now than after something has been started. */
+static void check_may_wait(lua_State *L, const struct il_task *t)
+{
+	if (!t) {
+		if (il_sched.turning)
+			luaL_error(L, "cannot wait here: the loop is running already (a finaliser or a hook?)");
+	} else if (!lua_isyieldable(L)) {
+		luaL_error(L, "cannot wait inside a callback of a function that Lua cannot suspend "
+			      "(table.sort, string.gsub, a finaliser)");
+	} else if (L != il_running) {
+		luaL_error(L, "cannot wait in a coroutine that was resumed by stock coroutine.resume or "
+			      "coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
+	}
+}
+
+static struct il_wait *own_wait(void)
+{
+	return il_sched.current ? &il_sched.current->wait : &il_sched.main_wait;
+}
+
+static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
+{
+	int err = il_wait_start(own_wait(), ops, count, deadline);
+	if (err) {
+		lua_pushnil(L);
+		lua_pushfstring(L, "cannot wait: %s", strerror(err));
+		lua_pushinteger(L, err);
+		return 3;
+	}
+	return suspend(L, push);
+}
+
+static int await(lua_State *L, const struct il_await_type *type, struct il_op prototype, int64_t deadline,
+		 bool shielded)
+{
+	struct il_task *t = il_sched.current;
+	struct il_op *op;
+	if (il_collector && il_collector->L == L) {
+		op = il_collector->op;
+		il_collector->taken = true;
+	} else {
+		if (t && t->cancelled && !shielded)
+			return cancelled(L);
+		if (own_wait()->state != IL_IDLE)
+			check_may_wait(L, t);
+		op = t ? &t->op : &il_sched.main_op;
+	}
+	il_op_init(op, &type->op, prototype.source, prototype.arg);
+	op->data = prototype.data;
+	op->size = prototype.size;
+	op->once = deadline == 0;
+	if (il_collector && il_collector->L == L)
+		return 0;
+	if (type->op.attempt(op) || (deadline == 0 && op->begun))
+		return type->push(L, op);
+	if (deadline == 0)
+		return timed_out(L);
+	check_may_wait(L, t);
+	return start(L, op, 1, deadline, NULL);
+}
+
+int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
+		  size_t size, int timeout)
+{
+	struct il_op prototype = { .source = source, .arg = arg, .data = data, .size = size };
+	return await(L, type, prototype, il_check_deadline(L, timeout), false);
+}
+
+int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
+{
+	return il_await_data(L, type, source, arg, NULL, 0, timeout);
+}
+
+int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
+{
+	struct il_op prototype = { .source = source, .arg = arg };
+	return await(L, type, prototype, deadline, true);
+}
+
+int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
+{
+	struct il_task *t = il_sched.current;
+	if (t && t->cancelled)
+		return cancelled(L);
+	for (uint32_t i = 0; i < count; i++) {
+		ops[i].once = deadline == 0;
+		if (ops[i].type->attempt(&ops[i]) || ops[i].begun)
+			return push(L, &ops[i]);
+	}
+	if (deadline == 0)
+		return timed_out(L);
+	check_may_wait(L, t);
+	return start(L, ops, count, deadline, push);
+}
+
+int il_await_deadline(lua_State *L, int64_t deadline)
+{
+	return il_await_many(L, NULL, 0, deadline, NULL);
+}
+
+static int turned(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	if (il_sched.current && il_sched.current->cancelled)
+		return cancelled(L);
+	return 0;
+}
+
+static int one_turn(lua_State *L)
+{
+	il_turn(L, 0);
+	return 0;
+}
+
+int il_await_turn(lua_State *L)
+{
+	struct il_task *t = il_sched.current;
+	if (t && t->cancelled)
+		return cancelled(L);
+	check_may_wait(L, t);
+	if (t) {
+		il_task_ready(t);
+		lua_pushlightuserdata(L, (void *)&WAITING);
+		return lua_yieldk(L, 1, 0, turned);
+	}
+	lua_State *running = il_running;
+	il_sched.turning = true;
+	il_running = NULL;
+	lua_pushcfunction(L, one_turn);
+	int status = lua_pcall(L, 0, 0, 0);
+	il_sched.turning = false;
+	il_running = running;
+	il_preempt();
+	return status == LUA_OK ? 0 : lua_error(L);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one way in which Lua code waits. A class describes its waiting calls as il_await_type and returns il_await(...)
+ * from the C function; timeouts, cancellation, select and the difference between a task and the main chunk are
+ * dealt with here, once.
+ * Floor 3.
+ */
+#ifndef IL_SCHED_AWAIT_H
+#define IL_SCHED_AWAIT_H
+
+#include "loop/op.h"
+
+#include <lua.h>
+#include <stdint.h>
+
+struct il_task;
+
+struct il_await_type {
+	struct il_op_type op;
+	int (*push)(lua_State *L, struct il_op *op); /* the operation is done: pushes the call's results */
+};
+
+/* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
+ * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. */
+int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout);
+int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
+		  size_t size, int timeout);
+
+/* The same, but not disturbed by a cancellation that came before: for clean-up that must be done. */
+int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
+
+/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. */
+int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline,
+		  int (*push)(lua_State *L, struct il_op *op));
+
+/* ipc.sleep(): waits for nothing until the deadline, returns nothing. */
+int il_await_deadline(lua_State *L, int64_t deadline);
+
+/* ipc.yield(): to the end of the ready line. */
+int il_await_turn(lua_State *L);
+
+/* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
+int64_t il_check_deadline(lua_State *L, int arg);
+
+/* The value on top of a coroutine that yielded in order to wait; see coroutine.c. */
+bool il_is_waiting(lua_State *co);
+
+/* Set while select asks for the operation of a case instead of having it waited for. */
+struct il_collector {
+	lua_State *L;
+	struct il_op *op;
+	bool taken;
+};
+extern struct il_collector *il_collector;
+
+#endif

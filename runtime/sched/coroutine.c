@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * coroutine.resume and coroutine.wrap, see coroutine.h. A coroutine that yielded in order to wait has WAITING on its
+ * stack (await.c); it stays there for as long as it waits, so nobody else can resume it by mistake.
+ * Floor 3.
+ */
+#include "sched/coroutine.h"
+#include "sched/await.h"
+#include "sched/interrupt.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+static int fail(lua_State *L, const char *message)
+{
+	lua_pushstring(L, message);
+	return -1;
+}
+
+static int resumed_after_wait(lua_State *L, int status, lua_KContext raises);
+
+/* Runs co with nargs of its own values; its results, or -1 and its error, are left on L. -2: it waits. */
+static int run(lua_State *L, lua_State *co, int nargs)
+{
+	lua_State *running = il_running;
+	int results;
+	il_running = co;
+	il_preempt();
+	int status = lua_resume(co, L, nargs, &results);
+	il_running = running;
+	il_preempt();
+	if (status != LUA_OK && status != LUA_YIELD) {
+		lua_xmove(co, L, 1);
+		return -1;
+	}
+	if (status == LUA_YIELD && il_is_waiting(co))
+		return -2;
+	if (!lua_checkstack(L, results + 1)) {
+		lua_pop(co, results);
+		return fail(L, "too many results to resume");
+	}
+	lua_xmove(co, L, results);
+	return results;
+}
+
+static int begin(lua_State *L, lua_State *co, int nargs)
+{
+	if (!lua_checkstack(co, nargs))
+		return fail(L, "too many arguments to resume");
+	if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
+		return fail(L, "cannot resume dead coroutine");
+	if (lua_status(co) == LUA_YIELD && il_is_waiting(co))
+		return fail(L, "cannot resume a coroutine that waits");
+	lua_xmove(L, co, nargs);
+	return run(L, co, nargs);
+}
+
+/* The results of a run as those of wrap's function: an error goes on, with the position, as in lcorolib.c. */
+static int wrap_results(lua_State *L, lua_State *co, int results)
+{
+	if (results >= 0)
+		return results;
+	int status = lua_status(co);
+	if (status != LUA_OK && status != LUA_YIELD) {
+		status = lua_resetthread(co); /* its `<close>` variables */
+		lua_xmove(co, L, 1);          /* the error that they may have replaced */
+	}
+	if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+		luaL_where(L, 1);
+		lua_insert(L, -2);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
+static int resume_results(lua_State *L, int results)
+{
+	lua_pushboolean(L, results >= 0);
+	lua_insert(L, results >= 0 ? -(results + 1) : -2);
+	return results >= 0 ? results + 1 : 2;
+}
+
+/* Gives the wait to whoever resumed us. The coroutine is at index 1 for resume, in the upvalue for wrap. */
+static int pass_on(lua_State *L, lua_State *co, lua_KContext wraps)
+{
+	lua_settop(L, wraps ? 0 : 1);
+	lua_pushlightuserdata(L, lua_touserdata(co, -1));
+	return lua_yieldk(L, 1, wraps, resumed_after_wait);
+}
+
+static int finish(lua_State *L, lua_State *co, int results, bool wraps)
+{
+	if (results == -2)
+		return pass_on(L, co, wraps);
+	return wraps ? wrap_results(L, co, results) : resume_results(L, results);
+}
+
+static int resumed_after_wait(lua_State *L, int status, lua_KContext wraps)
+{
+	lua_State *co = lua_tothread(L, wraps ? lua_upvalueindex(1) : 1);
+	(void)status;
+	lua_settop(L, wraps ? 0 : 1);
+	if (lua_status(co) != LUA_YIELD || !il_is_waiting(co)) /* closed while it waited */
+		return finish(L, co, fail(L, "cannot resume dead coroutine"), wraps);
+	lua_pop(co, 1);
+	return finish(L, co, run(L, co, 0), wraps);
+}
+
+static int coroutine_resume(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	luaL_argexpected(L, co, 1, "coroutine");
+	return finish(L, co, begin(L, co, lua_gettop(L) - 1), false);
+}
+
+static int wrapped(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+	return finish(L, co, begin(L, co, lua_gettop(L)), true);
+}
+
+static int coroutine_wrap(lua_State *L)
+{
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_State *co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_pushcclosure(L, wrapped, 1);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "resume", coroutine_resume },
+	{ "wrap", coroutine_wrap },
+	{ NULL, NULL },
+};
+
+void il_coroutine_install(lua_State *L)
+{
+	if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE)
+		luaL_setfuncs(L, functions, 0);
+	lua_pop(L, 1);
+	il_interrupt_open(L);
+}
+
+static int install(lua_State *L)
+{
+	il_coroutine_install(L);
+	return 0;
+}
+
+int il_coroutine_open(lua_State *L)
+{
+	lua_newtable(L);
+	luaL_requiref(L, LUA_COLIBNAME, luaopen_coroutine, 0);
+	for (lua_pushnil(L); lua_next(L, -2);) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		lua_rawset(L, -5);
+	}
+	lua_pop(L, 1);
+	luaL_setfuncs(L, functions, 0);
+	lua_pushcfunction(L, install);
+	lua_setfield(L, -2, "install");
+	return 1;
+}

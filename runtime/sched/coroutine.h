@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * coroutine.resume and coroutine.wrap that let a wait pass: when the coroutine waits, the resumer waits with it, up to
+ * the task, and back. To programs that do not wait they are the standard ones.
+ * Floor 3.
+ */
+#ifndef IL_SCHED_COROUTINE_H
+#define IL_SCHED_COROUTINE_H
+
+#include <lua.h>
+
+/* Puts them into the standard library. */
+void il_coroutine_install(lua_State *L);
+
+/* Pushes a table like `coroutine`, with ours, and with install(). */
+int il_coroutine_open(lua_State *L);
+
+#endif

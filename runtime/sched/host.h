@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a program that hosts Lua needs of the runtime, beside luaopen_ipc and il_coroutine_install.
+ * Floor 3.
+ */
+#ifndef IL_SCHED_HOST_H
+#define IL_SCHED_HOST_H
+
+#include "sched/coroutine.h"
+#include "sched/interrupt.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+/* A lua_CFunction: waits until no task and no timer keeps the program alive; returns true. Raises "interrupted!". */
+int il_host_run(lua_State *L);
+
+/* The C function ipc.step([timeout]): one turn; true while something is left to run. */
+int il_host_step(lua_State *L);
+
+/* A task that nobody joined has failed. */
+bool il_host_failed(void);
+
+/* Ends the tasks that are left; their <close> variables run. Before lua_close. */
+void il_host_shutdown(lua_State *L);
+
+/* Waits until the descriptor is readable; on the main state everything else goes on. Raises. */
+int il_wait_readable(lua_State *L, int fd);
+
+/* In a child that has just been forked, with all signals blocked: nothing of the parent's loop is left. */
+void il_host_after_fork(lua_State *L);
+
+#endif

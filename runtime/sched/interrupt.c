@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Signals and timers while Lua code is busy, see interrupt.h. lua_sethook is the one call of Lua that may be made in a
+ * signal handler. Hooks belong to a coroutine, so il_running must always name the one that runs; whoever
+ * switches calls il_preempt, which moves the hook along if something came in between.
+ * Floor 3.
+ */
+#include "sched/interrupt.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "loop/signal.h"
+#include "loop/timer.h"
+#include "sched/task.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Callbacks may interrupt each other to this depth; what comes beyond waits its turn. */
+enum { MAX_DEPTH = 8 };
+
+/* Timers interrupt busy code at most this often (ns); in the loop they are as exact as the kernel is. */
+static const int64_t SLICE = 500000;
+
+lua_State *volatile il_running;
+bool il_async = true;
+
+static struct il_list events = IL_LIST_INIT(events);
+static int depth;
+static volatile sig_atomic_t interrupt_asked, arming, hook_wanted;
+static bool interrupted;
+
+/* The coroutine that has our hook, and the hook it had before. */
+static struct {
+	lua_State *L;
+	lua_Hook hook;
+	int mask, count;
+} volatile armed;
+
+/* The kernel's timer: made when first needed, armed for the time `due`. */
+static struct {
+	timer_t id;
+	pid_t owner; /* a fork inherits no timers */
+	int64_t due;
+} kernel = { .due = IL_NEVER };
+
+static void hook(lua_State *L, lua_Debug *ar);
+
+static void disarm(void)
+{
+	lua_State *L = armed.L;
+	if (!L)
+		return;
+	armed.L = NULL;
+	if (lua_gethook(L) == hook)
+		lua_sethook(L, armed.hook, armed.mask, armed.count);
+}
+
+static void arm(lua_State *L)
+{
+	if (armed.L == L && lua_gethook(L) == hook)
+		return;
+	arming = 1; /* a signal handler that comes now leaves it to us */
+	atomic_signal_fence(memory_order_seq_cst);
+	disarm();
+	armed.hook = lua_gethook(L);
+	armed.mask = lua_gethookmask(L);
+	armed.count = lua_gethookcount(L);
+	armed.L = L;
+	lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+	atomic_signal_fence(memory_order_seq_cst);
+	arming = 0;
+}
+
+/* Async-signal-safe: something is to be done as soon as Lua can be interrupted. */
+static void notify(void)
+{
+	lua_State *L = il_running;
+	hook_wanted = 1;
+	if (L && !arming && (il_async || interrupt_asked))
+		arm(L);
+}
+
+/* The hook may have been inherited by a coroutine made while it was set: there it only takes itself away. */
+static void hook(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	if (L == armed.L)
+		disarm();
+	else
+		lua_sethook(L, armed.hook, armed.mask, armed.count);
+	hook_wanted = 0;
+	il_check_interrupt(L);
+	if (!il_async)
+		return;
+	il_signal_drain();
+	il_timers_expire();
+	il_events_run(L);
+}
+
+void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event *))
+{
+	il_list_init(&e->node);
+	e->active = false;
+	e->run = run;
+}
+
+void il_event_post(struct il_event *e)
+{
+	if (il_list_empty(&e->node))
+		il_list_add(&events, &e->node);
+}
+
+void il_event_withdraw(struct il_event *e)
+{
+	il_list_del(&e->node);
+}
+
+bool il_events_due(void)
+{
+	return !il_list_empty(&events);
+}
+
+static struct il_event *next_event(void)
+{
+	for (struct il_list *l = events.next; l != &events; l = l->next) {
+		struct il_event *e = il_container_of(l, struct il_event, node);
+		if (!e->active)
+			return e;
+	}
+	return NULL;
+}
+
+static int run_events(lua_State *L)
+{
+	struct il_event *e;
+	while ((e = next_event()))
+		if (e->run(L, e))
+			il_event_post(e);
+	return 0;
+}
+
+void il_events_run(lua_State *L)
+{
+	if (il_list_empty(&events) || depth >= MAX_DEPTH)
+		return;
+	depth++;
+	lua_pushcfunction(L, run_events);
+	int status = lua_pcall(L, 0, 0, 0);
+	depth--;
+	if (status != LUA_OK)
+		lua_error(L);
+}
+
+static bool kernel_timer(void)
+{
+	struct sigevent how = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = IL_SIGNAL_TIMER };
+	if (kernel.owner == il_loop.pid)
+		return true;
+	kernel.due = IL_NEVER;
+	how._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	if (timer_create(CLOCK_MONOTONIC, &how, &kernel.id))
+		return false;
+	kernel.owner = il_loop.pid;
+	return true;
+}
+
+static void kernel_arm(int64_t due)
+{
+	struct itimerspec when = { 0 };
+	if (!kernel_timer())
+		return;
+	if (due != IL_NEVER)
+		when.it_value = il_timespec(due > 0 ? due : 1);
+	timer_settime(kernel.id, TIMER_ABSTIME, &when, NULL);
+	kernel.due = due;
+}
+
+static void timer_signal(int number)
+{
+	(void)number;
+	kernel.due = IL_NEVER;
+	notify();
+}
+
+static bool own_handler(void)
+{
+	static pid_t installed;
+	struct sigaction sa = { .sa_handler = timer_signal, .sa_flags = SA_RESTART | SA_ONSTACK };
+	if (installed == il_loop.pid)
+		return true;
+	sigfillset(&sa.sa_mask);
+	if (sigaction(IL_SIGNAL_TIMER, &sa, NULL))
+		return false;
+	installed = il_loop.pid;
+	return true;
+}
+
+void il_preempt(void)
+{
+	lua_State *L = il_running;
+	if (hook_wanted && L && (il_async || interrupt_asked))
+		arm(L);
+	int64_t due = il_heap_min(&il_loop.timers);
+	if (due < kernel.due && L && il_async) {
+		int64_t soonest = il_now() + SLICE;
+		due = due > soonest ? due : soonest;
+		if (due < kernel.due && own_handler())
+			kernel_arm(due);
+	}
+}
+
+void il_preempt_idle(bool blocks)
+{
+	disarm();
+	hook_wanted = 0;
+	if (blocks && kernel.due < il_heap_min(&il_loop.timers))
+		kernel_arm(IL_NEVER);
+}
+
+void il_interrupt_request(void)
+{
+	interrupt_asked = 1;
+	notify();
+	il_loop_wake();
+}
+
+bool il_interrupted(void)
+{
+	return interrupted;
+}
+
+/* A task that is interrupted fails; the main chunk is told too, so the request stands until it has been. */
+void il_check_interrupt(lua_State *L)
+{
+	if (!interrupt_asked)
+		return;
+	if (!il_sched.current)
+		interrupt_asked = 0;
+	interrupted = true;
+	luaL_error(L, "interrupted!");
+}
+
+void il_interrupt_open(lua_State *L)
+{
+	if (!il_running)
+		il_running = L;
+	il_signal_notify = notify;
+}
+
+void il_interrupt_after_fork(void)
+{
+	disarm();
+	il_list_init(&events);
+	depth = 0;
+	interrupt_asked = hook_wanted = 0;
+	kernel.owner = 0;
+	kernel.due = IL_NEVER;
+}
+
+void il_interrupt_fini(void)
+{
+	disarm();
+	il_signal_notify = NULL;
+	il_running = NULL;
+	if (kernel.owner == il_loop.pid && kernel.owner)
+		timer_delete(kernel.id);
+	kernel.owner = 0;
+	kernel.due = IL_NEVER;
+	il_list_init(&events);
+}

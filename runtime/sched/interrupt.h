@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Signals and timers while Lua code is busy. A signal handler sets a hook on the coroutine that runs; the hook runs
+ * what has come due. An event is something due that needs Lua: a listener or a timer's function. Events run in the
+ * hook, in the loop's turns and in ipc.dispatch(), each as a task of its own.
+ * Floor 3.
+ */
+#ifndef IL_SCHED_INTERRUPT_H
+#define IL_SCHED_INTERRUPT_H
+
+#include "base/list.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+struct il_event {
+	struct il_list node;
+	bool active; /* its last call runs and has not waited: the next one has to */
+	/* Starts one call (il_task_call); raises before anything happened, or not at all. True: call again, more is due. */
+	bool (*run)(lua_State *L, struct il_event *e);
+};
+
+/* The Lua thread that runs now; NULL in the loop. Read by signal handlers. */
+extern lua_State *volatile il_running;
+
+/* False: events wait for the loop's turns and ipc.dispatch(). */
+extern bool il_async;
+
+void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event *));
+
+/* Something is due. Cannot fail. */
+void il_event_post(struct il_event *e);
+void il_event_withdraw(struct il_event *e);
+
+/* Runs what is due. Raises out of memory, and "interrupted!". */
+void il_events_run(lua_State *L);
+bool il_events_due(void);
+
+/* To be called whenever other Lua code begins to run than before, and when a timer was added: sees to it that the hook
+ * and the kernel's timer are where they have to be. */
+void il_preempt(void);
+
+/* Before the loop asks the kernel; `blocks`: it may stay there, so no timer of ours should wake it. */
+void il_preempt_idle(bool blocks);
+
+/* Async-signal-safe: what runs, or the main chunk's wait, raises "interrupted!". */
+void il_interrupt_request(void);
+bool il_interrupted(void);
+void il_check_interrupt(lua_State *L);
+
+/* The host's main state, before the module is loaded. */
+void il_interrupt_open(lua_State *L);
+void il_interrupt_after_fork(void);
+void il_interrupt_fini(void);
+
+#endif

@@ -1,0 +1,80 @@
+-- SPDX-License-Identifier: MIT
+-- Runs every scenario of spec/support/oom under a host whose allocator fails at the n-th call, for each n
+-- or for a number of points spread evenly: `lua5.4 oom.lua build/oom/ipclua [points]`. A scenario is a small
+-- script that must end in success, or with a Lua error that is said and status 1: never with a signal, a
+-- hang, a leak or silence. The host is built with ASan, which looks for the leaks.
+
+local host = assert(arg[1], "usage: oom.lua HOST [points]")
+local points = tonumber(arg[2])
+local lanes = tonumber(io.popen("nproc"):read("l")) or 1
+-- 1: one failure, for C code; 3: Lua collects garbage and tries again; 0: nothing is given any more
+local WIDTHS = {1, 3, 0}
+local report = os.tmpname()
+local DONE = "@@ ended "
+
+local function start(script, at, width)
+  local command = "env IPC_OOM_AT=%d IPC_OOM_WIDTH=%d ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=halt_on_error=1 "
+    .. "timeout -k 1 20 %s %s </dev/null 2>&1; printf '\\n%s%%d' $?"
+  return io.popen(command:format(at, width, host, script, DONE))
+end
+
+local function verdict(output)
+  local text, status = output:match("^(.*)\n" .. DONE .. "(%d+)$")
+  status = tonumber(status)
+  if not status then return "no status", output end
+  if text:find("Sanitizer", 1, true) or text:find("runtime error:", 1, true) then return "sanitizer", text end
+  if status == 124 or status == 137 then return "hangs", text end
+  if status ~= 0 and status ~= 1 then return "ends with status " .. status, text end
+  if status == 1 and not text:find("%S") then return "fails without a word", text end
+end
+
+-- how many calls the script makes when none fails
+local function calls(script)
+  os.remove(report)
+  os.execute(("IPC_OOM_REPORT=%s %s %s </dev/null >/dev/null 2>&1"):format(report, host, script))
+  local file = io.open(report)
+  local n = file and file:read("n")
+  if file then file:close() end
+  return n or error(script .. ": the host left no count of its allocations")
+end
+
+local runs, faults = 0, 0
+
+local function sweep(name, script, first, last)
+  local step = points and math.max(1, (last - first) // points) or 1
+  for _, width in ipairs(WIDTHS) do
+    local batch = {}
+    local function finish()
+      for _, entry in ipairs(batch) do
+        local fault, text = verdict(entry.pipe:read("a"))
+        entry.pipe:close()
+        runs = runs + 1
+        if fault then
+          faults = faults + 1
+          print(("%s: IPC_OOM_AT=%d IPC_OOM_WIDTH=%d: %s"):format(name, entry.at, width, fault))
+          print((text:gsub("[^\n]+", "  | %0")))
+        end
+      end
+      batch = {}
+    end
+    for at = first, last, step do
+      batch[#batch + 1] = {at = at, pipe = start(script, at, width)}
+      if #batch == lanes then finish() end
+    end
+    finish()
+  end
+end
+
+local empty = os.tmpname()
+local base = calls(empty)
+sweep("start", empty, 1, base)
+for script in io.popen("LC_ALL=C ls spec/support/oom/*.lua"):lines() do
+  local total = calls(script)
+  -- what comes before the script is the same for all, and was swept above
+  sweep(script, script, math.max(1, base - 20), total)
+  print(("%s: %d allocations"):format(script, total - base))
+end
+os.remove(empty)
+os.remove(report)
+print(("out of memory: %d runs, %d faults"):format(runs, faults))
+os.exit(runs > 0 and faults == 0)

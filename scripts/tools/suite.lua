@@ -1,0 +1,180 @@
+-- SPDX-License-Identifier: MIT
+-- Runs the parts of the test suite one after the other, shows their output and adds up: the last line is
+-- "N passed, N failed", alone, and the exit status says the same. Runs under stock Lua, which no fault of
+-- ours can break. A part of specs counts busted's tests; any other part counts as one. A busted that
+-- crashes, hangs, or runs no test at all is a failure.
+--   lua5.4 suite.lua test | sanitize | lint | sweep
+
+local cwd = assert(io.popen("pwd")):read("l")
+local build = os.getenv("BUILD") or "build"
+local stock = os.getenv("LUA") or "lua5.4"
+local busted = os.getenv("BUSTED") or "/usr/bin/busted"
+local spec = os.getenv("SPEC") or "spec"
+local DONE = "@@ part ended with status "
+-- what does not fit a sanitizer: slow; nosan = looks at time, memory or system calls;
+-- busy = a signal has to interrupt code that never waits, which TSan puts off until it does
+local TAGS = {address = "slow,nosan", thread = "slow,nosan,busy"}
+
+local results = {}
+
+local function clock()
+  local file = assert(io.open("/proc/uptime"))
+  local seconds = file:read("n")
+  file:close()
+  return seconds
+end
+
+-- Shows the output as it comes; returns the exit status and the output. The shell says when the command has
+-- ended: waiting for the end of the pipe would wait for every stray process that inherited it.
+local function run(command, seconds)
+  local pipe = assert(io.popen(("{ timeout -k 5 %d %s; } </dev/null 2>&1; printf '\\n%s%%d\\n' $?")
+    :format(seconds, command, DONE)))
+  local lines, status = {}, nil
+  for line in pipe:lines() do
+    status = line:match("^" .. DONE .. "(%d+)$")
+    if status then break end
+    lines[#lines + 1] = line
+    print(line)
+    io.stdout:flush()
+  end
+  pipe:close()
+  return math.tointeger(status) or 255, table.concat(lines, "\n")
+end
+
+local function why(status)
+  if status == 124 or status == 137 then return "ran out of time, or was killed" end
+  if status > 128 then return "died of signal " .. status - 128 end
+  return "exit status " .. status
+end
+
+local function record(name, started, result)
+  result.name, result.seconds = name, clock() - started
+  results[#results + 1] = result
+  if result.why then print(("suite: %s: %s"):format(name, result.why)) end
+  return result.failed == 0
+end
+
+local function title(name)
+  print("\n== " .. name)
+  return clock()
+end
+
+local function part(name, command, seconds)
+  local started = title(name)
+  local status = run(command, seconds or 120)
+  return record(name, started, status == 0 and {passed = 1, failed = 0}
+    or {passed = 0, failed = 1, why = why(status)})
+end
+
+local function count(output)
+  local found
+  for ok, bad, err, pending in output:gmatch("(%d+) success%a* / (%d+) failures? / (%d+) errors? / (%d+) pending") do
+    found = {passed = tonumber(ok), failed = bad + err, pending = tonumber(pending)}
+  end
+  return found
+end
+
+-- the specs below `where`, run by `command`; `logs`: where a sanitizer leaves its reports
+local function specs(name, command, where, logs)
+  local started = title(name)
+  if logs then os.execute(("rm -f %s.*"):format(logs)) end
+  local status, output = run(command .. " " .. where, 170)
+  local result = count(output) or {passed = 0, failed = 0, why = "busted gave no summary: " .. why(status)}
+  if not result.why and result.failed == 0 then
+    if status ~= 0 then result.why = why(status) end
+    if result.passed == 0 then result.why = "no test was run" end
+  end
+  if result.why then result.failed = result.failed + 1 end
+  -- a process that a spec started reports into its own file; under strace LSan can only give up
+  local found = logs and io.popen(("grep -L 'does not work under ptrace' %s.* 2>/dev/null"):format(logs)):read("a")
+  if found and found ~= "" then
+    os.execute("cat " .. found:gsub("\n", " "))
+    result.failed, result.why = result.failed + 1, "the sanitizer reports the above"
+  end
+  return record(name, started, result)
+end
+
+local function make(name, arguments)
+  -- a make of its own: what the calling make hands down (-j, -n) is not for this one
+  return part(name, "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory -j$(nproc) "
+    .. arguments .. " all", 170)
+end
+
+local function host_specs()
+  local host = ("%s/%s/ipclua"):format(cwd, build)
+  return specs("specs under ipclua", ("env IPCLUA=%s %s %s"):format(host, host, busted), spec)
+end
+
+local function stock_specs()
+  return specs("specs under " .. stock, ("env IPCLUA='%s/%s/ipclua' LUA_CPATH='%s/%s/?.so;;' %s %s")
+    :format(cwd, build, cwd, build, stock, busted), spec)
+end
+
+local function sanitized(kind, where)
+  local short = kind == "thread" and "tsan" or "asan"
+  local san = kind == "thread" and "thread" or "address,undefined"
+  local folder = cwd .. "/build/" .. short
+  if not make(short .. " build", ("BUILD=build/%s SAN=%s CFLAGS='-O1 -g'"):format(short, san)) then return end
+  local common = ("log_path=%s/log:exitcode=99"):format(folder)
+  local options = kind == "thread"
+    and ("TSAN_OPTIONS=%s:die_after_fork=0"):format(common)
+    or ("ASAN_OPTIONS=%s:detect_leaks=1 UBSAN_OPTIONS=%s:print_stacktrace=1:halt_on_error=1"):format(common, common)
+  -- TSan's shadow memory wants the addresses where it expects them; a container may forbid to say so
+  local steady = kind == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
+  specs("specs under " .. short, ("env IPC_SANITIZE=%s IPCLUA=%s/ipclua %s %s%s/ipclua %s --exclude-tags=%s")
+    :format(kind, folder, options, steady, folder, busted, TAGS[kind]), where, folder .. "/log")
+end
+
+local function lint()
+  part("luacheck", "luacheck -q --no-color .")
+  part("names", ("%s/ipclua scripts/tools/lint.lua"):format(build))
+  part("floors", stock .. " scripts/tools/floors.lua")
+end
+
+local function sweep(points)
+  if not os.execute("ls spec/support/oom/*.lua >/dev/null 2>&1") then return end
+  if not make("oom build", "BUILD=build/oom OOM=1 SAN=address,undefined CFLAGS='-O1 -g'") then return end
+  part("out of memory", ("%s scripts/tools/oom.lua build/oom/ipclua %s"):format(stock, points), points == "" and 36000)
+end
+
+local suites = {}
+
+function suites.test()
+  if not make("build", "WERROR=1") then return end
+  lint()
+  host_specs()
+  stock_specs()
+  sanitized("address", spec)
+  sanitized("thread", spec == "spec" and "spec/runtime" or spec)
+  sweep("30")
+  part("rock", "scripts/tools/rock")
+end
+
+function suites.sanitize()
+  sanitized("address", spec)
+  sanitized("thread", spec)
+end
+
+function suites.lint() lint() end
+function suites.sweep() sweep("") end
+
+local suite = suites[arg[1]]
+if not suite then error("usage: suite.lua test|sanitize|lint|sweep") end
+suite()
+
+print("\n== summary")
+local passed, failed = 0, 0
+for _, result in ipairs(results) do
+  passed, failed = passed + result.passed, failed + result.failed
+  print(("%-24s %5d passed %4d failed %4d pending %7.1f s"):format(
+    result.name, result.passed, result.failed, result.pending or 0, result.seconds))
+end
+local total = ("%d passed, %d failed"):format(passed, failed)
+-- for .ci/run, which says it once more below what make has to say about a failure
+local file = io.open("build/total", "w")
+if file then
+  file:write(total, "\n")
+  file:close()
+end
+print(total)
+os.exit(failed == 0 and passed > 0)

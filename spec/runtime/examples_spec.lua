@@ -1,0 +1,245 @@
+-- SPDX-License-Identifier: MIT
+-- Runs every program in scripts/examples and reads what it prints. The word count is held against
+-- a shell pipeline, and then its workers are killed and its terminal's Ctrl-C is pressed.
+-- The program under test is $IPCLUA, by default build/ipclua; the specs run from the tree's root.
+
+local program = os.getenv("IPCLUA") or "build/ipclua"
+local PATIENCE <const> = 30 -- seconds after which something that should have happened has not
+
+local function example(name)
+  return program .. " scripts/examples/" .. name .. ".lua"
+end
+
+local function output_of(command)
+  local pipe = assert(io.popen("exec 2>&1; " .. command))
+  local text = pipe:read("a")
+  local _, how, code = pipe:close()
+  return text, how .. " " .. code
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  assert(file:write(text))
+  file:close()
+  return path
+end
+
+-- What the word count must print with --all, by the tools of 1973.
+local function pipeline(files)
+  return (output_of("cat " .. files .. [[ | LC_ALL=C tr -cs 'A-Za-z' '\n' | LC_ALL=C tr A-Z a-z |
+    grep -v '^$' | LC_ALL=C sort | LC_ALL=C uniq -c]]))
+end
+
+-- Processes ---------------------------------------------------------------------------------------
+
+local started = {} -- leaders of groups
+
+-- Starts a command as the leader of a group of its own. Its standard error goes into a file.
+local function start(command, errors)
+  local pipe = assert(io.popen(("exec setsid sh -c 'echo $$; exec %s 2>%s'"):format(command, errors)))
+  local pid = pipe:read("n", "l")
+  started[#started + 1] = pid
+  return pipe, pid
+end
+
+local function contents(path)
+  local file = io.open(path, "r")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- The state and the parent of a process, or nil when there is no such process.
+local function state_of(pid)
+  local stat = contents("/proc/" .. pid .. "/stat")
+  if not stat then return nil end
+  local state, parent = stat:match(".*%) (%a) (%d+)")
+  return state, tonumber(parent)
+end
+
+local function children_of(parent)
+  local found = {}
+  for name in output_of("ls /proc"):gmatch("%d+") do
+    local state, its_parent = state_of(name)
+    if its_parent == parent and state ~= "Z" then found[#found + 1] = tonumber(name) end
+  end
+  return found
+end
+
+local function seconds()
+  return tonumber(contents("/proc/uptime"):match("%S+"))
+end
+
+-- There is no event for what /proc shows: asks until it is so, and fails when patience has run out.
+local function eventually(what, question)
+  local deadline = seconds() + PATIENCE
+  repeat
+    local answer = question()
+    if answer then return answer end
+  until seconds() > deadline
+  error("did not come about: " .. what, 2)
+end
+
+-- A worker of `parent` that is not `former`.
+local function worker_of(parent, former)
+  return eventually("a worker of " .. parent, function()
+    for _, pid in ipairs(children_of(parent)) do
+      if pid ~= former then return pid end
+    end
+  end)
+end
+
+-- A worker that has `path` open: it is in the middle of its work.
+local function worker_reading(parent, path)
+  return eventually("a worker that reads " .. path, function()
+    for _, pid in ipairs(children_of(parent)) do
+      if output_of("ls -l /proc/" .. pid .. "/fd"):find(path, 1, true) then return pid end
+    end
+  end)
+end
+
+local function kill(signal, target)
+  assert(os.execute(("kill -s %s -- %d"):format(signal, target)))
+end
+
+----------------------------------------------------------------------------------------------------
+
+describe("the example", function()
+  local prints = {
+    task = "^bread is here\nmilk is here\nhoney is here\nall of it after 0%.%d%d s\n"
+      .. "the snail\tnil\ttimeout\nthe other one tidies up\nfalse\t[^\n]*the cellar is flooded\n$",
+    select = "^served\tsoup\nserved\tfish\nserved\tcake\nhung up on\tthe bank\n"
+      .. "closing time after 3 dishes\ttick\n$",
+    timer = "^tick\t1\ntick\t2\ntick\t3\nafter 0%.%d%d s\nmissed at least three: true\nrang\n$",
+    signal = "^odd ones stop here: 1\neven ones arrive: 2\nodd ones stop here: 3\n"
+      .. "even ones arrive: 4\nUSR1 came from the child: true\ntrue\texit\t0\n$",
+    trap = "^working\nstopped by TERM\t%d+ pieces\ntrue\texit\t0\n$",
+    stream_channel = "^bread: 6%.40\nmilk: 11%.00\nnil\ttimeout\nclosed for today\n$",
+    process = "^primes below 60000:\t6057\ntrue\texit\t0\nnil\texit\t3\nnil\ttimeout\n"
+      .. "nil\tsignal\t9\n$",
+    generator = "^1\tone\n2\tby\n3\tone\n$",
+  }
+
+  for name, pattern in pairs(prints) do
+    it(name .. " prints what it says", function()
+      local text, status = output_of(example(name))
+      assert.matches(pattern, text)
+      assert.equal("exit 0", status)
+    end)
+  end
+
+  it("list above is complete", function()
+    for name in output_of("ls scripts/examples"):gmatch("(%S+)%.lua") do
+      assert.is_true(name == "wordcount" or prints[name] ~= nil, name .. " is not tried")
+    end
+  end)
+end)
+
+describe("the word count", function()
+  local folder
+  before_each(function()
+    folder = output_of("mktemp -d /tmp/ipclua-examples.XXXXXX"):match("%S+")
+  end)
+  after_each(function() -- what is left of a group has been left by a failure
+    for _, pid in ipairs(started) do os.execute("kill -s KILL -- -" .. pid .. " 2>/dev/null") end
+    started = {}
+    os.execute("rm -r " .. folder)
+  end)
+
+  it("counts the texts of the system as a shell pipeline does", function()
+    local texts = "$(find /usr/share/common-licenses -type f)"
+    assert.equal(pipeline(texts), (output_of(example("wordcount") .. " --all 2>/dev/null")))
+  end)
+
+  it("counts the same with one worker and with five", function()
+    local one = output_of(example("wordcount") .. " -j 1 --all")
+    local five = output_of(example("wordcount") .. " -j 5 --all")
+    assert.equal(one, five)
+  end)
+
+  it("prints the ten most frequent words and the totals", function()
+    local path = write(folder .. "/words", "b B a c d e f g h i j k a b 'tis")
+    local text, status = output_of(example("wordcount") .. " " .. path)
+    local first = "      3 b\n      2 a\n      1 c\n      1 d\n      1 e\n      1 f\n      1 g\n"
+      .. "      1 h\n      1 i\n      1 j\n"
+    assert.equal(first .. "1 of 1 files, 15 words, 12 different\n", text)
+    assert.equal("exit 0", status)
+  end)
+
+  it("puts words together that lie across two blocks", function()
+    -- Each word is 7 letters and a blank, shifted by one: no block of a power of two ends on one.
+    local path = write(folder .. "/words", " " .. ("kitchen "):rep(3 * (1 << 17)))
+    assert.equal(" 393216 kitchen\n", (output_of(example("wordcount") .. " --all " .. path
+      .. " 2>/dev/null")))
+  end)
+
+  it("reports a file that it cannot read, and counts the others", function()
+    local path = write(folder .. "/words", "one two")
+    local text, status = output_of(("%s %s/none %s %s"):format(example("wordcount"), folder, path,
+      folder))
+    assert.matches("wordcount: " .. folder:gsub("%p", "%%%0") .. "/none: No such file", text)
+    assert.matches("wordcount: " .. folder:gsub("%p", "%%%0") .. ": Is a directory", text)
+    assert.matches("1 of 3 files, 2 words, 2 different\n$", text)
+    assert.equal("exit 1", status)
+  end)
+
+  it("counts a file again when its worker is killed in the middle of it", function()
+    local big = write(folder .. "/big", ("the kettle is on the fire, and the cat is not\n"):rep(3e5))
+    local errors = folder .. "/errors"
+    local pipe, main = start(example("wordcount") .. " -j 2 --all " .. big .. " /etc/passwd", errors)
+    kill("KILL", worker_reading(main, big))
+    local counted = pipe:read("a")
+    assert.same({ true, "exit", 0 }, { pipe:close() })
+    assert.matches("big: its worker died %(signal 9%), counting it again", contents(errors))
+    assert.equal(pipeline(big .. " /etc/passwd"), counted)
+  end)
+
+  it("gives a file up that has taken three workers down", function()
+    -- A worker that opens a pipe nobody writes to stays there until it is killed.
+    assert(os.execute("mkfifo " .. folder .. "/trap"))
+    local words, errors = write(folder .. "/words", "one two"), folder .. "/errors"
+    local pipe, main = start(("%s -j 1 %s/trap %s"):format(example("wordcount"), folder, words),
+      errors)
+    local former
+    for _ = 1, 3 do
+      former = worker_of(main, former)
+      kill("KILL", former)
+    end
+    assert.matches("1 of 2 files, 2 words, 2 different\n$", pipe:read("a"))
+    assert.same({ nil, "exit", 1 }, { pipe:close() })
+    assert.matches("trap: its worker died %(signal 9%), given up", contents(errors))
+  end)
+
+  -- The worker has counted one file and waits for more of the second when the signal comes.
+  local function interrupt(target)
+    assert(os.execute("mkfifo " .. folder .. "/endless"))
+    local words, errors = write(folder .. "/words", "one two two"), folder .. "/errors"
+    local pipe, main = start(("%s -j 1 %s %s/endless"):format(example("wordcount"), words, folder),
+      errors)
+    local endless = assert(io.open(folder .. "/endless", "w")) -- waits until the worker reads
+    local worker = worker_of(main)
+    kill("INT", target * main)
+    local text = pipe:read("a")
+    local result = { pipe:close() }
+    endless:close()
+    assert.equal("      2 two\n      1 one\n1 of 2 files, 3 words, 2 different "
+      .. "(partial: interrupted)\n", text)
+    assert.same({ nil, "exit", 130 }, result)
+    assert.equal("", contents(errors))
+    assert.is_nil(state_of(main))
+    assert.is_nil(state_of(worker))
+  end
+
+  it("prints what it has when it is interrupted, and leaves no process", function() interrupt(1) end)
+
+  it("does the same when Ctrl-C reaches the whole group", function() interrupt(-1) end)
+
+  it("draws a bar on a terminal only", function()
+    assert.not_matches("%[#", (output_of(example("wordcount"))))
+    if os.execute("command -v script >/dev/null") then
+      local text = output_of("script -qec '" .. example("wordcount") .. "' /dev/null </dev/null")
+      assert.matches("%[#+%] 14 of 14 files", (text:gsub("%d+ of %d+", "14 of 14")))
+    end
+  end)
+end)

@@ -1,0 +1,368 @@
+---@meta ipc
+-- SPDX-License-Identifier: MIT
+-- What an editor needs to know of the module `ipc`: LuaCATS stubs of all that is public, never run.
+-- "Waits" marks the calls that may suspend a task; a timeout is in seconds, nil waits for ever and 0
+-- tries once. The pages in doc/ say more; `make lint` compares the three.
+
+---@class ipc
+---@field _VERSION string "ipc x.y.z"
+---@field SIGNALS_ASYNC boolean listeners run even while Lua code is busy; true unless set to false
+---@field null lightuserdata JSON's null
+local ipc = {}
+
+-- Tasks and time (doc/task.md) --------------------------------------------------------------------
+
+---@alias ipc.Status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+
+---A function that runs beside the others.
+---@class ipc.Task
+local Task = {}
+
+---Seconds of the monotonic clock. Does not wait.
+---@return number
+function ipc.now() end
+
+---Waits. Cancellation raises "cancelled".
+---@param seconds number 0 or more
+---@return true
+function ipc.sleep(seconds) end
+
+---Waits one turn: the other tasks that are ready run first.
+---@return true
+function ipc.yield() end
+
+---Makes a task, which starts soon, in order of creation. Does not wait.
+---@param fn function
+---@param ... any arguments for fn
+---@return ipc.Task
+function ipc.task(fn, ...) end
+
+---Waits until the task has ended; for ever by default.
+---@param timeout? number
+---@return boolean|nil ok true; false and the error or "cancelled"; nil and "timeout"
+---@return any ... the results of the task's function
+function Task:join(timeout) end
+
+---Asks the task to end: its wait raises "cancelled". Does not wait.
+---@return true
+function Task:cancel() end
+
+---Does not wait.
+---@return ipc.Status
+function Task:status() end
+
+---Does not keep the program alive any more. Does not wait.
+---@return ipc.Task
+function Task:detach() end
+
+---Cancels the task unless it has ended. Does not wait.
+function Task:close() end
+
+---@class ipc.Scope
+local Scope = {}
+
+---Waits until fn and every task of the scope have ended. The first error cancels the others and is raised.
+---@generic T
+---@param fn fun(scope: ipc.Scope): T...
+---@return T ...
+function ipc.scope(fn) end
+
+---Makes a task of the scope. Raises when the scope has ended. Does not wait.
+---@param fn function
+---@param ... any arguments for fn
+---@return ipc.Task
+function Scope:task(fn, ...) end
+
+---Waits for fn's results; when the time is over fn is cancelled. An error in fn is raised.
+---@param seconds number
+---@param fn function
+---@param ... any arguments for fn
+---@return any ... fn's results, or nil and "timeout"
+function ipc.timeout(seconds, fn, ...) end
+
+---Waits until exactly one of the cases is completed; for ever by default.
+---@param cases table objects, or { object, "method", arguments... }: a list tried in order, or with keys
+---@param timeout? number
+---@return any key of the case, or nil
+---@return any ... its results, or "timeout"
+function ipc.select(cases, timeout) end
+
+---Waits until nothing is left to run.
+---@return true
+function ipc.run() end
+
+---A descriptor that is readable when ipc.step has something to do. Does not wait.
+---@return integer
+function ipc.fileno() end
+
+---Runs what is ready; waits at most timeout seconds for it, for ever by default. Not from a task.
+---@param timeout? number
+---@return boolean more while something is left to run
+function ipc.step(timeout) end
+
+---The running task, nil on the main chunk. Does not wait.
+---@return ipc.Task?
+function ipc.current() end
+
+---@class ipc.Stats
+---@field tasks integer alive now
+---@field switches integer times a task was resumed
+---@field timers integer pending deadlines
+---@field threads integer helper threads
+---@field signals_lost integer
+
+---Counters. Does not wait.
+---@return ipc.Stats
+function ipc.stats() end
+
+---@class ipc.TaskEntry
+---@field id integer
+---@field status ipc.Status
+---@field waiting_on string?
+---@field where string? "file:line"
+
+---The tasks that have not ended. Does not wait.
+---@return ipc.TaskEntry[]
+function ipc.tasks() end
+
+---The coroutine library in a form that lets waits pass; the host has it in place.
+---@class ipc.coroutine
+ipc.coroutine = {}
+
+---As coroutine.wrap. Waits when fn does.
+---@param fn function
+---@return function
+function ipc.coroutine.wrap(fn) end
+
+---As coroutine.resume. Waits when the coroutine does.
+---@param co thread
+---@param ... any
+---@return boolean ok
+---@return any ...
+function ipc.coroutine.resume(co, ...) end
+
+---Puts these functions in place of the standard ones.
+function ipc.coroutine.install() end
+
+-- Signals (doc/signal.md) -------------------------------------------------------------------------
+
+---@class ipc.SignalInfo
+---@field name string "USR1"
+---@field number integer
+---@field pid integer? of the sender
+---@field uid integer? of the sender
+---@field value integer? sent with dispatch(pid, value)
+
+---@alias ipc.Listener fun(info: ipc.SignalInfo): boolean?
+
+---A signal to send, to handle with one function, to ignore or to wait for.
+---@class ipc.Signal
+---@field name string "USR1"
+---@field number integer
+local Signal = {}
+
+---Runs the listeners of what is pending; for programs that turned SIGNALS_ASYNC off. Does not wait.
+---@return true
+function ipc.dispatch() end
+
+---Does not wait. Raises for an unknown signal.
+---@param name string|integer "USR1", "SIGUSR1" or a number
+---@return ipc.Signal
+function ipc.signal(name) end
+
+---Has fn called for each delivery, in place of the one before. Does not wait. Raises for KILL and STOP.
+---@param fn ipc.Listener
+---@return true
+function Signal:handle(fn) end
+
+---Has the system ignore the signal. Does not wait.
+---@return true
+function Signal:ignore() end
+
+---Gives the signal its default action back. Does not wait.
+---@return true
+function Signal:default() end
+
+---Sends the signal. Does not wait.
+---@param pid integer
+---@param value? integer 32 bits, goes along with the signal
+---@return true|nil ok
+---@return string? message
+---@return integer? errno ESRCH, EPERM or EAGAIN
+function Signal:dispatch(pid, value) end
+
+---Waits for the signal, for ever by default. Collects from the first wait on.
+---@param timeout? number
+---@return ipc.SignalInfo|nil info
+---@return "timeout"|"closed"|nil
+function Signal:wait(timeout) end
+
+---Drops the function and wakes waiters with nil, "closed".
+function Signal:close() end
+
+---Several listeners on one signal, the newest first.
+---@class ipc.SignalHandler
+local SignalHandler = {}
+
+---Does not wait. Raises for an unknown signal, KILL and STOP.
+---@param name string|integer
+---@return ipc.SignalHandler
+function ipc.signal_handler(name) end
+
+---Adds a listener before those that are there; one that returns true stops the bubbling. Does not wait.
+---@param fn ipc.Listener
+---@return true
+function SignalHandler:add(fn) end
+
+---Takes a listener away. Does not wait.
+---@param fn ipc.Listener
+---@return boolean found
+function SignalHandler:remove(fn) end
+
+---Takes all its listeners away.
+function SignalHandler:close() end
+
+---A flag to end a loop by.
+---@class ipc.SignalTrap
+local SignalTrap = {}
+
+---Does not wait. Raises for an unknown signal, KILL and STOP.
+---@param name string|integer
+---@param ... string|integer
+---@return ipc.SignalTrap
+function ipc.signal_trap(name, ...) end
+
+---False, or the first signal since the last reset. Does not wait.
+---@return ipc.SignalInfo|false
+function SignalTrap:trapped() end
+
+---Waits until something is trapped, for ever by default.
+---@param timeout? number
+---@return ipc.SignalInfo|nil info
+---@return "timeout"|"closed"|nil
+function SignalTrap:wait(timeout) end
+
+---Forgets what was trapped. Does not wait.
+---@return true
+function SignalTrap:reset() end
+
+---Restores what was there before, and wakes waiters with nil, "closed".
+function SignalTrap:close() end
+
+-- Timers (doc/timer.md) ---------------------------------------------------------------------------
+
+---A drift-free clock.
+---@class ipc.Timer
+local Timer = {}
+
+---Makes and starts a timer. Does not wait. Without fn, one waits for its ticks.
+---@param seconds number the interval, above 0
+---@param fn? fun(timer: ipc.Timer, missed: integer)
+---@return ipc.Timer
+---@overload fun(fn: fun(timer: ipc.Timer, missed: integer)): ipc.Timer
+function ipc.timer(seconds, fn) end
+
+---Makes and starts a timer that calls fn once. Does not wait.
+---@param seconds number 0 or more
+---@param fn fun(timer: ipc.Timer, missed: integer)
+---@return ipc.Timer
+function ipc.after(seconds, fn) end
+
+---Waits for the next tick, for ever by default. Raises for a timer with a function.
+---@param timeout? number
+---@return integer|nil tick its number, from 1
+---@return integer|"timeout"|"closed" missed ticks since the last wait
+function Timer:wait(timeout) end
+
+---No further ticks. Does not wait.
+---@return true
+function Timer:stop() end
+
+---Starts anew from now. Does not wait.
+---@param seconds? number another interval
+---@return true
+function Timer:start(seconds) end
+
+---Does not keep the program alive any more. Does not wait.
+---@return ipc.Timer
+function Timer:detach() end
+
+---Stops it for good, and wakes waiters with nil, "closed".
+function Timer:close() end
+
+-- Channels (doc/stream_channel.md) ----------------------------------------------------------------
+
+---@class ipc.ChannelOptions
+---@field max_message? integer bytes, 16 MiB by default
+
+---One of two connected ends that carry Lua values.
+---@class ipc.StreamChannel
+local StreamChannel = {}
+
+---Does not wait.
+---@param options? ipc.ChannelOptions
+---@return ipc.StreamChannel|nil
+---@return ipc.StreamChannel|string other the other end, or what went wrong
+---@return integer? errno
+function ipc.stream_channel_pair(options) end
+
+---Waits while the system's buffer is full, for ever by default. Raises when JSON cannot carry the message.
+---@param message any
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:send(message, timeout) end
+
+---Waits for a message, for ever by default.
+---@param timeout? number
+---@return any message
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:receive(timeout) end
+
+---An iterator of receive: waits at each step, ends when the channel is closed.
+---@return fun(): any
+function StreamChannel:messages() end
+
+---The descriptor, for another loop to poll. Does not wait.
+---@return integer
+function StreamChannel:fileno() end
+
+---Closes this end, and wakes waiters with nil, "closed".
+function StreamChannel:close() end
+
+-- Processes (doc/process.md) ----------------------------------------------------------------------
+
+---A child process.
+---@class ipc.Process
+---@field pid integer
+---@field channel ipc.StreamChannel this end of the channel to the child
+local Process = {}
+
+---Forks; the child runs fn(channel, ...). Does not wait.
+---@param fn fun(channel: ipc.StreamChannel, ...)
+---@param ... any
+---@return ipc.Process|nil
+---@return string? message
+---@return integer? errno
+function ipc.process(fn, ...) end
+
+---Waits until the child has ended, for ever by default.
+---@param timeout? number
+---@return true|nil ok true for exit code 0
+---@return "exit"|"signal"|"timeout" how
+---@return integer? code the exit code, or the signal's number
+function Process:wait(timeout) end
+
+---Sends the child a signal; never another process that got its pid. Does not wait.
+---@param name string|integer
+---@return true|nil ok
+---@return string? message
+---@return integer? errno
+function Process:signal(name) end
+
+---Closes the channel; TERM, then KILL after 5 seconds.
+function Process:close() end
+
+return ipc
