@@ -68,10 +68,15 @@ static int resumed(lua_State *L, int status, lua_KContext push)
 	return results(L, &t->wait, (push_function *)push);
 }
 
+static bool main_waits(void)
+{
+	return il_sched.main_wait.state == IL_WAITING;
+}
+
 static int turn_until_done(lua_State *L)
 {
-	while (il_sched.main_wait.state == IL_WAITING)
-		il_turn(L, IL_NEVER);
+	while (main_waits())
+		il_turn(L, IL_NEVER, main_waits);
 	return 0;
 }
 
@@ -212,7 +217,7 @@ static int turned(lua_State *L, int status, lua_KContext context)
 
 static int one_turn(lua_State *L)
 {
-	il_turn(L, 0);
+	il_turn(L, 0, main_waits);
 	return 0;
 }
 

@@ -18,13 +18,18 @@
 static int turn_while_alive(lua_State *L)
 {
 	while (il_sched_alive())
-		il_turn(L, IL_NEVER);
+		il_turn(L, IL_NEVER, il_sched_alive);
 	return 0;
+}
+
+static bool always(void)
+{
+	return true;
 }
 
 static int turn_once(lua_State *L)
 {
-	il_turn(L, lua_tointeger(L, 1));
+	il_turn(L, lua_tointeger(L, 1), always);
 	return 0;
 }
 

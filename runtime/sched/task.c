@@ -340,14 +340,17 @@ static void run_ready(lua_State *L)
 	}
 }
 
-void il_turn(lua_State *L, int64_t until)
+void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 {
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	run_ready(L);
-	if (il_sched.main_wait.state == IL_DONE && il_now() - polled <= BATCH)
-		return;
-	if (ready_first || il_sched.main_wait.state == IL_DONE || il_events_due())
+	if (!wanted()) {
+		if (il_now() - polled <= BATCH)
+			return;
+		until = 0;
+	}
+	if (ready_first || il_events_due())
 		until = 0;
 	il_preempt_idle(until != 0);
 	int err = il_signal_arrived ? 0 : il_loop_poll(until);

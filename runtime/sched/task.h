@@ -71,9 +71,9 @@ bool il_task_push(lua_State *L, const struct il_task *t);
 /* Asks a task to stop. */
 void il_task_cancel(struct il_task *t);
 
-/* Runs what is ready and asks the kernel; waits for something to happen if `until` is not 0. Raises "interrupted!"
- * and out of memory. */
-void il_turn(lua_State *L, int64_t until);
+/* Runs what is ready and asks the kernel; waits there until something happens, but not beyond `until` (0: not at all)
+ * and not if wanted() has become false. Raises "interrupted!" and out of memory. */
+void il_turn(lua_State *L, int64_t until, bool (*wanted)(void));
 
 /* True while a task stands in the ready line. */
 bool il_task_any_ready(void);

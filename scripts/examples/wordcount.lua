@@ -117,7 +117,7 @@ local function report(all, files, partial)
 end
 
 local function main(args)
-  local names, workers, all = {}, tonumber(io.popen("nproc"):read("l")), false
+  local names, workers, all = {}, nil, false
   while #args > 0 do
     local word = table.remove(args, 1)
     if word == "-j" then workers = tonumber(table.remove(args, 1))
@@ -127,12 +127,13 @@ local function main(args)
   if #names == 0 then
     for name in io.popen("find " .. TEXTS .. " -type f"):lines() do names[#names + 1] = name end
   end
+  workers = math.min(workers or tonumber(io.popen("nproc"):read("l")) or 1, #names)
   for _, name in ipairs(names) do queue[#queue + 1] = { name = name, tries = 0 } end
 
   local trap <close> = ipc.signal_trap("INT", "TERM")
   local bar <close> = os.execute("test -t 2") and ipc.timer(0.1, function() draw_bar(#names) end)
   local counting = ipc.task(ipc.scope, function(scope)
-    for _ = 1, math.max(1, math.min(workers or 1, #names)) do scope:task(supervise) end
+    for _ = 1, math.max(1, workers) do scope:task(supervise) end
   end)
   local first, result, problem = ipc.select { counted = counting, signal = trap }
   if first == "signal" then

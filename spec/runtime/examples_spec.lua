@@ -81,20 +81,20 @@ local function eventually(what, question)
   error("did not come about: " .. what, 2)
 end
 
--- A worker of `parent` that is not `former`.
-local function worker_of(parent, former)
-  return eventually("a worker of " .. parent, function()
-    for _, pid in ipairs(children_of(parent)) do
-      if pid ~= former then return pid end
-    end
-  end)
+-- What a process has open, as ls shows it. A worker has the socket of its channel, which sets it
+-- apart from the commands that the program runs.
+local function open_files(pid)
+  return (output_of("ls -l /proc/" .. pid .. "/fd"))
 end
 
--- A worker that has `path` open: it is in the middle of its work.
-local function worker_reading(parent, path)
-  return eventually("a worker that reads " .. path, function()
+-- A worker of `parent` that has `something` open.
+local function worker_with(something, parent, former)
+  return eventually("a worker of " .. parent .. " with " .. something, function()
     for _, pid in ipairs(children_of(parent)) do
-      if output_of("ls -l /proc/" .. pid .. "/fd"):find(path, 1, true) then return pid end
+      local files = open_files(pid)
+      if pid ~= former and files:find("socket:", 1, true) and files:find(something, 1, true) then
+        return pid
+      end
     end
   end)
 end
@@ -188,7 +188,7 @@ describe("the word count", function()
     local big = write(folder .. "/big", ("the kettle is on the fire, and the cat is not\n"):rep(3e5))
     local errors = folder .. "/errors"
     local pipe, main = start(example("wordcount") .. " -j 2 --all " .. big .. " /etc/passwd", errors)
-    kill("KILL", worker_reading(main, big))
+    kill("KILL", worker_with(big, main))
     local counted = pipe:read("a")
     assert.same({ true, "exit", 0 }, { pipe:close() })
     assert.matches("big: its worker died %(signal 9%), counting it again", contents(errors))
@@ -203,7 +203,7 @@ describe("the word count", function()
       errors)
     local former
     for _ = 1, 3 do
-      former = worker_of(main, former)
+      former = worker_with("socket:", main, former)
       kill("KILL", former)
     end
     assert.matches("1 of 2 files, 2 words, 2 different\n$", pipe:read("a"))
@@ -218,7 +218,7 @@ describe("the word count", function()
     local pipe, main = start(("%s -j 1 %s %s/endless"):format(example("wordcount"), words, folder),
       errors)
     local endless = assert(io.open(folder .. "/endless", "w")) -- waits until the worker reads
-    local worker = worker_of(main)
+    local worker = worker_with("/endless", main)
     kill("INT", target * main)
     local text = pipe:read("a")
     local result = { pipe:close() }

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipclua, the program: lua(1) with the runtime built in. To a program that knows nothing of ipc it is lua5.4; when the
+ * main chunk has ended it goes on until no task and no timer is left.
+ * Floor 5.
+ */
+#include "module.h"
+#include "repl.h"
+#include "sched/host.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_INTERRUPTED = 130 };
+
+static const char *progname = "ipclua";
+
+/* What the command line asks for. */
+struct options {
+	bool interactive, version, run, no_environment;
+	int script; /* index in argv of the script's name, argc if there is none */
+};
+
+static void usage(const char *bad)
+{
+	lua_writestringerror("%s: ", progname);
+	if (bad[1] == 'e' || bad[1] == 'l')
+		lua_writestringerror("'%s' needs argument\n", bad);
+	else
+		lua_writestringerror("unrecognized option '%s'\n", bad);
+	lua_writestringerror("usage: %s [options] [script [args]]\n"
+			     "Available options are:\n"
+			     "  -e stat   execute string 'stat'\n"
+			     "  -i        enter interactive mode after executing 'script'\n"
+			     "  -l mod    require library 'mod' into global 'mod'\n"
+			     "  -l g=mod  require library 'mod' into global 'g'\n"
+			     "  -v        show version information\n"
+			     "  -E        ignore environment variables\n"
+			     "  -W        turn warnings on\n"
+			     "  --        stop handling options\n"
+			     "  -         stop handling options and execute stdin\n",
+			     progname);
+}
+
+static void message(const char *text)
+{
+	if (progname)
+		lua_writestringerror("%s: ", progname);
+	lua_writestringerror("%s\n", text);
+}
+
+int il_report(lua_State *L, int status)
+{
+	if (status != LUA_OK) {
+		const char *text = lua_tostring(L, -1);
+		message(text ? text : "(error object is not a string)");
+		lua_pop(L, 1);
+	}
+	return status;
+}
+
+static int message_handler(lua_State *L)
+{
+	const char *text = lua_tostring(L, 1);
+	if (!text) {
+		if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
+			return 1;
+		text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+	}
+	luaL_traceback(L, L, text, 1);
+	return 1;
+}
+
+/* The first Ctrl-C raises in Lua; a second one, if that did not help, kills. */
+static void on_interrupt(int number)
+{
+	struct sigaction fresh = { .sa_handler = SIG_DFL };
+	sigaction(number, &fresh, NULL);
+	il_interrupt_request();
+}
+
+int il_docall(lua_State *L, int nargs, int nresults)
+{
+	struct sigaction mine = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART }, old, now;
+	int base = lua_gettop(L) - nargs;
+	lua_pushcfunction(L, message_handler);
+	lua_insert(L, base);
+	sigemptyset(&mine.sa_mask);
+	sigaction(SIGINT, NULL, &old);
+	bool ours = old.sa_handler != SIG_IGN && sigaction(SIGINT, &mine, NULL) == 0;
+	int status = lua_pcall(L, nargs, nresults, base);
+	if (ours && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
+		sigaction(SIGINT, &old, NULL);
+	lua_remove(L, base);
+	return status;
+}
+
+static void print_version(void)
+{
+	lua_writestring("ipclua " IL_VERSION "  " LUA_COPYRIGHT, strlen("ipclua " IL_VERSION "  " LUA_COPYRIGHT));
+	lua_writeline();
+}
+
+static void create_arg_table(lua_State *L, char **argv, int argc, int script)
+{
+	if (script == argc)
+		script = 0; /* no script name */
+	lua_createtable(L, argc - (script + 1), script + 1);
+	for (int i = 0; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i - script);
+	}
+	lua_setglobal(L, "arg");
+}
+
+static int dochunk(lua_State *L, int status)
+{
+	if (status == LUA_OK)
+		status = il_docall(L, 0, 0);
+	return il_report(L, status);
+}
+
+static int dostring(lua_State *L, const char *text, const char *name)
+{
+	return dochunk(L, luaL_loadbuffer(L, text, strlen(text), name));
+}
+
+/* -l mod, -l global=mod */
+static int dolibrary(lua_State *L, const char *option)
+{
+	char *equals = strchr(option, '=');
+	const char *name = equals ? equals + 1 : option;
+	lua_getglobal(L, "require");
+	lua_pushstring(L, name);
+	int status = il_docall(L, 1, 1);
+	if (status == LUA_OK) {
+		lua_pushlstring(L, option, equals ? (size_t)(equals - option) : strlen(option));
+		lua_insert(L, -2);
+		lua_pushglobaltable(L);
+		lua_insert(L, -3);
+		lua_settable(L, -3);
+		lua_pop(L, 1);
+	}
+	return il_report(L, status);
+}
+
+static int push_args(lua_State *L)
+{
+	if (lua_getglobal(L, "arg") != LUA_TTABLE)
+		luaL_error(L, "'arg' is not a table");
+	int n = (int)luaL_len(L, -1);
+	luaL_checkstack(L, n + 3, "too many arguments to script");
+	for (int i = 1; i <= n; i++)
+		lua_rawgeti(L, -i, i);
+	lua_remove(L, -n - 1);
+	return n;
+}
+
+static int doscript(lua_State *L, char **argv)
+{
+	const char *name = argv[0];
+	if (strcmp(name, "-") == 0 && strcmp(argv[-1], "--") != 0)
+		name = NULL; /* stdin */
+	int status = luaL_loadfile(L, name);
+	if (status == LUA_OK)
+		status = il_docall(L, push_args(L), LUA_MULTRET);
+	return il_report(L, status);
+}
+
+/* Reads the options; returns the bad one, or NULL. */
+static const char *collect(char **argv, struct options *o)
+{
+	int i;
+	for (i = 1; argv[i]; i++) {
+		o->script = i;
+		if (argv[i][0] != '-')
+			return NULL;
+		switch (argv[i][1]) {
+		case '-':
+			if (argv[i][2])
+				return argv[i];
+			o->script = i + 1;
+			return NULL;
+		case '\0': /* '-': the script is stdin */
+			return NULL;
+		case 'E':
+			if (argv[i][2])
+				return argv[i];
+			o->no_environment = true;
+			break;
+		case 'W':
+			if (argv[i][2])
+				return argv[i];
+			break;
+		case 'i':
+			o->interactive = true; /* fall through: -i implies -v */
+			/* FALLTHROUGH */
+		case 'v':
+			if (argv[i][2])
+				return argv[i];
+			o->version = true;
+			break;
+		case 'e':
+			o->run = true;
+			/* FALLTHROUGH */
+		case 'l':
+			if (!argv[i][2] && (!argv[++i] || argv[i][0] == '-'))
+				return argv[i - 1];
+			break;
+		default:
+			return argv[i];
+		}
+	}
+	o->script = i;
+	return NULL;
+}
+
+/* Runs -e, -l and -W in their order. */
+static bool run_options(lua_State *L, char **argv, int end)
+{
+	for (int i = 1; i < end && argv[i]; i++) {
+		char option = argv[i][1];
+		if (option == 'W') {
+			lua_warning(L, "@on", 0);
+		} else if (option == 'e' || option == 'l') {
+			const char *text = argv[i] + 2;
+			if (!*text)
+				text = argv[++i];
+			if ((option == 'e' ? dostring(L, text, "=(command line)") : dolibrary(L, text)) != LUA_OK)
+				return false;
+		}
+	}
+	return true;
+}
+
+static int run_init(lua_State *L)
+{
+	const char *name = "=" LUA_INIT_VAR "_" LUA_VERSION_MAJOR "_" LUA_VERSION_MINOR;
+	const char *init = getenv(name + 1);
+	if (!init) {
+		name = "=" LUA_INIT_VAR;
+		init = getenv(name + 1);
+	}
+	if (!init)
+		return LUA_OK;
+	if (init[0] == '@')
+		return dochunk(L, luaL_loadfile(L, init + 1));
+	return dostring(L, init, name);
+}
+
+static bool run_program(lua_State *L, int argc, char **argv, const struct options *o)
+{
+	if (!run_options(L, argv, o->script))
+		return false;
+	if (o->script < argc && doscript(L, argv + o->script) != LUA_OK)
+		return false;
+	if (o->interactive) {
+		il_repl(L);
+	} else if (o->script == argc && !o->run && !o->version) {
+		if (isatty(STDIN_FILENO)) {
+			print_version();
+			il_repl(L);
+		} else if (dochunk(L, luaL_loadfile(L, NULL)) != LUA_OK) {
+			return false;
+		}
+	}
+	lua_settop(L, 0);
+	lua_pushcfunction(L, il_host_run);
+	return il_report(L, il_docall(L, 0, 0)) == LUA_OK;
+}
+
+/* The program in protected mode; returns whether all went well. */
+static int pmain(lua_State *L)
+{
+	int argc = (int)lua_tointeger(L, 1);
+	char **argv = lua_touserdata(L, 2);
+	struct options o = { .script = argc };
+	const char *bad = collect(argv, &o);
+	luaL_checkversion(L);
+	if (argv[0] && argv[0][0])
+		progname = argv[0];
+	if (bad) {
+		usage(bad);
+		return 0;
+	}
+	if (o.version)
+		print_version();
+	if (o.no_environment) {
+		lua_pushboolean(L, 1);
+		lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+	}
+	luaL_openlibs(L);
+	il_coroutine_install(L);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	lua_pushcfunction(L, luaopen_ipc);
+	lua_setfield(L, -2, "ipc");
+	create_arg_table(L, argv, argc, o.script);
+	lua_settop(L, 0);
+	lua_gc(L, LUA_GCGEN, 0, 0);
+	bool well = (o.no_environment || run_init(L) == LUA_OK) && run_program(L, argc, argv, &o);
+	lua_pushboolean(L, well);
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	lua_State *L = luaL_newstate();
+	if (!L) {
+		message("cannot create state: not enough memory");
+		return EXIT_FAILURE;
+	}
+	lua_pushcfunction(L, pmain);
+	lua_pushinteger(L, argc);
+	lua_pushlightuserdata(L, argv);
+	int status = lua_pcall(L, 2, 1, 0);
+	bool well = lua_toboolean(L, -1) && status == LUA_OK;
+	il_report(L, status);
+	il_host_shutdown(L);
+	bool failed = il_host_failed();
+	lua_close(L);
+	if (!well)
+		return il_interrupted() ? EXIT_INTERRUPTED : EXIT_FAILURE;
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The prompt of ipclua. Floor 5.
+ */
+#ifndef IL_REPL_H
+#define IL_REPL_H
+
+#include <lua.h>
+
+/* Reads, evaluates and prints until the end of the input. While the prompt waits, tasks and timers go on. */
+void il_repl(lua_State *L);
+
+/* Calls the function below its nargs arguments, with a traceback on error, and interrupted by Ctrl-C. main.c's. */
+int il_docall(lua_State *L, int nargs, int nresults);
+
+/* Prints the error at the top, if status is one, and pops it; returns status. main.c's. */
+int il_report(lua_State *L, int status);
+
+#endif
