@@ -242,10 +242,10 @@ static bool run_options(lua_State *L, char **argv, int end)
 
 static int run_init(lua_State *L)
 {
-	const char *name = "=" LUA_INIT_VAR "_" LUA_VERSION_MAJOR "_" LUA_VERSION_MINOR;
+	const char *name = "=LUA_INIT" LUA_VERSUFFIX;
 	const char *init = getenv(name + 1);
 	if (!init) {
-		name = "=" LUA_INIT_VAR;
+		name = "=LUA_INIT";
 		init = getenv(name + 1);
 	}
 	if (!init)

@@ -6,7 +6,7 @@
 
 ---@class ipc
 ---@field _VERSION string "ipc x.y.z"
----@field SIGNALS_ASYNC boolean listeners run even while Lua code is busy; true unless set to false
+---@field SIGNALS_ASYNC true listeners run even while Lua code is busy
 ---@field null lightuserdata JSON's null
 local ipc = {}
 
@@ -24,11 +24,9 @@ function ipc.now() end
 
 ---Waits. Cancellation raises "cancelled".
 ---@param seconds number 0 or more
----@return true
 function ipc.sleep(seconds) end
 
 ---Waits one turn: the other tasks that are ready run first.
----@return true
 function ipc.yield() end
 
 ---Makes a task, which starts soon, in order of creation. Does not wait.
@@ -44,7 +42,6 @@ function ipc.task(fn, ...) end
 function Task:join(timeout) end
 
 ---Asks the task to end: its wait raises "cancelled". Does not wait.
----@return true
 function Task:cancel() end
 
 ---Does not wait.
@@ -54,9 +51,6 @@ function Task:status() end
 ---Does not keep the program alive any more. Does not wait.
 ---@return ipc.Task
 function Task:detach() end
-
----Cancels the task unless it has ended. Does not wait.
-function Task:close() end
 
 ---@class ipc.Scope
 local Scope = {}
@@ -72,6 +66,9 @@ function ipc.scope(fn) end
 ---@param ... any arguments for fn
 ---@return ipc.Task
 function Scope:task(fn, ...) end
+
+---Asks every task of the scope to end. Does not wait.
+function Scope:cancel() end
 
 ---Waits for fn's results; when the time is over fn is cancelled. An error in fn is raised.
 ---@param seconds number
@@ -105,9 +102,11 @@ function ipc.step(timeout) end
 function ipc.current() end
 
 ---@class ipc.Stats
----@field tasks integer alive now
+---@field tasks integer made and not yet ended
+---@field alive integer tasks and timers that keep the program alive
 ---@field switches integer times a task was resumed
----@field timers integer pending deadlines
+---@field timers integer pending ticks
+---@field deadlines integer pending sleeps and timeouts
 ---@field threads integer helper threads
 ---@field signals_lost integer
 
@@ -161,7 +160,12 @@ function ipc.coroutine.install() end
 ---@field number integer
 local Signal = {}
 
----Runs the listeners of what is pending; for programs that turned SIGNALS_ASYNC off. Does not wait.
+---Turns the delivery into busy code off or on; returns what it was. Does not wait.
+---@param on? boolean
+---@return boolean was
+function ipc.signals_async(on) end
+
+---Runs the listeners of what is pending and the timers that are due. Does not wait.
 ---@return true
 function ipc.dispatch() end
 
@@ -184,7 +188,7 @@ function Signal:ignore() end
 function Signal:default() end
 
 ---Sends the signal. Does not wait.
----@param pid integer
+---@param pid integer a process, or -2 and less for a group
 ---@param value? integer 32 bits, goes along with the signal
 ---@return true|nil ok
 ---@return string? message
@@ -243,7 +247,7 @@ function SignalTrap:trapped() end
 function SignalTrap:wait(timeout) end
 
 ---Forgets what was trapped. Does not wait.
----@return true
+---@return ipc.SignalTrap
 function SignalTrap:reset() end
 
 ---Restores what was there before, and wakes waiters with nil, "closed".
@@ -274,25 +278,31 @@ function ipc.after(seconds, fn) end
 ---@return integer|"timeout"|"closed" missed ticks since the last wait
 function Timer:wait(timeout) end
 
----No further ticks. Does not wait.
----@return true
+---No further ticks until it is started again; waiters get nil, "closed". Does not wait.
+---@return ipc.Timer
 function Timer:stop() end
 
 ---Starts anew from now. Does not wait.
 ---@param seconds? number another interval
----@return true
+---@return ipc.Timer
 function Timer:start(seconds) end
 
 ---Does not keep the program alive any more. Does not wait.
 ---@return ipc.Timer
 function Timer:detach() end
 
----Stops it for good, and wakes waiters with nil, "closed".
+---As stop.
 function Timer:close() end
 
 -- Channels (doc/stream_channel.md) ----------------------------------------------------------------
 
+---@class ipc.Codec
+---@field encode fun(value: any): string
+---@field decode fun(text: string): any
+
 ---@class ipc.ChannelOptions
+---@field codec? "json"|"raw"|ipc.Codec "json" by default
+---@field framing? "length" 4 bytes of length before each message
 ---@field max_message? integer bytes, 16 MiB by default
 
 ---One of two connected ends that carry Lua values.

@@ -146,5 +146,4 @@ local function main(args)
   report(all, #names, first == "signal")
   return first == "signal" and 128 + result.number or failed == 0
 end
-
 os.exit(main { ... }, true)
