@@ -139,15 +139,6 @@ static int task__tostring(lua_State *L)
 	return 1;
 }
 
-/* Only a task that has ended is collected, or all are, with the state. */
-static int task__gc(lua_State *L)
-{
-	struct il_task *t = check_task(L, 1);
-	il_wait_drop(&t->wait);
-	il_op_clear(&t->op);
-	return 0;
-}
-
 static int now(lua_State *L)
 {
 	lua_pushnumber(L, (lua_Number)il_now() / 1e9);
@@ -228,7 +219,7 @@ static const luaL_Reg methods[] = {
 	{ "detach", task_detach }, { NULL, NULL },
 };
 
-static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { "__gc", task__gc }, { NULL, NULL } };
+static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { NULL, NULL } };
 
 static const luaL_Reg functions[] = {
 	{ "task", new_task },       { "now", now },

@@ -18,8 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Callbacks may interrupt each other to this depth; what comes beyond waits its turn. */
-enum { MAX_DEPTH = 8 };
+/* Callbacks interrupt other code, but not each other: what comes while one runs is next. */
+enum { MAX_DEPTH = 1 };
 
 /* Timers interrupt busy code at most this often (ns); in the loop they are as exact as the kernel is. */
 static const int64_t SLICE = 500000;
@@ -44,6 +44,7 @@ static struct {
 	timer_t id;
 	pid_t owner; /* a fork inherits no timers */
 	int64_t due;
+	bool soonest; /* it could not be armed for earlier, and so cannot later */
 } kernel = { .due = IL_NEVER };
 
 static void hook(lua_State *L, lua_Debug *ar);
@@ -204,12 +205,13 @@ void il_preempt(void)
 	if (hook_wanted && L && (il_async || interrupt_asked))
 		arm(L);
 	int64_t due = il_heap_min(&il_loop.timers);
-	if (due < kernel.due && L && il_async) {
-		int64_t soonest = il_now() + SLICE;
-		due = due > soonest ? due : soonest;
-		if (due < kernel.due && own_handler())
-			kernel_arm(due);
-	}
+	if (due >= kernel.due || !L || !il_async || (kernel.soonest && kernel.due != IL_NEVER))
+		return;
+	int64_t soonest = il_now() + SLICE;
+	kernel.soonest = due < soonest;
+	due = due > soonest ? due : soonest;
+	if (due < kernel.due && own_handler())
+		kernel_arm(due);
 }
 
 void il_preempt_idle(bool blocks)

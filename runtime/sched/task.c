@@ -15,7 +15,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { IDLE_COROUTINES = 128, LOOK_EVERY = 16 };
+enum { IDLE_COROUTINES = 128, SPARE_TASKS = 16, LOOK_EVERY = 16 };
 
 /* Tasks run for this long (ns) before the kernel is asked what else there is. */
 static const int64_t BATCH = 50000;
@@ -24,6 +24,8 @@ struct il_sched il_sched;
 
 static struct il_task *ready_first, **ready_last = &ready_first;
 static int64_t polled; /* when the kernel was last asked */
+static struct il_task *spare; /* tasks of callbacks, with their coroutines, linked by `next` */
+static int spares;
 static int idle;       /* coroutines that wait to be used again */
 static char anchors, idle_coroutines, failures; /* registry keys: their addresses */
 
@@ -209,6 +211,18 @@ static void unanchor(lua_State *L, struct il_task *t)
 	t->anchor = LUA_NOREF;
 }
 
+/* Keeps the task of a callback for the next one. */
+static bool keep_task(struct il_task *t)
+{
+	if (!t->callback || t->status != IL_FINISHED || spares >= SPARE_TASKS)
+		return false;
+	lua_settop(t->co, 0);
+	t->next = spare;
+	spare = t;
+	spares++;
+	return true;
+}
+
 /* The task has ended: tells who waits for it and lets go of it. Does not raise. */
 static void end(lua_State *L, struct il_task *t, int results)
 {
@@ -229,6 +243,8 @@ static void end(lua_State *L, struct il_task *t, int results)
 	il_op_finish_all(&t->joiners, 0);
 	if (t->ended)
 		t->ended(t);
+	if (keep_task(t))
+		return;
 	if (!results)
 		reuse(L, t);
 	unanchor(L, t);
@@ -277,9 +293,29 @@ static void resume(lua_State *L, struct il_task *t)
 		il_preempt();
 }
 
+/* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. */
+static struct il_task *reuse_task(lua_State *L, int nargs)
+{
+	struct il_task *t = spare;
+	luaL_checkstack(L, 4, NULL);
+	if (!lua_checkstack(t->co, nargs + LUA_MINSTACK / 2))
+		luaL_error(L, "not enough memory");
+	spare = t->next;
+	spares--;
+	lua_pushcfunction(t->co, body);
+	lua_xmove(L, t->co, nargs + 1);
+	il_task_push(L, t);
+	t->id = ++il_sched.tasks;
+	t->cancelled = t->held = false;
+	t->status = IL_READY;
+	il_sched.alive++;
+	return t;
+}
+
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
-	struct il_task *t = il_task_new(L, nargs);
+	struct il_task *t = spare ? reuse_task(L, nargs) : il_task_new(L, nargs);
+	t->callback = true;
 	t->ended = ended;
 	t->owner = owner;
 	t->detached = detached;
@@ -297,13 +333,14 @@ void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
 	lua_pop(L, 1);
 }
 
-bool il_task_push(lua_State *L, const struct il_task *t)
+bool il_task_push(lua_State *L, struct il_task *t)
 {
 	if (t->anchor == LUA_NOREF)
 		return false;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_rawgeti(L, -1, t->anchor);
 	lua_replace(L, -2);
+	t->callback = false;
 	return true;
 }
 
@@ -425,6 +462,8 @@ void il_sched_drop(lua_State *L, bool quietly)
 		il_task_each(L, drop, &quietly); /* those that a `__close` made meanwhile */
 	ready_first = NULL;
 	ready_last = &ready_first;
+	spare = NULL;
+	spares = 0;
 	il_sched.alive = 0;
 	il_sched.current = NULL;
 	il_sched.turning = false;
@@ -440,6 +479,8 @@ void il_sched_forget(void)
 	ready_first = NULL;
 	ready_last = &ready_first;
 	idle = 0;
+	spare = NULL;
+	spares = 0;
 }
 
 void il_task_traceback(lua_State *L, struct il_task *t)

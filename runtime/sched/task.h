@@ -34,6 +34,7 @@ struct il_task {
 	bool cancelled;           /* somebody asked it to stop */
 	bool detached;            /* does not keep the program alive */
 	bool held;                /* a scope looks after its error */
+	bool callback;            /* used again for other callbacks, unless Lua has seen it */
 };
 
 struct il_sched {
@@ -66,7 +67,7 @@ struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il
 void il_task_run(lua_State *L, struct il_task *t, struct il_event *e);
 
 /* Pushes the task's userdata; false and nothing if it has ended. */
-bool il_task_push(lua_State *L, const struct il_task *t);
+bool il_task_push(lua_State *L, struct il_task *t);
 
 /* Asks a task to stop. */
 void il_task_cancel(struct il_task *t);

@@ -96,7 +96,7 @@ end
 
 local function draw_bar(files)
   local width, done = 40, finished + failed
-  local full = width * done // files
+  local full = width * done // math.max(files, 1)
   io.stderr:write(("\r\27[K[%s%s] %d of %d files, %.1f MiB"):format(("#"):rep(full),
     ("-"):rep(width - full), done, files, bytes_read / 2^20))
 end

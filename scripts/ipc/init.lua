@@ -79,13 +79,12 @@ end
 
 function ipc.timeout(seconds, fn, ...)
   local child = core.hold(ipc.task(fn, ...))
-  local abandoned <close> = setmetatable({}, {__close = function()
-    child:cancel()
-    core.outlast(child)
-  end})
-  if child:join(seconds) == nil then
-    child:cancel()
-    core.outlast(child)
+  do
+    local _ <close> = setmetatable({}, {__close = function()
+      child:cancel()
+      core.outlast(child)
+    end})
+    child:join(seconds)
   end
   return finish(child, child:join(0))
 end

@@ -58,6 +58,12 @@ local function encode_exact(value)
   return (text:gsub(escaped .. "([^\\]*)" .. closing, "%1"))
 end
 
+local function end_of_string(text, start)
+  local at = text:find('["\\]', start + 1)
+  while at and text:sub(at, at) == "\\" do at = text:find('["\\]', at + 2) end
+  return at
+end
+
 -- the number literals of a text that a float cannot hold become marked strings; strings are passed over
 local function protect(text, mark)
   local out, at = {}, 1
@@ -68,13 +74,8 @@ local function protect(text, mark)
     if not start then break end
     out[#out + 1] = text:sub(at, start - 1)
     if text:sub(start, start) == '"' then
-      stop = start
-      repeat
-        stop = text:find('["\\]', stop + 1)
-        if not stop then return text end -- not JSON: cjson will say so
-        local escape = text:sub(stop, stop) == "\\"
-        if escape then stop = stop + 1 end
-      until not escape
+      stop = end_of_string(text, start)
+      if not stop then return text end -- not JSON: cjson will say so
       out[#out + 1] = text:sub(start, stop)
     else
       stop = select(2, text:find("^%-?[%d%.eE%+%-]*", start))
