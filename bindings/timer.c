@@ -274,7 +274,7 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", timer__tostring }, { "__gc", timer_stop }, { "__close", timer_stop }, { NULL, NULL },
+	{ "__tostring", timer__tostring }, { "__close", timer_stop }, { NULL, NULL },
 };
 
 static const luaL_Reg functions[] = { { "timer", timer }, { "after", after }, { NULL, NULL } };
