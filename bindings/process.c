@@ -10,7 +10,6 @@
 #include "loop/stream.h"
 #include "sched/await.h"
 #include "sched/host.h"
-#include "sched/interrupt.h"
 #include "sched/task.h"
 
 #include <errno.h>
@@ -165,14 +164,14 @@ static int process_signal(lua_State *L)
 	return 1;
 }
 
-/* The steps of close, for the Lua half: `await` is false where nothing can wait. */
+/* close waits for the end; for ever, or for the grace time. Where nothing can wait it blocks the process. */
 static int process_reap(lua_State *L)
 {
 	struct process *p = check_process(L);
 	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : GRACE;
 	if (p->inherited || p->p.ended)
 		return 0;
-	if (il_sched.current ? lua_isyieldable(L) && L == il_running : !il_sched.turning) {
+	if (il_may_wait(L)) {
 		lua_settop(L, 1);
 		return il_await_shielded(L, &wait_type, &p->p, 0, il_time_add(il_now(), grace));
 	}

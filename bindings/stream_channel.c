@@ -142,11 +142,13 @@ static int receive_push(lua_State *L, struct il_op *op)
 		return 1;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, c);
 	lua_insert(L, -2);
-	if (il_codec_decode(L, c->codec, -2))
+	bool decoded = il_codec_decode(L, c->codec, -2);
+	lua_remove(L, -2);
+	if (decoded)
 		return 1;
-	lua_pushfstring(L, "cannot decode a message of this channel: %s", luaL_tolstring(L, -1, NULL));
+	const char *why = luaL_tolstring(L, -1, NULL);
 	lua_pushnil(L);
-	lua_insert(L, -2);
+	lua_pushfstring(L, "cannot decode a message of this channel: %s", why);
 	return 2;
 }
 

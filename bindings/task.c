@@ -94,6 +94,25 @@ static int task_cancel(lua_State *L)
 	return 0;
 }
 
+static int closed_push(lua_State *L, struct il_op *op)
+{
+	(void)L;
+	(void)op;
+	return 0;
+}
+
+static const struct il_await_type close_type = { { "task close", join_attempt, join_start, join_cancel }, closed_push };
+
+/* Cancels and waits for the end, where something can wait. */
+static int task_close(lua_State *L)
+{
+	struct il_task *t = check_task(L, 1);
+	il_task_cancel(t);
+	if (t == il_sched.current || !il_may_wait(L))
+		return 0;
+	return il_await_shielded(L, &close_type, t, 0, IL_NEVER);
+}
+
 static int task_status(lua_State *L)
 {
 	lua_pushstring(L, status_name(check_task(L, 1)));
@@ -216,10 +235,10 @@ static int tasks(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "join", task_join },     { "cancel", task_cancel }, { "status", task_status },
-	{ "detach", task_detach }, { NULL, NULL },
+	{ "detach", task_detach }, { "close", task_close },   { NULL, NULL },
 };
 
-static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { NULL, NULL } };
+static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { "__close", task_close }, { NULL, NULL } };
 
 static const luaL_Reg functions[] = {
 	{ "task", new_task },       { "now", now },

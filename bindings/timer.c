@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #define CLASS "ipc.Timer"
+#define GUARD "ipc.timer guard"
 
 struct timer {
 	struct il_timer t;
@@ -125,6 +126,28 @@ static struct timer *push_timer(lua_State *L)
 	return t;
 }
 
+/* A timer with a function is kept while it runs, so it needs no finaliser, which would cost more than the timer. One
+ * without may be collected while a coroutine that was given up stands in its line: its user value, which refers
+ * back to it, has the finaliser. */
+static int guard__gc(lua_State *L)
+{
+	lua_getiuservalue(L, 1, 1);
+	struct timer *t = luaL_testudata(L, -1, CLASS);
+	if (t) {
+		stop(L, t);
+		il_op_finish_all(&t->waiters, ECANCELED);
+	}
+	return 0;
+}
+
+static void push_guard(lua_State *L, int timer)
+{
+	lua_newuserdatauv(L, 0, 1);
+	lua_pushvalue(L, timer);
+	lua_setiuservalue(L, -2, 1);
+	luaL_setmetatable(L, GUARD);
+}
+
 /* Stack: seconds, function or nil. */
 static int new_timer(lua_State *L, bool once)
 {
@@ -137,8 +160,11 @@ static int new_timer(lua_State *L, bool once)
 	t->once = once;
 	t->has_function = has_function;
 	lua_insert(L, 1);
-	lua_replace(L, 2);             /* timer, function */
-	lua_pushvalue(L, 2);
+	lua_replace(L, 2); /* timer, function */
+	if (has_function)
+		lua_pushvalue(L, 2);
+	else
+		push_guard(L, 1);
 	lua_setiuservalue(L, 1, 1);
 	start(L, t, interval);
 	lua_settop(L, 1);
@@ -283,4 +309,8 @@ void il_timer_open(lua_State *L)
 {
 	il_class(L, CLASS, methods, meta, "wait");
 	luaL_setfuncs(L, functions, 0);
+	luaL_newmetatable(L, GUARD);
+	lua_pushcfunction(L, guard__gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
 }

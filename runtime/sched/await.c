@@ -121,6 +121,11 @@ static void check_may_wait(lua_State *L, const struct il_task *t)
 	}
 }
 
+bool il_may_wait(lua_State *L)
+{
+	return il_sched.current ? lua_isyieldable(L) && L == il_running : !il_sched.turning;
+}
+
 static struct il_wait *own_wait(void)
 {
 	return il_sched.current ? &il_sched.current->wait : &il_sched.main_wait;

@@ -11,6 +11,7 @@
 #include "loop/op.h"
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct il_task;
@@ -38,6 +39,9 @@ int il_await_deadline(lua_State *L, int64_t deadline);
 
 /* ipc.yield(): to the end of the ready line. */
 int il_await_turn(lua_State *L);
+
+/* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
+bool il_may_wait(lua_State *L);
 
 /* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
 int64_t il_check_deadline(lua_State *L, int arg);

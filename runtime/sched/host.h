@@ -12,7 +12,7 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* A lua_CFunction: waits until no task and no timer keeps the program alive; returns true. Raises "interrupted!". */
+/* A lua_CFunction: waits until no task and no timer keeps the program alive; returns true. Raises "interrupted". */
 int il_host_run(lua_State *L);
 
 /* The C function ipc.step([timeout]): one turn; true while something is left to run. */

@@ -242,7 +242,7 @@ void il_check_interrupt(lua_State *L)
 	if (!il_sched.current)
 		interrupt_asked = 0;
 	interrupted = true;
-	luaL_error(L, "interrupted!");
+	luaL_error(L, "interrupted");
 }
 
 void il_interrupt_open(lua_State *L)

@@ -32,7 +32,7 @@ void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event 
 void il_event_post(struct il_event *e);
 void il_event_withdraw(struct il_event *e);
 
-/* Runs what is due. Raises out of memory, and "interrupted!". */
+/* Runs what is due. Raises out of memory, and "interrupted". */
 void il_events_run(lua_State *L);
 bool il_events_due(void);
 
@@ -43,7 +43,7 @@ void il_preempt(void);
 /* Before the loop asks the kernel; `blocks`: it may stay there, so no timer of ours should wake it. */
 void il_preempt_idle(bool blocks);
 
-/* Async-signal-safe: what runs, or the main chunk's wait, raises "interrupted!". */
+/* Async-signal-safe: what runs, or the main chunk's wait, raises "interrupted". */
 void il_interrupt_request(void);
 bool il_interrupted(void);
 void il_check_interrupt(lua_State *L);

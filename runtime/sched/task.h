@@ -73,7 +73,7 @@ bool il_task_push(lua_State *L, struct il_task *t);
 void il_task_cancel(struct il_task *t);
 
 /* Runs what is ready and asks the kernel; waits there until something happens, but not beyond `until` (0: not at all)
- * and not if wanted() has become false. Raises "interrupted!" and out of memory. */
+ * and not if wanted() has become false. Raises "interrupted" and out of memory. */
 void il_turn(lua_State *L, int64_t until, bool (*wanted)(void));
 
 /* True while a task stands in the ready line. */
