@@ -5,6 +5,7 @@
  * Floor 5.
  */
 #include "module.h"
+#include "options.h"
 #include "repl.h"
 #include "sched/host.h"
 
@@ -21,33 +22,6 @@
 enum { EXIT_INTERRUPTED = 130 };
 
 static const char *progname = "ipclua";
-
-/* What the command line asks for. */
-struct options {
-	bool interactive, version, run, no_environment;
-	int script; /* index in argv of the script's name, argc if there is none */
-};
-
-static void usage(const char *bad)
-{
-	lua_writestringerror("%s: ", progname);
-	if (bad[1] == 'e' || bad[1] == 'l')
-		lua_writestringerror("'%s' needs argument\n", bad);
-	else
-		lua_writestringerror("unrecognized option '%s'\n", bad);
-	lua_writestringerror("usage: %s [options] [script [args]]\n"
-			     "Available options are:\n"
-			     "  -e stat   execute string 'stat'\n"
-			     "  -i        enter interactive mode after executing 'script'\n"
-			     "  -l mod    require library 'mod' into global 'mod'\n"
-			     "  -l g=mod  require library 'mod' into global 'g'\n"
-			     "  -v        show version information\n"
-			     "  -E        ignore environment variables\n"
-			     "  -W        turn warnings on\n"
-			     "  --        stop handling options\n"
-			     "  -         stop handling options and execute stdin\n",
-			     progname);
-}
 
 static void message(const char *text)
 {
@@ -174,54 +148,6 @@ static int doscript(lua_State *L, char **argv)
 	return il_report(L, status);
 }
 
-/* Reads the options; returns the bad one, or NULL. */
-static const char *collect(char **argv, struct options *o)
-{
-	int i;
-	for (i = 1; argv[i]; i++) {
-		o->script = i;
-		if (argv[i][0] != '-')
-			return NULL;
-		switch (argv[i][1]) {
-		case '-':
-			if (argv[i][2])
-				return argv[i];
-			o->script = i + 1;
-			return NULL;
-		case '\0': /* '-': the script is stdin */
-			return NULL;
-		case 'E':
-			if (argv[i][2])
-				return argv[i];
-			o->no_environment = true;
-			break;
-		case 'W':
-			if (argv[i][2])
-				return argv[i];
-			break;
-		case 'i':
-			o->interactive = true; /* fall through: -i implies -v */
-			/* FALLTHROUGH */
-		case 'v':
-			if (argv[i][2])
-				return argv[i];
-			o->version = true;
-			break;
-		case 'e':
-			o->run = true;
-			/* FALLTHROUGH */
-		case 'l':
-			if (!argv[i][2] && (!argv[++i] || argv[i][0] == '-'))
-				return argv[i - 1];
-			break;
-		default:
-			return argv[i];
-		}
-	}
-	o->script = i;
-	return NULL;
-}
-
 /* Runs -e, -l and -W in their order. */
 static bool run_options(lua_State *L, char **argv, int end)
 {
@@ -255,25 +181,43 @@ static int run_init(lua_State *L)
 	return dostring(L, init, name);
 }
 
-static bool run_program(lua_State *L, int argc, char **argv, const struct options *o)
+static bool run_program(lua_State *L, int argc, char **argv, const struct il_options *o)
 {
 	if (!run_options(L, argv, o->script))
 		return false;
 	if (o->script < argc && doscript(L, argv + o->script) != LUA_OK)
 		return false;
-	if (o->interactive) {
-		il_repl(L);
-	} else if (o->script == argc && !o->run && !o->version) {
-		if (isatty(STDIN_FILENO)) {
+	bool nothing = o->script == argc && !o->run && !o->version;
+	if (o->interactive || (nothing && isatty(STDIN_FILENO))) {
+		if (!o->interactive)
 			print_version();
-			il_repl(L);
-		} else if (dochunk(L, luaL_loadfile(L, NULL)) != LUA_OK) {
-			return false;
-		}
+		progname = NULL; /* errors at the prompt do not name the program */
+		il_repl(L);
+		return true; /* what is left is not waited for */
 	}
+	/* as lua5.4 does: an error in a script that came unasked from stdin is reported, and the status is 0 */
+	if (nothing && dochunk(L, luaL_loadfile(L, NULL)) != LUA_OK)
+		return !il_interrupted();
 	lua_settop(L, 0);
 	lua_pushcfunction(L, il_host_run);
 	return il_report(L, il_docall(L, 0, 0)) == LUA_OK;
+}
+
+static int shutdown_runtime(lua_State *L)
+{
+	il_host_shutdown(L);
+	return 0;
+}
+
+/* Returns a value that, closed, ends the tasks that are left: os.exit(n, true) closes the state from anywhere. */
+static int new_shutdown(lua_State *L)
+{
+	lua_newuserdatauv(L, 0, 0);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, shutdown_runtime);
+	lua_setfield(L, -2, "__close");
+	lua_setmetatable(L, -2);
+	return 1;
 }
 
 /* The program in protected mode; returns whether all went well. */
@@ -281,13 +225,13 @@ static int pmain(lua_State *L)
 {
 	int argc = (int)lua_tointeger(L, 1);
 	char **argv = lua_touserdata(L, 2);
-	struct options o = { .script = argc };
-	const char *bad = collect(argv, &o);
+	struct il_options o = { .script = argc };
+	const char *bad = il_options_read(argv, &o);
 	luaL_checkversion(L);
 	if (argv[0] && argv[0][0])
 		progname = argv[0];
 	if (bad) {
-		usage(bad);
+		il_options_usage(progname, bad);
 		return 0;
 	}
 	if (o.version)
@@ -316,10 +260,15 @@ int main(int argc, char **argv)
 		message("cannot create state: not enough memory");
 		return EXIT_FAILURE;
 	}
-	lua_pushcfunction(L, pmain);
-	lua_pushinteger(L, argc);
-	lua_pushlightuserdata(L, argv);
-	int status = lua_pcall(L, 2, 1, 0);
+	lua_pushcfunction(L, new_shutdown);
+	int status = lua_pcall(L, 0, 1, 0);
+	if (status == LUA_OK) {
+		lua_toclose(L, -1);
+		lua_pushcfunction(L, pmain);
+		lua_pushinteger(L, argc);
+		lua_pushlightuserdata(L, argv);
+		status = lua_pcall(L, 2, 1, 0);
+	}
 	bool well = lua_toboolean(L, -1) && status == LUA_OK;
 	il_report(L, status);
 	il_host_shutdown(L);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "loop/op.h"
 #include "loop/pool.h"
+#include "loop/stream.h"
 #include "loop/timer.h"
 
 #include <errno.h>
@@ -275,7 +276,7 @@ void il_loop_after_fork(void)
 			il_io_unwatch(table[i].io);
 	il_heap_fini(&il_loop.deadlines);
 	il_timers_drop();
-	il_list_init(&il_loop.lingering);
+	il_streams_drop();
 	atomic_store(&foreign_fork, false);
 }
 

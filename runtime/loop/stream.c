@@ -367,3 +367,9 @@ void il_stream_abandon(struct il_stream *s)
 	if (s)
 		stream_free(s);
 }
+
+void il_streams_drop(void)
+{
+	while (!il_list_empty(&il_loop.lingering))
+		stream_free(il_container_of(il_loop.lingering.next, struct il_stream, lingering));
+}

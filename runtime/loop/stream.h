@@ -27,6 +27,9 @@ void il_stream_close(struct il_stream *s);
 /* In a forked child: closes the descriptor, sends nothing. */
 void il_stream_abandon(struct il_stream *s);
 
+/* Gives up the streams that were closed and still have to flush: at the end, and in a forked child. */
+void il_streams_drop(void);
+
 int il_stream_fd(const struct il_stream *s);
 
 /* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
