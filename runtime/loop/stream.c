@@ -30,6 +30,7 @@ struct il_stream {
 	uint32_t max_message;
 	int err;                           /* ECONNRESET and the like: nothing more comes */
 	bool drained;                      /* the socket was found empty and has not called since */
+	bool hangup;                       /* it has called about its end: there is always that to read */
 };
 
 static void ready(struct il_io *io, uint32_t events);
@@ -154,7 +155,7 @@ static int fill(struct il_stream *s)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		s->in_end += (size_t)n;
-		s->drained = (size_t)n < room && s->io.slot;
+		s->drained = (size_t)n < room && s->io.slot && !s->hangup;
 		if ((size_t)n == room && s->in_size < READ_AHEAD && s->in_end == s->in_size && s->in_start == 0) {
 			char *grown = realloc(s->in, s->in_size * 2);
 			if (grown) {
@@ -341,6 +342,7 @@ static void ready(struct il_io *io, uint32_t events)
 	struct il_stream *s = il_container_of(io, struct il_stream, io);
 	if (events & ~(uint32_t)EPOLLOUT) {
 		s->drained = false;
+		s->hangup = s->hangup || events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 		serve_receivers(s);
 	}
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {

@@ -92,7 +92,6 @@ void il_sched_open(lua_State *L)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	il_sched.main = lua_tothread(L, -1);
 	lua_pop(L, 1);
-	il_sched.open = true;
 	il_sched.main_wait.wake = woken_main;
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
@@ -103,6 +102,7 @@ void il_sched_open(lua_State *L)
 	lua_rawseti(L, -2, 1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
 	idle = 0;
+	il_sched.open = true;
 }
 
 /* Pushes a coroutine, a used one if there is one. */

@@ -119,7 +119,7 @@ local same = {
   "lua -e 'local c = coroutine.wrap(function() end) c() c()'", "lua -e 'coroutine.resume(1)'",
   "lua -e 'coroutine.wrap(1)'",
   "lua -e 'print(xpcall(error, debug.traceback, \"e\"))'", "lua -e 'print(debug.traceback(\"m\", 1))'",
-  "lua -e 'local c = coroutine.create(function() error(\"x\") end) print(coroutine.resume(c)) print(debug.traceback(c))'",
+  "lua -e 'c = coroutine.create(function() error(\"x\") end) print(coroutine.resume(c)) print(debug.traceback(c))'",
   "lua -e 'print(debug.gethook())'", "lua -e 'print(coroutine.running())'",
   "lua -e 'print(coroutine.isyieldable())'",
   -- ends
@@ -145,7 +145,7 @@ local same = {
   "LUA_CPATH='/x/?.so' lua -E -e 'print(package.cpath)'", "lua -e 'print(package.config)'",
   -- what a program finds
   "lua -e 'local t = {} for k in pairs(_G) do t[#t + 1] = k end table.sort(t) print(table.concat(t, \" \"))'",
-  "lua -e 'local t = {} for k in pairs(package.loaded) do t[#t + 1] = k end table.sort(t) print(table.concat(t, \" \"))'",
+  "lua -e 't = {} for k in pairs(package.loaded) do t[#t + 1] = k end table.sort(t) print(table.concat(t, \" \"))'",
   "lua -e 'print(collectgarbage(\"incremental\"))'", "lua -e 'print(collectgarbage(\"generational\"))'",
   "lua -e 'print(_VERSION, math.maxinteger, string.pack(\"j\", 1):byte(1, -1))'",
   "lua -e 'print(debug.getinfo(1, \"S\").source, debug.getinfo(1, \"S\").what)'",
@@ -281,7 +281,8 @@ describe("the host", function()
   end)
 
   it("has ipc built in, and opens it only when asked", function()
-    assert.equal("nil\nipc\n", (ipclua([[lua -e 'print(package.loaded.ipc) print(require("ipc")._VERSION:match("^%a+"))']])))
+    local out = ipclua([[lua -e 'print(package.loaded.ipc) print(require("ipc")._VERSION:match("^%a+"))']])
+    assert.equal("nil\nipc\n", out)
   end)
 
   it("waits for what is left when the main chunk has ended", function()
@@ -351,8 +352,7 @@ describe("the host", function()
     it("raises an error like others, which can be caught", function()
       local running, pid = ready [[
         local ipc = require "ipc"
-        print("ready")
-        print(pcall(ipc.sleep, 100))
+        print(pcall(function() print("ready") ipc.sleep(100) end))
         os.exit(3, true)]]
       kill("INT", pid)
       local text, status = running:finish()
