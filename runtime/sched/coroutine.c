@@ -109,7 +109,7 @@ static int resumed_after_wait(lua_State *L, int status, lua_KContext wraps)
 static int coroutine_resume(lua_State *L)
 {
 	lua_State *co = lua_tothread(L, 1);
-	luaL_argexpected(L, co, 1, "coroutine");
+	luaL_argexpected(L, co, 1, "thread");
 	return finish(L, co, begin(L, co, lua_gettop(L) - 1), false);
 }
 
