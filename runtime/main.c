@@ -68,7 +68,7 @@ int il_docall(lua_State *L, int nargs, int nresults)
 	lua_insert(L, base);
 	sigemptyset(&mine.sa_mask);
 	sigaction(SIGINT, NULL, &old);
-	bool ours = old.sa_handler != SIG_IGN && sigaction(SIGINT, &mine, NULL) == 0;
+	bool ours = old.sa_handler == SIG_DFL && sigaction(SIGINT, &mine, NULL) == 0; /* else it is ignored, or trapped */
 	int status = lua_pcall(L, nargs, nresults, base);
 	if (ours && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
 		sigaction(SIGINT, &old, NULL);
