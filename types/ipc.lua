@@ -52,6 +52,9 @@ function Task:status() end
 ---@return ipc.Task
 function Task:detach() end
 
+---Cancels the task and waits for its end; also what `<close>` does.
+function Task:close() end
+
 ---@class ipc.Scope
 local Scope = {}
 

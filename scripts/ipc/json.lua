@@ -70,7 +70,7 @@ local function protect(text, mark)
   local quoted = '"' .. mark:gsub("\1", "\\u0001")
   local closing = quoted:sub(2) .. '"'
   while true do
-    local start, stop = text:find('["%-%d]', at)
+    local start, stop = (text:find('["%-%d]', at))
     if not start then break end
     out[#out + 1] = text:sub(at, start - 1)
     if text:sub(start, start) == '"' then

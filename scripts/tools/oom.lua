@@ -22,8 +22,8 @@ end
 -- its buffers when Lua runs out of memory under it.
 local function foreign_leak(text)
   if not text:find("LeakSanitizer", 1, true) or text:find("runtime error:", 1, true) then return false end
-  for report in (text .. "\n\n"):gmatch("%a+ leak of.-\n%s*\n") do
-    if not report:find("#1 0x%x+  %(<unknown module>%)") then return false end
+  for leak in (text .. "\n\n"):gmatch("%a+ leak of.-\n%s*\n") do
+    if not leak:find("#1 0x%x+  %(<unknown module>%)") then return false end
   end
   return true
 end
