@@ -122,7 +122,7 @@ describe("the example", function()
   }
 
   for name, pattern in pairs(prints) do
-    local busy = name == "timer" and " #busy" or ""
+    local busy = (name == "timer" or name == "signal") and " #busy" or ""
     it(name .. " prints what it says" .. busy, function()
       local text, status = output_of(example(name))
       assert.matches(pattern, text)
