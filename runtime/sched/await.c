@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting, see await.h. A coroutine that waits yields one value, the address of WAITING, which nobody else can make;
+ * Waiting, see await.h. A coroutine that waits yields one value, the address of il_waiting, which nobody else can make;
  * what resumes coroutines (task.c, coroutine.c) passes it on towards the task.
  * Floor 3.
  */
@@ -13,14 +13,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
-static const char WAITING;
+const char il_waiting;
 
 struct il_collector *il_collector;
-
-bool il_is_waiting(lua_State *co)
-{
-	return lua_gettop(co) > 0 && lua_touserdata(co, -1) == (const void *)&WAITING;
-}
 
 int64_t il_check_deadline(lua_State *L, int arg)
 {
@@ -102,7 +97,7 @@ static int suspend(lua_State *L, push_function *push)
 {
 	if (!il_sched.current)
 		return wait_on_main(L, push);
-	lua_pushlightuserdata(L, (void *)&WAITING);
+	lua_pushlightuserdata(L, (void *)&il_waiting);
 	return lua_yieldk(L, 1, (lua_KContext)push, resumed);
 }
 
@@ -234,7 +229,7 @@ int il_await_turn(lua_State *L)
 	check_may_wait(L, t);
 	if (t) {
 		il_task_ready(t);
-		lua_pushlightuserdata(L, (void *)&WAITING);
+		lua_pushlightuserdata(L, (void *)&il_waiting);
 		return lua_yieldk(L, 1, 0, turned);
 	}
 	lua_State *running = il_running;

@@ -46,8 +46,13 @@ bool il_may_wait(lua_State *L);
 /* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
 int64_t il_check_deadline(lua_State *L, int arg);
 
-/* The value on top of a coroutine that yielded in order to wait; see coroutine.c. */
-bool il_is_waiting(lua_State *co);
+/* A coroutine that yielded in order to wait has the address of this on top of its stack; see coroutine.c. */
+extern const char il_waiting;
+
+static inline bool il_is_waiting(lua_State *co)
+{
+	return lua_gettop(co) > 0 && lua_touserdata(co, -1) == (const void *)&il_waiting;
+}
 
 /* Set while select asks for the operation of a case instead of having it waited for. */
 struct il_collector {

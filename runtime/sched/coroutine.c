@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * coroutine.resume and coroutine.wrap, see coroutine.h. A coroutine that yielded in order to wait has WAITING on its
+ * coroutine.resume and coroutine.wrap, see coroutine.h. A coroutine that yielded in order to wait has il_waiting on its
  * stack (await.c); it stays there for as long as it waits, so nobody else can resume it by mistake.
  * Floor 3.
  */
@@ -25,10 +25,10 @@ static int run(lua_State *L, lua_State *co, int nargs)
 	lua_State *running = il_running;
 	int results;
 	il_running = co;
-	il_preempt();
+	il_preempt_switch();
 	int status = lua_resume(co, L, nargs, &results);
 	il_running = running;
-	il_preempt();
+	il_preempt_switch();
 	if (status != LUA_OK && status != LUA_YIELD) {
 		lua_xmove(co, L, 1);
 		return -1;

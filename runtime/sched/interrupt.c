@@ -29,7 +29,8 @@ bool il_async = true;
 
 static struct il_list events = IL_LIST_INIT(events);
 static int depth;
-static volatile sig_atomic_t interrupt_asked, arming, hook_wanted;
+volatile sig_atomic_t il_hook_wanted;
+static volatile sig_atomic_t interrupt_asked, arming;
 static bool interrupted;
 
 /* The coroutine that has our hook, and the hook it had before. */
@@ -79,7 +80,7 @@ static void arm(lua_State *L)
 static void notify(void)
 {
 	lua_State *L = il_running;
-	hook_wanted = 1;
+	il_hook_wanted = 1;
 	if (L && !arming && (il_async || interrupt_asked))
 		arm(L);
 }
@@ -92,7 +93,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 		disarm();
 	else
 		lua_sethook(L, armed.hook, armed.mask, armed.count);
-	hook_wanted = 0;
+	il_hook_wanted = 0;
 	il_check_interrupt(L);
 	if (!il_async)
 		return;
@@ -202,7 +203,7 @@ static bool own_handler(void)
 void il_preempt(void)
 {
 	lua_State *L = il_running;
-	if (hook_wanted && L && (il_async || interrupt_asked))
+	if (il_hook_wanted && L && (il_async || interrupt_asked))
 		arm(L);
 	int64_t due = il_heap_min(&il_loop.timers);
 	if (due >= kernel.due || !L || !il_async || (kernel.soonest && kernel.due != IL_NEVER))
@@ -217,7 +218,7 @@ void il_preempt(void)
 void il_preempt_idle(bool blocks)
 {
 	disarm();
-	hook_wanted = 0;
+	il_hook_wanted = 0;
 	if (blocks && kernel.due < il_heap_min(&il_loop.timers))
 		kernel_arm(IL_NEVER);
 }
@@ -257,7 +258,7 @@ void il_interrupt_after_fork(void)
 	disarm();
 	il_list_init(&events);
 	depth = 0;
-	interrupt_asked = hook_wanted = 0;
+	interrupt_asked = il_hook_wanted = 0;
 	kernel.owner = 0;
 	kernel.due = IL_NEVER;
 }

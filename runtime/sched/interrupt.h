@@ -11,6 +11,7 @@
 #include "base/list.h"
 
 #include <lua.h>
+#include <signal.h>
 #include <stdbool.h>
 
 struct il_event {
@@ -39,6 +40,14 @@ bool il_events_due(void);
 /* To be called whenever other Lua code begins to run than before, and when a timer was added: sees to it that the hook
  * and the kernel's timer are where they have to be. */
 void il_preempt(void);
+
+/* The same for one coroutine that resumes another: the kernel's timer stands as it stood. */
+extern volatile sig_atomic_t il_hook_wanted;
+static inline void il_preempt_switch(void)
+{
+	if (il_hook_wanted)
+		il_preempt();
+}
 
 /* Before the loop asks the kernel; `blocks`: it may stay there, so no timer of ours should wake it. */
 void il_preempt_idle(bool blocks);
