@@ -103,7 +103,7 @@ static int reopen(void)
 	return err;
 }
 
-static int ready_descriptors(void)
+int il_loop_open(void)
 {
 	return atomic_load_explicit(&foreign_fork, memory_order_relaxed) ? reopen() : open_descriptors();
 }
@@ -127,7 +127,7 @@ int il_io_watch(struct il_io *io, uint32_t events)
 {
 	if (io->slot && (io->events & events) == events)
 		return 0;
-	int err = ready_descriptors();
+	int err = il_loop_open();
 	if (err)
 		return err;
 	if (io->slot) {
@@ -209,7 +209,7 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 int il_loop_poll(int64_t until)
 {
 	struct epoll_event events[BATCH];
-	int err = ready_descriptors();
+	int err = il_loop_open();
 	if (err)
 		return err;
 	int64_t next = il_loop_next();
@@ -240,7 +240,7 @@ int64_t il_loop_next(void)
 
 int il_loop_fileno(void)
 {
-	int err = ready_descriptors();
+	int err = il_loop_open();
 	if (!err && timer_fd < 0) {
 		int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 		struct epoll_event ev = { .events = EPOLLIN, .data.u64 = NESTED };

@@ -33,6 +33,10 @@ struct il_io {
 /* To be called once before anything else of the loop. */
 void il_loop_init(void);
 
+/* Makes the descriptors, if they are not there. Whoever relies on il_loop_wake calls this before, or the call is lost.
+ * 0 or errno. */
+int il_loop_open(void);
+
 /* Watches for events (added to what is watched already). 0 or errno; EPERM: a file that is always ready. */
 int il_io_watch(struct il_io *io, uint32_t events);
 

@@ -131,7 +131,9 @@ static int employ(struct il_job *job)
 
 int il_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ended)(struct il_job *))
 {
-	int err = prepare();
+	int err = il_loop_open();
+	if (!err)
+		err = prepare();
 	if (err)
 		return err;
 	il_list_init(&job->node);

@@ -379,6 +379,9 @@ static void run_ready(lua_State *L)
 
 void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 {
+	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
+	if (err)
+		luaL_error(L, "the event loop failed: %s", strerror(err));
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	run_ready(L);
@@ -390,7 +393,7 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 	if (ready_first || il_events_due())
 		until = 0;
 	il_preempt_idle(until != 0);
-	int err = il_signal_arrived ? 0 : il_loop_poll(until);
+	err = il_signal_arrived ? 0 : il_loop_poll(until);
 	if (err)
 		luaL_error(L, "the event loop failed: %s", strerror(err));
 	polled = il_now();

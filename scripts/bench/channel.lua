@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Messages to a forked process: `oneway` or `roundtrip`, of 64 bytes (raw, json) or a small table. Prints ns per message.
+-- Messages to a forked process: `oneway` or `roundtrip`, of 64 bytes (raw, json) or a small table. Prints ns per
+-- message.
 local ipc = require "ipc"
 local how, what = arg[1], arg[2]
 local n = how == "oneway" and 200000 or 20000

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- make bench: each line of the tables below runs ours and its peers in turn, A B A B ..., each in a process of its own that
--- prints one number. Told are medians, and the median of the ratios pair by pair.
+-- make bench: each line of the table below runs ours and its peers in turn, A B A B ..., each in a process of its
+-- own that prints one number. Told are medians, and the median of the ratios pair by pair.
 --   ipclua scripts/bench/run.lua [name ...] [--runs N]
 
 local here = "scripts/bench/"
@@ -26,7 +26,8 @@ local benches = {
   {"timers", "ns", {"ipclua", lua(host, "timers")}, {"luv", lua(stock, "timers_luv"), 0.5},
     {"cqueues", lua(stock, "timers_cqueues")}},
   {"sleepers", "bytes", {"ipclua", lua(host, "sleepers")}, {"cqueues", lua(stock, "sleepers_cqueues"), 1}},
-  {"oneway", "ns", {"ipclua raw", lua(host, "channel", "oneway raw")}, {"ipclua json", lua(host, "channel", "oneway json")},
+  {"oneway", "ns", {"ipclua raw", lua(host, "channel", "oneway raw")},
+    {"ipclua json", lua(host, "channel", "oneway json")},
     {"ipclua table", lua(host, "channel", "oneway table")}, {"C", "build/bench/socketpair oneway"},
     {"python", "python3 " .. here .. "pipe.py oneway", 1}},
   {"roundtrip", "ns", {"ipclua raw", lua(host, "channel", "roundtrip raw")},

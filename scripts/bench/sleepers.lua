@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Memory of a task that sleeps, among a hundred thousand. Prints bytes.
 local ipc = require "ipc"
-local n, tasks = 100000, {}
+local n = 100000
 
 local function resident()
   local file = assert(io.open("/proc/self/statm"))
@@ -10,10 +10,9 @@ local function resident()
   return pages * 4096
 end
 
-for i = 1, n do tasks[i] = false end
 collectgarbage()
 local before = resident()
-for i = 1, n do tasks[i] = ipc.task(ipc.sleep, 1000) end
+for _ = 1, n do ipc.task(ipc.sleep, 1000) end
 ipc.sleep(0.01)
 print((resident() - before) / n)
 os.exit(0)
