@@ -320,6 +320,14 @@ static int signal_close(lua_State *L)
 	return close_signal(L, check(L, SIGNAL));
 }
 
+/* What ignore or default set stands without the object: ipc.signal("INT"):ignore() is for good. */
+static int signal__gc(lua_State *L)
+{
+	struct signal *s = check(L, SIGNAL);
+	s->disposed = false;
+	return close_signal(L, s);
+}
+
 static int handler_close(lua_State *L)
 {
 	return close_signal(L, check(L, HANDLER));
@@ -411,7 +419,7 @@ static const luaL_Reg signal_methods[] = {
 };
 
 static const luaL_Reg signal_meta[] = {
-	{ "__tostring", signal__tostring }, { "__gc", signal_close }, { "__close", signal_close }, { NULL, NULL },
+	{ "__tostring", signal__tostring }, { "__gc", signal__gc }, { "__close", signal_close }, { NULL, NULL },
 };
 
 static const luaL_Reg handler_methods[] = {

@@ -10,11 +10,12 @@ local function own_pid()
   return math.tointeger(pid)
 end
 
+-- How many there are, and what they are.
 local function descriptors()
-  local pipe = assert(io.popen("ls /proc/" .. own_pid() .. "/fd | wc -l"))
-  local n = pipe:read("n")
+  local pipe = assert(io.popen("cd /proc/" .. own_pid() .. "/fd; for fd in *; do readlink $fd; done"))
+  local text = pipe:read("a")
   pipe:close()
-  return n
+  return select(2, text:gsub("\n", "\n")), text
 end
 
 describe("a process", function()
@@ -87,8 +88,9 @@ describe("a process", function()
   end)
 
   it("leaves no descriptor and no zombie behind", function()
+    collectgarbage() -- what finalisers of the first round let go of goes in the second
     collectgarbage()
-    local before = descriptors()
+    local before, were = descriptors()
     for _ = 1, 10 do
       local children = {}
       for i = 1, 20 do children[i] = assert(ipc.process(function(channel) channel:send(1) end)) end
@@ -98,7 +100,8 @@ describe("a process", function()
         child.channel:close()
       end
     end
-    assert.equal(before, descriptors())
+    local after, are = descriptors() -- fewer, when an earlier spec's channel had bytes left to write
+    assert.is_true(after <= before, were .. "and then\n" .. are)
     local file = assert(io.open(("/proc/%d/task/%d/children"):format(own_pid(), own_pid())))
     assert.equal("", file:read("a"))
     file:close()

@@ -381,12 +381,13 @@ describe("the host", function()
   describe("at the prompt on a terminal", function()
     local input
 
-    -- ipclua on a terminal of its own; returns it and a function that types. `after`: more for its shell.
+    -- ipclua on a terminal of its own; returns it and a function that types. `after`: more for its shell, which
+    -- otherwise makes room for ipclua: Ctrl-C goes to every process there, and sh(1) would end by it.
     local function prompt(after)
       local fifo = dir .. "/keys"
       os.execute("rm -f " .. fifo .. "; mkfifo " .. fifo)
       local running = start(("env TERM=xterm HOME=%s script -qefc %s /dev/null")
-        :format(dir, quote("stty rows 24 cols 80; lua -E " .. (after or ""))), fifo)
+        :format(dir, quote("stty rows 24 cols 80; " .. (after and "lua -E " .. after or "exec lua -E"))), fifo)
       input = assert(io.open(fifo, "w"))
       input:setvbuf("no")
       running:await("Lua 5%.4.-> ")
