@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -20,6 +21,9 @@
 #include <unistd.h>
 
 enum { BATCH = 64, FIRST_WATCHED = 16 };
+
+/* ns: how long to look before blocking, the usual wait up to which that pays, and what is taken for long. */
+enum { SPIN = 50000, WORTH_SPINNING = 100000, LONG_WAIT = 400000 };
 
 static const uint64_t WAKE = UINT64_MAX, NESTED = UINT64_MAX - 1;
 
@@ -33,6 +37,7 @@ struct il_loop il_loop = { .lingering = IL_LIST_INIT(il_loop.lingering) };
 
 static struct watched *table;
 static uint32_t table_size, table_free;
+static int64_t usual_wait = LONG_WAIT;
 static int epoll_fd = -1, timer_fd = -1;
 static atomic_int wake_fd = -1; /* read by signal handlers and by the pool's threads */
 static atomic_bool foreign_fork; /* somebody else forked and goes on with Lua in the child */
@@ -190,19 +195,54 @@ static void expire(void)
 	}
 }
 
-static int ask_kernel(struct epoll_event *events, int64_t until)
+static bool several_cpus(void)
+{
+	static int count;
+	cpu_set_t set;
+	if (!count)
+		count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+	return count > 1;
+}
+
+/* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. A vain
+ * look makes it think otherwise at once, so an idle process, or a busy machine, pays nothing. */
+static int spin(struct epoll_event *events, int64_t start, int64_t until)
+{
+	int64_t end = start + SPIN, now = start;
+	int n = 0;
+	if (usual_wait > WORTH_SPINNING || !several_cpus())
+		return 0;
+	for (; n == 0 && now < end && now < until; now = il_now())
+		n = epoll_wait(epoll_fd, events, BATCH, 0);
+	if (n == 0)
+		usual_wait = LONG_WAIT;
+	return n;
+}
+
+static int block(struct epoll_event *events, int64_t now, int64_t until)
 {
 	if (until == IL_NEVER)
 		return epoll_wait(epoll_fd, events, BATCH, -1);
-	int64_t rest = until > 0 ? until - il_now() : 0;
-	if (rest <= 0)
-		return epoll_wait(epoll_fd, events, BATCH, 0);
+	int64_t rest = until - now;
 	struct timespec ts = il_timespec(rest);
 	int n = epoll_pwait2(epoll_fd, events, BATCH, &ts, NULL);
 	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: whole milliseconds, rounded up */
 		int64_t ms = (rest + 999999) / 1000000;
 		n = epoll_wait(epoll_fd, events, BATCH, ms < INT_MAX ? (int)ms : INT_MAX);
 	}
+	return n;
+}
+
+static int ask_kernel(struct epoll_event *events, int64_t until)
+{
+	int64_t start = until > 0 ? il_now() : 0;
+	if (until <= start)
+		return epoll_wait(epoll_fd, events, BATCH, 0);
+	int n = spin(events, start, until);
+	if (n == 0)
+		n = block(events, start, until);
+	int64_t took = il_now() - start;
+	usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
 	return n;
 }
 
