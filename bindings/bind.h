@@ -55,6 +55,11 @@ void il_signal_open(lua_State *L);
 void il_signal_trap_open(lua_State *L);
 void il_stream_channel_open(lua_State *L);
 void il_process_open(lua_State *L);
+void il_key_open(lua_State *L);
+void il_semaphore_open(lua_State *L);
+void il_mutex_open(lua_State *L);
+void il_file_lock_open(lua_State *L);
+void il_queue_open(lua_State *L);
 
 /* A stream for Lua: pushes an ipc.StreamChannel with the options at `options`, to be given its stream afterwards. */
 struct il_stream;

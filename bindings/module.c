@@ -7,6 +7,7 @@
 #include "module.h"
 #include "bind.h"
 #include "embed.h"
+#include "lock.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "loop/process.h"
@@ -129,6 +130,12 @@ int luaopen_ipc(lua_State *L)
 	il_signal_trap_open(L);
 	il_stream_channel_open(L);
 	il_process_open(L);
+	il_key_open(L);
+	il_lock_open(L);
+	il_semaphore_open(L);
+	il_mutex_open(L);
+	il_file_lock_open(L);
+	il_queue_open(L);
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_halves(L, lua_gettop(L));

@@ -6,6 +6,7 @@
 #include "loop/process.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "engines/engine.h"
 #include "loop/signal.h"
 #include "loop/stream.h"
 #include "sched/await.h"
@@ -117,6 +118,7 @@ static int process(lua_State *L)
 		lua_settop(L, none + 1);
 		return 1;
 	}
+	il_engines_after_fork();
 	il_host_after_fork(L);
 	il_stream_abandon(pair[0]);
 	p->inherited = true;

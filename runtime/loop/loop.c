@@ -5,6 +5,7 @@
 #include "loop/loop.h"
 #include "base/clock.h"
 #include "loop/op.h"
+#include "loop/poller.h"
 #include "loop/pool.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
@@ -44,6 +45,7 @@ static atomic_bool foreign_fork; /* somebody else forked and goes on with Lua in
 
 static void forked(void)
 {
+	il_pool_forked();
 	il_loop.pid = getpid();
 	atomic_store(&foreign_fork, true);
 }
@@ -51,7 +53,7 @@ static void forked(void)
 void il_loop_init(void)
 {
 	if (!il_loop.pid)
-		pthread_atfork(NULL, NULL, forked);
+		pthread_atfork(il_pool_lock, il_pool_unlock, forked);
 	il_loop.pid = getpid();
 }
 
@@ -206,15 +208,17 @@ static bool several_cpus(void)
 
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. A vain
  * look makes it think otherwise at once, so an idle process, or a busy machine, pays nothing. */
-static int spin(struct epoll_event *events, int64_t start, int64_t until)
+static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *woke)
 {
 	int64_t end = start + SPIN, now = start;
 	int n = 0;
 	if (usual_wait > WORTH_SPINNING || !several_cpus())
 		return 0;
-	for (; n == 0 && now < end && now < until; now = il_now())
+	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
+		*woke = il_pollers_look(true);
 		n = epoll_wait(epoll_fd, events, BATCH, 0);
-	if (n == 0)
+	}
+	if (n == 0 && !*woke)
 		usual_wait = LONG_WAIT;
 	return n;
 }
@@ -236,11 +240,16 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 static int ask_kernel(struct epoll_event *events, int64_t until)
 {
 	int64_t start = until > 0 ? il_now() : 0;
-	if (until <= start)
+	bool woke = false;
+	if (until <= start) {
+		il_pollers_look(false);
 		return epoll_wait(epoll_fd, events, BATCH, 0);
-	int n = spin(events, start, until);
-	if (n == 0)
+	}
+	int n = spin(events, start, until, &woke);
+	if (n == 0 && !woke) {
+		il_pollers_arm();
 		n = block(events, start, until);
+	}
 	int64_t took = il_now() - start;
 	usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
 	return n;
@@ -302,6 +311,7 @@ void il_loop_nested(int64_t next)
 	if (timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
+	il_pollers_arm();
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */
 	timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);

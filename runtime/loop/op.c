@@ -30,8 +30,8 @@ void il_op_clear(struct il_op *op)
 	op->owned = false;
 }
 
-/* Takes every operation but the winner out of its line. An operation that has gone too far to be taken back wins instead
- * of a timeout; only one that waits alone can be in that position, select asks for no such operation. */
+/* Takes every operation but the winner out of its line. One that has gone too far to be taken back wins instead of a
+ * timeout or a cancellation. */
 static void settle(struct il_wait *w, int winner)
 {
 	assert(w->state == IL_WAITING);
@@ -39,7 +39,7 @@ static void settle(struct il_wait *w, int winner)
 	w->state = IL_DONE;
 	w->winner = winner;
 	for (uint32_t i = 0; i < w->count; i++)
-		if ((int)i != winner && w->ops[i].type->cancel(&w->ops[i]) && winner == IL_TIMEOUT)
+		if ((int)i != winner && w->ops[i].type->cancel(&w->ops[i]) && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
 			w->winner = (int)i;
 }
 
@@ -90,6 +90,6 @@ void il_wait_end(struct il_wait *w, int why)
 void il_wait_drop(struct il_wait *w)
 {
 	if (w->state == IL_WAITING)
-		settle(w, IL_CANCELLED);
+		settle(w, IL_DROPPED);
 	w->state = IL_IDLE;
 }

@@ -22,7 +22,8 @@ struct il_op_type {
 	const char *name;               /* as ipc.tasks() shows it: "channel receive" */
 	bool (*attempt)(struct il_op *);  /* tries without waiting; true: it is done (op->err, op->data) */
 	int (*start)(struct il_op *);   /* joins the line of its source; 0, or errno and it is not in the line */
-	bool (*cancel)(struct il_op *); /* leaves the line; true: it had gone too far and counts as done */
+	/* Leaves the line. True: it had gone too far and counts as done; false if the wait's winner is another operation. */
+	bool (*cancel)(struct il_op *);
 };
 
 struct il_op {
@@ -40,7 +41,7 @@ struct il_op {
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
-enum { IL_TIMEOUT = -1, IL_CANCELLED = -2 };
+enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3 };
 
 struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */

@@ -139,6 +139,7 @@ int il_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ende
 	il_list_init(&job->node);
 	job->work = work;
 	job->ended = ended;
+	job->forked = false;
 	atomic_init(&job->cancelled, false);
 	atomic_init(&job->returned, false);
 	pthread_mutex_lock(&mutex);
@@ -192,13 +193,41 @@ int il_pool_threads(void)
 	return atomic_load(&threads);
 }
 
-void il_pool_after_fork(void)
+void il_pool_lock(void)
+{
+	pthread_mutex_lock(&mutex);
+}
+
+void il_pool_unlock(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+/* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
+void il_pool_forked(void)
 {
 	pthread_mutex_init(&mutex, NULL);
 	il_list_init(&parked);
+	while (!il_list_empty(&working)) {
+		struct il_list *first = working.next;
+		il_list_del(first);
+		il_list_add(&done, first);
+	}
+	for (struct il_list *l = done.next; l != &done; l = l->next) {
+		struct il_job *job = il_container_of(l, struct il_job, node);
+		job->forked = true;
+		atomic_store(&job->returned, true);
+	}
+	atomic_store(&threads, 0);
+	if (ready)
+		pthread_cond_init(&returned, NULL);
+	ready = !il_list_empty(&done);
+}
+
+void il_pool_after_fork(void)
+{
 	il_list_init(&working);
 	il_list_init(&done);
-	atomic_store(&threads, 0);
 	ready = false;
 }
 

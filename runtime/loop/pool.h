@@ -19,6 +19,7 @@ struct il_job {
 	void (*ended)(struct il_job *job); /* on the loop's thread, once, after work has returned */
 	struct il_worker *worker;          /* the pool's */
 	atomic_bool cancelled, returned;   /* the pool's */
+	bool forked;                       /* for ended(): this is a child of the process it ran in; it has done nothing */
 };
 
 /* Starts a job; it must stay until ended(). 0 or errno, and then nothing will be called. */
@@ -37,7 +38,12 @@ void il_pool_collect(void);
 /* Threads that exist, working or parked. */
 int il_pool_threads(void);
 
-/* In a forked child there are no threads. */
+/* Around a fork, and in the child: there are no threads, so all jobs have returned there, without effect. */
+void il_pool_lock(void);
+void il_pool_unlock(void);
+void il_pool_forked(void);
+
+/* The child of ipc.process wants to know nothing of the jobs. */
 void il_pool_after_fork(void);
 
 /* Cancels all jobs and ends all threads. */

@@ -155,6 +155,7 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	t->status = IL_GONE;
 	t->wait.wake = woken;
 	il_list_init(&t->joiners);
+	il_list_init(&t->holds);
 	luaL_setmetatable(L, IL_TASK_CLASS);
 	lua_State *co = push_coroutine(L);
 	if (!lua_checkstack(co, nargs + LUA_MINSTACK / 2))
@@ -223,6 +224,16 @@ static bool keep_task(struct il_task *t)
 	return true;
 }
 
+static void settle_holds(struct il_task *t, bool quietly)
+{
+	while (!il_list_empty(&t->holds)) {
+		struct il_hold *h = il_container_of(t->holds.next, struct il_hold, node);
+		il_list_del(&h->node);
+		if (!quietly)
+			h->ended(h, t->status != IL_FINISHED);
+	}
+}
+
 /* The task has ended: tells who waits for it and lets go of it. Does not raise. */
 static void end(lua_State *L, struct il_task *t, int results)
 {
@@ -237,6 +248,7 @@ static void end(lua_State *L, struct il_task *t, int results)
 	}
 	if (!t->detached)
 		il_sched.alive--;
+	settle_holds(t, false);
 	if (t->status == IL_FAILED && !joined && !t->held)
 		report(L, t);
 	il_op_clear(&t->op);
@@ -446,6 +458,7 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	if (runs || !t->co)
 		return;
 	if (*(bool *)quietly) {
+		settle_holds(t, true);
 		unanchor(L, t);
 		return;
 	}
@@ -454,6 +467,7 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	lua_resetthread(t->co);
 	lua_settop(t->co, 0);
 	il_sched.current = outer;
+	settle_holds(t, false);
 }
 
 void il_sched_drop(lua_State *L, bool quietly)

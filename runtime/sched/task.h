@@ -19,10 +19,17 @@ struct il_event;
 
 enum il_task_status { IL_READY, IL_RUNNING, IL_WAITS, IL_FINISHED, IL_FAILED, IL_GONE };
 
+/* What a task holds and has to answer for when it ends. */
+struct il_hold {
+	struct il_list node;
+	void (*ended)(struct il_hold *h, bool failed); /* out of the list already; must not fail */
+};
+
 struct il_task {
 	struct il_wait wait;
 	struct il_op op;          /* what a single wait waits for */
 	struct il_list joiners;   /* operations that wait for its end */
+	struct il_list holds;     /* of struct il_hold */
 	struct il_task *next;     /* in the ready line */
 	lua_State *co;            /* NULL once its results have been dropped */
 	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.FileLock: flock(2) on a file, exclusive or shared.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "key.h"
+#include "lock.h"
+
+static const struct il_lock_class class = {
+	.name = "ipc.FileLock", .noun = "file lock", IL_LOCK_AWAITS("file lock"),
+};
+
+static int file_lock(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
+	struct il_lock *l;
+	struct il_lock_handle *handle = il_lock_push(L, &class, path);
+	int err = il_file_lock_new(path, &o, &l);
+	if (err)
+		return il_fail(L, err, "file lock %s", path);
+	return il_lock_opened(L, handle, l);
+}
+
+static int file_lock_acquire(lua_State *L)
+{
+	static const char *const modes[] = { "exclusive", "shared", NULL };
+	return il_lock_acquire(L, &class, luaL_checkoption(L, 3, "exclusive", modes) == 1 ? IL_SHARED : IL_EXCLUSIVE);
+}
+
+static int file_lock_try_acquire(lua_State *L)
+{
+	return il_lock_try(L, &class);
+}
+
+static int file_lock_hold(lua_State *L)
+{
+	return il_lock_hold(L, &class);
+}
+
+static int file_lock_release(lua_State *L)
+{
+	return il_lock_release(L, &class);
+}
+
+static int file_lock_remove(lua_State *L)
+{
+	return il_lock_remove(L, &class);
+}
+
+static int file_lock_close(lua_State *L)
+{
+	return il_lock_close(L, &class);
+}
+
+static int file_lock__tostring(lua_State *L)
+{
+	return il_lock_tostring(L, &class);
+}
+
+static const luaL_Reg methods[] = {
+	{ "acquire", file_lock_acquire }, { "try_acquire", file_lock_try_acquire },
+	{ "hold", file_lock_hold },       { "release", file_lock_release },
+	{ "remove", file_lock_remove },
+	{ "close", file_lock_close },     { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", file_lock__tostring }, { "__gc", file_lock_close }, { "__close", file_lock_close },
+	{ NULL, NULL },
+};
+
+void il_file_lock_open(lua_State *L)
+{
+	il_class(L, class.name, methods, meta, "acquire");
+	lua_pushcfunction(L, file_lock);
+	lua_setfield(L, -2, "file_lock");
+}

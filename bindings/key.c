@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Key: says where an object lives.
+ * Floor 4.
+ */
+#include "key.h"
+#include "bind.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define CLASS "ipc.Key"
+
+enum { LAST_PROJECT = 255, DEFAULT_MODE = 0600 };
+
+struct key {
+	struct il_key key;
+	int project;
+	char text[]; /* "file:PATH?project=N", then the path */
+};
+
+static struct key *check_key(lua_State *L, int arg)
+{
+	return luaL_checkudata(L, arg, CLASS);
+}
+
+static const char *path_of(const struct key *k)
+{
+	return k->text + strlen(k->text) + 1;
+}
+
+const struct il_key *il_check_key(lua_State *L, int arg)
+{
+	static const struct il_engine none = { .name = "anonymous" };
+	static const struct il_key anonymous = { .engine = &none, .text = "without a key" };
+	return lua_isnoneornil(L, arg) ? &anonymous : &check_key(L, arg)->key;
+}
+
+int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
+{
+	if (err == ENOTSUP)
+		return il_fail(L, err, "a %s %s is not offered by this version", noun, key->text);
+	if (err == EINVAL)
+		return il_fail(L, err, "%s %s: what is there was made by another program for another purpose", noun,
+			       key->text);
+	if (err == ENOSPC)
+		return il_fail(L, err, "%s %s: the system's limit of such objects is reached (ipcs -l shows it)", noun,
+			       key->text);
+	return il_fail(L, err, "%s %s", noun, key->text);
+}
+
+unsigned il_mode_option(lua_State *L, int arg)
+{
+	unsigned mode = 0;
+	int type = il_option(L, arg, "mode");
+	const char *digits = type == LUA_TNIL ? "600" : lua_isinteger(L, -1) || type == LUA_TSTRING
+			     ? lua_tostring(L, -1) : "";
+	size_t length = strspn(digits, "01234567");
+	for (size_t i = 0; i < length && i < 5; i++)
+		mode = mode * 8 + (unsigned)(digits[i] - '0');
+	if (!length || digits[length] || mode > 0777 || length > 4)
+		luaL_argerror(L, arg, "mode must be permissions in octal digits, such as 0660 or \"0660\"");
+	lua_pop(L, 1);
+	return mode;
+}
+
+static int push_file_key(lua_State *L, const char *path, int project)
+{
+	size_t length = strlen(path);
+	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * length + sizeof "file:?project=255" + 1, 0);
+	char *at = k->text;
+	*k = (struct key){ .project = project, .key.text = k->text };
+	at += snprintf(at, length + sizeof "file:?project=255", "file:%s?project=%d", path, project);
+	memcpy(at + 1, path, length + 1);
+	luaL_setmetatable(L, CLASS);
+	int err = il_file_key(&k->key, path, project);
+	if (err == EINVAL)
+		return il_fail(L, err, "the System V key of %s is 0, which is private: use another project or file", path);
+	return err ? il_fail(L, err, "cannot make a key of %s", path) : 1;
+}
+
+static int file_key(lua_State *L)
+{
+	size_t length;
+	const char *path = luaL_checklstring(L, 1, &length);
+	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
+	luaL_argcheck(L, length < PATH_MAX, 1, "path is too long");
+	int project = lua_isnoneornil(L, 2) ? 0 : (int)il_check_range(L, 2, 0, LAST_PROJECT, "project");
+	return push_file_key(L, path, project);
+}
+
+static int hex_digit(int c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* "file:/path?project=3"; a "?" or "%" in the path is written %3F, %25. */
+static int key_of_file(lua_State *L, const char *text)
+{
+	const char *query = strchr(text, '?');
+	size_t length = query ? (size_t)(query - text) : strlen(text);
+	int project = 0, end = 0;
+	if (query && (sscanf(query, "?project=%d%n", &project, &end) != 1 || query[end]))
+		return luaL_argerror(L, 1, "after the path comes ?project=0 to 255, and nothing else");
+	luaL_argcheck(L, length > 0, 1, "no path after \"file:\"");
+	luaL_argcheck(L, project >= 0 && project <= LAST_PROJECT, 1, "project must be from 0 to 255");
+	luaL_Buffer path;
+	luaL_buffinit(L, &path);
+	for (size_t i = 0; i < length; i++) {
+		bool escaped = text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+		luaL_addchar(&path, escaped ? (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i]);
+		i += escaped ? 2 : 0;
+	}
+	luaL_pushresult(&path);
+	return push_file_key(L, lua_tostring(L, -1), project);
+}
+
+static int key(lua_State *L)
+{
+	const char *text = luaL_checkstring(L, 1);
+	if (strncmp(text, "file:", 5) == 0)
+		return key_of_file(L, text + 5);
+	if (strncmp(text, "shm:", 4) == 0 || strncmp(text, "redis", 5) == 0)
+		return il_fail(L, ENOTSUP, "key %s is not offered by this version", text);
+	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\"");
+}
+
+static int key_clone(lua_State *L)
+{
+	struct key *k = check_key(L, 1);
+	if (k->project == LAST_PROJECT)
+		return luaL_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
+	return push_file_key(L, path_of(k), k->project + 1);
+}
+
+static int key__index(lua_State *L)
+{
+	struct key *k = check_key(L, 1);
+	const char *name = lua_tostring(L, 2);
+	if (name && strcmp(name, "id") == 0) {
+		lua_pushinteger(L, k->key.id);
+	} else if (name && strcmp(name, "path") == 0) {
+		lua_pushstring(L, path_of(k));
+	} else if (name && strcmp(name, "project") == 0) {
+		lua_pushinteger(L, k->project);
+	} else {
+		lua_settop(L, 2);
+		lua_rawget(L, lua_upvalueindex(1));
+	}
+	return 1;
+}
+
+static int key__eq(lua_State *L)
+{
+	lua_pushboolean(L, check_key(L, 1)->key.id == check_key(L, 2)->key.id);
+	return 1;
+}
+
+static int key__tostring(lua_State *L)
+{
+	lua_pushfstring(L, CLASS " (%s)", check_key(L, 1)->text);
+	return 1;
+}
+
+static const luaL_Reg methods[] = { { "clone", key_clone }, { NULL, NULL } };
+
+static const luaL_Reg meta[] = { { "__tostring", key__tostring }, { "__eq", key__eq }, { NULL, NULL } };
+
+static const luaL_Reg functions[] = { { "file_key", file_key }, { "key", key }, { NULL, NULL } };
+
+void il_key_open(lua_State *L)
+{
+	il_class(L, CLASS, methods, meta, NULL);
+	il_fields(L, CLASS, key__index);
+	luaL_setfuncs(L, functions, 0);
+}

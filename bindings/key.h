@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keys for the constructors of what they name.
+ * Floor 4.
+ */
+#ifndef IL_KEY_H
+#define IL_KEY_H
+
+#include "engines/engine.h"
+
+#include <lua.h>
+
+/* The key at arg; nil is anonymous memory. Raises if it is neither. */
+const struct il_key *il_check_key(lua_State *L, int arg);
+
+/* nil, "noun key: reason", errno. */
+int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);
+
+/* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. Raises. */
+unsigned il_mode_option(lua_State *L, int arg);
+
+#endif

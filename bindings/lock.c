@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here is who holds it.
+ * Floor 4.
+ */
+#include "lock.h"
+#include "base/clock.h"
+#include "bind.h"
+#include "loop/loop.h"
+#include "sched/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GUARD "ipc.Guard"
+
+struct il_lock_handle {
+	struct il_lock *lock; /* NULL: closed */
+	const struct il_lock_class *class;
+	struct il_list holds; /* of struct hold */
+	pid_t pid;            /* who holds them */
+	char what[];
+};
+
+struct hold {
+	struct il_hold of_task;
+	struct il_list node;
+	struct il_lock_handle *handle;
+	struct il_task *task; /* NULL: the main chunk */
+	bool left;            /* by a task that has ended well: anybody may release it */
+	struct guard *guard;
+};
+
+struct guard {
+	struct hold *hold; /* NULL: released */
+};
+
+static char handles; /* registry key of a weak table: address → handle */
+
+static void forget(struct hold *h)
+{
+	if (h->guard)
+		h->guard->hold = NULL;
+	il_list_del(&h->of_task.node);
+	il_list_del(&h->node);
+	free(h);
+}
+
+static void forget_all(struct il_lock_handle *handle)
+{
+	while (!il_list_empty(&handle->holds))
+		forget(il_container_of(handle->holds.next, struct hold, node));
+}
+
+/* In a forked child nothing is held. */
+static void notice_fork(struct il_lock_handle *handle)
+{
+	if (handle->pid == il_loop.pid)
+		return;
+	forget_all(handle);
+	handle->pid = il_loop.pid;
+}
+
+static struct il_lock_handle *handle_of(const struct il_lock *l)
+{
+	return l->owner;
+}
+
+static struct il_lock_handle *check_handle(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock_handle *handle = luaL_checkudata(L, 1, class->name);
+	notice_fork(handle);
+	return handle;
+}
+
+struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock_handle *handle = check_handle(L, class);
+	if (!handle->lock)
+		luaL_error(L, "%s is closed", class->noun);
+	return handle->lock;
+}
+
+int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
+{
+	const struct il_lock_handle *handle = handle_of(l);
+	if (err == EIDRM)
+		return il_word(L, "removed");
+	if (err == ENOTSUP)
+		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
+	return il_fail(L, err, "%s %s", handle->class->noun, handle->what);
+}
+
+struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)
+{
+	size_t size = strlen(what) + 1;
+	struct il_lock_handle *handle = lua_newuserdatauv(L, sizeof *handle + size, 0);
+	handle->lock = NULL;
+	handle->class = class;
+	handle->pid = il_loop.pid;
+	il_list_init(&handle->holds);
+	memcpy(handle->what, what, size);
+	luaL_setmetatable(L, class->name);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles);
+	lua_pushvalue(L, -2);
+	lua_rawsetp(L, -2, handle);
+	lua_pop(L, 1);
+	return handle;
+}
+
+int il_lock_opened(lua_State *L, struct il_lock_handle *handle, struct il_lock *l)
+{
+	(void)L;
+	l->owner = handle;
+	handle->lock = l;
+	return 1;
+}
+
+/* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
+ * release, if the task ended well. */
+static void task_ended(struct il_hold *of_task, bool failed)
+{
+	struct hold *h = il_container_of(of_task, struct hold, of_task);
+	struct il_lock *l = h->handle->lock;
+	h->task = NULL;
+	h->left = true;
+	if (!failed && !h->handle->class->owned)
+		return;
+	forget(h);
+	l->ops->release(l, true);
+}
+
+/* Records who holds it: 0, or ENOMEM and it has been given back. */
+static int record(struct il_lock *l, struct hold **result)
+{
+	struct il_lock_handle *handle = handle_of(l);
+	struct hold *h = malloc(sizeof *h);
+	if (!h) {
+		l->ops->release(l, false);
+		return ENOMEM;
+	}
+	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current };
+	il_list_init(&h->of_task.node);
+	il_list_add(&handle->holds, &h->node);
+	if (h->task)
+		il_list_add(&h->task->holds, &h->of_task.node);
+	*result = h;
+	return 0;
+}
+
+bool il_lock_attempt(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	return l->ops->acquire.attempt(op);
+}
+
+int il_lock_start(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	return l->ops->acquire.start(op);
+}
+
+bool il_lock_cancel(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	return l->ops->acquire.cancel(op);
+}
+
+static int push_failure(lua_State *L, struct il_op *op)
+{
+	return op->err == ECANCELED ? il_word(L, "closed") : il_lock_fail(L, op->source, op->err);
+}
+
+int il_lock_push_acquired(lua_State *L, struct il_op *op)
+{
+	struct hold *h;
+	if (op->err || (op->err = record(op->source, &h)))
+		return push_failure(L, op);
+	lua_pushboolean(L, 1);
+	if (op->size != IL_ABANDONED)
+		return 1;
+	lua_pushliteral(L, "abandoned");
+	return 2;
+}
+
+int il_lock_push_guard(lua_State *L, struct il_op *op)
+{
+	struct hold *h;
+	if (op->err || (op->err = record(op->source, &h)))
+		return push_failure(L, op);
+	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
+	g->hold = NULL;
+	luaL_setmetatable(L, GUARD);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles);
+	lua_rawgetp(L, -1, h->handle);
+	lua_setiuservalue(L, -3, 1);
+	lua_pop(L, 1);
+	g->hold = h;
+	h->guard = g;
+	if (op->size != IL_ABANDONED)
+		return 1;
+	lua_pushliteral(L, "abandoned");
+	return 2;
+}
+
+static struct hold *own_hold(const struct il_lock_handle *handle)
+{
+	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
+		struct hold *h = il_container_of(l, struct hold, node);
+		if (!h->left && h->task == il_sched.current)
+			return h;
+	}
+	return NULL;
+}
+
+/* To wait for oneself without end is a mistake; with a timeout, or to try, is not. */
+static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
+{
+	const struct il_lock_handle *handle = handle_of(l);
+	bool selecting = il_collector && il_collector->L == L;
+	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && own_hold(handle))
+		luaL_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
+}
+
+int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	if (how == IL_EXCLUSIVE)
+		check_not_own(L, l, 2);
+	return il_await(L, &class->acquire, l, how, 2);
+}
+
+int il_lock_try(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	lua_settop(L, 1);
+	lua_pushinteger(L, 0);
+	return il_await(L, &class->acquire, l, IL_EXCLUSIVE, 2);
+}
+
+int il_lock_hold(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	check_not_own(L, l, 2);
+	return il_await(L, &class->hold, l, IL_EXCLUSIVE, 2);
+}
+
+static int give_back(struct hold *h)
+{
+	struct il_lock *l = h->handle->lock;
+	forget(h);
+	return l->ops->release(l, false);
+}
+
+int il_lock_release(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	struct il_lock_handle *handle = handle_of(l);
+	struct hold *h = own_hold(handle);
+	if (!h && !class->owned && !il_list_empty(&handle->holds))
+		h = il_container_of(handle->holds.next, struct hold, node);
+	if (!h)
+		return luaL_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
+	int err = give_back(h);
+	if (err)
+		return il_lock_fail(L, l, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int il_lock_remove(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	int err = l->ops->remove(l);
+	if (err)
+		return il_lock_fail(L, l, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int il_lock_close(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock_handle *handle = check_handle(L, class);
+	struct il_lock *l = handle->lock;
+	forget_all(handle);
+	handle->lock = NULL;
+	if (l)
+		l->ops->close(l);
+	return 0;
+}
+
+int il_lock_tostring(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock_handle *handle = check_handle(L, class);
+	int held = 0;
+	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next)
+		held++;
+	lua_pushfstring(L, "%s (%s, ", class->name, handle->what);
+	if (!handle->lock)
+		lua_pushliteral(L, "closed)");
+	else if (held > 1)
+		lua_pushfstring(L, "held %d times)", held);
+	else
+		lua_pushstring(L, held ? "held)" : "not held)");
+	lua_concat(L, 2);
+	return 1;
+}
+
+/* Guards --------------------------------------------------------------------------------------------- */
+
+static int guard_close(lua_State *L)
+{
+	struct guard *g = luaL_checkudata(L, 1, GUARD);
+	if (g->hold)
+		notice_fork(g->hold->handle);
+	if (g->hold)
+		give_back(g->hold);
+	return 0;
+}
+
+static int guard__tostring(lua_State *L)
+{
+	struct guard *g = luaL_checkudata(L, 1, GUARD);
+	lua_pushfstring(L, GUARD " (%s)", g->hold ? g->hold->handle->what : "released");
+	return 1;
+}
+
+static const luaL_Reg guard_methods[] = { { "close", guard_close }, { NULL, NULL } };
+
+static const luaL_Reg guard_meta[] = {
+	{ "__tostring", guard__tostring }, { "__gc", guard_close }, { "__close", guard_close }, { NULL, NULL },
+};
+
+void il_lock_open(lua_State *L)
+{
+	il_class(L, GUARD, guard_methods, guard_meta, NULL);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &handles);
+}

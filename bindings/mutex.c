@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Mutex: one holder, a task of some process, who alone may release it.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "key.h"
+#include "lock.h"
+
+#include <errno.h>
+
+static const struct il_lock_class class = {
+	.name = "ipc.Mutex", .noun = "mutex", .owned = true, IL_LOCK_AWAITS("mutex"),
+};
+
+static int mutex(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2) };
+	struct il_lock *l;
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	int err = key->engine->mutex ? key->engine->mutex(key, &o, &l) : ENOTSUP;
+	if (err == EEXIST)
+		return il_fail(L, err, "mutex %s is a semaphore with a max of %d", key->text, o.found);
+	if (err)
+		return il_key_fail(L, err, "mutex", key);
+	return il_lock_opened(L, handle, l);
+}
+
+static int mutex_acquire(lua_State *L)
+{
+	return il_lock_acquire(L, &class, IL_EXCLUSIVE);
+}
+
+static int mutex_try_acquire(lua_State *L)
+{
+	return il_lock_try(L, &class);
+}
+
+static int mutex_hold(lua_State *L)
+{
+	return il_lock_hold(L, &class);
+}
+
+static int mutex_release(lua_State *L)
+{
+	return il_lock_release(L, &class);
+}
+
+/* The pid of the holder, or nil. */
+static int mutex_holder(lua_State *L)
+{
+	struct il_lock *l = il_lock_check(L, &class);
+	pid_t pid;
+	int err = l->ops->holder(l, &pid);
+	if (err)
+		return il_lock_fail(L, l, err);
+	if (pid)
+		lua_pushinteger(L, pid);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int mutex_remove(lua_State *L)
+{
+	return il_lock_remove(L, &class);
+}
+
+static int mutex_close(lua_State *L)
+{
+	return il_lock_close(L, &class);
+}
+
+static int mutex__tostring(lua_State *L)
+{
+	return il_lock_tostring(L, &class);
+}
+
+static const luaL_Reg methods[] = {
+	{ "acquire", mutex_acquire }, { "try_acquire", mutex_try_acquire },
+	{ "hold", mutex_hold },       { "release", mutex_release },
+	{ "holder", mutex_holder },   { "remove", mutex_remove },
+	{ "close", mutex_close },     { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", mutex__tostring }, { "__gc", mutex_close }, { "__close", mutex_close },
+	{ NULL, NULL },
+};
+
+void il_mutex_open(lua_State *L)
+{
+	il_class(L, class.name, methods, meta, "acquire");
+	lua_pushcfunction(L, mutex);
+	lua_setfield(L, -2, "mutex");
+}

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Queue: typed messages between processes.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "codec.h"
+#include "engines/engine.h"
+#include "key.h"
+#include "sched/await.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define CLASS "ipc.Queue"
+
+struct queue {
+	struct il_queue *queue; /* NULL: closed */
+	enum il_codec codec;    /* its table, if it is one, is in the registry at the handle's address */
+	lua_Integer max_message; /* of the options; 0: the engine's */
+	char what[];
+};
+
+static struct queue *check_queue(lua_State *L)
+{
+	return luaL_checkudata(L, 1, CLASS);
+}
+
+static struct queue *check_open(lua_State *L)
+{
+	struct queue *q = check_queue(L);
+	if (!q->queue)
+		luaL_error(L, "queue is closed");
+	return q;
+}
+
+static struct queue *handle_of(const struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->owner;
+}
+
+static int fail(lua_State *L, const struct queue *q, int err)
+{
+	if (err == EIDRM)
+		return il_word(L, "removed");
+	if (err == ECANCELED)
+		return il_word(L, "closed");
+	return il_fail(L, err, "queue %s", q->what);
+}
+
+static lua_Integer size_option(lua_State *L, int arg, const char *name)
+{
+	lua_Integer size = 0;
+	if (il_option(L, arg, name) != LUA_TNIL) {
+		int isnum;
+		size = lua_tointegerx(L, -1, &isnum);
+		if (!isnum || size < 1 || size > INT_MAX)
+			luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from 1 to %d bytes", name, INT_MAX));
+	}
+	lua_pop(L, 1);
+	return size;
+}
+
+static struct queue *push_handle(lua_State *L, int options, const char *what)
+{
+	size_t size = strlen(what) + 1;
+	struct queue *q = lua_newuserdatauv(L, sizeof *q + size, 0);
+	*q = (struct queue){ .codec = IL_CODEC_RAW };
+	memcpy(q->what, what, size);
+	luaL_setmetatable(L, CLASS);
+	q->max_message = size_option(L, options, "max_message");
+	enum il_codec codec = il_codec_option(L, options);
+	if (codec == IL_CODEC_TABLE)
+		lua_rawsetp(L, LUA_REGISTRYINDEX, q);
+	else
+		lua_pop(L, 1);
+	q->codec = codec;
+	return q;
+}
+
+static int queue(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	lua_settop(L, 2);
+	struct il_queue_options o = { .mode = il_mode_option(L, 2) };
+	o.capacity = (size_t)size_option(L, 2, "capacity");
+	struct queue *q = push_handle(L, 2, key->text);
+	int err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
+	if (err == EEXIST)
+		return il_fail(L, err, "queue %s has a capacity of %I bytes, not %I", key->text, (LUAI_UACINT)o.found,
+			       (LUAI_UACINT)o.capacity);
+	if (err == EPERM && o.capacity)
+		return il_fail(L, err, "queue %s: a capacity of %I bytes is over the limit of %I (kernel.msgmnb)", key->text,
+			       (LUAI_UACINT)o.capacity, (LUAI_UACINT)o.found);
+	if (err)
+		return il_key_fail(L, err, "queue", key);
+	q->queue->owner = q;
+	return 1;
+}
+
+/* Sending and receiving ------------------------------------------------------------------------------- */
+
+static bool send_attempt(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->send.attempt(op);
+}
+
+static int send_start(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->send.start(op);
+}
+
+static bool send_cancel(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->send.cancel(op);
+}
+
+static int too_large(lua_State *L, const struct queue *q, size_t size)
+{
+	size_t max = q->queue->max_message;
+	const char *reason = q->queue->max_reason;
+	if (q->max_message && (size_t)q->max_message < max) {
+		max = (size_t)q->max_message;
+		reason = "max_message";
+	}
+	return il_fail(L, EMSGSIZE, "message of %I bytes is over this queue's limit of %I bytes (%s)", (LUAI_UACINT)size,
+		       (LUAI_UACINT)max, reason);
+}
+
+static int send_push(lua_State *L, struct il_op *op)
+{
+	if (op->err == EMSGSIZE)
+		return too_large(L, handle_of(op), op->size);
+	if (op->err)
+		return fail(L, handle_of(op), op->err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static const struct il_await_type send_type = { { "queue send", send_attempt, send_start, send_cancel }, send_push };
+
+/* Stack while it waits: queue, type, the bytes of the message, timeout. */
+static int queue_send(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	size_t size;
+	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
+	luaL_checkany(L, 3);
+	lua_settop(L, 4);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
+	il_codec_encode(L, q->codec, 3, 5);
+	lua_settop(L, 4);
+	const char *bytes = lua_tolstring(L, 3, &size);
+	q = check_open(L); /* an encoder of the user's may have closed it */
+	if ((q->max_message && size > (size_t)q->max_message) || size > q->queue->max_message)
+		return too_large(L, q, size);
+	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);
+}
+
+static bool receive_attempt(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->receive.attempt(op);
+}
+
+static int receive_start(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->receive.start(op);
+}
+
+static bool receive_cancel(struct il_op *op)
+{
+	return ((struct il_queue *)op->source)->ops->receive.cancel(op);
+}
+
+/* The message and its type; nil and a message if it cannot be decoded. */
+static int push_message(lua_State *L, struct queue *q, struct il_op *op)
+{
+	lua_Integer type = op->arg;
+	lua_pushlstring(L, op->size ? op->data : "", op->size);
+	il_op_clear(op);
+	if (q->codec != IL_CODEC_RAW) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, q);
+		lua_insert(L, -2);
+		bool decoded = il_codec_decode(L, q->codec, -2);
+		lua_remove(L, -2);
+		if (!decoded) {
+			const char *why = luaL_tolstring(L, -1, NULL);
+			lua_pushnil(L);
+			lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type,
+					q->what, why);
+			return 2;
+		}
+	}
+	lua_pushinteger(L, type);
+	return 2;
+}
+
+static int receive_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, handle_of(op), op->err);
+	return push_message(L, handle_of(op), op);
+}
+
+static const struct il_await_type receive_type = {
+	{ "queue receive", receive_attempt, receive_start, receive_cancel }, receive_push,
+};
+
+static lua_Integer optional_type(lua_State *L, int arg)
+{
+	return lua_isnoneornil(L, arg) ? 0 : il_check_range(L, arg, -LONG_MAX, LONG_MAX, "type");
+}
+
+static int queue_receive(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	return il_await(L, &receive_type, q->queue, optional_type(L, 2), 3);
+}
+
+/* State of the loop: the queue; the type is an upvalue. */
+static int messages_next(lua_State *L)
+{
+	struct queue *q = check_queue(L);
+	lua_settop(L, 1);
+	if (!q->queue)
+		return 0;
+	return il_await(L, &receive_type, q->queue, lua_tointeger(L, lua_upvalueindex(1)), 2);
+}
+
+static int queue_messages(lua_State *L)
+{
+	check_open(L);
+	lua_pushinteger(L, optional_type(L, 2));
+	lua_pushcclosure(L, messages_next, 1);
+	lua_pushvalue(L, 1);
+	return 2;
+}
+
+static int queue_peek(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	struct il_op op = { .source = q->queue };
+	int err = q->queue->ops->peek(q->queue, optional_type(L, 2), &op);
+	if (err == EAGAIN) {
+		lua_pushnil(L);
+		return 1;
+	}
+	return err ? fail(L, q, err) : push_message(L, q, &op);
+}
+
+/* The rest -------------------------------------------------------------------------------------------- */
+
+static int queue__len(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	struct il_queue_stat stat;
+	int err = q->queue->ops->stat(q->queue, &stat);
+	if (err)
+		return luaL_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : strerror(err));
+	lua_pushinteger(L, stat.messages);
+	return 1;
+}
+
+static int queue_stat(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	struct il_queue_stat stat;
+	int err = q->queue->ops->stat(q->queue, &stat);
+	if (err)
+		return fail(L, q, err);
+	const struct {
+		const char *name;
+		int64_t value;
+	} fields[] = {
+		{ "messages", stat.messages },       { "bytes", stat.bytes },         { "capacity", stat.capacity },
+		{ "senders", stat.senders },         { "receivers", stat.receivers }, { "last_sender", stat.last_sender },
+		{ "last_receiver", stat.last_receiver }, { "max_message", (int64_t)q->queue->max_message },
+	};
+	lua_createtable(L, 0, 8);
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		lua_pushinteger(L, fields[i].value);
+		lua_setfield(L, -2, fields[i].name);
+	}
+	return 1;
+}
+
+static int queue_remove(lua_State *L)
+{
+	struct queue *q = check_open(L);
+	int err = q->queue->ops->remove(q->queue);
+	if (err)
+		return fail(L, q, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int queue_close(lua_State *L)
+{
+	struct queue *q = check_queue(L);
+	struct il_queue *engine = q->queue;
+	q->queue = NULL;
+	if (engine)
+		engine->ops->close(engine);
+	return 0;
+}
+
+static int queue__gc(lua_State *L)
+{
+	struct queue *q = check_queue(L);
+	if (q->codec == IL_CODEC_TABLE) {
+		lua_pushnil(L);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, q);
+	}
+	return queue_close(L);
+}
+
+static int queue__tostring(lua_State *L)
+{
+	struct queue *q = check_queue(L);
+	struct il_queue_stat stat;
+	if (!q->queue)
+		lua_pushfstring(L, CLASS " (%s, closed)", q->what);
+	else if (q->queue->ops->stat(q->queue, &stat))
+		lua_pushfstring(L, CLASS " (%s, removed)", q->what);
+	else
+		lua_pushfstring(L, CLASS " (%s, %I messages)", q->what, (LUAI_UACINT)stat.messages);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "send", queue_send }, { "receive", queue_receive }, { "messages", queue_messages }, { "peek", queue_peek },
+	{ "stat", queue_stat }, { "remove", queue_remove },   { "close", queue_close },       { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__len", queue__len },       { "__tostring", queue__tostring }, { "__gc", queue__gc },
+	{ "__close", queue_close }, { NULL, NULL },
+};
+
+void il_queue_open(lua_State *L)
+{
+	il_class(L, CLASS, methods, meta, "receive");
+	lua_pushcfunction(L, queue);
+	lua_setfield(L, -2, "queue");
+}

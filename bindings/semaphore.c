@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Semaphore: permits that processes share.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "key.h"
+#include "lock.h"
+
+#include <errno.h>
+
+enum { MAX_PERMITS = 32767 };
+
+static const struct il_lock_class class = {
+	.name = "ipc.Semaphore", .noun = "semaphore", .counts = true, IL_LOCK_AWAITS("semaphore"),
+};
+
+static int semaphore(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_lock_options o = { .max = (int)il_check_range(L, 2, 1, MAX_PERMITS, "max") };
+	struct il_lock *l;
+	o.mode = il_mode_option(L, 3);
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	int err = key->engine->semaphore ? key->engine->semaphore(key, &o, &l) : ENOTSUP;
+	if (err == EEXIST)
+		return il_fail(L, err, "semaphore %s has a max of %d, not %d", key->text, o.found, o.max);
+	if (err)
+		return il_key_fail(L, err, "semaphore", key);
+	return il_lock_opened(L, handle, l);
+}
+
+static int semaphore_acquire(lua_State *L)
+{
+	return il_lock_acquire(L, &class, IL_EXCLUSIVE);
+}
+
+static int semaphore_try_acquire(lua_State *L)
+{
+	return il_lock_try(L, &class);
+}
+
+static int semaphore_hold(lua_State *L)
+{
+	return il_lock_hold(L, &class);
+}
+
+static int semaphore_release(lua_State *L)
+{
+	return il_lock_release(L, &class);
+}
+
+static int semaphore_value(lua_State *L)
+{
+	struct il_lock *l = il_lock_check(L, &class);
+	int permits, err = l->ops->value(l, &permits);
+	if (err)
+		return il_lock_fail(L, l, err);
+	lua_pushinteger(L, permits);
+	return 1;
+}
+
+static int semaphore_remove(lua_State *L)
+{
+	return il_lock_remove(L, &class);
+}
+
+static int semaphore_close(lua_State *L)
+{
+	return il_lock_close(L, &class);
+}
+
+static int semaphore__tostring(lua_State *L)
+{
+	return il_lock_tostring(L, &class);
+}
+
+static const luaL_Reg methods[] = {
+	{ "acquire", semaphore_acquire }, { "try_acquire", semaphore_try_acquire },
+	{ "hold", semaphore_hold },       { "release", semaphore_release },
+	{ "value", semaphore_value },     { "remove", semaphore_remove },
+	{ "close", semaphore_close },     { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", semaphore__tostring }, { "__gc", semaphore_close }, { "__close", semaphore_close },
+	{ NULL, NULL },
+};
+
+void il_semaphore_open(lua_State *L)
+{
+	il_class(L, class.name, methods, meta, "acquire");
+	lua_pushcfunction(L, semaphore);
+	lua_setfield(L, -2, "semaphore");
+}

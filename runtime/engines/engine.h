@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The contract between the classes and the engines. A key says which engine an object lives on; the objects of a noun have
+ * the same operations on every engine. An engine's object begins with the struct of its noun; functions return 0
+ * or errno and never wait, what waits is a struct il_op (see loop/op.h). EIDRM is an object that was removed,
+ * ECANCELED a handle that was closed, ENOTSUP what an engine cannot do.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_ENGINES_ENGINE_H
+#define IL_ENGINES_ENGINE_H
+
+#include "loop/op.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct il_key {
+	const struct il_engine *engine;
+	int32_t id;       /* System V key */
+	const char *text; /* "file:/path?project=0", for messages */
+};
+
+/* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
+
+struct il_lock {
+	const struct il_lock_ops *ops;
+	void *owner; /* whose handle it is */
+};
+
+struct il_lock_options {
+	int max;       /* permits: a semaphore */
+	unsigned mode; /* permissions of a new object */
+	int found;     /* out, with EEXIST: the max it has */
+};
+
+enum { IL_EXCLUSIVE, IL_SHARED }; /* arg of acquire */
+enum { IL_ABANDONED = 1 };        /* size after acquire: the holder before died */
+
+struct il_lock_ops {
+	/* acquire, FIFO in this process; what is granted to a wait that is over is given back or handed on */
+	struct il_op_type acquire;
+	/* gives one permit back that this handle has; abandoned: as if its holder had died */
+	int (*release)(struct il_lock *l, bool abandoned);
+	int (*value)(struct il_lock *l, int *permits);
+	int (*holder)(struct il_lock *l, pid_t *pid); /* 0: nobody */
+	int (*remove)(struct il_lock *l);
+	/* gives back what the handle has, ends its waits with ECANCELED */
+	void (*close)(struct il_lock *l);
+};
+
+/* Queues ---------------------------------------------------------------------------------------------- */
+
+struct il_queue {
+	const struct il_queue_ops *ops;
+	void *owner;
+	size_t max_message;     /* of the engine, */
+	const char *max_reason; /* and where that comes from */
+};
+
+struct il_queue_options {
+	size_t capacity; /* bytes, 0: the engine's */
+	unsigned mode;
+	size_t found;    /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
+};
+
+struct il_queue_stat {
+	int64_t messages, bytes, capacity;
+	int senders, receivers;         /* that wait, as far as the engine can know */
+	pid_t last_sender, last_receiver;
+};
+
+struct il_queue_ops {
+	/* arg: type; data, size: the message. After receive: arg is the type; data is the op's or good until the next call */
+	struct il_op_type send, receive;
+	int (*peek)(struct il_queue *q, int64_t type, struct il_op *op); /* EAGAIN: there is none */
+	int (*stat)(struct il_queue *q, struct il_queue_stat *stat);
+	int (*remove)(struct il_queue *q);
+	void (*close)(struct il_queue *q);
+};
+
+/* Engines ----------------------------------------------------------------------------------------------- */
+
+struct il_engine {
+	const char *name;
+	int (*semaphore)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
+	int (*mutex)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
+	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
+	/* in a child made by ipc.process, before anything else runs; NULL */
+	void (*after_fork)(void);
+};
+
+/* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
+int il_file_key(struct il_key *key, const char *path, int project);
+
+/* flock(2) on a path, of file keys' engine only. */
+int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
+
+/* All engines' after_fork. */
+void il_engines_after_fork(void);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * flock(2). A handle is an open file description of its own, so two handles contend even in one process. The lock belongs
+ * to the description, which a forked child shares: a child closes what it inherited, and opens its own when it
+ * wants to lock.
+ * Floor 2.
+ */
+#include "engines/sysv/line.h"
+#include "engines/sysv/sysv.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct file_lock {
+	struct il_lock lock;
+	struct il_list node; /* in the list of all */
+	struct il_line line;
+	int fd;              /* -1: to be opened */
+	int how;             /* what is held: LOCK_EX, LOCK_SH or 0 */
+	int holders;         /* how many share it */
+	int wanted;          /* for the thread: the same for the first in line */
+	unsigned mode;
+	pid_t pid;           /* whose fd it is */
+	char path[];
+};
+
+static struct il_list locks = IL_LIST_INIT(locks);
+
+static void let_go(struct file_lock *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	f->fd = -1;
+	f->how = f->holders = 0;
+	f->pid = il_loop.pid;
+}
+
+static struct file_lock *file_lock(struct il_lock *l)
+{
+	struct file_lock *f = il_container_of(l, struct file_lock, lock);
+	if (f->pid != il_loop.pid)
+		let_go(f);
+	return f;
+}
+
+static struct file_lock *of_line(struct il_line *line)
+{
+	return il_container_of(line, struct file_lock, line);
+}
+
+static int open_file(struct file_lock *f)
+{
+	f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, f->mode);
+	if (f->fd < 0 && (errno == EACCES || errno == EISDIR || errno == EROFS))
+		f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return f->fd < 0 ? errno : 0;
+}
+
+static bool is_removed(struct file_lock *f)
+{
+	struct stat st;
+	return fstat(f->fd, &st) == 0 && st.st_nlink == 0;
+}
+
+static int how_of(const struct il_op *op)
+{
+	return op->arg == IL_SHARED ? LOCK_SH : LOCK_EX;
+}
+
+static void hold(struct file_lock *f, int how)
+{
+	f->how = how;
+	f->holders++;
+}
+
+/* A file that was removed and perhaps made anew is not the one that others lock now. */
+static int attempt(struct il_line *line, struct il_op *op)
+{
+	struct file_lock *f = file_lock(op->source);
+	int how = how_of(op), err = 0;
+	(void)line;
+	if (f->how) {
+		if (f->how != LOCK_SH || how != LOCK_SH)
+			return EAGAIN;
+		hold(f, how);
+		return 0;
+	}
+	for (bool again = true; again && !err;) {
+		if (f->fd < 0)
+			err = open_file(f);
+		while (!err && flock(f->fd, how | LOCK_NB))
+			err = errno == EINTR ? 0 : errno;
+		again = !err && is_removed(f);
+		if (again)
+			let_go(f);
+	}
+	if (!err)
+		hold(f, how);
+	return err; /* EWOULDBLOCK is EAGAIN */
+}
+
+/* What this handle holds itself no thread can wait for: release looks at the line. */
+static int prepare(struct il_line *line, struct il_op *op)
+{
+	of_line(line)->wanted = how_of(op);
+	return of_line(line)->how ? EAGAIN : 0;
+}
+
+static int block(struct il_line *line)
+{
+	struct file_lock *f = of_line(line);
+	return flock(f->fd, f->wanted) ? errno : 0;
+}
+
+static int grant(struct il_line *line, struct il_op *op)
+{
+	struct file_lock *f = of_line(line);
+	if (!op) {
+		flock(f->fd, LOCK_UN);
+		return 0;
+	}
+	if (is_removed(f)) {
+		let_go(f);
+		return EIDRM;
+	}
+	hold(f, how_of(op));
+	return 0;
+}
+
+static bool acquire_attempt(struct il_op *op)
+{
+	return il_line_attempt(&file_lock(op->source)->line, op);
+}
+
+static int acquire_start(struct il_op *op)
+{
+	il_line_start(&file_lock(op->source)->line, op);
+	return 0;
+}
+
+static bool acquire_cancel(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	return il_line_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
+}
+
+static int release(struct il_lock *l, bool abandoned)
+{
+	struct file_lock *f = file_lock(l);
+	(void)abandoned;
+	if (!f->how)
+		return EPERM;
+	if (--f->holders == 0) {
+		f->how = 0;
+		while (flock(f->fd, LOCK_UN))
+			if (errno != EINTR)
+				return errno;
+	}
+	il_line_look(&f->line);
+	return 0;
+}
+
+static int remove_file(struct il_lock *l)
+{
+	return unlink(file_lock(l)->path) ? errno : 0;
+}
+
+static void close_lock(struct il_lock *l)
+{
+	struct file_lock *f = file_lock(l);
+	il_line_close(&f->line, l);
+	let_go(f);
+	il_list_del(&f->node);
+	free(f);
+}
+
+static const struct il_line_type line_type = {
+	.attempt = attempt, .prepare = prepare, .block = block, .grant = grant, .specific = true,
+};
+
+static const struct il_lock_ops ops = {
+	{ "file lock acquire", acquire_attempt, acquire_start, acquire_cancel },
+	release, NULL, NULL, remove_file, close_lock,
+};
+
+int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_lock **l)
+{
+	struct file_lock *f = calloc(1, sizeof *f + strlen(path) + 1);
+	if (!f)
+		return ENOMEM;
+	strcpy(f->path, path);
+	f->mode = o->mode;
+	f->pid = il_loop.pid;
+	f->lock.ops = &ops;
+	il_line_init(&f->line, &line_type);
+	int err = open_file(f);
+	if (err) {
+		free(f);
+		return err;
+	}
+	il_list_add(&locks, &f->node);
+	*l = &f->lock;
+	return 0;
+}
+
+void il_sysv_file_lock_after_fork(void)
+{
+	for (struct il_list *l = locks.next; l != &locks; l = l->next)
+		let_go(il_container_of(l, struct file_lock, node));
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines in front of what blocks, see line.h. The loop's thread owns all of it; a worker sees what prepare made and
+ * writes `result`, and is done with both before ended() is called.
+ * Floor 2.
+ */
+#include "engines/sysv/line.h"
+
+#include <errno.h>
+
+static struct il_op *first(struct il_line *line)
+{
+	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, line);
+}
+
+static void finish(struct il_op *op, int err)
+{
+	il_list_del(&op->line);
+	il_op_finish(op, err);
+}
+
+/* Serves from the front until there is no more to get. */
+static bool serve(struct il_line *line)
+{
+	struct il_op *op;
+	bool served = false;
+	while ((op = first(line))) {
+		int err = line->type->attempt(line, op);
+		if (err == EAGAIN)
+			return served;
+		finish(op, err);
+		served = true;
+	}
+	il_poller_del(&line->poller);
+	return served;
+}
+
+static bool poll(struct il_poller *p)
+{
+	return serve(il_container_of(p, struct il_line, poller));
+}
+
+static void work(struct il_job *job)
+{
+	struct il_line *line = il_container_of(job, struct il_line, job);
+	while ((line->result = line->type->block(line)) == EINTR && !il_job_cancelled(job))
+		;
+}
+
+/* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
+ * has won. */
+static void ended(struct il_job *job)
+{
+	struct il_line *line = il_container_of(job, struct il_line, job);
+	struct il_op *op = line->leaving;
+	int result = job->forked ? EINTR : line->result;
+	line->working = false;
+	if (op && (result || op->wait->winner >= 0 || op->wait->winner == IL_DROPPED))
+		op = NULL;
+	if (op) {
+		op->err = line->type->grant(line, op);
+		if (op->err != EAGAIN)
+			line->leaving = NULL;
+	} else if (result == 0) {
+		op = line->leaving && line->type->specific ? NULL : first(line);
+		int err = line->type->grant(line, op);
+		if (op && err != EAGAIN)
+			finish(op, err);
+	} else if (result != EINTR && first(line) && !line->leaving) {
+		finish(first(line), result);
+	}
+	if (!job->forked) /* in a child the waits of its parent may be about to be dropped */
+		serve(line);
+	if (first(line))
+		il_poller_add(&line->poller);
+}
+
+static void arm(struct il_poller *p)
+{
+	struct il_line *line = il_container_of(p, struct il_line, poller);
+	for (struct il_op *op; (op = first(line)) && !line->working;) {
+		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
+		if (err == EAGAIN)
+			return;
+		if (!err)
+			err = il_pool_start(&line->job, work, ended);
+		line->working = !err;
+		if (err)
+			finish(op, err);
+	}
+}
+
+void il_line_init(struct il_line *line, const struct il_line_type *type)
+{
+	*line = (struct il_line){ .type = type };
+	il_list_init(&line->ops);
+	il_poller_init(&line->poller, poll, arm);
+}
+
+bool il_line_attempt(struct il_line *line, struct il_op *op)
+{
+	if (first(line))
+		return false;
+	op->err = line->type->attempt(line, op);
+	return op->err != EAGAIN;
+}
+
+void il_line_start(struct il_line *line, struct il_op *op)
+{
+	il_list_add(&line->ops, &op->line);
+	if (!line->working)
+		il_poller_add(&line->poller);
+}
+
+bool il_line_cancel(struct il_line *line, struct il_op *op)
+{
+	bool working_for_it = line->working && op == first(line);
+	il_list_del(&op->line);
+	if (working_for_it && (line->type->specific || !first(line))) {
+		line->leaving = op;
+		il_pool_cancel(&line->job);
+		bool granted = !line->leaving;
+		line->leaving = NULL;
+		return granted;
+	}
+	if (!first(line))
+		il_poller_del(&line->poller);
+	return false;
+}
+
+void il_line_look(struct il_line *line)
+{
+	if (line->working && !line->type->harmless)
+		return;
+	serve(line);
+	if (!first(line) && line->working)
+		il_pool_cancel(&line->job);
+	else if (first(line) && !line->working)
+		il_poller_add(&line->poller);
+}
+
+static struct il_op *of_source(struct il_line *line, const void *source)
+{
+	for (struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
+		if (il_container_of(l, struct il_op, line)->source == source)
+			return il_container_of(l, struct il_op, line);
+	return NULL;
+}
+
+void il_line_close(struct il_line *line, const void *source)
+{
+	struct il_op *op, *front = first(line);
+	while ((op = of_source(line, source)))
+		finish(op, ECANCELED);
+	if (line->working && front != first(line) && (line->type->specific || !first(line)))
+		il_pool_cancel(&line->job);
+	else if (!first(line))
+		il_poller_del(&line->poller);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A mutex is a set with one permit and a mark. The mark goes up with the permit and down with its release, but is not
+ * undone: whoever finds it up after the permit came back knows that the holder died.
+ * Floor 2.
+ */
+#include "engines/sysv/set.h"
+#include "engines/sysv/sysv.h"
+
+#include <errno.h>
+
+static struct il_set *set_of(struct il_line *line)
+{
+	return il_container_of(line, struct il_set, line);
+}
+
+static void hold(struct il_op *op, bool abandoned)
+{
+	il_sysv_lock(op->source)->held = 1;
+	op->size = abandoned ? IL_ABANDONED : 0;
+}
+
+/* Puts the mark up, and finds it up. */
+static int mark(struct il_set *set, bool *abandoned)
+{
+	struct sembuf fresh[] = { { IL_HELD, 0, IPC_NOWAIT }, { IL_HELD, 1, 0 } };
+	*abandoned = false;
+	if (set->members < IL_MEMBERS)
+		return 0;
+	int err = il_set_op(set, fresh, 2);
+	*abandoned = err == EAGAIN;
+	return err == EAGAIN ? 0 : err;
+}
+
+static int attempt(struct il_line *line, struct il_op *op)
+{
+	struct il_set *set = set_of(line);
+	struct sembuf take[] = {
+		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT }, { IL_HELD, 0, IPC_NOWAIT }, { IL_HELD, 1, 0 },
+	};
+	bool marked = set->members >= IL_MEMBERS;
+	int err = il_set_op(set, take, marked ? 3 : 1);
+	if (!err) {
+		hold(op, false);
+	} else if (err == EAGAIN && marked) { /* held, or abandoned */
+		err = il_set_op(set, take, 1);
+		if (!err)
+			hold(op, true);
+	}
+	return err;
+}
+
+static int give(struct il_set *set, bool abandoned)
+{
+	struct sembuf back[] = { { IL_PERMITS, 1, SEM_UNDO }, { IL_HELD, -1, IPC_NOWAIT } };
+	bool marked = set->members >= IL_MEMBERS && !abandoned;
+	int err = il_set_op(set, back, marked ? 2 : 1);
+	return err == EAGAIN ? il_set_op(set, back, 1) : err; /* a foreign holder puts up no mark */
+}
+
+/* The thread got the permit, the mark is for us. */
+static int grant(struct il_line *line, struct il_op *op)
+{
+	bool abandoned;
+	struct il_set *set = set_of(line);
+	if (!op)
+		return give(set, true);
+	int err = mark(set, &abandoned);
+	if (!err)
+		hold(op, abandoned);
+	return err;
+}
+
+static int release(struct il_lock *l, bool abandoned)
+{
+	struct il_sysv_lock *handle = il_sysv_lock(l);
+	if (!handle->held)
+		return EPERM;
+	int err = give(handle->set, abandoned);
+	if (!err || err == EIDRM)
+		handle->held = 0;
+	if (!err)
+		il_line_look(&handle->set->line);
+	return err;
+}
+
+/* Whoever took the permit was the last to change it. */
+static int holder(struct il_lock *l, pid_t *pid)
+{
+	int permits, err = il_set_value(l, &permits);
+	*pid = 0;
+	if (err || permits > 0)
+		return err;
+	*pid = semctl(il_sysv_lock(l)->set->id, IL_PERMITS, GETPID);
+	return *pid < 0 ? errno : 0;
+}
+
+static const struct il_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+
+static const struct il_lock_ops ops = {
+	{ "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
+	release, il_set_value, holder, il_set_remove, il_set_close,
+};
+
+int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	o->max = 1;
+	return il_set_open(key, o, &line_type, &ops, l);
+}

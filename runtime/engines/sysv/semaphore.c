@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * System V semaphores. The kernel hands a permit to the thread that waits longest on this machine.
+ * Floor 2.
+ */
+#include "engines/sysv/set.h"
+#include "engines/sysv/sysv.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static int attempt(struct il_line *line, struct il_op *op)
+{
+	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT };
+	int err = il_set_op(il_container_of(line, struct il_set, line), &take, 1);
+	if (!err)
+		il_sysv_lock(op->source)->held++;
+	return err;
+}
+
+static int give(struct il_set *set)
+{
+	struct sembuf back = { IL_PERMITS, 1, SEM_UNDO };
+	return il_set_op(set, &back, 1);
+}
+
+static int grant(struct il_line *line, struct il_op *op)
+{
+	if (!op)
+		return give(il_container_of(line, struct il_set, line));
+	il_sysv_lock(op->source)->held++;
+	return 0;
+}
+
+/* A permit of a holder that died is given back by the kernel; of one that only failed, by us. */
+static int release(struct il_lock *l, bool abandoned)
+{
+	struct il_sysv_lock *handle = il_sysv_lock(l);
+	(void)abandoned;
+	if (!handle->held)
+		return EPERM;
+	int err = give(handle->set);
+	if (!err || err == EIDRM)
+		handle->held--;
+	if (!err)
+		il_line_look(&handle->set->line);
+	return err;
+}
+
+static const struct il_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+
+static const struct il_lock_ops ops = {
+	{ "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },
+	release, il_set_value, NULL, il_set_remove, il_set_close,
+};
+
+int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	return il_set_open(key, o, &line_type, &ops, l);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Semaphore sets, see set.h. Every change is made with SEM_UNDO, so the kernel takes it back when the process dies, the
+ * setting up included: a creator that is killed leaves nothing half-made behind. The first user of a set gives it
+ * its permits, as PHP does.
+ * Floor 2.
+ */
+#include "engines/sysv/set.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PHP_MEMBERS = 3, SETUP_SECONDS = 2, TRIES = 16 };
+
+static struct il_list sets = IL_LIST_INIT(sets);
+
+static int removed(int err)
+{
+	return err == EINVAL ? EIDRM : err; /* the id is gone for good */
+}
+
+static int operate(int id, struct sembuf *ops, size_t count)
+{
+	while (semop(id, ops, count))
+		if (errno != EINTR)
+			return removed(errno);
+	return 0;
+}
+
+static int get(int id, int member, int *value)
+{
+	*value = semctl(id, member, GETVAL);
+	return *value < 0 ? removed(errno) : 0;
+}
+
+static int set(int id, int member, int value)
+{
+	union semun {
+		int val;
+		struct semid_ds *buf;
+	} arg = { .val = value };
+	return semctl(id, member, SETVAL, arg) ? removed(errno) : 0;
+}
+
+/* Alone with the set, and one of its users. */
+static int begin_setup(int id)
+{
+	struct timespec patience = { .tv_sec = SETUP_SECONDS };
+	struct sembuf ops[] = { { IL_SETUP, 0, 0 }, { IL_SETUP, 1, SEM_UNDO }, { IL_USERS, 1, SEM_UNDO } };
+	while (semtimedop(id, ops, 3, &patience))
+		if (errno != EINTR)
+			return errno == EAGAIN ? ETIMEDOUT : removed(errno);
+	return 0;
+}
+
+static int end_setup(int id, int users)
+{
+	struct sembuf ops[] = { { IL_SETUP, -1, SEM_UNDO }, { IL_USERS, -1, SEM_UNDO } };
+	return operate(id, ops, users ? 1 : 2);
+}
+
+/* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not be
+ * among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
+static int hand_out(struct il_set *s, struct il_lock_options *o)
+{
+	int users, permits, max = 0, err = get(s->id, IL_USERS, &users);
+	if (!err)
+		err = get(s->id, IL_PERMITS, &permits);
+	if (!err && s->members >= IL_MEMBERS)
+		err = get(s->id, IL_MAXIMUM, &max);
+	if (err)
+		return err;
+	if (o->max && max && max != o->max) {
+		o->found = max;
+		return EEXIST;
+	}
+	bool known = max != 0;
+	max = known ? max : o->max;
+	if (users > 1 || !max || (known && permits <= max))
+		return 0;
+	err = set(s->id, IL_PERMITS, max);
+	if (!err && s->members >= IL_MEMBERS)
+		err = set(s->id, IL_MAXIMUM, max);
+	return err;
+}
+
+static int join(struct il_set *s, struct il_lock_options *o)
+{
+	int err = begin_setup(s->id);
+	if (err)
+		return err;
+	err = hand_out(s, o);
+	int end = end_setup(s->id, !err);
+	s->pid = err || end ? 0 : il_loop.pid;
+	return err ? err : end;
+}
+
+/* A set of PHP's has three members, and that is enough for all but a dead holder's mark. */
+static int find(const struct il_key *key, unsigned mode, int *id, int *members)
+{
+	struct semid_ds ds;
+	union semun {
+		int val;
+		struct semid_ds *buf;
+	} arg = { .buf = &ds };
+	*id = semget(key->id, IL_MEMBERS, IPC_CREAT | (int)mode);
+	if (*id < 0 && errno == EINVAL)
+		*id = semget(key->id, PHP_MEMBERS, 0);
+	if (*id < 0 || semctl(*id, 0, IPC_STAT, arg))
+		return errno;
+	*members = (int)ds.sem_nsems;
+	return 0;
+}
+
+static struct il_set *opened(int id)
+{
+	for (struct il_list *l = sets.next; l != &sets; l = l->next)
+		if (il_container_of(l, struct il_set, node)->id == id)
+			return il_container_of(l, struct il_set, node);
+	return NULL;
+}
+
+static void drop(struct il_set *s)
+{
+	if (--s->refs)
+		return;
+	struct sembuf leave = { IL_USERS, -1, SEM_UNDO | IPC_NOWAIT };
+	if (s->pid == il_loop.pid)
+		operate(s->id, &leave, 1);
+	il_list_del(&s->node);
+	free(s);
+}
+
+static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+		    struct il_set **result)
+{
+	int id, members = 0, err = find(key, o->mode, &id, &members);
+	if (err)
+		return err;
+	struct il_set *s = opened(id);
+	if (!s) {
+		s = calloc(1, sizeof *s);
+		if (!s)
+			return ENOMEM;
+		s->id = id;
+		s->key = key->id;
+		s->members = members;
+		il_line_init(&s->line, type);
+		il_list_add(&sets, &s->node);
+	}
+	s->refs++;
+	if (s->pid == il_loop.pid) {
+		int max = 0;
+		err = members >= IL_MEMBERS ? get(id, IL_MAXIMUM, &max) : 0;
+		o->found = max;
+		err = err ? err : max && max != o->max ? EEXIST : 0;
+	} else {
+		err = join(s, o);
+	}
+	if (err)
+		drop(s);
+	*result = s;
+	return err;
+}
+
+/* It may be removed between any two steps, and then there is a new one to be had. */
+int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+		const struct il_lock_ops *ops, struct il_lock **l)
+{
+	struct il_sysv_lock *handle = calloc(1, sizeof *handle);
+	int err = EIDRM;
+	if (!handle)
+		return ENOMEM;
+	for (int i = 0; i < TRIES && (err == EIDRM || err == ENOENT); i++)
+		err = open_set(key, o, type, &handle->set);
+	if (err) {
+		free(handle);
+		return err;
+	}
+	handle->lock.ops = ops;
+	handle->pid = il_loop.pid;
+	*l = &handle->lock;
+	return 0;
+}
+
+int il_set_op(struct il_set *s, struct sembuf *ops, size_t count)
+{
+	if (s->pid != il_loop.pid) {
+		int err = join(s, &(struct il_lock_options){ .max = 0 });
+		if (err)
+			return err;
+	}
+	return operate(s->id, ops, count);
+}
+
+struct il_sysv_lock *il_sysv_lock(struct il_lock *l)
+{
+	struct il_sysv_lock *handle = il_container_of(l, struct il_sysv_lock, lock);
+	if (handle->pid != il_loop.pid) {
+		handle->pid = il_loop.pid;
+		handle->held = 0;
+	}
+	return handle;
+}
+
+bool il_set_attempt(struct il_op *op)
+{
+	return il_line_attempt(&il_sysv_lock(op->source)->set->line, op);
+}
+
+int il_set_start(struct il_op *op)
+{
+	il_line_start(&il_sysv_lock(op->source)->set->line, op);
+	return 0;
+}
+
+bool il_set_cancel(struct il_op *op)
+{
+	return il_line_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
+}
+
+/* EINTR is for the line: it knows whether to stop. */
+int il_set_block(struct il_line *line)
+{
+	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO };
+	return semop(il_container_of(line, struct il_set, line)->id, &take, 1) ? removed(errno) : 0;
+}
+
+int il_set_value(struct il_lock *l, int *permits)
+{
+	return get(il_sysv_lock(l)->set->id, IL_PERMITS, permits);
+}
+
+int il_set_remove(struct il_lock *l)
+{
+	return semctl(il_sysv_lock(l)->set->id, 0, IPC_RMID) ? removed(errno) : 0;
+}
+
+void il_set_close(struct il_lock *l)
+{
+	struct il_sysv_lock *handle = il_sysv_lock(l);
+	il_line_close(&handle->set->line, l);
+	while (handle->held && l->ops->release(l, false) == 0)
+		;
+	drop(handle->set);
+	free(handle);
+}

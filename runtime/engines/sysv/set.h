@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * System V semaphore sets as PHP's sem_get lays them out: 0 the permits, 1 the processes that use it, 2 held while it is
+ * set up. Then ours: 3 how many permits there are, 4 one while a mutex is held, left there by a holder that dies.
+ * A set is opened once per process, however many handles there are.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_SYSV_SET_H
+#define IL_SYSV_SET_H
+
+#include "engines/engine.h"
+#include "engines/sysv/line.h"
+
+#include <sys/sem.h>
+
+enum { IL_PERMITS, IL_USERS, IL_SETUP, IL_MAXIMUM, IL_HELD, IL_MEMBERS };
+
+struct il_set {
+	struct il_list node; /* in the list of this process */
+	struct il_line line; /* who waits for a permit */
+	int id, refs, members;
+	int32_t key;
+	pid_t pid;           /* of the process that is counted among the users */
+};
+
+/* A handle: what it holds it gives back. */
+struct il_sysv_lock {
+	struct il_lock lock;
+	struct il_set *set;
+	int held;
+	pid_t pid; /* that holds */
+};
+
+/* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. */
+int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+		const struct il_lock_ops *ops, struct il_lock **l);
+
+/* semop(2) of this process, counted among the users first if it has been forked meanwhile. EIDRM: it was removed. */
+int il_set_op(struct il_set *set, struct sembuf *ops, size_t count);
+
+/* The handle as this process sees it: in a forked child it holds nothing. */
+struct il_sysv_lock *il_sysv_lock(struct il_lock *l);
+
+/* What both kinds have in common. */
+bool il_set_attempt(struct il_op *op);
+int il_set_start(struct il_op *op);
+bool il_set_cancel(struct il_op *op);
+int il_set_block(struct il_line *line);
+int il_set_value(struct il_lock *l, int *permits);
+int il_set_remove(struct il_lock *l);
+void il_set_close(struct il_lock *l);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is waited for without a descriptor: System V objects, locks, words in shared memory. While waits are short the
+ * loop looks at them itself; before it blocks, each is handed to whoever can watch it, a thread of the pool.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_POLLER_H
+#define IL_LOOP_POLLER_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+
+struct il_poller {
+	struct il_list node;                /* in the loop's list: waited for, and watched by nobody else */
+	bool (*poll)(struct il_poller *p);  /* looks, without blocking; true: a wait has ended */
+	void (*arm)(struct il_poller *p);   /* the loop is about to block: has it watched; out of the list already */
+	int vain;                           /* looks in a row that found nothing */
+};
+
+void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), void (*arm)(struct il_poller *));
+
+/* To be looked at by the loop, or not any more. Both harmless if it is so already. */
+void il_poller_add(struct il_poller *p);
+void il_poller_del(struct il_poller *p);
+
+/* For the loop: looks at all; true: some wait has ended. One that was looked at in vain too often is armed, unless
+ * `patiently`. */
+bool il_pollers_look(bool patiently);
+
+/* For the loop: arms all. */
+void il_pollers_arm(void);
+
+#endif
