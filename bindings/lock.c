@@ -19,6 +19,7 @@ struct il_lock_handle {
 	struct il_lock *lock; /* NULL: closed */
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct hold */
+	struct hold *spare;   /* one that is free */
 	pid_t pid;            /* who holds them */
 	char what[];
 };
@@ -44,7 +45,10 @@ static void forget(struct hold *h)
 		h->guard->hold = NULL;
 	il_list_del(&h->of_task.node);
 	il_list_del(&h->node);
-	free(h);
+	if (h->handle->spare)
+		free(h);
+	else
+		h->handle->spare = h;
 }
 
 static void forget_all(struct il_lock_handle *handle)
@@ -97,6 +101,7 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	size_t size = strlen(what) + 1;
 	struct il_lock_handle *handle = lua_newuserdatauv(L, sizeof *handle + size, 0);
 	handle->lock = NULL;
+	handle->spare = NULL;
 	handle->class = class;
 	handle->pid = il_loop.pid;
 	il_list_init(&handle->holds);
@@ -135,11 +140,12 @@ static void task_ended(struct il_hold *of_task, bool failed)
 static int record(struct il_lock *l, struct hold **result)
 {
 	struct il_lock_handle *handle = handle_of(l);
-	struct hold *h = malloc(sizeof *h);
+	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
 	if (!h) {
 		l->ops->release(l, false);
 		return ENOMEM;
 	}
+	handle->spare = NULL;
 	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current };
 	il_list_init(&h->of_task.node);
 	il_list_add(&handle->holds, &h->node);
@@ -284,6 +290,8 @@ int il_lock_close(lua_State *L, const struct il_lock_class *class)
 	struct il_lock_handle *handle = check_handle(L, class);
 	struct il_lock *l = handle->lock;
 	forget_all(handle);
+	free(handle->spare);
+	handle->spare = NULL;
 	handle->lock = NULL;
 	if (l)
 		l->ops->close(l);

@@ -24,7 +24,7 @@
 enum { BATCH = 64, FIRST_WATCHED = 16 };
 
 /* ns: how long to look before blocking, the usual wait up to which that pays, and what is taken for long. */
-enum { SPIN = 50000, WORTH_SPINNING = 100000, LONG_WAIT = 400000 };
+enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000 };
 
 static const uint64_t WAKE = UINT64_MAX, NESTED = UINT64_MAX - 1;
 

@@ -77,7 +77,9 @@ static void *run(void *arg)
 		il_list_add(&done, &job->node);
 		atomic_store(&job->returned, true);
 		pthread_cond_broadcast(&returned);
+		pthread_mutex_unlock(&mutex); /* or who is woken would wait for us */
 		il_loop_wake();
+		pthread_mutex_lock(&mutex);
 	}
 	pthread_mutex_unlock(&mutex);
 	return NULL;
@@ -109,7 +111,6 @@ static int employ(struct il_job *job)
 		il_list_del(&w->node);
 		w->job = job;
 		job->worker = w;
-		pthread_cond_signal(&w->work);
 		return 0;
 	}
 	w = calloc(1, sizeof *w);
@@ -147,6 +148,8 @@ int il_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ende
 	if (!err)
 		il_list_add(&working, &job->node);
 	pthread_mutex_unlock(&mutex);
+	if (!err)
+		pthread_cond_signal(&job->worker->work);
 	return err;
 }
 
