@@ -11,6 +11,13 @@ local function lua(program, file, extra)
   return ("%s %s%s.lua %s"):format(program, here, file, extra or "")
 end
 
+-- on one processor: none that sleeps has to be woken for an answer, and nobody gains by spinning
+local function pinned(command) return "taskset -c 0 " .. command end
+
+local function sum(a, b)
+  return ("sh -c 'echo $(%s) $(%s)' | awk '{print $1 + $2}'"):format(a, b)
+end
+
 local function starts(program)
   return ("sh -c 'a=$(date +%%s%%N); for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do %s -e \"\"; done; "
     .. "echo $((($(date +%%s%%N) - a) / 20))'"):format(program)
@@ -29,10 +36,32 @@ local benches = {
   {"oneway", "ns", {"ipclua raw", lua(host, "channel", "oneway raw")},
     {"ipclua json", lua(host, "channel", "oneway json")},
     {"ipclua table", lua(host, "channel", "oneway table")}, {"C", "build/bench/socketpair oneway"},
-    {"python", "python3 " .. here .. "pipe.py oneway", 1}},
+    {"python", "python3 " .. here .. "pipe.py oneway", 1}, {"luv", lua(stock, "socketpair_luv", "oneway"), 1},
+    {"cqueues", lua(stock, "socketpair_cqueues", "oneway"), 1},
+    {"cqueues buffer", lua(stock, "socketpair_cqueues", "oneway buffered")}},
   {"roundtrip", "ns", {"ipclua raw", lua(host, "channel", "roundtrip raw")},
     {"ipclua table", lua(host, "channel", "roundtrip table")}, {"C", "build/bench/socketpair roundtrip"},
-    {"python", "python3 " .. here .. "pipe.py roundtrip", 1}},
+    {"python", "python3 " .. here .. "pipe.py roundtrip", 1}, {"luv", lua(stock, "socketpair_luv", "roundtrip"), 1},
+    {"cqueues", lua(stock, "socketpair_cqueues", "roundtrip"), 1}},
+  {"pinned roundtrip", "ns", {"ipclua raw", pinned(lua(host, "channel", "roundtrip raw"))},
+    {"C", pinned("build/bench/socketpair roundtrip")}, {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
+    {"luv", pinned(lua(stock, "socketpair_luv", "roundtrip"))},
+    {"cqueues", pinned(lua(stock, "socketpair_cqueues", "roundtrip"))}},
+  {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one raw")}, {"C", "build/bench/sysv queue one", 1.5},
+    {"php", "php " .. here .. "queue.php raw", 1}, {"python", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py raw", 1}},
+  {"queue json", "ns", {"ipclua json", lua(host, "queue", "one json")},
+    {"cjson + C", sum(lua(stock, "cjson"), "build/bench/sysv queue one"), 1.15},
+    {"php json", "php " .. here .. "queue.php json"}, {"php serialized", "php " .. here .. "queue.php serialized"},
+    {"python json", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py json", 1}},
+  {"queue lua", "ns", {"ipclua lua", lua(host, "queue", "one lua")}, {"php serialized", "php " .. here .. "queue.php serialized", 1}},
+  {"queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair raw")}, {"C", "build/bench/sysv queue pair", 1.5}},
+  {"queue roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip raw")},
+    {"C", "build/bench/sysv queue roundtrip"}},
+  {"pinned queue roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip raw"))},
+    {"C", pinned("build/bench/sysv queue roundtrip")}},
+  {"semaphore", "ns", {"ipclua", lua(host, "semaphore")}, {"C", "build/bench/sysv sem", 1.5},
+    {"C without undo", "build/bench/sysv sem_noundo"}},
+  {"mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex")}, {"C", "build/bench/sysv sem"}},
 }
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
@@ -70,25 +99,28 @@ local function wanted(name)
   return #only == 0
 end
 
-os.execute("mkdir -p build/bench && cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
+os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sysv.c")
+os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 
 local broken, missed = 0, 0
 for _, bench in ipairs(benches) do
   local name, unit = bench[1], bench[2]
   if wanted(name) then
     local values = {}
-    for _ = 1, runs do
-      for i = 3, #bench do
-        values[i] = values[i] or {}
-        table.insert(values[i], measure(bench[i][2]) or nil)
-      end
+    for i = 3, #bench do values[i] = {} end
+    for run = 1, runs do
+      for i = 3, #bench do values[i][run] = measure(bench[i][2]) or false end
     end
     print(("%s (%s, median of %d)"):format(name, unit, runs))
     for i = 3, #bench do
       local who, target = bench[i][1], bench[i][3]
-      local ratios = {}
-      for run = 1, #values[i] do ratios[run] = values[3][run] and values[3][run] / values[i][run] end
-      if #values[i] < runs then
+      local ratios, got = {}, {}
+      for run = 1, runs do
+        local mine, value = values[3][run], values[i][run]
+        if value then got[#got + 1] = value end
+        if mine and value then ratios[#ratios + 1] = mine / value end
+      end
+      if #ratios == 0 then
         print(("  %-14s absent"):format(who))
         if i == 3 then broken = broken + 1 end
       else
@@ -97,10 +129,7 @@ for _, bench in ipairs(benches) do
           verdict = ("target %.2f %s"):format(target, ratio <= target and "met" or "MISSED")
           if ratio > target then missed = missed + 1 end
         end
-        local least = math.min(table.unpack(values[i]))
-        local most = math.max(table.unpack(values[i]))
-        local middle = median(values[i])
-        print(("  %-14s %12.0f  (%.0f .. %.0f)%s"):format(who, middle, least, most,
+        print(("  %-14s %12.0f  (%.0f .. %.0f)%s"):format(who, median(got), got[1], got[#got],
           i == 3 and "" or ("  ours is %.2f of it  %s"):format(ratio, verdict)))
       end
     end
