@@ -16,6 +16,9 @@
  * __gc and __close and so on. Leaves the stack as it was. */
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait);
 
+/* The userdata at 1 of a function that il_class has registered: luaL_checkudata, but faster. Raises. */
+void *il_self(lua_State *L, const char *name);
+
 /* nil, "what: reason", errno. */
 int il_fail(lua_State *L, int err, const char *format, ...);
 

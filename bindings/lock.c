@@ -73,7 +73,7 @@ static struct il_lock_handle *handle_of(const struct il_lock *l)
 
 static struct il_lock_handle *check_handle(lua_State *L, const struct il_lock_class *class)
 {
-	struct il_lock_handle *handle = luaL_checkudata(L, 1, class->name);
+	struct il_lock_handle *handle = il_self(L, class->name);
 	notice_fork(handle);
 	return handle;
 }

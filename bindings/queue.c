@@ -24,7 +24,7 @@ struct queue {
 
 static struct queue *check_queue(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, CLASS);
 }
 
 static struct queue *check_open(lua_State *L)
@@ -140,6 +140,17 @@ static int send_push(lua_State *L, struct il_op *op)
 
 static const struct il_await_type send_type = { { "queue send", send_attempt, send_start, send_cancel }, send_push };
 
+/* The bytes take the place of the message at 3. */
+static void encode(lua_State *L, struct queue *q)
+{
+	if (q->codec == IL_CODEC_RAW && lua_type(L, 3) == LUA_TSTRING)
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
+	il_codec_encode(L, q->codec, 3, 5);
+	lua_settop(L, 4);
+	check_open(L); /* an encoder of the user's may have closed it */
+}
+
 /* Stack while it waits: queue, type, the bytes of the message, timeout. */
 static int queue_send(lua_State *L)
 {
@@ -148,11 +159,8 @@ static int queue_send(lua_State *L)
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
 	luaL_checkany(L, 3);
 	lua_settop(L, 4);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
-	il_codec_encode(L, q->codec, 3, 5);
-	lua_settop(L, 4);
+	encode(L, q);
 	const char *bytes = lua_tolstring(L, 3, &size);
-	q = check_open(L); /* an encoder of the user's may have closed it */
 	if ((q->max_message && size > (size_t)q->max_message) || size > q->queue->max_message)
 		return too_large(L, q, size);
 	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);

@@ -23,7 +23,7 @@ struct il_channel {
 
 static struct il_channel *check_channel(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, CLASS);
 }
 
 static struct il_channel *check_open(lua_State *L)

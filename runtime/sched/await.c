@@ -138,24 +138,22 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 	return suspend(L, push);
 }
 
-static int await(lua_State *L, const struct il_await_type *type, struct il_op prototype, int64_t deadline,
-		 bool shielded)
+/* Where the operation is to be: of the one who waits, or of the select that asks for it. */
+static struct il_op *place(lua_State *L, const struct il_task *t, bool shielded)
 {
-	struct il_task *t = il_sched.current;
-	struct il_op *op;
 	if (il_collector && il_collector->L == L) {
-		op = il_collector->op;
 		il_collector->taken = true;
-	} else {
-		if (t && t->cancelled && !shielded)
-			return cancelled(L);
-		if (own_wait()->state != IL_IDLE)
-			check_may_wait(L, t);
-		op = t ? &t->op : &il_sched.main_op;
+		return il_collector->op;
 	}
-	il_op_init(op, &type->op, prototype.source, prototype.arg);
-	op->data = prototype.data;
-	op->size = prototype.size;
+	if (t && t->cancelled && !shielded)
+		cancelled(L);
+	if (own_wait()->state != IL_IDLE)
+		check_may_wait(L, t);
+	return t ? &il_sched.current->op : &il_sched.main_op;
+}
+
+static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline)
+{
 	op->once = deadline == 0;
 	if (il_collector && il_collector->L == L)
 		return 0;
@@ -163,15 +161,19 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op pr
 		return type->push(L, op);
 	if (deadline == 0)
 		return timed_out(L);
-	check_may_wait(L, t);
+	check_may_wait(L, il_sched.current);
 	return start(L, op, 1, deadline, NULL);
 }
 
 int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
 		  size_t size, int timeout)
 {
-	struct il_op prototype = { .source = source, .arg = arg, .data = data, .size = size };
-	return await(L, type, prototype, il_check_deadline(L, timeout), false);
+	int64_t deadline = il_check_deadline(L, timeout);
+	struct il_op *op = place(L, il_sched.current, false);
+	il_op_init(op, &type->op, source, arg);
+	op->data = data;
+	op->size = size;
+	return await(L, type, op, deadline);
 }
 
 int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
@@ -181,8 +183,9 @@ int il_await(lua_State *L, const struct il_await_type *type, void *source, int64
 
 int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
 {
-	struct il_op prototype = { .source = source, .arg = arg };
-	return await(L, type, prototype, deadline, true);
+	struct il_op *op = place(L, il_sched.current, true);
+	il_op_init(op, &type->op, source, arg);
+	return await(L, type, op, deadline);
 }
 
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)

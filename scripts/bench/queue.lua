@@ -9,7 +9,8 @@ local message = codec == "raw" and ("x"):rep(64) or {id = 17, name = "bench", va
 local file = os.tmpname()
 local key = ipc.file_key(file)
 local there, back = ipc.queue(key, {codec = codec}), ipc.queue(key:clone(), {codec = codec})
-local now, start = ipc.now, nil
+local now = ipc.now
+local start
 
 if how == "one" then
   start = now()
