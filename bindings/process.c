@@ -103,7 +103,7 @@ static int process(lua_State *L)
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	p->anchor = il_anchor(L, none + 1);
-	int err = il_stream_pair(pair, il_channel_max(inner));
+	int err = il_stream_pair(pair, &(struct il_stream_options){ .max_message = il_channel_max(inner) });
 	if (!err && (err = il_process_fork(&p->p, &child))) {
 		il_stream_abandon(pair[0]);
 		il_stream_abandon(pair[1]);

@@ -83,7 +83,7 @@ static int stream_channel_pair(lua_State *L)
 	struct il_stream *pair[2];
 	lua_settop(L, 1);
 	struct il_channel *a = il_channel_push(L, 1), *b = il_channel_push(L, 1);
-	int err = il_stream_pair(pair, a->max_message);
+	int err = il_stream_pair(pair, &(struct il_stream_options){ .max_message = a->max_message });
 	if (err)
 		return il_fail(L, err, "cannot make a pair of channels");
 	il_channel_attach(a, pair[0]);
@@ -181,7 +181,7 @@ static int channel_messages(lua_State *L)
 
 static int channel_fileno(lua_State *L)
 {
-	lua_pushinteger(L, il_stream_fd(check_open(L)->stream));
+	lua_pushinteger(L, check_open(L)->stream->wire.fd);
 	return 1;
 }
 
@@ -208,7 +208,7 @@ static int channel__tostring(lua_State *L)
 {
 	struct il_channel *c = check_channel(L);
 	if (c->stream)
-		lua_pushfstring(L, CLASS " (descriptor %d)", il_stream_fd(c->stream));
+		lua_pushfstring(L, CLASS " (descriptor %d)", c->stream->wire.fd);
 	else
 		lua_pushliteral(L, CLASS " (closed)");
 	return 1;

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
 {
@@ -23,8 +24,12 @@ void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, i
 
 void il_op_clear(struct il_op *op)
 {
-	if (op->owned)
+	if (op->owned) {
 		free(op->data);
+		if (op->fd >= 0)
+			close(op->fd);
+	}
+	op->fd = -1;
 	op->data = NULL;
 	op->size = 0;
 	op->owned = false;

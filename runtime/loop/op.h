@@ -35,7 +35,8 @@ struct il_op {
 	void *data;                    /* payload, in or out */
 	size_t size;
 	int err;                       /* 0 or errno, once done */
-	bool owned;                    /* data is malloc'ed and the op's to free */
+	int fd;                        /* a descriptor, in or out, or -1 */
+	bool owned;                    /* data is malloc'ed, and it and fd are the op's to free */
 	bool once;                     /* nobody will wait: the attempt must look, not rely on a call of the loop */
 	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
 };

@@ -1,48 +1,30 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a stream socket, see stream.h. Reading is greedy: one system call brings as many frames as the
- * buffer holds. Writing is direct: what the socket does not take of a begun message is copied, and the next message
- * waits until the copy is sent.
+ * Messages over a descriptor, see stream.h. Writing is direct: what the descriptor does not take of a begun message is
+ * copied, and the next message waits until the copy is out.
  * Floor 1.
  */
 #include "loop/stream.h"
-#include "base/clock.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-enum { FIRST_BUFFER = 4096, READ_AHEAD = 65536 };
-
-struct il_stream {
-	struct il_io io;
-	struct il_list receivers, senders; /* operations */
-	struct il_list lingering;          /* in il_loop.lingering once closed with unsent bytes */
-	char *in;                          /* received bytes: [in_start, in_end) of in_size */
-	size_t in_start, in_end, in_size;
-	char *out;                         /* the rest of a begun message: [out_start, out_end) */
-	size_t out_start, out_end;
-	uint32_t max_message;
-	int err;                           /* ECONNRESET and the like: nothing more comes */
-	bool drained;                      /* the socket was found empty and has not called since */
-	bool hangup;                       /* it has called about its end: there is always that to read */
-};
 
 static void ready(struct il_io *io, uint32_t events);
 
-static struct il_stream *stream_new(uint32_t max_message)
+static struct il_stream *stream_new(const struct il_stream_options *o)
 {
 	struct il_stream *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
-	s->io.fd = -1;
+	s->io.fd = s->wire.fd = -1;
 	s->io.ready = ready;
-	s->max_message = max_message;
+	s->in.max_message = o->max_message;
+	s->in.lines = o->lines;
+	il_outbox_init(&s->out);
 	il_list_init(&s->receivers);
 	il_list_init(&s->senders);
 	il_list_init(&s->lingering);
@@ -51,152 +33,130 @@ static struct il_stream *stream_new(uint32_t max_message)
 
 static void stream_free(struct il_stream *s)
 {
+	if (!s)
+		return;
 	il_list_del(&s->lingering);
 	il_io_unwatch(&s->io);
-	if (s->io.fd >= 0)
-		close(s->io.fd);
-	free(s->in);
-	free(s->out);
+	il_wire_close(&s->wire);
+	il_inbox_fini(&s->in);
+	il_outbox_fini(&s->out);
 	free(s);
 }
 
-int il_stream_pair(struct il_stream *pair[2], uint32_t max_message)
+static int attach(struct il_stream *s, int fd)
 {
-	int fds[2], err = ENOMEM;
-	pair[0] = stream_new(max_message);
-	pair[1] = stream_new(max_message);
-	if (pair[0] && pair[1]) {
-		err = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) ? errno : 0;
-		if (!err) {
-			pair[0]->io.fd = fds[0];
-			pair[1]->io.fd = fds[1];
-			return 0;
-		}
-	}
-	free(pair[0]);
-	free(pair[1]);
+	int err = il_wire_open(&s->wire, fd);
+	s->io.fd = s->wire.fd;
 	return err;
 }
 
-int il_stream_fd(const struct il_stream *s)
+int il_stream_open(struct il_stream **result, int fd, const struct il_stream_options *o)
 {
-	return s->io.fd;
-}
-
-static uint32_t length_at(const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
-}
-
-/* A whole frame in the buffer? Takes it. */
-static bool take_frame(struct il_stream *s, struct il_op *op)
-{
-	if (s->in_end - s->in_start < IL_STREAM_HEADER)
-		return false;
-	uint32_t length = length_at(s->in + s->in_start);
-	if (length > s->max_message) {
-		op->err = EMSGSIZE;
-		op->size = length;
-		s->err = ECONNRESET;
-		s->in_start = s->in_end = 0;
-		shutdown(s->io.fd, SHUT_RDWR);
-		return true;
-	}
-	if (s->in_end - s->in_start - IL_STREAM_HEADER < length)
-		return false;
-	op->data = s->in + s->in_start + IL_STREAM_HEADER;
-	op->size = length;
-	s->in_start += IL_STREAM_HEADER + length;
-	return true;
-}
-
-/* Room for the rest of the frame that has begun, and for some more if frames keep coming. */
-static int make_room(struct il_stream *s)
-{
-	size_t have = s->in_end - s->in_start, want = have + 1;
-	if (have >= IL_STREAM_HEADER)
-		want = (size_t)length_at(s->in + s->in_start) + IL_STREAM_HEADER;
-	if (s->in_start > 0 && (have == 0 || s->in_size - s->in_start < want || s->in_end == s->in_size)) {
-		memmove(s->in, s->in + s->in_start, have);
-		s->in_start = 0;
-		s->in_end = have;
-	}
-	size_t size = s->in_size ? s->in_size : FIRST_BUFFER;
-	while (size < want)
-		size = size < READ_AHEAD ? size * 2 : want;
-	if (size == s->in_size && s->in_end == s->in_size)
-		size *= 2;
-	if (size == s->in_size)
-		return 0;
-	char *grown = realloc(s->in, size);
-	if (!grown)
+	struct il_stream *s = stream_new(o);
+	if (!s) {
+		close(fd);
 		return ENOMEM;
-	s->in = grown;
-	s->in_size = size;
+	}
+	int err = attach(s, fd);
+	if (err) {
+		stream_free(s);
+		return err;
+	}
+	*result = s;
 	return 0;
 }
 
-/* One read. 0, EAGAIN, or the error that ended the stream. A large buffer that is used up shrinks back. */
-static int fill(struct il_stream *s)
+int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 {
-	if (s->in_start == s->in_end && s->in_size > READ_AHEAD) {
-		free(s->in);
-		s->in = NULL;
-		s->in_start = s->in_end = s->in_size = 0;
-	}
-	int err = make_room(s);
-	if (err)
-		return err;
-	size_t room = s->in_size - s->in_end;
-	ssize_t n;
-	do
-		n = recv(s->io.fd, s->in + s->in_end, room, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		s->in_end += (size_t)n;
-		s->drained = (size_t)n < room && s->io.slot && !s->hangup;
-		if ((size_t)n == room && s->in_size < READ_AHEAD && s->in_end == s->in_size && s->in_start == 0) {
-			char *grown = realloc(s->in, s->in_size * 2);
-			if (grown) {
-				s->in = grown;
-				s->in_size *= 2;
-			}
+	int fds[2], err = ENOMEM;
+	pair[0] = stream_new(o);
+	pair[1] = stream_new(o);
+	if (pair[0] && pair[1]) {
+		err = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) ? errno : 0;
+		if (!err) {
+			err = attach(pair[0], fds[0]);
+			int other = attach(pair[1], fds[1]);
+			err = err ? err : other;
 		}
-		return 0;
 	}
-	if (n < 0 && errno == EAGAIN) {
-		s->drained = s->io.slot != 0;
-		return EAGAIN;
+	if (err) {
+		stream_free(pair[0]);
+		stream_free(pair[1]);
 	}
-	return s->err = n == 0 || errno == EPIPE ? ECONNRESET : errno;
+	return err;
 }
 
-static bool receive(struct il_stream *s, struct il_op *op)
+/* Receiving ------------------------------------------------------------------------------------------- */
+
+static bool fails(struct il_op *op, int err)
+{
+	op->err = err;
+	return true;
+}
+
+/* A whole frame in the buffer? Takes it. */
+static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
+{
+	char *data;
+	size_t size;
+	enum il_frame kind = il_inbox_front(&s->in, &data, &size);
+	if (kind == IL_FRAME_NONE)
+		return false;
+	if (kind == IL_FRAME_TOO_LONG) {
+		op->size = size;
+		s->err = ECONNRESET;
+		il_inbox_fini(&s->in);
+		if (s->wire.socket)
+			shutdown(s->wire.fd, SHUT_RDWR);
+		return fails(op, EMSGSIZE);
+	}
+	if (kind != wanted)
+		return fails(op, EPROTO);
+	op->data = data;
+	op->size = size;
+	op->fd = il_inbox_take(&s->in);
+	return true;
+}
+
+/* 0, EAGAIN, or the error of a read. */
+static int fill(struct il_stream *s)
+{
+	bool emptied;
+	int err = il_inbox_fill(&s->in, &s->wire, &emptied);
+	if (emptied && (err == EAGAIN || !s->hangup))
+		s->drained = s->io.slot != 0;
+	if (err && err != EAGAIN && err != ENOMEM)
+		s->err = err == EPIPE ? ECONNRESET : err;
+	return err;
+}
+
+static bool receive(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 {
 	for (;;) {
-		if (s->in && take_frame(s, op))
+		if (s->in.bytes && take(s, op, wanted))
 			return true;
-		if (s->err) {
-			op->err = s->err;
-			return true;
-		}
+		if (s->err)
+			return fails(op, s->err);
 		if (s->drained && s->io.slot && !op->once)
 			return false;
 		int err = fill(s);
 		if (err == EAGAIN)
 			return false;
-		if (err == ENOMEM) {
-			op->err = ENOMEM;
-			return true;
-		}
+		if (err == ENOMEM)
+			return fails(op, ENOMEM);
 	}
 }
 
 bool il_stream_receive_attempt(struct il_op *op)
 {
 	struct il_stream *s = op->source;
-	return il_list_empty(&s->receivers) && receive(s, op);
+	return il_list_empty(&s->receivers) && receive(s, op, IL_FRAME_MESSAGE);
+}
+
+bool il_stream_handle_attempt(struct il_op *op)
+{
+	struct il_stream *s = op->source;
+	return il_list_empty(&s->receivers) && receive(s, op, IL_FRAME_HANDLE);
 }
 
 static int join(struct il_stream *s, struct il_list *line, struct il_op *op, uint32_t events)
@@ -213,95 +173,96 @@ int il_stream_receive_start(struct il_op *op)
 	return join(s, &s->receivers, op, EPOLLIN);
 }
 
-/* The receivers in line get what there is. Their messages are copied: the buffer moves on before they look. */
+/* Who waits looks at the message later, when the buffer has moved on. Without memory for a copy it stays where it is. */
+static void keep(struct il_stream *s, struct il_op *op, size_t start)
+{
+	char *copy = malloc(op->size ? op->size : 1);
+	if (copy) {
+		memcpy(copy, op->data, op->size);
+		op->data = copy;
+		op->owned = true;
+		return;
+	}
+	s->in.start = start;
+	op->data = NULL;
+	op->err = ENOMEM;
+}
+
+/* The receivers in line get what there is. */
 static void serve_receivers(struct il_stream *s)
 {
 	while (!il_list_empty(&s->receivers)) {
 		struct il_op *op = il_container_of(s->receivers.next, struct il_op, line);
-		size_t start = s->in_start;
-		if (!receive(s, op))
+		bool handle = op->type->attempt == il_stream_handle_attempt;
+		size_t start = s->in.start;
+		if (!receive(s, op, handle ? IL_FRAME_HANDLE : IL_FRAME_MESSAGE))
 			return;
-		if (!op->err && op->size) {
-			char *copy = malloc(op->size);
-			if (copy) {
-				memcpy(copy, op->data, op->size);
-				op->owned = true;
-			} else {
-				s->in_start = start; /* the message stays for the next receiver */
-				op->err = ENOMEM;
-			}
-			op->data = copy;
-		}
+		if (!op->err && (op->size || op->fd >= 0))
+			keep(s, op, start);
 		il_list_del(&op->line);
 		il_op_finish(op, op->err);
 	}
 }
 
-/* Sends the rest of a begun message. True: nothing is left. */
+/* Sending --------------------------------------------------------------------------------------------- */
+
+/* Sends what could not be sent before. True: nothing is left. */
 static bool flush(struct il_stream *s)
 {
-	while (s->out_start < s->out_end) {
-		ssize_t n = send(s->io.fd, s->out + s->out_start, s->out_end - s->out_start,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return false;
-		if (n < 0) {
-			s->err = s->err ? s->err : errno == EPIPE ? ECONNRESET : errno;
-			break;
-		}
-		s->out_start += (size_t)n;
+	int err = il_list_empty(&s->out.queue) ? 0 : il_outbox_flush(&s->out, &s->wire);
+	if (err == EAGAIN)
+		return false;
+	if (err) {
+		s->err = s->err ? s->err : err == EPIPE ? ECONNRESET : err;
+		il_outbox_fini(&s->out);
 	}
-	free(s->out);
-	s->out = NULL;
-	s->out_start = s->out_end = 0;
 	return true;
 }
 
-/* Keeps what the socket did not take of header and message. */
-static int keep_rest(struct il_stream *s, const char *header, const struct il_op *op, size_t sent)
+/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. */
+static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
-	size_t total = IL_STREAM_HEADER + op->size;
-	s->out = malloc(total - sent);
-	if (!s->out)
-		return ENOMEM;
-	size_t head = sent < IL_STREAM_HEADER ? IL_STREAM_HEADER - sent : 0;
-	memcpy(s->out, header + IL_STREAM_HEADER - head, head);
-	size_t body = sent > IL_STREAM_HEADER ? sent - IL_STREAM_HEADER : 0;
-	if (op->size > body)
-		memcpy(s->out + head, (char *)op->data + body, op->size - body);
-	s->out_end = total - sent;
-	return 0;
+	int err = p ? il_outbox_add(&s->out, p, sent) : ENOMEM;
+	if (!err)
+		err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
+	if (err && sent) {
+		s->err = err;
+		if (s->wire.socket)
+			shutdown(s->wire.fd, SHUT_RDWR);
+	}
+	return err;
+}
+
+static struct il_packet *packet_of(const struct il_stream *s, const struct il_op *op)
+{
+	struct il_packet *p = il_packet_new(s->in.lines, op->data, op->size);
+	if (p && op->fd >= 0)
+		p->bytes[0] |= (char)0x80;
+	return p;
 }
 
 /* True: done, or failed. A begun message is done when its rest is sent. */
 static bool transmit(struct il_stream *s, struct il_op *op)
 {
-	char header[IL_STREAM_HEADER] = { (char)(op->size >> 24), (char)(op->size >> 16), (char)(op->size >> 8),
-					  (char)op->size };
-	struct iovec parts[2] = { { header, sizeof header }, { op->data, op->size } };
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
-	ssize_t n;
-	do
-		n = sendmsg(s->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
+	size_t size = op->size;
+	char head[IL_FRAME_HEADER] = { (char)(size >> 24), (char)(size >> 16), (char)(size >> 8), (char)size }, tail = '\n';
+	struct iovec parts[3] = { { head, s->in.lines ? 0 : sizeof head }, { op->data, size }, { &tail, s->in.lines } };
+	if (s->finished)
+		return fails(op, EPIPE);
+	if (op->fd >= 0)
+		head[0] |= (char)0x80;
+	ssize_t n = il_wire_write(&s->wire, parts, 3, op->fd);
 	if (n < 0 && errno == EAGAIN)
 		return false;
-	if (n < 0) {
-		op->err = errno == EPIPE ? ECONNRESET : errno;
+	if (n < 0)
+		return fails(op, errno == EPIPE ? ECONNRESET : errno);
+	if ((size_t)n == parts[0].iov_len + size + parts[2].iov_len)
 		return true;
-	}
-	if ((size_t)n == op->size + IL_STREAM_HEADER)
+	struct il_packet *rest = packet_of(s, op);
+	op->err = keep_rest(s, rest, (size_t)n);
+	il_packet_drop(rest);
+	if (op->err)
 		return true;
-	op->err = keep_rest(s, header, op, (size_t)n);
-	if (!op->err) /* flushed by the loop even if the sender does not wait */
-		op->err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
-	if (op->err) { /* half a message is out and the rest cannot be kept: the stream is of no use any more */
-		s->err = op->err;
-		shutdown(s->io.fd, SHUT_RDWR);
-		return true;
-	}
 	op->begun = true;
 	return flush(s);
 }
@@ -309,13 +270,25 @@ static bool transmit(struct il_stream *s, struct il_op *op)
 bool il_stream_send_attempt(struct il_op *op)
 {
 	struct il_stream *s = op->source;
-	return !s->out && il_list_empty(&s->senders) && transmit(s, op);
+	return il_list_empty(&s->out.queue) && il_list_empty(&s->senders) && transmit(s, op);
 }
 
 int il_stream_send_start(struct il_op *op)
 {
 	struct il_stream *s = op->source;
 	return join(s, &s->senders, op, EPOLLIN | EPOLLOUT);
+}
+
+static void close_writing(struct il_stream *s)
+{
+	if (s->wire.socket) {
+		il_wire_finish(&s->wire);
+		return;
+	}
+	il_io_unwatch(&s->io);
+	il_wire_close(&s->wire);
+	s->io.fd = -1;
+	s->err = s->err ? s->err : ECONNRESET;
 }
 
 static void serve_senders(struct il_stream *s)
@@ -329,6 +302,8 @@ static void serve_senders(struct il_stream *s)
 		il_list_del(&op->line);
 		il_op_finish(op, op->begun ? 0 : op->err);
 	}
+	if (s->finished)
+		close_writing(s);
 }
 
 bool il_stream_cancel(struct il_op *op)
@@ -336,6 +311,35 @@ bool il_stream_cancel(struct il_op *op)
 	il_list_del(&op->line);
 	return op->begun;
 }
+
+int il_stream_finish(struct il_stream *s)
+{
+	if (s->finished)
+		return 0;
+	if (!s->wire.writable)
+		return EBADF;
+	s->finished = true;
+	if (il_list_empty(&s->out.queue) && il_list_empty(&s->senders))
+		close_writing(s);
+	return 0;
+}
+
+int il_stream_post(struct il_stream *s, struct il_packet *p)
+{
+	ssize_t n = 0;
+	if (s->finished)
+		return EPIPE;
+	if (il_list_empty(&s->out.queue)) {
+		struct iovec part = { p->bytes, p->size };
+		n = il_wire_write(&s->wire, &part, 1, -1);
+		if (n < 0 && errno != EAGAIN)
+			return errno == EPIPE ? ECONNRESET : errno;
+		n = n < 0 ? 0 : n;
+	}
+	return (size_t)n == p->size ? 0 : keep_rest(s, p, (size_t)n);
+}
+
+/* The rest -------------------------------------------------------------------------------------------- */
 
 static void ready(struct il_io *io, uint32_t events)
 {
@@ -347,15 +351,20 @@ static void ready(struct il_io *io, uint32_t events)
 	}
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
 		serve_senders(s);
-		if (!il_list_empty(&s->lingering) && !s->out)
+		if (!il_list_empty(&s->lingering) && il_list_empty(&s->out.queue)) {
 			stream_free(s);
+			return;
+		}
 	}
+	if (s->called)
+		s->called(s);
 }
 
 void il_stream_close(struct il_stream *s)
 {
 	if (!s)
 		return;
+	s->called = NULL;
 	il_op_finish_all(&s->receivers, ECONNRESET);
 	il_op_finish_all(&s->senders, ECONNRESET);
 	if (!flush(s) && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
@@ -366,8 +375,7 @@ void il_stream_close(struct il_stream *s)
 
 void il_stream_abandon(struct il_stream *s)
 {
-	if (s)
-		stream_free(s);
+	stream_free(s);
 }
 
 void il_streams_drop(void)

@@ -1,25 +1,46 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a stream socket: each is a 4-byte big-endian length and that many bytes. Receivers and senders
- * stand in lines; a message is received whole or not at all, and a message whose first byte has been sent is
- * sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that is closed may still have to flush.
+ * Messages over a descriptor. Receivers and senders stand in lines; a message is received whole or not at all, and one
+ * whose first byte has been sent is sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that
+ * is closed may still have to flush.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_STREAM_H
 #define IL_LOOP_STREAM_H
 
+#include "loop/inbox.h"
+#include "loop/loop.h"
 #include "loop/op.h"
+#include "loop/outbox.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct il_stream;
+struct il_stream {
+	struct il_io io;
+	struct il_wire wire;
+	struct il_inbox in;
+	struct il_outbox out;
+	struct il_list receivers, senders; /* operations */
+	struct il_list lingering;          /* in il_loop.lingering once closed with unsent bytes */
+	int err;                           /* ECONNRESET and the like: nothing more comes */
+	bool drained;                      /* the descriptor was found empty and has not called since */
+	bool hangup;                       /* it has called about its end: there is always that to read */
+	bool finished;                     /* nothing more is to be sent */
+	/* for who looks after many: something came or can be sent; may close the stream */
+	void (*called)(struct il_stream *s);
+	void *owner;
+};
 
-enum { IL_STREAM_HEADER = 4 };
+struct il_stream_options {
+	uint32_t max_message;
+	bool lines;
+};
 
-/* Two connected streams. 0 or errno. */
-int il_stream_pair(struct il_stream *pair[2], uint32_t max_message);
+/* Two connected streams, or one over a descriptor, which it takes over even if it fails. 0 or errno. */
+int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o);
+int il_stream_open(struct il_stream **s, int fd, const struct il_stream_options *o);
 
 /* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
 void il_stream_close(struct il_stream *s);
@@ -30,19 +51,27 @@ void il_stream_abandon(struct il_stream *s);
 /* Gives up the streams that were closed and still have to flush: at the end, and in a forked child. */
 void il_streams_drop(void);
 
-int il_stream_fd(const struct il_stream *s);
+/* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
+int il_stream_finish(struct il_stream *s);
 
 /* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
  * op->owned). err: ECONNRESET, the other end has closed; EMSGSIZE, a frame of op->size bytes is too long and the
- * stream is shut down. */
+ * stream is shut down; EPROTO: a handle is next, or is not, and it stays. */
 bool il_stream_receive_attempt(struct il_op *op);
 int il_stream_receive_start(struct il_op *op);
 
-/* Send: op->data and op->size are the message, which must stay until the operation has ended. */
+/* The same for a handle: op->fd is the descriptor, op->data the text that came with it. */
+bool il_stream_handle_attempt(struct il_op *op);
+
+/* Send: op->data and op->size are the message, which must stay until the operation has ended; op->fd, if it is not -1,
+ * goes with it as a handle. */
 bool il_stream_send_attempt(struct il_op *op);
 int il_stream_send_start(struct il_op *op);
 
 /* True if the message has been begun and so will be sent. */
 bool il_stream_cancel(struct il_op *op);
+
+/* For who looks after many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
+int il_stream_post(struct il_stream *s, struct il_packet *p);
 
 #endif

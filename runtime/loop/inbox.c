@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Received bytes, see inbox.h. Everything here comes from somebody else: no length is believed before it is compared.
+ * Floor 1.
+ */
+#include "loop/inbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIRST_BUFFER = 4096, READ_AHEAD = 65536 };
+
+static const uint32_t HANDLE = UINT32_C(1) << 31;
+
+static size_t have(const struct il_inbox *in)
+{
+	return in->end - in->start;
+}
+
+static uint32_t header(const struct il_inbox *in)
+{
+	const unsigned char *u = (const unsigned char *)in->bytes + in->start;
+	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+}
+
+static enum il_frame front_line(struct il_inbox *in, char **data, size_t *size)
+{
+	*data = in->bytes + in->start;
+	if (!have(in))
+		return IL_FRAME_NONE;
+	char *newline = memchr(*data + in->scanned, '\n', have(in) - in->scanned);
+	*size = newline ? (size_t)(newline - *data) : have(in);
+	in->scanned = *size;
+	if (*size > in->max_message)
+		return IL_FRAME_TOO_LONG;
+	return newline || in->ended ? IL_FRAME_MESSAGE : IL_FRAME_NONE;
+}
+
+enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size)
+{
+	if (in->lines)
+		return front_line(in, data, size);
+	if (have(in) < IL_FRAME_HEADER)
+		return IL_FRAME_NONE;
+	uint32_t length = header(in) & ~HANDLE;
+	*data = in->bytes + in->start + IL_FRAME_HEADER;
+	*size = length;
+	if (length > in->max_message)
+		return IL_FRAME_TOO_LONG;
+	if (have(in) - IL_FRAME_HEADER < length)
+		return IL_FRAME_NONE;
+	return header(in) & HANDLE ? IL_FRAME_HANDLE : IL_FRAME_MESSAGE;
+}
+
+int il_inbox_take(struct il_inbox *in)
+{
+	char *data;
+	size_t size;
+	int fd = -1;
+	enum il_frame kind = il_inbox_front(in, &data, &size);
+	in->start = (size_t)(data - in->bytes) + size;
+	if (in->lines && in->start < in->end)
+		in->start++;
+	in->scanned = 0;
+	if (kind == IL_FRAME_HANDLE && in->passed_count) {
+		fd = in->passed[0];
+		memmove(in->passed, in->passed + 1, (size_t)--in->passed_count * sizeof in->passed[0]);
+	}
+	return fd;
+}
+
+static int resize(struct il_inbox *in, size_t size)
+{
+	char *grown = realloc(in->bytes, size);
+	if (!grown)
+		return ENOMEM;
+	in->bytes = grown;
+	in->size = size;
+	return 0;
+}
+
+/* Room for the rest of the frame that has begun, and for more if a full buffer shows that they keep coming. */
+static int make_room(struct il_inbox *in)
+{
+	size_t want = have(in) + 1;
+	if (!in->lines && have(in) >= IL_FRAME_HEADER)
+		want = (size_t)(header(in) & ~HANDLE) + IL_FRAME_HEADER;
+	if (in->start > 0 && (!have(in) || in->size - in->start < want || in->end == in->size)) {
+		memmove(in->bytes, in->bytes + in->start, have(in));
+		in->end -= in->start;
+		in->start = 0;
+	}
+	size_t size = in->size ? in->size : FIRST_BUFFER;
+	while (size < want)
+		size = size < READ_AHEAD || in->lines ? size * 2 : want;
+	if (size == in->size && in->end == in->size)
+		size *= 2;
+	return size == in->size ? 0 : resize(in, size);
+}
+
+/* A large buffer that is used up is given back. */
+static void shrink(struct il_inbox *in)
+{
+	if (have(in) || in->size <= READ_AHEAD)
+		return;
+	free(in->bytes);
+	in->bytes = NULL;
+	in->start = in->end = in->size = 0;
+}
+
+/* Each comes with the first byte of its frame, and no read goes beyond such a byte: more than a few wait only if somebody
+ * sends descriptors without frames. */
+static void keep_passed(struct il_inbox *in, int fd)
+{
+	if (fd < 0)
+		return;
+	if (in->passed_count < IL_PASSED)
+		in->passed[in->passed_count++] = fd;
+	else
+		close(fd);
+}
+
+int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
+{
+	int passed, err;
+	*emptied = false;
+	shrink(in);
+	if ((err = make_room(in)))
+		return err;
+	size_t room = in->size - in->end;
+	ssize_t n = il_wire_read(wire, in->bytes + in->end, room, &passed);
+	if (n < 0) {
+		*emptied = errno == EAGAIN;
+		return errno;
+	}
+	keep_passed(in, passed);
+	in->end += (size_t)n;
+	*emptied = (size_t)n < room;
+	in->ended = n == 0;
+	if ((size_t)n == room && in->size < READ_AHEAD && in->start == 0)
+		resize(in, in->size * 2);
+	return n ? 0 : ECONNRESET;
+}
+
+void il_inbox_fini(struct il_inbox *in)
+{
+	while (in->passed_count)
+		close(in->passed[--in->passed_count]);
+	free(in->bytes);
+	in->bytes = NULL;
+	in->start = in->end = in->size = 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Received bytes, cut into messages. Reading is greedy: one system call brings as many as there is room for. Framing: a
+ * 4-byte big-endian length before each message, or a newline after it. A length with its highest bit set announces a
+ * handle: the descriptor that came with its bytes, and a text that says what it is.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_INBOX_H
+#define IL_LOOP_INBOX_H
+
+#include "loop/wire.h"
+
+#include <stdint.h>
+
+enum { IL_FRAME_HEADER = 4, IL_PASSED = 8 };
+
+enum il_frame { IL_FRAME_NONE, IL_FRAME_MESSAGE, IL_FRAME_HANDLE, IL_FRAME_TOO_LONG };
+
+struct il_inbox {
+	char *bytes;              /* [start, end) of size are received and not taken */
+	size_t start, end, size;
+	size_t scanned;           /* no newline before this, from start */
+	int passed[IL_PASSED];    /* descriptors that have come, in order */
+	int passed_count;
+	uint32_t max_message;
+	bool lines;
+	bool ended;               /* nothing more comes: a last line needs no newline */
+};
+
+/* What is at the front: *data and *size are its message, or the size of what is too long. */
+enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size);
+
+/* Takes it; for a handle returns its descriptor, -1 if none came. The bytes stay valid until the next fill. */
+int il_inbox_take(struct il_inbox *in);
+
+/* One read. 0, EAGAIN, ECONNRESET at the end, ENOMEM or errno. *emptied: there was less than room for. */
+int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied);
+
+void il_inbox_fini(struct il_inbox *in);
+
+#endif

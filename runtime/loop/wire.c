@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes over a descriptor, see wire.h. Floor 1.
+ */
+#include "loop/wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int open_socket(struct il_wire *w)
+{
+	int type = 0, domain = 0;
+	socklen_t size = sizeof type;
+	if (getsockopt(w->fd, SOL_SOCKET, SO_TYPE, &type, &size) ||
+	    getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size))
+		return errno;
+	w->socket = w->writable = true;
+	w->passes = domain == AF_UNIX;
+	return type == SOCK_STREAM ? 0 : EPROTOTYPE;
+}
+
+/* O_NONBLOCK belongs to the open file, which may be our parent's terminal too: so ours is opened anew, where it can be. */
+static int open_other(struct il_wire *w, mode_t type)
+{
+	char path[64];
+	int flags = fcntl(w->fd, F_GETFL);
+	if (flags < 0)
+		return errno;
+	w->writable = (flags & O_ACCMODE) != O_RDONLY;
+	if (S_ISREG(type) || S_ISBLK(type) || flags & O_NONBLOCK)
+		return 0;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", w->fd);
+	int own = open(path, (flags & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (own < 0)
+		return fcntl(w->fd, F_SETFL, flags | O_NONBLOCK) ? errno : 0;
+	close(w->fd);
+	w->fd = own;
+	return 0;
+}
+
+int il_wire_open(struct il_wire *w, int fd)
+{
+	struct stat st;
+	*w = (struct il_wire){ .fd = fd };
+	int err = fstat(fd, &st) ? errno : 0;
+	if (err) {
+		w->fd = -1;
+		return err;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	err = S_ISDIR(st.st_mode) ? EISDIR : S_ISSOCK(st.st_mode) ? open_socket(w) : open_other(w, st.st_mode);
+	if (err)
+		il_wire_close(w);
+	return err;
+}
+
+void il_wire_close(struct il_wire *w)
+{
+	if (w->fd >= 0)
+		close(w->fd);
+	w->fd = -1;
+}
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int))]; /* room for one: the kernel closes what does not fit */
+};
+
+static ssize_t read_unix(struct il_wire *w, void *buffer, size_t size, int *passed)
+{
+	union control control;
+	struct iovec part = { buffer, size };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+	ssize_t n = recvmsg(w->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n >= 0 && m.msg_controllen ? CMSG_FIRSTHDR(&m) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
+		memcpy(passed, CMSG_DATA(c), sizeof(int));
+	return n;
+}
+
+ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed)
+{
+	ssize_t n;
+	*passed = -1;
+	do
+		n = w->passes ? read_unix(w, buffer, size, passed)
+		  : w->socket ? recv(w->fd, buffer, size, MSG_DONTWAIT)
+			      : read(w->fd, buffer, size);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static ssize_t write_socket(struct il_wire *w, struct iovec *parts, int count, int pass)
+{
+	union control control = { .bytes = { 0 } };
+	struct msghdr m = { .msg_iov = parts, .msg_iovlen = (size_t)count };
+	if (pass >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof control;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &pass, sizeof(int));
+	}
+	return sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Only sockets can be told not to raise SIGPIPE. Here it is held back, and taken if it was our write that raised it. */
+static ssize_t write_other(struct il_wire *w, struct iovec *parts, int count)
+{
+	sigset_t pipe, old, pending;
+	struct timespec at_once = { 0 };
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe, &old);
+	ssize_t n = writev(w->fd, parts, count);
+	int err = errno;
+	if (n < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE))
+		while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = err;
+	return n;
+}
+
+ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pass)
+{
+	ssize_t n;
+	do
+		n = w->socket ? write_socket(w, parts, count, pass) : write_other(w, parts, count);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int il_wire_finish(struct il_wire *w)
+{
+	if (w->socket)
+		return shutdown(w->fd, SHUT_WR) ? errno : 0;
+	return EOPNOTSUPP;
+}

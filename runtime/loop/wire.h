@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bytes over a descriptor of any kind, never waiting: sockets, pipes, terminals, files. Writing to who is gone is EPIPE
+ * and no SIGPIPE. Over a Unix socket a descriptor can travel with the bytes.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_WIRE_H
+#define IL_LOOP_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct il_wire {
+	int fd;         /* -1: closed */
+	bool socket;
+	bool passes;    /* a Unix socket: descriptors can travel */
+	bool writable;
+};
+
+/* Takes fd over, also if it fails; it becomes CLOEXEC, and where waiting is a property of the open file, it is opened anew,
+ * so that who shares it notices nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream). */
+int il_wire_open(struct il_wire *w, int fd);
+
+void il_wire_close(struct il_wire *w);
+
+/* Bytes read, 0 at the end, or -1 and errno. *passed is a descriptor that came with them, or -1. */
+ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed);
+
+/* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */
+ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pass);
+
+/* No more will be written: who reads comes to the end. 0 or errno. */
+int il_wire_finish(struct il_wire *w);
+
+#endif
