@@ -64,14 +64,4 @@ void il_mutex_open(lua_State *L);
 void il_file_lock_open(lua_State *L);
 void il_queue_open(lua_State *L);
 
-/* A stream for Lua: pushes an ipc.StreamChannel with the options at `options`, to be given its stream afterwards. */
-struct il_stream;
-struct il_channel;
-struct il_channel *il_channel_push(lua_State *L, int options);
-void il_channel_attach(struct il_channel *c, struct il_stream *s);
-uint32_t il_channel_max(const struct il_channel *c);
-
-/* In a forked child: the parent's end of another child's channel. */
-void il_channel_abandon(struct il_channel *c);
-
 #endif

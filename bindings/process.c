@@ -8,10 +8,10 @@
 #include "bind.h"
 #include "engines/engine.h"
 #include "loop/signal.h"
-#include "loop/stream.h"
 #include "sched/await.h"
 #include "sched/host.h"
 #include "sched/task.h"
+#include "stream_channel.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -103,7 +103,7 @@ static int process(lua_State *L)
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	p->anchor = il_anchor(L, none + 1);
-	int err = il_stream_pair(pair, &(struct il_stream_options){ .max_message = il_channel_max(inner) });
+	int err = il_stream_pair(pair, &inner->options);
 	if (!err && (err = il_process_fork(&p->p, &child))) {
 		il_stream_abandon(pair[0]);
 		il_stream_abandon(pair[1]);
@@ -112,7 +112,7 @@ static int process(lua_State *L)
 		il_unanchor(L, &p->anchor);
 		return il_fail(L, err, "cannot start a process");
 	}
-	il_channel_attach(child ? inner : p->channel, pair[child]);
+	(child ? inner : p->channel)->stream = pair[child];
 	if (!child) {
 		il_stream_abandon(pair[1]);
 		lua_settop(L, none + 1);

@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.StreamChannel: messages with another process over a connected socket.
+ * ipc.StreamChannel: messages with another process over a socket, a pipe or any other descriptor.
  * Floor 4.
  */
-#include "loop/stream.h"
+#include "stream_channel.h"
 #include "bind.h"
-#include "codec.h"
+#include "handle.h"
 #include "sched/await.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CLASS "ipc.StreamChannel"
 
 enum { MAX_MESSAGE = 16 * 1024 * 1024 };
-
-struct il_channel {
-	struct il_stream *stream; /* NULL: closed */
-	uint32_t max_message;
-	enum il_codec codec;      /* its table, if it is one, is in the registry at the channel's address */
-};
 
 static struct il_channel *check_channel(lua_State *L)
 {
@@ -34,42 +32,47 @@ static struct il_channel *check_open(lua_State *L)
 	return c;
 }
 
+/* Options ------------------------------------------------------------------------------------------- */
+
+static uint32_t max_message_option(lua_State *L, int options)
+{
+	lua_Integer max = MAX_MESSAGE;
+	if (il_option(L, options, "max_message") != LUA_TNIL) {
+		int isnum;
+		max = lua_tointegerx(L, -1, &isnum);
+		if (!isnum || max < 1 || max > INT_MAX)
+			luaL_argerror(L, options, lua_pushfstring(L, "max_message must be from 1 to %d bytes", INT_MAX));
+	}
+	lua_pop(L, 1);
+	return (uint32_t)max;
+}
+
+static bool lines_option(lua_State *L, int options)
+{
+	const char *framing = il_option(L, options, "framing") == LUA_TNIL ? "length" : lua_tostring(L, -1);
+	bool lines = framing && strcmp(framing, "line") == 0;
+	if (!framing || (!lines && strcmp(framing, "length") != 0))
+		luaL_argerror(L, options, "framing must be \"length\" or \"line\"");
+	lua_pop(L, 1);
+	return lines;
+}
+
 struct il_channel *il_channel_push(lua_State *L, int options)
 {
 	struct il_channel *c = lua_newuserdatauv(L, sizeof *c, 0);
-	*c = (struct il_channel){ .max_message = MAX_MESSAGE };
+	*c = (struct il_channel){ .codec = IL_CODEC_RAW };
 	luaL_setmetatable(L, CLASS);
+	c->options.max_message = max_message_option(L, options);
+	c->options.lines = lines_option(L, options);
 	enum il_codec codec = il_codec_option(L, options);
+	if (codec == IL_CODEC_LUA && c->options.lines)
+		luaL_argerror(L, options, "codec \"lua\" is binary: it needs framing \"length\"");
 	if (codec == IL_CODEC_TABLE)
 		lua_rawsetp(L, LUA_REGISTRYINDEX, c);
 	else
 		lua_pop(L, 1);
 	c->codec = codec;
-	if (il_option(L, options, "max_message") != LUA_TNIL) {
-		int isnum;
-		lua_Integer max = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || max < 1 || max > 0x7fffffff)
-			luaL_argerror(L, options, "max_message must be from 1 to 2147483647 bytes");
-		c->max_message = (uint32_t)max;
-	}
-	lua_pop(L, 1);
-	if (il_option(L, options, "framing") != LUA_TNIL) {
-		const char *framing = lua_tostring(L, -1);
-		if (!framing || strcmp(framing, "length") != 0)
-			luaL_argerror(L, options, "framing of a pair is \"length\"");
-	}
-	lua_pop(L, 1);
 	return c;
-}
-
-void il_channel_attach(struct il_channel *c, struct il_stream *s)
-{
-	c->stream = s;
-}
-
-uint32_t il_channel_max(const struct il_channel *c)
-{
-	return c->max_message;
 }
 
 void il_channel_abandon(struct il_channel *c)
@@ -83,23 +86,42 @@ static int stream_channel_pair(lua_State *L)
 	struct il_stream *pair[2];
 	lua_settop(L, 1);
 	struct il_channel *a = il_channel_push(L, 1), *b = il_channel_push(L, 1);
-	int err = il_stream_pair(pair, &(struct il_stream_options){ .max_message = a->max_message });
+	int err = il_stream_pair(pair, &a->options);
 	if (err)
 		return il_fail(L, err, "cannot make a pair of channels");
-	il_channel_attach(a, pair[0]);
-	il_channel_attach(b, pair[1]);
+	a->stream = pair[0];
+	b->stream = pair[1];
 	return 2;
 }
+
+/* A number is taken over; of a Lua file the channel has a descriptor of its own. */
+static int stream_channel(lua_State *L)
+{
+	int fd = il_handle_fd(L, 1), err = 0;
+	bool file = lua_isuserdata(L, 1);
+	lua_settop(L, 2);
+	struct il_channel *c = il_channel_push(L, 2);
+	if (file && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		err = errno;
+	if (!err)
+		err = il_stream_open(&c->stream, fd, &c->options);
+	if (err == EPROTOTYPE)
+		return il_fail(L, err, "descriptor %d is a socket, but not a stream", fd);
+	return err ? il_fail(L, err, "cannot make a channel of descriptor %d", fd) : 1;
+}
+
+/* Sending --------------------------------------------------------------------------------------------- */
 
 static int failure(lua_State *L, int err)
 {
 	if (err == ECONNRESET || err == EPIPE)
 		return il_word(L, "closed");
-	return il_fail(L, err, "channel");
+	return il_fail(L, err, err == EBADF ? "channel goes the other way" : "channel");
 }
 
 static int send_push(lua_State *L, struct il_op *op)
 {
+	il_op_clear(op);
 	if (op->err)
 		return failure(L, op->err);
 	lua_pushboolean(L, 1);
@@ -110,6 +132,27 @@ static const struct il_await_type send_type = {
 	{ "channel send", il_stream_send_attempt, il_stream_send_start, il_stream_cancel }, send_push,
 };
 
+/* The bytes take the place of the message at 2. */
+void il_channel_encode(lua_State *L, struct il_channel *c)
+{
+	int top = lua_gettop(L);
+	size_t size;
+	if (c->codec != IL_CODEC_RAW || lua_type(L, 2) != LUA_TSTRING) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, c);
+		il_codec_encode(L, c->codec, 2, top + 1);
+		lua_settop(L, top);
+	}
+	const char *bytes = lua_tolstring(L, 2, &size);
+	if (c->options.lines && memchr(bytes, '\n', size))
+		luaL_error(L, "message has a newline, which ends a message on this channel (framing \"line\")");
+}
+
+int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size)
+{
+	return il_fail(L, EMSGSIZE, "message of %I bytes is over this channel's limit of %I bytes (max_message)",
+		       (LUAI_UACINT)size, (LUAI_UACINT)c->options.max_message);
+}
+
 /* Stack while it waits: channel, the bytes of the message, timeout. */
 static int channel_send(lua_State *L)
 {
@@ -117,27 +160,53 @@ static int channel_send(lua_State *L)
 	size_t size;
 	luaL_checkany(L, 2);
 	lua_settop(L, 3);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, c);
-	il_codec_encode(L, c->codec, 2, 4);
-	lua_settop(L, 3);
+	il_channel_encode(L, c);
 	const char *bytes = lua_tolstring(L, 2, &size);
 	c = check_open(L); /* an encoder of the user's may have closed it */
-	if (size > c->max_message)
-		return il_fail(L, EMSGSIZE, "message of %I bytes is over this channel's limit of %I bytes (max_message)",
-			       (LUAI_UACINT)size, (LUAI_UACINT)c->max_message);
+	if (size > c->options.max_message)
+		return il_channel_too_large(L, c, size);
 	return il_await_data(L, &send_type, c->stream, 0, (void *)bytes, size, 3);
 }
 
-static int receive_push(lua_State *L, struct il_op *op)
+static int channel_send_handle(lua_State *L)
 {
-	struct il_channel *c = (struct il_channel *)(intptr_t)op->arg;
+	struct il_channel *c = check_open(L);
+	size_t size;
+	lua_settop(L, 3);
+	int fd = il_handle_describe(L, 2);
+	if (c->options.lines || !c->stream->wire.passes)
+		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
+	const char *text = lua_tolstring(L, 4, &size);
+	return il_await_handle(L, &send_type, c->stream, fd, text, size, 3);
+}
+
+/* No more will be sent. */
+static int channel_shutdown(lua_State *L)
+{
+	struct il_channel *c = check_open(L);
+	int err = il_stream_finish(c->stream);
+	if (err)
+		return failure(L, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* Receiving ------------------------------------------------------------------------------------------- */
+
+static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
+{
+	const struct il_channel *c = (const struct il_channel *)(intptr_t)op->arg;
 	if (op->err == EMSGSIZE)
-		return il_fail(L, EMSGSIZE, "message of %I bytes is over this channel's limit of %I bytes (max_message), "
-			       "the channel is closed", (LUAI_UACINT)op->size, (LUAI_UACINT)c->max_message);
-	if (op->err)
-		return failure(L, op->err);
-	lua_pushlstring(L, op->size ? op->data : "", op->size);
-	il_op_clear(op);
+		return il_fail(L, EMSGSIZE, "message of %s%I bytes is over this channel's limit of %I bytes (max_message), "
+			       "the channel is closed", c->options.lines ? "at least " : "", (LUAI_UACINT)op->size,
+			       (LUAI_UACINT)c->options.max_message);
+	if (op->err == EPROTO)
+		return il_fail(L, EPROTO, "%s", mismatch);
+	return failure(L, op->err);
+}
+
+int il_channel_decode(lua_State *L, struct il_channel *c)
+{
 	if (c->codec == IL_CODEC_RAW)
 		return 1;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, c);
@@ -152,6 +221,15 @@ static int receive_push(lua_State *L, struct il_op *op)
 	return 2;
 }
 
+static int receive_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return receive_failure(L, op, "a handle is next: use receive_handle");
+	lua_pushlstring(L, op->size ? op->data : "", op->size);
+	il_op_clear(op);
+	return il_channel_decode(L, (struct il_channel *)(intptr_t)op->arg);
+}
+
 static const struct il_await_type receive_type = {
 	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel }, receive_push,
 };
@@ -160,6 +238,31 @@ static int channel_receive(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
 	return il_await(L, &receive_type, c->stream, (intptr_t)c, 2);
+}
+
+static int handle_push(lua_State *L, struct il_op *op)
+{
+	char text[IL_HANDLE_TEXT] = "";
+	if (op->err)
+		return receive_failure(L, op, "a message is next, not a handle: use receive");
+	int fd = op->fd;
+	op->fd = -1;
+	if (op->size < sizeof text)
+		memcpy(text, op->data, op->size);
+	il_op_clear(op);
+	return il_handle_push(L, fd, text);
+}
+
+static const struct il_await_type handle_type = {
+	{ "channel receive_handle", il_stream_handle_attempt, il_stream_receive_start, il_stream_cancel }, handle_push,
+};
+
+static int channel_receive_handle(lua_State *L)
+{
+	struct il_channel *c = check_open(L);
+	if (c->options.lines || !c->stream->wire.passes)
+		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
+	return il_await(L, &handle_type, c->stream, (intptr_t)c, 2);
 }
 
 static int messages_next(lua_State *L)
@@ -176,6 +279,23 @@ static int channel_messages(lua_State *L)
 	check_open(L);
 	lua_pushcfunction(L, messages_next);
 	lua_pushvalue(L, 1);
+	return 2;
+}
+
+/* The rest -------------------------------------------------------------------------------------------- */
+
+/* pid, uid of who made the other end, as the kernel noted it. */
+static int channel_peer(lua_State *L)
+{
+	struct il_channel *c = check_open(L);
+	struct ucred peer;
+	socklen_t size = sizeof peer;
+	if (!c->stream->wire.passes)
+		return il_fail(L, EOPNOTSUPP, "only a Unix socket knows its peer");
+	if (getsockopt(c->stream->wire.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+		return il_fail(L, errno, "channel");
+	lua_pushinteger(L, peer.pid);
+	lua_pushinteger(L, (lua_Integer)peer.uid);
 	return 2;
 }
 
@@ -215,15 +335,25 @@ static int channel__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "send", channel_send },     { "receive", channel_receive }, { "messages", channel_messages },
-	{ "fileno", channel_fileno }, { "close", channel_close },     { NULL, NULL },
+	{ "send", channel_send },
+	{ "receive", channel_receive },
+	{ "messages", channel_messages },
+	{ "send_handle", channel_send_handle },
+	{ "receive_handle", channel_receive_handle },
+	{ "shutdown", channel_shutdown },
+	{ "peer", channel_peer },
+	{ "fileno", channel_fileno },
+	{ "close", channel_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
 	{ "__tostring", channel__tostring }, { "__gc", channel__gc }, { "__close", channel_close }, { NULL, NULL },
 };
 
-static const luaL_Reg functions[] = { { "stream_channel_pair", stream_channel_pair }, { NULL, NULL } };
+static const luaL_Reg functions[] = {
+	{ "stream_channel_pair", stream_channel_pair }, { "stream_channel", stream_channel }, { NULL, NULL },
+};
 
 void il_stream_channel_open(lua_State *L)
 {

@@ -10,7 +10,9 @@
 #include "sched/task.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char il_waiting;
@@ -126,16 +128,18 @@ static struct il_wait *own_wait(void)
 	return il_sched.current ? &il_sched.current->wait : &il_sched.main_wait;
 }
 
+static int cannot(lua_State *L, int err)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "cannot wait: %s", strerror(err));
+	lua_pushinteger(L, err);
+	return 3;
+}
+
 static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
 {
 	int err = il_wait_start(own_wait(), ops, count, deadline);
-	if (err) {
-		lua_pushnil(L);
-		lua_pushfstring(L, "cannot wait: %s", strerror(err));
-		lua_pushinteger(L, err);
-		return 3;
-	}
-	return suspend(L, push);
+	return err ? cannot(L, err) : suspend(L, push);
 }
 
 /* Where the operation is to be: of the one who waits, or of the select that asks for it. */
@@ -172,6 +176,26 @@ int il_await_data(lua_State *L, const struct il_await_type *type, void *source, 
 	struct il_op *op = place(L, il_sched.current, false);
 	il_op_init(op, &type->op, source, arg);
 	op->data = data;
+	op->size = size;
+	return await(L, type, op, deadline);
+}
+
+/* The file may be closed and the text collected while it waits. */
+int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
+		    int timeout)
+{
+	int64_t deadline = il_check_deadline(L, timeout);
+	struct il_op *op = place(L, il_sched.current, false);
+	il_op_init(op, &type->op, source, 0);
+	op->data = malloc(size);
+	op->owned = true;
+	op->fd = op->data ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+	if (op->fd < 0) {
+		int err = op->data ? errno : ENOMEM;
+		il_op_clear(op);
+		return cannot(L, err);
+	}
+	memcpy(op->data, data, size);
 	op->size = size;
 	return await(L, type, op, deadline);
 }

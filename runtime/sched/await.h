@@ -27,7 +27,11 @@ int il_await(lua_State *L, const struct il_await_type *type, void *source, int64
 int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
 		  size_t size, int timeout);
 
-/* The same, but not disturbed by a cancellation that came before: for clean-up that must be done. */
+/* With a descriptor that goes along; both are copied. */
+int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
+		    int timeout);
+
+/* The same as il_await, but not disturbed by a cancellation that came before: for clean-up that must be done. */
 int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
 /* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. */

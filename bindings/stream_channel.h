@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Channels for the other classes: a process and a hub make them, too.
+ * Floor 4.
+ */
+#ifndef IL_STREAM_CHANNEL_H
+#define IL_STREAM_CHANNEL_H
+
+#include "codec.h"
+#include "loop/stream.h"
+
+#include <lua.h>
+
+struct il_channel {
+	struct il_stream *stream; /* NULL: closed */
+	struct il_stream_options options;
+	enum il_codec codec;      /* its table, if it is one, is in the registry at the channel's address */
+};
+
+/* Pushes a channel with the options of the table at `options`, to be given its stream afterwards. Raises. */
+struct il_channel *il_channel_push(lua_State *L, int options);
+
+/* In a forked child: the parent's end of another child's channel. */
+void il_channel_abandon(struct il_channel *c);
+
+/* Replaces the message at 2 by its bytes. Raises. */
+void il_channel_encode(lua_State *L, struct il_channel *c);
+
+/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. */
+int il_channel_decode(lua_State *L, struct il_channel *c);
+
+/* nil, "message of ... bytes is over this channel's limit ...", EMSGSIZE */
+int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size);
+
+#endif
