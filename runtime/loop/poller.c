@@ -34,15 +34,26 @@ static void arm(struct il_poller *p)
 	p->arm(p);
 }
 
-/* poll and arm may take their own member out of the list or put it at the end, and touch no other. */
+/* A poll or an arm may end a select, and that takes any others out of the list, wherever they stand: each round works
+ * off a list of its own from the front. What is added meanwhile is for the next round. */
+static void take_all(struct il_list *round)
+{
+	il_list_init(round);
+	if (il_list_empty(&pollers))
+		return;
+	*round = pollers;
+	round->next->prev = round->prev->next = round;
+	il_list_init(&pollers);
+}
+
 bool il_pollers_look(bool patiently)
 {
-	struct il_list *next, *last = pollers.prev;
-	bool woke = false, end = il_list_empty(&pollers);
-	for (struct il_list *l = pollers.next; !end; l = next) {
-		struct il_poller *p = il_container_of(l, struct il_poller, node);
-		next = l->next;
-		end = l == last;
+	struct il_list round;
+	bool woke = false;
+	for (take_all(&round); !il_list_empty(&round);) {
+		struct il_poller *p = il_container_of(round.next, struct il_poller, node);
+		il_list_del(&p->node);
+		il_list_add(&pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
 		else if (!patiently && ++p->vain >= VAIN_LOOKS)
@@ -53,10 +64,7 @@ bool il_pollers_look(bool patiently)
 
 void il_pollers_arm(void)
 {
-	struct il_list *last = pollers.prev;
-	bool end = il_list_empty(&pollers);
-	while (!end) {
-		end = pollers.next == last;
-		arm(il_container_of(pollers.next, struct il_poller, node));
-	}
+	struct il_list round;
+	for (take_all(&round); !il_list_empty(&round);)
+		arm(il_container_of(round.next, struct il_poller, node));
 }

@@ -1,0 +1,33 @@
+-- SPDX-License-Identifier: MIT
+-- The engines that the contract specs run on. Each makes fresh keys and, after a spec, removes what was behind them.
+--   for _, engine in ipairs(engines) do
+--     describe("a queue on " .. engine.name, function()
+--       if engine.missing then return pending(engine.missing) end
+--       after_each(engine.cleanup)
+
+local ipc = require "ipc"
+
+local sysv = {name = "sysv"}
+local keys = {}
+
+if not os.execute("ipcs >/dev/null 2>&1") then sysv.missing = "this machine has no System V IPC" end
+
+function sysv.key()
+  local key = assert(ipc.file_key(os.tmpname()))
+  keys[#keys + 1] = key
+  return key
+end
+
+-- The parts of a command line that remove whatever has the key; that there is nothing is no fault.
+function sysv.cleanup()
+  local commands = {}
+  for _, key in ipairs(keys) do
+    local id = ("0x%x"):format(key.id & 0xffffffff)
+    commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s"):format(id, id)
+    os.remove(key.path)
+  end
+  keys = {}
+  if commands[1] then os.execute("{ " .. table.concat(commands, "; ") .. "; } 2>/dev/null") end
+end
+
+return {sysv}
