@@ -33,12 +33,13 @@ libs   := -lm -ldl -lpthread
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c)))
+fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
 suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check test sanitize lint floors bench sweep install uninstall clean help FORCE
+.PHONY: all packages demo check test sanitize lint floors bench sweep fuzz fuzzers install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -50,6 +51,14 @@ $(BUILD)/ipclua: $(core) $(host)
 $(BUILD)/ipc.so: $(core)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(sold) -o $@ $^ $(libs)
+
+fuzzers: $(fuzz)
+
+# SAN=address,undefined,fuzzer-no-link and clang: with libFuzzer, else with a driver of our own
+$(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer -DLIBFUZZER) \
+		-Ispec/fuzz $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h
 	$(call say,CC,$<)
@@ -97,6 +106,9 @@ bench: packages ## side by side with lua5.4, cqueues, luv and others
 
 sweep: packages ## out of memory at every single allocation (long)
 	$(Q)$(suite) sweep
+
+fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
+	$(Q)$(suite) fuzz
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TYPESDIR)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Payloads: Lua values to bytes and back. "json" goes through lua-cjson, "raw" carries strings as they are, and a table
- * with encode and decode is the user's own.
+ * Payloads: Lua values to bytes and back. "json" goes through lua-cjson (json.c), "lua" is a binary form of our own
+ * (binary.c), "raw" carries strings as they are, and a table with encode and decode is the user's own.
  * Floor 4.
  */
 #ifndef IL_CODEC_H
@@ -10,15 +10,23 @@
 #include <lua.h>
 #include <stdbool.h>
 
-enum il_codec { IL_CODEC_JSON, IL_CODEC_RAW, IL_CODEC_TABLE };
+enum il_codec { IL_CODEC_JSON, IL_CODEC_LUA, IL_CODEC_RAW, IL_CODEC_TABLE };
 
 /* The option codec= of the options table at arg; pushes the codec's table or nil. Raises. */
 enum il_codec il_codec_option(lua_State *L, int arg);
 
-/* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises. */
+/* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises, with the path
+ * inside the value to what cannot be encoded. */
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);
 
 /* Replaces the string at the top by its value: true. Or by an error message: false. */
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
+
+/* For json.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key, value, and
+ * the path below the value → the path below the table. */
+void il_codec_path(lua_State *L);
+
+/* Raises why, with the path at the top. */
+int il_codec_refuse(lua_State *L, const char *why);
 
 #endif

@@ -3,7 +3,7 @@
 -- "N passed, N failed", alone, and the exit status says the same. Runs under stock Lua, which no fault of
 -- ours can break. A part of specs counts busted's tests; any other part counts as one. A busted that
 -- crashes, hangs, or runs no test at all is a failure.
---   lua5.4 suite.lua test | sanitize | lint | sweep
+--   lua5.4 suite.lua test | sanitize | lint | sweep | fuzz
 
 local cwd = assert(io.popen("pwd")):read("l")
 local build = os.getenv("BUILD") or "build"
@@ -94,10 +94,10 @@ local function specs(name, command, where, logs)
   return record(name, started, result)
 end
 
-local function make(name, arguments)
+local function make(name, arguments, goal)
   -- a make of its own: what the calling make hands down (-j, -n) is not for this one
   return part(name, "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory -j$(nproc) "
-    .. arguments .. " all", 170)
+    .. arguments .. " " .. (goal or "all"), 170)
 end
 
 local function host_specs()
@@ -137,6 +137,24 @@ local function sweep(points)
   part("out of memory", ("%s scripts/tools/oom.lua build/oom/ipclua %s"):format(stock, points), points == "" and 36000)
 end
 
+-- every target of spec/fuzz for some seconds: by libFuzzer if clang has it, else by spec/fuzz/driver.c
+local function fuzz(seconds)
+  local clang = os.execute("echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return !p || n < 0; }' | "
+    .. "clang -fsanitize=fuzzer -xc - -o /dev/null 2>/dev/null")
+  local settings = clang and "CC=clang SAN=address,undefined,fuzzer-no-link" or "SAN=address,undefined"
+  if not make("fuzz build", "BUILD=build/fuzz CFLAGS='-O1 -g' " .. settings, "fuzzers") then return end
+  for path in io.popen("LC_ALL=C ls spec/fuzz/*.c"):lines() do
+    local name = path:match("([^/]+)%.c$")
+    local arguments = not clang and seconds
+      or ("-max_total_time=%d -max_len=4096 -timeout=10 corpus-%s"):format(seconds, name)
+    if name ~= "driver" then
+      local command = "sh -c 'cd build/fuzz && mkdir -p corpus-NAME && if UBSAN_OPTIONS=halt_on_error=1 ./fuzz-NAME %s "
+        .. ">log-NAME 2>&1; then tail -n 1 log-NAME; else cat log-NAME; false; fi'"
+      part("fuzz " .. name, command:gsub("NAME", name):format(arguments), seconds + 60)
+    end
+  end
+end
+
 local suites = {}
 
 function suites.test()
@@ -147,6 +165,7 @@ function suites.test()
   sanitized("address", spec)
   sanitized("thread", spec == "spec" and "spec/runtime" or spec)
   sweep("30")
+  fuzz(3)
   part("rock", "scripts/tools/rock")
 end
 
@@ -157,9 +176,10 @@ end
 
 function suites.lint() lint() end
 function suites.sweep() sweep("") end
+function suites.fuzz() fuzz(tonumber(os.getenv("FUZZ_SECONDS")) or 20) end
 
 local suite = suites[arg[1]]
-if not suite then error("usage: suite.lua test|sanitize|lint|sweep") end
+if not suite then error("usage: suite.lua test|sanitize|lint|sweep|fuzz") end
 suite()
 
 print("\n== summary")

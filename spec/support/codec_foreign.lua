@@ -1,0 +1,84 @@
+-- SPDX-License-Identifier: MIT
+-- Bytes that no sender of ours writes, read by both codecs. Run by codec_face.c, which provides encode and decode.
+-- luacheck: globals encode decode
+
+package.path = "spec/support/?.lua;" .. package.path
+
+local null = require "ipc".null
+local values = require "values"
+
+local function fails(codec, bytes, why)
+  local value, message = decode(codec, bytes)
+  if value ~= nil then error(("%s read %q as %s"):format(codec, bytes, tostring(value)), 2) end
+  if not message:find(why, 1, true) then error(("%s said of %q: %s"):format(codec, bytes, message), 2) end
+end
+
+local function reads(codec, bytes, expected)
+  local value, message = decode(codec, bytes)
+  if not values.same(expected, value) then
+    error(("%s read %q as %s (%s)"):format(codec, bytes, tostring(value), tostring(message)), 2)
+  end
+end
+
+-- the binary form
+
+local whole = encode("lua", {1, -1, 1000, 1 << 20, 1 << 40, 2.5, "short", ("x"):rep(100), ("y"):rep(300), true, false,
+  null, {a = {}, [2.5] = "b"}, ("z"):rep(64)})
+assert(decode("lua", whole))
+for length = 0, #whole - 1 do
+  local value, message = decode("lua", whole:sub(1, length))
+  assert(value == nil and message, length)
+end
+fails("lua", "", "no bytes at all")
+fails("lua", whole .. "\0", "left over")
+fails("lua", "\2" .. whole:sub(2), "version 2, not 1")
+fails("lua", "\1\x20", "no value begins with byte 0x20")
+fails("lua", "\1\x45abc", "end in the middle of a value")
+fails("lua", "\1\10\xff\xff\xff\xffabc", "end in the middle of a value")
+fails("lua", "\1\11\0\1\0\0", "a key of a table is nil")
+fails("lua", "\1\11\0\1\8" .. ("<d"):pack(0 / 0) .. "\0", "a key of a table is NaN")
+fails("lua", "\1\12\xff\xff\xff\xff\xff\xff\xff\xffabc", "larger than the bytes that are left")
+-- each table claims what is left once more
+fails("lua", "\1" .. ("\12\x10\0\0\0\0\0\0\0"):rep(4) .. ("\0"):rep(16), "larger than the bytes that are left")
+fails("lua", "\1" .. ("\11\1\0"):rep(201) .. "\0", "nested more than 200 deep")
+assert(decode("lua", "\1" .. ("\11\1\0"):rep(200) .. "\0"))
+fails("lua", "\1" .. ("\11\1\0"):rep(1000000) .. "\0", "nested more than 200 deep")
+do -- a claim costs no memory that the bytes do not pay for
+  collectgarbage()
+  local before = collectgarbage("count")
+  fails("lua", "\1\12\0\0\0\x10\0\0\0\0" .. ("\0"):rep(1000), "larger than the bytes that are left")
+  assert(collectgarbage("count") - before < 100)
+end
+assert(encode("lua", 5) == "\1\x85" and encode("lua", -2) == "\1\4\xfe" and encode("lua", "ab") == "\1\x42ab")
+assert(encode("lua", {7, x = true}) == "\1\11\1\1\x87\x41x\2", "the form is written down")
+assert(encode("lua", 1.0) == "\1\8\0\0\0\0\0\0\xf0\x3f")
+assert(encode("lua", nil) == "\1\0" and decode("lua", "\1\0") == nil)
+
+-- JSON
+
+reads("json", "[1, 2.5e0 ,-3,1e3 , 12345678901234567]", {1, 2.5, -3, 1000, 12345678901234567})
+reads("json", "9223372036854775807", math.maxinteger)
+reads("json", "-9223372036854775808", math.mininteger)
+reads("json", "9223372036854775808", 2.0^63)
+reads("json", "-9223372036854775809", -2.0^63)
+reads("json", "[123456789012345678901234567890]", {123456789012345678901234567890.0})
+reads("json", '{"12345678901234567":"12345678901234567"}', {["12345678901234567"] = "12345678901234567"})
+reads("json", '["\\"12345678901234567,\xff0:12345678901234567", 12345678901234568]',
+  {'"12345678901234567,\xff0:12345678901234567', 12345678901234568})
+reads("json", "[0.12345678901234567,12345678901234567.5,1234567890123456789e-18]",
+  {0.12345678901234567, 12345678901234567.5, 1234567890123456789e-18})
+for _, text in ipairs {"", " ", "[", "{", '"', "[1,]", "{1:2}", "{12345678901234567:1}", "[12345678901234567", "01",
+  "0123456789012345678", "-", "nan", "NaN", "inf", "0x10", "1 2", "'a'", '"\\ud800"', '"\\x"', "[12345678901234567 8]",
+  "tru", "1\0", '"a\0"'} do
+  local value, message = decode("json", text)
+  assert(value == nil and type(message) == "string", text)
+end
+assert(decode("json", ("["):rep(1000) .. ("]"):rep(1000)))
+fails("json", ("["):rep(1001) .. ("]"):rep(1001), "nested")
+assert(encode("json", {3.0, -0.0, 0.1, 1e300, 1 / 3}) == "[3,-0.0,0.1,1e+300,0.33333333333333331]")
+assert(encode("json", "\1\31\"\\/\n\127é\xff") == [["\u0001\u001f\"\\/\n\u007fé]] .. '\xff"')
+os.setlocale("de_DE.UTF-8")
+assert(encode("json", {0.1, 1e-9, 1 / 3}) == "[0.1,1e-09,0.33333333333333331]")
+os.setlocale("C")
+
+print("ok")
