@@ -57,6 +57,7 @@ void il_timer_open(lua_State *L);
 void il_signal_open(lua_State *L);
 void il_signal_trap_open(lua_State *L);
 void il_stream_channel_open(lua_State *L);
+void il_multi_stream_channel_open(lua_State *L);
 void il_process_open(lua_State *L);
 void il_key_open(lua_State *L);
 void il_semaphore_open(lua_State *L);

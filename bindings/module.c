@@ -129,6 +129,7 @@ int luaopen_ipc(lua_State *L)
 	il_signal_open(L);
 	il_signal_trap_open(L);
 	il_stream_channel_open(L);
+	il_multi_stream_channel_open(L);
 	il_process_open(L);
 	il_key_open(L);
 	il_lock_open(L);

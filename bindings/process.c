@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "engines/engine.h"
+#include "loop/hub.h"
 #include "loop/signal.h"
 #include "sched/await.h"
 #include "sched/host.h"
@@ -120,6 +121,7 @@ static int process(lua_State *L)
 	}
 	il_engines_after_fork();
 	il_host_after_fork(L);
+	il_hubs_after_fork();
 	il_stream_abandon(pair[0]);
 	p->inherited = true;
 	il_process_after_fork(inherit);

@@ -57,11 +57,8 @@ static bool lines_option(lua_State *L, int options)
 	return lines;
 }
 
-struct il_channel *il_channel_push(lua_State *L, int options)
+void il_channel_options(lua_State *L, struct il_channel *c, int options)
 {
-	struct il_channel *c = lua_newuserdatauv(L, sizeof *c, 0);
-	*c = (struct il_channel){ .codec = IL_CODEC_RAW };
-	luaL_setmetatable(L, CLASS);
 	c->options.max_message = max_message_option(L, options);
 	c->options.lines = lines_option(L, options);
 	enum il_codec codec = il_codec_option(L, options);
@@ -72,6 +69,40 @@ struct il_channel *il_channel_push(lua_State *L, int options)
 	else
 		lua_pop(L, 1);
 	c->codec = codec;
+}
+
+void il_channel_forget(lua_State *L, struct il_channel *c)
+{
+	if (c->codec != IL_CODEC_TABLE)
+		return;
+	lua_pushnil(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+}
+
+static struct il_channel *push_inert(lua_State *L)
+{
+	struct il_channel *c = lua_newuserdatauv(L, sizeof *c, 0);
+	*c = (struct il_channel){ .codec = IL_CODEC_RAW };
+	luaL_setmetatable(L, CLASS);
+	return c;
+}
+
+struct il_channel *il_channel_push(lua_State *L, int options)
+{
+	struct il_channel *c = push_inert(L);
+	il_channel_options(L, c, options);
+	return c;
+}
+
+struct il_channel *il_channel_like(lua_State *L, const struct il_channel *other)
+{
+	struct il_channel *c = push_inert(L);
+	c->options = other->options;
+	if (other->codec == IL_CODEC_TABLE) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, other);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, c);
+	}
+	c->codec = other->codec;
 	return c;
 }
 
@@ -316,11 +347,7 @@ static int channel_close(lua_State *L)
 
 static int channel__gc(lua_State *L)
 {
-	struct il_channel *c = check_channel(L);
-	if (c->codec == IL_CODEC_TABLE) {
-		lua_pushnil(L);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, c);
-	}
+	il_channel_forget(L, check_channel(L));
 	return channel_close(L);
 }
 

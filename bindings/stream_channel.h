@@ -20,6 +20,13 @@ struct il_channel {
 /* Pushes a channel with the options of the table at `options`, to be given its stream afterwards. Raises. */
 struct il_channel *il_channel_push(lua_State *L, int options);
 
+/* The same into a channel that is there; a codec's table is kept until il_channel_forget. Raises. */
+void il_channel_options(lua_State *L, struct il_channel *c, int options);
+void il_channel_forget(lua_State *L, struct il_channel *c);
+
+/* Pushes a channel with the codec and the options of another. Raises. */
+struct il_channel *il_channel_like(lua_State *L, const struct il_channel *other);
+
 /* In a forked child: the parent's end of another child's channel. */
 void il_channel_abandon(struct il_channel *c);
 

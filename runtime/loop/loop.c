@@ -163,7 +163,7 @@ void il_io_unwatch(struct il_io *io)
 	if (!io->slot)
 		return;
 	struct watched *w = &table[io->slot - 1];
-	if (epoll_fd >= 0)
+	if (epoll_fd >= 0 && !atomic_load(&foreign_fork)) /* else the set is the parent's, too */
 		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
 	w->io = NULL;
 	w->generation++;

@@ -204,6 +204,26 @@ static void serve_receivers(struct il_stream *s)
 	}
 }
 
+bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy)
+{
+	size_t start = s->in.start;
+	if (!receive(s, op, IL_FRAME_MESSAGE))
+		return false;
+	if (!op->err && op->size && copy)
+		keep(s, op, start);
+	return true;
+}
+
+bool il_stream_at_end(struct il_stream *s)
+{
+	char *data;
+	size_t size;
+	for (int err = 0; !err && !s->err; err = fill(s))
+		if (s->in.bytes && il_inbox_front(&s->in, &data, &size) != IL_FRAME_NONE)
+			return false;
+	return s->err && !(s->in.bytes && il_inbox_front(&s->in, &data, &size) != IL_FRAME_NONE);
+}
+
 /* Sending --------------------------------------------------------------------------------------------- */
 
 /* Sends what could not be sent before. True: nothing is left. */

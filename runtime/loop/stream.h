@@ -71,6 +71,11 @@ int il_stream_send_start(struct il_op *op);
 /* True if the message has been begun and so will be sent. */
 bool il_stream_cancel(struct il_op *op);
 
+/* For who looks after many: takes a message that is there, as receive does, with a copy of its own if `copy`; false: none.
+ * at_end: nothing is there and nothing will come. */
+bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
+bool il_stream_at_end(struct il_stream *s);
+
 /* For who looks after many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
 int il_stream_post(struct il_stream *s, struct il_packet *p);
 

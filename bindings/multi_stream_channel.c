@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.MultiStreamChannel: one end of many channels, a hub.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "key.h"
+#include "loop/hub.h"
+#include "sched/await.h"
+#include "stream_channel.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#define CLASS "ipc.MultiStreamChannel"
+
+enum { LIMIT = 1024 * 1024 };
+
+static const char *const policies[] = {
+	[IL_BLOCK] = "block", [IL_DROP_OLDEST] = "drop_oldest", [IL_DISCONNECT] = "disconnect",
+};
+
+struct hub {
+	struct il_channel channel; /* for its codec and options; it has no stream */
+	struct il_hub hub;
+	bool closed;
+};
+
+static struct hub *check_hub(lua_State *L)
+{
+	return il_self(L, CLASS);
+}
+
+static struct hub *check_open(lua_State *L)
+{
+	struct hub *h = check_hub(L);
+	if (h->closed)
+		luaL_error(L, "hub is closed");
+	if (h->hub.pid != il_loop.pid)
+		luaL_error(L, "hub belongs to process %d, which made it", (int)h->hub.pid);
+	return h;
+}
+
+static enum il_backpressure backpressure_option(lua_State *L, int options)
+{
+	int choice = IL_BLOCK;
+	if (il_option(L, options, "backpressure") != LUA_TNIL) {
+		const char *name = lua_tostring(L, -1);
+		for (choice = IL_DISCONNECT; choice >= 0 && (!name || strcmp(name, policies[choice]) != 0); choice--)
+			;
+		if (choice < 0)
+			luaL_argerror(L, options, "backpressure must be \"block\", \"drop_oldest\" or \"disconnect\"");
+	}
+	lua_pop(L, 1);
+	return (enum il_backpressure)choice;
+}
+
+static size_t limit_option(lua_State *L, int options)
+{
+	lua_Integer limit = LIMIT;
+	if (il_option(L, options, "limit") != LUA_TNIL) {
+		int isnum;
+		limit = lua_tointegerx(L, -1, &isnum);
+		if (!isnum || limit < 1)
+			luaL_argerror(L, options, "limit must be bytes, 1 or more");
+	}
+	lua_pop(L, 1);
+	return (size_t)limit;
+}
+
+static int multi_stream_channel(lua_State *L)
+{
+	lua_settop(L, 1);
+	struct hub *h = lua_newuserdatauv(L, sizeof *h, 0);
+	memset(&h->channel, 0, sizeof h->channel);
+	h->channel.codec = IL_CODEC_RAW;
+	h->closed = false;
+	il_hub_init(&h->hub);
+	luaL_setmetatable(L, CLASS);
+	il_channel_options(L, &h->channel, 1);
+	h->hub.options = h->channel.options;
+	h->hub.backpressure = backpressure_option(L, 1);
+	h->hub.limit = limit_option(L, 1);
+	return 1;
+}
+
+/* A channel like the hub: the same codec, the same limits. */
+static int hub_create_client(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	struct il_channel *c = il_channel_like(L, &h->channel);
+	int err = il_hub_create(&h->hub, &c->stream);
+	return err ? il_fail(L, err, "cannot make a client") : 1;
+}
+
+static int hub_listen(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	const char *path = luaL_checkstring(L, 2);
+	int err = il_hub_listen(&h->hub, path, il_mode_option(L, 3));
+	if (err == EISCONN)
+		return luaL_error(L, "hub listens at %s already", h->hub.path);
+	if (err == ENAMETOOLONG)
+		return il_fail(L, err, "cannot listen at %s: a socket's path can have 100 bytes", path);
+	if (err)
+		return il_fail(L, err, "cannot listen at %s", path);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int hub_connect(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	lua_settop(L, 2);
+	struct il_channel *c = il_channel_push(L, 2);
+	int err = il_hub_connect(&c->stream, path, &c->options);
+	return err ? il_fail(L, err, "cannot connect to %s", path) : 1;
+}
+
+/* Sending --------------------------------------------------------------------------------------------- */
+
+static int send_push(lua_State *L, struct il_op *op)
+{
+	bool to_one = op->arg != 0;
+	lua_Integer reached = (lua_Integer)op->size;
+	if (op->err)
+		return il_word(L, "closed"); /* the hub, or its client */
+	if (to_one)
+		lua_pushboolean(L, 1);
+	else
+		lua_pushinteger(L, reached);
+	return 1;
+}
+
+static const struct il_await_type send_type = {
+	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_cancel }, send_push,
+};
+
+struct packet {
+	struct il_packet *packet;
+};
+
+static int packet__gc(lua_State *L)
+{
+	il_packet_drop(((struct packet *)lua_touserdata(L, 1))->packet);
+	return 0;
+}
+
+/* The packet lives as long as the call: it is on the stack, or a select keeps it. */
+static struct il_packet *push_packet(lua_State *L, const struct hub *h, int message)
+{
+	size_t size;
+	const char *bytes = lua_tolstring(L, message, &size);
+	struct packet *p = lua_newuserdatauv(L, sizeof *p, 0);
+	p->packet = NULL;
+	if (luaL_newmetatable(L, "ipc.packet")) {
+		lua_pushcfunction(L, packet__gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	p->packet = il_packet_new(h->channel.options.lines, bytes, size);
+	if (!p->packet)
+		luaL_error(L, "not enough memory");
+	return p->packet;
+}
+
+/* hub:send(message [, client [, timeout]]) */
+static int hub_send(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	luaL_checkany(L, 2);
+	lua_settop(L, 4);
+	lua_Integer client = lua_isnil(L, 3) ? 0 : il_check_range(L, 3, 1, LUA_MAXINTEGER, "client");
+	il_channel_encode(L, &h->channel);
+	h = check_open(L);
+	size_t size = lua_rawlen(L, 2);
+	if (size > h->channel.options.max_message)
+		return il_channel_too_large(L, &h->channel, size);
+	struct il_packet *p = push_packet(L, h, 2);
+	return il_await_data(L, &send_type, &h->hub, client, p, 0, 4);
+}
+
+/* Receiving ------------------------------------------------------------------------------------------- */
+
+static int receive_push(lua_State *L, struct il_op *op)
+{
+	struct hub *h = il_container_of(op->source, struct hub, hub);
+	lua_Integer client = op->arg;
+	if (op->err == EMSGSIZE) {
+		il_fail(L, EMSGSIZE, "client %I sent what is no message of up to %I bytes (max_message), it is disconnected",
+			(LUAI_UACINT)client, (LUAI_UACINT)h->channel.options.max_message);
+		lua_pushinteger(L, client);
+		return 4;
+	}
+	if (op->err)
+		return op->err == ECONNRESET ? il_word(L, "closed") : il_fail(L, op->err, "hub");
+	lua_pushlstring(L, op->size ? op->data : "", op->size);
+	il_op_clear(op);
+	int n = il_channel_decode(L, &h->channel);
+	if (n > 1)
+		lua_pushnil(L);
+	lua_pushinteger(L, client);
+	return n > 1 ? 4 : 2;
+}
+
+static const struct il_await_type receive_type = {
+	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel }, receive_push,
+};
+
+static int hub_receive(lua_State *L)
+{
+	return il_await(L, &receive_type, &check_open(L)->hub, 0, 2);
+}
+
+static int messages_next(lua_State *L)
+{
+	struct hub *h = check_hub(L);
+	lua_settop(L, 1);
+	if (h->closed)
+		return 0;
+	return il_await(L, &receive_type, &h->hub, 0, 2);
+}
+
+static int hub_messages(lua_State *L)
+{
+	check_open(L);
+	lua_pushcfunction(L, messages_next);
+	lua_pushvalue(L, 1);
+	return 2;
+}
+
+/* The rest -------------------------------------------------------------------------------------------- */
+
+static int hub_clients(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	lua_Integer n = 0;
+	il_hub_sweep(&h->hub);
+	lua_createtable(L, h->hub.count, 0);
+	for (struct il_list *l = h->hub.clients.next; l != &h->hub.clients; l = l->next) {
+		lua_pushinteger(L, il_container_of(l, struct il_client, node)->id);
+		lua_rawseti(L, -2, ++n);
+	}
+	return 1;
+}
+
+/* Sends a client away: true, or false if it has gone already. */
+static int hub_disconnect(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	struct il_client *c = il_hub_client(&h->hub, luaL_checkinteger(L, 2));
+	if (c)
+		il_hub_disconnect(c);
+	lua_pushboolean(L, c != NULL);
+	return 1;
+}
+
+static int hub_stat(lua_State *L)
+{
+	struct hub *h = check_open(L);
+	size_t bytes = 0;
+	for (struct il_list *l = h->hub.clients.next; l != &h->hub.clients; l = l->next)
+		bytes += il_container_of(l, struct il_client, node)->stream->out.bytes;
+	lua_createtable(L, 0, 4);
+	lua_pushinteger(L, h->hub.count);
+	lua_setfield(L, -2, "clients");
+	lua_pushinteger(L, (lua_Integer)bytes);
+	lua_setfield(L, -2, "bytes");
+	lua_pushinteger(L, (lua_Integer)h->hub.limit);
+	lua_setfield(L, -2, "limit");
+	lua_pushinteger(L, h->hub.dropped);
+	lua_setfield(L, -2, "dropped");
+	return 1;
+}
+
+static int hub_close(lua_State *L)
+{
+	struct hub *h = check_hub(L);
+	if (h->closed)
+		return 0;
+	h->closed = true;
+	if (h->hub.pid == il_loop.pid)
+		il_hub_close(&h->hub);
+	return 0;
+}
+
+static int hub__gc(lua_State *L)
+{
+	struct hub *h = check_hub(L);
+	hub_close(L);
+	il_channel_forget(L, &h->channel);
+	return 0;
+}
+
+static int hub__tostring(lua_State *L)
+{
+	struct hub *h = check_hub(L);
+	if (h->closed)
+		lua_pushliteral(L, CLASS " (closed)");
+	else if (h->hub.path)
+		lua_pushfstring(L, CLASS " (%d clients, at %s)", h->hub.count, h->hub.path);
+	else
+		lua_pushfstring(L, CLASS " (%d clients)", h->hub.count);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "create_client", hub_create_client },
+	{ "listen", hub_listen },
+	{ "send", hub_send },
+	{ "receive", hub_receive },
+	{ "messages", hub_messages },
+	{ "clients", hub_clients },
+	{ "disconnect", hub_disconnect },
+	{ "stat", hub_stat },
+	{ "close", hub_close },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", hub__tostring }, { "__gc", hub__gc }, { "__close", hub_close }, { NULL, NULL },
+};
+
+static const luaL_Reg functions[] = {
+	{ "multi_stream_channel", multi_stream_channel }, { "connect", hub_connect }, { NULL, NULL },
+};
+
+void il_multi_stream_channel_open(lua_State *L)
+{
+	il_class(L, CLASS, methods, meta, "receive");
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One end with many streams, see hub.h. A message to all is given to all at once, when everybody has room, or to
+ * nobody yet: so a send that times out has not happened.
+ * Floor 1.
+ */
+#include "loop/hub.h"
+#include "loop/rendezvous.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+static struct il_list hubs = IL_LIST_INIT(hubs);
+
+static void accept_all(struct il_io *io, uint32_t events);
+
+void il_hub_init(struct il_hub *h)
+{
+	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all }, .pid = il_loop.pid };
+	il_list_init(&h->clients);
+	il_list_init(&h->ready);
+	il_list_init(&h->receivers);
+	il_list_init(&h->senders);
+	il_list_init(&h->node);
+}
+
+/* Clients -------------------------------------------------------------------------------------------- */
+
+static void forget(struct il_client *c)
+{
+	il_list_del(&c->node);
+	il_list_del(&c->ready);
+	c->hub->count--;
+	free(c);
+}
+
+void il_hub_disconnect(struct il_client *c)
+{
+	struct il_hub *h = c->hub;
+	il_stream_abandon(c->stream);
+	forget(c);
+	if (h->starved)
+		accept_all(&h->listener, 0);
+}
+
+static struct il_client *client_at(struct il_list *l)
+{
+	return il_container_of(l, struct il_client, node);
+}
+
+struct il_client *il_hub_client(struct il_hub *h, int64_t id)
+{
+	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
+		if (client_at(l)->id == id)
+			return client_at(l);
+	return NULL;
+}
+
+static void serve_receivers(struct il_hub *h);
+static void serve_senders(struct il_hub *h);
+
+/* The loop has news of a client. */
+static void called(struct il_stream *s)
+{
+	struct il_client *c = s->owner;
+	struct il_hub *h = c->hub;
+	if (il_list_empty(&c->ready) && !s->drained)
+		il_list_add(&h->ready, &c->ready);
+	serve_receivers(h);
+	serve_senders(h);
+}
+
+static int add_client(struct il_hub *h, struct il_stream *s)
+{
+	struct il_client *c = calloc(1, sizeof *c);
+	int err = c ? il_io_watch(&s->io, EPOLLIN) : ENOMEM;
+	if (err) {
+		free(c);
+		il_stream_abandon(s);
+		return err;
+	}
+	if (il_list_empty(&h->node))
+		il_list_add(&hubs, &h->node);
+	c->hub = h;
+	c->stream = s;
+	c->id = ++h->last_id;
+	s->owner = c;
+	s->called = called;
+	il_list_init(&c->ready);
+	il_list_add(&h->clients, &c->node);
+	il_list_add(&h->ready, &c->ready);
+	h->count++;
+	return 0;
+}
+
+int il_hub_create(struct il_hub *h, struct il_stream **theirs)
+{
+	struct il_stream *pair[2];
+	int err = il_stream_pair(pair, &h->options);
+	if (err)
+		return err;
+	err = add_client(h, pair[0]);
+	if (err)
+		il_stream_abandon(pair[1]);
+	*theirs = pair[1];
+	return err;
+}
+
+void il_hub_sweep(struct il_hub *h)
+{
+	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
+		struct il_client *c = client_at(l);
+		next = l->next;
+		if (c->stream->hangup && il_stream_at_end(c->stream))
+			il_hub_disconnect(c);
+	}
+}
+
+/* Who wants to join ----------------------------------------------------------------------------------- */
+
+static void accept_all(struct il_io *io, uint32_t events)
+{
+	struct il_hub *h = il_container_of(io, struct il_hub, listener);
+	int fd;
+	(void)events;
+	h->starved = false;
+	while ((fd = il_rendezvous_accept(io->fd, h->strangers)) >= 0) {
+		struct il_stream *s;
+		if (il_stream_open(&s, fd, &h->options) == 0)
+			add_client(h, s);
+	}
+	h->starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+	serve_receivers(h); /* its first message may be there */
+}
+
+int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
+{
+	if (h->path)
+		return EISCONN;
+	char *copy = strdup(path);
+	int err = copy ? il_rendezvous_listen(path, mode, &h->listener.fd) : ENOMEM;
+	if (!err && (err = il_io_watch(&h->listener, EPOLLIN)))
+		il_rendezvous_close(path, h->listener.fd, true);
+	if (err) {
+		h->listener.fd = -1;
+		free(copy);
+		return err;
+	}
+	h->path = copy;
+	h->strangers = mode & 077;
+	if (il_list_empty(&h->node))
+		il_list_add(&hubs, &h->node);
+	return 0;
+}
+
+int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o)
+{
+	int fd, err = il_rendezvous_connect(path, &fd);
+	return err ? err : il_stream_open(s, fd, o);
+}
+
+/* Receiving ------------------------------------------------------------------------------------------- */
+
+/* The clients that have something take turns. One that is at its end is taken out. */
+static bool receive(struct il_hub *h, struct il_op *op, bool copy)
+{
+	while (!il_list_empty(&h->ready)) {
+		struct il_client *c = il_container_of(h->ready.next, struct il_client, ready);
+		il_list_del(&c->ready);
+		if (!il_stream_take(c->stream, op, copy))
+			continue; /* it will call */
+		op->arg = c->id;
+		if (!op->err || op->err == ENOMEM || op->err == EPROTO)
+			il_list_add(&h->ready, &c->ready);
+		else
+			il_hub_disconnect(c);
+		if (op->err == EPROTO) { /* nobody here has asked for handles */
+			il_hub_disconnect(c);
+			op->err = EMSGSIZE;
+		}
+		if (!op->err || op->err == EMSGSIZE || op->err == ENOMEM)
+			return true;
+		op->err = 0; /* it has gone, or failed: nothing of it is lost */
+	}
+	return false;
+}
+
+bool il_hub_receive_attempt(struct il_op *op)
+{
+	struct il_hub *h = op->source;
+	return il_list_empty(&h->receivers) && receive(h, op, false);
+}
+
+int il_hub_receive_start(struct il_op *op)
+{
+	il_list_add(&((struct il_hub *)op->source)->receivers, &op->line);
+	return 0;
+}
+
+static void serve_receivers(struct il_hub *h)
+{
+	while (!il_list_empty(&h->receivers)) {
+		struct il_op *op = il_container_of(h->receivers.next, struct il_op, line);
+		if (!receive(h, op, true))
+			return;
+		il_list_del(&op->line);
+		il_op_finish(op, op->err);
+	}
+}
+
+/* Sending --------------------------------------------------------------------------------------------- */
+
+static bool has_room(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)
+{
+	const struct il_outbox *out = &c->stream->out;
+	return il_list_empty(&out->queue) || out->bytes + p->size <= h->limit;
+}
+
+static bool all_have_room(struct il_hub *h, struct il_packet *p)
+{
+	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
+		if (!has_room(h, client_at(l), p))
+			return false;
+	return true;
+}
+
+/* True: it has been given the packet, or will never read it. */
+static bool give(struct il_hub *h, struct il_client *c, struct il_packet *p)
+{
+	if (!has_room(h, c, p) && h->backpressure == IL_DISCONNECT) {
+		il_hub_disconnect(c);
+		return false;
+	}
+	while (!has_room(h, c, p) && il_outbox_drop_oldest(&c->stream->out))
+		h->dropped++;
+	if (!has_room(h, c, p)) { /* a packet larger than the limit is half out */
+		h->dropped++;
+		return false;
+	}
+	if (il_stream_post(c->stream, p)) {
+		c->stream->hangup = true;
+		if (il_stream_at_end(c->stream))
+			il_hub_disconnect(c);
+		return false;
+	}
+	return true;
+}
+
+static bool send_to_all(struct il_hub *h, struct il_op *op)
+{
+	if (h->backpressure == IL_BLOCK && !all_have_room(h, op->data))
+		return false;
+	op->size = 0;
+	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
+		next = l->next;
+		op->size += give(h, client_at(l), op->data);
+	}
+	return true;
+}
+
+static bool send_to_one(struct il_hub *h, struct il_op *op)
+{
+	struct il_client *c = il_hub_client(h, op->arg);
+	if (c && h->backpressure == IL_BLOCK && !has_room(h, c, op->data))
+		return false;
+	op->size = c && give(h, c, op->data);
+	op->err = op->size ? 0 : c ? ECONNRESET : ENOENT;
+	return true;
+}
+
+static bool transmit(struct il_hub *h, struct il_op *op)
+{
+	return op->arg ? send_to_one(h, op) : send_to_all(h, op);
+}
+
+bool il_hub_send_attempt(struct il_op *op)
+{
+	struct il_hub *h = op->source;
+	return il_list_empty(&h->senders) && transmit(h, op);
+}
+
+int il_hub_send_start(struct il_op *op)
+{
+	il_list_add(&((struct il_hub *)op->source)->senders, &op->line);
+	return 0;
+}
+
+static void serve_senders(struct il_hub *h)
+{
+	while (!il_list_empty(&h->senders)) {
+		struct il_op *op = il_container_of(h->senders.next, struct il_op, line);
+		if (!transmit(h, op))
+			return;
+		il_list_del(&op->line);
+		il_op_finish(op, op->err);
+	}
+}
+
+bool il_hub_cancel(struct il_op *op)
+{
+	il_list_del(&op->line);
+	return false;
+}
+
+/* The end --------------------------------------------------------------------------------------------- */
+
+static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
+{
+	while (!il_list_empty(&h->clients)) {
+		struct il_client *c = client_at(h->clients.next);
+		end(c->stream);
+		forget(c);
+	}
+	il_io_unwatch(&h->listener);
+	if (h->path)
+		il_rendezvous_close(h->path, h->listener.fd, h->pid == il_loop.pid);
+	h->listener.fd = -1;
+	free(h->path);
+	h->path = NULL;
+	il_list_del(&h->node);
+}
+
+void il_hub_close(struct il_hub *h)
+{
+	il_op_finish_all(&h->receivers, ECONNRESET);
+	il_op_finish_all(&h->senders, ECONNRESET);
+	h->starved = false;
+	let_go(h, il_stream_close);
+}
+
+void il_hubs_after_fork(void)
+{
+	while (!il_list_empty(&hubs))
+		let_go(il_container_of(hubs.next, struct il_hub, node), il_stream_abandon);
+}

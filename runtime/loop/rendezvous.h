@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Unix sockets at a path, where processes meet that do not know each other.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_RENDEZVOUS_H
+#define IL_LOOP_RENDEZVOUS_H
+
+#include <stdbool.h>
+
+/* Listens; a path at which nobody listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG, over 107 bytes;
+ * EEXIST, what is there is no socket. */
+int il_rendezvous_listen(const char *path, unsigned mode, int *fd);
+
+/* Closes; removes the path if it is still ours and `remove`. */
+void il_rendezvous_close(const char *path, int fd, bool remove);
+
+/* The next who wants to join: of the same user or root, or a stranger too. -1 and errno: EAGAIN, nobody. */
+int il_rendezvous_accept(int fd, bool strangers);
+
+/* Joins. 0 or errno: ENOENT, ECONNREFUSED: nobody listens there. */
+int il_rendezvous_connect(const char *path, int *fd);
+
+#endif
