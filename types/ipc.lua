@@ -378,4 +378,277 @@ function Process:signal(name) end
 ---Closes the channel; TERM, then KILL after 5 seconds.
 function Process:close() end
 
+-- Keys (doc/key.md) -------------------------------------------------------------------------------
+
+---Says where an object lives.
+---@class ipc.Key
+---@field id integer the System V key, 32 bits with a sign
+---@field path string as it was given
+---@field project integer 0 to 255
+local Key = {}
+
+---The System V key of a file: ftok(3). Does not wait.
+---@param path string of a file that exists
+---@param project? integer 0 to 255, 0 by default
+---@return ipc.Key|nil
+---@return string? message
+---@return integer? errno
+function ipc.file_key(path, project) end
+
+---The key that a text names. Does not wait.
+---@param text string "file:/path?project=3"
+---@return ipc.Key|nil
+---@return string? message
+---@return integer? errno
+function ipc.key(text) end
+
+---The key of the same file and the next project. Raises at 255. Does not wait.
+---@return ipc.Key|nil
+---@return string? message
+---@return integer? errno
+function Key:clone() end
+
+-- Locks (doc/semaphore.md, doc/mutex.md, doc/file_lock.md) ----------------------------------------
+
+---@class ipc.LockOptions
+---@field mode? integer|string permissions of a new object in octal digits, 0600 by default: 0660 or "0660"
+
+---Stands for one permit; releases it once.
+---@class ipc.Guard
+local Guard = {}
+
+---Releases, unless that was done before. Does not wait.
+function Guard:close() end
+
+---Permits that processes share.
+---@class ipc.Semaphore
+local Semaphore = {}
+
+---Opens or makes a semaphore; does not acquire.
+---@param key ipc.Key
+---@param max integer permits, 1 to 32767
+---@param options? ipc.LockOptions
+---@return ipc.Semaphore|nil
+---@return string? message
+---@return integer? errno EEXIST: it has another max
+function ipc.semaphore(key, max, options) end
+
+---Waits for a permit, for ever by default.
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno
+function Semaphore:acquire(timeout) end
+
+---As acquire(0). Does not wait.
+---@return true|nil ok
+---@return "timeout"|"removed"|string|nil
+---@return integer? errno
+function Semaphore:try_acquire() end
+
+---Waits as acquire does; for `local seat <close> = semaphore:hold()`.
+---@param timeout? number
+---@return ipc.Guard|nil
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno
+function Semaphore:hold(timeout) end
+
+---Gives one permit of this handle back. Raises when it holds none. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function Semaphore:release() end
+
+---The permits that are free. Does not wait.
+---@return integer|nil permits
+---@return "removed"|string|nil
+---@return integer? errno
+function Semaphore:value() end
+
+---Removes it for every process. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function Semaphore:remove() end
+
+---Gives back what this handle holds, and wakes waiters with nil, "closed".
+function Semaphore:close() end
+
+---One holder, a task of some process, who alone may release it.
+---@class ipc.Mutex
+local Mutex = {}
+
+---Opens or makes a mutex; does not acquire.
+---@param key ipc.Key
+---@param options? ipc.LockOptions
+---@return ipc.Mutex|nil
+---@return string? message
+---@return integer? errno
+function ipc.mutex(key, options) end
+
+---Waits until it is free, for ever by default. Raises without a timeout when this task holds it.
+---@param timeout? number
+---@return true|nil ok
+---@return "abandoned"|"timeout"|"removed"|"closed"|string|nil how "abandoned": the holder before died
+---@return integer? errno
+function Mutex:acquire(timeout) end
+
+---As acquire(0). Does not wait.
+---@return true|nil ok
+---@return "abandoned"|"timeout"|"removed"|string|nil how
+---@return integer? errno
+function Mutex:try_acquire() end
+
+---Waits as acquire does; for `local held <close>, how = mutex:hold()`.
+---@param timeout? number
+---@return ipc.Guard|nil
+---@return "abandoned"|"timeout"|"removed"|"closed"|string|nil how
+---@return integer? errno
+function Mutex:hold(timeout) end
+
+---Gives it back. Raises when this task does not hold it. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function Mutex:release() end
+
+---The process id of the holder, nil when nobody holds it. Does not wait.
+---@return integer|nil pid
+---@return "removed"|string|nil
+---@return integer? errno
+function Mutex:holder() end
+
+---Removes it for every process. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function Mutex:remove() end
+
+---Gives it back if this handle holds it, and wakes waiters with nil, "closed".
+function Mutex:close() end
+
+---flock(2) on a file.
+---@class ipc.FileLock
+local FileLock = {}
+
+---Opens the file, or makes an empty one; does not lock it. Does not wait.
+---@param path string
+---@param options? ipc.LockOptions
+---@return ipc.FileLock|nil
+---@return string? message
+---@return integer? errno
+function ipc.file_lock(path, options) end
+
+---Waits for the lock, for ever by default. Raises without a timeout when this task holds it.
+---@param timeout? number
+---@param how? "exclusive"|"shared" "exclusive" by default
+---@return true|nil ok
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno
+function FileLock:acquire(timeout, how) end
+
+---As acquire(0). Does not wait.
+---@return true|nil ok
+---@return "timeout"|string|nil
+---@return integer? errno
+function FileLock:try_acquire() end
+
+---Waits as acquire does; for `local held <close> = lock:hold()`.
+---@param timeout? number
+---@return ipc.Guard|nil
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno
+function FileLock:hold(timeout) end
+
+---Gives it back. Raises when this handle does not hold it. Does not wait.
+---@return true|nil ok
+---@return string? message
+---@return integer? errno
+function FileLock:release() end
+
+---Removes the file. Does not wait.
+---@return true|nil ok
+---@return string? message
+---@return integer? errno
+function FileLock:remove() end
+
+---Gives back what this handle holds, and wakes waiters with nil, "closed".
+function FileLock:close() end
+
+-- Queues (doc/queue.md) ---------------------------------------------------------------------------
+
+---@class ipc.QueueOptions
+---@field codec? "json"|"raw"|ipc.Codec "json" by default
+---@field capacity? integer bytes of all messages together, the system's by default
+---@field max_message? integer bytes of one message
+---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
+
+---@class ipc.queue.Stat
+---@field messages integer
+---@field bytes integer of all messages together
+---@field capacity integer bytes
+---@field max_message integer bytes
+---@field senders integer tasks of this process that wait
+---@field receivers integer tasks of this process that wait
+---@field last_sender integer pid, or 0
+---@field last_receiver integer pid, or 0
+
+---Typed messages between processes.
+---@class ipc.Queue
+---@operator len: integer
+local Queue = {}
+
+---Opens or makes a queue. Does not wait.
+---@param key ipc.Key
+---@param options? ipc.QueueOptions
+---@return ipc.Queue|nil
+---@return string? message
+---@return integer? errno EEXIST: it has another capacity
+function ipc.queue(key, options) end
+
+---Waits while the queue is full, for ever by default. Raises when the codec cannot carry the message.
+---@param type integer 1 or more
+---@param message any
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno EMSGSIZE: too large for this queue
+function Queue:send(type, message, timeout) end
+
+---Waits for a message, for ever by default.
+---@param type? integer 0: the oldest; n: the oldest of type n; -n: the oldest of the lowest type up to n
+---@param timeout? number
+---@return any message
+---@return integer|"timeout"|"removed"|"closed"|string type
+---@return integer? errno
+function Queue:receive(type, timeout) end
+
+---An iterator of receive: waits at each step.
+---@param type? integer
+---@return fun(queue: ipc.Queue): any, integer
+---@return ipc.Queue
+function Queue:messages(type) end
+
+---The message that receive would take; nil when there is none. Does not wait.
+---@param type? integer
+---@return any message
+---@return integer|"removed"|string|nil type
+---@return integer? errno
+function Queue:peek(type) end
+
+---Counters. Does not wait.
+---@return ipc.queue.Stat|nil
+---@return "removed"|string|nil
+---@return integer? errno
+function Queue:stat() end
+
+---Removes it and its messages, for every process. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function Queue:remove() end
+
+---Closes this handle, and wakes waiters with nil, "closed".
+function Queue:close() end
+
 return ipc

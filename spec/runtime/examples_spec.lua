@@ -119,6 +119,17 @@ describe("the example", function()
     process = "^primes below 60000:\t6057\ntrue\texit\t0\nnil\texit\t3\nnil\ttimeout\n"
       .. "nil\tsignal\t9\n$",
     generator = "^1\tone\n2\tby\n3\tone\n$",
+    key = "^project\t0\nwaiting:\t1\t0\nwash up: done\t1\nsame file, same key:\ttrue\n"
+      .. "another file, same key:\tfalse\n$",
+    semaphore = "^6 bakers, never more than two at a time:\ttrue\nfree ovens:\t2\nbaking\t1\n"
+      .. "killed\t2\ntrue\ttrue\tnil\ttimeout\n$",
+    mutex = "^four times 25 are\t100\nin the middle\theld by it: true\n"
+      .. "the holder before died and left\tnil\nrepaired\t100\nand one more is\t101\n$",
+    file_lock = "^at work\n  the other says: another one is at work\n  it ended with\t1\n"
+      .. "  the other says: at work\n  it ended with\t0\na child is at work\nnil\ttimeout\ntrue\n"
+      .. "true\ttrue\nnil\ttimeout\n$",
+    queue = "^most urgent:\t3\nwaiting:\t10\ndone:\t1 2 3 4 5 6 7 8\nin order of urgency:\ttrue\n"
+      .. "nil\ttimeout\n$",
   }
 
   for name, pattern in pairs(prints) do

@@ -1,0 +1,44 @@
+-- SPDX-License-Identifier: MIT
+-- A file lock: a program of which only one may run at a time. It starts itself twice to show it.
+-- See doc/file_lock.md.
+
+local ipc = require "ipc"
+
+local path = arg[1] or os.tmpname() -- a real program takes a fixed name, below /run/lock
+
+local lock = ipc.file_lock(path) -- opens the file, does not lock it yet
+if not lock:try_acquire() then
+  print "another one is at work"
+  os.exit(1)
+end
+print "at work"
+if arg[1] then return end -- the end of the program gives the lock back
+
+local function start_another()
+  local pipe = io.popen(("%s %s %s"):format(arg[-1], arg[0], path))
+  io.write("  the other says: ", pipe:read("a"))
+  print("  it ended with", select(3, pipe:close()))
+end
+start_another()
+lock:release()
+start_another()
+
+-- No lock outlives who held it, even if that one had no time to give it back.
+local child = ipc.process(function(channel)
+  lock:acquire() -- a forked process is another holder
+  channel:send "a child is at work"
+  ipc.sleep(3600)
+end)
+print(child.channel:receive())
+print(lock:try_acquire())
+child:signal("KILL")
+print(lock:acquire(5))
+
+-- Any number may share it, and then nobody has it alone.
+lock:release()
+local reader = ipc.file_lock(path)
+print(reader:acquire(0, "shared"), lock:acquire(0, "shared"))
+lock:release()
+print(lock:acquire(0, "exclusive"))
+
+lock:remove()

@@ -1,0 +1,39 @@
+-- SPDX-License-Identifier: MIT
+-- Keys: how processes that know nothing of each other find the same objects.
+-- See doc/key.md.
+
+local ipc = require "ipc"
+
+local path = os.tmpname() -- stands for a file that your programs know, and nobody edits
+local key = ipc.file_key(path)
+print("project", key.project)
+
+-- The next project of the same file: another object.
+local jobs, done = ipc.queue(key), ipc.queue(key:clone())
+jobs:send(1, "wash up")
+print("waiting:", #jobs, #done)
+
+-- Another program, with the name of the key on its command line; it could be in PHP, Python or C,
+-- and make the number with ftok.
+local script = [[
+  local ipc = require "ipc"
+  local key = ipc.key(arg[1])
+  local job = ipc.queue(key):receive()
+  ipc.queue(key:clone()):send(1, job .. ": done")
+]]
+local program = path .. ".lua"
+local file <close> = assert(io.open(program, "w"))
+file:write(script)
+file:flush()
+os.execute(("%s %s 'file:%s?project=0'"):format(arg[-1], program, path))
+print(done:receive(1, 5))
+
+-- The text of the path does not matter, the file does. A new file of the old name is another one, so
+-- an editor that saves by renaming takes the objects out of sight.
+print("same file, same key:", ipc.file_key((path:gsub("^(.*)/", "%1/./"))) == key)
+os.rename(program, path)
+print("another file, same key:", ipc.file_key(path) == key)
+
+jobs:remove()
+done:remove()
+os.remove(path)
