@@ -43,4 +43,15 @@ static inline void il_list_del(struct il_list *member)
 	il_list_init(member);
 }
 
+/* All members of a list come into another one, whatever it was; `from` is empty then. */
+static inline void il_list_move(struct il_list *from, struct il_list *to)
+{
+	il_list_init(to);
+	if (il_list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	il_list_init(from);
+}
+
 #endif

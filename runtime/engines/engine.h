@@ -19,6 +19,7 @@
 struct il_key {
 	const struct il_engine *engine;
 	int32_t id;       /* System V key */
+	const char *name; /* in shared memory; NULL: memory without a name */
 	const char *text; /* "file:/path?project=0", for messages */
 };
 
@@ -62,6 +63,7 @@ struct il_queue {
 struct il_queue_options {
 	size_t capacity; /* bytes, 0: the engine's */
 	unsigned mode;
+	bool given;      /* the engine's */
 	size_t found;    /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
 };
 
@@ -93,6 +95,9 @@ struct il_engine {
 
 /* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
 int il_file_key(struct il_key *key, const char *path, int project);
+
+/* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
+int il_shm_key(struct il_key *key, const char *name);
 
 /* flock(2) on a path, of file keys' engine only. */
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);

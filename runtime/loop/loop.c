@@ -4,11 +4,13 @@
  */
 #include "loop/loop.h"
 #include "base/clock.h"
+#include "loop/life.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/pool.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
+#include "loop/word.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,8 +25,9 @@
 
 enum { BATCH = 64, FIRST_WATCHED = 16 };
 
-/* ns: how long to look before blocking, the usual wait up to which that pays, and what is taken for long. */
-enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000 };
+/* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long to
+ * block where nobody can watch. */
+enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000, NAP = 1000000 };
 
 static const uint64_t WAKE = UINT64_MAX, NESTED = UINT64_MAX - 1;
 
@@ -41,6 +44,10 @@ static uint32_t table_size, table_free;
 static int64_t usual_wait = LONG_WAIT;
 static int epoll_fd = -1, timer_fd = -1;
 static atomic_int wake_fd = -1; /* read by signal handlers and by the pool's threads */
+static _Atomic uint32_t wakes;   /* calls of il_loop_wake */
+static atomic_bool asleep;       /* on words: the eventfd will not do */
+static uint32_t wakes_seen;
+static int watching;             /* descriptors */
 static atomic_bool foreign_fork; /* somebody else forked and goes on with Lua in the child */
 
 static void forked(void)
@@ -155,6 +162,7 @@ int il_io_watch(struct il_io *io, uint32_t events)
 	io->events = events;
 	table[slot - 1].io = io;
 	table_free = table[slot - 1].next_free;
+	watching++;
 	return 0;
 }
 
@@ -165,6 +173,7 @@ void il_io_unwatch(struct il_io *io)
 	struct watched *w = &table[io->slot - 1];
 	if (epoll_fd >= 0 && !atomic_load(&foreign_fork)) /* else the set is the parent's, too */
 		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+	watching--;
 	w->io = NULL;
 	w->generation++;
 	w->next_free = table_free;
@@ -206,6 +215,13 @@ static bool several_cpus(void)
 	return count > 1;
 }
 
+/* What il_loop_wake has said until now is among the events. */
+static int look(struct epoll_event *events)
+{
+	wakes_seen = atomic_load(&wakes);
+	return epoll_wait(epoll_fd, events, BATCH, 0);
+}
+
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. A vain
  * look makes it think otherwise at once, so an idle process, or a busy machine, pays nothing. */
 static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *woke)
@@ -216,7 +232,7 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 		return 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
 		*woke = il_pollers_look(true);
-		n = epoll_wait(epoll_fd, events, BATCH, 0);
+		n = look(events);
 	}
 	if (n == 0 && !*woke)
 		usual_wait = LONG_WAIT;
@@ -237,19 +253,32 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 	return n;
 }
 
+/* Words are the cheapest to sleep on, but only they can be slept on then. */
+static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
+{
+	if (!watching && timer_fd < 0) {
+		atomic_store(&asleep, true);
+		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
+		atomic_store(&asleep, false);
+		if (slept)
+			return look(events);
+	}
+	if (!il_words_hand_out() && until > now + NAP)
+		until = now + NAP;
+	return block(events, now, until);
+}
+
 static int ask_kernel(struct epoll_event *events, int64_t until)
 {
 	int64_t start = until > 0 ? il_now() : 0;
 	bool woke = false;
 	if (until <= start) {
 		il_pollers_look(false);
-		return epoll_wait(epoll_fd, events, BATCH, 0);
+		return look(events);
 	}
 	int n = spin(events, start, until, &woke);
-	if (n == 0 && !woke) {
-		il_pollers_arm();
-		n = block(events, start, until);
-	}
+	if (n == 0 && !woke)
+		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, until);
 	int64_t took = il_now() - start;
 	usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
 	return n;
@@ -275,9 +304,12 @@ void il_loop_wake(void)
 {
 	int saved = errno, fd = atomic_load(&wake_fd);
 	uint64_t one = 1;
+	atomic_fetch_add(&wakes, 1);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
 		/* EAGAIN: 2^64 wake-ups unread, so it is awake */
 	}
+	if (atomic_load(&asleep))
+		il_word_wake((uint32_t *)&wakes);
 	errno = saved;
 }
 
@@ -311,7 +343,8 @@ void il_loop_nested(int64_t next)
 	if (timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
-	il_pollers_arm();
+	if (il_pollers_arm() || !il_words_hand_out())
+		next = 0;
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */
 	timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
@@ -320,6 +353,8 @@ void il_loop_nested(int64_t next)
 void il_loop_after_fork(void)
 {
 	il_pool_after_fork();
+	il_words_after_fork();
+	il_lives_after_fork();
 	close_descriptors();
 	for (uint32_t i = 0; i < table_size; i++)
 		if (table[i].io)

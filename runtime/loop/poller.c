@@ -9,7 +9,7 @@ enum { VAIN_LOOKS = 3 };
 
 static struct il_list pollers = IL_LIST_INIT(pollers);
 
-void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), void (*arm)(struct il_poller *))
+void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *))
 {
 	*p = (struct il_poller){ .poll = poll, .arm = arm };
 	il_list_init(&p->node);
@@ -28,43 +28,37 @@ void il_poller_del(struct il_poller *p)
 	il_list_del(&p->node);
 }
 
-static void arm(struct il_poller *p)
+static bool arm(struct il_poller *p)
 {
 	il_list_del(&p->node);
-	p->arm(p);
+	return p->arm(p);
 }
 
 /* A poll or an arm may end a select, and that takes any others out of the list, wherever they stand: each round works
  * off a list of its own from the front. What is added meanwhile is for the next round. */
-static void take_all(struct il_list *round)
-{
-	il_list_init(round);
-	if (il_list_empty(&pollers))
-		return;
-	*round = pollers;
-	round->next->prev = round->prev->next = round;
-	il_list_init(&pollers);
-}
-
 bool il_pollers_look(bool patiently)
 {
 	struct il_list round;
 	bool woke = false;
-	for (take_all(&round); !il_list_empty(&round);) {
+	il_list_move(&pollers, &round);
+	while (!il_list_empty(&round)) {
 		struct il_poller *p = il_container_of(round.next, struct il_poller, node);
 		il_list_del(&p->node);
 		il_list_add(&pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
 		else if (!patiently && ++p->vain >= VAIN_LOOKS)
-			arm(p);
+			woke |= arm(p);
 	}
 	return woke;
 }
 
-void il_pollers_arm(void)
+bool il_pollers_arm(void)
 {
 	struct il_list round;
-	for (take_all(&round); !il_list_empty(&round);)
-		arm(il_container_of(round.next, struct il_poller, node));
+	bool woke = false;
+	il_list_move(&pollers, &round);
+	while (!il_list_empty(&round))
+		woke |= arm(il_container_of(round.next, struct il_poller, node));
+	return woke;
 }

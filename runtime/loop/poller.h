@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is waited for without a descriptor: System V objects, locks, words in shared memory. While waits are short the
- * loop looks at them itself; before it blocks, each is handed to whoever can watch it, a thread of the pool.
+ * loop looks at them itself; before it blocks, each is handed to whoever can watch it: a thread, a futex.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_POLLER_H
@@ -14,11 +14,11 @@
 struct il_poller {
 	struct il_list node;                /* in the loop's list: waited for, and watched by nobody else */
 	bool (*poll)(struct il_poller *p);  /* looks, without blocking; true: a wait has ended */
-	void (*arm)(struct il_poller *p);   /* the loop is about to block: has it watched; out of the list already */
+	bool (*arm)(struct il_poller *p);   /* the loop is about to block: has it watched; out of the list already */
 	int vain;                           /* looks in a row that found nothing */
 };
 
-void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), void (*arm)(struct il_poller *));
+void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *));
 
 /* To be looked at by the loop, or not any more. Both harmless if it is so already. */
 void il_poller_add(struct il_poller *p);
@@ -28,7 +28,7 @@ void il_poller_del(struct il_poller *p);
  * `patiently`. */
 bool il_pollers_look(bool patiently);
 
-/* For the loop: arms all. */
-void il_pollers_arm(void);
+/* For the loop: arms all; true: some wait has ended, there is no reason to block. */
+bool il_pollers_arm(void);
 
 #endif

@@ -75,19 +75,22 @@ static void ended(struct il_job *job)
 		il_poller_add(&line->poller);
 }
 
-static void arm(struct il_poller *p)
+static bool arm(struct il_poller *p)
 {
 	struct il_line *line = il_container_of(p, struct il_line, poller);
+	bool served = false;
 	for (struct il_op *op; (op = first(line)) && !line->working;) {
 		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
 		if (err == EAGAIN)
-			return;
+			break;
 		if (!err)
 			err = il_pool_start(&line->job, work, ended);
 		line->working = !err;
+		served = err;
 		if (err)
 			finish(op, err);
 	}
+	return served;
 }
 
 void il_line_init(struct il_line *line, const struct il_line_type *type)

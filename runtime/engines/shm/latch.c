@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The latch, see latch.h. It obeys the kernel's protocol of robust futexes: the owner's thread number in the word, with
+ * FUTEX_WAITERS if others sleep on it; at a thread's death the kernel puts FUTEX_OWNER_DIED into the word that the
+ * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives in
+ * the thread's own memory: no pointer is read from the segment.
+ * Floor 2.
+ */
+#include "engines/shm/latch.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SPINS = 100 };
+
+static const int64_t PATIENCE = 5 * IL_SECOND, SLICE = IL_SECOND / 10;
+
+/* Of the thread that Lua runs on. */
+static _Thread_local struct {
+	pid_t pid; /* for which the rest is right: a fork changes it */
+	uint32_t tid;
+	struct robust_list_head *head;
+} self;
+
+static struct robust_list_head *learn(void)
+{
+	size_t size;
+	self.tid = (uint32_t)syscall(SYS_gettid);
+	if (syscall(SYS_get_robust_list, 0, &self.head, &size))
+		self.head = NULL;
+	self.pid = il_loop.pid;
+	return self.head;
+}
+
+/* What the kernel looks at when this thread dies. */
+static void announce(uint32_t *word)
+{
+	struct robust_list_head *head = self.head;
+	if (!head)
+		return;
+	void *entry = word ? (char *)word - head->futex_offset : NULL;
+	*(void *volatile *)&head->list_op_pending = entry;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
+static int take(uint32_t *word, uint32_t mark, uint32_t *found)
+{
+	_Atomic uint32_t *w = (_Atomic uint32_t *)word;
+	*found = 0;
+	if (atomic_compare_exchange_strong_explicit(w, found, self.tid | mark, memory_order_acquire, memory_order_relaxed))
+		return 0;
+	if (*found & FUTEX_OWNER_DIED &&
+	    atomic_compare_exchange_strong(w, found, self.tid | FUTEX_WAITERS))
+		return EOWNERDEAD;
+	return EBUSY;
+}
+
+/* Until the owner wakes us; not longer than a slice, for a damaged word wakes nobody. 0 or EUCLEAN. */
+static int sleep_on(uint32_t *word, uint32_t found)
+{
+	struct timespec slice = il_timespec(SLICE);
+	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
+	if (found == 0 || found & FUTEX_OWNER_DIED)
+		return 0;
+	if (!(found & FUTEX_WAITERS) &&
+	    !atomic_compare_exchange_strong((_Atomic uint32_t *)word, &found, found | FUTEX_WAITERS))
+		return 0;
+	if (syscall(SYS_futex, word, FUTEX_WAIT, found | FUTEX_WAITERS, &slice, NULL, 0) == 0 || errno != ETIMEDOUT)
+		return 0;
+	return owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH) ? EUCLEAN : 0;
+}
+
+static int wait_for(uint32_t *word)
+{
+	uint32_t found;
+	int64_t end = il_now() + PATIENCE;
+	int err = take(word, 0, &found);
+	for (int i = 0; err == EBUSY && i < SPINS; i++) {
+		if (found == 0 || found & FUTEX_OWNER_DIED)
+			err = take(word, 0, &found);
+		else
+			found = il_get(word);
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	while (err == EBUSY) { /* others may sleep: the mark says so for them, too */
+		err = take(word, FUTEX_WAITERS, &found);
+		if (err == EBUSY) {
+			err = sleep_on(word, found);
+			err = err ? err : il_now() > end ? ETIMEDOUT : EBUSY;
+		}
+	}
+	return err;
+}
+
+int il_latch(uint32_t *word)
+{
+	uint32_t found;
+	if (self.pid != il_loop.pid)
+		learn();
+	announce(word);
+	int err = take(word, 0, &found);
+	if (err == EBUSY)
+		err = wait_for(word);
+	if (err && err != EOWNERDEAD)
+		announce(NULL);
+	return err;
+}
+
+void il_unlatch(uint32_t *word)
+{
+	il_point();
+	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
+	if (was & FUTEX_WAITERS)
+		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	announce(NULL);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A lock in shared memory for a few instructions. It is one word: 0, or the thread that has it; nothing else in the segment
+ * is believed. If its owner dies, the kernel says so to the next (it is the thread's "pending" robust futex), so
+ * only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile.
+ * Floor 2.
+ */
+#ifndef IL_SHM_LATCH_H
+#define IL_SHM_LATCH_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* 0: it is ours. EOWNERDEAD: it is, and who had it died with his work half done. EUCLEAN: its word is damaged. ETIMEDOUT:
+ * its owner stands still (SIGSTOP). */
+int il_latch(uint32_t *word);
+
+void il_unlatch(uint32_t *word);
+
+/* Every store into shared memory that others rely on. Compiled with IL_POINTS, a process can be made to die at any. */
+#ifdef IL_POINTS
+void il_point(void);
+#else
+#define il_point() ((void)0)
+#endif
+
+static inline void il_put(uint32_t *to, uint32_t value)
+{
+	il_point();
+	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
+}
+
+static inline void il_put64(uint64_t *to, uint64_t value)
+{
+	il_point();
+	atomic_store_explicit((_Atomic uint64_t *)to, value, memory_order_release);
+}
+
+static inline uint32_t il_get(const uint32_t *from)
+{
+	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Semaphores and mutexes, see lock.h. Taking a permit is one store, the count of one's record; giving it back is another. The
+ * sum of the counts is kept beside them, and made again from them after a process died in between.
+ * Floor 2.
+ */
+#include "engines/shm/lock.h"
+#include "engines/shm/latch.h"
+#include "engines/shm/shm.h"
+#include "loop/life.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { PARKED = 1, MOST_HOLDERS = 1024, MOST_PERMITS = 32767 };
+
+struct record {
+	uint32_t pid;
+	uint32_t count; /* permits it has; 0: the record is free */
+	uint64_t start;
+};
+
+/* What is shared. A permit whose holder died may be told: `abandoned`, by the mutex. */
+struct permits {
+	struct il_head head;
+	uint32_t max;
+	uint32_t taken;     /* sum of the counts */
+	uint32_t abandoned; /* a holder has died, and nobody has been told yet */
+	uint32_t used;      /* records from here on have never been used */
+	struct record records[];
+};
+
+struct watch {
+	struct il_list node;
+	struct il_mourner mourner;
+	struct object *object;
+	uint32_t pid;
+	uint64_t start;
+	bool wanted;
+};
+
+/* The process's own part. */
+struct object {
+	struct il_segment segment;
+	struct il_shm_line line;
+	struct il_list watches; /* holders, while somebody waits here */
+	uint32_t records;       /* that there is room for */
+	bool tells;             /* who comes after a holder that died: a mutex */
+};
+
+struct handle {
+	struct il_lock lock;
+	struct object *object;
+	uint32_t held; /* permits */
+	pid_t pid;     /* who holds them */
+};
+
+static struct permits *shared(const struct object *o)
+{
+	return (struct permits *)(void *)o->segment.head;
+}
+
+static struct object *object_of(struct il_segment *s)
+{
+	return il_container_of(s, struct object, segment);
+}
+
+/* In a forked child nothing is held. */
+static struct handle *handle_of(struct il_lock *l)
+{
+	struct handle *h = il_container_of(l, struct handle, lock);
+	if (h->pid != il_loop.pid) {
+		h->pid = il_loop.pid;
+		h->held = 0;
+	}
+	return h;
+}
+
+static uint32_t used_records(const struct object *o)
+{
+	uint32_t used = il_get(&shared(o)->used);
+	return used < o->records ? used : o->records;
+}
+
+/* Holders ---------------------------------------------------------------------------------------------- */
+
+static bool is_own(const struct record *r)
+{
+	return r->pid == (uint32_t)il_loop.pid && r->start == il_life_start();
+}
+
+static void set_count(struct permits *p, struct record *r, uint32_t count)
+{
+	uint32_t taken = il_get(&p->taken) - r->count + count;
+	il_put(&r->count, count);
+	il_put(&p->taken, taken);
+}
+
+/* The permits of those who have died are free. That they died is written down first. */
+static void bury(struct object *o)
+{
+	struct permits *p = shared(o);
+	for (uint32_t i = 0; i < used_records(o); i++) {
+		struct record *r = &p->records[i];
+		if (!r->count || is_own(r) || !il_life_ended((pid_t)r->pid, r->start))
+			continue;
+		il_segment_change(&o->segment, PARKED);
+		il_put(&p->abandoned, o->tells);
+		set_count(p, r, 0);
+	}
+}
+
+/* The record of this process, or a free one. NULL: too many hold. */
+static struct record *own_record(struct object *o)
+{
+	struct permits *p = shared(o);
+	struct record *unused = NULL;
+	uint32_t used = used_records(o);
+	for (uint32_t i = 0; i < used; i++) {
+		struct record *r = &p->records[i];
+		if (r->count && is_own(r))
+			return r;
+		if (!r->count && !unused)
+			unused = r;
+	}
+	if (!unused && used < o->records) {
+		unused = &p->records[used];
+		il_put(&unused->count, 0);
+		il_put(&p->used, used + 1);
+	}
+	if (unused) {
+		il_put(&unused->pid, (uint32_t)il_loop.pid);
+		il_put64(&unused->start, il_life_start());
+	}
+	return unused;
+}
+
+static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+{
+	struct object *o = object_of(line->segment);
+	struct permits *p = shared(o);
+	(void)waiting;
+	if (il_get(&p->taken) >= p->max)
+		bury(o);
+	struct record *r = il_get(&p->taken) < p->max ? own_record(o) : NULL;
+	if (!r)
+		return EAGAIN;
+	set_count(p, r, r->count + 1);
+	op->size = 0;
+	if (il_get(&p->abandoned)) {
+		op->size = IL_ABANDONED;
+		il_put(&p->abandoned, 0);
+	}
+	handle_of(op->source)->held++;
+	return 0;
+}
+
+/* Waiting ------------------------------------------------------------------------------------------------ */
+
+static void watch_free(struct watch *w)
+{
+	il_life_unwatch(&w->mourner);
+	il_list_del(&w->node);
+	free(w);
+}
+
+static void unpark(struct il_shm_line *line)
+{
+	struct object *o = object_of(line->segment);
+	while (!il_list_empty(&o->watches))
+		watch_free(il_container_of(o->watches.next, struct watch, node));
+}
+
+static void holder_ended(struct il_mourner *m)
+{
+	struct watch *w = il_container_of(m, struct watch, mourner);
+	struct object *o = w->object;
+	watch_free(w);
+	il_shm_line_look(&o->line);
+	if (!il_list_empty(&o->line.ops) && !il_word_watched(&o->line.word))
+		il_poller_add(&o->line.poller);
+}
+
+/* True: it has ended already, or cannot be watched. */
+static bool watch(struct object *o, const struct record *r)
+{
+	for (struct il_list *l = o->watches.next; l != &o->watches; l = l->next) {
+		struct watch *w = il_container_of(l, struct watch, node);
+		if (w->pid == r->pid && w->start == r->start) {
+			w->wanted = true;
+			return false;
+		}
+	}
+	struct watch *w = calloc(1, sizeof *w);
+	if (!w)
+		return true;
+	*w = (struct watch){ .object = o, .pid = r->pid, .start = r->start, .wanted = true };
+	w->mourner.ended = holder_ended;
+	il_list_init(&w->mourner.node);
+	il_list_add(&o->watches, &w->node);
+	if (il_life_watch(&w->mourner, (pid_t)r->pid, r->start) == 0)
+		return false;
+	watch_free(w);
+	return true;
+}
+
+/* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
+static bool park(struct il_shm_line *line)
+{
+	struct object *o = object_of(line->segment);
+	struct il_list *next;
+	bool ended = false;
+	for (struct il_list *l = o->watches.next; l != &o->watches; l = l->next)
+		il_container_of(l, struct watch, node)->wanted = false;
+	for (uint32_t i = 0; i < used_records(o); i++) {
+		struct record r = shared(o)->records[i];
+		if (r.count && !is_own(&r))
+			ended |= watch(o, &r);
+	}
+	for (struct il_list *l = o->watches.next; l != &o->watches; l = next) {
+		struct watch *w = il_container_of(l, struct watch, node);
+		next = l->next;
+		if (!w->wanted)
+			watch_free(w);
+	}
+	return ended;
+}
+
+static const struct il_shm_line_type line_type = { .parked = PARKED, .strict = true, .attempt = attempt, .park = park, .unpark = unpark };
+
+bool il_shm_lock_attempt(struct il_op *op)
+{
+	return il_shm_line_attempt(&handle_of(op->source)->object->line, op);
+}
+
+int il_shm_lock_start(struct il_op *op)
+{
+	il_shm_line_start(&handle_of(op->source)->object->line, op);
+	return 0;
+}
+
+bool il_shm_lock_cancel(struct il_op *op)
+{
+	il_shm_line_cancel(&handle_of(op->source)->object->line, op);
+	return false;
+}
+
+/* Segments ---------------------------------------------------------------------------------------------- */
+
+struct il_segment *il_shm_lock_new(void)
+{
+	struct object *o = calloc(1, sizeof *o);
+	return o ? &o->segment : NULL;
+}
+
+void il_shm_lock_init(struct il_head *head, void *options)
+{
+	struct permits *p = (struct permits *)(void *)head;
+	p->max = (uint32_t)((struct il_lock_options *)options)->max;
+}
+
+int il_shm_lock_check(struct il_segment *s, void *options)
+{
+	struct il_lock_options *o = options;
+	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(object_of(s))->max;
+	if (max < 1 || max > MOST_PERMITS)
+		return EUCLEAN;
+	o->found = (int)max;
+	return o->found == o->max ? 0 : EEXIST;
+}
+
+void il_shm_lock_mapped(struct il_segment *s)
+{
+	struct object *o = object_of(s);
+	o->records = (uint32_t)((s->size - sizeof(struct permits)) / sizeof(struct record));
+	il_list_init(&o->watches);
+	il_shm_line_init(&o->line, &line_type, s);
+}
+
+void il_shm_lock_unmapped(struct il_segment *s)
+{
+	il_shm_line_fini(&object_of(s)->line);
+}
+
+int il_shm_lock_recover(struct il_segment *s)
+{
+	struct object *o = object_of(s);
+	uint32_t taken = 0;
+	for (uint32_t i = 0; i < used_records(o); i++)
+		taken += shared(o)->records[i].count;
+	il_put(&shared(o)->taken, taken);
+	return 0;
+}
+
+int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
+		     const struct il_lock_ops *ops, struct il_lock **l)
+{
+	size_t records = o->max < MOST_HOLDERS ? (size_t)o->max : MOST_HOLDERS;
+	struct handle *h = calloc(1, sizeof *h);
+	struct il_segment *s;
+	if (!h)
+		return ENOMEM;
+	int err = il_segment_open(key, type, sizeof(struct permits) + records * sizeof(struct record), o->mode, o, &s);
+	if (err) {
+		free(h);
+		return err;
+	}
+	h->lock.ops = ops;
+	h->object = object_of(s);
+	h->object->tells = ops->holder != NULL;
+	h->pid = il_loop.pid;
+	*l = &h->lock;
+	return 0;
+}
+
+/* Operations -------------------------------------------------------------------------------------------- */
+
+int il_shm_lock_release(struct il_lock *l, bool abandoned)
+{
+	struct handle *h = handle_of(l);
+	struct object *o = h->object;
+	if (!h->held)
+		return EPERM;
+	int err = il_segment_enter(&o->segment);
+	h->held--;
+	if (err)
+		return err;
+	struct record *r = own_record(o);
+	if (r && r->count) {
+		il_segment_change(&o->segment, PARKED);
+		if (abandoned && o->tells)
+			il_put(&shared(o)->abandoned, 1);
+		set_count(shared(o), r, r->count - 1);
+	}
+	il_segment_leave(&o->segment);
+	if (!r)
+		return EUCLEAN;
+	il_shm_line_look(&o->line);
+	return 0;
+}
+
+int il_shm_lock_value(struct il_lock *l, int *permits)
+{
+	struct object *o = handle_of(l)->object;
+	int err = il_segment_enter(&o->segment);
+	if (err)
+		return err;
+	bury(o);
+	uint32_t taken = il_get(&shared(o)->taken), max = shared(o)->max;
+	il_segment_leave(&o->segment);
+	*permits = taken < max ? (int)(max - taken) : 0;
+	return 0;
+}
+
+int il_shm_lock_holder(struct il_lock *l, pid_t *pid)
+{
+	struct object *o = handle_of(l)->object;
+	int err = il_segment_enter(&o->segment);
+	*pid = 0;
+	if (err)
+		return err;
+	bury(o);
+	for (uint32_t i = 0; i < used_records(o); i++)
+		if (shared(o)->records[i].count)
+			*pid = (pid_t)shared(o)->records[i].pid;
+	il_segment_leave(&o->segment);
+	return 0;
+}
+
+int il_shm_lock_remove(struct il_lock *l)
+{
+	struct object *o = handle_of(l)->object;
+	int err = il_segment_remove(&o->segment);
+	il_shm_line_look(&o->line);
+	return err;
+}
+
+void il_shm_lock_close(struct il_lock *l)
+{
+	struct handle *h = handle_of(l);
+	il_shm_line_close(&h->object->line, l);
+	while (h->held && il_shm_lock_release(l, false) == 0)
+		;
+	il_segment_drop(&h->object->segment);
+	free(h);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Queues in shared memory: messages in cells (cells.h), two lines of waiters. A message is copied in before it is
+ * committed, and out before it is taken away: who dies in between has sent nothing, or received nothing.
+ * Floor 2.
+ */
+#include "engines/shm/cells.h"
+#include "engines/shm/latch.h"
+#include "engines/shm/line.h"
+#include "engines/shm/shm.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20 };
+
+struct shared {
+	struct il_head head;
+	uint64_t capacity; /* bytes of messages */
+	uint32_t last_sender, last_receiver;
+	struct il_shm_cells cells;
+};
+
+enum { CELLS_AT = (sizeof(struct shared) + IL_CELL - 1) / IL_CELL * IL_CELL };
+
+/* The process's own part. */
+struct object {
+	struct il_segment segment;
+	struct il_shm_line receivers, senders;
+	struct il_cells cells;
+	bool serving;
+};
+
+struct queue {
+	struct il_queue queue;
+	struct object *object;
+};
+
+/* The message that was received last without a wait. */
+static struct {
+	char *text;
+	size_t room;
+	int users; /* handles */
+} buffer;
+
+static struct shared *shared(const struct object *o)
+{
+	return (struct shared *)(void *)o->segment.head;
+}
+
+static struct object *object_of(struct il_segment *s)
+{
+	return il_container_of(s, struct object, segment);
+}
+
+static struct object *of_op(const struct il_op *op)
+{
+	return il_container_of((struct il_queue *)op->source, struct queue, queue)->object;
+}
+
+static int reserve(size_t size)
+{
+	if (buffer.room >= size)
+		return 0;
+	char *text = realloc(buffer.text, size);
+	if (!text)
+		return ENOMEM;
+	buffer.text = text;
+	buffer.room = size;
+	return 0;
+}
+
+/* Lines ------------------------------------------------------------------------------------------------- */
+
+static int send_attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+{
+	struct object *o = object_of(line->segment);
+	uint32_t cell;
+	(void)waiting;
+	if (op->size > shared(o)->capacity)
+		return EMSGSIZE;
+	if (shared(o)->cells.bytes + op->size > shared(o)->capacity)
+		return EAGAIN;
+	int err = il_cells_write(&o->cells, op->arg, op->data, op->size, &cell);
+	if (err)
+		return err;
+	il_segment_change(&o->segment, RECEIVERS);
+	shared(o)->last_sender = (uint32_t)il_loop.pid;
+	il_cells_commit(&o->cells, cell);
+	return 0;
+}
+
+/* Who waits looks at the message later, and gets bytes of its own; others find them in the buffer. */
+static int copy_out(struct object *o, const struct il_message *m, struct il_op *op, bool own)
+{
+	int err = own ? 0 : reserve(m->size);
+	char *text = own && m->size ? malloc(m->size) : buffer.text;
+	if (err || (own && m->size && !text))
+		return ENOMEM;
+	err = il_cells_read(&o->cells, m, text);
+	if (err) {
+		if (own && m->size)
+			free(text);
+		return err;
+	}
+	op->arg = m->type;
+	op->data = text;
+	op->size = m->size;
+	op->owned = own && m->size;
+	return 0;
+}
+
+static int receive_attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+{
+	struct object *o = object_of(line->segment);
+	struct il_message m;
+	int err = il_cells_find(&o->cells, op->arg, &m);
+	if (!err)
+		err = copy_out(o, &m, op, waiting);
+	if (err)
+		return err;
+	il_segment_change(&o->segment, SENDERS);
+	shared(o)->last_receiver = (uint32_t)il_loop.pid;
+	return il_cells_take(&o->cells, &m);
+}
+
+/* A message for who receives here, room for who sends here; and that may go on and on. */
+static void served(struct il_shm_line *line)
+{
+	struct object *o = object_of(line->segment);
+	if (o->serving)
+		return;
+	o->serving = true;
+	while (il_shm_line_look(&o->receivers) || il_shm_line_look(&o->senders))
+		;
+	o->serving = false;
+}
+
+static const struct il_shm_line_type
+	receive_line = { .parked = RECEIVERS, .attempt = receive_attempt, .served = served },
+	send_line = { .parked = SENDERS, .strict = true, .attempt = send_attempt, .served = served };
+
+/* Segments ---------------------------------------------------------------------------------------------- */
+
+static struct il_cells cells_of(struct il_head *head, size_t size)
+{
+	return (struct il_cells){
+		.shared = &((struct shared *)(void *)head)->cells, .cells = (char *)head + CELLS_AT,
+		.count = (uint32_t)((size - CELLS_AT) / IL_CELL),
+	};
+}
+
+static void init(struct il_head *head, void *options)
+{
+	struct il_cells cells = cells_of(head, head->size);
+	((struct shared *)(void *)head)->capacity = ((struct il_queue_options *)options)->capacity;
+	il_cells_init(&cells);
+}
+
+static int check(struct il_segment *s, void *options)
+{
+	struct il_queue_options *o = options;
+	if (s->size < CELLS_AT + IL_CELL || shared(object_of(s))->capacity > s->size)
+		return EUCLEAN;
+	o->found = shared(object_of(s))->capacity;
+	return o->given && o->found != o->capacity ? EEXIST : 0;
+}
+
+static struct il_segment *new(void)
+{
+	struct object *o = calloc(1, sizeof *o);
+	return o ? &o->segment : NULL;
+}
+
+static void mapped(struct il_segment *s)
+{
+	struct object *o = object_of(s);
+	o->cells = cells_of(s->head, s->size);
+	il_shm_line_init(&o->receivers, &receive_line, s);
+	il_shm_line_init(&o->senders, &send_line, s);
+}
+
+static void unmapped(struct il_segment *s)
+{
+	il_shm_line_fini(&object_of(s)->receivers);
+	il_shm_line_fini(&object_of(s)->senders);
+}
+
+static int recover(struct il_segment *s)
+{
+	return il_cells_recover(&object_of(s)->cells);
+}
+
+static const struct il_segment_type type = { "queue", new, init, check, mapped, unmapped, recover };
+
+/* Operations -------------------------------------------------------------------------------------------- */
+
+static bool receive_op_attempt(struct il_op *op)
+{
+	return il_shm_line_attempt(&of_op(op)->receivers, op);
+}
+
+static int receive_op_start(struct il_op *op)
+{
+	il_shm_line_start(&of_op(op)->receivers, op);
+	return 0;
+}
+
+static bool receive_op_cancel(struct il_op *op)
+{
+	il_shm_line_cancel(&of_op(op)->receivers, op);
+	return false;
+}
+
+static bool send_op_attempt(struct il_op *op)
+{
+	return il_shm_line_attempt(&of_op(op)->senders, op);
+}
+
+static int send_op_start(struct il_op *op)
+{
+	il_shm_line_start(&of_op(op)->senders, op);
+	return 0;
+}
+
+static bool send_op_cancel(struct il_op *op)
+{
+	il_shm_line_cancel(&of_op(op)->senders, op);
+	return false;
+}
+
+static int peek(struct il_queue *q, int64_t wanted, struct il_op *op)
+{
+	struct object *o = il_container_of(q, struct queue, queue)->object;
+	struct il_message m;
+	int err = il_segment_enter(&o->segment);
+	if (err)
+		return err;
+	err = il_cells_find(&o->cells, wanted, &m);
+	if (!err)
+		err = copy_out(o, &m, op, false);
+	il_segment_leave(&o->segment);
+	return err;
+}
+
+static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
+{
+	struct object *o = il_container_of(q, struct queue, queue)->object;
+	const struct shared *s = shared(o);
+	int err = il_segment_enter(&o->segment);
+	if (err)
+		return err;
+	*stat = (struct il_queue_stat){
+		.messages = (int64_t)s->cells.messages, .bytes = (int64_t)s->cells.bytes,
+		.capacity = (int64_t)s->capacity, .senders = il_shm_line_count(&o->senders),
+		.receivers = il_shm_line_count(&o->receivers),
+		.last_sender = (pid_t)s->last_sender, .last_receiver = (pid_t)s->last_receiver,
+	};
+	il_segment_leave(&o->segment);
+	return 0;
+}
+
+static int remove_queue(struct il_queue *q)
+{
+	struct object *o = il_container_of(q, struct queue, queue)->object;
+	int err = il_segment_remove(&o->segment);
+	il_shm_line_look(&o->receivers);
+	il_shm_line_look(&o->senders);
+	return err;
+}
+
+static void close_queue(struct il_queue *q)
+{
+	struct queue *handle = il_container_of(q, struct queue, queue);
+	il_shm_line_close(&handle->object->receivers, q);
+	il_shm_line_close(&handle->object->senders, q);
+	il_segment_drop(&handle->object->segment);
+	free(handle);
+	if (--buffer.users)
+		return;
+	free(buffer.text);
+	buffer.text = NULL;
+	buffer.room = 0;
+}
+
+static const struct il_queue_ops ops = {
+	{ "queue send", send_op_attempt, send_op_start, send_op_cancel },
+	{ "queue receive", receive_op_attempt, receive_op_start, receive_op_cancel },
+	peek, stat_queue, remove_queue, close_queue,
+};
+
+int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)
+{
+	struct queue *handle = calloc(1, sizeof *handle);
+	struct il_segment *s;
+	if (!handle)
+		return ENOMEM;
+	o->given = o->capacity != 0;
+	if (!o->given)
+		o->capacity = DEFAULT_CAPACITY;
+	size_t size = CELLS_AT + (size_t)il_cells_for(o->capacity) * IL_CELL;
+	int err = il_segment_open(key, &type, size, o->mode, o, &s);
+	if (err) {
+		free(handle);
+		return err;
+	}
+	buffer.users++;
+	handle->queue.ops = &ops;
+	handle->queue.max_message = shared(object_of(s))->capacity;
+	handle->queue.max_reason = "the queue's capacity";
+	handle->object = object_of(s);
+	*q = &handle->queue;
+	return 0;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Segments, see segment.h. Space is reserved before the first touch, so a full /dev/shm is an error and no SIGBUS; should
+ * somebody cut a file short, the SIGBUS of the first touch puts zeros in its place. A name is only freed by
+ * who has the file's flock and sees that the name still means this file.
+ * Floor 2.
+ */
+#include "engines/shm/segment.h"
+#include "engines/shm/latch.h"
+#include "engines/shm/shm.h"
+#include "loop/life.h"
+#include "loop/loop.h"
+#include "loop/word.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIRECTORY "/dev/shm"
+
+enum { LAYOUT = 1, TRIES = 64, PATH_SIZE = sizeof DIRECTORY "/ipclua..+" + 16 + IL_NAME_MAX };
+
+static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
+
+static struct il_list segments = IL_LIST_INIT(segments);
+static struct sigaction before;
+
+/* A key's name may have slashes, a file's may not. */
+static void path_of(char *path, const char *noun, const char *name)
+{
+	int n = snprintf(path, PATH_SIZE, DIRECTORY "/ipclua.%s.%s", noun, name);
+	for (char *c = path + n - strlen(name); *c; c++)
+		if (*c == '/')
+			*c = '+';
+}
+
+/* A file that was cut short: the access goes on, with zeros, and the next check says that it is damaged. */
+static void bus_error(int number, siginfo_t *info, void *context)
+{
+	const char *at = info->si_addr;
+	for (struct il_list *l = segments.next; l != &segments; l = l->next) {
+		struct il_segment *s = il_container_of(l, struct il_segment, node);
+		char *start = (char *)s->head;
+		if (at < start || at >= start + s->size)
+			continue;
+		s->lost = true;
+		if (mmap(start, s->size, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+		    MAP_FAILED)
+			return;
+	}
+	(void)context;
+	sigaction(number, &before, NULL); /* not ours: it happens again, to whom it may concern */
+}
+
+static void catch_bus_errors(void)
+{
+	static bool done;
+	struct sigaction sa = { .sa_sigaction = bus_error, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	sigemptyset(&sa.sa_mask);
+	if (!done)
+		done = sigaction(SIGBUS, &sa, &before) == 0;
+}
+
+static int map(int fd, size_t size, struct il_head **head)
+{
+	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0), fd, 0);
+	*head = at == MAP_FAILED ? NULL : at;
+	return *head ? 0 : errno;
+}
+
+static void fill(struct il_head *head, const struct il_segment_type *type, size_t size, const char *name, void *options)
+{
+	*head = (struct il_head){
+		.magic = MAGIC, .layout = LAYOUT, .size = size, .pids = il_life_space(), .creator = (uint32_t)il_loop.pid,
+	};
+	strncpy(head->noun, type->noun, sizeof head->noun - 1);
+	strncpy(head->name, name, sizeof head->name - 1);
+	type->init(head, options);
+}
+
+static int link_in(int fd, const char *path)
+{
+	char self[32];
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? errno : 0;
+}
+
+/* A file without a name gets its content, and then its name. EEXIST: another one has it. */
+static int create(const char *path, const struct il_segment_type *type, size_t size, const char *name, unsigned mode,
+		  void *options)
+{
+	struct il_head *head;
+	int fd = open(DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno;
+	int err = fallocate(fd, 0, 0, (off_t)size) ? errno : map(fd, size, &head);
+	if (!err) {
+		fill(head, type, size, name, options);
+		munmap(head, size);
+		err = fchmod(fd, mode) ? errno : link_in(fd, path);
+	}
+	close(fd);
+	return err;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Frees the name if it still means this file. The flock keeps two from doing it, the second of them to a new file. */
+static void free_name(const char *path, const struct stat *mine)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	while (flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	if (fstat(fd, &st) == 0 && same_file(&st, mine) && stat(path, &st) == 0 && same_file(&st, mine))
+		unlink(path);
+	close(fd);
+}
+
+static int check(const struct il_head *head, const struct il_segment_type *type, size_t size, const char *name)
+{
+	if (size < sizeof *head || head->magic != MAGIC)
+		return EINVAL;
+	if (head->layout != LAYOUT)
+		return EPROTO;
+	if (head->size != size || strncmp(head->noun, type->noun, sizeof head->noun) ||
+	    strncmp(head->name, name, sizeof head->name))
+		return EUCLEAN;
+	return head->pids == il_life_space() ? 0 : EXDEV;
+}
+
+static struct il_segment *find(const struct stat *st)
+{
+	for (struct il_list *l = segments.next; l != &segments; l = l->next) {
+		struct il_segment *s = il_container_of(l, struct il_segment, node);
+		if (s->device == st->st_dev && s->inode == st->st_ino)
+			return s;
+	}
+	return NULL;
+}
+
+static int add(struct il_head *head, size_t size, const struct stat *st, const struct il_segment_type *type,
+	       struct il_segment **result)
+{
+	struct il_segment *s = type->new();
+	if (!s)
+		return ENOMEM;
+	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1 };
+	if (st) {
+		s->device = st->st_dev;
+		s->inode = st->st_ino;
+	}
+	il_list_add(&segments, &s->node);
+	type->mapped(s);
+	*result = s;
+	return 0;
+}
+
+/* EIDRM: its name is to be freed. */
+static int attach(int fd, const struct stat *st, const struct il_segment_type *type, const char *name, void *options,
+		  struct il_segment **result)
+{
+	struct il_head *head;
+	struct il_segment *s = find(st);
+	size_t size = (size_t)st->st_size;
+	int err = 0;
+	if (s) {
+		s->refs++;
+	} else {
+		err = size < sizeof *head ? EINVAL : map(fd, size, &head);
+		if (err)
+			return err;
+		catch_bus_errors();
+		err = check(head, type, size, name);
+		if (!err)
+			err = add(head, size, st, type, &s);
+		if (err) {
+			munmap(head, size);
+			return err;
+		}
+	}
+	*result = s;
+	err = il_get(&s->head->removed) ? EIDRM : s->lost ? EUCLEAN : type->check(s, options);
+	if (err)
+		il_segment_drop(s);
+	return err;
+}
+
+static int open_named(const struct il_segment_type *type, size_t size, const char *name, unsigned mode, void *options,
+		      struct il_segment **result)
+{
+	char path[PATH_SIZE];
+	struct stat st;
+	path_of(path, type->noun, name);
+	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno != ENOENT)
+		return errno;
+	if (fd < 0) {
+		int err = create(path, type, size, name, mode, options);
+		return err ? err : EEXIST; /* it is there now: open it */
+	}
+	int err = fstat(fd, &st) ? errno : !S_ISREG(st.st_mode) ? EINVAL : 0;
+	if (!err && st.st_uid != geteuid() && !(st.st_mode & 066))
+		err = EACCES;
+	if (!err)
+		err = attach(fd, &st, type, name, options, result);
+	close(fd);
+	if (err == EIDRM)
+		free_name(path, &st);
+	return err == EEXIST ? ENOTEMPTY : err; /* told apart from the one above */
+}
+
+static int open_anonymous(const struct il_segment_type *type, size_t size, void *options, struct il_segment **result)
+{
+	struct il_head *head;
+	int err = map(-1, size, &head);
+	if (err)
+		return err;
+	fill(head, type, size, "", options);
+	err = add(head, size, NULL, type, result);
+	if (err)
+		munmap(head, size);
+	return err;
+}
+
+int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
+		    void *options, struct il_segment **s)
+{
+	int err = EEXIST;
+	if (!key->name)
+		return open_anonymous(type, size, options, s);
+	for (int i = 0; i < TRIES && (err == EEXIST || err == EIDRM); i++)
+		err = open_named(type, size, key->name, mode, options, s);
+	return err == ENOTEMPTY ? EEXIST : err;
+}
+
+void il_segment_drop(struct il_segment *s)
+{
+	if (--s->refs)
+		return;
+	s->type->unmapped(s);
+	il_list_del(&s->node);
+	munmap(s->head, s->size);
+	free(s);
+}
+
+int il_segment_enter(struct il_segment *s)
+{
+	if (s->lost)
+		return EUCLEAN;
+	int err = il_latch(&s->head->latch);
+	if (err && err != EOWNERDEAD)
+		return err;
+	if (err)
+		err = s->type->recover ? s->type->recover(s) : 0;
+	if (!err && il_get(&s->head->removed))
+		err = EIDRM;
+	if (err)
+		il_unlatch(&s->head->latch);
+	return err;
+}
+
+void il_segment_leave(struct il_segment *s)
+{
+	il_unlatch(&s->head->latch);
+}
+
+void il_segment_change(struct il_segment *s, uint32_t whose)
+{
+	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
+	if (!(il_get(&s->head->parked) & whose))
+		return;
+	il_word_wake(&s->head->changes);
+	il_put(&s->head->parked, 0);
+}
+
+int il_segment_remove(struct il_segment *s)
+{
+	char path[PATH_SIZE];
+	int err = il_segment_enter(s);
+	if (err)
+		return err;
+	il_segment_change(s, UINT32_MAX);
+	il_put(&s->head->removed, 1);
+	il_segment_leave(s);
+	if (s->inode) {
+		struct stat mine = { .st_dev = s->device, .st_ino = s->inode };
+		char name[IL_NAME_MAX + 1];
+		snprintf(name, sizeof name, "%.*s", IL_NAME_MAX, s->head->name);
+		path_of(path, s->type->noun, name);
+		free_name(path, &mine);
+	}
+	return 0;
+}

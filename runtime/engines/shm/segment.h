@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Objects in shared memory: a file in /dev/shm under the key's name, or memory without a name that forked children share. A
+ * segment is made whole and then linked in, so nobody finds it half-made; a name and a noun have at most one. What
+ * is read from it is checked before use: other processes write there too, and may be wrong.
+ * Floor 2.
+ */
+#ifndef IL_SHM_SEGMENT_H
+#define IL_SHM_SEGMENT_H
+
+#include "base/list.h"
+#include "engines/engine.h"
+#include "engines/shm/shm.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The first bytes of a segment. */
+struct il_head {
+	uint64_t magic;
+	uint32_t layout;   /* version of all that is laid out in segments */
+	uint32_t latch;
+	uint64_t size;
+	uint64_t pids;     /* the pid namespace in which its process numbers mean something */
+	uint32_t creator;  /* pid */
+	uint32_t removed;
+	uint32_t changes;  /* futex: goes up before anything changes that others may wait for */
+	uint32_t parked;   /* who sleeps on it: bits, as the noun has it */
+	char noun[16];
+	char name[IL_NAME_MAX + 8];
+};
+
+struct il_segment;
+
+/* How a noun's segments are made and kept sound. */
+struct il_segment_type {
+	const char *noun;
+	/* Allocates the process's own struct, all zero, which begins with a struct il_segment. */
+	struct il_segment *(*new)(void);
+	/* Fills a new one, which is all zero. */
+	void (*init)(struct il_head *head, void *options);
+	/* One that is there: 0; EEXIST: not what the options want; EUCLEAN: not sound. */
+	int (*check)(struct il_segment *s, void *options);
+	/* Begins and ends the process's own part. */
+	void (*mapped)(struct il_segment *s);
+	void (*unmapped)(struct il_segment *s);
+	/* With the latch, after its owner died: makes it whole. 0 or EUCLEAN. NULL: nothing to do. */
+	int (*recover)(struct il_segment *s);
+};
+
+struct il_segment {
+	struct il_list node;
+	const struct il_segment_type *type;
+	struct il_head *head; /* shared */
+	size_t size;          /* as mapped: the one to believe */
+	uint64_t device, inode;
+	int refs;
+	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
+};
+
+/* Opens the segment of a key, of `size` bytes if it is made now. It is counted: one mapping per object and process. 0 or
+ * errno; EUCLEAN: damaged, EPROTO: of another version, EXDEV: of another pid namespace, EINVAL: not a segment. */
+int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
+		    void *options, struct il_segment **s);
+void il_segment_drop(struct il_segment *s);
+
+/* Takes the latch. EIDRM: it has been removed; EUCLEAN: damaged; ETIMEDOUT: a process inside stands still. With an error
+ * it is not had. */
+int il_segment_enter(struct il_segment *s);
+void il_segment_leave(struct il_segment *s);
+
+/* With the latch, before a change is made that others may wait for: they are woken, and have to get the latch to look. So a
+ * process that dies anywhere has either changed nothing or woken them. `whose`: bits of head->parked. */
+void il_segment_change(struct il_segment *s, uint32_t whose);
+
+/* Tells those who wait, and frees the name. EIDRM: somebody else did. */
+int il_segment_remove(struct il_segment *s);
+
+#endif

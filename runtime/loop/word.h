@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Words in shared memory that other processes change: futexes. Watched words are slept on while the loop blocks: by the
+ * loop's own thread, if there is no descriptor to watch as well, else by threads, many words to a thread.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_WORD_H
+#define IL_LOOP_WORD_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct il_sleeper;
+
+struct il_word {
+	struct il_list node;
+	uint32_t *address;
+	uint32_t expected;                    /* slept on as long as it has this value */
+	void (*changed)(struct il_word *word); /* on the loop's thread; it is not watched any more */
+	struct il_sleeper *sleeper;           /* whose thread sleeps on it */
+	int place;
+};
+
+void il_word_init(struct il_word *word, void (*changed)(struct il_word *word));
+
+/* Has it slept on from the next time the loop blocks. Not watched twice. */
+void il_word_watch(struct il_word *word, uint32_t *address, uint32_t expected);
+
+static inline bool il_word_watched(const struct il_word *word)
+{
+	return word->sleeper || !il_list_empty(&word->node);
+}
+
+/* Harmless if it is not watched. The memory may go away afterwards. */
+void il_word_unwatch(struct il_word *word);
+
+/* Wakes all processes that sleep on a word. A number: how many threads that were. */
+int il_word_wake(uint32_t *address);
+
+/* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
+ * have changed. False: that cannot be done without threads. */
+bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
+
+/* For the loop: threads sleep on what is watched. False: there are none; those who wait were told, and have to look by
+ * themselves from time to time. */
+bool il_words_hand_out(void);
+
+/* In a forked child: nothing is watched. */
+void il_words_after_fork(void);
+
+#endif
