@@ -1,0 +1,71 @@
+-- SPDX-License-Identifier: MIT
+-- What the contract specs of the locks have in common.
+
+local ipc = require "ipc"
+local assert = require "luassert"
+
+local contract = {
+  PATIENCE = 20, -- seconds until a wait that should have ended fails the spec
+  SANITIZED = os.getenv("IPC_SANITIZE"),
+}
+
+-- Runs every task until it waits.
+function contract.settle()
+  for _ = 1, 3 do ipc.yield() end
+end
+
+function contract.collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+-- A task that waits by now.
+function contract.waiting(fn, ...)
+  local t = ipc.task(fn, ...)
+  contract.settle()
+  assert.equal("waiting", t:status())
+  return t
+end
+
+-- A function that opens one object, in whatever process, and its key. Without a key there is one handle of an object,
+-- which children inherit: a second call gives that one. What needs two of one process is no spec for such an engine.
+function contract.opener(engine, make, default)
+  local key, inherited = engine.key(), setmetatable({}, {__mode = "v"})
+  return function(argument)
+    local handle = inherited[1] or assert(make(key, argument or default))
+    if engine.keyless then inherited[1] = handle end
+    return handle
+  end, key
+end
+
+-- A child that acquires so often, says "held" (or what else it was told), and then obeys: release, or end.
+function contract.holder(open, times)
+  local child = assert(ipc.process(function(channel)
+    local lock, how = open(), nil
+    for _ = 1, times or 1 do how = select(2, assert(lock:acquire(contract.PATIENCE))) end
+    channel:send(how or "held")
+    for _ in channel:messages() do
+      assert(lock:release())
+      channel:send("released")
+    end
+  end))
+  assert.equal("held", child.channel:receive(contract.PATIENCE))
+  return child
+end
+
+-- A child that waits to acquire, and then says what it was told: {true}, {true, "abandoned"}, {"nil", why}.
+function contract.waiter(open, ...)
+  local arguments = table.pack(...)
+  local child = assert(ipc.process(function(channel)
+    local lock = open()
+    local t = contract.waiting(function() return lock:acquire(table.unpack(arguments)) end)
+    channel:send("waiting")
+    local _, ok, how = t:join()
+    channel:send{ok or "nil", how}
+    channel:receive()
+  end))
+  assert.equal("waiting", child.channel:receive(contract.PATIENCE))
+  return child
+end
+
+return contract
