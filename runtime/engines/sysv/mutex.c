@@ -32,21 +32,24 @@ static int mark(struct il_set *set, bool *abandoned)
 	return err == EAGAIN ? 0 : err;
 }
 
+/* The permit and the mark are looked at in one step: between two, a holder may release. */
 static int attempt(struct il_line *line, struct il_op *op)
 {
 	struct il_set *set = set_of(line);
 	struct sembuf take[] = {
 		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT }, { IL_HELD, 0, IPC_NOWAIT }, { IL_HELD, 1, 0 },
 	};
-	bool marked = set->members >= IL_MEMBERS;
+	struct sembuf inherit[] = { /* takes the mark down and up: fails if it is not up */
+		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT }, { IL_HELD, -1, IPC_NOWAIT }, { IL_HELD, 1, 0 },
+	};
+	bool marked = set->members >= IL_MEMBERS, abandoned = false;
 	int err = il_set_op(set, take, marked ? 3 : 1);
-	if (!err) {
-		hold(op, false);
-	} else if (err == EAGAIN && marked) { /* held, or abandoned */
-		err = il_set_op(set, take, 1);
-		if (!err)
-			hold(op, true);
+	if (err == EAGAIN && marked) {
+		err = il_set_op(set, inherit, 3);
+		abandoned = true;
 	}
+	if (!err)
+		hold(op, abandoned);
 	return err;
 }
 
