@@ -53,19 +53,33 @@ function contract.holder(open, times)
   return child
 end
 
--- A child that waits to acquire, and then says what it was told: {true}, {true, "abandoned"}, {"nil", why}.
+-- A child that waits to acquire, says what it was told, {true}, {true, "abandoned"} or {"nil", why}, and keeps it.
 function contract.waiter(open, ...)
   local arguments = table.pack(...)
   local child = assert(ipc.process(function(channel)
     local lock = open()
-    local t = contract.waiting(function() return lock:acquire(table.unpack(arguments)) end)
+    local t = contract.waiting(function()
+      local ok, how = lock:acquire(table.unpack(arguments))
+      channel:send{ok or "nil", how}
+      channel:receive()
+    end)
     channel:send("waiting")
-    local _, ok, how = t:join()
-    channel:send{ok or "nil", how}
-    channel:receive()
+    t:join()
   end))
   assert.equal("waiting", child.channel:receive(contract.PATIENCE))
   return child
+end
+
+-- What the next acquires of a mutex are told: "abandoned" or "nothing", by this one and the one after it.
+function contract.told(mutex)
+  local words = {}
+  for i = 1, 2 do
+    local ok, how = mutex:acquire(contract.PATIENCE)
+    assert.is_true(ok)
+    words[i] = how or "nothing"
+    mutex:release()
+  end
+  return table.concat(words, ", ")
 end
 
 return contract
