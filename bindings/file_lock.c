@@ -7,13 +7,17 @@
 #include "key.h"
 #include "lock.h"
 
+#include <string.h>
+
 static const struct il_lock_class class = {
 	.name = "ipc.FileLock", .noun = "file lock", IL_LOCK_AWAITS("file lock"),
 };
 
 static int file_lock(lua_State *L)
 {
-	const char *path = luaL_checkstring(L, 1);
+	size_t length;
+	const char *path = luaL_checklstring(L, 1, &length);
+	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
 	struct il_lock *l;
 	struct il_lock_handle *handle = il_lock_push(L, &class, path);

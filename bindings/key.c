@@ -80,12 +80,20 @@ static int push_file_key(lua_State *L, const char *path, int project)
 	return err ? il_fail(L, err, "cannot make a key of %s", path) : 1;
 }
 
-static int file_key(lua_State *L)
+/* The path at index, which came from argument 1. */
+static const char *check_path(lua_State *L, int index)
 {
 	size_t length;
-	const char *path = luaL_checklstring(L, 1, &length);
+	const char *path = lua_tolstring(L, index, &length);
 	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
 	luaL_argcheck(L, length < PATH_MAX, 1, "path is too long");
+	return path;
+}
+
+static int file_key(lua_State *L)
+{
+	luaL_checkstring(L, 1);
+	const char *path = check_path(L, 1);
 	int project = lua_isnoneornil(L, 2) ? 0 : (int)il_check_range(L, 2, 0, LAST_PROJECT, "project");
 	return push_file_key(L, path, project);
 }
@@ -95,16 +103,30 @@ static int hex_digit(int c)
 	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
 }
 
+/* -1: it is not a project; at least the last one and one more if it is too large. */
+static int project_of(const char *query)
+{
+	static const char name[] = "?project=";
+	if (strncmp(query, name, sizeof name - 1) != 0)
+		return -1;
+	int project = 0;
+	const char *digit = query + sizeof name - 1;
+	if (!*digit)
+		return -1;
+	for (; *digit >= '0' && *digit <= '9'; digit++)
+		project = project <= LAST_PROJECT ? project * 10 + (*digit - '0') : project;
+	return *digit ? -1 : project;
+}
+
 /* "file:/path?project=3"; a "?" or "%" in the path is written %3F, %25. */
 static int key_of_file(lua_State *L, const char *text)
 {
 	const char *query = strchr(text, '?');
 	size_t length = query ? (size_t)(query - text) : strlen(text);
-	int project = 0, end = 0;
-	if (query && (sscanf(query, "?project=%d%n", &project, &end) != 1 || query[end]))
-		return luaL_argerror(L, 1, "after the path comes ?project=0 to 255, and nothing else");
+	int project = query ? project_of(query) : 0;
+	luaL_argcheck(L, project >= 0, 1, "after the path comes ?project=0 to 255, and nothing else");
 	luaL_argcheck(L, length > 0, 1, "no path after \"file:\"");
-	luaL_argcheck(L, project >= 0 && project <= LAST_PROJECT, 1, "project must be from 0 to 255");
+	luaL_argcheck(L, project <= LAST_PROJECT, 1, "project must be from 0 to 255");
 	luaL_Buffer path;
 	luaL_buffinit(L, &path);
 	for (size_t i = 0; i < length; i++) {
@@ -113,12 +135,14 @@ static int key_of_file(lua_State *L, const char *text)
 		i += escaped ? 2 : 0;
 	}
 	luaL_pushresult(&path);
-	return push_file_key(L, lua_tostring(L, -1), project);
+	return push_file_key(L, check_path(L, -1), project);
 }
 
 static int key(lua_State *L)
 {
-	const char *text = luaL_checkstring(L, 1);
+	size_t length;
+	const char *text = luaL_checklstring(L, 1, &length);
+	luaL_argcheck(L, strlen(text) == length, 1, "text has a zero byte");
 	if (strncmp(text, "file:", 5) == 0)
 		return key_of_file(L, text + 5);
 	if (strncmp(text, "shm:", 4) == 0 || strncmp(text, "redis", 5) == 0)
