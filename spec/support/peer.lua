@@ -36,23 +36,28 @@ function peer.output(command)
   return text
 end
 
--- Starts peers/NAME with these arguments. Its first line is its process id.
-function peer.start(name, ...)
-  local program = name:match("%.php$") and peer.PHP .. " spec/support/peers/" .. name
-    or name:match("%.py$") and peer.PYTHON .. " spec/support/peers/" .. name
-    or peer.compile(name)
+-- Starts a command. Its first line is its process id.
+function peer.run(command)
   local fifo = os.tmpname()
   assert(os.remove(fifo) and os.execute("mkfifo " .. fifo))
-  local arguments = {}
-  for i, argument in ipairs{...} do arguments[i] = ("'%s'"):format(argument) end
-  local out = assert(io.popen(("exec %s %s <%s 2>&1"):format(program, table.concat(arguments, " "), fifo)))
+  local out = assert(io.popen(("exec <%s 2>&1 %s"):format(fifo, command)))
   local self = setmetatable({out = out}, peer)
   self.to = assert(io.open(fifo, "w")) -- returns when the other end is open
   self.to:setvbuf("no")
   os.remove(fifo)
   self.channel = assert(ipc.stream_channel(out, {framing = "line", codec = "raw"}))
-  self.pid = math.tointeger(tonumber(self:hear())) or error(name .. " did not start")
+  self.pid = math.tointeger(tonumber(self:hear())) or error("did not start: " .. command)
   return self
+end
+
+-- Starts peers/NAME with these arguments.
+function peer.start(name, ...)
+  local program = name:match("%.php$") and peer.PHP .. " spec/support/peers/" .. name
+    or name:match("%.py$") and peer.PYTHON .. " spec/support/peers/" .. name
+    or peer.compile(name)
+  local arguments = {}
+  for i, argument in ipairs{...} do arguments[i] = ("'%s'"):format(argument) end
+  return peer.run(program .. " " .. table.concat(arguments, " "))
 end
 
 -- The next line it says, or nil and why not.
