@@ -277,7 +277,7 @@ for _, engine in ipairs(engines) do
 
     it("has one holder and tells of every death, whoever is killed", function()
       local m = open()
-      survives(SANITIZED and 60 or 600, m, function() return math.random(2) == 1 and m or open() end)
+      survives(SANITIZED and 60 or 1000, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
     keyed("survives that all of its users are killed", function()

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The engines that the contract specs run on. Each makes fresh keys and, after a spec, removes what was behind them.
+-- One without keys, whose objects are for a process and its children, says keyless = true; its key() is nil.
 --   for _, engine in ipairs(engines) do
 --     describe("a queue on " .. engine.name, function()
 --       if engine.missing then return pending(engine.missing) end
@@ -18,16 +19,17 @@ function sysv.key()
   return key
 end
 
--- The parts of a command line that remove whatever has the key; that there is nothing is no fault.
+-- Removes whatever has the keys; that there is nothing is no fault. The files go last: from then on another program may
+-- get their inodes, and so the keys.
 function sysv.cleanup()
   local commands = {}
   for _, key in ipairs(keys) do
     local id = ("0x%x"):format(key.id & 0xffffffff)
     commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s"):format(id, id)
-    os.remove(key.path)
   end
-  keys = {}
   if commands[1] then os.execute("{ " .. table.concat(commands, "; ") .. "; } 2>/dev/null") end
+  for _, key in ipairs(keys) do os.remove(key.path) end
+  keys = {}
 end
 
 return {sysv}
