@@ -71,6 +71,18 @@ for _, engine in ipairs(engines) do
         assert.same({true, true}, {t:join(0)})
       end)
 
+      it("to who waits, not to who tries before the loop has looked", function()
+        local m <close> = open()
+        local child <close> = holder(open)
+        local t = ipc.task(function() return m:acquire(PATIENCE) end)
+        ipc.yield()
+        child.channel:send("release")
+        local deadline = ipc.now() + PATIENCE
+        while m:holder() == child.pid do assert.is_true(ipc.now() < deadline) end -- to wait would be to look
+        assert.same({nil, "timeout"}, {m:try_acquire()})
+        assert.same({true, true}, {t:join(PATIENCE)})
+      end)
+
       local function in_order(handles)
         assert(handles[1]:acquire())
         local order, tasks, expected = {}, {}, {}

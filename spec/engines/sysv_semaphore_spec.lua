@@ -189,6 +189,24 @@ describe("System V:", function()
       one:acquire()
     end)
 
+    it("tells of a death though a thread took it for one that has gone meanwhile", function()
+      local m <close> = mutex()
+      local other = assert(ipc.semaphore(sysv.key(), 1))
+      other:acquire()
+      local child = holder(mutex)
+      local t = waiting(function() return ipc.select({m, other}, PATIENCE) end)
+      ipc.sleep(0.005) -- time for the thread to sleep in the kernel
+      child:signal("KILL")
+      local deadline = ipc.now() + PATIENCE
+      while m:holder() == child.pid or not m:holder() do -- until the thread has it; to wait would be to hear of it
+        assert.is_true(ipc.now() < deadline)
+      end
+      other:close()
+      assert.same({true, 2, nil, "closed"}, {t:join(PATIENCE)})
+      child:wait()
+      assert.equal("abandoned, nothing", told(m))
+    end)
+
     it("is held by PHP like by others, and nobody is told of its death", function()
       local m <close> = mutex()
       local php = peers.PHP(1)
