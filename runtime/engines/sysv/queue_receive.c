@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving from System V queues. A thread that waits for a message does not take it: it offers no room, so the kernel
+ * says E2BIG when one comes, and leaves it. The message is taken by the loop's thread for whoever is in line by then,
+ * so a wait that ends early has nothing in its hands. Only an empty message needs no room; it is kept for the next.
+ * Floor 2.
+ */
+#include "engines/sysv/queue.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_BUFFER = 8192 };
+
+static const size_t LARGEST = 1 << 28; /* a message that a foreign program can have sent */
+
+struct il_msg *il_msg_buffer;
+
+int il_msg_removed(int err)
+{
+	return err == EINVAL ? EIDRM : err;
+}
+
+struct il_msg *il_msg_new(size_t room)
+{
+	struct il_msg *m = malloc(sizeof *m + room);
+	if (m) {
+		il_list_init(&m->node);
+		m->room = room;
+		m->size = 0;
+	}
+	return m;
+}
+
+int il_msg_reserve(size_t room)
+{
+	if (il_msg_buffer && il_msg_buffer->room >= room)
+		return 0;
+	struct il_msg *m = il_msg_new(room);
+	if (!m)
+		return ENOMEM;
+	free(il_msg_buffer);
+	il_msg_buffer = m;
+	return 0;
+}
+
+static bool asks_for(int64_t wanted, long type)
+{
+	return wanted == 0 || wanted == type || (wanted < 0 && type <= -wanted);
+}
+
+void il_msg_forget_kept(struct il_msg_object *o)
+{
+	while (!il_list_empty(&o->kept)) {
+		struct il_msg *m = il_container_of(o->kept.next, struct il_msg, node);
+		il_list_del(&m->node);
+		free(m);
+	}
+	o->pid = il_loop.pid;
+}
+
+/* A message that was kept comes into the buffer. */
+static bool take_kept(struct il_msg_object *o, int64_t wanted)
+{
+	for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next) {
+		struct il_msg *m = il_container_of(l, struct il_msg, node);
+		if (asks_for(wanted, m->type)) {
+			il_list_del(&m->node);
+			free(il_msg_buffer);
+			il_msg_buffer = m;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 0 with the message in the il_msg_buffer; EAGAIN: there is none. One that does not fit stays, so the buffer grows. */
+static int take(struct il_msg_object *o, int64_t wanted)
+{
+	int err = 0;
+	if (o->pid != il_loop.pid)
+		il_msg_forget_kept(o);
+	if (!il_list_empty(&o->kept) && take_kept(o, wanted))
+		return 0;
+	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room)); room = il_msg_buffer->room * 4) {
+		ssize_t n;
+		do
+			n = msgrcv(o->id, &il_msg_buffer->type, il_msg_buffer->room, (long)wanted, IPC_NOWAIT);
+		while (n < 0 && errno == EINTR);
+		if (n >= 0) {
+			il_msg_buffer->size = (size_t)n;
+			return 0;
+		}
+		if (errno != E2BIG || il_msg_buffer->room > LARGEST)
+			err = errno == ENOMSG ? EAGAIN : il_msg_removed(errno);
+	}
+	return err;
+}
+
+static int take_for(struct il_msg_object *o, struct il_op *op)
+{
+	int err = take(o, op->arg);
+	if (!err) {
+		op->arg = il_msg_buffer->type;
+		op->data = il_msg_buffer->text;
+		op->size = il_msg_buffer->size;
+	}
+	return err;
+}
+
+/* A task that waits looks at its message later, so it gets a copy; without memory for it the message is kept. */
+static int attempt_in_line(struct il_line *line, struct il_op *op)
+{
+	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
+	int64_t wanted = op->arg;
+	int err = take_for(o, op);
+	if (err || !op->size)
+		return err;
+	void *copy = malloc(op->size);
+	op->data = copy ? memcpy(copy, op->data, op->size) : NULL;
+	op->owned = copy != NULL;
+	if (copy)
+		return 0;
+	op->arg = wanted;
+	op->size = 0;
+	il_list_add(&o->kept, &il_msg_buffer->node);
+	il_msg_buffer = NULL;
+	return ENOMEM;
+}
+
+/* Room for an empty message, which the thread cannot help taking. */
+static int prepare(struct il_line *line, struct il_op *op)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	(void)op;
+	if (!w->message)
+		w->message = il_msg_new(0);
+	return w->message ? 0 : ENOMEM;
+}
+
+static int block(struct il_line *line)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	if (msgrcv(w->object->id, &w->message->type, 0, w->type, 0) == 0) {
+		w->message->size = 0;
+		w->taken = true;
+		return 0;
+	}
+	return errno == E2BIG ? 0 : il_msg_removed(errno);
+}
+
+void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
+{
+	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next) {
+		struct il_msg_waiters *w = il_container_of(l, struct il_msg_waiters, node);
+		if (w != but && !il_list_empty(&w->line.ops))
+			il_line_look(&w->line);
+	}
+}
+
+static int grant(struct il_line *line, struct il_op *op)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	if (w->taken) {
+		il_list_add(&w->object->kept, &w->message->node);
+		w->message = NULL;
+		w->taken = false;
+		if (!op)
+			il_msg_look(w->object, w);
+	}
+	return op ? attempt_in_line(line, op) : 0;
+}
+
+static const struct il_line_type line_type = {
+	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant,
+	.harmless = true,
+};
+
+static struct il_msg_waiters *receivers_of(struct il_msg_object *o, long type)
+{
+	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
+		if (il_container_of(l, struct il_msg_waiters, node)->type == type)
+			return il_container_of(l, struct il_msg_waiters, node);
+	return NULL;
+}
+
+/* The line stays as it is while nobody waits in it: the next one is likely to ask for the same type. */
+static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
+{
+	struct il_msg_waiters *w = receivers_of(o, type);
+	if (w)
+		return w;
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return NULL;
+	w->object = o;
+	w->type = type;
+	il_line_init(&w->line, &line_type);
+	il_list_add(&o->receivers, &w->node);
+	return w;
+}
+
+bool il_msg_receive_attempt(struct il_op *op)
+{
+	struct il_msg_object *o = il_msg_object(op->source);
+	struct il_msg_waiters *w = receivers_of(o, (long)op->arg);
+	if (w && !il_list_empty(&w->line.ops))
+		return false;
+	op->err = take_for(o, op);
+	return op->err != EAGAIN;
+}
+
+int il_msg_receive_start(struct il_op *op)
+{
+	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->arg);
+	if (!w)
+		return ENOMEM;
+	il_line_start(&w->line, op);
+	return 0;
+}
+
+bool il_msg_receive_cancel(struct il_op *op)
+{
+	return il_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->arg)->line, op);
+}
+
+/* Copies the message at a place into the buffer. EAGAIN: there are not that many. */
+static int copy_at(struct il_msg_object *o, long place)
+{
+	int err = 0;
+	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room)); room = il_msg_buffer->room * 4) {
+		ssize_t n = msgrcv(o->id, &il_msg_buffer->type, il_msg_buffer->room, place, IPC_NOWAIT | MSG_COPY);
+		if (n >= 0) {
+			il_msg_buffer->size = (size_t)n;
+			return 0;
+		}
+		if (errno != E2BIG || il_msg_buffer->room > LARGEST)
+			err = errno == ENOMSG ? EAGAIN : errno == ENOSYS ? ENOSYS : il_msg_removed(errno);
+	}
+	return err;
+}
+
+/* The place of the message that receive would take. */
+static int find_place(struct il_msg_object *o, int64_t wanted, long *place)
+{
+	long lowest = 0;
+	int err;
+	*place = -1;
+	for (long i = 0; !(err = copy_at(o, i)); i++)
+		if (asks_for(wanted, il_msg_buffer->type) && (*place < 0 || il_msg_buffer->type < lowest)) {
+			*place = i;
+			lowest = il_msg_buffer->type;
+			if (wanted >= 0)
+				return 0;
+		}
+	return err == EAGAIN && *place >= 0 ? 0 : err;
+}
+
+int il_msg_peek(struct il_queue *q, int64_t wanted, struct il_op *op)
+{
+	struct il_msg_object *o = il_msg_object(q);
+	long place;
+	int err = find_place(o, wanted, &place);
+	if (!err)
+		err = copy_at(o, place);
+	if (!err) {
+		op->arg = il_msg_buffer->type;
+		op->data = il_msg_buffer->text;
+		op->size = il_msg_buffer->size;
+	}
+	return err;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sending to System V queues. A thread that waits for room sends the message itself, and its success is the send's.
+ * Unless the send is one case of a select: then it only looks for room, see block_look.
+ * Floor 2.
+ */
+#include "engines/sysv/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SHORTEST_NAP = 1000000, LONGEST_NAP = 16000000 }; /* ns */
+
+size_t il_msg_setting(const char *path, size_t otherwise)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? (size_t)strtoull(text, NULL, 10) : otherwise;
+}
+
+void il_msg_learn_limit(struct il_queue *q, const struct msqid_ds *ds)
+{
+	size_t msgmax = il_msg_setting("/proc/sys/kernel/msgmax", 8192);
+	bool small = ds->msg_qbytes < msgmax;
+	q->max_message = small ? ds->msg_qbytes : msgmax;
+	q->max_reason = small ? "the queue's capacity" : "kernel.msgmax";
+}
+
+/* Room for it will never come. */
+static int too_large(struct il_queue *q, const struct il_op *op)
+{
+	struct msqid_ds ds;
+	if (msgctl(il_msg_object(q)->id, IPC_STAT, &ds))
+		return il_msg_removed(errno);
+	il_msg_learn_limit(q, &ds);
+	return op->size > q->max_message ? EMSGSIZE : 0;
+}
+
+int il_msg_put(int id, struct il_msg *m, int flags)
+{
+	while (msgsnd(id, &m->type, m->size, flags))
+		if (errno != EINTR || !(flags & IPC_NOWAIT))
+			return errno;
+	return 0;
+}
+
+static void fill(struct il_msg *m, const struct il_op *op)
+{
+	m->type = (long)op->arg;
+	m->size = op->size;
+	if (op->size)
+		memcpy(m->text, op->data, op->size);
+}
+
+static int send_now(struct il_msg_object *o, struct il_op *op)
+{
+	int err = il_msg_reserve(op->size);
+	if (err)
+		return err;
+	fill(il_msg_buffer, op);
+	err = il_msg_put(o->id, il_msg_buffer, IPC_NOWAIT);
+	if (err == EAGAIN || err == EINVAL) {
+		int why = too_large(op->source, op);
+		return why ? why : err;
+	}
+	if (!err)
+		il_msg_look(o, NULL);
+	return err;
+}
+
+static int attempt_in_line(struct il_line *line, struct il_op *op)
+{
+	return send_now(il_container_of(line, struct il_msg_waiters, line)->object, op);
+}
+
+/* A select may be won by another case, and a message cannot be taken back: then the thread must not send. */
+static int prepare(struct il_line *line, struct il_op *op)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	free(w->message);
+	w->only_look = op->wait->count > 1;
+	w->message = il_msg_new(op->size);
+	if (!w->message)
+		return ENOMEM;
+	fill(w->message, op);
+	return 0;
+}
+
+/* Nothing in System V tells of room but a message that gets in: so this looks again, at growing intervals. */
+static int block_look(struct il_msg_waiters *w)
+{
+	struct timespec nap = { .tv_nsec = SHORTEST_NAP };
+	struct msqid_ds ds;
+	for (;;) {
+		if (msgctl(w->object->id, IPC_STAT, &ds))
+			return il_msg_removed(errno);
+		if (ds.__msg_cbytes + w->message->size <= ds.msg_qbytes && ds.msg_qnum < ds.msg_qbytes)
+			return 0;
+		if (nanosleep(&nap, NULL))
+			return EINTR;
+		if (nap.tv_nsec < LONGEST_NAP)
+			nap.tv_nsec *= 2;
+	}
+}
+
+static int block(struct il_line *line)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	return w->only_look ? block_look(w) : il_msg_removed(il_msg_put(w->object->id, w->message, 0));
+}
+
+static int grant(struct il_line *line, struct il_op *op)
+{
+	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	if (w->only_look)
+		return op ? attempt_in_line(line, op) : 0;
+	il_msg_look(w->object, NULL);
+	return 0;
+}
+
+static const struct il_line_type line_type = {
+	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant, .specific = true,
+};
+
+bool il_msg_send_attempt(struct il_op *op)
+{
+	struct il_msg_object *o = il_msg_object(op->source);
+	if (!il_list_empty(&o->senders.line.ops))
+		return false;
+	op->err = send_now(o, op);
+	return op->err != EAGAIN;
+}
+
+int il_msg_send_start(struct il_op *op)
+{
+	il_line_start(&il_msg_object(op->source)->senders.line, op);
+	return 0;
+}
+
+bool il_msg_send_cancel(struct il_op *op)
+{
+	return il_line_cancel(&il_msg_object(op->source)->senders.line, op);
+}
+
+void il_msg_init_senders(struct il_msg_object *o)
+{
+	o->senders.object = o;
+	il_line_init(&o->senders.line, &line_type);
+}
