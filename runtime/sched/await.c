@@ -160,7 +160,7 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op *o
 {
 	op->once = deadline == 0;
 	if (il_collector && il_collector->L == L)
-		return 0;
+		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (type->op.attempt(op) || (deadline == 0 && op->begun))
 		return type->push(L, op);
 	if (deadline == 0)

@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: MIT
+-- For specs about waiting: tasks brought to their wait, and how long is long enough.
+
+local ipc = require "ipc"
+
+local waits = {PATIENCE = 20} -- seconds until a wait that should have ended fails the spec
+
+-- Runs every task until it waits.
+function waits.settle()
+  for _ = 1, 3 do ipc.yield() end
+end
+
+-- A task that is waiting.
+function waits.waiting(fn, ...)
+  local t = ipc.task(fn, ...)
+  waits.settle()
+  assert(t:status() == "waiting", t:status())
+  return t
+end
+
+function waits.collect()
+  collectgarbage()
+  collectgarbage()
+end
+
+return waits
