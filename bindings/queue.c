@@ -101,9 +101,21 @@ static int queue(lua_State *L)
 
 /* Sending and receiving ------------------------------------------------------------------------------- */
 
+static size_t limit_of(const struct queue *q, const char **reason)
+{
+	bool own = q->max_message && (size_t)q->max_message < q->queue->max_message;
+	*reason = own ? "max_message" : q->queue->max_reason;
+	return own ? (size_t)q->max_message : q->queue->max_message;
+}
+
+/* What is too large is an outcome like others, in a select too. */
 static bool send_attempt(struct il_op *op)
 {
-	return ((struct il_queue *)op->source)->ops->send.attempt(op);
+	const char *reason;
+	if (op->size <= limit_of(handle_of(op), &reason))
+		return ((struct il_queue *)op->source)->ops->send.attempt(op);
+	op->err = EMSGSIZE;
+	return true;
 }
 
 static int send_start(struct il_op *op)
@@ -118,12 +130,8 @@ static bool send_cancel(struct il_op *op)
 
 static int too_large(lua_State *L, const struct queue *q, size_t size)
 {
-	size_t max = q->queue->max_message;
-	const char *reason = q->queue->max_reason;
-	if (q->max_message && (size_t)q->max_message < max) {
-		max = (size_t)q->max_message;
-		reason = "max_message";
-	}
+	const char *reason;
+	size_t max = limit_of(q, &reason);
 	return il_fail(L, EMSGSIZE, "message of %I bytes is over this queue's limit of %I bytes (%s)", (LUAI_UACINT)size,
 		       (LUAI_UACINT)max, reason);
 }
@@ -161,8 +169,6 @@ static int queue_send(lua_State *L)
 	lua_settop(L, 4);
 	encode(L, q);
 	const char *bytes = lua_tolstring(L, 3, &size);
-	if ((q->max_message && size > (size_t)q->max_message) || size > q->queue->max_message)
-		return too_large(L, q, size);
 	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);
 }
 

@@ -5,10 +5,26 @@
 --     describe("a queue on " .. engine.name, function()
 --       if engine.missing then return pending(engine.missing) end
 --       after_each(engine.cleanup)
+-- keyless: key() is nil, an object has one handle, which forked children inherit.
+-- queue: the largest message of a queue that is opened without options, what sets that limit, and its capacity.
 
 local ipc = require "ipc"
 
+local function setting(name)
+  local file = io.open("/proc/sys/kernel/" .. name)
+  local value = file and file:read("n")
+  if file then file:close() end
+  return value or 0
+end
+
 local sysv = {name = "sysv"}
+do
+  local msgmax, msgmnb = setting("msgmax"), setting("msgmnb")
+  sysv.queue = {
+    capacity = msgmnb, max_message = math.min(msgmax, msgmnb),
+    limit = msgmnb < msgmax and "the queue's capacity" or "kernel.msgmax",
+  }
+end
 local keys = {}
 
 if not os.execute("ipcs >/dev/null 2>&1") then sysv.missing = "this machine has no System V IPC" end
