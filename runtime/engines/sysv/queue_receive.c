@@ -135,6 +135,7 @@ static int prepare(struct il_line *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	(void)op;
+	w->taken = false; /* in a forked child it may be what a thread of the parent's has taken */
 	if (!w->message)
 		w->message = il_msg_new(0);
 	return w->message ? 0 : ENOMEM;

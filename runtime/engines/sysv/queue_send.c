@@ -33,14 +33,17 @@ void il_msg_learn_limit(struct il_queue *q, const struct msqid_ds *ds)
 	q->max_reason = small ? "the queue's capacity" : "kernel.msgmax";
 }
 
-/* Room for it will never come. */
-static int too_large(struct il_queue *q, const struct il_op *op)
+/* EAGAIN and EINVAL can mean that room will never come, after somebody has changed a limit. The kernel's is in a file: it
+ * is read for EINVAL only, and not at each look at a full queue. */
+static int why_not(struct il_queue *q, const struct il_op *op, int err)
 {
 	struct msqid_ds ds;
 	if (msgctl(il_msg_object(q)->id, IPC_STAT, &ds))
 		return il_msg_removed(errno);
+	if (err == EAGAIN && op->size <= ds.msg_qbytes)
+		return EAGAIN;
 	il_msg_learn_limit(q, &ds);
-	return op->size > q->max_message ? EMSGSIZE : 0;
+	return op->size > q->max_message ? EMSGSIZE : err;
 }
 
 int il_msg_put(int id, struct il_msg *m, int flags)
@@ -66,10 +69,8 @@ static int send_now(struct il_msg_object *o, struct il_op *op)
 		return err;
 	fill(il_msg_buffer, op);
 	err = il_msg_put(o->id, il_msg_buffer, IPC_NOWAIT);
-	if (err == EAGAIN || err == EINVAL) {
-		int why = too_large(op->source, op);
-		return why ? why : err;
-	}
+	if (err == EAGAIN || err == EINVAL)
+		return why_not(op->source, op, err);
 	if (!err)
 		il_msg_look(o, NULL);
 	return err;
