@@ -72,7 +72,7 @@ for _, engine in ipairs(engines) do
       local record, got, cancelled = recorder(), 0, 0
       while got < rounds do
         local t = ipc.task(q.receive, q, 1)
-        ipc.sleep(math.random() * 0.0004)
+        if math.random(2) == 1 then waits.settle() else ipc.sleep(math.random() * 0.0004) end
         t:cancel()
         local ok, message, type = t:join(PATIENCE)
         if ok then
@@ -111,8 +111,8 @@ for _, engine in ipairs(engines) do
       assert.is_true(child:wait(PATIENCE))
     end)
 
-    -- Tasks of one process receive with timeouts, and are cancelled. The first `alone` have a type of their own, the rest
-    -- asks in any of these ways.
+    -- Tasks of one process receive with timeouts, and are cancelled. The first `alone` have a type of their own, the
+    -- rest asks in any of these ways.
     local function storm(q, alone, ways)
       local TASKS, TOTAL = SANITIZED and 60 or 500, SANITIZED and 300 or 2500
       local types = {1, 2, 3, 4, 5, 6}
