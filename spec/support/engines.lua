@@ -29,8 +29,9 @@ local keys = {}
 
 if not os.execute("ipcs >/dev/null 2>&1") then sysv.missing = "this machine has no System V IPC" end
 
-function sysv.key()
-  local key = assert(ipc.file_key(os.tmpname()))
+-- Of a new file; or the next project of another key's.
+function sysv.key(other)
+  local key = other and other:clone() or assert(ipc.file_key(os.tmpname()))
   keys[#keys + 1] = key
   return key
 end
