@@ -16,8 +16,8 @@ enum { LAST_PROJECT = 255, DEFAULT_MODE = 0600 };
 
 struct key {
 	struct il_key key;
-	int project;
-	char text[]; /* "file:PATH?project=N", then the path */
+	int project; /* of a file; -1: it is no file */
+	char text[]; /* "file:PATH?project=N", then the path; "shm:NAME" */
 };
 
 static struct key *check_key(lua_State *L, int arg)
@@ -32,22 +32,59 @@ static const char *path_of(const struct key *k)
 
 const struct il_key *il_check_key(lua_State *L, int arg)
 {
-	static const struct il_engine none = { .name = "anonymous" };
-	static const struct il_key anonymous = { .engine = &none, .text = "without a key" };
+	static struct il_key anonymous = { .text = "without a key" };
+	if (!anonymous.engine)
+		il_shm_key(&anonymous, NULL);
 	return lua_isnoneornil(L, arg) ? &anonymous : &check_key(L, arg)->key;
+}
+
+/* What errno means for an object behind a key, if strerror does not say it. */
+static const char *reason(int err, bool file)
+{
+	switch (err) {
+	case EINVAL: case EISDIR: case ELOOP: case ENXIO:
+		return "what is there was made by another program for another purpose";
+	case ENOSPC:
+		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm is full";
+	case EACCES:
+		return file ? NULL : "it belongs to another user, and its mode does not allow it";
+	case EPROTO:
+		return "it was made by another version, and its layout differs";
+	case EXDEV:
+		return "it was made in another pid namespace, whose processes cannot be told from here";
+	case EUCLEAN:
+		return "it is damaged; remove it";
+	case ETIMEDOUT:
+		return "a process that has it locked for a moment stands still";
+	default:
+		return NULL;
+	}
 }
 
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
 {
-	if (err == ENOTSUP)
-		return il_fail(L, err, "a %s %s is not offered by this version", noun, key->text);
-	if (err == EINVAL)
-		return il_fail(L, err, "%s %s: what is there was made by another program for another purpose", noun,
-			       key->text);
-	if (err == ENOSPC)
-		return il_fail(L, err, "%s %s: the system's limit of such objects is reached (ipcs -l shows it)", noun,
-			       key->text);
-	return il_fail(L, err, "%s %s", noun, key->text);
+	const char *why = err == ENOTSUP ? "is not offered there" : reason(err, !strncmp(key->text, "file:", 5));
+	if (!why)
+		return il_fail(L, err, "%s %s", noun, key->text);
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s %s%s %s", noun, key->text, err == ENOTSUP ? "" : ":", why);
+	lua_pushinteger(L, err);
+	return 3;
+}
+
+int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
+{
+	const char *why = err == EUCLEAN || err == ETIMEDOUT ? reason(err, false) : NULL;
+	if (err == EIDRM)
+		return il_word(L, "removed");
+	if (err == ECANCELED)
+		return il_word(L, "closed");
+	if (!why)
+		return il_fail(L, err, "%s %s", noun, what);
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s %s: %s", noun, what, why);
+	lua_pushinteger(L, err);
+	return 3;
 }
 
 unsigned il_mode_option(lua_State *L, int arg)
@@ -138,6 +175,27 @@ static int key_of_file(lua_State *L, const char *text)
 	return push_file_key(L, check_path(L, -1), project);
 }
 
+/* The name came from argument 1. */
+static int push_shm_key(lua_State *L, const char *name)
+{
+	size_t size = sizeof "shm:" + strlen(name);
+	struct key *k = lua_newuserdatauv(L, sizeof *k + size, 0);
+	*k = (struct key){ .project = -1, .key.text = k->text };
+	snprintf(k->text, size, "shm:%s", name);
+	luaL_setmetatable(L, CLASS);
+	if (il_shm_key(&k->key, k->text + strlen("shm:")))
+		return luaL_argerror(L, 1, "a name is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"");
+	return 1;
+}
+
+static int shm_key(lua_State *L)
+{
+	size_t length;
+	const char *name = luaL_checklstring(L, 1, &length);
+	luaL_argcheck(L, strlen(name) == length, 1, "name has a zero byte");
+	return push_shm_key(L, name);
+}
+
 static int key(lua_State *L)
 {
 	size_t length;
@@ -145,14 +203,18 @@ static int key(lua_State *L)
 	luaL_argcheck(L, strlen(text) == length, 1, "text has a zero byte");
 	if (strncmp(text, "file:", 5) == 0)
 		return key_of_file(L, text + 5);
-	if (strncmp(text, "shm:", 4) == 0 || strncmp(text, "redis", 5) == 0)
+	if (strncmp(text, "shm:", 4) == 0)
+		return push_shm_key(L, text + 4);
+	if (strncmp(text, "redis", 5) == 0)
 		return il_fail(L, ENOTSUP, "key %s is not offered by this version", text);
-	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\"");
+	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\" or \"shm:name\"");
 }
 
 static int key_clone(lua_State *L)
 {
 	struct key *k = check_key(L, 1);
+	if (k->project < 0)
+		return luaL_error(L, "%s is no file, so there is no next project", k->text);
 	if (k->project == LAST_PROJECT)
 		return luaL_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
 	return push_file_key(L, path_of(k), k->project + 1);
@@ -162,12 +224,15 @@ static int key__index(lua_State *L)
 {
 	struct key *k = check_key(L, 1);
 	const char *name = lua_tostring(L, 2);
-	if (name && strcmp(name, "id") == 0) {
+	bool file = k->project >= 0;
+	if (file && name && strcmp(name, "id") == 0) {
 		lua_pushinteger(L, k->key.id);
-	} else if (name && strcmp(name, "path") == 0) {
+	} else if (file && name && strcmp(name, "path") == 0) {
 		lua_pushstring(L, path_of(k));
-	} else if (name && strcmp(name, "project") == 0) {
+	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);
+	} else if (!file && name && strcmp(name, "name") == 0) {
+		lua_pushstring(L, k->key.name);
 	} else {
 		lua_settop(L, 2);
 		lua_rawget(L, lua_upvalueindex(1));
@@ -177,7 +242,9 @@ static int key__index(lua_State *L)
 
 static int key__eq(lua_State *L)
 {
-	lua_pushboolean(L, check_key(L, 1)->key.id == check_key(L, 2)->key.id);
+	const struct key *a = check_key(L, 1), *b = check_key(L, 2);
+	bool files = a->project >= 0 && b->project >= 0;
+	lua_pushboolean(L, files ? a->key.id == b->key.id : strcmp(a->text, b->text) == 0);
 	return 1;
 }
 
@@ -191,7 +258,9 @@ static const luaL_Reg methods[] = { { "clone", key_clone }, { NULL, NULL } };
 
 static const luaL_Reg meta[] = { { "__tostring", key__tostring }, { "__eq", key__eq }, { NULL, NULL } };
 
-static const luaL_Reg functions[] = { { "file_key", file_key }, { "key", key }, { NULL, NULL } };
+static const luaL_Reg functions[] = {
+	{ "file_key", file_key }, { "shm_key", shm_key }, { "key", key }, { NULL, NULL },
+};
 
 void il_key_open(lua_State *L)
 {

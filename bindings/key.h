@@ -16,6 +16,9 @@ const struct il_key *il_check_key(lua_State *L, int arg);
 /* nil, "noun key: reason", errno. */
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);
 
+/* What a call on an object returns that failed: nil and "removed", "closed", or a message and errno. */
+int il_object_fail(lua_State *L, int err, const char *noun, const char *what);
+
 /* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. Raises. */
 unsigned il_mode_option(lua_State *L, int arg);
 

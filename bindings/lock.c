@@ -6,6 +6,7 @@
 #include "lock.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "key.h"
 #include "loop/loop.h"
 #include "sched/task.h"
 
@@ -89,11 +90,9 @@ struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
 int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
 {
 	const struct il_lock_handle *handle = handle_of(l);
-	if (err == EIDRM)
-		return il_word(L, "removed");
 	if (err == ENOTSUP)
 		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
-	return il_fail(L, err, "%s %s", handle->class->noun, handle->what);
+	return il_object_fail(L, err, handle->class->noun, handle->what);
 }
 
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)

@@ -42,11 +42,7 @@ static struct queue *handle_of(const struct il_op *op)
 
 static int fail(lua_State *L, const struct queue *q, int err)
 {
-	if (err == EIDRM)
-		return il_word(L, "removed");
-	if (err == ECANCELED)
-		return il_word(L, "closed");
-	return il_fail(L, err, "queue %s", q->what);
+	return il_object_fail(L, err, "queue", q->what);
 }
 
 static lua_Integer size_option(lua_State *L, int arg, const char *name)
