@@ -49,4 +49,27 @@ function sysv.cleanup()
   keys = {}
 end
 
-return {sysv}
+local shm = {name = "shm"}
+do
+  local file = assert(io.open("/proc/self/stat")) -- names of this run's own
+  local name = ("spec.%d.%%d"):format(file:read("n"))
+  file:close()
+  local made = 0
+
+  shm.queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}
+
+  function shm.key()
+    made = made + 1
+    return assert(ipc.shm_key(name:format(made)))
+  end
+
+  function shm.cleanup()
+    os.execute(("rm -f /dev/shm/ipclua.*.%s"):format(name:gsub("%%d", "*")))
+  end
+end
+
+local memory = {name = "memory without a name", keyless = true, queue = shm.queue}
+function memory.key() return nil end
+function memory.cleanup() end
+
+return {sysv, shm, memory}

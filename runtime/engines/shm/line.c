@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+enum { VAIN = 8 };
+
 static struct il_op *op_at(struct il_list *l)
 {
 	return il_container_of(l, struct il_op, line);
@@ -24,19 +26,38 @@ static void settle(struct il_shm_line *line)
 		line->type->unpark(line);
 }
 
+/* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
+struct vain {
+	int64_t args[VAIN];
+	int count;
+};
+
+static bool is_vain(const struct vain *vain, int64_t arg)
+{
+	for (int i = 0; i < vain->count && i < VAIN; i++)
+		if (vain->args[i] == arg)
+			return true;
+	return false;
+}
+
 /* With the latch: who is served comes into `served`. One that also waits for other things ends the round: with it, others
  * may leave the line. */
 static bool serve_round(struct il_shm_line *line, struct il_list *served)
 {
 	struct il_list *next;
+	struct vain vain = { .count = 0 };
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
 		struct il_op *op = op_at(l);
 		next = l->next;
+		if (is_vain(&vain, op->arg))
+			continue;
 		int err = line->type->attempt(line, op, true);
 		if (err == EAGAIN && line->type->strict)
 			return false;
-		if (err == EAGAIN)
+		if (err == EAGAIN) {
+			vain.args[vain.count++ % VAIN] = op->arg;
 			continue;
+		}
 		op->err = err;
 		il_list_del(l);
 		il_list_add(served, l);
@@ -124,7 +145,7 @@ void il_shm_line_init(struct il_shm_line *line, const struct il_shm_line_type *t
 bool il_shm_line_attempt(struct il_shm_line *line, struct il_op *op)
 {
 	if (!il_list_empty(&line->ops))
-		serve(line, false);
+		poll(&line->poller);
 	if (line->type->strict && !il_list_empty(&line->ops))
 		return false;
 	op->err = il_segment_enter(line->segment);
