@@ -188,6 +188,28 @@ describe("a file lock", function()
       assert.is_true(free())
     end)
 
+    it("has no waits of its parent's", function()
+      local lock <close> = open()
+      local other <close> = open()
+      lock:acquire()
+      local t = waiting(function()
+        local ok = other:acquire(PATIENCE)
+        other:release()
+        return ok
+      end)
+      ipc.sleep(0.001) -- so that the loop has blocked, and a thread waits in its place
+      local child = assert(ipc.process(function(channel)
+        channel:send{other:acquire(0) == nil, #ipc.tasks()}
+        channel:send{other:acquire(PATIENCE)}
+      end))
+      assert.same({true, 0}, child.channel:receive(PATIENCE))
+      lock:release()
+      assert.same({true, true}, {t:join(PATIENCE)})
+      assert.same({true}, child.channel:receive(PATIENCE))
+      assert.is_true(child:wait(PATIENCE))
+      assert.is_true(free())
+    end)
+
     it("can be locked through the inherited handle, against the parent", function()
       local lock <close> = open()
       lock:acquire()
