@@ -87,12 +87,16 @@ struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
 	return handle->lock;
 }
 
-int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
+static int fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
-	const struct il_lock_handle *handle = handle_of(l);
 	if (err == ENOTSUP)
 		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
 	return il_object_fail(L, err, handle->class->noun, handle->what);
+}
+
+int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
+{
+	return fail(L, handle_of(l), err);
 }
 
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)
@@ -135,13 +139,15 @@ static void task_ended(struct il_hold *of_task, bool failed)
 	l->ops->release(l, true);
 }
 
-/* Records who holds it: 0, or ENOMEM and it has been given back. */
-static int record(struct il_lock *l, struct hold **result)
+/* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock freed
+ * with all that it had. */
+static int record(struct il_lock_handle *handle, struct hold **result)
 {
-	struct il_lock_handle *handle = handle_of(l);
+	if (!handle->lock)
+		return ECANCELED;
 	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
 	if (!h) {
-		l->ops->release(l, false);
+		handle->lock->ops->release(handle->lock, false);
 		return ENOMEM;
 	}
 	handle->spare = NULL;
@@ -172,16 +178,11 @@ bool il_lock_cancel(struct il_op *op)
 	return l->ops->acquire.cancel(op);
 }
 
-static int push_failure(lua_State *L, struct il_op *op)
-{
-	return op->err == ECANCELED ? il_word(L, "closed") : il_lock_fail(L, op->source, op->err);
-}
-
 int il_lock_push_acquired(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->source, &h)))
-		return push_failure(L, op);
+	if (op->err || (op->err = record(op->data, &h)))
+		return fail(L, op->data, op->err);
 	lua_pushboolean(L, 1);
 	if (op->size != IL_ABANDONED)
 		return 1;
@@ -192,8 +193,8 @@ int il_lock_push_acquired(lua_State *L, struct il_op *op)
 int il_lock_push_guard(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->source, &h)))
-		return push_failure(L, op);
+	if (op->err || (op->err = record(op->data, &h)))
+		return fail(L, op->data, op->err);
 	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
 	g->hold = NULL;
 	luaL_setmetatable(L, GUARD);
@@ -228,12 +229,18 @@ static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 		luaL_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
 }
 
+/* The handle goes along, since the lock may be gone before the results are built. */
+static int await(lua_State *L, const struct il_await_type *type, struct il_lock *l, int64_t how)
+{
+	return il_await_data(L, type, l, how, handle_of(l), 0, 2);
+}
+
 int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	if (how == IL_EXCLUSIVE)
 		check_not_own(L, l, 2);
-	return il_await(L, &class->acquire, l, how, 2);
+	return await(L, &class->acquire, l, how);
 }
 
 int il_lock_try(lua_State *L, const struct il_lock_class *class)
@@ -241,14 +248,14 @@ int il_lock_try(lua_State *L, const struct il_lock_class *class)
 	struct il_lock *l = il_lock_check(L, class);
 	lua_settop(L, 1);
 	lua_pushinteger(L, 0);
-	return il_await(L, &class->acquire, l, IL_EXCLUSIVE, 2);
+	return await(L, &class->acquire, l, IL_EXCLUSIVE);
 }
 
 int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	check_not_own(L, l, 2);
-	return il_await(L, &class->hold, l, IL_EXCLUSIVE, 2);
+	return await(L, &class->hold, l, IL_EXCLUSIVE);
 }
 
 static int give_back(struct hold *h)

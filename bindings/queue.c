@@ -35,11 +35,6 @@ static struct queue *check_open(lua_State *L)
 	return q;
 }
 
-static struct queue *handle_of(const struct il_op *op)
-{
-	return ((struct il_queue *)op->source)->owner;
-}
-
 static int fail(lua_State *L, const struct queue *q, int err)
 {
 	return il_object_fail(L, err, "queue", q->what);
@@ -104,11 +99,18 @@ static size_t limit_of(const struct queue *q, const char **reason)
 	return own ? (size_t)q->max_message : q->queue->max_message;
 }
 
+/* The handle may be closed, and the engine's object gone, before the results are built. */
+static void remember_handle(struct il_op *op)
+{
+	op->handle = ((struct il_queue *)op->source)->owner;
+}
+
 /* What is too large is an outcome like others, in a select too. */
 static bool send_attempt(struct il_op *op)
 {
 	const char *reason;
-	if (op->size <= limit_of(handle_of(op), &reason))
+	remember_handle(op);
+	if (op->size <= limit_of(op->handle, &reason))
 		return ((struct il_queue *)op->source)->ops->send.attempt(op);
 	op->err = EMSGSIZE;
 	return true;
@@ -134,10 +136,11 @@ static int too_large(lua_State *L, const struct queue *q, size_t size)
 
 static int send_push(lua_State *L, struct il_op *op)
 {
-	if (op->err == EMSGSIZE)
-		return too_large(L, handle_of(op), op->size);
+	const struct queue *q = op->handle;
+	if (op->err == EMSGSIZE && q->queue)
+		return too_large(L, q, op->size);
 	if (op->err)
-		return fail(L, handle_of(op), op->err);
+		return fail(L, q, q->queue ? op->err : ECANCELED);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -170,6 +173,7 @@ static int queue_send(lua_State *L)
 
 static bool receive_attempt(struct il_op *op)
 {
+	remember_handle(op);
 	return ((struct il_queue *)op->source)->ops->receive.attempt(op);
 }
 
@@ -209,8 +213,8 @@ static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 static int receive_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return fail(L, handle_of(op), op->err);
-	return push_message(L, handle_of(op), op);
+		return fail(L, op->handle, op->err);
+	return push_message(L, op->handle, op);
 }
 
 static const struct il_await_type receive_type = {

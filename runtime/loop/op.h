@@ -31,6 +31,7 @@ struct il_op {
 	const struct il_op_type *type;
 	struct il_wait *wait;          /* who waits */
 	void *source;                  /* what it waits for */
+	void *handle;                  /* through which, for the class: it outlives the source */
 	int64_t arg;                   /* what it asks: the type's business */
 	void *data;                    /* payload, in or out */
 	size_t size;

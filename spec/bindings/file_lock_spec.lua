@@ -241,6 +241,21 @@ describe("a file lock", function()
       assert.same({true}, {b:acquire(0)})
     end)
 
+    it("until its handle is closed, though it was granted to a task that has not run since", function()
+      local other <close> = open()
+      for _, method in ipairs{"acquire", "hold"} do
+        local lock = open()
+        local mine <const> = lock:hold()
+        local t = ipc.task(function() return lock[method](lock, PATIENCE) end)
+        ipc.yield()
+        mine:close()
+        lock:close()
+        assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
+        assert.same({true}, {other:acquire(0)})
+        other:release()
+      end
+    end)
+
     it("until its handle is closed", function()
       local a, b <close> = open(), open()
       b:acquire()

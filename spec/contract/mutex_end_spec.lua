@@ -136,5 +136,37 @@ for _, engine in ipairs(engines) do
       child.channel:send("release")
       assert.same({true, true}, {u:join(PATIENCE)})
     end)
+
+    keyed("closed, is nobody's, though it was granted to a task that has not run since", function()
+      local other <close> = open()
+      for _, method in ipairs{"acquire", "hold"} do
+        local m = open()
+        other:acquire()
+        local t = ipc.task(function() return m[method](m, PATIENCE) end)
+        ipc.yield()
+        other:release()
+        m:close()
+        assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
+        assert.equal("nothing, nothing", told(other))
+      end
+    end)
+
+    keyed("removed and closed, wakes who waits, in whatever order that comes", function()
+      for yields = 0, 5 do
+        local m, other <close> = open(), open()
+        other:acquire()
+        local t = ipc.task(function() return m:acquire(PATIENCE) end)
+        local u = ipc.task(function()
+          for _ = 1, yields do ipc.yield() end
+          m:close()
+        end)
+        ipc.yield()
+        other:remove()
+        local _, ok, why = t:join(PATIENCE)
+        assert.is_nil(ok)
+        assert.is_true(why == "removed" or why == "closed", why)
+        assert.is_true(u:join(PATIENCE))
+      end
+    end)
   end)
 end

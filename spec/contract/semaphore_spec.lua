@@ -195,6 +195,20 @@ for _, engine in ipairs(engines) do
         assert.same({true, true}, {u:join(PATIENCE)})
       end)
 
+      keyed("of what was granted on it to a task that has not run since", function()
+        local other <close> = open(1)
+        for _, method in ipairs{"acquire", "hold"} do
+          local s = open(1)
+          other:acquire()
+          local t = ipc.task(function() return s[method](s, PATIENCE) end)
+          ipc.yield()
+          other:release()
+          s:close()
+          assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
+          assert.equal(1, other:value())
+        end
+      end)
+
       keyed("of all permits of a handle that is collected", function()
         local other <close> = open()
         open():acquire()
