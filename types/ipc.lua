@@ -382,9 +382,10 @@ function Process:close() end
 
 ---Says where an object lives.
 ---@class ipc.Key
----@field id integer the System V key, 32 bits with a sign
----@field path string as it was given
----@field project integer 0 to 255
+---@field id integer? of a file key: the System V key, 32 bits with a sign
+---@field path string? as it was given
+---@field project integer? 0 to 255
+---@field name string? of a key of shared memory
 local Key = {}
 
 ---The System V key of a file: ftok(3). Does not wait.
@@ -395,8 +396,13 @@ local Key = {}
 ---@return integer? errno
 function ipc.file_key(path, project) end
 
+---The key of a name in this machine's shared memory. Does not wait.
+---@param name string 1 to 200 letters, digits and ._-/
+---@return ipc.Key
+function ipc.shm_key(name) end
+
 ---The key that a text names. Does not wait.
----@param text string "file:/path?project=3"
+---@param text string "file:/path?project=3", "shm:name"
 ---@return ipc.Key|nil
 ---@return string? message
 ---@return integer? errno
@@ -425,7 +431,7 @@ function Guard:close() end
 local Semaphore = {}
 
 ---Opens or makes a semaphore; does not acquire.
----@param key ipc.Key
+---@param key? ipc.Key nil: memory of this process and its children
 ---@param max integer permits, 1 to 32767
 ---@param options? ipc.LockOptions
 ---@return ipc.Semaphore|nil
@@ -479,7 +485,7 @@ function Semaphore:close() end
 local Mutex = {}
 
 ---Opens or makes a mutex; does not acquire.
----@param key ipc.Key
+---@param key? ipc.Key nil: memory of this process and its children
 ---@param options? ipc.LockOptions
 ---@return ipc.Mutex|nil
 ---@return string? message
@@ -599,7 +605,7 @@ function FileLock:close() end
 local Queue = {}
 
 ---Opens or makes a queue. Does not wait.
----@param key ipc.Key
+---@param key? ipc.Key nil: memory of this process and its children
 ---@param options? ipc.QueueOptions
 ---@return ipc.Queue|nil
 ---@return string? message
