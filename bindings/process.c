@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Process: a forked child that runs a Lua function, with a channel to it.
+ * ipc.Process: a child. Here those that are forked to run a Lua function, with a channel to it, and what can be done
+ * with any; program.c has those that run another program.
  * Floor 4.
  */
-#include "loop/process.h"
+#include "process.h"
 #include "base/clock.h"
 #include "bind.h"
 #include "engines/engine.h"
@@ -12,7 +13,6 @@
 #include "sched/await.h"
 #include "sched/host.h"
 #include "sched/task.h"
-#include "stream_channel.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,36 +25,50 @@
 /* After close() has sent TERM. */
 static const int64_t GRACE = 5 * IL_SECOND;
 
-struct process {
-	struct il_process p;
-	struct il_channel *channel; /* the user value */
-	int anchor;                 /* kept until it has ended, so that it is reaped */
-	bool inherited;             /* made by a parent of this process: inert */
-};
+static const char *const names[IL_CHILD_CHANNELS] = { "stdin", "stdout", "stderr", "channel" };
 
-static struct process *check_process(lua_State *L)
+static struct il_child *check_process(lua_State *L)
 {
 	return luaL_checkudata(L, 1, CLASS);
 }
 
-static struct process *check_own(lua_State *L)
+static struct il_child *check_own(lua_State *L)
 {
-	struct process *p = check_process(L);
-	if (p->inherited)
-		luaL_error(L, "process %d is a child of another process", (int)p->p.pid);
-	return p;
+	struct il_child *c = check_process(L);
+	if (c->inherited)
+		luaL_error(L, "process %d is a child of another process", (int)c->p.pid);
+	return c;
 }
 
 static void ended(struct il_process *p)
 {
-	il_unanchor(il_sched.main, &il_container_of(p, struct process, p)->anchor);
+	il_unanchor(il_sched.main, &il_container_of(p, struct il_child, p)->anchor);
 }
 
 static void inherit(struct il_process *p)
 {
-	struct process *process = il_container_of(p, struct process, p);
-	process->inherited = true;
-	il_channel_abandon(process->channel);
+	struct il_child *c = il_container_of(p, struct il_child, p);
+	c->inherited = true;
+	for (int i = 0; i < IL_CHILD_CHANNELS; i++)
+		if (c->channels[i])
+			il_channel_abandon(c->channels[i]);
+}
+
+struct il_child *il_child_push(lua_State *L)
+{
+	struct il_child *c = lua_newuserdatauv(L, sizeof *c, IL_CHILD_CHANNELS);
+	*c = (struct il_child){ .anchor = LUA_NOREF };
+	il_process_init(&c->p);
+	c->p.on_end = ended;
+	luaL_setmetatable(L, CLASS);
+	return c;
+}
+
+struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which, int options)
+{
+	c->channels[which] = il_channel_push(L, options);
+	lua_setiuservalue(L, -2, which + 1);
+	return c->channels[which];
 }
 
 static int message_handler(lua_State *L)
@@ -87,33 +101,27 @@ static _Noreturn void live(lua_State *L)
 }
 
 /* Stack: function, arguments. */
-static int process(lua_State *L)
+static int fork_function(lua_State *L)
 {
-	luaL_checktype(L, 1, LUA_TFUNCTION);
 	struct il_stream *pair[2];
 	bool child;
 	lua_pushnil(L);
 	int none = lua_gettop(L);
-	struct process *p = lua_newuserdatauv(L, sizeof *p, 1);
-	*p = (struct process){ .anchor = LUA_NOREF };
-	il_process_init(&p->p);
-	p->p.on_end = ended;
-	luaL_setmetatable(L, CLASS);
-	p->channel = il_channel_push(L, none);
-	lua_setiuservalue(L, -2, 1);
+	struct il_child *c = il_child_push(L);
+	struct il_channel *outer = il_child_channel(L, c, IL_CHILD_CHANNEL, none);
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	p->anchor = il_anchor(L, none + 1);
+	c->anchor = il_anchor(L, none + 1);
 	int err = il_stream_pair(pair, &inner->options);
-	if (!err && (err = il_process_fork(&p->p, &child))) {
+	if (!err && (err = il_process_fork(&c->p, &child))) {
 		il_stream_abandon(pair[0]);
 		il_stream_abandon(pair[1]);
 	}
 	if (err) {
-		il_unanchor(L, &p->anchor);
+		il_unanchor(L, &c->anchor);
 		return il_fail(L, err, "cannot start a process");
 	}
-	(child ? inner : p->channel)->stream = pair[child];
+	(child ? inner : outer)->stream = pair[child];
 	if (!child) {
 		il_stream_abandon(pair[1]);
 		lua_settop(L, none + 1);
@@ -123,12 +131,21 @@ static int process(lua_State *L)
 	il_host_after_fork(L);
 	il_hubs_after_fork();
 	il_stream_abandon(pair[0]);
-	p->inherited = true;
+	c->inherited = true;
 	il_process_after_fork(inherit);
 	il_process_unblock();
 	lua_insert(L, 2);
 	lua_settop(L, none); /* function, channel, arguments: nil, process and channel have gone */
 	live(L);
+}
+
+static int process(lua_State *L)
+{
+	if (lua_istable(L, 1))
+		return il_program(L);
+	if (!lua_isfunction(L, 1))
+		luaL_typeerror(L, 1, "function or table");
+	return fork_function(L);
 }
 
 static int wait_push(lua_State *L, struct il_op *op)
@@ -137,7 +154,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 	if (op->err)
 		return il_word(L, "closed");
 	if (p->err)
-		return il_fail(L, p->err, "the end of process %d is not known", (int)p->pid);
+		return il_fail(L, p->err, "process %d has ended, but how is not known (is SIGCHLD ignored?)", (int)p->pid);
 	if (!p->signalled && p->code == 0)
 		lua_pushboolean(L, 1);
 	else
@@ -158,12 +175,12 @@ static int process_wait(lua_State *L)
 
 static int process_signal(lua_State *L)
 {
-	struct process *p = check_own(L);
-	int number = il_check_signal(L, 2), err = il_process_signal(&p->p, number);
+	struct il_child *c = check_own(L);
+	int number = il_check_signal(L, 2), err = il_process_signal(&c->p, number);
 	if (err == ESRCH)
-		return il_fail(L, err, "process %d has ended", (int)p->p.pid);
+		return il_fail(L, err, "process %d has ended", (int)c->p.pid);
 	if (err)
-		return il_fail(L, err, "cannot send SIG%s to process %d", il_signal_name(number), (int)p->p.pid);
+		return il_fail(L, err, "cannot send SIG%s to process %d", il_signal_name(number), (int)c->p.pid);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -171,54 +188,57 @@ static int process_signal(lua_State *L)
 /* close waits for the end; for ever, or for the grace time. Where nothing can wait it blocks the process. */
 static int process_reap(lua_State *L)
 {
-	struct process *p = check_process(L);
+	struct il_child *c = check_process(L);
 	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : GRACE;
-	if (p->inherited || p->p.ended)
+	if (c->inherited || c->p.ended)
 		return 0;
 	if (il_may_wait(L)) {
 		lua_settop(L, 1);
-		return il_await_shielded(L, &wait_type, &p->p, 0, il_time_add(il_now(), grace));
+		return il_await_shielded(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));
 	}
-	il_process_wait_blocking(&p->p, grace);
+	il_process_wait_blocking(&c->p, grace);
 	return 0;
 }
 
 static int process_ended(lua_State *L)
 {
-	struct process *p = check_process(L);
-	lua_pushboolean(L, p->inherited || p->p.ended);
+	struct il_child *c = check_process(L);
+	lua_pushboolean(L, c->inherited || c->p.ended);
 	return 1;
 }
 
 /* Collected with the state, while the process runs on. */
 static int process__gc(lua_State *L)
 {
-	struct process *p = check_process(L);
-	if (!p->inherited)
-		il_process_fini(&p->p);
+	struct il_child *c = check_process(L);
+	if (!c->inherited)
+		il_process_fini(&c->p);
 	return 0;
 }
 
 static int process__index(lua_State *L)
 {
-	struct process *p = check_process(L);
+	struct il_child *c = check_process(L);
 	const char *key = lua_tostring(L, 2);
 	if (key && strcmp(key, "pid") == 0) {
-		lua_pushinteger(L, p->p.pid);
-	} else if (key && strcmp(key, "channel") == 0) {
-		lua_getiuservalue(L, 1, 1);
-	} else {
-		lua_settop(L, 2);
-		lua_rawget(L, lua_upvalueindex(1));
+		lua_pushinteger(L, c->p.pid);
+		return 1;
 	}
+	for (int i = 0; key && i < IL_CHILD_CHANNELS; i++)
+		if (strcmp(key, names[i]) == 0) {
+			lua_getiuservalue(L, 1, i + 1);
+			return 1;
+		}
+	lua_settop(L, 2);
+	lua_rawget(L, lua_upvalueindex(1));
 	return 1;
 }
 
 static int process__tostring(lua_State *L)
 {
-	struct process *p = check_process(L);
-	lua_pushfstring(L, CLASS " (pid %d, %s)", (int)p->p.pid,
-			p->inherited ? "of another process" : p->p.ended ? "ended" : "running");
+	struct il_child *c = check_process(L);
+	lua_pushfstring(L, CLASS " (pid %d, %s)", (int)c->p.pid,
+			c->inherited ? "of another process" : c->p.ended ? "ended" : "running");
 	return 1;
 }
 

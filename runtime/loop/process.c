@@ -56,10 +56,42 @@ void il_process_init(struct il_process *p)
 	il_list_init(&p->siblings);
 }
 
+/* The kernel has reaped it already, which it does while SIGCHLD is ignored. */
+static void reaped_unseen(struct il_process *p)
+{
+	p->ended = true;
+	p->err = ECHILD;
+	if (p->on_end)
+		p->on_end(p);
+}
+
+/* Only its parent reaps it, and has not yet: so the pid is its own. Where the kernel reaps it and gives the pid to another,
+ * the first waitid says that this is no child of ours, before anything is done to it. */
+int il_process_adopt(struct il_process *p, pid_t pid)
+{
+	p->pid = pid;
+	p->parent = il_loop.pid;
+	p->io.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (p->io.fd < 0 && errno == ESRCH) {
+		reaped_unseen(p);
+		return 0;
+	}
+	int err = p->io.fd < 0 ? errno : il_io_watch(&p->io, EPOLLIN);
+	if (err) { /* it cannot be looked after, so it must not be */
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		il_process_fini(p);
+		p->pid = 0;
+		return err;
+	}
+	il_list_add(&processes, &p->siblings);
+	return 0;
+}
+
 int il_process_fork(struct il_process *p, bool *child)
 {
 	sigset_t all, old;
-	int err;
 	sigfillset(&all);
 	fflush(NULL); /* or the child would write it once more */
 	pthread_sigmask(SIG_BLOCK, &all, &old);
@@ -67,21 +99,7 @@ int il_process_fork(struct il_process *p, bool *child)
 	*child = pid == 0;
 	if (pid == 0)
 		return 0;
-	err = pid < 0 ? errno : 0;
-	if (!err) {
-		p->pid = pid;
-		p->parent = il_loop.pid;
-		p->io.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-		err = p->io.fd < 0 ? errno : il_io_watch(&p->io, EPOLLIN);
-		if (err) { /* it cannot be looked after, so it must not be */
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, 0);
-			il_process_fini(p);
-			p->pid = 0;
-		} else {
-			il_list_add(&processes, &p->siblings);
-		}
-	}
+	int err = pid < 0 ? errno : il_process_adopt(p, pid);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }

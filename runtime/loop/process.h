@@ -28,6 +28,9 @@ void il_process_init(struct il_process *p);
 /* Forks. In the parent 0 or errno; *child is false. In the child *child is true and all signals are blocked. */
 int il_process_fork(struct il_process *p, bool *child);
 
+/* Looks after a child that was just made. 0 or errno; then it has been killed and reaped. */
+int il_process_adopt(struct il_process *p, pid_t pid);
+
 /* The child empties its signal mask, when it is ready. */
 void il_process_unblock(void);
 

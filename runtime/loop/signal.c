@@ -223,19 +223,32 @@ int il_signal_send(pid_t pid, int number, bool has_value, int32_t value)
 	return failed ? errno : 0;
 }
 
+/* As nohup and a shell's & do: the ones that a terminal sends may be ignored for a program and all that it starts. */
+static bool ignored_outside(int number)
+{
+	struct sigaction now;
+	struct disposition *d = &dispositions[number];
+	if (number != SIGHUP && number != SIGINT && number != SIGQUIT)
+		return false;
+	if (d->changed)
+		return d->before.sa_handler == SIG_IGN;
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+void il_signal_defaults(sigset_t *set)
+{
+	memset(set, 0xff, sizeof *set); /* sigfillset leaves the two of the C library out, which posix_spawn then ignores */
+	for (int i = 1; i < SIGNALS; i++)
+		if (ignored_outside(i))
+			sigdelset(set, i);
+}
+
 void il_signal_after_fork(void)
 {
 	for (int i = 1; i < SIGNALS; i++) {
-		struct sigaction now, fresh = { .sa_handler = SIG_DFL };
-		struct disposition *d = &dispositions[i];
-		bool terminal = i == SIGHUP || i == SIGINT || i == SIGQUIT;
-		if (sigaction(i, NULL, &now) == 0) {
-			void (*outside)(int) = d->changed ? d->before.sa_handler : now.sa_handler;
-			if (terminal && outside == SIG_IGN)
-				fresh.sa_handler = SIG_IGN;
-			sigaction(i, &fresh, NULL);
-		}
-		*d = (struct disposition){ 0 };
+		struct sigaction fresh = { .sa_handler = ignored_outside(i) ? SIG_IGN : SIG_DFL };
+		sigaction(i, &fresh, NULL);
+		dispositions[i] = (struct disposition){ 0 };
 	}
 	ring_in = ring_out = 0;
 	ring_full = 0;
