@@ -62,6 +62,9 @@ local benches = {
   {"semaphore", "ns", {"ipclua", lua(host, "semaphore")}, {"C", "build/bench/sysv sem", 1.5},
     {"C without undo", "build/bench/sysv sem_noundo"}},
   {"mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex")}, {"C", "build/bench/sysv sem"}},
+  {"program", "ns", {"ipclua", lua(host, "spawn")}, {"C", "build/bench/spawn", 1.3},
+    {"luv", lua(stock, "spawn_luv"), 1}, {"python", "/usr/bin/python3 " .. here .. "spawn.py", 1},
+    {"ipclua 100 MB", lua(host, "spawn", "1 100")}, {"ipclua 20 tasks", lua(host, "spawn", "20")}},
 }
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
@@ -101,6 +104,7 @@ end
 
 os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sysv.c")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
+os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
 
 local broken, missed = 0, 0
 for _, bench in ipairs(benches) do
