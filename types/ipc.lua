@@ -347,13 +347,32 @@ function StreamChannel:close() end
 
 -- Processes (doc/process.md) ----------------------------------------------------------------------
 
+---What a descriptor of a program is: absent, as ours.
+---@alias ipc.Stdio "pipe"|"null"|integer|file*|ipc.StreamChannel|false
+
+---A program and its arguments, in a list.
+---@class ipc.ProcessOptions
+---@field [integer] string|number
+---@field stdin? ipc.Stdio
+---@field stdout? ipc.Stdio
+---@field stderr? ipc.Stdio|"stdout"
+---@field env? table<string, string|number>|false its whole environment; absent, ours
+---@field cwd? string|false where it starts; absent, where we are
+---@field codec? "raw"|"json"|ipc.Codec of the pipes' channels, "raw" by default
+---@field framing? "line"|"length" of the pipes' channels, "line" by default
+---@field max_message? integer of the pipes' channels, bytes
+
 ---A child process.
 ---@class ipc.Process
 ---@field pid integer
----@field channel ipc.StreamChannel this end of the channel to the child
+---@field channel? ipc.StreamChannel this end of the channel to a forked child
+---@field stdin? ipc.StreamChannel to a program; closing it is the end of its input
+---@field stdout? ipc.StreamChannel from a program
+---@field stderr? ipc.StreamChannel from a program
 local Process = {}
 
----Forks; the child runs fn(channel, ...). Does not wait.
+---Forks, and the child runs fn(channel, ...); or starts the program of a list. Does not wait.
+---@overload fun(program: ipc.ProcessOptions): ipc.Process|nil, string?, integer?
 ---@param fn fun(channel: ipc.StreamChannel, ...)
 ---@param ... any
 ---@return ipc.Process|nil
@@ -364,8 +383,8 @@ function ipc.process(fn, ...) end
 ---Waits until the child has ended, for ever by default.
 ---@param timeout? number
 ---@return true|nil ok true for exit code 0
----@return "exit"|"signal"|"timeout" how
----@return integer? code the exit code, or the signal's number
+---@return "exit"|"signal"|"timeout"|string how
+---@return integer? code the exit code, or the signal's number; ECHILD: the kernel did not say
 function Process:wait(timeout) end
 
 ---Sends the child a signal; never another process that got its pid. Does not wait.
@@ -375,7 +394,7 @@ function Process:wait(timeout) end
 ---@return integer? errno
 function Process:signal(name) end
 
----Closes the channel; TERM, then KILL after 5 seconds.
+---Closes the channel or the pipes; TERM, then KILL after 5 seconds. Waits for the end.
 function Process:close() end
 
 -- Keys (doc/key.md) -------------------------------------------------------------------------------

@@ -118,6 +118,11 @@ describe("the example", function()
     stream_channel = "^bread: 6%.40\nmilk: 11%.00\nnil\ttimeout\nclosed for today\n$",
     process = "^primes below 60000:\t6057\ntrue\texit\t0\nnil\texit\t3\nnil\ttimeout\n"
       .. "nil\tsignal\t9\n$",
+    program = "^apple\nfig\npear\ntrue\texit\t0\n2\t4\n3\t9\n4\t16\n20000\tLINE 20000\n1\t2\t3\n"
+      .. "green in /\noh\nnil\tcannot start 'no%-such%-program': No such file or directory\t2\n"
+      .. "quick\tnil\texit\t3\n$",
+    tail = "^1\tone\n2\tone\n1\ttwo\n2\ttwo\n1\tthree\n2\tthree\n"
+      .. "1\tfour, in a new file\n2\tfour, in a new file\n$",
     generator = "^1\tone\n2\tby\n3\tone\n$",
     key = "^project\t0\nwaiting:\t1\t0\nwash up: done\t1\nsame file, same key:\ttrue\n"
       .. "another file, same key:\tfalse\n$",
