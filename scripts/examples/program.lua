@@ -44,7 +44,8 @@ end
 
 -- Its environment and its directory; what it says to standard error, with the rest.
 do
-  local shell <close> = assert(ipc.process{"sh", "-c", "echo $COLOUR in $PWD; no-such-command 2>/dev/null || echo oh >&2",
+  local script = "echo $COLOUR in $PWD; no-such-command 2>/dev/null || echo oh >&2"
+  local shell <close> = assert(ipc.process{"sh", "-c", script,
     env = {COLOUR = "green", PATH = os.getenv("PATH")}, cwd = "/", stdout = "pipe", stderr = "stdout"})
   for line in shell.stdout:messages() do print(line) end
 end

@@ -155,7 +155,8 @@ describe("a program that cannot be started", function()
       {{""}, "cannot start '': No such file or directory", ENOENT},
       {{folder .. "/plain"}, "cannot start '" .. folder .. "/plain': Permission denied", EACCES},
       {{folder .. "/text"}, "cannot start '" .. folder .. "/text': Exec format error", ENOEXEC},
-      {{"true", cwd = folder .. "/no"}, "cannot start 'true' in '" .. folder .. "/no': No such file or directory", ENOENT},
+      {{"true", cwd = folder .. "/no"},
+        "cannot start 'true' in '" .. folder .. "/no': No such file or directory", ENOENT},
       {{"true", cwd = folder .. "/plain"}, "cannot start 'true' in '" .. folder .. "/plain': Not a directory", ENOTDIR},
       {{"true", long}, "cannot start 'true': Argument list too long", E2BIG},
       {{"true", stdin = 1000}, "cannot start 'true': its stdin: Bad file descriptor", 9},
@@ -279,9 +280,12 @@ describe("the signals of a program", function()
 
   it("are at their defaults and not blocked, whatever ours are", function()
     local ignored, trap <close> = ipc.signal("INT"), ipc.signal_trap("TERM", "USR1", "RTMIN+3")
-    local timer <close> = ipc.timer(3600, function() end)
+    local timer = ipc.timer(3600, function() end)
     ignored:ignore()
-    finally(function() ignored:default() end)
+    finally(function()
+      ignored:default()
+      timer:close()
+    end)
     local got = state((lines_of{"grep", "Sig", "/proc/self/status"}))
     assert.equal(NOTHING, got.Blk)
     assert.equal(NOTHING, got.Ign)
@@ -320,7 +324,8 @@ describe("the signals of a program", function()
       local signal = ipc.signal("CHLD")
       signal:ignore()
       local function check(child, ok, why, code)
-        assert(ok == nil and code == 10 and why:find("process " .. child.pid .. " has ended, but how is not known", 1, true), why)
+        local expected = "process " .. child.pid .. " has ended, but how is not known"
+        assert(ok == nil and code == 10 and why:find(expected, 1, true), why)
         assert(select(3, child:signal("TERM")) == 3)
         child:close()
       end

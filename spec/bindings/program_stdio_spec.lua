@@ -83,12 +83,12 @@ describe("a pipe of a program", function()
     local child <close> = assert(ipc.process{"sleep", 100, stdin = "pipe"})
     local line, sent = ("x"):rep(999), 0
     repeat
-      local ok, why = child.stdin:send(line, 0)
+      local ok = child.stdin:send(line, 0)
       sent = sent + 1
     until not ok or sent == 10000
     assert.is_true(sent < 10000)
     local sender = ipc.task(function()
-      repeat local ok, why = child.stdin:send(line) until not ok
+      repeat local ok = child.stdin:send(line) until not ok
       return select(2, child.stdin:send(line))
     end)
     ipc.yield()
@@ -208,6 +208,8 @@ describe("the descriptors of a program", function()
     local child <close> = assert(ipc.process{"ls", "/proc/self/fd", stdin = "pipe", stdout = "pipe", stderr = "pipe"})
     assert.same({"0", "1", "2", "3"}, all(child.stdout)) -- 3 is the folder that ls reads
     for _, file in ipairs(files) do file:close() end
+    other.stdin:close()
+    assert.is_true(other:wait(10))
   end)
 
   it("may be nothing", function()
@@ -275,6 +277,8 @@ describe("the descriptors of a program", function()
     local child <close> = assert(ipc.process{"cat", stdin = b, stdout = b})
     a:send("three")
     assert.equal("three", a:receive(10))
+    child:signal("TERM")
+    assert.same({nil, "signal", 15}, {child:wait(10)})
   end)
 
   it("may be ours crosswise", function()

@@ -33,7 +33,7 @@ describe("the example tail", function()
 
   -- Connected, and counted in. There is no event for the server being ready to be connected to.
   local function subscribe()
-    local deadline, channel = ipc.now() + PATIENCE, nil
+    local deadline, channel = ipc.now() + PATIENCE
     repeat
       channel = ipc.connect(path, {codec = "raw"})
       if not channel then ipc.sleep(0.005) end
