@@ -321,4 +321,15 @@ describe("the descriptors of a program", function()
     ]]):format(folder), "<&- >&- 2>&-"))
     assert.equal("out 1 err 1 0 1 2 3 exit out 2 err 2 0 1 2 3 exit 0", text_of(folder .. "/report"))
   end)
+
+  it("are not taken for each other where one of ours is free again", function()
+    assert.is_true(run(([[
+      local ipc = require "ipc"
+      local file = assert(io.open("%s", "r"))
+      io.stdin:close() -- /dev/null is opened as 0 now, which is to become the file
+      local child = assert(ipc.process{"sh", "-c", "cat >&2; readlink /proc/$$/fd/1 >&2", stdin = file, stdout = "null"})
+      assert(child:wait())
+    ]]):format(write(folder .. "/in", "the file\n")), ("2>%s/2"):format(folder)))
+    assert.equal("the file\n/dev/null\n", text_of(folder .. "/2"))
+  end)
 end)
