@@ -327,7 +327,8 @@ describe("the descriptors of a program", function()
       local ipc = require "ipc"
       local file = assert(io.open("%s", "r"))
       io.stdin:close() -- /dev/null is opened as 0 now, which is to become the file
-      local child = assert(ipc.process{"sh", "-c", "cat >&2; readlink /proc/$$/fd/1 >&2", stdin = file, stdout = "null"})
+      local script = "cat >&2; l=$(readlink /proc/$$/fd/1); echo $l >&2"
+      local child = assert(ipc.process{"sh", "-c", script, stdin = file, stdout = "null"})
       assert(child:wait())
     ]]):format(write(folder .. "/in", "the file\n")), ("2>%s/2"):format(folder)))
     assert.equal("the file\n/dev/null\n", text_of(folder .. "/2"))
