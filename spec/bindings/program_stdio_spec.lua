@@ -325,12 +325,12 @@ describe("the descriptors of a program", function()
   it("are not taken for each other where one of ours is free again", function()
     assert.is_true(run(([[
       local ipc = require "ipc"
-      local file = assert(io.open("%s", "r"))
-      io.stdin:close() -- /dev/null is opened as 0 now, which is to become the file
+      local first, file = assert(io.open("/dev/null")), assert(io.open("%s"))
+      first:close() -- so 0 is free: /dev/null is opened as 0, which is to become the file
       local script = "cat >&2; l=$(readlink /proc/$$/fd/1); echo $l >&2"
       local child = assert(ipc.process{"sh", "-c", script, stdin = file, stdout = "null"})
       assert(child:wait())
-    ]]):format(write(folder .. "/in", "the file\n")), ("2>%s/2"):format(folder)))
+    ]]):format(write(folder .. "/in", "the file\n")), ("<&- 2>%s/2"):format(folder)))
     assert.equal("the file\n/dev/null\n", text_of(folder .. "/2"))
   end)
 end)
