@@ -23,7 +23,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { BATCH = 64, FIRST_WATCHED = 16 };
+enum { BATCH = 64, FIRST_WATCHED = 16, FEW = 16 };
 
 /* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long to
  * block where nobody can watch. */
@@ -253,10 +253,21 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 	return n;
 }
 
+/* Is a descriptor waited for? With many of them, that is likely enough. */
+static bool any_wanted(void)
+{
+	if (watching > FEW)
+		return true;
+	for (uint32_t i = 0; i < table_size; i++)
+		if (table[i].io && (!table[i].io->wanted || table[i].io->wanted(table[i].io)))
+			return true;
+	return false;
+}
+
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if (!watching && timer_fd < 0) {
+	if (timer_fd < 0 && !any_wanted()) {
 		atomic_store(&asleep, true);
 		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
 		atomic_store(&asleep, false);

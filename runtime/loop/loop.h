@@ -28,6 +28,8 @@ struct il_io {
 	uint32_t slot;    /* place in the table of watched descriptors + 1; 0: not watched */
 	uint32_t events;  /* EPOLLIN, EPOLLOUT: what is watched for */
 	void (*ready)(struct il_io *io, uint32_t events);
+	/* Does anybody wait for it now? If not, the loop may sleep without it for a while. NULL: always. */
+	bool (*wanted)(struct il_io *io);
 };
 
 /* To be called once before anything else of the loop. */

@@ -49,9 +49,15 @@ static void ready(struct il_io *io, uint32_t events)
 	reap(il_container_of(io, struct il_process, io));
 }
 
+/* If nobody waits for its end, it is reaped when the loop looks next. */
+static bool wanted(struct il_io *io)
+{
+	return !il_list_empty(&il_container_of(io, struct il_process, io)->waiters);
+}
+
 void il_process_init(struct il_process *p)
 {
-	*p = (struct il_process){ .io = { .fd = -1, .ready = ready } };
+	*p = (struct il_process){ .io = { .fd = -1, .ready = ready, .wanted = wanted } };
 	il_list_init(&p->waiters);
 	il_list_init(&p->siblings);
 }

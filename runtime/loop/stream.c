@@ -15,6 +15,13 @@
 
 static void ready(struct il_io *io, uint32_t events);
 
+/* Does somebody wait, or look after it, or is there something to be sent? */
+static bool wanted(struct il_io *io)
+{
+	struct il_stream *s = il_container_of(io, struct il_stream, io);
+	return s->called || s->out.bytes || !il_list_empty(&s->receivers) || !il_list_empty(&s->senders);
+}
+
 static struct il_stream *stream_new(const struct il_stream_options *o)
 {
 	struct il_stream *s = calloc(1, sizeof *s);
@@ -22,6 +29,7 @@ static struct il_stream *stream_new(const struct il_stream_options *o)
 		return NULL;
 	s->io.fd = s->wire.fd = -1;
 	s->io.ready = ready;
+	s->io.wanted = wanted;
 	s->in.max_message = o->max_message;
 	s->in.lines = o->lines;
 	il_outbox_init(&s->out);

@@ -1,14 +1,17 @@
 -- SPDX-License-Identifier: MIT
--- A System V queue: `one` process, a `pair` of processes one way, or `roundtrip`; codec raw, json or lua. raw carries
--- 64 bytes, the others a small table. Prints ns per message.
+-- A queue: `one` process, two `tasks`, a `pair` of processes one way, or `roundtrip`; on sysv, shm or memory (no key);
+-- codec raw, json or lua. raw carries 64 bytes or as many as said, the others a small table. Prints ns per message.
+--   queue.lua HOW ENGINE [CODEC [SIZE]]
 local ipc = require "ipc"
-local how, codec = arg[1], arg[2] or "raw"
-local n = how == "roundtrip" and 50000 or 200000
-local message = codec == "raw" and ("x"):rep(64) or {id = 17, name = "bench", values = {1, 2.5, "three"}}
+local how, engine, codec, size = arg[1], arg[2] or "sysv", arg[3] or "raw", tonumber(arg[4]) or 64
+local n = how == "roundtrip" and 50000 or size > 4096 and 20000 or 200000
+local message = codec == "raw" and ("x"):rep(size) or {id = 17, name = "bench", values = {1, 2.5, "three"}}
 
 local file = os.tmpname()
-local key = ipc.file_key(file)
-local there, back = ipc.queue(key, {codec = codec}), ipc.queue(key:clone(), {codec = codec})
+local name = "bench" .. file:gsub("/", ".")
+local keys = {sysv = ipc.file_key(file), shm = ipc.shm_key(name)}
+local key, other = keys[engine], engine == "sysv" and keys.sysv:clone() or engine == "shm" and ipc.shm_key(name .. ".back")
+local there, back = ipc.queue(key, {codec = codec}), ipc.queue(other or nil, {codec = codec})
 local now = ipc.now
 local start
 
@@ -18,6 +21,13 @@ if how == "one" then
     there:send(1, message)
     there:receive(1)
   end
+elseif how == "tasks" then
+  start = now()
+  local reader = ipc.task(function()
+    for _ = 1, n do there:receive(1) end
+  end)
+  for _ = 1, n do there:send(1, message) end
+  reader:join()
 else
   local child = ipc.process(function(channel)
     channel:send("ready")

@@ -47,17 +47,18 @@ local benches = {
     {"C", pinned("build/bench/socketpair roundtrip")}, {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
     {"luv", pinned(lua(stock, "socketpair_luv", "roundtrip"))},
     {"cqueues", pinned(lua(stock, "socketpair_cqueues", "roundtrip"))}},
-  {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one raw")}, {"C", "build/bench/sysv queue one", 1.5},
+  {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one sysv raw")}, {"C", "build/bench/sysv queue one", 1.5},
     {"php", "php " .. here .. "queue.php raw", 1}, {"python", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py raw", 1}},
-  {"queue json", "ns", {"ipclua json", lua(host, "queue", "one json")},
+  {"queue json", "ns", {"ipclua json", lua(host, "queue", "one sysv json")},
     {"cjson + C", sum(lua(stock, "cjson"), "build/bench/sysv queue one"), 1.15},
     {"php json", "php " .. here .. "queue.php json"}, {"php serialized", "php " .. here .. "queue.php serialized"},
     {"python json", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py json", 1}},
-  {"queue lua", "ns", {"ipclua lua", lua(host, "queue", "one lua")}, {"php serialized", "php " .. here .. "queue.php serialized", 1}},
-  {"queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair raw")}, {"C", "build/bench/sysv queue pair", 1.5}},
-  {"queue roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip raw")},
+  {"queue lua", "ns", {"ipclua lua", lua(host, "queue", "one sysv lua")},
+    {"php serialized", "php " .. here .. "queue.php serialized", 1}},
+  {"queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair sysv raw")}, {"C", "build/bench/sysv queue pair", 1.5}},
+  {"queue roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip sysv raw")},
     {"C", "build/bench/sysv queue roundtrip"}},
-  {"pinned queue roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip raw"))},
+  {"pinned queue roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip sysv raw"))},
     {"C", pinned("build/bench/sysv queue roundtrip")}},
   {"semaphore", "ns", {"ipclua", lua(host, "semaphore")}, {"C", "build/bench/sysv sem", 1.5},
     {"C without undo", "build/bench/sysv sem_noundo"}},
@@ -66,6 +67,22 @@ local benches = {
     {"luv", lua(stock, "spawn_luv"), 1}, {"python", "/usr/bin/python3 " .. here .. "spawn.py", 1},
     {"ipclua 100 MB", lua(host, "spawn", "1 100")}, {"ipclua 20 tasks", lua(host, "spawn", "20")}},
 }
+for _, line in ipairs{
+  {"shm queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair shm")}, {"C System V", "build/bench/sysv queue pair", 0.25},
+    {"C ring", "build/bench/shm ring", 2}},
+  {"shm queue 64 KiB", "ns", {"ipclua raw", lua(host, "queue", "pair shm raw 65536")},
+    {"C ring", "build/bench/shm ring 65536"}, {"memcpy", "build/bench/shm memcpy 65536", 2},
+    {"cold memcpy", "build/bench/shm cold 65536", 2}},
+  {"shm roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip shm")}, {"C pipe", "build/bench/shm pipe", 0.25}},
+  {"pinned shm roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip shm"))},
+    {"C pipe", pinned("build/bench/shm pipe"), 1.2}},
+  {"queue without key", "ns", {"ipclua raw", lua(host, "queue", "tasks memory")}, {"600 ns", "echo 600", 1}},
+  {"shm mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex shm")}, {"200 ns", "echo 200", 1},
+    {"C robust mutex", "build/bench/shm mutex"}},
+  {"shm semaphore", "ns", {"ipclua", lua(host, "semaphore", "semaphore shm")}, {"C System V", "build/bench/sysv sem", 1}},
+} do
+  benches[#benches + 1] = line
+end
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end
@@ -103,6 +120,7 @@ local function wanted(name)
 end
 
 os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sysv.c")
+os.execute("cc -O2 -o build/bench/shm " .. here .. "shm.c")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What C does in shared memory, for queue.lua and mutex.lua.
+ *   shm ring SIZE     messages through a ring of 1 MiB under a robust mutex with two conditions, to a forked child: ns each
+ *   shm memcpy SIZE   copying so much, from cache to cache: ns
+ *   shm cold SIZE     copying so much, from memory to memory: ns
+ *   shm pipe          there and back through two pipes: ns per round
+ *   shm mutex         locking and unlocking a robust mutex: ns
+ *   shm add           an atomic addition: ns
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { AREA = 1 << 20 };
+
+struct ring {
+	pthread_mutex_t mutex;
+	pthread_cond_t filled, emptied;
+	size_t head, tail; /* counted on and on */
+	atomic_long total;
+	char area[AREA];
+};
+
+static struct ring *ring;
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static void make_ring(void)
+{
+	pthread_mutexattr_t m;
+	pthread_condattr_t c;
+	ring = mmap(NULL, sizeof *ring, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (ring == MAP_FAILED)
+		exit(1);
+	pthread_mutexattr_init(&m);
+	pthread_mutexattr_setpshared(&m, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&m, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&ring->mutex, &m);
+	pthread_condattr_init(&c);
+	pthread_condattr_setpshared(&c, PTHREAD_PROCESS_SHARED);
+	pthread_cond_init(&ring->filled, &c);
+	pthread_cond_init(&ring->emptied, &c);
+}
+
+static void lock(void)
+{
+	if (pthread_mutex_lock(&ring->mutex) == EOWNERDEAD)
+		pthread_mutex_consistent(&ring->mutex);
+}
+
+static void copy_in(const void *from, size_t size)
+{
+	size_t at = ring->tail % AREA, part = AREA - at < size ? AREA - at : size;
+	memcpy(ring->area + at, from, part);
+	memcpy(ring->area, (const char *)from + part, size - part);
+	ring->tail += size;
+}
+
+static void copy_out(void *to, size_t size)
+{
+	size_t at = ring->head % AREA, part = AREA - at < size ? AREA - at : size;
+	memcpy(to, ring->area + at, part);
+	memcpy((char *)to + part, ring->area, size - part);
+	ring->head += size;
+}
+
+static void send_message(const void *data, uint32_t size)
+{
+	lock();
+	while (AREA - (ring->tail - ring->head) < size + sizeof size)
+		pthread_cond_wait(&ring->emptied, &ring->mutex);
+	copy_in(&size, sizeof size);
+	copy_in(data, size);
+	pthread_cond_signal(&ring->filled);
+	pthread_mutex_unlock(&ring->mutex);
+}
+
+static void receive_message(void *data)
+{
+	uint32_t size;
+	lock();
+	while (ring->tail == ring->head)
+		pthread_cond_wait(&ring->filled, &ring->mutex);
+	copy_out(&size, sizeof size);
+	copy_out(data, size);
+	pthread_cond_signal(&ring->emptied);
+	pthread_mutex_unlock(&ring->mutex);
+}
+
+static double through_ring(uint32_t size)
+{
+	char *text = calloc(1, size);
+	int n = size > 4096 ? 20000 : 1000000;
+	make_ring();
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int i = 0; i < n; i++)
+			receive_message(text);
+		_exit(0);
+	}
+	double start = now();
+	for (int i = 0; i < n; i++)
+		send_message(text, size);
+	waitpid(child, NULL, 0);
+	double took = now() - start;
+	free(text);
+	return took / n;
+}
+
+static double copying(size_t size)
+{
+	char *a = calloc(1, size), *b = calloc(1, size);
+	int n = (int)(2000000000 / size);
+	double start = now();
+	for (int i = 0; i < n; i++) {
+		memcpy(i & 1 ? a : b, i & 1 ? b : a, size);
+		__asm__ volatile("" : : "r"(a), "r"(b) : "memory");
+	}
+	double took = now() - start;
+	free(a);
+	free(b);
+	return took / n;
+}
+
+static double copying_cold(size_t size)
+{
+	size_t all = (size_t)256 << 20, n = all / size;
+	char *a = malloc(all), *b = malloc(all);
+	memset(a, 1, all);
+	memset(b, 1, all);
+	double start = now();
+	for (size_t i = 0; i < n; i++)
+		memcpy(b + i * size, a + i * size, size);
+	double took = now() - start;
+	free(a);
+	free(b);
+	return took / (double)n;
+}
+
+static double pipes(void)
+{
+	int there[2], back[2], n = 50000;
+	char text[4] = "";
+	if (pipe(there) || pipe(back))
+		exit(1);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (read(there[0], text, sizeof text) == sizeof text && write(back[1], text, sizeof text) > 0)
+			;
+		_exit(0);
+	}
+	double start = now();
+	for (int i = 0; i < n; i++)
+		if (write(there[1], text, sizeof text) < 0 || read(back[0], text, sizeof text) != sizeof text)
+			exit(1);
+	double took = now() - start;
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	return took / n;
+}
+
+static double mutex(void)
+{
+	int n = 10000000;
+	make_ring();
+	double start = now();
+	for (int i = 0; i < n; i++) {
+		lock();
+		pthread_mutex_unlock(&ring->mutex);
+	}
+	return (now() - start) / n;
+}
+
+static double add(void)
+{
+	int n = 10000000;
+	make_ring();
+	double start = now();
+	for (int i = 0; i < n; i++)
+		atomic_fetch_add(&ring->total, 1);
+	return (now() - start) / n;
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	uint32_t size = argc > 2 ? (uint32_t)atoi(argv[2]) : 64;
+	if (!strcmp(what, "ring"))
+		printf("%.1f\n", through_ring(size));
+	else if (!strcmp(what, "memcpy"))
+		printf("%.1f\n", copying(size));
+	else if (!strcmp(what, "cold"))
+		printf("%.1f\n", copying_cold(size));
+	else if (!strcmp(what, "pipe"))
+		printf("%.1f\n", pipes());
+	else if (!strcmp(what, "mutex"))
+		printf("%.1f\n", mutex());
+	else if (!strcmp(what, "add"))
+		printf("%.1f\n", add());
+	else
+		return 2;
+	return 0;
+}
