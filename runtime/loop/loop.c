@@ -23,7 +23,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { BATCH = 64, FIRST_WATCHED = 16, FEW = 16 };
+enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FIRST_WATCHED = 16, FEW = 16 };
 
 /* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long to
  * block where nobody can watch. */
@@ -42,6 +42,7 @@ struct il_loop il_loop = { .lingering = IL_LIST_INIT(il_loop.lingering) };
 static struct watched *table;
 static uint32_t table_size, table_free;
 static int64_t usual_wait = LONG_WAIT;
+static int waits_to_spin, penalty; /* after looking in vain: how many waits to let pass, now and the next time */
 static int epoll_fd = -1, timer_fd = -1;
 static atomic_int wake_fd = -1; /* read by signal handlers and by the pool's threads */
 static _Atomic uint32_t wakes;   /* calls of il_loop_wake */
@@ -222,20 +223,23 @@ static int look(struct epoll_event *events)
 	return epoll_wait(epoll_fd, events, BATCH, 0);
 }
 
-/* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. A vain
- * look makes it think otherwise at once, so an idle process, or a busy machine, pays nothing. */
+/* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
+ * a vain spell it lets ever more waits pass before the next one, so an idle process, or a busy machine, pays next to nothing. */
 static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *woke)
 {
 	int64_t end = start + SPIN, now = start;
 	int n = 0;
-	if (usual_wait > WORTH_SPINNING || !several_cpus())
+	if (usual_wait > WORTH_SPINNING || !several_cpus() || waits_to_spin-- > 0)
 		return 0;
+	waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
 		*woke = il_pollers_look(true);
 		n = look(events);
 	}
 	if (n == 0 && !*woke)
-		usual_wait = LONG_WAIT;
+		waits_to_spin = penalty = penalty < MOST_PENALTY ? 2 * penalty + FIRST_PENALTY : penalty;
+	else
+		penalty /= 2;
 	return n;
 }
 
@@ -271,8 +275,8 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 		atomic_store(&asleep, true);
 		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
 		atomic_store(&asleep, false);
-		if (slept)
-			return look(events);
+		if (slept) /* nobody waits for descriptors, so they need no look, unless somebody has called */
+			return atomic_load(&wakes) == wakes_seen ? 0 : look(events);
 	}
 	if (!il_words_hand_out() && until > now + NAP)
 		until = now + NAP;

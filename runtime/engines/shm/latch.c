@@ -9,11 +9,12 @@
 #include "engines/shm/latch.h"
 #include "base/clock.h"
 #include "loop/loop.h"
+#include "loop/word.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -116,11 +117,20 @@ int il_latch(uint32_t *word)
 	return err;
 }
 
-void il_unlatch(uint32_t *word)
+void il_latch_gather(uint32_t *word, uint32_t *from)
+{
+	il_point();
+	atomic_fetch_or((_Atomic uint32_t *)word, FUTEX_WAITERS);
+	il_point();
+	syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (void *)(uintptr_t)INT_MAX, word, 0);
+}
+
+void il_unlatch(uint32_t *word, bool wake)
 {
 	il_point();
 	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
-	if (was & FUTEX_WAITERS)
-		syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+	il_point();
+	if (wake || was & FUTEX_WAITERS)
+		il_word_wake(word);
 	announce(NULL);
 }

@@ -9,13 +9,20 @@
 #define IL_SHM_LATCH_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* 0: it is ours. EOWNERDEAD: it is, and who had it died with his work half done. EUCLEAN: its word is damaged. ETIMEDOUT:
  * its owner stands still (SIGSTOP). */
 int il_latch(uint32_t *word);
 
-void il_unlatch(uint32_t *word);
+/* Who sleeps on another word sleeps on the latch's from now on, and is woken when it is free; or one of them when its owner
+ * dies. With the latch. */
+void il_latch_gather(uint32_t *word, uint32_t *from);
+
+/* Frees it; wakes those who sleep on it if there may be any, or in any case. If the owner dies between the two, the kernel
+ * wakes one of them. */
+void il_unlatch(uint32_t *word, bool wake);
 
 /* Every store into shared memory that others rely on. Compiled with IL_POINTS, a process can be made to die at any. */
 #ifdef IL_POINTS

@@ -10,7 +10,6 @@
 #include "engines/shm/shm.h"
 #include "loop/life.h"
 #include "loop/loop.h"
-#include "loop/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -263,27 +262,38 @@ int il_segment_enter(struct il_segment *s)
 	int err = il_latch(&s->head->latch);
 	if (err && err != EOWNERDEAD)
 		return err;
+	s->repaired = err;
 	if (err)
 		err = s->type->recover ? s->type->recover(s) : 0;
 	if (!err && il_get(&s->head->removed))
 		err = EIDRM;
 	if (err)
-		il_unlatch(&s->head->latch);
+		il_segment_leave(s);
 	return err;
 }
 
+/* Another process may have died before it told everybody: then it is done here. */
 void il_segment_leave(struct il_segment *s)
 {
-	il_unlatch(&s->head->latch);
+	uint32_t changes = il_get(&s->head->changes);
+	bool untold = s->repaired || il_get(&s->head->told) != changes;
+	il_unlatch(&s->head->latch, untold);
+	if (untold)
+		il_put(&s->head->told, changes);
 }
 
 void il_segment_change(struct il_segment *s, uint32_t whose)
 {
-	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
-	if (!(il_get(&s->head->parked) & whose))
-		return;
-	il_word_wake(&s->head->changes);
-	il_put(&s->head->parked, 0);
+	struct il_head *head = s->head;
+	uint32_t changes = il_get(&head->changes) + 1;
+	bool all_told = il_get(&head->told) == changes - 1;
+	il_put(&head->changes, changes);
+	if (il_get(&head->parked) & whose) {
+		il_latch_gather(&head->latch, &head->changes);
+		il_put(&head->parked, 0);
+	} else if (all_told) {
+		il_put(&head->told, changes);
+	}
 }
 
 int il_segment_remove(struct il_segment *s)

@@ -27,6 +27,8 @@ struct il_head {
 	uint32_t removed;
 	uint32_t changes;  /* futex: goes up before anything changes that others may wait for */
 	uint32_t parked;   /* who sleeps on it: bits, as the noun has it */
+	uint32_t told;     /* the count of changes up to which all who slept have been woken */
+	uint32_t unused;
 	char noun[16];
 	char name[IL_NAME_MAX + 8];
 };
@@ -56,6 +58,7 @@ struct il_segment {
 	size_t size;          /* as mapped: the one to believe */
 	uint64_t device, inode;
 	int refs;
+	bool repaired;        /* with the latch: its last owner died */
 	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
 };
 
@@ -70,8 +73,9 @@ void il_segment_drop(struct il_segment *s);
 int il_segment_enter(struct il_segment *s);
 void il_segment_leave(struct il_segment *s);
 
-/* With the latch, before a change is made that others may wait for: they are woken, and have to get the latch to look. So a
- * process that dies anywhere has either changed nothing or woken them. `whose`: bits of head->parked. */
+/* With the latch, before a change is made that others may wait for: when the latch is left, they are woken. They already
+ * sleep on the latch then: if this process dies before, the kernel wakes one, who wakes the others. So a process that dies
+ * anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 
 /* Tells those who wait, and frees the name. EIDRM: somebody else did. */
