@@ -162,6 +162,20 @@ for _, engine in ipairs(engines) do
         assert.same({engine.keyless and 0 or count, 0}, {drain(other, 1), #other})
       end)
 
+      it("still gives what had come, or leaves it there", function()
+        local q, other <close> = open(), open()
+        local t = waiting(function() return q:receive(1, PATIENCE) end)
+        local u = waiting(function() return ipc.select({{q, "receive", 2}}, PATIENCE) end)
+        for i = 1, 2 do q:send(i, "in time") end
+        q:close() -- neither has run meanwhile
+        local _, message, closed = t:join(PATIENCE)
+        local _, which, selected, also_closed = u:join(PATIENCE)
+        assert.same({1, true, true}, {which, message == "in time" or closed == "closed",
+          selected == "in time" or also_closed == "closed"})
+        local got = (message and 1 or 0) + (selected and 1 or 0)
+        if not engine.keyless then assert.equal(2, got + #other) end
+      end)
+
       it("ends the loop over its messages", function()
         local q = open()
         local t = waiting(function()
