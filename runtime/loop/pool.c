@@ -209,7 +209,7 @@ void il_pool_unlock(void)
 /* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
 void il_pool_forked(void)
 {
-	pthread_mutex_init(&mutex, NULL);
+	pthread_mutex_unlock(&mutex);
 	il_list_init(&parked);
 	while (!il_list_empty(&working)) {
 		struct il_list *first = working.next;
