@@ -30,7 +30,7 @@ void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const lua
 void *il_self(lua_State *L, const char *name)
 {
 	if (lua_getmetatable(L, 1)) {
-		bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
+		bool same = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(1));
 		lua_pop(L, 1);
 		if (same)
 			return lua_touserdata(L, 1);

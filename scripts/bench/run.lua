@@ -83,6 +83,12 @@ for _, line in ipairs{
 } do
   benches[#benches + 1] = line
 end
+-- each codec by itself; for the ratio, several tables
+for _, table in ipairs{"small", "numbers", "words", "records"} do
+  local function codec(name) return ("build/bench/codec %scodec.lua %s %s"):format(here, name, table) end
+  benches[#benches + 1] = {"codec " .. table, "ns", {"lua", codec "lua"}, {"json", codec "json", 0.33},
+    {"cjson", codec "cjson"}}
+end
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end
@@ -123,6 +129,12 @@ os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sys
 os.execute("cc -O2 -o build/bench/shm " .. here .. "shm.c")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
+if wanted("codec") then
+  local build = host:match("^(.*)/") or "."
+  os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "
+    .. "spec/support/codec_face.c $(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
+    .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl -lpthread"):format(build, build))
+end
 
 local broken, missed = 0, 0
 for _, bench in ipairs(benches) do

@@ -41,9 +41,15 @@ static int decode(lua_State *L)
 int main(int argc, char **argv)
 {
 	lua_State *L = luaL_newstate();
-	if (!L || argc != 2)
+	if (!L || argc < 2)
 		return 2;
 	luaL_openlibs(L);
+	lua_createtable(L, argc - 2, 0);
+	for (int i = 2; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i - 1);
+	}
+	lua_setglobal(L, "arg");
 	luaL_requiref(L, "ipc", luaopen_ipc, 0);
 	lua_register(L, "encode", encode);
 	lua_register(L, "decode", decode);

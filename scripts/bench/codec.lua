@@ -1,0 +1,26 @@
+-- SPDX-License-Identifier: MIT
+-- What a codec alone costs: encodes and decodes a table. Run by spec/support/codec_face.c, which provides both:
+-- codec.lua lua|json|cjson small|numbers|words|records. Prints ns per pair.
+-- luacheck: globals encode decode
+
+local codec, which = arg[1], arg[2]
+local tables = {small = {id = 17, name = "bench", values = {1, 2.5, "three"}}, numbers = {}, words = {}, records = {}}
+for i = 1, 100 do
+  tables.numbers[i] = i % 3 == 0 and i * 0.37 or i * 1001
+  tables.words["key" .. i] = "the value of " .. i
+  if i <= 20 then tables.records[i] = {id = i, x = i / 7, y = i * 1.5, name = "record " .. i, valid = i % 2 == 0} end
+end
+
+local message = tables[which]
+local n = which == "small" and 300000 or 10000
+local start
+if codec == "cjson" then
+  local cjson = require "cjson"
+  local write, read = cjson.encode, cjson.decode
+  start = os.clock()
+  for _ = 1, n do read(write(message)) end
+else
+  start = os.clock()
+  for _ = 1, n do decode(codec, encode(codec, message)) end
+end
+print((os.clock() - start) / n * 1e9)
