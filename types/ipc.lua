@@ -304,7 +304,7 @@ function Timer:close() end
 ---@field decode fun(text: string): any
 
 ---@class ipc.ChannelOptions
----@field codec? "json"|"raw"|ipc.Codec "json" by default
+---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field framing? "length" 4 bytes of length before each message
 ---@field max_message? integer bytes, 16 MiB by default
 
@@ -603,7 +603,7 @@ function FileLock:close() end
 -- Queues (doc/queue.md) ---------------------------------------------------------------------------
 
 ---@class ipc.QueueOptions
----@field codec? "json"|"raw"|ipc.Codec "json" by default
+---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field capacity? integer bytes of all messages together, the system's by default
 ---@field max_message? integer bytes of one message
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
