@@ -10,8 +10,8 @@ local message = codec == "raw" and ("x"):rep(size) or {id = 17, name = "bench", 
 local file = os.tmpname()
 local name = "bench" .. file:gsub("/", ".")
 local keys = {sysv = ipc.file_key(file), shm = ipc.shm_key(name)}
-local key, other = keys[engine], engine == "sysv" and keys.sysv:clone() or engine == "shm" and ipc.shm_key(name .. ".back")
-local there, back = ipc.queue(key, {codec = codec}), ipc.queue(other or nil, {codec = codec})
+local others = {sysv = keys.sysv:clone(), shm = ipc.shm_key(name .. ".back")}
+local there, back = ipc.queue(keys[engine], {codec = codec}), ipc.queue(others[engine], {codec = codec})
 local now = ipc.now
 local start
 

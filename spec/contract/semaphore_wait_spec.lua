@@ -245,7 +245,7 @@ for _, engine in ipairs(engines) do
         assert.same({true, 1, true}, {t:join(PATIENCE)})
         assert.equal(1, s:value())
         s:acquire()
-        t = waiting(function() return ipc.select({s, twin, s}, 0.001) end)
+        t = ipc.task(function() return ipc.select({s, twin, s}, 0.001) end)
         assert.same({true, nil, "timeout"}, {t:join(PATIENCE)})
         s:release()
         assert.equal(1, s:value())

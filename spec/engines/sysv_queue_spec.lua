@@ -218,8 +218,8 @@ describe("a queue of System V", function()
     local may = succeeds(("unshare -i sh -c '%s'"):format(set))
     if not may then return pending("kernel.msgmax cannot be raised here") end
     local steady = os.getenv("IPC_SANITIZE") == "thread" and "setarch -R " or ""
-    local command = ("exec 2>&1; timeout 60 unshare -i sh -c '(%s) && exec %s%s %squeue_large.lua %s'"):format(set, steady, host,
-      "spec/support/peers/", key.path)
+    local command = ("exec 2>&1; timeout 60 unshare -i sh -c '(%s) && exec %s%s %squeue_large.lua %s'"):format(
+      set, steady, host, "spec/support/peers/", key.path)
     local pipe = assert(io.popen(command))
     assert.equal("ok\n", pipe:read("a"))
     pipe:close()

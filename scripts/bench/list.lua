@@ -1,0 +1,93 @@
+-- SPDX-License-Identifier: MIT
+-- What make bench measures, as a list: {what, unit, {who, command[, target: at most this times the peer]}...}; ours is
+-- the first. Each command prints one number.
+
+local here = "scripts/bench/"
+local host, stock = ...
+
+local function lua(program, file, extra)
+  return ("%s %s%s.lua %s"):format(program, here, file, extra or "")
+end
+
+-- on one processor: none that sleeps has to be woken for an answer, and nobody gains by spinning
+local function pinned(command) return "taskset -c 0 " .. command end
+
+local function sum(a, b)
+  return ("sh -c 'echo $(%s) $(%s)' | awk '{print $1 + $2}'"):format(a, b)
+end
+
+local function starts(program)
+  return ("sh -c 'a=$(date +%%s%%N); for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do %s -e \"\"; done; "
+    .. "echo $((($(date +%%s%%N) - a) / 20))'"):format(program)
+end
+
+local benches = {
+  {"start", "ns", {"ipclua", starts(host)}, {"lua5.4", starts(stock), 1.2}},
+  {"pure", "ns", {"ipclua", lua(host, "pure")}, {"lua5.4", lua(stock, "pure"), 1.05}},
+  {"generator", "ns", {"ipclua", lua(host, "generator")}, {"lua5.4", lua(stock, "generator"), 1.1}},
+  {"switch", "ns", {"ipclua", lua(host, "switch")}, {"cqueues", lua(stock, "switch_cqueues"), 0.4},
+    {"bare resume", lua(stock, "switch_bare")}},
+  {"timers", "ns", {"ipclua", lua(host, "timers")}, {"luv", lua(stock, "timers_luv"), 0.5},
+    {"cqueues", lua(stock, "timers_cqueues")}},
+  {"sleepers", "bytes", {"ipclua", lua(host, "sleepers")}, {"cqueues", lua(stock, "sleepers_cqueues"), 1}},
+  {"oneway", "ns", {"ipclua raw", lua(host, "channel", "oneway raw")},
+    {"ipclua json", lua(host, "channel", "oneway json")},
+    {"ipclua table", lua(host, "channel", "oneway table")}, {"C", "build/bench/socketpair oneway"},
+    {"python", "python3 " .. here .. "pipe.py oneway", 1}, {"luv", lua(stock, "socketpair_luv", "oneway"), 1},
+    {"cqueues", lua(stock, "socketpair_cqueues", "oneway"), 1},
+    {"cqueues buffer", lua(stock, "socketpair_cqueues", "oneway buffered")}},
+  {"roundtrip", "ns", {"ipclua raw", lua(host, "channel", "roundtrip raw")},
+    {"ipclua table", lua(host, "channel", "roundtrip table")}, {"C", "build/bench/socketpair roundtrip"},
+    {"python", "python3 " .. here .. "pipe.py roundtrip", 1}, {"luv", lua(stock, "socketpair_luv", "roundtrip"), 1},
+    {"cqueues", lua(stock, "socketpair_cqueues", "roundtrip"), 1}},
+  {"pinned roundtrip", "ns", {"ipclua raw", pinned(lua(host, "channel", "roundtrip raw"))},
+    {"C", pinned("build/bench/socketpair roundtrip")}, {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
+    {"luv", pinned(lua(stock, "socketpair_luv", "roundtrip"))},
+    {"cqueues", pinned(lua(stock, "socketpair_cqueues", "roundtrip"))}},
+  {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one sysv raw")},
+    {"C", "build/bench/sysv queue one", 1.5}, {"php", "php " .. here .. "queue.php raw", 1},
+    {"python", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py raw", 1}},
+  {"queue json", "ns", {"ipclua json", lua(host, "queue", "one sysv json")},
+    {"cjson + C", sum(lua(stock, "cjson"), "build/bench/sysv queue one"), 1.15},
+    {"php json", "php " .. here .. "queue.php json"}, {"php serialized", "php " .. here .. "queue.php serialized"},
+    {"python json", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py json", 1}},
+  {"queue lua", "ns", {"ipclua lua", lua(host, "queue", "one sysv lua")},
+    {"php serialized", "php " .. here .. "queue.php serialized", 1}},
+  {"queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair sysv raw")}, {"C", "build/bench/sysv queue pair", 1.5}},
+  {"queue roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip sysv raw")},
+    {"C", "build/bench/sysv queue roundtrip"}},
+  {"pinned queue roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip sysv raw"))},
+    {"C", pinned("build/bench/sysv queue roundtrip")}},
+  {"semaphore", "ns", {"ipclua", lua(host, "semaphore")}, {"C", "build/bench/sysv sem", 1.5},
+    {"C without undo", "build/bench/sysv sem_noundo"}},
+  {"mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex")}, {"C", "build/bench/sysv sem"}},
+  {"program", "ns", {"ipclua", lua(host, "spawn")}, {"C", "build/bench/spawn", 1.3},
+    {"luv", lua(stock, "spawn_luv"), 1}, {"python", "/usr/bin/python3 " .. here .. "spawn.py", 1},
+    {"ipclua 100 MB", lua(host, "spawn", "1 100")}, {"ipclua 20 tasks", lua(host, "spawn", "20")}},
+  {"shm queue pair", "ns", {"ipclua raw", lua(host, "queue", "pair shm")},
+    {"C System V", "build/bench/sysv queue pair", 0.25}, {"C ring", "build/bench/shm ring", 2}},
+  {"shm queue 64 KiB", "ns", {"ipclua raw", lua(host, "queue", "pair shm raw 65536")},
+    {"C ring", "build/bench/shm ring 65536"}, {"memcpy", "build/bench/shm memcpy 65536", 2},
+    {"cold memcpy", "build/bench/shm cold 65536", 2}},
+  {"shm roundtrip", "ns", {"ipclua raw", lua(host, "queue", "roundtrip shm")},
+    {"C pipe", "build/bench/shm pipe", 0.25}},
+  {"pinned shm roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip shm"))},
+    {"C pipe", pinned("build/bench/shm pipe"), 1.2}},
+  {"queue without key", "ns", {"ipclua raw", lua(host, "queue", "tasks memory")}, {"600 ns", "echo 600", 1}},
+  {"shm mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex shm")}, {"200 ns", "echo 200", 1},
+    {"C robust mutex", "build/bench/shm mutex"}},
+  {"shm semaphore", "ns", {"ipclua", lua(host, "semaphore", "semaphore shm")},
+    {"C System V", "build/bench/sysv sem", 1}},
+}
+-- each codec by itself; for the ratio, several tables
+for _, table in ipairs{"small", "numbers", "words", "records"} do
+  local function codec(name) return ("build/bench/codec %scodec.lua %s %s"):format(here, name, table) end
+  benches[#benches + 1] = {"codec " .. table, "ns", {"lua", codec "lua"}, {"json", codec "json", 0.33},
+    {"cjson", codec "cjson"}}
+end
+for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
+  benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
+end
+
+
+return benches
