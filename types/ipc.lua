@@ -345,6 +345,80 @@ function StreamChannel:fileno() end
 ---Closes this end, and wakes waiters with nil, "closed".
 function StreamChannel:close() end
 
+-- Hubs (doc/multi_stream_channel.md) --------------------------------------------------------------
+
+---@class ipc.HubOptions: ipc.ChannelOptions
+---@field backpressure? "block"|"drop_oldest"|"disconnect" for a client that does not read; "block" by default
+---@field limit? integer bytes kept for each client, 1 MiB by default
+
+---One end of many channels.
+---@class ipc.MultiStreamChannel
+local MultiStreamChannel = {}
+
+---A hub without clients. Does not wait.
+---@param options? ipc.HubOptions
+---@return ipc.MultiStreamChannel
+function ipc.multi_stream_channel(options) end
+
+---Joins the hub that listens at a path. Does not wait.
+---@param path string
+---@param options? ipc.ChannelOptions those of the hub
+---@return ipc.StreamChannel|nil
+---@return string? message
+---@return integer? errno
+function ipc.connect(path, options) end
+
+---A channel for a task or a child. Does not wait.
+---@return ipc.StreamChannel|nil
+---@return string? message
+---@return integer? errno
+function MultiStreamChannel:create_client() end
+
+---Lets other programs join with ipc.connect(path). Does not wait.
+---@param path string at most 100 bytes
+---@param options? ipc.LockOptions mode of the path, 0600 by default
+---@return true|nil ok
+---@return string? message
+---@return integer? errno
+function MultiStreamChannel:listen(path, options) end
+
+---To all clients, or to one. Waits as `backpressure` says.
+---@param message any
+---@param client? integer
+---@param timeout? number
+---@return integer|true|nil reached how many clients; true: that one
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function MultiStreamChannel:send(message, client, timeout) end
+
+---Waits for a message of any client, for ever by default.
+---@param timeout? number
+---@return any message
+---@return integer|"timeout"|"closed"|string client
+---@return integer? errno
+---@return integer? client whose message cannot be decoded
+function MultiStreamChannel:receive(timeout) end
+
+---Iterates over what receive returns, until the hub is closed. Waits.
+---@return fun(): any, integer
+function MultiStreamChannel:messages() end
+
+---The numbers of those who are there.
+---@return integer[]
+function MultiStreamChannel:clients() end
+
+---Sends a client away. Does not wait.
+---@param client integer
+---@return boolean there_was_one
+function MultiStreamChannel:disconnect(client) end
+
+---How many clients, bytes kept for all, the limit for each, messages dropped.
+---@return {clients: integer, bytes: integer, limit: integer, dropped: integer}
+function MultiStreamChannel:stat() end
+
+---Closes all channels and removes the path.
+function MultiStreamChannel:close() end
+
 -- Processes (doc/process.md) ----------------------------------------------------------------------
 
 ---What a descriptor of a program is: absent, as ours.

@@ -124,24 +124,12 @@ int il_rendezvous_listen(const char *path, unsigned mode, int *result)
 	return err;
 }
 
-/* Is the path the one that this descriptor was linked to? */
-static bool is_ours(const char *path, int fd)
-{
-	int other;
-	(void)fd;
-	if (il_rendezvous_connect(path, &other) == 0) {
-		close(other);
-		return false;
-	}
-	return is_dead(path);
-}
-
 /* When ours does not listen any more, a socket at the path that answers is somebody else's. */
 void il_rendezvous_close(const char *path, int fd, bool remove)
 {
 	int folder = remove ? lock_folder(path) : -1;
 	close(fd);
-	if (remove && is_ours(path, fd))
+	if (remove && is_dead(path))
 		unlink(path);
 	if (folder >= 0)
 		close(folder);

@@ -4,7 +4,7 @@
 -- A method is written as in the docs, `timer:stop`: its class is the last word of the class name, in
 -- small letters (SignalTrap → trap), except where WORD says otherwise.
 
-local WORD = {Process = "child"}
+local WORD = {Process = "child", MultiStreamChannel = "hub"}
 -- classes that are plain tables of results: their fields are told where the call that makes them is told
 local RESULTS = {Stats = true, TaskEntry = true, SignalInfo = true}
 
