@@ -123,7 +123,7 @@ static int task_detach(lua_State *L)
 {
 	struct il_task *t = check_task(L, 1);
 	if (!t->detached && t->status < IL_FINISHED)
-		il_sched.alive--;
+		il_sched_release();
 	t->detached = true;
 	lua_settop(L, 1);
 	return 1;

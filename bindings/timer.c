@@ -47,7 +47,7 @@ static void stop(lua_State *L, struct timer *t)
 	il_timer_disarm(&t->t);
 	il_event_withdraw(&t->event);
 	if (t->running && t->has_function && !t->detached)
-		il_sched.alive--;
+		il_sched_release();
 	t->running = false;
 	if (!t->busy)
 		il_unanchor(L, &t->anchor);
@@ -102,6 +102,7 @@ static int start(lua_State *L, struct timer *t, int64_t interval)
 			il_sched.alive++;
 	}
 	t->running = true;
+	il_sched_changed();
 	il_preempt();
 	return 0;
 }
@@ -280,7 +281,7 @@ static int timer_detach(lua_State *L)
 {
 	struct timer *t = check_timer(L);
 	if (t->running && t->has_function && !t->detached)
-		il_sched.alive--;
+		il_sched_release();
 	t->detached = true;
 	lua_settop(L, 1);
 	return 1;

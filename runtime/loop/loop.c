@@ -365,6 +365,12 @@ void il_loop_nested(int64_t next)
 	timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+void il_loop_wake_outer(void)
+{
+	if (timer_fd >= 0)
+		il_loop_wake();
+}
+
 void il_loop_after_fork(void)
 {
 	il_pool_after_fork();

@@ -57,6 +57,9 @@ void il_loop_wake(void);
 int il_loop_fileno(void);
 void il_loop_nested(int64_t next);
 
+/* Has the loop that holds this one make a step, if there is one: something is new that it cannot know of. */
+void il_loop_wake_outer(void);
+
 /* The earliest deadline or timer, IL_NEVER without. */
 int64_t il_loop_next(void);
 

@@ -86,6 +86,7 @@ static int wait_on_main(lua_State *L, push_function *push)
 	lua_pushcfunction(L, turn_until_done);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
+	il_sched_changed();
 	il_running = running;
 	il_preempt();
 	if (status != LUA_OK) {
@@ -265,6 +266,7 @@ int il_await_turn(lua_State *L)
 	lua_pushcfunction(L, one_turn);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
+	il_sched_changed();
 	il_running = running;
 	il_preempt();
 	return status == LUA_OK ? 0 : lua_error(L);

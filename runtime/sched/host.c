@@ -55,6 +55,7 @@ int il_host_run(lua_State *L)
 {
 	if (il_sched.open)
 		on_main(L, turn_while_alive, 0, "ipc.run");
+	il_sched_changed();
 	lua_pushboolean(L, 1);
 	return 1;
 }

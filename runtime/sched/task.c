@@ -175,8 +175,22 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	return t;
 }
 
+void il_sched_changed(void)
+{
+	if (!il_sched.turning)
+		il_loop_wake_outer();
+}
+
+void il_sched_release(void)
+{
+	il_sched.alive--;
+	il_sched_changed();
+}
+
 void il_task_ready(struct il_task *t)
 {
+	if (!ready_first)
+		il_sched_changed();
 	t->status = IL_READY;
 	t->next = NULL;
 	*ready_last = t;
@@ -247,7 +261,7 @@ static void end(lua_State *L, struct il_task *t, int results)
 		t->status = IL_FINISHED;
 	}
 	if (!t->detached)
-		il_sched.alive--;
+		il_sched_release();
 	settle_holds(t, false);
 	if (t->status == IL_FAILED && !joined && !t->held)
 		report(L, t);

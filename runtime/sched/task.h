@@ -63,6 +63,13 @@ void il_sched_open(lua_State *L);
 /* Pops a function and nargs arguments, pushes a new task. Raises. */
 struct il_task *il_task_new(lua_State *L, int nargs);
 
+/* Something is new: a task is ready, a tick is due sooner, nothing is left to run. Outside of a turn, the loop that may
+ * hold ours has to be told. */
+void il_sched_changed(void);
+
+/* A task or a timer that kept the program alive does so no more. */
+void il_sched_release(void);
+
 /* Puts a task behind those that are ready. Cannot fail. */
 void il_task_ready(struct il_task *t);
 
