@@ -29,23 +29,52 @@ static int spares;
 static int idle;       /* coroutines that wait to be used again */
 static char anchors, idle_coroutines, failures; /* registry keys: their addresses */
 
-/* What a failed task leaves instead of results: the error and a traceback. The table marks it as ours. */
+static int to_string(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* Pushes the text of an error object. A __tostring that fails must not take the error's place. */
+static const char *describe(lua_State *L, int index)
+{
+	lua_pushcfunction(L, to_string);
+	lua_pushvalue(L, index);
+	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+		return lua_tostring(L, -1);
+	lua_pop(L, 1);
+	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+}
+
+/* Keeps the traceback of the coroutine. The error itself stays as it is: `<close>` variables are still to see it. */
 static int traceback(lua_State *L)
 {
-	if (lua_type(L, 1) == LUA_TSTRING && strcmp(lua_tostring(L, 1), "cancelled") == 0)
-		return 1;
-	lua_createtable(L, 2, 0);
+	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : describe(L, 1);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-	lua_setmetatable(L, -2);
-	lua_insert(L, 1);
-	if (lua_type(L, 2) == LUA_TSTRING)
-		luaL_traceback(L, L, lua_tostring(L, 2), 1);
+	lua_pushthread(L);
+	if (strcmp(text, "cancelled") == 0)
+		lua_pushnil(L);
 	else
-		luaL_traceback(L, L, luaL_tolstring(L, 2, NULL), 1);
-	lua_rawseti(L, 1, 2);
-	lua_settop(L, 2);
-	lua_rawseti(L, 1, 1);
+		luaL_traceback(L, L, text, 1);
+	lua_rawset(L, -3);
+	lua_settop(L, 1);
 	return 1;
+}
+
+/* Pushes the traceback that is kept for this coroutine, and forgets it; false and nothing without. */
+static bool take_traceback(lua_State *L)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
+	lua_pushthread(L);
+	if (lua_rawget(L, -2) == LUA_TNIL) {
+		lua_pop(L, 2);
+		return false;
+	}
+	lua_pushthread(L);
+	lua_pushnil(L);
+	lua_rawset(L, -4);
+	lua_remove(L, -2);
+	return true;
 }
 
 static int body_done(lua_State *L, int status, lua_KContext context)
@@ -54,17 +83,7 @@ static int body_done(lua_State *L, int status, lua_KContext context)
 	if (status == LUA_OK || status == LUA_YIELD)
 		return lua_gettop(L) - 1;
 	il_sched.current->status = IL_FAILED;
-	if (lua_type(L, -1) == LUA_TTABLE && lua_getmetatable(L, -1)) {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-		bool ours = lua_rawequal(L, -1, -2);
-		lua_pop(L, 2);
-		if (ours) {
-			lua_rawgeti(L, -1, 1);
-			lua_rawgeti(L, -2, 2);
-			return 2;
-		}
-	}
-	return 1;
+	return take_traceback(L) ? 2 : 1;
 }
 
 /* The base of every task's stack. Protected, and by a call that can be suspended: so a `<close>` variable may wait
@@ -97,7 +116,11 @@ void il_sched_open(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
-	lua_newtable(L);
+	lua_newtable(L); /* coroutine → traceback; [1]: the message for a stray yield */
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_pushvalue(L, -1);
+	lua_setmetatable(L, -2);
 	lua_pushliteral(L, "coroutine.yield in a task: use ipc.yield, or yield in a coroutine of your own");
 	lua_rawseti(L, -2, 1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
