@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Errors that nobody catches, in tasks and in callbacks: each is printed once, with its traceback, the others go on, and
+-- Errors that nobody catches, in tasks and callbacks: each is printed once, with its traceback, the others go on, and
 -- the program ends with status 1 (in stock Lua, where the runtime does not end the program, with lua's own). Error
 -- objects of all kinds, errors while errors are handled; none of it crashes or hangs.
 

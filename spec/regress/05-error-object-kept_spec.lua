@@ -1,5 +1,5 @@
--- The traceback of a task that fails is made at once, before its `<close>` variables are closed. These then got a table of
--- the runtime's, with error and traceback, in place of the error. And join gave the wrong error when the object that
+-- The traceback of a task that fails is made at once, before its `<close>` variables are closed. These then got a table
+-- of the runtime's, with error and traceback, in place of the error. And join gave the wrong error when the object that
 -- was raised had a __tostring that failed, or waited: it was asked for its text, and what came of that took its place.
 
 local ipc = require "ipc"
@@ -22,8 +22,8 @@ describe("the error of a task", function()
 
   it("reaches who joins, whatever its __tostring does", function()
     for _, tostring_of in ipairs{
-      function() error("no text") end, function() ipc.sleep(0.001) end, function() return 1 end, function() return {} end,
-      function() coroutine.yield() end,
+      function() error("no text") end, function() ipc.sleep(0.001) end, function() return 1 end,
+      function() return {} end, function() coroutine.yield() end,
     } do
       local object = setmetatable({}, {__tostring = tostring_of})
       local t = ipc.task(function() error(object) end)
