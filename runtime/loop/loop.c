@@ -299,6 +299,18 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	return n;
 }
 
+/* A result that is there beats its timeout: so all that is ready is taken before anything expires, also if it is more than
+ * one batch, or the wait was interrupted. In a number of rounds that no flood of new events can raise. */
+static void take_ready(struct epoll_event *events, int n)
+{
+	for (uint32_t round = 0; n < 0 || n == BATCH; round++) {
+		if (n > 0)
+			dispatch(events, n);
+		n = round <= table_size / BATCH ? epoll_wait(epoll_fd, events, BATCH, 0) : 0;
+	}
+	dispatch(events, n);
+}
+
 int il_loop_poll(int64_t until)
 {
 	struct epoll_event events[BATCH];
@@ -309,7 +321,7 @@ int il_loop_poll(int64_t until)
 	int n = ask_kernel(events, next < until ? next : until);
 	if (n < 0 && errno != EINTR)
 		return errno;
-	dispatch(events, n);
+	take_ready(events, n);
 	il_timers_expire();
 	expire();
 	return 0;

@@ -1,0 +1,43 @@
+-- A message that had come in time lost against its timeout, when both were found by the same look at the kernel: if
+-- a signal or SIGCONT had ended the wait there (the look was given up, the timeouts were not), and for whoever was not
+-- among the first 64 descriptors that were ready.
+
+local ipc = require "ipc"
+
+describe("a message that has come in time", function()
+  it("is received by each of many whose time is over", function()
+    local senders, tasks = {}, {}
+    for i = 1, 200 do
+      local a, b = ipc.stream_channel_pair()
+      senders[i] = a
+      tasks[i] = ipc.task(function()
+        local _ <close> = b
+        return b:receive(0.05)
+      end)
+    end
+    while tasks[200]:status() ~= "waiting" do ipc.yield() end
+    for i = 1, 200 do senders[i]:send(i) end
+    local over = ipc.now() + 0.06
+    while ipc.now() < over do end -- nobody looks meanwhile
+    for i = 1, 200 do
+      assert.same({true, i}, {tasks[i]:join()})
+      senders[i]:close()
+    end
+  end)
+
+  it("is received by who was stopped until the time was over", function()
+    for _ = 1, 2 do
+      local child <close> = ipc.process(function(channel)
+        channel:send("waiting")
+        channel:send((channel:receive(0.1)))
+      end)
+      assert.equal("waiting", child.channel:receive(10))
+      ipc.sleep(0.01) -- there is no event for being blocked in the kernel
+      child:signal("STOP")
+      child.channel:send("in time")
+      ipc.sleep(0.15)
+      child:signal("CONT")
+      assert.equal("in time", child.channel:receive(10))
+    end
+  end)
+end)
