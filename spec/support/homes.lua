@@ -37,11 +37,11 @@ for _, home in ipairs(homes) do
     return write("local ipc = require 'ipc' " .. code .. home.last)
   end
 
-  -- Runs the program to its end: standard output, how it ended ("exit 0"), standard error. `before` is put in front
-  -- of the command. One that hangs is ended, with "exit 124".
+  -- Runs the program to its end: standard output, how it ended ("exit 0"), standard error. `before` is a command
+  -- that runs ours, such as env(1). One that hangs is ended, with "exit 124".
   function home.run(code, before)
     local script, errors = home.script(code), os.tmpname()
-    local pipe = assert(io.popen(("exec 2>%s </dev/null; %s timeout 20 %s %s"):format(errors, before or "",
+    local pipe = assert(io.popen(("exec 2>%s </dev/null; timeout 20 %s %s %s"):format(errors, before or "",
       home.command, script)))
     local output = pipe:read("a")
     local _, how, code_of_end = pipe:close()
