@@ -234,17 +234,16 @@ bool il_stream_at_end(struct il_stream *s)
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
-/* Sends what could not be sent before. True: nothing is left. */
-static bool flush(struct il_stream *s)
+/* Sends what could not be sent before: 0 or errno. Unless it is EAGAIN, nothing is left. */
+static int flush(struct il_stream *s)
 {
 	int err = il_list_empty(&s->out.queue) ? 0 : il_outbox_flush(&s->out, &s->wire);
-	if (err == EAGAIN)
-		return false;
-	if (err) {
-		s->err = s->err ? s->err : err == EPIPE ? ECONNRESET : err;
-		il_outbox_fini(&s->out);
-	}
-	return true;
+	if (!err || err == EAGAIN)
+		return err;
+	err = err == EPIPE ? ECONNRESET : err;
+	s->err = s->err ? s->err : err;
+	il_outbox_fini(&s->out);
+	return err;
 }
 
 /* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. */
@@ -292,7 +291,11 @@ static bool transmit(struct il_stream *s, struct il_op *op)
 	if (op->err)
 		return true;
 	op->begun = true;
-	return flush(s);
+	op->err = flush(s);
+	if (op->err != EAGAIN)
+		return true;
+	op->err = 0;
+	return false;
 }
 
 bool il_stream_send_attempt(struct il_op *op)
@@ -321,14 +324,17 @@ static void close_writing(struct il_stream *s)
 
 static void serve_senders(struct il_stream *s)
 {
-	if (!flush(s))
+	int err = flush(s);
+	if (err == EAGAIN)
 		return;
 	while (!il_list_empty(&s->senders)) {
 		struct il_op *op = il_container_of(s->senders.next, struct il_op, line);
-		if (!op->begun && !transmit(s, op))
+		if (op->begun)
+			op->err = err; /* what was flushed was its rest */
+		else if (!transmit(s, op))
 			return;
 		il_list_del(&op->line);
-		il_op_finish(op, op->begun ? 0 : op->err);
+		il_op_finish(op, op->err);
 	}
 	if (s->finished)
 		close_writing(s);
@@ -395,7 +401,7 @@ void il_stream_close(struct il_stream *s)
 	s->called = NULL;
 	il_op_finish_all(&s->receivers, ECONNRESET);
 	il_op_finish_all(&s->senders, ECONNRESET);
-	if (!flush(s) && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
+	if (flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
 		il_list_add(&il_loop.lingering, &s->lingering);
 	else
 		stream_free(s);
