@@ -168,7 +168,7 @@ local function disturb(world, tasks)
   elseif dice == 8 then
     world.trap:reset()
   elseif dice <= 11 then
-    tasks[random(#tasks)]:cancel()
+    tasks[math.max(1, #tasks - random(0, 40))]:cancel() -- most of the others have ended
   else
     ipc.sleep(random(0, 2) / 2000)
   end
@@ -230,7 +230,7 @@ local function check(count, each)
   local ok, world = pcall(race, count, SEED, each)
   if not ok then error(("%s (RACE_SEED=%d)"):format(world, SEED), 0) end
   for _, how in ipairs{"message", "tick", "signal", "trap", "join", "timeout", "cancelled"} do
-    assert.is_true((world.outcomes[how] or 0) > count // 1000, how)
+    assert.is_true((world.outcomes[how] or 0) > 0, how)
   end
   assert.equal(0, #ipc.tasks())
 end
