@@ -60,7 +60,7 @@ for _, engine in ipairs(engines) do
         until message
         record(message, type, true)
       end
-      assert.is_true(SANITIZED or late > 0)
+      assert.is_true(late > 0 or SANITIZED ~= nil)
       assert.is_true(child:wait(PATIENCE))
       assert.equal(0, #q)
     end)
@@ -83,7 +83,7 @@ for _, engine in ipairs(engines) do
           cancelled = cancelled + 1
         end
       end
-      assert.is_true(SANITIZED or cancelled > 0)
+      assert.is_true(cancelled > 0 or SANITIZED ~= nil)
       assert.is_true(child:wait(PATIENCE))
       assert.equal(0, #q)
     end)
