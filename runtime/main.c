@@ -60,18 +60,30 @@ static void on_interrupt(int number)
 	il_interrupt_request();
 }
 
+/* Not if it is ignored, or trapped. */
+bool il_catch_interrupt(void)
+{
+	struct sigaction mine = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART }, old;
+	sigemptyset(&mine.sa_mask);
+	return sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL && sigaction(SIGINT, &mine, NULL) == 0;
+}
+
+void il_release_interrupt(void)
+{
+	struct sigaction fresh = { .sa_handler = SIG_DFL }, now;
+	if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
+		sigaction(SIGINT, &fresh, NULL);
+}
+
 int il_docall(lua_State *L, int nargs, int nresults)
 {
-	struct sigaction mine = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART }, old, now;
 	int base = lua_gettop(L) - nargs;
 	lua_pushcfunction(L, message_handler);
 	lua_insert(L, base);
-	sigemptyset(&mine.sa_mask);
-	sigaction(SIGINT, NULL, &old);
-	bool ours = old.sa_handler == SIG_DFL && sigaction(SIGINT, &mine, NULL) == 0; /* else it is ignored, or trapped */
+	bool ours = il_catch_interrupt();
 	int status = lua_pcall(L, nargs, nresults, base);
-	if (ours && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
-		sigaction(SIGINT, &old, NULL);
+	if (ours)
+		il_release_interrupt();
 	lua_remove(L, base);
 	return status;
 }

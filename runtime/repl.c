@@ -169,7 +169,7 @@ void il_repl(lua_State *L)
 		return;
 	if (!il_editor_open())
 		setvbuf(stdin, NULL, _IONBF, 0);
-	while ((status = load_chunk(L)) != -1) {
+	while (il_catch_interrupt(), (status = load_chunk(L)) != -1) { /* between two calls, too */
 		if (status == -2)
 			continue;
 		if (status == LUA_OK)
@@ -179,6 +179,7 @@ void il_repl(lua_State *L)
 		else
 			il_report(L, status);
 	}
+	il_release_interrupt();
 	lua_settop(L, 0);
 	lua_writeline();
 }
