@@ -305,7 +305,7 @@ function Timer:close() end
 
 ---@class ipc.ChannelOptions
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
----@field framing? "length" 4 bytes of length before each message
+---@field framing? "length"|"line" 4 bytes of length before each message (the default), or a newline after it
 ---@field max_message? integer bytes, 16 MiB by default
 
 ---One of two connected ends that carry Lua values.
@@ -318,6 +318,41 @@ local StreamChannel = {}
 ---@return ipc.StreamChannel|string other the other end, or what went wrong
 ---@return integer? errno
 function ipc.stream_channel_pair(options) end
+
+---A channel of a Lua file or a descriptor. Does not wait.
+---@param file file*|integer
+---@param options? ipc.ChannelOptions
+---@return ipc.StreamChannel|nil
+---@return string? message
+---@return integer? errno
+function ipc.stream_channel(file, options) end
+
+---Says that no more is sent; the other end may still send. Does not wait.
+---@return true|nil ok
+---@return string? message
+---@return integer? errno
+function StreamChannel:shutdown() end
+
+---Sends an open channel or file. Waits like send.
+---@param handle ipc.StreamChannel|file*
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:send_handle(handle, timeout) end
+
+---Waits for a channel or file that was sent, for ever by default.
+---@param timeout? number
+---@return ipc.StreamChannel|file*|nil
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:receive_handle(timeout) end
+
+---Who made the other end of a Unix socket.
+---@return integer|nil pid
+---@return integer|string uid
+---@return integer? errno
+function StreamChannel:peer() end
 
 ---Waits while the system's buffer is full, for ever by default. Raises when JSON cannot carry the message.
 ---@param message any
