@@ -47,7 +47,7 @@ static int stats(lua_State *L)
 		const char *name;
 		lua_Integer value;
 	} counters[] = {
-		{ "tasks", il_sched.tasks },
+		{ "tasks", il_sched.living },
 		{ "alive", il_sched.alive },
 		{ "switches", il_sched.switches },
 		{ "timers", il_loop.timers.count },

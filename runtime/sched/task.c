@@ -196,6 +196,7 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	t->status = IL_READY;
 	il_sched.alive++;
 	return t;
+	il_sched.living++;
 }
 
 void il_sched_changed(void)
@@ -277,6 +278,7 @@ static void end(lua_State *L, struct il_task *t, int results)
 	bool joined = !il_list_empty(&t->joiners);
 	t->results = results;
 	if (t->status == IL_FAILED) {
+	il_sched.living--;
 		const char *err = lua_type(t->co, -results) == LUA_TSTRING ? lua_tostring(t->co, -results) : "";
 		if (t->cancelled && strcmp(err, "cancelled") == 0)
 			t->status = IL_GONE;
@@ -359,6 +361,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 	t->status = IL_READY;
 	il_sched.alive++;
 	return t;
+	il_sched.living++;
 }
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
@@ -518,7 +521,7 @@ void il_sched_drop(lua_State *L, bool quietly)
 	ready_last = &ready_first;
 	spare = NULL;
 	spares = 0;
-	il_sched.alive = 0;
+	il_sched.alive = il_sched.living = 0;
 	il_sched.current = NULL;
 	il_sched.turning = false;
 	if (quietly)

@@ -49,7 +49,8 @@ struct il_sched {
 	struct il_wait main_wait;
 	struct il_op main_op;
 	int64_t alive;             /* tasks that keep the program alive */
-	int64_t tasks, switches;   /* for ipc.stats() */
+	int64_t tasks, switches;   /* made so far, the last one's id; resumed so far */
+	int64_t living;            /* tasks that have not ended */
 	bool open;                 /* the module is loaded in this process */
 	bool turning;              /* the loop runs, on top of the main chunk */
 	bool failed;               /* a task's error was printed */
