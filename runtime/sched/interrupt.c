@@ -71,7 +71,7 @@ static void arm(lua_State *L)
 	armed.mask = lua_gethookmask(L);
 	armed.count = lua_gethookcount(L);
 	armed.L = L;
-	lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+	lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT | (armed.mask & LUA_MASKLINE), 1);
 	atomic_signal_fence(memory_order_seq_cst);
 	arming = 0;
 }
@@ -85,21 +85,32 @@ static void notify(void)
 		arm(L);
 }
 
+/* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new line
+ * after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's has. */
+static void pass_on(lua_State *L, lua_Debug *ar, lua_Hook user, int mask)
+{
+	int event = ar->event == LUA_HOOKTAILCALL ? LUA_HOOKCALL : ar->event;
+	if (user && (event == LUA_HOOKCALL || event == LUA_HOOKRET) && mask & 1 << event)
+		user(L, ar);
+}
+
 /* The hook may have been inherited by a coroutine made while it was set: there it only takes itself away. */
 static void hook(lua_State *L, lua_Debug *ar)
 {
-	(void)ar;
+	lua_Hook user = armed.hook;
+	int mask = armed.mask;
 	if (L == armed.L)
 		disarm();
 	else
 		lua_sethook(L, armed.hook, armed.mask, armed.count);
 	il_hook_wanted = 0;
 	il_check_interrupt(L);
-	if (!il_async)
-		return;
-	il_signal_drain();
-	il_timers_expire();
-	il_events_run(L);
+	if (il_async) {
+		il_signal_drain();
+		il_timers_expire();
+		il_events_run(L);
+	}
+	pass_on(L, ar, user, mask);
 }
 
 void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event *))

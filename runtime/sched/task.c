@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tasks and their scheduler, see task.h. A coroutine that has ended well is used again, since making one costs more than
- * all the rest of a short task. What a task returned stays on its coroutine's stack until the task is collected.
+ * all the rest of a short task; not if it has a hook, for the debug library knows that one by the coroutine. What a
+ * task returned stays on its coroutine's stack until the task is collected.
  * Floor 3.
  */
 #include "sched/task.h"
@@ -157,7 +158,7 @@ static int keep_coroutine(lua_State *L)
 
 static void reuse(lua_State *L, struct il_task *t)
 {
-	if (idle >= IDLE_COROUTINES || lua_status(t->co) != LUA_OK || !lua_checkstack(L, 4))
+	if (idle >= IDLE_COROUTINES || lua_status(t->co) != LUA_OK || lua_gethook(t->co) || !lua_checkstack(L, 4))
 		return;
 	lua_settop(t->co, 0);
 	lua_pushcfunction(L, keep_coroutine);
@@ -195,8 +196,8 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	t->id = ++il_sched.tasks;
 	t->status = IL_READY;
 	il_sched.alive++;
-	return t;
 	il_sched.living++;
+	return t;
 }
 
 void il_sched_changed(void)
@@ -253,7 +254,7 @@ static void unanchor(lua_State *L, struct il_task *t)
 /* Keeps the task of a callback for the next one. */
 static bool keep_task(struct il_task *t)
 {
-	if (!t->callback || t->status != IL_FINISHED || spares >= SPARE_TASKS)
+	if (!t->callback || t->status != IL_FINISHED || spares >= SPARE_TASKS || lua_gethook(t->co))
 		return false;
 	lua_settop(t->co, 0);
 	t->next = spare;
@@ -277,8 +278,8 @@ static void end(lua_State *L, struct il_task *t, int results)
 {
 	bool joined = !il_list_empty(&t->joiners);
 	t->results = results;
-	if (t->status == IL_FAILED) {
 	il_sched.living--;
+	if (t->status == IL_FAILED) {
 		const char *err = lua_type(t->co, -results) == LUA_TSTRING ? lua_tostring(t->co, -results) : "";
 		if (t->cancelled && strcmp(err, "cancelled") == 0)
 			t->status = IL_GONE;
@@ -360,8 +361,8 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 	t->cancelled = t->held = false;
 	t->status = IL_READY;
 	il_sched.alive++;
-	return t;
 	il_sched.living++;
+	return t;
 }
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
