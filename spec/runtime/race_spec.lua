@@ -239,7 +239,7 @@ describe("a wait", function()
   before_each(function() assert.equal(0, #ipc.tasks()) end)
 
   it("ends once, and nothing is lost, in whatever order things happen", function()
-    check(SANITIZED and 2000 or 20000)
+    check(SANITIZED and 5000 or 20000)
   end)
 
   it("does so while the collector is at work all the time", function()
