@@ -5,7 +5,7 @@
  * Floor 2.
  */
 #include "engines/shm/line.h"
-#include "engines/shm/latch.h"
+#include "loop/latch.h"
 
 #include <errno.h>
 

@@ -5,8 +5,8 @@
  * Floor 2.
  */
 #include "engines/shm/lock.h"
-#include "engines/shm/latch.h"
 #include "engines/shm/shm.h"
+#include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
 

@@ -5,9 +5,9 @@
  * Floor 2.
  */
 #include "engines/shm/cells.h"
-#include "engines/shm/latch.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
+#include "loop/latch.h"
 #include "loop/loop.h"
 
 #include <errno.h>

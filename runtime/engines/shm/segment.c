@@ -6,8 +6,8 @@
  * Floor 2.
  */
 #include "engines/shm/segment.h"
-#include "engines/shm/latch.h"
 #include "engines/shm/shm.h"
+#include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
 

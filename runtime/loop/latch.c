@@ -4,9 +4,9 @@
  * FUTEX_WAITERS if others sleep on it; at a thread's death the kernel puts FUTEX_OWNER_DIED into the word that the
  * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives in
  * the thread's own memory: no pointer is read from the segment.
- * Floor 2.
+ * Floor 1.
  */
-#include "engines/shm/latch.h"
+#include "loop/latch.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "loop/word.h"
