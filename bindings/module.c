@@ -137,6 +137,7 @@ int luaopen_ipc(lua_State *L)
 	il_mutex_open(L);
 	il_file_lock_open(L);
 	il_queue_open(L);
+	il_shared_memory_open(L);
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_halves(L, lua_gettop(L));

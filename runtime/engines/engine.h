@@ -82,6 +82,36 @@ struct il_queue_ops {
 	void (*close)(struct il_queue *q);
 };
 
+/* Shared memory --------------------------------------------------------------------------------------- */
+
+struct il_memory {
+	const struct il_memory_ops *ops;
+	void *owner;
+	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost` */
+	size_t count;
+	const volatile bool *lost; /* it is damaged: what is read are zeros */
+};
+
+struct il_memory_options {
+	size_t slots;
+	unsigned mode;
+	size_t found; /* out, with EEXIST: the slots it has */
+};
+
+struct il_memory_ops {
+	/* arg: a value, size: a slot; done when the slot has another value: it is in arg then. ENOTSUP: no wait is possible here */
+	struct il_op_type wait;
+	/* Changes of a slot: one atomic instruction, then whoever waits for that slot is woken. */
+	void (*write)(struct il_memory *m, size_t slot, int64_t value);
+	int64_t (*add)(struct il_memory *m, size_t slot, int64_t n); /* the new value; wraps around */
+	/* False: it was not *expected, which is now what it was. */
+	bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
+	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it. */
+	int (*remove)(struct il_memory *m);
+	bool (*removed)(struct il_memory *m);
+	void (*close)(struct il_memory *m);
+};
+
 /* Engines ----------------------------------------------------------------------------------------------- */
 
 struct il_engine {
@@ -89,6 +119,7 @@ struct il_engine {
 	int (*semaphore)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*mutex)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
+	int (*memory)(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
 };

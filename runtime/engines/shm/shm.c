@@ -18,4 +18,5 @@ const struct il_engine il_shm = {
 	.semaphore = il_shm_semaphore,
 	.mutex = il_shm_mutex,
 	.queue = il_shm_queue,
+	.memory = il_shm_memory,
 };

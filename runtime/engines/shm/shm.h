@@ -15,6 +15,7 @@ extern const struct il_engine il_shm;
 int il_shm_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 int il_shm_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
+int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 
 /* 0, or EINVAL: not a name for a key. */
 int il_shm_check_name(const char *name);

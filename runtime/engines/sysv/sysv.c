@@ -12,6 +12,7 @@ const struct il_engine il_sysv = {
 	.semaphore = il_sysv_semaphore,
 	.mutex = il_sysv_mutex,
 	.queue = il_sysv_queue,
+	.memory = il_sysv_memory,
 	.after_fork = il_sysv_file_lock_after_fork,
 };
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Slots of 64 bits in memory that processes share, whichever engine has mapped it: changed by single atomic instructions, and
+ * waited for. Beside the slots are four words: a latch, a count of changes that is slept on, who sleeps, and
+ * whether it was removed.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_SLOTS_H
+#define IL_SLOTS_H
+
+#include "engines/engine.h"
+#include "loop/poller.h"
+#include "loop/word.h"
+
+/* The process's view of it. */
+struct il_slots {
+	int64_t *at;
+	size_t count;
+	uint32_t *latch, *changes, *parked, *removed; /* all NULL: another program made it, and nobody can wait */
+	const volatile bool *lost;                    /* what is mapped is no longer shared; NULL: cannot happen */
+	bool (*gone)(struct il_slots *s);             /* asks the system whether it was removed; or NULL */
+	struct il_list ops;                           /* who waits */
+	struct il_poller poller;
+	struct il_word word;
+	uint32_t seen; /* the count of changes when all who wait had been marked */
+};
+
+/* What an engine's handle begins with. */
+struct il_slots_handle {
+	struct il_memory memory;
+	struct il_slots *slots;
+};
+
+/* With at, count, the words, lost and gone filled in. */
+void il_slots_init(struct il_slots *s);
+
+/* Nobody waits any more. */
+void il_slots_fini(struct il_slots *s);
+
+/* The handle's part that is the same everywhere. */
+void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const struct il_memory_ops *ops);
+
+/* Ends the waits through a handle with ECANCELED. */
+void il_slots_close(struct il_slots *s, const struct il_memory *m);
+
+/* 0, EUCLEAN, or ETIMEDOUT: who has it stands still. Not for slots without words. */
+int il_slots_enter(struct il_slots *s);
+void il_slots_leave(struct il_slots *s);
+
+/* With the latch, before something is changed: wakes all who sleep. They must get the latch before they sleep again. */
+void il_slots_change(struct il_slots *s);
+
+/* True: a wait of this process has ended. */
+bool il_slots_look(struct il_slots *s);
+
+/* For the il_memory_ops. */
+bool il_slots_wait_attempt(struct il_op *op);
+int il_slots_wait_start(struct il_op *op);
+bool il_slots_wait_cancel(struct il_op *op);
+void il_slots_write(struct il_memory *m, size_t slot, int64_t value);
+int64_t il_slots_add(struct il_memory *m, size_t slot, int64_t n);
+bool il_slots_swap(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
+
+#endif
