@@ -42,7 +42,7 @@ function sysv.cleanup()
   local commands = {}
   for _, key in ipairs(keys) do
     local id = ("0x%x"):format(key.id & 0xffffffff)
-    commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s"):format(id, id)
+    commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s; ipcrm -M %s"):format(id, id, id)
   end
   if commands[1] then os.execute("{ " .. table.concat(commands, "; ") .. "; } 2>/dev/null") end
   for _, key in ipairs(keys) do os.remove(key.path) end
