@@ -201,7 +201,7 @@ int il_slots_enter(struct il_slots *s)
 
 void il_slots_leave(struct il_slots *s)
 {
-	il_unlatch(s->latch);
+	il_unlatch(s->latch, false);
 }
 
 void il_slots_change(struct il_slots *s)
