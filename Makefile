@@ -18,19 +18,24 @@ LUA_LIB  ?= -l:liblua5.4.a
 LUA_CFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or \
 	$(shell pkg-config --cflags lua5.4 2>/dev/null),-I/usr/include/lua5.4))
 
+# empty: without shared data
+LMDB     ?= $(lmdb)
+lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -llmdb)
+
 # SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
-	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS)
+	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB)
 # the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete
 oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
-libs   := -lm -ldl -lpthread
+libs   := $(LMDB) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
+folder := $(if $(LMDB),$(folder),$(filter-out %/store,$(wildcard $(folder))))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c)))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))

@@ -65,5 +65,6 @@ void il_mutex_open(lua_State *L);
 void il_file_lock_open(lua_State *L);
 void il_queue_open(lua_State *L);
 void il_shared_memory_open(lua_State *L);
+void il_shared_data_open(lua_State *L);
 
 #endif

@@ -138,6 +138,7 @@ int luaopen_ipc(lua_State *L)
 	il_file_lock_open(L);
 	il_queue_open(L);
 	il_shared_memory_open(L);
+	il_shared_data_open(L);
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_halves(L, lua_gettop(L));

@@ -112,6 +112,52 @@ struct il_memory_ops {
 	void (*close)(struct il_memory *m);
 };
 
+/* Shared data ----------------------------------------------------------------------------------------- */
+
+struct il_data {
+	const struct il_data_ops *ops;
+	void *owner;
+	size_t size;      /* bytes that names and values may take */
+	size_t max_value; /* bytes of one value */
+};
+
+struct il_data_options {
+	size_t size; /* 0: the engine's, or what it has */
+	unsigned mode;
+	bool given;   /* the engine's */
+	size_t found; /* out, with EEXIST: the size it has */
+};
+
+/* Good until the next call; the value follows the name at once after next. */
+struct il_entry {
+	const char *name;
+	const void *value;
+	size_t name_size, size;
+	int64_t version; /* 1 and up; no name ever has one twice */
+};
+
+struct il_data_stat {
+	int64_t names, used, waiters;
+};
+
+enum { IL_ANY_VERSION = -1, IL_DATA_NAME_MAX = 511 };
+
+struct il_data_ops {
+	/* data, size: a name; arg: until it has another version, 0: until it is there. After it: arg is the version, 0 without a value;
+	 * the value is the op's */
+	struct il_op_type wait;
+	/* ENOENT: it is not there */
+	int (*get)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
+	/* value NULL: deletes. ESTALE: its version is not `check`, where 0 is none. ENOENT: nothing to delete. ENOSPC: full.
+	 * EMSGSIZE: over max_value */
+	int (*set)(struct il_data *d, struct il_entry *e, int64_t check);
+	/* the next after a name in the order of bytes, or the first after NULL. ENOENT: there is none */
+	int (*next)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
+	int (*stat)(struct il_data *d, struct il_data_stat *stat);
+	int (*remove)(struct il_data *d);
+	void (*close)(struct il_data *d);
+};
+
 /* Engines ----------------------------------------------------------------------------------------------- */
 
 struct il_engine {
@@ -120,6 +166,7 @@ struct il_engine {
 	int (*mutex)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 	int (*memory)(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
+	int (*data)(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
 };
@@ -132,6 +179,13 @@ int il_shm_key(struct il_key *key, const char *name);
 
 /* flock(2) on a path, of file keys' engine only. */
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
+
+/* Shared data on this machine, for the engines of file keys and of shared memory. */
+#ifdef IL_LMDB
+int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+#else
+#define il_local_data NULL /* LMDB was not there when this was built */
+#endif
 
 /* All engines' after_fork. */
 void il_engines_after_fork(void);

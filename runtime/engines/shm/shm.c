@@ -19,4 +19,5 @@ const struct il_engine il_shm = {
 	.mutex = il_shm_mutex,
 	.queue = il_shm_queue,
 	.memory = il_shm_memory,
+	.data = il_local_data,
 };

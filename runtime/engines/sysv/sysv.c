@@ -13,6 +13,7 @@ const struct il_engine il_sysv = {
 	.mutex = il_sysv_mutex,
 	.queue = il_sysv_queue,
 	.memory = il_sysv_memory,
+	.data = il_local_data,
 	.after_fork = il_sysv_file_lock_after_fork,
 };
 

@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.SharedData: values by name that processes share. The user value of a handle is a table: the version it last got of each
+ * name, for set's check == true.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "codec.h"
+#include "engines/engine.h"
+#include "key.h"
+#include "sched/await.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CLASS "ipc.SharedData"
+#define NOUN "shared data"
+
+static const lua_Integer SMALLEST = 1 << 16, LARGEST = (lua_Integer)1 << 40;
+
+struct data {
+	struct il_data *data; /* NULL: closed */
+	enum il_codec codec;  /* its table, if it is one, is in the registry at the handle's address */
+	char what[];
+};
+
+static struct data *check_data(lua_State *L)
+{
+	return il_self(L, CLASS);
+}
+
+static struct data *check_open(lua_State *L)
+{
+	struct data *d = check_data(L);
+	if (!d->data)
+		luaL_error(L, NOUN " is closed");
+	return d;
+}
+
+static const char *check_name(lua_State *L, int arg, size_t *size)
+{
+	const char *name = luaL_checklstring(L, arg, size);
+	if (*size < 1 || *size > IL_DATA_NAME_MAX)
+		luaL_argerror(L, arg, lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
+						      (LUAI_UACINT)*size));
+	return name;
+}
+
+/* The constructor --------------------------------------------------------------------------------------- */
+
+static size_t size_option(lua_State *L, int arg)
+{
+	lua_Integer size = 0;
+	if (il_option(L, arg, "size") != LUA_TNIL) {
+		int isnum;
+		size = lua_tointegerx(L, -1, &isnum);
+		if (!isnum || size < SMALLEST || size > LARGEST)
+			luaL_argerror(L, arg, lua_pushfstring(L, "size must be from %I to %I bytes", (LUAI_UACINT)SMALLEST,
+							      (LUAI_UACINT)LARGEST));
+	}
+	lua_pop(L, 1);
+	return (size_t)size;
+}
+
+static struct data *push_handle(lua_State *L, int options, const char *what)
+{
+	size_t size = strlen(what) + 1;
+	struct data *d = lua_newuserdatauv(L, sizeof *d + size, 1);
+	*d = (struct data){ .codec = IL_CODEC_RAW };
+	memcpy(d->what, what, size);
+	luaL_setmetatable(L, CLASS);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, 1);
+	enum il_codec codec = il_codec_option(L, options);
+	if (codec == IL_CODEC_TABLE)
+		lua_rawsetp(L, LUA_REGISTRYINDEX, d);
+	else
+		lua_pop(L, 1);
+	d->codec = codec;
+	return d;
+}
+
+static int cannot_open(lua_State *L, int err, const struct il_key *key, const struct il_data_options *o)
+{
+	if (err == EEXIST)
+		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
+			       (LUAI_UACINT)o->size);
+	if (err == ENOSPC)
+		return il_fail(L, err, NOUN " %s: /dev/shm is full, and %I bytes and what belongs to them were to be reserved",
+			       key->text, (LUAI_UACINT)o->size);
+#ifndef IL_LMDB
+	if (err == ENOTSUP)
+		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)", key->text);
+#endif
+	return il_key_fail(L, err, NOUN, key);
+}
+
+static int shared_data(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	lua_settop(L, 2);
+	struct il_data_options o = { .mode = il_mode_option(L, 2) };
+	o.size = size_option(L, 2);
+	struct data *d = push_handle(L, 2, key->text);
+	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
+	if (err)
+		return cannot_open(L, err, key, &o);
+	d->data->owner = d;
+	return 1;
+}
+
+static int fail(lua_State *L, const struct data *d, int err)
+{
+	if (err == ESTALE)
+		return il_word(L, "changed");
+	if (err == ENOSPC)
+		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
+	return il_object_fail(L, err, NOUN, d->what);
+}
+
+/* Values ------------------------------------------------------------------------------------------------ */
+
+/* The version that the handle at 1 got last of the name at index `name`. */
+static void remember(lua_State *L, int name, int64_t version)
+{
+	lua_getiuservalue(L, 1, 1);
+	lua_pushvalue(L, name);
+	if (version)
+		lua_pushinteger(L, version);
+	else
+		lua_pushnil(L); /* as if it had never got one */
+	lua_rawset(L, -3);
+	lua_pop(L, 1);
+}
+
+static lua_Integer remembered(lua_State *L, int name)
+{
+	lua_getiuservalue(L, 1, 1);
+	lua_pushvalue(L, name);
+	lua_rawget(L, -2);
+	lua_Integer version = lua_tointeger(L, -1);
+	lua_pop(L, 2);
+	return version;
+}
+
+/* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
+static bool decode(lua_State *L, struct data *d, const char *name)
+{
+	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
+	lua_insert(L, -2);
+	bool decoded = il_codec_decode(L, d->codec, -2);
+	lua_remove(L, -2);
+	if (decoded)
+		return true;
+	const char *why = luaL_tolstring(L, -1, NULL);
+	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", name ? "'" : "a value", name ? name : "", name ? "'" : "",
+			d->what, why);
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+	lua_pushnil(L);
+	lua_insert(L, -2);
+	return false;
+}
+
+/* Value and version; or nil and why it cannot be decoded. */
+static int push_value(lua_State *L, struct data *d, const char *name, int64_t version)
+{
+	if (!decode(L, d, name))
+		return 2;
+	lua_pushinteger(L, version);
+	return 2;
+}
+
+/* The bytes take the place of the value at index `value`. An encoder of the user's may have closed the handle. */
+static void encode(lua_State *L, struct data *d, int value)
+{
+	if (d->codec == IL_CODEC_RAW && lua_type(L, value) == LUA_TSTRING)
+		return;
+	int top = lua_gettop(L);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
+	il_codec_encode(L, d->codec, value, top + 1);
+	lua_settop(L, top);
+	check_open(L);
+}
+
+static int look(lua_State *L, bool remembers)
+{
+	struct data *d = check_open(L);
+	struct il_entry e;
+	size_t size;
+	const char *name = check_name(L, 2, &size);
+	lua_settop(L, 2);
+	int err = d->data->ops->get(d->data, name, size, &e);
+	if (err && err != ENOENT)
+		return fail(L, d, err);
+	int64_t version = err ? 0 : e.version;
+	if (version)
+		lua_pushlstring(L, e.value, e.size);
+	if (remembers)
+		remember(L, 2, version);
+	if (version)
+		return push_value(L, d, name, version);
+	lua_pushnil(L);
+	return 1;
+}
+
+static int data_get(lua_State *L)
+{
+	return look(L, true);
+}
+
+/* Writes the bytes at index `value`, or deletes if that is nil; pushes nothing. */
+static int write_value(lua_State *L, struct data *d, int value, lua_Integer check, struct il_entry *e)
+{
+	*e = (struct il_entry){ 0 };
+	e->name = lua_tolstring(L, 2, &e->name_size);
+	e->value = lua_tolstring(L, value, &e->size);
+	return d->data->ops->set(d->data, e, check);
+}
+
+static int wrote(lua_State *L, const struct data *d, int err, const struct il_entry *e)
+{
+	if (err == EMSGSIZE)
+		return il_fail(L, err, "value of %I bytes is over the limit of %I bytes of " NOUN " %s (a quarter of its size)",
+			       (LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
+	if (err)
+		return fail(L, d, err);
+	lua_pushinteger(L, e->version);
+	return 1;
+}
+
+static lua_Integer check_option(lua_State *L, int arg)
+{
+	if (lua_isboolean(L, arg))
+		return lua_toboolean(L, arg) ? remembered(L, 2) : IL_ANY_VERSION;
+	if (lua_isnil(L, arg))
+		return IL_ANY_VERSION;
+	if (!lua_isinteger(L, arg))
+		luaL_argerror(L, arg, "check must be true, or a version");
+	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
+}
+
+/* set(name, value [, check]) */
+static int data_set(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_entry e;
+	size_t size;
+	check_name(L, 2, &size);
+	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected (delete takes a name away)");
+	lua_settop(L, 4);
+	lua_Integer check = check_option(L, 4);
+	encode(L, d, 3);
+	return wrote(L, d, write_value(L, d, 3, check, &e), &e);
+}
+
+/* No codec runs while the data is locked: read, add, and write if nothing came between. */
+static int data_add(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_entry e;
+	size_t size;
+	int err;
+	const char *name = check_name(L, 2, &size);
+	luaL_checktype(L, 3, LUA_TNUMBER);
+	do {
+		lua_settop(L, 3);
+		err = d->data->ops->get(d->data, name, size, &e);
+		if (err && err != ENOENT)
+			return fail(L, d, err);
+		lua_Integer version = err ? 0 : e.version;
+		if (err)
+			lua_pushinteger(L, 0);
+		else
+			lua_pushlstring(L, e.value, e.size);
+		if (!err && !decode(L, d, name))
+			return 2;
+		if (lua_type(L, 4) != LUA_TNUMBER)
+			return luaL_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what, luaL_typename(L, 4));
+		check_open(L);
+		lua_pushvalue(L, 3);
+		lua_arith(L, LUA_OPADD);
+		lua_pushvalue(L, 4);
+		encode(L, d, 5);
+		err = write_value(L, d, 5, version, &e);
+	} while (err == ESTALE);
+	if (err)
+		return wrote(L, d, err, &e);
+	lua_settop(L, 4);
+	return 1;
+}
+
+static int data_delete(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_entry e = { 0 };
+	e.name = check_name(L, 2, &e.name_size);
+	int err = d->data->ops->set(d->data, &e, IL_ANY_VERSION);
+	if (err && err != ENOENT)
+		return fail(L, d, err);
+	lua_pushboolean(L, !err);
+	return 1;
+}
+
+/* For update: get, of which the handle remembers nothing. */
+static int data_look(lua_State *L)
+{
+	return look(L, false);
+}
+
+/* For update: (name, value or nil, version) → true | nil, why... */
+static int data_swap(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_entry e;
+	lua_Integer check = lua_tointeger(L, 4);
+	lua_settop(L, 3);
+	if (!lua_isnil(L, 3))
+		encode(L, d, 3);
+	int err = write_value(L, d, 3, check, &e);
+	if (err && !(err == ENOENT && check == 0))
+		return wrote(L, d, err, &e);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int updated(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return lua_gettop(L) - 3;
+}
+
+/* The Lua half calls the function, which may wait. */
+static int data_update(lua_State *L)
+{
+	size_t size;
+	check_open(L);
+	check_name(L, 2, &size);
+	luaL_checktype(L, 3, LUA_TFUNCTION);
+	lua_settop(L, 3);
+	il_push_lua_half(L, "ipc.shared_data", "update");
+	for (int i = 1; i <= 3; i++)
+		lua_pushvalue(L, i);
+	lua_callk(L, 3, LUA_MULTRET, 0, updated);
+	return updated(L, LUA_OK, 0);
+}
+
+/* All names --------------------------------------------------------------------------------------------- */
+
+/* Each step looks anew, for the name after the last: no transaction stays open while Lua runs. */
+static int pairs_next(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_entry e;
+	size_t size = 0;
+	lua_settop(L, 2);
+	const char *name = lua_isnil(L, 2) ? NULL : check_name(L, 2, &size);
+	int err = d->data->ops->next(d->data, name, size, &e);
+	if (err == ENOENT) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (err)
+		return luaL_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : strerror(err));
+	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
+	lua_pushlstring(L, e.name, e.name_size + e.size);
+	name = lua_tostring(L, 3);
+	lua_pushlstring(L, name, e.name_size);
+	lua_pushlstring(L, name + e.name_size, e.size);
+	remember(L, 4, e.version);
+	return 1 + push_value(L, d, lua_tostring(L, 4), e.version);
+}
+
+static int data__pairs(lua_State *L)
+{
+	check_open(L);
+	lua_pushcfunction(L, pairs_next);
+	lua_pushvalue(L, 1);
+	lua_pushnil(L);
+	return 3;
+}
+
+static int data_count(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_data_stat stat;
+	int err = d->data->ops->stat(d->data, &stat);
+	if (err)
+		return fail(L, d, err);
+	lua_pushinteger(L, stat.names);
+	return 1;
+}
+
+static int data_stat(lua_State *L)
+{
+	struct data *d = check_open(L);
+	struct il_data_stat stat;
+	int err = d->data->ops->stat(d->data, &stat);
+	if (err)
+		return fail(L, d, err);
+	const struct {
+		const char *name;
+		int64_t value;
+	} fields[] = {
+		{ "names", stat.names },     { "used", stat.used },
+		{ "waiters", stat.waiters }, { "size", (int64_t)d->data->size },
+		{ "max_value", (int64_t)d->data->max_value },
+	};
+	lua_createtable(L, 0, 5);
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		lua_pushinteger(L, fields[i].value);
+		lua_setfield(L, -2, fields[i].name);
+	}
+	return 1;
+}
+
+/* Waiting ----------------------------------------------------------------------------------------------- */
+
+/* The handle may be closed, and the engine's object gone, before the results are built. */
+static bool wait_attempt(struct il_op *op)
+{
+	op->handle = ((struct il_data *)op->source)->owner;
+	return ((struct il_data *)op->source)->ops->wait.attempt(op);
+}
+
+static int wait_start(struct il_op *op)
+{
+	return ((struct il_data *)op->source)->ops->wait.start(op);
+}
+
+static bool wait_cancel(struct il_op *op)
+{
+	return ((struct il_data *)op->source)->ops->wait.cancel(op);
+}
+
+static int wait_push(lua_State *L, struct il_op *op)
+{
+	struct data *d = op->handle;
+	int64_t version = op->arg;
+	if (op->err)
+		return il_object_fail(L, op->err, NOUN, d->what);
+	if (version) {
+		lua_pushlstring(L, op->size ? op->data : "", op->size);
+		il_op_clear(op);
+		return push_value(L, d, NULL, version);
+	}
+	lua_pushnil(L);
+	lua_pushinteger(L, 0);
+	return 2;
+}
+
+static const struct il_await_type wait_type = { { "shared data wait", wait_attempt, wait_start, wait_cancel }, wait_push };
+
+/* wait(name, version [, timeout]) */
+static int data_wait(lua_State *L)
+{
+	struct data *d = check_open(L);
+	size_t size;
+	const char *name = check_name(L, 2, &size);
+	lua_Integer version = lua_isnoneornil(L, 3) ? 0 : il_check_range(L, 3, 0, LUA_MAXINTEGER, "version");
+	return il_await_data(L, &wait_type, d->data, version, (void *)name, size, 4);
+}
+
+/* The end ----------------------------------------------------------------------------------------------- */
+
+static int data_remove(lua_State *L)
+{
+	struct data *d = check_open(L);
+	int err = d->data->ops->remove(d->data);
+	if (err)
+		return fail(L, d, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int data_close(lua_State *L)
+{
+	struct data *d = check_data(L);
+	struct il_data *engine = d->data;
+	d->data = NULL;
+	if (engine)
+		engine->ops->close(engine);
+	return 0;
+}
+
+static int data__gc(lua_State *L)
+{
+	struct data *d = check_data(L);
+	if (d->codec == IL_CODEC_TABLE) {
+		lua_pushnil(L);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, d);
+	}
+	return data_close(L);
+}
+
+static int data__tostring(lua_State *L)
+{
+	struct data *d = check_data(L);
+	struct il_data_stat stat;
+	if (!d->data)
+		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
+	else if (d->data->ops->stat(d->data, &stat))
+		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
+	else
+		lua_pushfstring(L, CLASS " (%s, %I names)", d->what, (LUAI_UACINT)stat.names);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "get", data_get },       { "set", data_set },       { "update", data_update }, { "add", data_add },
+	{ "delete", data_delete }, { "count", data_count },   { "stat", data_stat },     { "wait", data_wait },
+	{ "remove", data_remove }, { "close", data_close },   { NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__pairs", data__pairs },  { "__tostring", data__tostring }, { "__gc", data__gc },
+	{ "__close", data_close }, { NULL, NULL },
+};
+
+void il_shared_data_open(lua_State *L)
+{
+	il_class(L, CLASS, methods, meta, NULL);
+	lua_pushcfunction(L, shared_data);
+	lua_setfield(L, -2, "shared_data");
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	luaL_getmetatable(L, CLASS);
+	lua_pushvalue(L, -1);
+	lua_pushcclosure(L, data_look, 1);
+	lua_setfield(L, -3, "data_look");
+	lua_pushcclosure(L, data_swap, 1);
+	lua_setfield(L, -2, "data_swap");
+	lua_pop(L, 1);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * LMDB environments: one for each store in a process, which does not go through a fork. Reads take no lock; what has to be
+ * certain is looked at with the write lock, a robust mutex of LMDB's.
+ * Floor 2.
+ */
+#include "engines/store/store.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	FLAGS = MDB_WRITEMAP | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS | MDB_NORDAHEAD,
+	VAIN = 3, NAP = 50000,
+};
+
+static const int64_t PATIENCE = 5 * IL_SECOND;
+
+/* Environments of a process that this one was forked from: LMDB has no way to give them up. */
+static struct forgotten {
+	struct forgotten *next;
+	void *parts[3];
+} *forgotten;
+
+int il_store_errno(int rc)
+{
+	switch (rc) {
+	case MDB_NOTFOUND: return ENOENT;
+	case MDB_MAP_FULL: case MDB_TXN_FULL: return ENOSPC;
+	case MDB_VERSION_MISMATCH: return EPROTO;
+	case MDB_INVALID: return EINVAL;
+	default: return rc >= 0 ? rc : EUCLEAN;
+	}
+}
+
+/* LMDB does not tell the descriptor of lock.mdb; it is the lowest that was free, or we do not know it. */
+static int find_lock(int candidate, const char *path)
+{
+	char name[IL_STORE_PATH + 16];
+	struct stat a, b;
+	snprintf(name, sizeof name, "%s/lock.mdb", path);
+	bool it = fstat(candidate, &a) == 0 && stat(name, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return it ? candidate : -1;
+}
+
+int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
+{
+	int rc = mdb_env_create(env);
+	if (rc)
+		return il_store_errno(rc);
+	int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (lowest >= 0)
+		close(lowest);
+	rc = mdb_env_set_mapsize(*env, map);
+	if (!rc)
+		rc = mdb_env_open(*env, path, FLAGS, 0600);
+	if (!rc)
+		rc = mdb_env_get_fd(*env, &fds[0]);
+	if (rc) {
+		mdb_env_close(*env);
+		*env = NULL;
+		return il_store_errno(rc);
+	}
+	fds[1] = find_lock(lowest, path);
+	return 0;
+}
+
+/* MDB_READERS_FULL: a thousand processes read. */
+static int begin_reader(struct il_store *s)
+{
+	int dead, rc = s->reader ? mdb_txn_renew(s->reader) : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->reader);
+	if (rc == MDB_READERS_FULL && mdb_reader_check(s->env, &dead) == 0 && dead)
+		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->reader);
+	return rc;
+}
+
+static int open_tree(struct il_store *s)
+{
+	MDB_txn *txn = NULL;
+	int rc = begin_reader(s);
+	if (rc == MDB_READERS_FULL)
+		rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (rc)
+		return rc;
+	rc = mdb_dbi_open(txn ? txn : s->reader, NULL, 0, &s->dbi);
+	if (txn)
+		mdb_txn_abort(txn);
+	else
+		mdb_txn_reset(s->reader);
+	return rc;
+}
+
+static void close_all(struct il_store *s)
+{
+	if (s->cursor)
+		mdb_cursor_close(s->cursor);
+	if (s->reader)
+		mdb_txn_abort(s->reader);
+	if (s->env)
+		mdb_env_close(s->env);
+	s->cursor = NULL;
+	s->reader = NULL;
+	s->env = NULL;
+}
+
+/* It belongs to the process that this one was forked from: to close it properly would take the parent's place in the table of
+ * readers away. The descriptors go, for the sake of the fcntl locks that are ours when it has been opened again. */
+static void forget_environment(struct il_store *s)
+{
+	struct forgotten *f = s->env ? malloc(sizeof *f) : NULL;
+	if (f) {
+		*f = (struct forgotten){ .next = forgotten, .parts = { s->env, s->reader, s->cursor } };
+		forgotten = f;
+	}
+	for (int i = 0; s->env && i < 2; i++)
+		if (s->fds[i] >= 0)
+			close(s->fds[i]);
+	s->cursor = NULL;
+	s->reader = NULL;
+	s->env = NULL;
+	s->pid = il_loop.pid;
+}
+
+void il_environment_close(struct il_store *s)
+{
+	if (s->pid != il_loop.pid)
+		forget_environment(s);
+	else
+		close_all(s);
+}
+
+/* A directory that is renamed never comes back: if its name means it before and after, all files are of one. */
+static int open_again(struct il_store *s)
+{
+	uint64_t device, inode;
+	int dead, err = il_environment_new(s->path, s->bell->map, &s->env, s->fds);
+	if (err)
+		return err == ENOENT ? EIDRM : err;
+	err = il_directory_check(s->path, &device, &inode);
+	if (!err && (device != s->device || inode != s->inode))
+		err = EAGAIN;
+	if (!err) {
+		mdb_reader_check(s->env, &dead);
+		err = il_store_errno(open_tree(s));
+	}
+	if (err)
+		close_all(s);
+	return err == ENOENT || err == EAGAIN ? EIDRM : err;
+}
+
+int il_store_enter(struct il_store *s)
+{
+	if (s->pid != il_loop.pid)
+		forget_environment(s);
+	if (il_bell_get(&s->bell->removed))
+		return EIDRM;
+	return s->env ? 0 : open_again(s);
+}
+
+int il_store_begin(struct il_store *s, MDB_txn **txn)
+{
+	int err = il_store_enter(s);
+	if (!err)
+		err = il_store_errno(mdb_txn_begin(s->env, NULL, 0, txn));
+	if (!err && il_bell_get(&s->bell->removed)) {
+		mdb_txn_abort(*txn);
+		err = EIDRM;
+	}
+	return err;
+}
+
+void il_store_change(struct il_store *s)
+{
+	il_bell_put(&s->bell->changes, il_bell_get(&s->bell->changes) + 1);
+	if (!il_bell_get(&s->bell->parked))
+		return;
+	il_word_wake(&s->bell->changes);
+	il_bell_put(&s->bell->parked, 0);
+}
+
+/* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits later, have
+ * a mixture of both. What is wrong with it is found on the way, and then the write lock is taken for a second look. */
+int il_store_read(struct il_store *s, il_store_look *look, void *arg)
+{
+	MDB_txn *txn;
+	int err = il_store_enter(s);
+	if (err)
+		return err;
+	int rc = begin_reader(s);
+	if (!rc) {
+		rc = look(s, s->reader, arg);
+		mdb_txn_reset(s->reader);
+	} else if (s->reader) {
+		if (s->cursor)
+			mdb_cursor_close(s->cursor);
+		mdb_txn_abort(s->reader);
+		s->cursor = NULL;
+		s->reader = NULL;
+	}
+	if (rc < 0 && rc != MDB_NOTFOUND) {
+		err = il_store_begin(s, &txn);
+		if (err)
+			return err;
+		rc = look(s, txn, arg);
+		mdb_txn_abort(txn);
+	}
+	return il_store_errno(rc);
+}
+
+static int note_reader(const char *line, void *oldest)
+{
+	size_t txn;
+	if (sscanf(line, "%*d %*x %zu", &txn) == 1 && txn < *(size_t *)oldest)
+		*(size_t *)oldest = txn;
+	return 0;
+}
+
+/* A process that was suspended in the middle of a read, which takes less than a microsecond: LMDB uses no page again that was given
+ * back since. */
+static bool held_by_reader(struct il_store *s)
+{
+	MDB_envinfo info;
+	size_t oldest = SIZE_MAX;
+	mdb_reader_list(s->env, note_reader, &oldest);
+	return mdb_env_info(s->env, &info) == 0 && oldest < info.me_last_txnid;
+}
+
+bool il_store_wait_for_room(struct il_store *s, struct il_store_patience *state, int *err)
+{
+	int dead = 0;
+	*err = ENOSPC;
+	if (mdb_reader_check(s->env, &dead) == 0 && dead)
+		return true;
+	if (!held_by_reader(s))
+		return ++state->vain < VAIN;
+	if (!state->end)
+		state->end = il_time_add(il_now(), PATIENCE);
+	*err = ETIMEDOUT;
+	if (il_now() > state->end)
+		return false;
+	nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL); /* it runs again soon, or stands still */
+	return true;
+}

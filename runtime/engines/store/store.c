@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stores: laying out, making, checking, removing. All of the space is reserved when a store is made, so a full /dev/shm is an
+ * error then and no SIGBUS later.
+ * Floor 2.
+ */
+#include "engines/store/store.h"
+#include "loop/life.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	LAYOUT = 1, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
+	LARGEST_PAGE = 32768, DEFAULT_SIZE = 4 << 20, TRIES = 64,
+};
+
+static const uint64_t MAGIC = 0x746164636c706920; /* " iplcdat" */
+
+/* The start of the two first pages of data.mdb: LMDB 0.9, format 1. */
+struct meta {
+	uint64_t page;
+	uint16_t pad, flags;
+	uint32_t bounds, magic, version;
+	void *address;
+	size_t map;
+	struct {
+		uint32_t pad;
+		uint16_t flags, depth;
+		size_t counts[5];
+	} trees[2]; /* the first's pad: bytes of a page */
+	size_t last, txn;
+};
+
+static struct il_list stores = IL_LIST_INIT(stores);
+
+/* Sizes ------------------------------------------------------------------------------------------------- */
+
+static size_t page_size(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	return size > LARGEST_PAGE ? LARGEST_PAGE : (size_t)size;
+}
+
+/* Beyond the pages that names and values may take there are those that a change needs before it gives the old ones back, two
+ * changes later: as much as the largest value, a quarter, and LMDB's own lists. So there is always room to delete. */
+static void lay_out(struct il_bell *bell, size_t size)
+{
+	size_t page = page_size(), grain = (size_t)sysconf(_SC_PAGESIZE), pages = (size + page - 1) / page;
+	*bell = (struct il_bell){
+		.magic = MAGIC, .layout = LAYOUT, .page = (uint32_t)page, .size = size, .pages = pages,
+		.map = ((pages + pages / 4 + pages / 64 + 66) * page + grain - 1) / grain * grain,
+		.pids = il_life_space(),
+	};
+}
+
+static int check_bell(const struct il_bell *bell)
+{
+	if (bell->magic != MAGIC)
+		return EINVAL;
+	if (bell->layout != LAYOUT || bell->page != page_size())
+		return EPROTO;
+	if (bell->size > SIZE_MAX / 2 || bell->pages != (bell->size + bell->page - 1) / bell->page ||
+	    bell->map / bell->page < bell->pages)
+		return EUCLEAN;
+	return bell->pids == il_life_space() ? 0 : EXDEV;
+}
+
+/* What LMDB would believe: it has no check of its own against a file that is too short, or full of holes. */
+static int check_data(int fd, const struct il_bell *bell)
+{
+	struct stat st;
+	if (fstat(fd, &st))
+		return errno;
+	if ((uint64_t)st.st_size != bell->map || (uint64_t)st.st_blocks * 512 < bell->map)
+		return EUCLEAN;
+	for (int i = 0; i < 2; i++) {
+		struct meta m;
+		if (pread(fd, &m, sizeof m, (off_t)i * bell->page) != sizeof m)
+			return EUCLEAN;
+		if (m.magic != 0xBEEFC0DE || m.trees[0].pad != bell->page || m.map > bell->map ||
+		    m.last >= bell->map / bell->page)
+			return EUCLEAN;
+		if (m.version != 1)
+			return EPROTO;
+	}
+	return 0;
+}
+
+/* Opening and making ------------------------------------------------------------------------------------ */
+
+static int map_bell(const char *path, uint64_t inode, struct il_bell **bell)
+{
+	char name[IL_STORE_PATH + 16];
+	struct stat st;
+	snprintf(name, sizeof name, "%s/bell", path);
+	int fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT ? EAGAIN : errno;
+	int err = fstat(fd, &st) ? errno : st.st_ino != inode ? EAGAIN : 0;
+	if (!err && (st.st_size != BELL_SIZE || !st.st_blocks))
+		err = EUCLEAN;
+	if (!err) {
+		void *at = mmap(NULL, BELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		err = at == MAP_FAILED ? errno : 0;
+		*bell = at;
+	}
+	close(fd);
+	return err;
+}
+
+static int write_bell(const char *path, const struct il_bell *bell)
+{
+	char name[IL_STORE_PATH + 16];
+	int err = il_directory_reserve(path, "bell", BELL_SIZE);
+	if (err)
+		return err;
+	snprintf(name, sizeof name, "%s/bell", path);
+	int fd = open(name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	err = pwrite(fd, bell, sizeof *bell, 0) == sizeof *bell ? 0 : EIO;
+	close(fd);
+	return err;
+}
+
+/* LMDB writes the first two pages itself, and then only makes the file long: the space is for us to reserve. */
+static int fill(const char *path, size_t size)
+{
+	struct il_bell bell;
+	MDB_env *env;
+	int fds[2];
+	lay_out(&bell, size);
+	int err = write_bell(path, &bell);
+	if (!err)
+		err = il_directory_reserve(path, "lock.mdb", LOCK_SIZE);
+	if (!err)
+		err = il_environment_new(path, bell.map, &env, fds);
+	if (err)
+		return err;
+	if (fallocate(fds[0], 0, 0, (off_t)bell.map))
+		err = errno;
+	mdb_env_close(env);
+	return err;
+}
+
+/* EEXIST: somebody else has made it first. */
+static int create(const char *path, const struct il_data_options *o)
+{
+	char temporary[IL_STORE_PATH];
+	int guard, err = il_directory_make(temporary, &guard);
+	if (err)
+		return err;
+	err = fill(temporary, o->size);
+	if (!err)
+		err = il_directory_publish(temporary, path, o->mode);
+	if (err)
+		il_directory_leave(temporary, guard);
+	else
+		close(guard);
+	return err;
+}
+
+static struct il_store *find(uint64_t device, uint64_t inode)
+{
+	for (struct il_list *l = stores.next; l != &stores; l = l->next) {
+		struct il_store *s = il_container_of(l, struct il_store, node);
+		if (s->device == device && s->inode == inode)
+			return s;
+	}
+	return NULL;
+}
+
+static void free_store(struct il_store *s)
+{
+	il_environment_close(s);
+	if (s->bell)
+		munmap(s->bell, BELL_SIZE);
+	if (s->guard >= 0)
+		il_directory_leave(s->path, s->guard);
+	free(s->buffer);
+	free(s);
+}
+
+static int attach(const char *path, uint64_t device, uint64_t inode, struct il_store **result)
+{
+	char name[IL_STORE_PATH + 16];
+	struct il_store *s = calloc(1, sizeof *s);
+	if (!s)
+		return ENOMEM;
+	*s = (struct il_store){ .device = device, .inode = inode, .refs = 1, .guard = -1, .pid = il_loop.pid };
+	strcpy(s->path, path);
+	int err = map_bell(path, inode, &s->bell);
+	if (!err)
+		err = check_bell(s->bell);
+	snprintf(name, sizeof name, "%s/data.mdb", path);
+	int fd = err ? -1 : open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (!err)
+		err = fd < 0 ? (errno == ENOENT ? EAGAIN : errno) : check_data(fd, s->bell);
+	if (fd >= 0)
+		close(fd);
+	if (!err)
+		err = il_store_enter(s);
+	if (err && err != EIDRM) {
+		free_store(s);
+		return err;
+	}
+	il_list_add(&stores, &s->node);
+	il_store_line_init(s);
+	*result = s;
+	return err;
+}
+
+/* EAGAIN: try again. */
+static int open_path(const char *path, struct il_data_options *o, struct il_store **result)
+{
+	uint64_t device, inode;
+	int err = il_directory_check(path, &device, &inode);
+	if (err == ENOENT) {
+		err = create(path, o);
+		return err && err != EEXIST ? err : EAGAIN;
+	}
+	if (err)
+		return err;
+	struct il_store *s = find(device, inode);
+	if (s) {
+		s->refs++;
+		err = il_store_enter(s);
+	} else {
+		err = attach(path, device, inode, &s);
+		if (!s)
+			return err;
+	}
+	o->found = s->bell->size;
+	if (!err && o->given && o->found != o->size)
+		err = EEXIST;
+	bool removed = err == EIDRM && il_bell_get(&s->bell->removed);
+	if (err)
+		il_store_drop(s);
+	else
+		*result = s;
+	if (removed && (err = il_directory_free(path, device, inode)))
+		return err;
+	return removed || err == EIDRM ? EAGAIN : err;
+}
+
+static int open_anonymous(struct il_data_options *o, struct il_store **result)
+{
+	char path[IL_STORE_PATH];
+	uint64_t device, inode;
+	int guard, err = il_directory_make(path, &guard);
+	if (err)
+		return err;
+	err = fill(path, o->size);
+	if (!err)
+		err = il_directory_check(path, &device, &inode);
+	if (!err)
+		err = attach(path, device, inode, result);
+	if (err == EIDRM)
+		il_store_drop(*result);
+	if (err)
+		il_directory_leave(path, guard);
+	else
+		(*result)->guard = guard;
+	return err;
+}
+
+int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s)
+{
+	char path[IL_STORE_PATH];
+	int err = EAGAIN;
+	o->given = o->size != 0;
+	if (!o->given)
+		o->size = DEFAULT_SIZE;
+	il_directory_path(path, key);
+	if (!path[0])
+		return open_anonymous(o, s);
+	for (int i = 0; i < TRIES && err == EAGAIN; i++)
+		err = open_path(path, o, s);
+	return err;
+}
+
+void il_store_drop(struct il_store *s)
+{
+	if (--s->refs)
+		return;
+	il_store_line_fini(s);
+	il_list_del(&s->node);
+	free_store(s);
+}
+
+int il_store_remove(struct il_store *s)
+{
+	struct stat st;
+	MDB_txn *txn;
+	int err = il_store_enter(s);
+	if (!err && stat(s->path, &st) == 0 && st.st_uid != geteuid() && geteuid() != 0)
+		err = EPERM;
+	if (!err)
+		err = il_store_begin(s, &txn);
+	if (err)
+		return err;
+	il_bell_put(&s->bell->removed, 1);
+	il_store_change(s);
+	mdb_txn_abort(txn);
+	return s->guard < 0 ? il_directory_free(s->path, s->device, s->inode) : il_directory_delete(s->path);
+}

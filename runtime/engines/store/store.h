@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The engine of shared data: an LMDB database for each object, in a directory of /dev/shm, with a small file beside it
+ * through which changes are announced. A struct il_store is one such directory in this process, whatever the number of handles.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_STORE_H
+#define IL_STORE_H
+
+#include "base/list.h"
+#include "engines/engine.h"
+#include "loop/poller.h"
+#include "loop/word.h"
+
+#include <lmdb.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { IL_STORE_PATH = 256, IL_STORE_VERSION = 8 /* bytes of version before each value */ };
+
+/* The file "bell". */
+struct il_bell {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t page;     /* bytes */
+	uint64_t size;     /* as it was asked for */
+	uint64_t pages;    /* names and values may take */
+	uint64_t map;      /* bytes of data.mdb */
+	uint64_t pids;     /* the pid namespace in which LMDB's locks mean something */
+	uint32_t changes;  /* futex: goes up, with the write lock, before anything is committed */
+	uint32_t parked;   /* somebody sleeps on it */
+	uint32_t removed;
+	uint32_t reserved;
+};
+
+struct il_store {
+	struct il_list node;
+	struct il_bell *bell;
+	uint64_t device, inode; /* of the bell: what the store is known by */
+	int refs;               /* handles */
+	int guard;              /* descriptor of a directory without a key, or -1, see directory.c */
+	pid_t pid;              /* the environment's process */
+	MDB_env *env;           /* NULL: not open in this process */
+	MDB_txn *reader;        /* reset between reads; NULL: none yet */
+	MDB_cursor *cursor;     /* the reader's */
+	MDB_dbi dbi;
+	int fds[2];             /* the environment's */
+	char *buffer;           /* what was read last */
+	size_t room;
+	struct il_list ops;     /* waits of this process */
+	struct il_poller poller;
+	struct il_word word;
+	uint32_t seen;          /* changes, at the last look */
+	char path[IL_STORE_PATH];
+};
+
+/* Directories (directory.c) ----------------------------------------------------------------------------- */
+
+/* Where the data of a key is; empty for no key. */
+void il_directory_path(char *path, const struct il_key *key);
+
+/* Makes an empty directory for this process, and deletes those that dead processes have left. The guard is a descriptor: while
+ * one is open, here or in a forked child, nobody else deletes it. 0 or errno. */
+int il_directory_make(char *path, int *guard);
+
+/* Gives it its permissions and its name. EEXIST: the name is taken. */
+int il_directory_publish(const char *from, const char *to, unsigned mode);
+
+/* A file of `size` bytes that are there: to write to it cannot fail. 0 or errno. */
+int il_directory_reserve(const char *path, const char *file, size_t size);
+
+/* Closes the guard, and deletes the directory if no other process has it. */
+void il_directory_leave(const char *path, int guard);
+
+/* Deletes one without a key. */
+int il_directory_delete(const char *path);
+
+/* Deletes the directory of this bell, if its name still means it. EPERM: it belongs to somebody else. */
+int il_directory_free(const char *path, uint64_t device, uint64_t inode);
+
+/* Files of the right kind, by an owner to be trusted: the bell's device and inode. 0; ENOENT: there is no directory; EACCES,
+ * EINVAL: not a directory of ours; EUCLEAN: a file is missing; EAGAIN: it was removed meanwhile. */
+int il_directory_check(const char *path, uint64_t *device, uint64_t *inode);
+
+/* The environment (environment.c) ---------------------------------------------------------------------- */
+
+/* An environment of files that are there, or not yet; its descriptors, the second of them -1 if it is not known. 0 or errno. */
+int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2]);
+
+/* Opens it, if this process has not: it does not go through a fork. EIDRM: the store was removed. */
+int il_store_enter(struct il_store *s);
+
+/* Closes it; one that was another process's is left to that. */
+void il_environment_close(struct il_store *s);
+
+/* Looks at the last commit, without a lock if that can be; `look` returns LMDB's results. ENOENT: not there. */
+typedef int il_store_look(struct il_store *s, MDB_txn *txn, void *arg);
+int il_store_read(struct il_store *s, il_store_look *look, void *arg);
+
+/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. */
+int il_store_begin(struct il_store *s, MDB_txn **txn);
+
+/* Announces that something changes, with the write lock. */
+void il_store_change(struct il_store *s);
+
+/* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or may end
+ * soon. False: *err says why not. `state` begins as {0}. */
+struct il_store_patience {
+	int vain;
+	int64_t end;
+};
+bool il_store_wait_for_room(struct il_store *s, struct il_store_patience *state, int *err);
+
+/* errno of LMDB's result. */
+int il_store_errno(int rc);
+
+/* Stores (store.c) -------------------------------------------------------------------------------------- */
+
+/* Opens or makes the store of a key; each open is counted. 0 or errno; EEXIST: it has another size, o->found. */
+int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s);
+void il_store_drop(struct il_store *s);
+
+/* Tells those who wait, and frees the name. */
+int il_store_remove(struct il_store *s);
+
+/* A name's version and value, where they are in the map: for a look. */
+int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t size, struct il_entry *e);
+
+/* Waits (line.c) ---------------------------------------------------------------------------------------- */
+
+void il_store_line_init(struct il_store *s);
+void il_store_line_fini(struct il_store *s);
+bool il_store_wait_attempt(struct il_store *s, struct il_op *op);
+void il_store_wait_start(struct il_store *s, struct il_op *op);
+void il_store_wait_cancel(struct il_store *s, struct il_op *op);
+
+/* This process has changed something. */
+void il_store_line_look(struct il_store *s);
+
+/* Ends the waits of a handle with ECANCELED. */
+void il_store_line_close(struct il_store *s, const void *source);
+
+int il_store_line_count(const struct il_store *s);
+
+static inline uint32_t il_bell_get(const uint32_t *from)
+{
+	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
+}
+
+static inline void il_bell_put(uint32_t *to, uint32_t value)
+{
+	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
+}
+
+#endif

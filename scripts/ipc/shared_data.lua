@@ -1,0 +1,23 @@
+-- SPDX-License-Identifier: MIT
+-- How a name of shared data is updated: get, the user's function, and set if nothing came between; else once more. The
+-- function runs outside of any transaction, so it may wait.
+
+local _, core = ...
+
+local look, swap = core.data_look, core.data_swap
+
+local function update(data, name, fn)
+  while true do
+    local value, version, errno = look(data, name)
+    if value == nil then
+      if version ~= nil then return nil, version, errno end
+      version = 0
+    end
+    value = fn(value)
+    local ok, why, code = swap(data, name, value, version)
+    if ok then return value end
+    if why ~= "changed" then return nil, why, code end
+  end
+end
+
+return {update = update}
