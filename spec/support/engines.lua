@@ -42,7 +42,8 @@ function sysv.cleanup()
   local commands = {}
   for _, key in ipairs(keys) do
     local id = ("0x%x"):format(key.id & 0xffffffff)
-    commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s; ipcrm -M %s"):format(id, id, id)
+    local data = ("/dev/shm/ipclua.data.sysv:0x%08x"):format(key.id & 0xffffffff)
+    commands[#commands + 1] = ("ipcrm -S %s; ipcrm -Q %s; ipcrm -M %s; rm -rf %s"):format(id, id, id, data)
   end
   if commands[1] then os.execute("{ " .. table.concat(commands, "; ") .. "; } 2>/dev/null") end
   for _, key in ipairs(keys) do os.remove(key.path) end
@@ -64,7 +65,7 @@ do
   end
 
   function shm.cleanup()
-    os.execute(("rm -f /dev/shm/ipclua.*.%s"):format(name:gsub("%%d", "*")))
+    os.execute(("rm -rf /dev/shm/ipclua.*.%s"):format(name:gsub("%%d", "*")))
   end
 end
 
