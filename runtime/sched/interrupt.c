@@ -67,9 +67,11 @@ static void arm(lua_State *L)
 	arming = 1; /* a signal handler that comes now leaves it to us */
 	atomic_signal_fence(memory_order_seq_cst);
 	disarm();
-	armed.hook = lua_gethook(L);
-	armed.mask = lua_gethookmask(L);
-	armed.count = lua_gethookcount(L);
+	if (lua_gethook(L) != hook) { /* else it inherited ours, and what stands behind that is known already */
+		armed.hook = lua_gethook(L);
+		armed.mask = lua_gethookmask(L);
+		armed.count = lua_gethookcount(L);
+	}
 	armed.L = L;
 	lua_sethook(L, hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT | (armed.mask & LUA_MASKLINE), 1);
 	atomic_signal_fence(memory_order_seq_cst);

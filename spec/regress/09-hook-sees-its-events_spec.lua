@@ -11,7 +11,7 @@ describe("a hook of the user's", function()
     it("gets its events and no others while timers interrupt, in " .. home.name .. " #busy", function()
       local output, status, errors = home.run [[
         local ticks, N, calls, returns, lines, others = 0, 200000, 0, 0, 0, 0
-        local timer = ipc.timer(0.0005, function() ticks = ticks + 1 end)
+        local timer = ipc.timer(0.0005, function() ticks = ticks + 1 end):stop()
         local function f()
           return true
         end
@@ -29,7 +29,9 @@ describe("a hook of the user's", function()
           calls, returns, lines = 0, 0, 0
           local before = ticks
           debug.sethook(events, mask)
+          timer:start()
           for i = 1, N do f() end
+          timer:stop()
           debug.sethook()
           lines = lines >= N and N or lines -- Lua tells a line anew after it was interrupted
           print(mask, calls, returns, lines, others, ticks > before)
@@ -37,9 +39,10 @@ describe("a hook of the user's", function()
         local wrong = 0
         debug.sethook(function(event) if event ~= "count" then wrong = wrong + 1 end end, "", 100)
         local before = ticks
+        timer:start()
         while ticks < before + 50 do end
-        debug.sethook()
         timer:stop()
+        debug.sethook()
         print(wrong)]]
       assert.equal("c\t200000\t0\t0\t0\ttrue\nr\t0\t200000\t0\t0\ttrue\nl\t0\t0\t200000\t0\ttrue\n"
         .. "crl\t200000\t200000\t200000\t0\ttrue\n0\n", output, errors)
