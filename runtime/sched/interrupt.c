@@ -190,7 +190,7 @@ static void kernel_arm(int64_t due)
 	if (due != IL_NEVER)
 		when.it_value = il_timespec(due > 0 ? due : 1);
 	timer_settime(kernel.id, TIMER_ABSTIME, &when, NULL);
-	kernel.due = due;
+	kernel.due = due; /* before: it may fire at once, and what has fired must not be taken for armed */
 }
 
 static void timer_signal(int number)
