@@ -111,6 +111,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 		il_signal_drain();
 		il_timers_expire();
 		il_events_run(L);
+		il_preempt(); /* it may have come too early, for a timer that was stopped */
 	}
 	pass_on(L, ar, user, mask);
 }
@@ -189,8 +190,8 @@ static void kernel_arm(int64_t due)
 		return;
 	if (due != IL_NEVER)
 		when.it_value = il_timespec(due > 0 ? due : 1);
-	timer_settime(kernel.id, TIMER_ABSTIME, &when, NULL);
 	kernel.due = due; /* before: it may fire at once, and what has fired must not be taken for armed */
+	timer_settime(kernel.id, TIMER_ABSTIME, &when, NULL);
 }
 
 static void timer_signal(int number)
