@@ -1,5 +1,5 @@
--- A timer stood still in code that never waits when another one had been stopped shortly before: the kernel's timer, still
--- armed for that one, came too early, found nothing due, and was not armed again.
+-- A timer stood still in code that never waits when another one had been stopped shortly before: the kernel's timer,
+-- still armed for that one, came too early, found nothing due, and was not armed again.
 
 package.path = "spec/support/?.lua;" .. package.path
 
