@@ -33,7 +33,6 @@ struct memory {
 	struct il_slots_handle handle;
 	struct il_slots slots;
 	int id;
-	bool deleted; /* by this handle; for segments without words */
 };
 
 static struct memory *memory_of(struct il_memory *m)
@@ -79,7 +78,7 @@ static int sign(struct words *w)
 	return il_get(&w->removed) ? EIDRM : 0;
 }
 
-/* EEXIST from the limits' point of view: somebody was faster. */
+/* EIDRM: somebody else was faster. */
 static int find(const struct il_key *key, const struct il_memory_options *o, int *id)
 {
 	*id = shmget(key->id, 0, 0);
@@ -124,36 +123,31 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 	return err;
 }
 
-/* Who is woken finds that it is removed, even if this process is killed before it has written that down. */
+/* Who is woken finds that it is removed, even if this process is killed before it has written that down. Another program may
+ * have removed it: then those who wait are told now. */
 static int remove_memory(struct il_memory *m)
 {
-	struct memory *memory = memory_of(m);
-	struct il_slots *s = &memory->slots;
+	struct il_slots *s = &memory_of(m)->slots;
 	bool ours = s->removed;
 	int err = ours ? il_slots_enter(s) : 0;
 	if (err)
 		return err;
-	if (memory->deleted || (ours && il_get(s->removed)))
-		err = EIDRM;
-	if (!err && ours)
+	bool before = gone(s);
+	if (ours)
 		il_slots_change(s);
-	if (!err && shmctl(memory->id, IPC_RMID, NULL))
+	if (!before && shmctl(memory_of(m)->id, IPC_RMID, NULL))
 		err = gone_error(errno);
-	if (!err) {
-		memory->deleted = true;
-		if (ours)
-			il_put(s->removed, 1);
-	}
+	if (ours && (!err || err == EIDRM))
+		il_put(s->removed, 1);
 	if (ours)
 		il_slots_leave(s);
 	il_slots_look(s);
-	return err;
+	return before ? EIDRM : err;
 }
 
 static bool removed(struct il_memory *m)
 {
-	struct memory *memory = memory_of(m);
-	return memory->deleted || gone(&memory->slots);
+	return gone(&memory_of(m)->slots);
 }
 
 static void close_memory(struct il_memory *m)
