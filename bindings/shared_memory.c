@@ -94,8 +94,21 @@ static inline lua_Integer check_value(lua_State *L, int arg, size_t slot)
 	return lua_isinteger(L, arg) ? lua_tointegerx(L, arg, NULL) : other_value(L, arg, slot);
 }
 
-static int method(lua_State *L)
+static int push_slot(lua_State *L, const struct memory *m, size_t slot)
 {
+	int64_t value = atomic_load((const _Atomic int64_t *)&m->slots[slot]);
+	check_sound(L, m);
+	lua_pushinteger(L, value);
+	return 1;
+}
+
+/* Methods are looked up here, too. */
+static int other_index(lua_State *L)
+{
+	if (lua_type(L, 2) != LUA_TSTRING) {
+		const struct memory *m = check_open(L);
+		return push_slot(L, m, other_slot(L, m, 2));
+	}
 	lua_settop(L, 2);
 	lua_rawget(L, lua_upvalueindex(2));
 	return 1;
@@ -103,14 +116,11 @@ static int method(lua_State *L)
 
 static int memory__index(lua_State *L)
 {
-	if (!lua_isinteger(L, 2) && lua_type(L, 2) == LUA_TSTRING)
-		return method(L);
+	if (!lua_isinteger(L, 2))
+		return other_index(L);
 	const struct memory *m = check_open(L);
-	size_t slot = check_slot(L, m, 2);
-	int64_t value = atomic_load((const _Atomic int64_t *)&m->slots[slot]);
-	check_sound(L, m);
-	lua_pushinteger(L, value);
-	return 1;
+	size_t slot = (size_t)lua_tointegerx(L, 2, NULL);
+	return push_slot(L, m, slot < m->count ? slot : other_slot(L, m, 2));
 }
 
 static int memory__newindex(lua_State *L)

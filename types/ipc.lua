@@ -785,4 +785,56 @@ function Queue:remove() end
 ---Closes this handle, and wakes waiters with nil, "closed".
 function Queue:close() end
 
+-- Shared memory (doc/shared_memory.md) -----------------------------------------------------------------
+
+---@class ipc.SharedMemoryOptions
+---@field mode? integer|string permissions of new memory in octal digits, 0600 by default: 0660 or "0660"
+
+---Integers of 64 bits that processes share, counted from 0: m[0] = 42, m[0], #m. Another slot or value raises.
+---@class ipc.SharedMemory
+---@field [integer] integer
+---@operator len: integer
+local SharedMemory = {}
+
+---Opens shared memory, or makes it with all slots 0.
+---@param key ipc.Key|nil nil: memory without a name, for this process and the children it forks
+---@param slots integer 1 to 2^27
+---@param options? ipc.SharedMemoryOptions
+---@return ipc.SharedMemory|nil
+---@return string? message
+---@return integer? errno EEXIST: it has another number of slots
+function ipc.shared_memory(key, slots, options) end
+
+---Adds to a slot in one step; wraps around at 64 bits. Does not wait.
+---@param slot integer
+---@param n integer
+---@return integer sum
+function SharedMemory:add(slot, n) end
+
+---Writes `new` if the slot has the value `expected`, in one step. Does not wait.
+---@param slot integer
+---@param expected integer
+---@param new integer
+---@return boolean done
+---@return integer? current when it was not done
+function SharedMemory:compare_and_swap(slot, expected, new) end
+
+---Waits while the slot has that value, for ever by default.
+---@param slot integer
+---@param value integer
+---@param timeout? number
+---@return integer|nil new
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno ENOTSUP: a System V segment that another program made
+function SharedMemory:wait(slot, value, timeout) end
+
+---Frees the name for every process, and ends all waits with nil, "removed". Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedMemory:remove() end
+
+---Closes this handle, and wakes its waiters with nil, "closed".
+function SharedMemory:close() end
+
 return ipc

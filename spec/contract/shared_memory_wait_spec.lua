@@ -198,7 +198,9 @@ for _, engine in ipairs(engines) do
       it("wakes all who wait for the same, with several cases each", function()
         local m <close> = open()
         local tasks = {}
-        for i = 1, 20 do tasks[i] = ipc.task(ipc.select, {{m, "wait", i, 0}, {m, "wait", 0, 0}, {m, "wait", i, 0}}, PATIENCE) end
+        for i = 1, 20 do
+          tasks[i] = ipc.task(ipc.select, {{m, "wait", i, 0}, {m, "wait", 0, 0}, {m, "wait", i, 0}}, PATIENCE)
+        end
         settle()
         m[7] = 1
         m[0] = 2

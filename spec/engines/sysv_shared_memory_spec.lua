@@ -133,7 +133,8 @@ describe("a System V segment", function()
   end)
 
   it("that is no array of such numbers is refused", function()
-    local maker = "import sysv_ipc, sys; sysv_ipc.SharedMemory(int(sys.argv[1]), sysv_ipc.IPC_CREX, size=int(sys.argv[2]))"
+    local maker = "import sys; from sysv_ipc import SharedMemory as M, IPC_CREX; "
+      .. "M(int(sys.argv[1]), IPC_CREX, size=int(sys.argv[2]))"
     for _, size in ipairs{1, 7, 9, 4095, 100 + 3} do
       peer.output(("%s -c '%s' %s %d"):format(peer.PYTHON, maker, id, size))
       local m, message, code = ipc.shared_memory(key, math.max(1, size // 8))
@@ -176,8 +177,8 @@ describe("waiting for shared memory #nosan", function()
       it("on " .. engine.name .. " makes no system call while nothing changes", function()
         local text, log = tostring(engine.key()):match("%((.*)%)"), os.tmpname()
         local host = os.getenv("IPCLUA") or "build/ipclua"
-        local pipe = assert(io.popen(("timeout 60 strace -f -qq -ttt -o %s %s spec/support/peers/memory_idle.lua '%s' 2>&1")
-          :format(log, host, text)))
+        local command = "timeout 60 strace -f -qq -ttt -o %s %s spec/support/peers/memory_idle.lua '%s' 2>&1"
+        local pipe = assert(io.popen(command:format(log, host, text)))
         local said = pipe:read("a")
         pipe:close()
         local calls, start, later = {}, nil, 0
