@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- One slot of shared memory: read, write, add, swap; or one place of a Lua table: table_read, table_write; or call, of a
+-- A slot of shared memory: read, write, add, swap; or a place in a Lua table: table_read, table_write; or call, of a
 -- C function. Prints ns each, the loop's own cost taken off, the best of many short runs.
 local ipc = require "ipc"
 local n = 100000
