@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Many processes on one shared data, and processes that are killed at any moment: nothing is lost, nothing is half done.
+-- Many processes on one shared data, some of them killed at any moment: nothing is lost, nothing is half done.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -110,8 +110,9 @@ for _, engine in ipairs(engines) do
           d:add("of " .. slot, 1)
           d:add("all", 1)
         elseif what == 3 then
-          local sum, accounts = 0, nil
-          accounts, version = d:get("accounts")
+          local sum = 0
+          local accounts, now = d:get("accounts")
+          version = now
           for _, amount in ipairs(accounts) do sum = sum + amount end
           if sum ~= 1000 then channel:send("the sum is " .. sum) end
         elseif what == 4 then d:wait("accounts", version or 0, 0.0005)

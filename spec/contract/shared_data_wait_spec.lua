@@ -37,7 +37,6 @@ for _, engine in ipairs(engines) do
 
     it("ends when another task sets, adds, updates or deletes it", function()
       local d <close> = open()
-      local version = d:set("x", 1)
       local function set() d:set("x", 2) end
       local function add() d:add("x", 1) end
       local function update() d:update("x", function(n) return n + 1 end) end
@@ -46,7 +45,7 @@ for _, engine in ipairs(engines) do
       for i, change in ipairs{set, add, update, delete} do
         for _, pause in ipairs{settle, sleep_in_kernel} do
           d:set("x", i == 1 and 1 or i)
-          version = select(2, d:get("x"))
+          local version = select(2, d:get("x"))
           local t = waiting(function() return d:wait("x", version, PATIENCE) end)
           pause()
           d:set("y", i)

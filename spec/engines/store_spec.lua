@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
--- The directories of shared data: what is in the way there, what is damaged, a full /dev/shm, readers that do not hurry, and
--- what waiting costs.
+-- The directories of shared data: what is in the way there, what is damaged, a full /dev/shm; readers that do not
+-- hurry; what waiting costs.
 
 local ipc = require "ipc"
 local peer = require "spec.support.peer"
 local engines = require "spec.support.engines"
 local waits = require "spec.support.waits"
 
-local ENOSPC, EINVAL, EACCES, EUCLEAN, EPROTO = 28, 22, 13, 117, 71
+local EINVAL, EACCES, EUCLEAN, EPROTO = 22, 13, 117, 71
 local PATIENCE = waits.PATIENCE
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local shm = engines[2]

@@ -66,13 +66,15 @@ static void delete(const char *path, int fd)
 	rmdir(path);
 }
 
+/* With the lock nobody has it any more; or it was published, and has another name now. */
 static void delete_if_free(const char *path)
 {
 	int fd = open_directory(path);
 	struct stat st;
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && lock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && lock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    still_there(path, fd))
 		delete(path, fd);
 	close(fd);
 }
