@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.*, and renamed when it is complete; it
+ * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.PID.*, and renamed when it is complete; it
  * is renamed back before it is deleted. Data without a key stays under such a name. Whoever uses a name of that kind has a
  * shared flock on the directory, and forked children have it with the descriptor that they inherit: what can be locked
  * exclusively belongs to nobody that lives.
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "loop/loop.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -59,11 +60,20 @@ static bool still_there(const char *path, int fd)
 	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Who was about to open a file just then may make a new one. */
 static void delete(const char *path, int fd)
 {
-	for (size_t i = 0; i < FILES; i++)
-		unlinkat(fd, files[i], 0);
-	rmdir(path);
+	int tries = TRIES;
+	do
+		for (size_t i = 0; i < FILES; i++)
+			unlinkat(fd, files[i], 0);
+	while (rmdir(path) && errno == ENOTEMPTY && --tries);
+}
+
+static int make_temporary(char *path)
+{
+	snprintf(path, IL_STORE_PATH, PLACE TEMPORARY "%d.XXXXXX", (int)il_loop.pid);
+	return mkdtemp(path) ? 0 : errno;
 }
 
 /* With the lock nobody has it any more; or it was published, and has another name now. */
@@ -97,12 +107,12 @@ int il_directory_make(char *path, int *guard)
 {
 	sweep();
 	for (int i = 0; i < TRIES; i++) {
-		strcpy(path, PLACE TEMPORARY "XXXXXX");
-		if (!mkdtemp(path))
-			return errno;
+		int err = make_temporary(path);
+		if (err)
+			return err;
 		*guard = open_directory(path);
 		if (*guard < 0 && errno != ENOENT) {
-			int err = errno;
+			err = errno;
 			rmdir(path);
 			return err;
 		}
@@ -161,7 +171,7 @@ int il_directory_delete(const char *path)
 /* The flock keeps two from doing it, the second of them to a new directory. */
 int il_directory_free(const char *path, uint64_t device, uint64_t inode)
 {
-	char temporary[] = PLACE TEMPORARY "XXXXXX";
+	char temporary[IL_STORE_PATH];
 	struct stat st, bell;
 	int fd = open_directory(path), err = fd < 0 ? errno : 0;
 	if (err)
@@ -172,9 +182,10 @@ int il_directory_free(const char *path, uint64_t device, uint64_t inode)
 		err = EPERM;
 	else if (still_there(path, fd) && fstatat(fd, files[BELL], &bell, AT_SYMLINK_NOFOLLOW) == 0 &&
 		 bell.st_dev == device && bell.st_ino == inode) {
-		if (!mkdtemp(temporary) || rename(path, temporary))
+		err = make_temporary(temporary);
+		if (!err && rename(path, temporary))
 			err = errno;
-		else
+		if (!err)
 			delete(temporary, fd);
 	}
 	close(fd);
