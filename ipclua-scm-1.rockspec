@@ -17,7 +17,8 @@ supported_platforms = {"linux"}
 
 -- lua-cjson is needed at run time for JSON payloads, and is not listed: Debian's package provides it to Lua,
 -- but luarocks would not see it there and fetch a second one from the network. Elsewhere:
--- luarocks install lua-cjson.
+-- luarocks install lua-cjson. LMDB (Debian: liblmdb-dev) is found by the Makefile, which links both products with
+-- it; without it there is no ipc.shared_data.
 dependencies = {
   "lua >= 5.4, < 5.5",
 }

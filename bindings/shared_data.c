@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.SharedData: values by name that processes share. The user value of a handle is a table: the version it last got of each
- * name, for set's check == true.
+ * ipc.SharedData: values by name that processes share. The user value of a handle is a table: the version it last got
+ * of each name, for set's check == true.
  * Floor 4.
  */
 #include "bind.h"
@@ -55,8 +55,8 @@ static size_t size_option(lua_State *L, int arg)
 		int isnum;
 		size = lua_tointegerx(L, -1, &isnum);
 		if (!isnum || size < SMALLEST || size > LARGEST)
-			luaL_argerror(L, arg, lua_pushfstring(L, "size must be from %I to %I bytes", (LUAI_UACINT)SMALLEST,
-							      (LUAI_UACINT)LARGEST));
+			luaL_argerror(L, arg, lua_pushfstring(L, "size must be from %I to %I bytes",
+							      (LUAI_UACINT)SMALLEST, (LUAI_UACINT)LARGEST));
 	}
 	lua_pop(L, 1);
 	return (size_t)size;
@@ -86,11 +86,12 @@ static int cannot_open(lua_State *L, int err, const struct il_key *key, const st
 		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
 			       (LUAI_UACINT)o->size);
 	if (err == ENOSPC)
-		return il_fail(L, err, NOUN " %s: /dev/shm is full, and %I bytes and what belongs to them were to be reserved",
+		return il_fail(L, err, NOUN " %s: /dev/shm is full, and has no room for %I bytes and a quarter more",
 			       key->text, (LUAI_UACINT)o->size);
 #ifndef IL_LMDB
 	if (err == ENOTSUP)
-		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)", key->text);
+		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)",
+			       key->text);
 #endif
 	return il_key_fail(L, err, NOUN, key);
 }
@@ -153,8 +154,8 @@ static bool decode(lua_State *L, struct data *d, const char *name)
 	if (decoded)
 		return true;
 	const char *why = luaL_tolstring(L, -1, NULL);
-	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", name ? "'" : "a value", name ? name : "", name ? "'" : "",
-			d->what, why);
+	const char *quote = name ? "'" : "";
+	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", quote, name ? name : "a value", quote, d->what, why);
 	lua_replace(L, -3);
 	lua_pop(L, 1);
 	lua_pushnil(L);
@@ -221,7 +222,7 @@ static int write_value(lua_State *L, struct data *d, int value, lua_Integer chec
 static int wrote(lua_State *L, const struct data *d, int err, const struct il_entry *e)
 {
 	if (err == EMSGSIZE)
-		return il_fail(L, err, "value of %I bytes is over the limit of %I bytes of " NOUN " %s (a quarter of its size)",
+		return il_fail(L, err, "value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
 			       (LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
 	if (err)
 		return fail(L, d, err);
@@ -276,7 +277,8 @@ static int data_add(lua_State *L)
 		if (!err && !decode(L, d, name))
 			return 2;
 		if (lua_type(L, 4) != LUA_TNUMBER)
-			return luaL_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what, luaL_typename(L, 4));
+			return luaL_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
+					  luaL_typename(L, 4));
 		check_open(L);
 		lua_pushvalue(L, 3);
 		lua_arith(L, LUA_OPADD);
@@ -450,7 +452,9 @@ static int wait_push(lua_State *L, struct il_op *op)
 	return 2;
 }
 
-static const struct il_await_type wait_type = { { "shared data wait", wait_attempt, wait_start, wait_cancel }, wait_push };
+static const struct il_await_type wait_type = {
+	{ "shared data wait", wait_attempt, wait_start, wait_cancel }, wait_push,
+};
 
 /* wait(name, version [, timeout]) */
 static int data_wait(lua_State *L)

@@ -836,5 +836,99 @@ function SharedMemory:remove() end
 
 ---Closes this handle, and wakes its waiters with nil, "closed".
 function SharedMemory:close() end
+-- Shared data (doc/shared_data.md) ----------------------------------------------------------------
+
+---@class ipc.SharedDataOptions
+---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
+---@field size? integer bytes that names and values may take, 4 MiB by default
+---@field mode? integer|string permissions of new data in octal digits, 0600 by default: 0660 or "0660"
+
+---@class ipc.shared_data.Stat
+---@field names integer
+---@field size integer bytes that names and values may take
+---@field used integer bytes that they take
+---@field max_value integer bytes of the largest value
+---@field waiters integer tasks of this process that wait
+
+---Values by name that processes share.
+---@class ipc.SharedData
+local SharedData = {}
+
+---Opens or makes shared data. Does not wait.
+---@param key? ipc.Key without one: for this process and the children it forks
+---@param options? ipc.SharedDataOptions
+---@return ipc.SharedData|nil
+---@return string? message
+---@return integer? errno EEXIST: it has another size
+function ipc.shared_data(key, options) end
+
+---The value and its version; nil when there is none. Does not wait.
+---@param name string 1 to 511 bytes
+---@return any value
+---@return integer|"removed"|string|nil version
+---@return integer? errno
+function SharedData:get(name) end
+
+---Sets, if the check holds. Raises when the codec cannot carry the value. Does not wait.
+---@param name string
+---@param value any not nil
+---@param check? boolean|integer true: the version this handle last got; n: this version; 0: only if there is none
+---@return integer|nil version
+---@return "changed"|"removed"|string|nil
+---@return integer? errno ENOSPC: it is full; EMSGSIZE: over a quarter of its size
+function SharedData:set(name, value, check) end
+
+---Sets to fn(value), again if something came between; fn may wait, and deletes by returning nil.
+---@param name string
+---@param fn fun(value: any): any
+---@return any value
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:update(name, fn) end
+
+---Adds, atomically, from 0. Raises if the value is not a number. Does not wait.
+---@param name string
+---@param n number
+---@return number|nil sum
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:add(name, n) end
+
+---False: there was none. Does not wait.
+---@param name string
+---@return boolean|nil
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:delete(name) end
+
+---Waits until the name has another version, for ever by default.
+---@param name string
+---@param version? integer 0 or nil: until there is a value
+---@param timeout? number
+---@return any value nil: it was deleted
+---@return integer|"timeout"|"removed"|"closed"|string version
+---@return integer? errno
+function SharedData:wait(name, version, timeout) end
+
+---How many names there are. Does not wait.
+---@return integer|nil
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:count() end
+
+---Counters. Does not wait.
+---@return ipc.shared_data.Stat|nil
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:stat() end
+
+---Removes it for every process. Does not wait.
+---@return true|nil ok
+---@return "removed"|string|nil
+---@return integer? errno
+function SharedData:remove() end
+
+---Closes this handle, and wakes waiters with nil, "closed".
+function SharedData:close() end
 
 return ipc

@@ -143,8 +143,8 @@ struct il_data_stat {
 enum { IL_ANY_VERSION = -1, IL_DATA_NAME_MAX = 511 };
 
 struct il_data_ops {
-	/* data, size: a name; arg: until it has another version, 0: until it is there. After it: arg is the version, 0 without a value;
-	 * the value is the op's */
+	/* data, size: a name; arg: until it has another version, 0: until it is there. After it: arg is the version, 0
+	 * without a value; the value is the op's */
 	struct il_op_type wait;
 	/* ENOENT: it is not there */
 	int (*get)(struct il_data *d, const char *name, size_t size, struct il_entry *e);

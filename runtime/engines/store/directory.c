@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.PID.*, and renamed when it is complete; it
- * is renamed back before it is deleted. Data without a key stays under such a name. Whoever uses a name of that kind has a
- * shared flock on the directory, and forked children have it with the descriptor that they inherit: what can be locked
- * exclusively belongs to nobody that lives.
+ * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.PID.*, and renamed when
+ * it is complete; it is renamed back before it is deleted. Data without a key stays under such a name. Whoever uses a
+ * name of that kind has a shared flock on the directory, and forked children have it with the descriptor that they
+ * inherit: what can be locked exclusively belongs to nobody that lives.
  * Floor 2.
  */
 #include "engines/store/store.h"
@@ -137,8 +137,8 @@ int il_directory_reserve(const char *path, const char *file, size_t size)
 	return err;
 }
 
-/* Who may read a directory must be able to search it. lock.mdb must not be opened and closed by a process that has it open
- * for LMDB: that would drop its fcntl locks. Nobody has, yet. */
+/* Who may read a directory must be able to search it. lock.mdb must not be opened and closed by a process that has it
+ * open for LMDB: that would drop its fcntl locks. Nobody has, yet. */
 int il_directory_publish(const char *from, const char *to, unsigned mode)
 {
 	char name[IL_STORE_PATH + 16];

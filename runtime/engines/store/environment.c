@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * LMDB environments: one for each store in a process, which does not go through a fork. Reads take no lock; what has to be
- * certain is looked at with the write lock, a robust mutex of LMDB's.
+ * LMDB environments: one for each store in a process, which does not go through a fork. Reads take no lock; what has
+ * to be certain is looked at with the write lock, a robust mutex of LMDB's.
  * Floor 2.
  */
 #include "engines/store/store.h"
@@ -111,8 +111,9 @@ static void close_all(struct il_store *s)
 	s->env = NULL;
 }
 
-/* It belongs to the process that this one was forked from: to close it properly would take the parent's place in the table of
- * readers away. The descriptors go, for the sake of the fcntl locks that are ours when it has been opened again. */
+/* It belongs to the process that this one was forked from: to close it properly would take the parent's place in the
+ * table of readers away. The descriptors go, for the sake of the fcntl locks that are ours when it has been opened
+ * again. */
 static void forget_environment(struct il_store *s)
 {
 	struct forgotten *f = s->env ? malloc(sizeof *f) : NULL;
@@ -186,8 +187,9 @@ void il_store_change(struct il_store *s)
 	il_bell_put(&s->bell->parked, 0);
 }
 
-/* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits later, have
- * a mixture of both. What is wrong with it is found on the way, and then the write lock is taken for a second look. */
+/* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits
+ * later, have a mixture of both. What is wrong with it is found on the way, and then the write lock is taken for a
+ * second look. */
 int il_store_read(struct il_store *s, il_store_look *look, void *arg)
 {
 	MDB_txn *txn;
@@ -223,8 +225,8 @@ static int note_reader(const char *line, void *oldest)
 	return 0;
 }
 
-/* A process that was suspended in the middle of a read, which takes less than a microsecond: LMDB uses no page again that was given
- * back since. */
+/* A process that was suspended in the middle of a read, which takes less than a microsecond: LMDB uses no page again
+ * that was given back since. */
 static bool held_by_reader(struct il_store *s)
 {
 	MDB_envinfo info;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for names to change. A change is announced with the write lock and before it is committed, and who waits looks with that
- * lock, too: it sees the commit, or that its writer has died. That somebody sleeps is written with the lock, after a vain look.
- * So no change falls between look and sleep.
+ * Waiting for names to change. A change is announced with the write lock and before it is committed, and who waits
+ * looks with that lock, too: it sees the commit, or that its writer has died. That somebody sleeps is written with
+ * the lock, after a vain look. So no change falls between look and sleep.
  * Floor 2.
  */
 #include "engines/store/store.h"
@@ -46,8 +46,8 @@ static int look(struct il_store *s, MDB_txn *txn, void *arg)
 	return 0;
 }
 
-/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it, others may
- * leave the line. */
+/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it,
+ * others may leave the line. */
 static bool serve_round(struct il_store *s, MDB_txn *txn, struct il_list *served)
 {
 	struct il_list *next;

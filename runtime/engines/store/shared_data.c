@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared data: names and values in a store. A record is eight bytes of version, then the value. The version is the number of the
- * transaction that wrote it: LMDB counts those that are committed, for good, so no name ever has one twice.
+ * Shared data: names and values in a store. A record is eight bytes of version, then the value. The version is the
+ * number of the transaction that wrote it: LMDB counts those that are committed, for good, so no name ever has one
+ * twice.
  * Floor 2.
  */
 #include "engines/store/store.h"
@@ -151,7 +152,8 @@ static int check_version(struct il_store *s, MDB_txn *txn, const struct il_entry
 	return old.version == check ? 0 : ESTALE;
 }
 
-/* More pages than are for names and values are needed only in passing: see store.c. What takes no more than before is allowed. */
+/* More pages than are for names and values are needed only in passing: see store.c. What takes no more than before is
+ * allowed. */
 static int put(struct il_store *s, MDB_txn *txn, struct il_entry *e)
 {
 	MDB_val key = { e->name_size, (void *)e->name }, record = { e->size + IL_STORE_VERSION, NULL };
@@ -245,7 +247,8 @@ static void close_data(struct il_data *d)
 }
 
 static const struct il_data_ops ops = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel }, get, set, next, stat_data, remove_data, close_data,
+	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
+	get, set, next, stat_data, remove_data, close_data,
 };
 
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)

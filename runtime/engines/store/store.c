@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stores: laying out, making, checking, removing. All of the space is reserved when a store is made, so a full /dev/shm is an
- * error then and no SIGBUS later.
+ * Stores: laying out, making, checking, removing. All of the space is reserved when a store is made, so a full
+ * /dev/shm is an error then and no SIGBUS later.
  * Floor 2.
  */
 #include "engines/store/store.h"
@@ -49,8 +49,9 @@ static size_t page_size(void)
 	return size > LARGEST_PAGE ? LARGEST_PAGE : (size_t)size;
 }
 
-/* Beyond the pages that names and values may take there are those that a change needs before it gives the old ones back, two
- * changes later: as much as the largest value, a quarter, and LMDB's own lists. So there is always room to delete. */
+/* Beyond the pages that names and values may take there are those that a change needs before it gives the old ones
+ * back, two changes later: as much as the largest value, a quarter, and LMDB's own lists. So there is always room to
+ * delete. */
 static void lay_out(struct il_bell *bell, size_t size)
 {
 	size_t page = page_size(), grain = (size_t)sysconf(_SC_PAGESIZE), pages = (size + page - 1) / page;

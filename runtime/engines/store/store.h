@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine of shared data: an LMDB database for each object, in a directory of /dev/shm, with a small file beside it
- * through which changes are announced. A struct il_store is one such directory in this process, whatever the number of handles.
+ * The engine of shared data: an LMDB database for each object, in a directory of /dev/shm, with a small file beside
+ * it through which changes are announced. A struct il_store is one such directory in this process, whatever the
+ * number of handles.
  * Floor 2: no lua.h.
  */
 #ifndef IL_STORE_H
@@ -62,8 +63,8 @@ struct il_store {
 /* Where the data of a key is; empty for no key. */
 void il_directory_path(char *path, const struct il_key *key);
 
-/* Makes an empty directory for this process, and deletes those that dead processes have left. The guard is a descriptor: while
- * one is open, here or in a forked child, nobody else deletes it. 0 or errno. */
+/* Makes an empty directory for this process, and deletes those that dead processes have left. The guard is a
+ * descriptor: while one is open, here or in a forked child, nobody else deletes it. 0 or errno. */
 int il_directory_make(char *path, int *guard);
 
 /* Gives it its permissions and its name. EEXIST: the name is taken. */
@@ -81,13 +82,14 @@ int il_directory_delete(const char *path);
 /* Deletes the directory of this bell, if its name still means it. EPERM: it belongs to somebody else. */
 int il_directory_free(const char *path, uint64_t device, uint64_t inode);
 
-/* Files of the right kind, by an owner to be trusted: the bell's device and inode. 0; ENOENT: there is no directory; EACCES,
- * EINVAL: not a directory of ours; EUCLEAN: a file is missing; EAGAIN: it was removed meanwhile. */
+/* Files of the right kind, by an owner to be trusted: the bell's device and inode. 0; ENOENT: there is no directory;
+ * EACCES, EINVAL: not a directory of ours; EUCLEAN: a file is missing; EAGAIN: it was removed meanwhile. */
 int il_directory_check(const char *path, uint64_t *device, uint64_t *inode);
 
 /* The environment (environment.c) ---------------------------------------------------------------------- */
 
-/* An environment of files that are there, or not yet; its descriptors, the second of them -1 if it is not known. 0 or errno. */
+/* An environment of files that are there, or not yet; its descriptors, the second of them -1 if it is not known. 0 or
+ * errno. */
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2]);
 
 /* Opens it, if this process has not: it does not go through a fork. EIDRM: the store was removed. */
@@ -106,8 +108,8 @@ int il_store_begin(struct il_store *s, MDB_txn **txn);
 /* Announces that something changes, with the write lock. */
 void il_store_change(struct il_store *s);
 
-/* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or may end
- * soon. False: *err says why not. `state` begins as {0}. */
+/* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or
+ * may end soon. False: *err says why not. `state` begins as {0}. */
 struct il_store_patience {
 	int vain;
 	int64_t end;

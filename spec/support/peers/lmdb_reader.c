@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reads a directory of LMDB, and does not hurry: hold and release keep one snapshot, fill takes every place of the table of readers. */
+ * Reads a directory of LMDB, and does not hurry: hold and release keep one snapshot, fill takes every place of the
+ * table of readers. */
 #include <lmdb.h>
 #include <stdio.h>
 #include <string.h>
