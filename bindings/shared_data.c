@@ -4,9 +4,8 @@
  * of each name, for set's check == true.
  * Floor 4.
  */
+#include "shared_data.h"
 #include "bind.h"
-#include "codec.h"
-#include "engines/engine.h"
 #include "key.h"
 #include "sched/await.h"
 
@@ -14,30 +13,23 @@
 #include <string.h>
 
 #define CLASS "ipc.SharedData"
-#define NOUN "shared data"
 
 static const lua_Integer SMALLEST = 1 << 16, LARGEST = (lua_Integer)1 << 40;
 
-struct data {
-	struct il_data *data; /* NULL: closed */
-	enum il_codec codec;  /* its table, if it is one, is in the registry at the handle's address */
-	char what[];
-};
-
-static struct data *check_data(lua_State *L)
+static struct il_shared_data *check_data(lua_State *L)
 {
 	return il_self(L, CLASS);
 }
 
-static struct data *check_open(lua_State *L)
+struct il_shared_data *il_data_check_open(lua_State *L)
 {
-	struct data *d = check_data(L);
+	struct il_shared_data *d = check_data(L);
 	if (!d->data)
 		luaL_error(L, NOUN " is closed");
 	return d;
 }
 
-static const char *check_name(lua_State *L, int arg, size_t *size)
+const char *il_data_check_name(lua_State *L, int arg, size_t *size)
 {
 	const char *name = luaL_checklstring(L, arg, size);
 	if (*size < 1 || *size > IL_DATA_NAME_MAX)
@@ -62,11 +54,11 @@ static size_t size_option(lua_State *L, int arg)
 	return (size_t)size;
 }
 
-static struct data *push_handle(lua_State *L, int options, const char *what)
+static struct il_shared_data *push_handle(lua_State *L, int options, const char *what)
 {
 	size_t size = strlen(what) + 1;
-	struct data *d = lua_newuserdatauv(L, sizeof *d + size, 1);
-	*d = (struct data){ .codec = IL_CODEC_RAW };
+	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, 1);
+	*d = (struct il_shared_data){ .codec = IL_CODEC_RAW };
 	memcpy(d->what, what, size);
 	luaL_setmetatable(L, CLASS);
 	lua_newtable(L);
@@ -102,7 +94,7 @@ static int shared_data(lua_State *L)
 	lua_settop(L, 2);
 	struct il_data_options o = { .mode = il_mode_option(L, 2) };
 	o.size = size_option(L, 2);
-	struct data *d = push_handle(L, 2, key->text);
+	struct il_shared_data *d = push_handle(L, 2, key->text);
 	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
 	if (err)
 		return cannot_open(L, err, key, &o);
@@ -110,7 +102,7 @@ static int shared_data(lua_State *L)
 	return 1;
 }
 
-static int fail(lua_State *L, const struct data *d, int err)
+int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 {
 	if (err == ESTALE)
 		return il_word(L, "changed");
@@ -134,18 +126,8 @@ static void remember(lua_State *L, int name, int64_t version)
 	lua_pop(L, 1);
 }
 
-static lua_Integer remembered(lua_State *L, int name)
-{
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, name);
-	lua_rawget(L, -2);
-	lua_Integer version = lua_tointeger(L, -1);
-	lua_pop(L, 2);
-	return version;
-}
-
 /* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
-static bool decode(lua_State *L, struct data *d, const char *name)
+bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 {
 	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
 	lua_insert(L, -2);
@@ -164,36 +146,24 @@ static bool decode(lua_State *L, struct data *d, const char *name)
 }
 
 /* Value and version; or nil and why it cannot be decoded. */
-static int push_value(lua_State *L, struct data *d, const char *name, int64_t version)
+static int push_value(lua_State *L, struct il_shared_data *d, const char *name, int64_t version)
 {
-	if (!decode(L, d, name))
+	if (!il_data_decode(L, d, name))
 		return 2;
 	lua_pushinteger(L, version);
 	return 2;
 }
 
-/* The bytes take the place of the value at index `value`. An encoder of the user's may have closed the handle. */
-static void encode(lua_State *L, struct data *d, int value)
-{
-	if (d->codec == IL_CODEC_RAW && lua_type(L, value) == LUA_TSTRING)
-		return;
-	int top = lua_gettop(L);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
-	il_codec_encode(L, d->codec, value, top + 1);
-	lua_settop(L, top);
-	check_open(L);
-}
-
 static int look(lua_State *L, bool remembers)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	struct il_entry e;
 	size_t size;
-	const char *name = check_name(L, 2, &size);
+	const char *name = il_data_check_name(L, 2, &size);
 	lua_settop(L, 2);
 	int err = d->data->ops->get(d->data, name, size, &e);
 	if (err && err != ENOENT)
-		return fail(L, d, err);
+		return il_data_fail(L, d, err);
 	int64_t version = err ? 0 : e.version;
 	if (version)
 		lua_pushlstring(L, e.value, e.size);
@@ -210,142 +180,9 @@ static int data_get(lua_State *L)
 	return look(L, true);
 }
 
-/* Writes the bytes at index `value`, or deletes if that is nil; pushes nothing. */
-static int write_value(lua_State *L, struct data *d, int value, lua_Integer check, struct il_entry *e)
-{
-	*e = (struct il_entry){ 0 };
-	e->name = lua_tolstring(L, 2, &e->name_size);
-	e->value = lua_tolstring(L, value, &e->size);
-	return d->data->ops->set(d->data, e, check);
-}
-
-static int wrote(lua_State *L, const struct data *d, int err, const struct il_entry *e)
-{
-	if (err == EMSGSIZE)
-		return il_fail(L, err, "value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
-			       (LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
-	if (err)
-		return fail(L, d, err);
-	lua_pushinteger(L, e->version);
-	return 1;
-}
-
-static lua_Integer check_option(lua_State *L, int arg)
-{
-	if (lua_isboolean(L, arg))
-		return lua_toboolean(L, arg) ? remembered(L, 2) : IL_ANY_VERSION;
-	if (lua_isnil(L, arg))
-		return IL_ANY_VERSION;
-	if (!lua_isinteger(L, arg))
-		luaL_argerror(L, arg, "check must be true, or a version");
-	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
-}
-
-/* set(name, value [, check]) */
-static int data_set(lua_State *L)
-{
-	struct data *d = check_open(L);
-	struct il_entry e;
-	size_t size;
-	check_name(L, 2, &size);
-	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected (delete takes a name away)");
-	lua_settop(L, 4);
-	lua_Integer check = check_option(L, 4);
-	encode(L, d, 3);
-	return wrote(L, d, write_value(L, d, 3, check, &e), &e);
-}
-
-/* No codec runs while the data is locked: read, add, and write if nothing came between. */
-static int data_add(lua_State *L)
-{
-	struct data *d = check_open(L);
-	struct il_entry e;
-	size_t size;
-	int err;
-	const char *name = check_name(L, 2, &size);
-	luaL_checktype(L, 3, LUA_TNUMBER);
-	do {
-		lua_settop(L, 3);
-		err = d->data->ops->get(d->data, name, size, &e);
-		if (err && err != ENOENT)
-			return fail(L, d, err);
-		lua_Integer version = err ? 0 : e.version;
-		if (err)
-			lua_pushinteger(L, 0);
-		else
-			lua_pushlstring(L, e.value, e.size);
-		if (!err && !decode(L, d, name))
-			return 2;
-		if (lua_type(L, 4) != LUA_TNUMBER)
-			return luaL_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
-					  luaL_typename(L, 4));
-		check_open(L);
-		lua_pushvalue(L, 3);
-		lua_arith(L, LUA_OPADD);
-		lua_pushvalue(L, 4);
-		encode(L, d, 5);
-		err = write_value(L, d, 5, version, &e);
-	} while (err == ESTALE);
-	if (err)
-		return wrote(L, d, err, &e);
-	lua_settop(L, 4);
-	return 1;
-}
-
-static int data_delete(lua_State *L)
-{
-	struct data *d = check_open(L);
-	struct il_entry e = { 0 };
-	e.name = check_name(L, 2, &e.name_size);
-	int err = d->data->ops->set(d->data, &e, IL_ANY_VERSION);
-	if (err && err != ENOENT)
-		return fail(L, d, err);
-	lua_pushboolean(L, !err);
-	return 1;
-}
-
-/* For update: get, of which the handle remembers nothing. */
-static int data_look(lua_State *L)
+int il_data_look(lua_State *L)
 {
 	return look(L, false);
-}
-
-/* For update: (name, value or nil, version) → true | nil, why... */
-static int data_swap(lua_State *L)
-{
-	struct data *d = check_open(L);
-	struct il_entry e;
-	lua_Integer check = lua_tointeger(L, 4);
-	lua_settop(L, 3);
-	if (!lua_isnil(L, 3))
-		encode(L, d, 3);
-	int err = write_value(L, d, 3, check, &e);
-	if (err && !(err == ENOENT && check == 0))
-		return wrote(L, d, err, &e);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-static int updated(lua_State *L, int status, lua_KContext context)
-{
-	(void)status;
-	(void)context;
-	return lua_gettop(L) - 3;
-}
-
-/* The Lua half calls the function, which may wait. */
-static int data_update(lua_State *L)
-{
-	size_t size;
-	check_open(L);
-	check_name(L, 2, &size);
-	luaL_checktype(L, 3, LUA_TFUNCTION);
-	lua_settop(L, 3);
-	il_push_lua_half(L, "ipc.shared_data", "update");
-	for (int i = 1; i <= 3; i++)
-		lua_pushvalue(L, i);
-	lua_callk(L, 3, LUA_MULTRET, 0, updated);
-	return updated(L, LUA_OK, 0);
 }
 
 /* All names --------------------------------------------------------------------------------------------- */
@@ -353,11 +190,11 @@ static int data_update(lua_State *L)
 /* Each step looks anew, for the name after the last: no transaction stays open while Lua runs. */
 static int pairs_next(lua_State *L)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	struct il_entry e;
 	size_t size = 0;
 	lua_settop(L, 2);
-	const char *name = lua_isnil(L, 2) ? NULL : check_name(L, 2, &size);
+	const char *name = lua_isnil(L, 2) ? NULL : il_data_check_name(L, 2, &size);
 	int err = d->data->ops->next(d->data, name, size, &e);
 	if (err == ENOENT) {
 		lua_pushnil(L);
@@ -376,7 +213,7 @@ static int pairs_next(lua_State *L)
 
 static int data__pairs(lua_State *L)
 {
-	check_open(L);
+	il_data_check_open(L);
 	lua_pushcfunction(L, pairs_next);
 	lua_pushvalue(L, 1);
 	lua_pushnil(L);
@@ -385,22 +222,22 @@ static int data__pairs(lua_State *L)
 
 static int data_count(lua_State *L)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	struct il_data_stat stat;
 	int err = d->data->ops->stat(d->data, &stat);
 	if (err)
-		return fail(L, d, err);
+		return il_data_fail(L, d, err);
 	lua_pushinteger(L, stat.names);
 	return 1;
 }
 
 static int data_stat(lua_State *L)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	struct il_data_stat stat;
 	int err = d->data->ops->stat(d->data, &stat);
 	if (err)
-		return fail(L, d, err);
+		return il_data_fail(L, d, err);
 	const struct {
 		const char *name;
 		int64_t value;
@@ -438,7 +275,7 @@ static bool wait_cancel(struct il_op *op)
 
 static int wait_push(lua_State *L, struct il_op *op)
 {
-	struct data *d = op->handle;
+	struct il_shared_data *d = op->handle;
 	int64_t version = op->arg;
 	if (op->err)
 		return il_object_fail(L, op->err, NOUN, d->what);
@@ -459,9 +296,9 @@ static const struct il_await_type wait_type = {
 /* wait(name, version [, timeout]) */
 static int data_wait(lua_State *L)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	size_t size;
-	const char *name = check_name(L, 2, &size);
+	const char *name = il_data_check_name(L, 2, &size);
 	lua_Integer version = lua_isnoneornil(L, 3) ? 0 : il_check_range(L, 3, 0, LUA_MAXINTEGER, "version");
 	return il_await_data(L, &wait_type, d->data, version, (void *)name, size, 4);
 }
@@ -470,17 +307,17 @@ static int data_wait(lua_State *L)
 
 static int data_remove(lua_State *L)
 {
-	struct data *d = check_open(L);
+	struct il_shared_data *d = il_data_check_open(L);
 	int err = d->data->ops->remove(d->data);
 	if (err)
-		return fail(L, d, err);
+		return il_data_fail(L, d, err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
 
 static int data_close(lua_State *L)
 {
-	struct data *d = check_data(L);
+	struct il_shared_data *d = check_data(L);
 	struct il_data *engine = d->data;
 	d->data = NULL;
 	if (engine)
@@ -490,7 +327,7 @@ static int data_close(lua_State *L)
 
 static int data__gc(lua_State *L)
 {
-	struct data *d = check_data(L);
+	struct il_shared_data *d = check_data(L);
 	if (d->codec == IL_CODEC_TABLE) {
 		lua_pushnil(L);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, d);
@@ -500,7 +337,7 @@ static int data__gc(lua_State *L)
 
 static int data__tostring(lua_State *L)
 {
-	struct data *d = check_data(L);
+	struct il_shared_data *d = check_data(L);
 	struct il_data_stat stat;
 	if (!d->data)
 		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
@@ -512,9 +349,10 @@ static int data__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "get", data_get },       { "set", data_set },       { "update", data_update }, { "add", data_add },
-	{ "delete", data_delete }, { "count", data_count },   { "stat", data_stat },     { "wait", data_wait },
-	{ "remove", data_remove }, { "close", data_close },   { NULL, NULL },
+	{ "get", data_get },          { "set", il_data_set },       { "update", il_data_update },
+	{ "add", il_data_add },       { "delete", il_data_delete }, { "wait", data_wait },
+	{ "count", data_count },      { "stat", data_stat },        { "remove", data_remove },
+	{ "close", data_close },      { NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
@@ -530,9 +368,9 @@ void il_shared_data_open(lua_State *L)
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_getmetatable(L, CLASS);
 	lua_pushvalue(L, -1);
-	lua_pushcclosure(L, data_look, 1);
+	lua_pushcclosure(L, il_data_look, 1);
 	lua_setfield(L, -3, "data_look");
-	lua_pushcclosure(L, data_swap, 1);
+	lua_pushcclosure(L, il_data_swap, 1);
 	lua_setfield(L, -2, "data_swap");
 	lua_pop(L, 1);
 }

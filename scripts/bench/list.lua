@@ -91,6 +91,23 @@ for _, table in ipairs{"small", "numbers", "words", "records"} do
   benches[#benches + 1] = {"codec " .. table, "ns", {"lua", codec "lua"}, {"json", codec "json", 0.33},
     {"cjson", codec "cjson"}}
 end
+for _, what in ipairs{"get", "set", "add"} do
+  local function peers(arguments)
+    return {"php shm_var", ("php %sshared_data.php %s %s"):format(here, what, arguments), 1},
+      {"python manager", ("/usr/bin/python3 %sshared_data.py %s %s"):format(here, what, arguments), 0.1}
+  end
+  benches[#benches + 1] = {"data " .. what, "ns", {"ipclua " .. (what == "add" and "json" or "raw"),
+    lua(host, "shared_data", what .. (what == "add" and " json" or " raw"))}, peers("raw")}
+  if what ~= "add" then
+    benches[#benches + 1] = {"data " .. what .. " table", "ns", {"ipclua json", lua(host, "shared_data", what .. " json")},
+      {"ipclua lua", lua(host, "shared_data", what .. " lua")}, peers("table")}
+    for _, names in ipairs{100, 10000, 100000} do
+      benches[#benches + 1] = {("data %s of %d"):format(what, names), "ns",
+        {"ipclua raw", lua(host, "shared_data", ("%s raw %d"):format(what, names))}, peers("raw " .. names)}
+    end
+  end
+end
+benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end

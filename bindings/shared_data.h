@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the two files of ipc.SharedData share.
+ * Floor 4.
+ */
+#ifndef IL_SHARED_DATA_H
+#define IL_SHARED_DATA_H
+
+#include "codec.h"
+#include "engines/engine.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+#define NOUN "shared data"
+
+struct il_shared_data {
+	struct il_data *data; /* NULL: closed */
+	enum il_codec codec;  /* its table, if it is one, is in the registry at the handle's address */
+	char what[];
+};
+
+
+/* The handle at 1. Raises if it is closed. */
+struct il_shared_data *il_data_check_open(lua_State *L);
+
+/* Raises. */
+const char *il_data_check_name(lua_State *L, int arg, size_t *size);
+
+/* nil, and why. */
+int il_data_fail(lua_State *L, const struct il_shared_data *d, int err);
+
+/* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
+bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name);
+
+/* The methods that change it (shared_data_change.c). */
+int il_data_set(lua_State *L);
+int il_data_add(lua_State *L);
+int il_data_delete(lua_State *L);
+int il_data_update(lua_State *L);
+
+/* For update: get, of which the handle remembers nothing; and (name, value or nil, version) → true | nil, why... */
+int il_data_look(lua_State *L);
+int il_data_swap(lua_State *L);
+
+#endif
