@@ -98,6 +98,27 @@ static void load_halves(lua_State *L, int ipc)
 	lua_pop(L, 1);
 }
 
+/* A half that is a module of its own. */
+static int give_half(lua_State *L)
+{
+	lua_getfield(L, LUA_REGISTRYINDEX, "ipc.halves");
+	lua_pushvalue(L, 1);
+	lua_rawget(L, -2);
+	return 1;
+}
+
+/* require "ipc.pool" and require "ipc.supervisor" find what is in here. */
+static void offer_modules(lua_State *L)
+{
+	static const char *const names[] = { "ipc.pool", "ipc.supervisor" };
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		lua_pushcfunction(L, give_half);
+		lua_setfield(L, -2, names[i]);
+	}
+	lua_pop(L, 1);
+}
+
 static void constants(lua_State *L)
 {
 	lua_pushliteral(L, "ipc " IL_VERSION);
@@ -142,6 +163,7 @@ int luaopen_ipc(lua_State *L)
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_halves(L, lua_gettop(L));
+	offer_modules(L);
 	il_sched_open(L);
 	il_interrupt_open(L);
 	lua_pushvalue(L, -1);

@@ -99,7 +99,8 @@ for _, what in ipairs{"get", "set", "add"} do
   benches[#benches + 1] = {"data " .. what, "ns", {"ipclua " .. (what == "add" and "json" or "raw"),
     lua(host, "shared_data", what .. (what == "add" and " json" or " raw"))}, peers("raw")}
   if what ~= "add" then
-    benches[#benches + 1] = {"data " .. what .. " table", "ns", {"ipclua json", lua(host, "shared_data", what .. " json")},
+    benches[#benches + 1] = {"data " .. what .. " table", "ns",
+      {"ipclua json", lua(host, "shared_data", what .. " json")},
       {"ipclua lua", lua(host, "shared_data", what .. " lua")}, peers("table")}
     for _, names in ipairs{100, 10000, 100000} do
       benches[#benches + 1] = {("data %s of %d"):format(what, names), "ns",
@@ -111,6 +112,5 @@ benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_dat
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end
-
 
 return benches

@@ -1,0 +1,260 @@
+-- SPDX-License-Identifier: MIT
+-- require "ipc.pool": jobs on several processes. A worker is forked when there is work, so it knows the function and
+-- everything that the function sees; what travels is a number to the worker and a result back. A worker that dies is
+-- replaced, and the job that it died over is done again.
+
+local ipc, core = ...
+
+local AHEAD <const> = 2 -- jobs that a worker has at a time: the next one is there when it is done with one
+
+---@class ipc.PoolOptions
+---@field workers? integer processes at a time; as many as there are CPUs by default
+---@field attempts? integer workers that one job may take down, 2 by default
+---@field codec? "lua"|"json"|ipc.Codec for the results, "lua" by default
+---@field max_message? integer bytes of a result, 16 MiB by default
+
+---@class ipc.MapOptions
+---@field progress? fun(done: integer, total: integer, index: integer, value: any) called for each result, as they come
+---@field died? fun(item: any, how: "exit"|"signal", code: integer, again: boolean) a worker died over an item
+---@field failed? fun(item: any, problem: string): any takes the place of the result; without it map raises
+
+---@class ipc.Pool
+---@field workers integer
+local Pool = {}
+Pool.__index = Pool
+Pool.__name = "ipc.Pool"
+
+local function check(condition, text, ...)
+  if not condition then error(text:format(...), 3) end
+end
+
+local function own(pool)
+  if pool.foreign then error("pool belongs to the process that made it", 3) end
+  if pool.closed then error("pool is closed", 3) end
+end
+
+local function describe(err)
+  return type(err) == "string" and debug.traceback(err, 2) or err
+end
+
+-- In the worker: does a job, and says what came of it.
+local function answer(channel, fn, ...)
+  local reply = table.pack(xpcall(fn, describe, ...))
+  local sent, why = pcall(channel.send, channel, reply)
+  if not sent then channel:send {false, "its result cannot be sent: " .. tostring(why), n = 2} end
+end
+
+local Worker = {}
+Worker.__index = Worker
+
+function Worker:__close()
+  self.child:close()
+  self.channel:close()
+  self.pool.channels[self.channel] = nil
+end
+
+-- A process that runs serve(channel). It has no channel but its own, so that each sees the end of its own.
+local function fork(pool, serve)
+  local ours, theirs = assert(ipc.stream_channel_pair {codec = pool.codec, max_message = pool.max_message})
+  local child, problem = ipc.process(function(unused)
+    pool.foreign = true
+    unused:close()
+    ours:close()
+    for other in pairs(pool.channels) do other:close() end
+    ipc.signal("INT"):ignore() -- Ctrl-C reaches the whole group; the program that has the pool ends its workers
+    serve(theirs)
+  end)
+  theirs:close()
+  if not child then
+    ours:close()
+    error("pool: " .. problem, 0)
+  end
+  child.channel:close()
+  pool.channels[ours] = true
+  return setmetatable({pool = pool, child = child, channel = ours}, Worker)
+end
+
+-- map ----------------------------------------------------------------------------------------------
+
+local Map = {}
+Map.__index = Map
+
+function Map:next()
+  local index = table.remove(self.again) or self.last + 1
+  if index > #self.items then return nil end
+  self.last = math.max(self.last, index)
+  return index
+end
+
+function Map:settle(index, value)
+  self.results[index] = value
+  self.done = self.done + 1
+  if self.options.progress then self.options.progress(self.done, #self.items, index, value) end
+end
+
+function Map:fail(index, problem)
+  local failed = self.options.failed
+  if failed then return self:settle(index, failed(self.items[index], problem)) end
+  error(type(problem) == "string" and ("item %d: %s"):format(index, problem) or problem, 0)
+end
+
+-- The first of them is the one that it died over; the others it had not begun.
+function Map:lost(worker, jobs)
+  local _, how, code = worker.child:wait()
+  local index = jobs[1]
+  local tries = (self.tries[index] or 0) + 1
+  local again = tries < self.pool.attempts
+  self.tries[index] = tries
+  table.move(jobs, again and 1 or 2, #jobs, #self.again + 1, self.again)
+  if self.options.died then self.options.died(self.items[index], how, code, again) end
+  if not again then self:fail(index, ("its worker died (%s %s)"):format(how, code)) end
+end
+
+-- One worker's life: until there is no job left, or it dies.
+function Map:serve(index)
+  local worker <close> = fork(self.pool, function(channel)
+    for job in channel:messages() do answer(channel, self.fn, self.items[job]) end
+  end)
+  local jobs = {}
+  repeat
+    while index and #jobs < AHEAD do
+      worker.channel:send(index) -- that it has died is seen below
+      jobs[#jobs + 1] = index
+      index = #jobs < AHEAD and self:next() or nil
+    end
+    local reply, problem = worker.channel:receive()
+    if not reply and problem == "closed" then return self:lost(worker, jobs) end
+    local job = table.remove(jobs, 1)
+    index = self:next()
+    if not reply then
+      self:fail(job, "its result cannot be received: " .. problem)
+    elseif reply[1] then
+      self:settle(job, reply[2])
+    else
+      self:fail(job, reply[2])
+    end
+  until not index and not jobs[1]
+end
+
+local function supervise(map)
+  for index in map.next, map do
+    local _ <close> = map.pool.slots:hold()
+    map:serve(index)
+  end
+end
+
+---What fn returns for each item, in the order of the items. Waits; the items are shared out among the workers.
+---@param items any[]
+---@param fn fun(item: any): any runs in a worker
+---@param options? ipc.MapOptions|fun(done: integer, total: integer, index: integer, value: any)
+---@return any[] results
+function Pool:map(items, fn, options)
+  own(self)
+  check(type(items) == "table", "pool:map: items must be a list, got %s", type(items))
+  check(type(fn) == "function", "pool:map: fn must be a function, got %s", type(fn))
+  if type(options) == "function" then options = {progress = options} end
+  local map = setmetatable({pool = self, items = items, fn = fn, options = options or {}, results = {}, tries = {},
+    again = {}, last = 0, done = 0}, Map)
+  ipc.scope(function(scope)
+    self.scopes[scope] = true
+    local _ <close> = setmetatable({}, {__close = function() self.scopes[scope] = nil end})
+    local workers = {}
+    for i = 1, math.min(self.workers, #items) do workers[i] = scope:task(supervise, map) end
+    for _, worker in ipairs(workers) do worker:join() end
+  end)
+  if self.closed then error("pool is closed", 2) end
+  return map.results
+end
+
+-- submit ---------------------------------------------------------------------------------------------
+
+-- true and the results; false and the error; nil and how it died
+local function try(pool, fn, arguments)
+  local worker <close> = fork(pool, function(channel)
+    answer(channel, fn, table.unpack(arguments, 1, arguments.n))
+  end)
+  local reply, problem = worker.channel:receive()
+  if reply then return reply end
+  if problem ~= "closed" then return {false, "its result cannot be received: " .. problem} end
+  local _, how, code = worker.child:wait()
+  return nil, ("its worker died (%s %s)"):format(how, code)
+end
+
+local function job(pool, fn, arguments)
+  local _ <close> = pool.slots:hold()
+  local problem
+  for _ = 1, pool.attempts do
+    local reply, died = try(pool, fn, arguments)
+    if reply and reply[1] then return table.unpack(reply, 2, reply.n) end
+    if reply then error(reply[2], 0) end
+    problem = died
+  end
+  error(problem, 0)
+end
+
+---Runs fn(...) in a worker when one is free. Does not wait.
+---@param fn function
+---@return ipc.Task task to be joined for the results
+function Pool:submit(fn, ...)
+  own(self)
+  check(type(fn) == "function", "pool:submit: fn must be a function, got %s", type(fn))
+  local task
+  task = ipc.task(function(arguments)
+    local _ <close> = setmetatable({}, {__close = function() self.tasks[task] = nil end})
+    return job(self, fn, arguments)
+  end, table.pack(...))
+  self.tasks[task] = true
+  return task
+end
+
+-- The pool -------------------------------------------------------------------------------------------
+
+---Ends the workers, by TERM and then KILL; who waits for results gets an error. Waits until they have ended.
+function Pool:close()
+  if self.closed or self.foreign then return end
+  self.closed = true
+  for scope in pairs(self.scopes) do scope:cancel() end
+  for task in pairs(self.tasks) do
+    task:cancel()
+    core.outlast(task)
+  end
+  self.slots:close()
+end
+
+Pool.__close = Pool.close
+
+function Pool:__tostring()
+  return ("ipc.Pool (%s)"):format(self.closed and "closed" or self.workers .. " workers")
+end
+
+local function processors()
+  local pipe = io.popen("nproc 2>/dev/null")
+  local count = pipe and pipe:read("n")
+  if pipe then pipe:close() end
+  return math.tointeger(count) or 1
+end
+
+local function option(options, name, default)
+  local value = options[name]
+  if value == nil then value = default end
+  check(math.type(value) == "integer" and value >= 1 and value <= 10000,
+    "pool: %s must be an integer from 1 to 10000", name)
+  return value
+end
+
+local pool = {}
+
+---A pool without workers so far. Does not wait.
+---@param options? ipc.PoolOptions
+---@return ipc.Pool
+function pool.new(options)
+  options = options or {}
+  check(type(options) == "table", "pool: options must be a table, got %s", type(options))
+  local workers = option(options, "workers", processors())
+  return setmetatable({
+    workers = workers, attempts = option(options, "attempts", 2), codec = options.codec or "lua",
+    max_message = options.max_message, slots = ipc.semaphore(nil, workers), channels = {}, scopes = {}, tasks = {},
+  }, Pool)
+end
+
+return pool
