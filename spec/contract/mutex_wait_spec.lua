@@ -279,7 +279,7 @@ for _, engine in ipairs(engines) do
       it("leaves it to others when another case wins", function()
         mutexes[1]:acquire()
         local clock = ipc.timer(0.001)
-        local t = waiting(function() return (ipc.select({mutexes[1], clock}, PATIENCE)) end)
+        local t = ipc.task(function() return (ipc.select({mutexes[1], clock}, PATIENCE)) end)
         assert.same({true, 2}, {t:join(PATIENCE)})
         clock:stop()
         mutexes[1]:release()

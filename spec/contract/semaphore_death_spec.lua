@@ -161,7 +161,7 @@ for _, engine in ipairs(engines) do
 
     it("never has more holders than permits, whoever is killed", function()
       local s <close> = open(3)
-      local seen = storm(SANITIZED and 60 or 700, 3, function()
+      local seen = storm(SANITIZED and 60 or 200, 3, function()
         return math.random(2) == 1 and s or open(3)
       end)
       assert.equal(3, seen.most)
@@ -171,7 +171,7 @@ for _, engine in ipairs(engines) do
 
     keyed("survives that all of its users are killed", function()
       open(3):close()
-      local seen = storm(SANITIZED and 20 or 300, 3, function() return open(3) end)
+      local seen = storm(SANITIZED and 20 or 100, 3, function() return open(3) end)
       assert.equal(3, seen.most)
       assert.equal(3, open(3):value())
     end)
