@@ -11,6 +11,7 @@ local stock = os.getenv("LUA") or "lua5.4"
 local busted = os.getenv("BUSTED") or "/usr/bin/busted"
 local spec = os.getenv("SPEC") or "spec"
 local DONE = "@@ part ended with status "
+local ENDED = "@@ end of "
 -- what does not fit a sanitizer: slow; nosan = looks at time, memory or system calls;
 -- busy = a signal has to interrupt code that never waits, which TSan puts off until it does
 local TAGS = {address = "slow,nosan", thread = "slow,nosan,busy"}
@@ -41,7 +42,7 @@ local function run(command, seconds)
   return math.tointeger(status) or 255, table.concat(lines, "\n")
 end
 
-local function why(status)
+local function why_of(status)
   if status == 124 or status == 137 then return "ran out of time, or was killed" end
   if status > 128 then return "died of signal " .. status - 128 end
   return "exit status " .. status
@@ -63,28 +64,51 @@ local function part(name, command, seconds)
   local started = title(name)
   local status = run(command, seconds or 120)
   return record(name, started, status == 0 and {passed = 1, failed = 0}
-    or {passed = 0, failed = 1, why = why(status)})
+    or {passed = 0, failed = 1, why = why_of(status)})
 end
 
+-- A busted for each file, as many at a time as there are CPUs: a process that has many specs behind it is large, and
+-- forks slowly.
+local function each_file(command, where)
+  return ("env SPEC_COMMAND=%q sh -c \"find %s -name '*_spec.lua' | LC_ALL=C sort | "
+    .. "xargs -P $(nproc) -n 1 scripts/tools/spec-file\""):format(command, where)
+end
+
+-- Adds up what each file's busted says of itself. One that says nothing has failed.
 local function count(output)
-  local found
-  for ok, bad, err, pending in output:gmatch("(%d+) success%a* / (%d+) failures? / (%d+) errors? / (%d+) pending") do
-    found = {passed = tonumber(ok), failed = bad + err, pending = tonumber(pending)}
+  local total, found = {passed = 0, failed = 0, pending = 0, whys = {}}, nil
+  for line in output:gmatch("[^\n]+") do
+    local ok, bad, err, pending = line:match("^(%d+) success%a* / (%d+) failures? / (%d+) errors? / (%d+) pending")
+    local file, status = line:match("^" .. ENDED .. "(%S+) (%d+)$")
+    if ok then
+      found = {passed = tonumber(ok), failed = bad + err, pending = tonumber(pending)}
+    elseif file then
+      local why = not found and "no summary: " .. why_of(tonumber(status))
+        or status ~= "0" and found.failed == 0 and why_of(tonumber(status))
+      found = found or {passed = 0, failed = 0, pending = 0}
+      for key in pairs(found) do total[key] = total[key] + found[key] end
+      if why then
+        total.failed = total.failed + 1
+        total.whys[#total.whys + 1] = file .. ": " .. why
+      end
+      found = nil
+    end
   end
-  return found
+  return total
 end
 
 -- the specs below `where`, run by `command`; `logs`: where a sanitizer leaves its reports
 local function specs(name, command, where, logs)
   local started = title(name)
   if logs then os.execute(("rm -f %s.*"):format(logs)) end
-  local status, output = run(command .. " " .. where, 170)
-  local result = count(output) or {passed = 0, failed = 0, why = "busted gave no summary: " .. why(status)}
-  if not result.why and result.failed == 0 then
-    if status ~= 0 then result.why = why(status) end
-    if result.passed == 0 then result.why = "no test was run" end
+  local status, output = run(each_file(command, where), 600)
+  local result = count(output)
+  if status == 124 or status == 137 then result.whys[#result.whys + 1] = why_of(status) end
+  if result.passed == 0 then result.whys[#result.whys + 1] = "no test was run" end
+  if result.whys[1] then
+    result.why = table.concat(result.whys, "; ")
+    result.failed = math.max(result.failed, 1)
   end
-  if result.why then result.failed = result.failed + 1 end
   -- a process that a spec started reports into its own file; under strace LSan can only give up, and in a forked child
   -- that calls exit() it misses its parent's threads
   local found = logs and io.popen(("grep -lv 'False leaks are possible' %s.* 2>/dev/null | "
@@ -109,7 +133,7 @@ end
 
 -- what is slow is so because of many processes, not because of who runs them
 local function stock_specs()
-  return specs("specs under " .. stock, ("env IPCLUA='%s/%s/ipclua' LUA_CPATH='%s/%s/?.so;;' %s %s --exclude-tags=slow")
+  return specs("specs under " .. stock, ("env IPCLUA=%s/%s/ipclua LUA_CPATH=%s/%s/?.so;; %s %s --exclude-tags=slow")
     :format(cwd, build, cwd, build, stock, busted), spec)
 end
 
