@@ -5,7 +5,9 @@
 
 local ipc, core = ...
 
-local AHEAD <const> = 2 -- jobs that a worker has at a time: the next one is there when it is done with one
+-- A worker that has been quick gets its next job before it is done with the one it has, so that it need not wait for
+-- it; not when few are left, which others could begin at once.
+local QUICK <const> = 0.001
 
 ---@class ipc.PoolOptions
 ---@field workers? integer processes at a time; as many as there are CPUs by default
@@ -110,22 +112,30 @@ function Map:lost(worker, jobs)
   if not again then self:fail(index, ("its worker died (%s %s)"):format(how, code)) end
 end
 
+-- Another job for a worker that has these?
+function Map:more(jobs, quick)
+  local many = #self.items - self.last > 2 * self.pool.workers
+  return (#jobs == 0 or (#jobs == 1 and quick and many)) and self:next() or nil
+end
+
 -- One worker's life: until there is no job left, or it dies.
 function Map:serve(index)
   local worker <close> = fork(self.pool, function(channel)
     for job in channel:messages() do answer(channel, self.fn, self.items[job]) end
   end)
-  local jobs = {}
+  local jobs, quick = {}, false
   repeat
-    while index and #jobs < AHEAD do
+    while index do
       worker.channel:send(index) -- that it has died is seen below
       jobs[#jobs + 1] = index
-      index = #jobs < AHEAD and self:next() or nil
+      index = self:more(jobs, quick)
     end
+    local since = ipc.now()
     local reply, problem = worker.channel:receive()
     if not reply and problem == "closed" then return self:lost(worker, jobs) end
     local job = table.remove(jobs, 1)
-    index = self:next()
+    quick = ipc.now() - since < QUICK
+    index = self:more(jobs, quick)
     if not reply then
       self:fail(job, "its result cannot be received: " .. problem)
     elseif reply[1] then
