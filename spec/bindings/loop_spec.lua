@@ -185,7 +185,7 @@ describe("a sleep", function()
   it("is one of a hundred thousand, of two KiB each #nosan", function()
     collectgarbage()
     local n, tasks, before = 100000, {}, collectgarbage("count")
-    for i = 1, n do tasks[i] = ipc.task(ipc.sleep, 0.2 + i / n / 10) end
+    for i = 1, n do tasks[i] = ipc.task(ipc.sleep, 1.5 + i / n / 10) end
     ipc.yield()
     until_ready(tasks[n])
     collectgarbage()
