@@ -19,13 +19,28 @@
 struct il_key {
 	const struct il_engine *engine;
 	int32_t id;       /* System V key */
-	const char *name; /* in shared memory; NULL: memory without a name */
+	const char *name; /* in shared memory, NULL: memory without a name; the whole URL of a Redis key */
 	const char *text; /* "file:/path?project=0", for messages */
+};
+
+/* Objects on another machine --------------------------------------------------------------------------- */
+
+struct il_request;
+
+/* A function of the tables below that has to ask another machine returns EINPROGRESS, and leaves its question in `request`.
+ * Whoever wants to know waits for it, by an operation of type `answer` whose source is the request. When that is done the
+ * same function is called once more, with the same arguments and the request put back: now it tells. A request that
+ * nobody waits for is forgotten with the next one; what it asked for is done all the same. */
+struct il_remote {
+	const struct il_op_type *answer;
+	struct il_request *request;
+	const char *why; /* the last failure, as the other machine put it; or NULL */
 };
 
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
 struct il_lock {
+	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
 };
@@ -33,6 +48,7 @@ struct il_lock {
 struct il_lock_options {
 	int max;       /* permits: a semaphore */
 	unsigned mode; /* permissions of a new object */
+	int64_t lease; /* ns, on another machine; 0: the engine's */
 	int found;     /* out, with EEXIST: the max it has */
 };
 
@@ -42,18 +58,20 @@ enum { IL_ABANDONED = 1 };        /* size after acquire: the holder before died 
 struct il_lock_ops {
 	/* acquire, FIFO in this process; what is granted to a wait that is over is given back or handed on */
 	struct il_op_type acquire;
-	/* gives one permit back that this handle has; abandoned: as if its holder had died */
+	/* gives one permit back that this handle has; abandoned: as if its holder had died. ESTALE: its lease had expired */
 	int (*release)(struct il_lock *l, bool abandoned);
 	int (*value)(struct il_lock *l, int *permits);
 	int (*holder)(struct il_lock *l, pid_t *pid); /* 0: nobody */
 	int (*remove)(struct il_lock *l);
 	/* gives back what the handle has, ends its waits with ECANCELED */
 	void (*close)(struct il_lock *l);
+	int (*token)(struct il_lock *l, int64_t *token); /* of the handle's last grant; it only grows. NULL: ENOTSUP */
 };
 
 /* Queues ---------------------------------------------------------------------------------------------- */
 
 struct il_queue {
+	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_queue_ops *ops;
 	void *owner;
 	size_t max_message;     /* of the engine, */
@@ -85,6 +103,7 @@ struct il_queue_ops {
 /* Shared memory --------------------------------------------------------------------------------------- */
 
 struct il_memory {
+	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_memory_ops *ops;
 	void *owner;
 	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost` */
@@ -115,6 +134,7 @@ struct il_memory_ops {
 /* Shared data ----------------------------------------------------------------------------------------- */
 
 struct il_data {
+	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_data_ops *ops;
 	void *owner;
 	size_t size;      /* bytes that names and values may take */
@@ -176,6 +196,10 @@ int il_file_key(struct il_key *key, const char *path, int project);
 
 /* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
 int il_shm_key(struct il_key *key, const char *name);
+
+/* Keys of a Redis server: a URL; `text`, of at least as many bytes, becomes what may be shown of it, which has no password.
+ * 0; EINVAL, and *why says what is wrong with it; or ENOTSUP: this was built without hiredis. */
+int il_redis_key(struct il_key *key, const char *url, char *text, const char **why);
 
 /* flock(2) on a path, of file keys' engine only. */
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);

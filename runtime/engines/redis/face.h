@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every object of this engine has: its server, the names of its keys, the requests it has made and not yet been told
+ * the answers of, and its line to hear what others change.
+ *
+ * The constructor and the functions of engine.h that ask the server are written like this, for they are called twice:
+ *
+ *	struct il_request *r = il_face_answer(&q->face);
+ *	if (!r) {
+ *		struct il_call c;
+ *		il_call_init(&c, &q->face, IL_SCRIPT_queue_stat);
+ *		il_call_number(&c, type);
+ *		return il_face_ask(&q->face, &c, IL_SAFE);     // EINPROGRESS or errno
+ *	}
+ *	int err = il_request_status(r);                        // 0 or errno
+ *	... r->reply->element[1] ...
+ *	il_request_free(r);
+ *	return err;
+ * Floor 2.
+ */
+#ifndef IL_REDIS_FACE_H
+#define IL_REDIS_FACE_H
+
+#include "engines/engine.h"
+#include "engines/redis/request.h"
+
+struct il_face {
+	struct il_remote remote; /* the noun's struct points to it */
+	struct il_server *server;
+	struct il_list requests; /* that call again: without an answer, or with one that was not told */
+	char *base;              /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
+	struct il_listener listener;
+	struct il_list node;               /* of the server's faces */
+	void (*forked)(struct il_face *f); /* in a forked child, or NULL: all requests are gone, it does not listen; the
+					      noun forgets what it had in flight or held: that is the parent's */
+};
+
+/* Connects to nothing yet. 0 or errno. */
+int il_face_open(struct il_face *f, const struct il_key *key, const char *noun);
+
+/* Ends the waits for answers with ECANCELED, stops listening, forgets the server. What was asked for is done all the
+ * same. Requests with a function `answered` are the noun's to forget. */
+void il_face_close(struct il_face *f);
+
+/* Asks; the answer is for who calls again. EINPROGRESS or errno. */
+int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flags flags);
+
+/* The request whose answer has come, to be freed by the caller; NULL: nothing has been asked. */
+struct il_request *il_face_answer(struct il_face *f);
+
+/* Hears what is published on "base:word", from when `up` is called. Harmless if it listens already. 0 or errno. */
+int il_face_listen(struct il_face *f, const char *word);
+
+#endif

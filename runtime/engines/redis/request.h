@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests to a server: a script of this folder with its keys and arguments. They are written together when the loop
+ * asks the kernel next, and answered in the order in which they were made: a request that takes another one back can follow
+ * it at once, without waiting for its answer.
+ * Floor 2.
+ */
+#ifndef IL_REDIS_REQUEST_H
+#define IL_REDIS_REQUEST_H
+
+#include "base/list.h"
+#include "engines/redis/server.h"
+#include "loop/op.h"
+
+#include <hiredis/hiredis.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "redis_scripts.h" /* enum il_script: IL_SCRIPT_queue_send is queue_send.lua; made at build */
+
+struct il_face;
+
+enum { IL_CALL_ARGUMENTS = 24 };
+
+/* EVALSHA of a script: KEYS are the face's keys that the script's first line names ("-- KEYS: meta order"), ARGV what is
+ * added here. Bytes are not copied: they must stay until the request is made. */
+struct il_call {
+	struct il_face *face;
+	enum il_script script;
+	int count;
+	const char *argv[IL_CALL_ARGUMENTS];
+	size_t size[IL_CALL_ARGUMENTS];
+	char numbers[IL_CALL_ARGUMENTS][24];
+};
+
+void il_call_init(struct il_call *c, struct il_face *f, enum il_script script);
+void il_call_number(struct il_call *c, int64_t n);
+void il_call_bytes(struct il_call *c, const void *bytes, size_t size);
+void il_call_text(struct il_call *c, const char *text);
+
+enum il_request_flags {
+	IL_UNSAFE = 0, /* a connection lost before the answer: ECONNABORTED, it may or may not have happened */
+	IL_SAFE = 1,   /* it may be made again when the connection is back: twice is as good as once */
+	IL_PATIENT = 2 /* it does not fail while there is no connection, but waits until the server is given up */
+};
+
+struct il_request {
+	struct il_list node;                    /* of the server's: no answer yet; in their order */
+	struct il_list mine;                    /* of the face's, if it is one that calls again */
+	struct il_server *server;
+	struct il_face *face;
+	struct il_op *op;                       /* waits for the answer */
+	void (*answered)(struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
+	void *owner;                            /* for answered(): whose it is, */
+	int64_t tag;                            /* and which */
+	redisReply *reply;                      /* NULL with err */
+	int err;
+	enum il_request_flags flags;
+	bool done;
+	/* the server's: */
+	enum il_script script;
+	bool sent;
+	int64_t deadline;
+	char *command;
+	size_t size;
+};
+
+/* Makes a request; the answer is for answered(). *r is good until that has been called or il_request_forget; may be NULL,
+ * also with answered NULL: nobody wants to know. 0 or errno, and nothing will be called. */
+int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
+		    void *owner, struct il_request **r);
+
+/* Its answer is for nobody. */
+void il_request_forget(struct il_request *r);
+
+void il_request_free(struct il_request *r);
+
+/* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers; other failures are
+ * ECONNREFUSED, ECONNABORTED (see IL_UNSAFE), ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no
+ * memory), EACCES (password), EPROTO; face->remote.why then says more. */
+int il_request_status(struct il_request *r);
+
+/* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */
+int64_t il_reply_number(const struct il_request *r, size_t element);
+const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size);
+
+extern const struct il_op_type il_request_answer;
+
+#endif

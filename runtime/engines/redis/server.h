@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A Redis server as this process uses it: one connection for requests, shared by all objects and tasks, and one for what is
+ * published; made when first needed, and again when lost. A forked child has its own.
+ * Floor 2.
+ */
+#ifndef IL_REDIS_SERVER_H
+#define IL_REDIS_SERVER_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct il_server;
+struct il_key;
+
+/* One who hears what is published on a channel. All are called on the loop and must not fail. */
+struct il_listener {
+	struct il_list node;
+	char *channel;  /* NULL: does not listen */
+	bool active;    /* the server has confirmed it, and everything published since is heard */
+	void (*message)(struct il_listener *l, const char *data, size_t size);
+	void (*up)(struct il_listener *l);            /* it is active, for the first time or again: what came before was not heard */
+	void (*down)(struct il_listener *l, int err); /* the server is given up; it listens no more */
+};
+
+/* The server of a key; counted. 0 or errno. */
+int il_server_get(const struct il_key *key, struct il_server **s);
+void il_server_put(struct il_server *s);
+
+/* Subscribes. channel: is copied. Harmless if it listens already. 0 or errno. */
+int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel);
+void il_server_unlisten(struct il_server *s, struct il_listener *l);
+
+/* 16 letters and digits, by which the server's scripts know this process; another one in a forked child. */
+const char *il_server_client(struct il_server *s);
+
+/* How long a holder that does not renew keeps what it has, in ns: the URL's ?lease=, 10 s. */
+int64_t il_server_lease(const struct il_server *s);
+
+/* In a forked child: the connections are the parent's, and so are all requests. */
+void il_servers_after_fork(void);
+
+#endif
