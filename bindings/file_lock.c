@@ -19,12 +19,12 @@ static int file_lock(lua_State *L)
 	const char *path = luaL_checklstring(L, 1, &length);
 	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
-	struct il_lock *l;
-	struct il_lock_handle *handle = il_lock_push(L, &class, path);
-	int err = il_file_lock_new(path, &o, &l);
+	lua_settop(L, 2);
+	il_lock_push(L, &class, path);
+	int err = il_file_lock_new(path, &o, il_lock_place(L, 3));
 	if (err)
 		return il_fail(L, err, "file lock %s", path);
-	return il_lock_opened(L, handle, l);
+	return il_lock_opened(L, 3);
 }
 
 static int file_lock_acquire(lua_State *L)

@@ -17,7 +17,7 @@ enum { LAST_PROJECT = 255, DEFAULT_MODE = 0600 };
 struct key {
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
-	char text[]; /* "file:PATH?project=N", then the path; "shm:NAME" */
+	char text[]; /* "file:PATH?project=N", then the path; "shm:NAME"; a URL without its password, then all of it */
 };
 
 static struct key *check_key(lua_State *L, int arg)
@@ -64,6 +64,8 @@ static const char *reason(int err, bool file)
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
 {
 	const char *why = err == ENOTSUP ? "is not offered there" : reason(err, !strncmp(key->text, "file:", 5));
+	if (key->engine == il_redis_engine() && il_remote_why && err != ENOTSUP)
+		why = il_remote_why;
 	if (!why)
 		return il_fail(L, err, "%s %s", noun, key->text);
 	lua_pushnil(L);
@@ -196,6 +198,30 @@ static int shm_key(lua_State *L)
 	return push_shm_key(L, name);
 }
 
+/* The URL came from argument 1. */
+static int push_redis_key(lua_State *L, const char *url)
+{
+	const char *why = NULL;
+	size_t size = strlen(url) + 1;
+	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * size, 0);
+	*k = (struct key){ .project = -1, .key.text = k->text };
+	memcpy(k->text + size, url, size);
+	k->text[0] = 0;
+	luaL_setmetatable(L, CLASS);
+	int err = il_redis_key(&k->key, k->text + size, k->text, &why);
+	if (err == EINVAL)
+		return luaL_argerror(L, 1, why);
+	return err ? il_fail(L, err, "a redis key: this ipc was built without hiredis (Debian's libhiredis-dev)") : 1;
+}
+
+static int redis_key(lua_State *L)
+{
+	size_t length;
+	const char *url = luaL_checklstring(L, 1, &length);
+	luaL_argcheck(L, strlen(url) == length, 1, "URL has a zero byte");
+	return push_redis_key(L, url);
+}
+
 static int key(lua_State *L)
 {
 	size_t length;
@@ -206,8 +232,8 @@ static int key(lua_State *L)
 	if (strncmp(text, "shm:", 4) == 0)
 		return push_shm_key(L, text + 4);
 	if (strncmp(text, "redis", 5) == 0)
-		return il_fail(L, ENOTSUP, "key %s is not offered by this version", text);
-	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\" or \"shm:name\"");
+		return push_redis_key(L, text);
+	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\", \"shm:name\" or \"redis://host/0/name\"");
 }
 
 static int key_clone(lua_State *L)
@@ -259,7 +285,7 @@ static const luaL_Reg methods[] = { { "clone", key_clone }, { NULL, NULL } };
 static const luaL_Reg meta[] = { { "__tostring", key__tostring }, { "__eq", key__eq }, { NULL, NULL } };
 
 static const luaL_Reg functions[] = {
-	{ "file_key", file_key }, { "shm_key", shm_key }, { "key", key }, { NULL, NULL },
+	{ "file_key", file_key }, { "shm_key", shm_key }, { "redis_key", redis_key }, { "key", key }, { NULL, NULL },
 };
 
 void il_key_open(lua_State *L)

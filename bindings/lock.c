@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "lock.h"
+#include "ask.h"
 #include "base/clock.h"
 #include "bind.h"
 #include "key.h"
@@ -91,7 +92,7 @@ static int fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
 	if (err == ENOTSUP)
 		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
-	return il_object_fail(L, err, handle->class->noun, handle->what);
+	return il_remote_fail(L, err, handle->lock ? handle->lock->remote : NULL, handle->class->noun, handle->what);
 }
 
 int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
@@ -117,11 +118,16 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	return handle;
 }
 
-int il_lock_opened(lua_State *L, struct il_lock_handle *handle, struct il_lock *l)
+struct il_lock **il_lock_place(lua_State *L, int handle)
 {
-	(void)L;
-	l->owner = handle;
-	handle->lock = l;
+	return &((struct il_lock_handle *)lua_touserdata(L, handle))->lock;
+}
+
+int il_lock_opened(lua_State *L, int handle)
+{
+	struct il_lock_handle *h = lua_touserdata(L, handle);
+	h->lock->owner = h;
+	lua_settop(L, handle);
 	return 1;
 }
 
@@ -265,6 +271,26 @@ static int give_back(struct hold *h)
 	return l->ops->release(l, false);
 }
 
+static int released(lua_State *L, struct il_lock *l, int err);
+
+static int release_again(lua_State *L)
+{
+	struct il_lock *l = ((struct il_lock_handle *)lua_touserdata(L, 1))->lock;
+	return released(L, l, l->ops->release(l, false));
+}
+
+static int released(lua_State *L, struct il_lock *l, int err)
+{
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, release_again);
+	if (err == ESTALE)
+		return il_word(L, "expired");
+	if (err)
+		return il_lock_fail(L, l, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 int il_lock_release(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
@@ -274,17 +300,22 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 		h = il_container_of(handle->holds.next, struct hold, node);
 	if (!h)
 		return luaL_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
-	int err = give_back(h);
-	if (err)
-		return il_lock_fail(L, l, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	lua_settop(L, 1);
+	return released(L, l, give_back(h));
+}
+
+static int remove_again(lua_State *L)
+{
+	return il_lock_remove(L, ((struct il_lock_handle *)lua_touserdata(L, 1))->class);
 }
 
 int il_lock_remove(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
+	lua_settop(L, 1);
 	int err = l->ops->remove(l);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, remove_again);
 	if (err)
 		return il_lock_fail(L, l, err);
 	lua_pushboolean(L, 1);

@@ -35,8 +35,9 @@ int il_lock_push_guard(lua_State *L, struct il_op *op);
 /* Pushes a handle without a lock; `what` names it in messages: a key's text, a path. */
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what);
 
-/* Gives it its lock; returns what the constructor must return. */
-int il_lock_opened(lua_State *L, struct il_lock_handle *h, struct il_lock *l);
+/* Where the lock of the handle at an index goes; once it is there, returns what the constructor must return. */
+struct il_lock **il_lock_place(lua_State *L, int handle);
+int il_lock_opened(lua_State *L, int handle);
 
 /* The handle at 1. Raises if it is closed. */
 struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class);

@@ -3,6 +3,7 @@
  * ipc.Mutex: one holder, a task of some process, who alone may release it.
  * Floor 4.
  */
+#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "lock.h"
@@ -13,18 +14,26 @@ static const struct il_lock_class class = {
 	.name = "ipc.Mutex", .noun = "mutex", .owned = true, IL_LOCK_AWAITS("mutex"),
 };
 
-static int mutex(lua_State *L)
+/* Stack: the key, options, and the handle that is to be opened. */
+static int open_mutex(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
 	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2) };
-	struct il_lock *l;
-	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
-	int err = key->engine->mutex ? key->engine->mutex(key, &o, &l) : ENOTSUP;
+	int err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
+	if (err == EINPROGRESS)
+		return il_ask(L, 3, open_mutex);
 	if (err == EEXIST)
 		return il_fail(L, err, "mutex %s is a semaphore with a max of %d", key->text, o.found);
-	if (err)
-		return il_key_fail(L, err, "mutex", key);
-	return il_lock_opened(L, handle, l);
+	return err ? il_key_fail(L, err, "mutex", key) : il_lock_opened(L, 3);
+}
+
+static int mutex(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	il_mode_option(L, 2);
+	lua_settop(L, 2);
+	il_lock_push(L, &class, key->text);
+	return open_mutex(L);
 }
 
 static int mutex_acquire(lua_State *L)
@@ -52,7 +61,10 @@ static int mutex_holder(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
 	pid_t pid;
+	lua_settop(L, 1);
 	int err = l->ops->holder(l, &pid);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, mutex_holder);
 	if (err)
 		return il_lock_fail(L, l, err);
 	if (pid)

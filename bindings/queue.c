@@ -3,6 +3,7 @@
  * ipc.Queue: typed messages between processes.
  * Floor 4.
  */
+#include "ask.h"
 #include "bind.h"
 #include "codec.h"
 #include "engines/engine.h"
@@ -37,7 +38,7 @@ static struct queue *check_open(lua_State *L)
 
 static int fail(lua_State *L, const struct queue *q, int err)
 {
-	return il_object_fail(L, err, "queue", q->what);
+	return il_remote_fail(L, err, q->queue ? q->queue->remote : NULL, "queue", q->what);
 }
 
 static lua_Integer size_option(lua_State *L, int arg, const char *name)
@@ -70,14 +71,22 @@ static struct queue *push_handle(lua_State *L, int options, const char *what)
 	return q;
 }
 
-static int queue(lua_State *L)
+static struct il_queue_options check_options(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
-	lua_settop(L, 2);
 	struct il_queue_options o = { .mode = il_mode_option(L, 2) };
 	o.capacity = (size_t)size_option(L, 2, "capacity");
-	struct queue *q = push_handle(L, 2, key->text);
+	return o;
+}
+
+/* Stack: the key, options, and the handle that is to be opened. */
+static int open_queue(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_queue_options o = check_options(L);
+	struct queue *q = lua_touserdata(L, 3);
 	int err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
+	if (err == EINPROGRESS)
+		return il_ask(L, 3, open_queue);
 	if (err == EEXIST)
 		return il_fail(L, err, "queue %s has a capacity of %I bytes, not %I", key->text, (LUAI_UACINT)o.found,
 			       (LUAI_UACINT)o.capacity);
@@ -87,7 +96,17 @@ static int queue(lua_State *L)
 	if (err)
 		return il_key_fail(L, err, "queue", key);
 	q->queue->owner = q;
+	lua_settop(L, 3);
 	return 1;
+}
+
+static int queue(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	lua_settop(L, 2);
+	check_options(L);
+	push_handle(L, 2, key->text);
+	return open_queue(L);
 }
 
 /* Sending and receiving ------------------------------------------------------------------------------- */
@@ -134,11 +153,25 @@ static int too_large(lua_State *L, const struct queue *q, size_t size)
 		       (LUAI_UACINT)max, reason);
 }
 
+/* The request was on its way, and its answer has not come. */
+static int may_have_happened(lua_State *L, int err)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s; the send may or may not have happened",
+			err == EINPROGRESS ? "no answer from the server in time" : "connection lost");
+	lua_pushinteger(L, err == EINPROGRESS ? ETIMEDOUT : err);
+	return 3;
+}
+
 static int send_push(lua_State *L, struct il_op *op)
 {
 	const struct queue *q = op->handle;
 	if (op->err == EMSGSIZE && q->queue)
 		return too_large(L, q, op->size);
+	if (op->err == ENOBUFS)
+		return il_word(L, "full");
+	if (op->err == EINPROGRESS || op->err == ECONNABORTED)
+		return may_have_happened(L, op->err);
 	if (op->err)
 		return fail(L, q, q->queue ? op->err : ECANCELED);
 	lua_pushboolean(L, 1);
@@ -255,7 +288,10 @@ static int queue_peek(lua_State *L)
 {
 	struct queue *q = check_open(L);
 	struct il_op op = { .source = q->queue };
+	lua_settop(L, 2);
 	int err = q->queue->ops->peek(q->queue, optional_type(L, 2), &op);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, queue_peek);
 	if (err == EAGAIN) {
 		lua_pushnil(L);
 		return 1;
@@ -269,7 +305,10 @@ static int queue__len(lua_State *L)
 {
 	struct queue *q = check_open(L);
 	struct il_queue_stat stat;
+	lua_settop(L, 1);
 	int err = q->queue->ops->stat(q->queue, &stat);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, queue__len);
 	if (err)
 		return luaL_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : strerror(err));
 	lua_pushinteger(L, stat.messages);
@@ -280,7 +319,10 @@ static int queue_stat(lua_State *L)
 {
 	struct queue *q = check_open(L);
 	struct il_queue_stat stat;
+	lua_settop(L, 1);
 	int err = q->queue->ops->stat(q->queue, &stat);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, queue_stat);
 	if (err)
 		return fail(L, q, err);
 	const struct {
@@ -302,7 +344,10 @@ static int queue_stat(lua_State *L)
 static int queue_remove(lua_State *L)
 {
 	struct queue *q = check_open(L);
+	lua_settop(L, 1);
 	int err = q->queue->ops->remove(q->queue);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, queue_remove);
 	if (err)
 		return fail(L, q, err);
 	lua_pushboolean(L, 1);
@@ -335,6 +380,8 @@ static int queue__tostring(lua_State *L)
 	struct il_queue_stat stat;
 	if (!q->queue)
 		lua_pushfstring(L, CLASS " (%s, closed)", q->what);
+	else if (q->queue->remote) /* only a wait could tell */
+		lua_pushfstring(L, CLASS " (%s)", q->what);
 	else if (q->queue->ops->stat(q->queue, &stat))
 		lua_pushfstring(L, CLASS " (%s, removed)", q->what);
 	else

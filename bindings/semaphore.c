@@ -3,6 +3,7 @@
  * ipc.Semaphore: permits that processes share.
  * Floor 4.
  */
+#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "lock.h"
@@ -15,19 +16,33 @@ static const struct il_lock_class class = {
 	.name = "ipc.Semaphore", .noun = "semaphore", .counts = true, IL_LOCK_AWAITS("semaphore"),
 };
 
+static struct il_lock_options check_options(lua_State *L)
+{
+	struct il_lock_options o = { .max = (int)il_check_range(L, 2, 1, MAX_PERMITS, "max") };
+	o.mode = il_mode_option(L, 3);
+	return o;
+}
+
+/* Stack: the key, max, options, and the handle that is to be opened. */
+static int open_semaphore(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_lock_options o = check_options(L);
+	int err = key->engine->semaphore ? key->engine->semaphore(key, &o, il_lock_place(L, 4)) : ENOTSUP;
+	if (err == EINPROGRESS)
+		return il_ask(L, 4, open_semaphore);
+	if (err == EEXIST)
+		return il_fail(L, err, "semaphore %s has a max of %d, not %d", key->text, o.found, o.max);
+	return err ? il_key_fail(L, err, "semaphore", key) : il_lock_opened(L, 4);
+}
+
 static int semaphore(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
-	struct il_lock_options o = { .max = (int)il_check_range(L, 2, 1, MAX_PERMITS, "max") };
-	struct il_lock *l;
-	o.mode = il_mode_option(L, 3);
-	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
-	int err = key->engine->semaphore ? key->engine->semaphore(key, &o, &l) : ENOTSUP;
-	if (err == EEXIST)
-		return il_fail(L, err, "semaphore %s has a max of %d, not %d", key->text, o.found, o.max);
-	if (err)
-		return il_key_fail(L, err, "semaphore", key);
-	return il_lock_opened(L, handle, l);
+	check_options(L);
+	lua_settop(L, 3);
+	il_lock_push(L, &class, key->text);
+	return open_semaphore(L);
 }
 
 static int semaphore_acquire(lua_State *L)
@@ -53,7 +68,10 @@ static int semaphore_release(lua_State *L)
 static int semaphore_value(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
+	lua_settop(L, 1);
 	int permits, err = l->ops->value(l, &permits);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, semaphore_value);
 	if (err)
 		return il_lock_fail(L, l, err);
 	lua_pushinteger(L, permits);

@@ -34,8 +34,9 @@ struct il_request;
 struct il_remote {
 	const struct il_op_type *answer;
 	struct il_request *request;
-	const char *why; /* the last failure, as the other machine put it; or NULL */
+	const char *why; /* the object's last failure, as the other machine put it; or NULL */
 };
+extern const char *il_remote_why; /* of the call that has just failed */
 
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
@@ -210,6 +211,9 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 #else
 #define il_local_data NULL /* LMDB was not there when this was built */
 #endif
+
+/* NULL: this was built without hiredis. */
+const struct il_engine *il_redis_engine(void);
 
 /* All engines' after_fork. */
 void il_engines_after_fork(void);

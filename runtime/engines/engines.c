@@ -3,15 +3,29 @@
  * The table of engines. Floor 2: the one file that names them.
  */
 #include "engines/engine.h"
+#ifdef IL_HIREDIS
+#include "engines/redis/redis.h"
+#endif
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
 
-static const struct il_engine *const engines[] = { &il_sysv, &il_shm };
+#include <errno.h>
+
+#ifdef IL_HIREDIS
+#define REDIS &il_redis
+#else
+#define REDIS NULL
+#define il_redis_check_url(url, text, why) ((void)(url), (void)(text), (void)(why), ENOTSUP)
+#endif
+
+static const struct il_engine *const engines[] = { &il_sysv, &il_shm, REDIS };
+
+const char *il_remote_why;
 
 void il_engines_after_fork(void)
 {
 	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-		if (engines[i]->after_fork)
+		if (engines[i] && engines[i]->after_fork)
 			engines[i]->after_fork();
 }
 
@@ -26,6 +40,18 @@ int il_shm_key(struct il_key *key, const char *name)
 	key->engine = &il_shm;
 	key->name = name;
 	return name ? il_shm_check_name(name) : 0;
+}
+
+int il_redis_key(struct il_key *key, const char *url, char *text, const char **why)
+{
+	key->engine = REDIS;
+	key->name = url;
+	return il_redis_check_url(url, text, why);
+}
+
+const struct il_engine *il_redis_engine(void)
+{
+	return REDIS;
 }
 
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l)

@@ -19,7 +19,7 @@ void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, i
 	op->source = source;
 	op->arg = arg;
 	op->err = 0;
-	op->begun = op->once = false;
+	op->begun = op->once = op->remote = op->declined = false;
 }
 
 void il_op_clear(struct il_op *op)
@@ -44,7 +44,7 @@ static void settle(struct il_wait *w, int winner)
 	w->state = IL_DONE;
 	w->winner = winner;
 	for (uint32_t i = 0; i < w->count; i++)
-		if ((int)i != winner && w->ops[i].type->cancel(&w->ops[i]) && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
+		if ((int)i != winner && !w->ops[i].declined && w->ops[i].type->cancel(&w->ops[i]) && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
 			w->winner = (int)i;
 }
 
@@ -54,6 +54,27 @@ void il_op_finish(struct il_op *op, int err)
 	op->err = err;
 	settle(w, (int)(op - w->ops));
 	w->wake(w);
+}
+
+void il_op_decline(struct il_op *op)
+{
+	struct il_wait *w = op->wait;
+	op->declined = true;
+	for (uint32_t i = 0; i < w->count; i++)
+		if (w->ops[i].remote && !w->ops[i].declined)
+			return;
+	il_wait_end(w, IL_TIMEOUT);
+}
+
+void il_op_claim(struct il_op *op)
+{
+	struct il_wait *w = op->wait;
+	il_heap_del(&il_loop.deadlines, &w->deadline);
+	for (uint32_t i = 0; i < w->count; i++)
+		if (&w->ops[i] != op && !w->ops[i].declined)
+			w->ops[i].type->cancel(&w->ops[i]);
+	w->ops = op;
+	w->count = 1;
 }
 
 void il_op_finish_all(struct il_list *line, int err)

@@ -40,6 +40,8 @@ struct il_op {
 	bool owned;                    /* data is malloc'ed, and it and fd are the op's to free */
 	bool once;                     /* nobody will wait: the attempt must look, not rely on a call of the loop */
 	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
+	bool remote;                   /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
+	bool declined;                 /* by il_op_decline */
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
@@ -62,6 +64,13 @@ void il_op_clear(struct il_op *op);
 
 /* The source is done with the operation and has taken it out of its line. */
 void il_op_finish(struct il_op *op, int err);
+
+/* What was started to be looked at once has been looked at, elsewhere, and is not to be had; it is in no line. The wait ends, with
+ * IL_TIMEOUT, when that is so of all its remote operations. */
+void il_op_decline(struct il_op *op);
+
+/* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not done. */
+void il_op_claim(struct il_op *op);
 
 /* Finishes every operation in a line with err: the source is closing. */
 void il_op_finish_all(struct il_list *line, int err);

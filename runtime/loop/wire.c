@@ -113,22 +113,37 @@ static ssize_t write_socket(struct il_wire *w, struct iovec *parts, int count, i
 	return sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Only sockets can be told not to raise SIGPIPE. Here it is held back, and taken if it was our write that raised it. */
-static ssize_t write_other(struct il_wire *w, struct iovec *parts, int count)
+void il_sigpipe_hold(struct il_sigpipe *p)
 {
-	sigset_t pipe, old, pending;
-	struct timespec at_once = { 0 };
+	sigset_t pipe, pending;
 	sigemptyset(&pipe);
 	sigaddset(&pipe, SIGPIPE);
 	sigpending(&pending);
-	pthread_sigmask(SIG_BLOCK, &pipe, &old);
-	ssize_t n = writev(w->fd, parts, count);
+	p->was_pending = sigismember(&pending, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, &p->mask);
+}
+
+void il_sigpipe_release(struct il_sigpipe *p, bool raised)
+{
 	int err = errno;
-	if (n < 0 && err == EPIPE && !sigismember(&pending, SIGPIPE))
+	sigset_t pipe;
+	struct timespec at_once = { 0 };
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	if (raised && !p->was_pending)
 		while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
 			;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_sigmask(SIG_SETMASK, &p->mask, NULL);
 	errno = err;
+}
+
+/* Only sockets can be told not to raise SIGPIPE. */
+static ssize_t write_other(struct il_wire *w, struct iovec *parts, int count)
+{
+	struct il_sigpipe held;
+	il_sigpipe_hold(&held);
+	ssize_t n = writev(w->fd, parts, count);
+	il_sigpipe_release(&held, n < 0 && errno == EPIPE);
 	return n;
 }
 

@@ -164,10 +164,10 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op *o
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (type->op.attempt(op) || (deadline == 0 && op->begun))
 		return type->push(L, op);
-	if (deadline == 0)
+	if (deadline == 0 && !op->remote)
 		return timed_out(L);
 	check_may_wait(L, il_sched.current);
-	return start(L, op, 1, deadline, NULL);
+	return start(L, op, 1, deadline ? deadline : IL_NEVER, NULL);
 }
 
 int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
@@ -218,15 +218,17 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadl
 	struct il_task *t = il_sched.current;
 	if (t && t->cancelled)
 		return cancelled(L);
+	bool remote = false;
 	for (uint32_t i = 0; i < count; i++) {
 		ops[i].once = deadline == 0;
 		if (ops[i].type->attempt(&ops[i]) || ops[i].begun)
 			return push(L, &ops[i]);
+		remote |= ops[i].remote;
 	}
-	if (deadline == 0)
+	if (deadline == 0 && !remote)
 		return timed_out(L);
 	check_may_wait(L, t);
-	return start(L, ops, count, deadline, push);
+	return start(L, ops, count, deadline ? deadline : IL_NEVER, push);
 }
 
 int il_await_deadline(lua_State *L, int64_t deadline)

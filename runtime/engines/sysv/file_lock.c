@@ -186,7 +186,7 @@ static const struct il_line_type line_type = {
 
 static const struct il_lock_ops ops = {
 	{ "file lock acquire", acquire_attempt, acquire_start, acquire_cancel },
-	release, NULL, NULL, remove_file, close_lock,
+	release, NULL, NULL, remove_file, close_lock, NULL,
 };
 
 int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_lock **l)

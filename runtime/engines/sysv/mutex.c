@@ -102,7 +102,7 @@ static const struct il_line_type line_type = { .attempt = attempt, .block = il_s
 
 static const struct il_lock_ops ops = {
 	{ "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
-	release, il_set_value, holder, il_set_remove, il_set_close,
+	release, il_set_value, holder, il_set_remove, il_set_close, NULL,
 };
 
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

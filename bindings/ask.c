@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Asking other machines, see ask.h. Floor 4.
+ */
+#include "ask.h"
+#include "bind.h"
+#include "key.h"
+#include "sched/await.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+
+/* What all objects of the engines begin with, or NULL. */
+static struct il_remote **object_of(const void *handle)
+{
+	void *object;
+	memcpy(&object, handle, sizeof object);
+	return object;
+}
+
+static const struct il_op_type *type_of(struct il_op *op)
+{
+	return (*object_of(op->handle))->answer;
+}
+
+static bool attempt(struct il_op *op)
+{
+	op->handle = op->data;
+	op->data = NULL;
+	return type_of(op)->attempt(op);
+}
+
+static int start(struct il_op *op)
+{
+	return type_of(op)->start(op);
+}
+
+static bool cancel(struct il_op *op)
+{
+	return object_of(op->handle) && type_of(op)->cancel(op);
+}
+
+static int push(lua_State *L, struct il_op *op)
+{
+	struct il_remote **object = object_of(op->handle);
+	if (!object)
+		return il_word(L, "closed");
+	(*object)->request = op->source;
+	return ((lua_CFunction)(intptr_t)op->arg)(L);
+}
+
+static const struct il_await_type type = { { "answer", attempt, start, cancel }, push };
+
+int il_ask(lua_State *L, int handle, lua_CFunction again)
+{
+	if (il_collector && il_collector->L == L)
+		return luaL_error(L, "select: this call asks another machine, and cannot be a case");
+	void *userdata = lua_touserdata(L, handle);
+	struct il_remote *remote = *object_of(userdata);
+	struct il_request *request = remote->request;
+	remote->request = NULL;
+	return il_await_data(L, &type, request, (intptr_t)again, userdata, 0, lua_gettop(L) + 1);
+}
+
+int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what)
+{
+	if (!remote || !remote->why || err == EIDRM || err == ECANCELED)
+		return il_object_fail(L, err, noun, what);
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
+	lua_pushinteger(L, err);
+	return 3;
+}

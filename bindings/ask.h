@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Calls whose answer comes from another machine: see struct il_remote in engines/engine.h.
+ * Floor 4.
+ */
+#ifndef IL_ASK_H
+#define IL_ASK_H
+
+#include "engines/engine.h"
+
+#include <lua.h>
+
+/* After a function of an engine's has returned EINPROGRESS: waits for the answer, then calls `again` with the stack as it is
+ * now, which calls the same function again. Returns what the C function must return. The userdata at index `handle` begins
+ * with a pointer to the engine's object, NULL once it is closed (then: nil, "closed"). Raises where nothing can wait; what
+ * was asked for is done all the same. */
+int il_ask(lua_State *L, int handle, lua_CFunction again);
+
+/* nil, "noun what: why, as the other machine put it", errno; or what il_object_fail makes of it. */
+int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what);
+
+#endif
