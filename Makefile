@@ -21,25 +21,29 @@ LUA_CFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or \
 # empty: without shared data
 LMDB     ?= $(lmdb)
 lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -llmdb)
+# empty: without redis keys
+HIREDIS  ?= $(hiredis)
+hiredis  := $(shell echo '\#include <hiredis/async.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -lhiredis)
 
 # SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
-	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB)
+	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS)
 # the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete
 oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
-libs   := $(LMDB) -lm -ldl -lpthread
+libs   := $(LMDB) $(HIREDIS) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
-folder := $(if $(LMDB),$(folder),$(filter-out %/store,$(wildcard $(folder))))
+folder := $(filter-out $(if $(LMDB),,%/store) $(if $(HIREDIS),,%/redis),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c)))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
+server := scripts/tools/embed_scripts.lua runtime/engines/redis $(wildcard runtime/engines/redis/*.lua)
 suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
@@ -65,7 +69,7 @@ $(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer -DLIBFUZZER) \
 		-Ispec/fuzz $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
 
-$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h
+$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h $(BUILD)/redis_scripts.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) -MMD -MP -c -o $@ $<
@@ -74,6 +78,11 @@ $(BUILD)/embed.h: $(embed)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LUA) scripts/tools/embed.lua scripts/ipc > $@
+
+$(BUILD)/redis_scripts.h: $(server)
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LUA) scripts/tools/embed_scripts.lua runtime/engines/redis > $@
 
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)

@@ -203,12 +203,13 @@ static int push_redis_key(lua_State *L, const char *url)
 {
 	const char *why = NULL;
 	size_t size = strlen(url) + 1;
-	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * size, 0);
+	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * size + IL_URL_MORE, 0);
+	char *all = k->text + size + IL_URL_MORE;
 	*k = (struct key){ .project = -1, .key.text = k->text };
-	memcpy(k->text + size, url, size);
+	memcpy(all, url, size);
 	k->text[0] = 0;
 	luaL_setmetatable(L, CLASS);
-	int err = il_redis_key(&k->key, k->text + size, k->text, &why);
+	int err = il_redis_key(&k->key, all, k->text, &why);
 	if (err == EINVAL)
 		return luaL_argerror(L, 1, why);
 	return err ? il_fail(L, err, "a redis key: this ipc was built without hiredis (Debian's libhiredis-dev)") : 1;
@@ -246,6 +247,17 @@ static int key_clone(lua_State *L)
 	return push_file_key(L, path_of(k), k->project + 1);
 }
 
+/* "redis://host:port/db/NAME", "redis+unix:///path?db=0&name=NAME" */
+static const char *name_of(const struct key *k)
+{
+	const char *name = k->key.name;
+	if (k->key.engine == il_redis_engine()) {
+		const char *query = strrchr(k->text, '=');
+		name = query ? query + 1 : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
+	}
+	return name;
+}
+
 static int key__index(lua_State *L)
 {
 	struct key *k = check_key(L, 1);
@@ -258,7 +270,7 @@ static int key__index(lua_State *L)
 	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);
 	} else if (!file && name && strcmp(name, "name") == 0) {
-		lua_pushstring(L, k->key.name);
+		lua_pushstring(L, name_of(k));
 	} else {
 		lua_settop(L, 2);
 		lua_rawget(L, lua_upvalueindex(1));

@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "embed.h"
 #include "lock.h"
+#include "engines/engine.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "loop/process.h"
@@ -76,6 +77,7 @@ static int fini(lua_State *L)
 	il_sched_forget();
 	il_interrupt_fini();
 	il_signal_fini();
+	il_engines_fini();
 	il_loop_fini();
 	return 0;
 }

@@ -529,8 +529,15 @@ function ipc.file_key(path, project) end
 ---@return ipc.Key
 function ipc.shm_key(name) end
 
+---The key of a name on a Redis or Valkey server, for many machines. Does not wait, nor connect.
+---@param url string "redis://[user:password@]host[:port]/[db/]name", "redis+unix:///path?db=0&name=name"
+---@return ipc.Key|nil
+---@return string? message
+---@return integer? errno
+function ipc.redis_key(url) end
+
 ---The key that a text names. Does not wait.
----@param text string "file:/path?project=3", "shm:name"
+---@param text string "file:/path?project=3", "shm:name", "redis://host/name"
 ---@return ipc.Key|nil
 ---@return string? message
 ---@return integer? errno

@@ -190,6 +190,7 @@ struct il_engine {
 	int (*data)(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
+	void (*fini)(void); /* at the end, when all objects are closed; NULL */
 };
 
 /* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
@@ -198,8 +199,10 @@ int il_file_key(struct il_key *key, const char *path, int project);
 /* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
 int il_shm_key(struct il_key *key, const char *name);
 
-/* Keys of a Redis server: a URL; `text`, of at least as many bytes, becomes what may be shown of it, which has no password.
- * 0; EINVAL, and *why says what is wrong with it; or ENOTSUP: this was built without hiredis. */
+enum { IL_URL_MORE = 24 };
+
+/* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has no
+ * password. 0; EINVAL, and *why says what is wrong with it; or ENOTSUP: this was built without hiredis. */
 int il_redis_key(struct il_key *key, const char *url, char *text, const char **why);
 
 /* flock(2) on a path, of file keys' engine only. */
@@ -215,7 +218,8 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 /* NULL: this was built without hiredis. */
 const struct il_engine *il_redis_engine(void);
 
-/* All engines' after_fork. */
+/* All engines' after_fork, and fini. */
 void il_engines_after_fork(void);
+void il_engines_fini(void);
 
 #endif

@@ -29,6 +29,13 @@ void il_engines_after_fork(void)
 			engines[i]->after_fork();
 }
 
+void il_engines_fini(void)
+{
+	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+		if (engines[i] && engines[i]->fini)
+			engines[i]->fini();
+}
+
 int il_file_key(struct il_key *key, const char *path, int project)
 {
 	key->engine = &il_sysv;

@@ -40,6 +40,10 @@ local function judge(from, name)
   if LUA_HEADERS[name] then
     return floor < 3 and "only sched, bindings and main may know Lua" or nil
   end
+  if name == "redis_scripts.h" then
+    if from:match("^runtime/engines/redis/") then return nil end
+    return "what the server runs is the engine's"
+  end
   if name == "embed.h" then
     return floor < 4 and "the embedded Lua halves are for bindings and main" or nil
   end

@@ -73,4 +73,40 @@ local memory = {name = "memory without a name", keyless = true, queue = shm.queu
 function memory.key() return nil end
 function memory.cleanup() end
 
-return {sysv, shm, memory}
+-- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
+local redis = {name = "redis", queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+do
+  local server, socket, made = nil, nil, 0
+
+  if not ipc.redis_key then
+    redis.missing = "this ipc has no redis keys"
+  elseif not ipc.redis_key("redis://localhost/name") then
+    redis.missing = "this ipc was built without hiredis"
+  elseif not os.execute("command -v redis-server >/dev/null") then
+    redis.missing = "this machine has no redis-server"
+  end
+
+  -- The path of the server's socket. Starts it if need be.
+  function redis.socket()
+    if server then return socket end
+    socket = os.tmpname()
+    os.remove(socket)
+    server = assert(io.popen(([[
+      redis-server --port 0 --unixsocket %s --save "" --daemonize no --logfile /dev/null >/dev/null 2>&1 &
+      cat >/dev/null; kill $!; rm -f %s]]):format(socket, socket), "w"))
+    local ready = "timeout 20 sh -c 'until redis-cli -s %s ping >/dev/null 2>&1; do sleep 0.02; done'"
+    assert(os.execute(ready:format(socket)))
+    return socket
+  end
+
+  function redis.key()
+    made = made + 1
+    return assert(ipc.redis_key(("redis+unix://%s?name=spec.%d"):format(redis.socket(), made)))
+  end
+
+  function redis.cleanup()
+    if server then os.execute(("redis-cli -s %s flushall >/dev/null"):format(socket)) end
+  end
+end
+
+return {sysv, shm, memory, redis}

@@ -70,6 +70,9 @@ struct il_request {
 int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 		    void *owner, struct il_request **r);
 
+/* For il_face_ask: the answer is for who calls again. EINPROGRESS or errno. */
+int il_request_ask(const struct il_call *c, enum il_request_flags flags);
+
 /* Its answer is for nobody. */
 void il_request_forget(struct il_request *r);
 

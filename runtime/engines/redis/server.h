@@ -14,21 +14,25 @@
 #include <stdint.h>
 
 struct il_server;
-struct il_key;
+struct il_topic;
+struct il_url;
 
 /* One who hears what is published on a channel. All are called on the loop and must not fail. */
 struct il_listener {
 	struct il_list node;
-	char *channel;  /* NULL: does not listen */
-	bool active;    /* the server has confirmed it, and everything published since is heard */
+	struct il_topic *topic; /* NULL: does not listen */
+	bool active;            /* the server has confirmed it, and everything published since is heard */
 	void (*message)(struct il_listener *l, const char *data, size_t size);
 	void (*up)(struct il_listener *l);            /* it is active, for the first time or again: what came before was not heard */
 	void (*down)(struct il_listener *l, int err); /* the server is given up; it listens no more */
 };
 
-/* The server of a key; counted. 0 or errno. */
-int il_server_get(const struct il_key *key, struct il_server **s);
+/* The server of a URL; counted. 0 or errno. */
+int il_server_get(const struct il_url *url, struct il_server **s);
 void il_server_put(struct il_server *s);
+
+/* Writes now what was asked for, instead of when the loop asks the kernel next: for who may not come back there soon. */
+void il_server_flush(struct il_server *s);
 
 /* Subscribes. channel: is copied. Harmless if it listens already. 0 or errno. */
 int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel);
@@ -42,5 +46,7 @@ int64_t il_server_lease(const struct il_server *s);
 
 /* In a forked child: the connections are the parent's, and so are all requests. */
 void il_servers_after_fork(void);
+
+void il_servers_fini(void);
 
 #endif

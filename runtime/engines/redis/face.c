@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What every object of this engine has, see face.h. Floor 2.
+ */
+#include "engines/redis/face.h"
+#include "engines/redis/server_private.h"
+#include "engines/redis/url.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
+{
+	struct il_url *u;
+	const char *why;
+	int err = il_url_parse(key->name, &u, &why);
+	if (err)
+		return err;
+	*f = (struct il_face){ .remote.answer = &il_request_answer };
+	il_list_init(&f->requests);
+	il_list_init(&f->node);
+	il_list_init(&f->listener.node);
+	size_t size = strlen(u->prefix) + strlen(u->name) + strlen(noun) + sizeof ":{}:";
+	f->base = malloc(size);
+	err = f->base ? il_server_get(u, &f->server) : ENOMEM;
+	if (!err) {
+		snprintf(f->base, size, "%s:{%s}:%s", u->prefix, u->name, noun);
+		il_list_add(&f->server->faces, &f->node);
+	} else {
+		free(f->base);
+	}
+	free(u);
+	return err;
+}
+
+/* Who waits for an answer is told by the class, which sees that the handle is closed. */
+void il_face_close(struct il_face *f)
+{
+	while (!il_list_empty(&f->requests)) {
+		struct il_request *r = il_container_of(f->requests.next, struct il_request, mine);
+		struct il_op *op = r->op;
+		il_request_forget(r);
+		if (op)
+			il_op_finish(op, ECANCELED);
+	}
+	il_server_unlisten(f->server, &f->listener);
+	il_list_del(&f->node);
+	il_server_put(f->server);
+	free(f->base);
+}
+
+/* A question that nobody waits for gives way to the next. */
+int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flags flags)
+{
+	struct il_request *before = f->remote.request;
+	f->remote.request = NULL;
+	if (before)
+		il_request_forget(before);
+	return il_request_ask(c, flags);
+}
+
+struct il_request *il_face_answer(struct il_face *f)
+{
+	struct il_request *r = f->remote.request;
+	if (!r || !r->done)
+		return NULL;
+	f->remote.request = NULL;
+	return r;
+}
+
+int il_face_listen(struct il_face *f, const char *word)
+{
+	size_t size = strlen(f->base) + strlen(word) + 2;
+	if (f->server->pid != il_loop.pid)
+		il_servers_after_fork();
+	if (f->listener.topic)
+		return 0;
+	char *channel = malloc(size);
+	if (!channel)
+		return ENOMEM;
+	snprintf(channel, size, "%s:%s", f->base, word);
+	int err = il_server_listen(f->server, &f->listener, channel);
+	free(channel);
+	return err;
+}

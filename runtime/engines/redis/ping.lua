@@ -1,0 +1,2 @@
+-- KEYS: meta
+return {0, ARGV[1]}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of the engine. Floor 2.
+ */
+#include "engines/redis/redis.h"
+#include "engines/redis/server.h"
+
+const struct il_engine il_redis = {
+	.name = "redis",
+	.after_fork = il_servers_after_fork,
+	.fini = il_servers_fini,
+};
