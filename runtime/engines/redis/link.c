@@ -71,6 +71,8 @@ static void lose(struct il_link *l, int err, const char *why)
 static void cleanup(void *data)
 {
 	struct il_link *l = data;
+	if (l->context)
+		l->context->ev.cleanup = NULL; /* once */
 	il_io_unwatch(&l->io);
 	il_poller_del(&l->writer);
 	l->context = NULL;
@@ -78,12 +80,11 @@ static void cleanup(void *data)
 }
 
 /* hiredis is about to free the context, and must not be asked to do so once more. */
-static void lost_by_itself(struct il_link *l, redisAsyncContext *c)
+static void lost_by_itself(struct il_link *l, const redisAsyncContext *c)
 {
 	char why[256];
 	int err = error_of(c);
 	snprintf(why, sizeof why, "%s", c->err == REDIS_ERR_IO || !*c->errstr ? strerror(err) : c->errstr);
-	c->ev.cleanup = NULL;
 	cleanup(l);
 	l->lost(l, err, why);
 }
@@ -91,8 +92,8 @@ static void lost_by_itself(struct il_link *l, redisAsyncContext *c)
 static void on_disconnect(const redisAsyncContext *c, int status)
 {
 	struct il_link *l = link_of(c);
-	if (status != REDIS_OK && l->context == c)
-		lost_by_itself(l, l->context);
+	if (status != REDIS_OK) /* else it was il_link_close; cleanup has been called already */
+		lost_by_itself(l, c);
 }
 
 static void greeted(redisAsyncContext *c, void *data, void *unused)
@@ -135,7 +136,7 @@ static void on_connect(const redisAsyncContext *c, int status)
 	if (l->context != c)
 		return;
 	if (status != REDIS_OK) {
-		lost_by_itself(l, l->context);
+		lost_by_itself(l, c);
 		return;
 	}
 	l->connected = true;
@@ -169,10 +170,12 @@ void il_link_flush(struct il_link *l)
 		lose(l, err, NULL);
 }
 
+/* True: the loop must not block as it meant to, for what is due now is something else. */
 static bool flush(struct il_poller *p)
 {
-	il_link_flush(il_container_of(p, struct il_link, writer));
-	return false;
+	struct il_link *l = il_container_of(p, struct il_link, writer);
+	il_link_flush(l);
+	return !l->context;
 }
 
 static void wants_write(void *data)
@@ -275,7 +278,6 @@ void il_link_close(struct il_link *l)
 	if (!c)
 		return;
 	cleanup(l); /* before: the callbacks it calls see no connection */
-	c->ev.cleanup = NULL;
 	redisAsyncFree(c);
 }
 
