@@ -247,15 +247,15 @@ static int key_clone(lua_State *L)
 	return push_file_key(L, path_of(k), k->project + 1);
 }
 
-/* "redis://host:port/db/NAME", "redis+unix:///path?db=0&name=NAME" */
-static const char *name_of(const struct key *k)
+/* "redis://host:port/db/NAME?prefix=P", "redis+unix:///path?prefix=P&db=0&name=NAME" */
+static void push_name(lua_State *L, const struct key *k)
 {
 	const char *name = k->key.name;
 	if (k->key.engine == il_redis_engine()) {
-		const char *query = strrchr(k->text, '=');
-		name = query ? query + 1 : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
+		const char *local = strstr(k->text, "&name=");
+		name = local ? local + strlen("&name=") : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
 	}
-	return name;
+	lua_pushlstring(L, name, strcspn(name, "?"));
 }
 
 static int key__index(lua_State *L)
@@ -270,7 +270,7 @@ static int key__index(lua_State *L)
 	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);
 	} else if (!file && name && strcmp(name, "name") == 0) {
-		lua_pushstring(L, name_of(k));
+		push_name(L, k);
 	} else {
 		lua_settop(L, 2);
 		lua_rawget(L, lua_upvalueindex(1));

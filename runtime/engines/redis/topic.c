@@ -87,10 +87,11 @@ static void heard(redisAsyncContext *c, void *data, void *topic)
 {
 	const redisReply *reply = data;
 	struct il_link *link = c->data;
-	if (!reply || link->context != c || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+	if (!reply || link->context != c || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+	    reply->element[0]->type != REDIS_REPLY_STRING)
 		return;
 	const char *kind = reply->element[0]->str;
-	if (strcasecmp(kind, "message") == 0)
+	if (strcasecmp(kind, "message") == 0 && reply->element[2]->type == REDIS_REPLY_STRING)
 		message(topic, reply->element[2]->str, reply->element[2]->len);
 	else if (strcasecmp(kind, "subscribe") == 0)
 		confirmed(topic);

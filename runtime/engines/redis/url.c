@@ -13,6 +13,7 @@
 
 enum { PORT = 6379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 
+static const char DEFAULT_PREFIX[] = "ipclua";
 static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
 static const char NAME_WHY[] = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
 static const char FORM[] = "a redis key is \"redis://[user:password@]host[:port]/[db/]name\" or "
@@ -173,7 +174,7 @@ int il_url_parse(const char *text, struct il_url **result, const char **why)
 	struct il_url *u = malloc(sizeof *u + size);
 	if (!u)
 		return ENOMEM;
-	*u = (struct il_url){ .prefix = "ipclua", .lease = 10 * IL_SECOND, .timeout = 5 * IL_SECOND, .size = size };
+	*u = (struct il_url){ .prefix = DEFAULT_PREFIX, .lease = 10 * IL_SECOND, .timeout = 5 * IL_SECOND, .size = size };
 	memcpy(u->bytes, text, size);
 	*why = parse(u);
 	if (*why) {
@@ -222,12 +223,13 @@ int il_redis_check_url(const char *text, char *shown, const char **why)
 	if (err)
 		return err;
 	size_t room = strlen(text) + IL_URL_MORE;
-	bool colons = strchr(u->host, ':');
+	bool colons = strchr(u->host, ':'), prefix = strcmp(u->prefix, DEFAULT_PREFIX) != 0;
 	if (u->local)
-		snprintf(shown, room, "redis+unix://%s?db=%d&name=%s", u->host, u->db, u->name);
+		snprintf(shown, room, "redis+unix://%s?%s%s%sdb=%d&name=%s", u->host, prefix ? "prefix=" : "",
+			 prefix ? u->prefix : "", prefix ? "&" : "", u->db, u->name);
 	else
-		snprintf(shown, room, "redis://%s%s%s:%d/%d/%s", colons ? "[" : "", u->host, colons ? "]" : "", u->port, u->db,
-			 u->name);
+		snprintf(shown, room, "redis://%s%s%s:%d/%d/%s%s%s", colons ? "[" : "", u->host, colons ? "]" : "", u->port,
+			 u->db, u->name, prefix ? "?prefix=" : "", prefix ? u->prefix : "");
 	free(u);
 	return 0;
 }

@@ -1,0 +1,93 @@
+-- SPDX-License-Identifier: MIT
+-- Keys of a Redis server: URLs, what is shown of them, and what is none. Nothing here connects.
+
+local ipc = require "ipc"
+local engines = require "spec.support.engines"
+
+local redis
+for _, engine in ipairs(engines) do
+  if engine.name == "redis" then redis = engine end
+end
+
+describe("a redis key", function()
+  if redis.missing then return pending(redis.missing) end
+
+  local function shows(text, url) assert.equal("ipc.Key (" .. text .. ")", tostring(ipc.redis_key(url))) end
+  local function refuses(pattern, url) assert.error_matches(function() ipc.redis_key(url) end, pattern) end
+
+  it("has a host, a port, a database and a name", function()
+    shows("redis://db.example:6379/0/jobs", "redis://db.example/jobs")
+    shows("redis://db.example:7000/12/jobs", "redis://db.example:7000/12/jobs")
+    shows("redis://[::1]:6379/3/a/b", "redis://[::1]/3/a/b")
+    shows("redis://127.0.0.1:6379/0/7", "redis://127.0.0.1/7") -- one number alone is a name
+    shows("redis://h:1/0/a.b_c-d", "redis://h:1/a%2Eb_c-d")
+  end)
+
+  it("or the path of a socket", function()
+    shows("redis+unix:///run/redis.sock?db=0&name=jobs", "redis+unix:///run/redis.sock?name=jobs")
+    shows("redis+unix:///run/redis.sock?db=4&name=jobs", "redis+unix:///run/redis.sock?db=4&name=jobs")
+  end)
+
+  it("knows its name", function()
+    assert.equal("a/b", ipc.redis_key("redis://h/2/a/b").name)
+    assert.equal("a/b", ipc.redis_key("redis://h/2/a/b?prefix=mine&timeout=2").name)
+    assert.equal("a/b", ipc.redis_key("redis+unix:///tmp/x?name=a/b&prefix=mine").name)
+    assert.is_nil(ipc.redis_key("redis://h/2/a").id)
+  end)
+
+  it("shows no password", function()
+    for _, url in ipairs{"redis://me:secret@h/n", "redis://:secret@h/n", "redis://me:s%65cret@h:1/2/n?lease=1"} do
+      assert.not_matches("secret", tostring(ipc.redis_key(url)))
+      assert.not_matches("me", tostring(ipc.redis_key(url)))
+    end
+    shows("redis://h:6379/0/n", "redis://user@host:pass%40word@h/n")
+  end)
+
+  it("is what ipc.key makes of its text", function()
+    assert.equal(ipc.redis_key("redis://h/n"), ipc.key("redis://h:6379/0/n"))
+    assert.equal(ipc.redis_key("redis+unix:///s?name=n"), ipc.key("redis+unix:///s?db=0&name=n"))
+    assert.not_equal(ipc.redis_key("redis://h/n"), ipc.key("redis://h/1/n"))
+    assert.not_equal(ipc.redis_key("redis://h/n"), ipc.key("redis://h/n?prefix=other"))
+    local shown = tostring(ipc.redis_key("redis://h/n?prefix=other")):match("%((.*)%)")
+    assert.equal(ipc.redis_key("redis://h/n?prefix=other"), ipc.key(shown))
+  end)
+
+  it("is no file, so it has no next project", function()
+    assert.error_matches(function() ipc.redis_key("redis://h/n"):clone() end, "is no file")
+  end)
+
+  it("refuses what is no URL", function()
+    for _, url in ipairs{"", "h", "redis:", "redis://", "redis:///n", "redis://h", "http://h/n", "rediss://h/n",
+      "redis://[::1/n", "redis://[::1]x/n", "redis+unix://path?name=n"} do
+      refuses("redis", url)
+    end
+    refuses("port in the URL", "redis://h:0/n")
+    refuses("port in the URL", "redis://h:65536/n")
+    refuses("port in the URL", "redis://h:x/n")
+    refuses("without a password", "redis://user@h/n")
+    refuses("name in the URL", "redis://h/")
+    refuses("name in the URL", "redis://h/0/")
+    refuses("name in the URL", "redis://h/a{b}")
+    refuses("name in the URL", "redis://h/" .. ("x"):rep(201))
+    refuses("name in the URL", "redis+unix:///s")
+    refuses("db in the URL", "redis://h/65536/n")
+    refuses("db in the URL", "redis+unix:///s?db=x&name=n")
+    refuses("zero byte", "redis://h/n\0")
+    refuses("redis://", "redis://h/a%00b")
+    refuses("redis://", "redis://h/a%4")
+  end)
+
+  it("refuses options that are none", function()
+    refuses("unknown option", "redis://h/n?color=red")
+    refuses("unknown option", "redis://h/n?db=3")
+    refuses("name=value", "redis://h/n?lease")
+    refuses("lease in the URL", "redis://h/n?lease=0")
+    refuses("lease in the URL", "redis://h/n?lease=-1")
+    refuses("lease in the URL", "redis://h/n?lease=nan")
+    refuses("lease in the URL", "redis://h/n?lease=0x10")
+    refuses("timeout in the URL", "redis://h/n?timeout=1e9")
+    refuses("timeout in the URL", "redis://h/n?timeout=")
+    refuses("prefix in the URL", "redis://h/n?prefix=a{b")
+    refuses("prefix in the URL", "redis://h/n?prefix=")
+  end)
+end)
