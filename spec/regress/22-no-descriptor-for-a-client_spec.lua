@@ -2,8 +2,6 @@
 -- left, or another program came. A descriptor that became free in any other way has no event: they waited for
 -- ever.
 
-local ipc = require "ipc"
-
 local script = [[
   local ipc = require "ipc"
   local path = arg[1]
