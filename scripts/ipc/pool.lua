@@ -86,6 +86,10 @@ local function answer(channel, fn, ...)
   assert(channel:send {false, problem:sub(1, ALWAYS_FITS)})
 end
 
+local function unread(problem)
+  return {false, "its result cannot be received: " .. problem}
+end
+
 local Worker = {}
 Worker.__index = Worker
 
@@ -180,8 +184,7 @@ function Map:serve(index)
     local job = table.remove(jobs, 1)
     quick = ipc.now() - since < QUICK
     index = self:more(jobs, quick)
-    local ok, result = false, nil
-    if reply then ok, result = unpack(reply) else result = "its result cannot be received: " .. problem end
+    local ok, result = unpack(reply or unread(problem))
     if ok then self:settle(job, result) else self:fail(job, result) end
   until not index and not jobs[1]
 end
@@ -227,7 +230,7 @@ local function try(pool, fn, arguments)
   end)
   local reply, problem = worker.channel:receive()
   if reply then return reply end
-  if problem ~= "closed" then return pack(false, "its result cannot be received: " .. problem) end
+  if problem ~= "closed" then return unread(problem) end
   local _, how, code = worker.child:wait()
   return nil, ("its worker died (%s %s)"):format(how, code)
 end

@@ -51,7 +51,7 @@ local function check_child(child, i)
   local name = child.name
   if type(name) ~= "string" then fault("children[%d].name must be a string", i) end
   check(child, CHILD, name .. ": ", "")
-  if not child.fn == not child.program then fault("%s needs a function, fn, or a table, program", name) end
+  if (child.fn == nil) == (child.program == nil) then fault("%s needs a function, fn, or a table, program", name) end
   local restart, pauses = child.restart or "always", child.backoff or {}
   if not RESTART[restart] then fault("%s: restart must be \"always\", \"on_failure\" or \"never\"", name) end
   check(pauses, BACKOFF, name .. ": ", "backoff.")

@@ -173,14 +173,14 @@ describe("a supervisor", function()
     }, event = function(what, _, id)
       if what == "started" then pid = id end
     end}
-    local run = ipc.task(supervisor.run, supervisor)
+    local all = ipc.task(supervisor.run, supervisor)
     repeat ipc.sleep(0.001) until #(io.open(path):read("a")) > 0
     local patient = ipc.task(supervisor.stop, supervisor, 1000)
     ipc.yield()
     local hasty = ipc.task(supervisor.stop, supervisor, 0)
     assert.is_true(hasty:join(PATIENCE))
     assert.is_true(patient:join(PATIENCE))
-    assert.same({true, "stopped"}, {run:join(PATIENCE)})
+    assert.same({true, "stopped"}, {all:join(PATIENCE)})
     assert.is_nil(os.execute("kill -0 " .. pid .. " 2>/dev/null"))
     os.remove(path)
   end)

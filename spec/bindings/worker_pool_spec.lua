@@ -137,6 +137,8 @@ describe("a pool", function()
   end)
 
   it("ends its workers when it is closed, and when the one who maps is cancelled", function()
+    collectgarbage()
+    collectgarbage()
     local before = descriptors()
     for _, way in ipairs{"close", "cancel"} do
       local pool = new {workers = 2}
@@ -157,6 +159,7 @@ describe("a pool", function()
       assert.equal(0, children_left())
       assert.matches("closed", tostring(pool))
     end
+    collectgarbage()
     collectgarbage()
     assert.equal(before, descriptors())
   end)
