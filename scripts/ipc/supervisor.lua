@@ -124,7 +124,7 @@ end
 
 -- TERM, and KILL when the time has come. Of several who stop it, the one with the least patience counts.
 local function stop_child(self, child, deadline)
-  local process, told = child.process, child.told
+  local process, told = child.process, child.told or child.task:status() == "done"
   child.told = true
   if not told then self:tell("stopping", child) end
   if process then
