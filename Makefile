@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Builds build/ipclua (the host) and build/ipc.so (the module for stock Lua 5.4), tests, installs.
 # `make help` lists the targets. Settings first: each can be given on the command line.
-# The objects are shared by both products: compiled -fPIC, everything hidden but luaopen_ipc.
+# The objects are shared by both products: compiled -fPIC, everything hidden but luaopen_ipc*.
 
 BUILD    ?= build
 LUA      ?= lua5.4

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * luaopen_ipc: the classes, then the Lua halves, which are embedded. One Lua state of a process can have the module at a
- * time, for signals and the loop belong to the process.
+ * luaopen_ipc: the classes, then the Lua halves, which are embedded; some of these are modules of their own. One Lua state
+ * of a process can have the module at a time, for signals and the loop belong to the process.
  * Floor 4.
  */
 #include "module.h"
@@ -100,27 +100,6 @@ static void load_halves(lua_State *L, int ipc)
 	lua_pop(L, 1);
 }
 
-/* A half that is a module of its own. */
-static int give_half(lua_State *L)
-{
-	lua_getfield(L, LUA_REGISTRYINDEX, "ipc.halves");
-	lua_pushvalue(L, 1);
-	lua_rawget(L, -2);
-	return 1;
-}
-
-/* require "ipc.pool" and require "ipc.supervisor" find what is in here. */
-static void offer_modules(lua_State *L)
-{
-	static const char *const names[] = { "ipc.pool", "ipc.supervisor" };
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		lua_pushcfunction(L, give_half);
-		lua_setfield(L, -2, names[i]);
-	}
-	lua_pop(L, 1);
-}
-
 static void constants(lua_State *L)
 {
 	lua_pushliteral(L, "ipc " IL_VERSION);
@@ -165,10 +144,40 @@ int luaopen_ipc(lua_State *L)
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_halves(L, lua_gettop(L));
-	offer_modules(L);
 	il_sched_open(L);
 	il_interrupt_open(L);
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &module);
 	return 1;
+}
+
+void il_module_preload(lua_State *L)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	lua_pushcfunction(L, luaopen_ipc);
+	lua_setfield(L, -2, "ipc");
+	lua_pushcfunction(L, luaopen_ipc_pool);
+	lua_setfield(L, -2, "ipc.pool");
+	lua_pushcfunction(L, luaopen_ipc_supervisor);
+	lua_setfield(L, -2, "ipc.supervisor");
+	lua_pop(L, 1);
+}
+
+/* A half that is a module of its own. Stock Lua finds these functions in ipc.so by itself. */
+static int open_half(lua_State *L, const char *name)
+{
+	luaL_requiref(L, "ipc", luaopen_ipc, 0);
+	lua_getfield(L, LUA_REGISTRYINDEX, "ipc.halves");
+	lua_getfield(L, -1, name);
+	return 1;
+}
+
+int luaopen_ipc_pool(lua_State *L)
+{
+	return open_half(L, "ipc.pool");
+}
+
+int luaopen_ipc_supervisor(lua_State *L)
+{
+	return open_half(L, "ipc.supervisor");
 }

@@ -85,6 +85,14 @@ static int multi_stream_channel(lua_State *L)
 	return 1;
 }
 
+static const char *check_path(lua_State *L, int arg)
+{
+	size_t length;
+	const char *path = luaL_checklstring(L, arg, &length);
+	luaL_argcheck(L, strlen(path) == length, arg, "path has a zero byte");
+	return path;
+}
+
 /* A channel like the hub: the same codec, the same limits. */
 static int hub_create_client(lua_State *L)
 {
@@ -97,7 +105,7 @@ static int hub_create_client(lua_State *L)
 static int hub_listen(lua_State *L)
 {
 	struct hub *h = check_open(L);
-	const char *path = luaL_checkstring(L, 2);
+	const char *path = check_path(L, 2);
 	int err = il_hub_listen(&h->hub, path, il_mode_option(L, 3));
 	if (err == EISCONN)
 		return luaL_error(L, "hub listens at %s already", h->hub.path);
@@ -111,7 +119,7 @@ static int hub_listen(lua_State *L)
 
 static int hub_connect(lua_State *L)
 {
-	const char *path = luaL_checkstring(L, 1);
+	const char *path = check_path(L, 1);
 	lua_settop(L, 2);
 	struct il_channel *c = il_channel_push(L, 2);
 	int err = il_hub_connect(&c->stream, path, &c->options);

@@ -185,7 +185,8 @@ static int process_signal(lua_State *L)
 	return 1;
 }
 
-/* close waits for the end; for ever, or for the grace time. Where nothing can wait it blocks the process. */
+/* close waits for the end; for ever, or for the grace time. A cancellation does not stop it, or the child would be neither
+ * killed nor reaped. Where nothing can wait it blocks the process. */
 static int process_reap(lua_State *L)
 {
 	struct il_child *c = check_process(L);
@@ -194,7 +195,7 @@ static int process_reap(lua_State *L)
 		return 0;
 	if (il_may_wait(L)) {
 		lua_settop(L, 1);
-		return il_await_shielded(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));
+		return il_await_to_the_end(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));
 	}
 	il_process_wait_blocking(&c->p, grace);
 	return 0;

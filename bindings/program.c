@@ -152,9 +152,10 @@ static struct source descriptor(lua_State *L, const char *name)
 		fflush(file->f);
 		return (struct source){ DESCRIPTOR, fileno(file->f) };
 	}
-	if (c && c->stream && c->stream->in.start == c->stream->in.end && il_list_empty(&c->stream->out.queue))
+	bool open = c && c->stream && c->stream->wire.fd >= 0;
+	if (open && c->stream->in.start == c->stream->in.end && il_list_empty(&c->stream->out.queue))
 		return (struct source){ CHANNEL, c->stream->wire.fd };
-	if (c && c->stream)
+	if (open)
 		fault = "is a channel with messages that were not received or sent yet";
 	else if (c || file)
 		fault = c ? "is a closed channel" : "is a closed file";

@@ -332,7 +332,10 @@ static int channel_peer(lua_State *L)
 
 static int channel_fileno(lua_State *L)
 {
-	lua_pushinteger(L, check_open(L)->stream->wire.fd);
+	int fd = check_open(L)->stream->wire.fd;
+	if (fd < 0)
+		return luaL_error(L, "channel has no descriptor any more");
+	lua_pushinteger(L, fd);
 	return 1;
 }
 
@@ -354,7 +357,7 @@ static int channel__gc(lua_State *L)
 static int channel__tostring(lua_State *L)
 {
 	struct il_channel *c = check_channel(L);
-	if (c->stream)
+	if (c->stream && c->stream->wire.fd >= 0)
 		lua_pushfstring(L, CLASS " (descriptor %d)", c->stream->wire.fd);
 	else
 		lua_pushliteral(L, CLASS " (closed)");

@@ -254,9 +254,7 @@ static int pmain(lua_State *L)
 	}
 	luaL_openlibs(L);
 	il_coroutine_install(L);
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-	lua_pushcfunction(L, luaopen_ipc);
-	lua_setfield(L, -2, "ipc");
+	il_module_preload(L);
 	create_arg_table(L, argv, argc, o.script);
 	lua_settop(L, 0);
 	lua_gc(L, LUA_GCGEN, 0, 0);

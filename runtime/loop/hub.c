@@ -13,13 +13,18 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+/* ns: until those are asked in again for whom there was no descriptor. That there is one again has no event. */
+enum { RETRY = 50000000 };
+
 static struct il_list hubs = IL_LIST_INIT(hubs);
 
 static void accept_all(struct il_io *io, uint32_t events);
+static void accept_again(struct il_timer *t);
 
 void il_hub_init(struct il_hub *h)
 {
-	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all }, .pid = il_loop.pid };
+	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all }, .retry = { .expired = accept_again },
+			      .pid = il_loop.pid };
 	il_list_init(&h->clients);
 	il_list_init(&h->ready);
 	il_list_init(&h->receivers);
@@ -109,12 +114,18 @@ int il_hub_create(struct il_hub *h, struct il_stream **theirs)
 	return err;
 }
 
+/* One that has only said that it will send no more is still sent to. */
+static bool has_gone(struct il_client *c)
+{
+	return il_stream_at_end(c->stream) && il_wire_hung_up(&c->stream->wire);
+}
+
 void il_hub_sweep(struct il_hub *h)
 {
 	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
 		struct il_client *c = client_at(l);
 		next = l->next;
-		if (c->stream->hangup && il_stream_at_end(c->stream))
+		if (c->stream->hangup && has_gone(c))
 			il_hub_disconnect(c);
 	}
 }
@@ -133,7 +144,15 @@ static void accept_all(struct il_io *io, uint32_t events)
 			add_client(h, s);
 	}
 	h->starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+	il_timer_start(&h->retry, RETRY);
+	if (h->starved)
+		il_timer_arm(&h->retry, false);
 	serve_receivers(h); /* its first message may be there */
+}
+
+static void accept_again(struct il_timer *t)
+{
+	accept_all(&il_container_of(t, struct il_hub, retry)->listener, 0);
 }
 
 int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
@@ -164,7 +183,7 @@ int il_hub_connect(struct il_stream **s, const char *path, const struct il_strea
 
 /* Receiving ------------------------------------------------------------------------------------------- */
 
-/* The clients that have something take turns. One that is at its end is taken out. */
+/* The clients that have something take turns. One that has gone is taken out. */
 static bool receive(struct il_hub *h, struct il_op *op, bool copy)
 {
 	while (!il_list_empty(&h->ready)) {
@@ -175,7 +194,7 @@ static bool receive(struct il_hub *h, struct il_op *op, bool copy)
 		op->arg = c->id;
 		if (!op->err || op->err == ENOMEM || op->err == EPROTO)
 			il_list_add(&h->ready, &c->ready);
-		else
+		else if (op->err != ECONNRESET || il_wire_hung_up(&c->stream->wire))
 			il_hub_disconnect(c);
 		if (op->err == EPROTO) { /* nobody here has asked for handles */
 			il_hub_disconnect(c);
@@ -314,6 +333,8 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 		end(c->stream);
 		forget(c);
 	}
+	h->starved = false;
+	il_timer_disarm(&h->retry);
 	il_io_unwatch(&h->listener);
 	if (h->path)
 		il_rendezvous_close(h->path, h->listener.fd, h->pid == il_loop.pid);
@@ -327,7 +348,6 @@ void il_hub_close(struct il_hub *h)
 {
 	il_op_finish_all(&h->receivers, ECONNRESET);
 	il_op_finish_all(&h->senders, ECONNRESET);
-	h->starved = false;
 	let_go(h, il_stream_close);
 }
 

@@ -8,6 +8,7 @@
 #define IL_LOOP_HUB_H
 
 #include "loop/stream.h"
+#include "loop/timer.h"
 
 enum il_backpressure { IL_BLOCK, IL_DROP_OLDEST, IL_DISCONNECT };
 
@@ -17,6 +18,7 @@ struct il_hub {
 	struct il_list receivers, senders; /* operations */
 	struct il_list node;      /* among all hubs */
 	struct il_io listener;
+	struct il_timer retry;    /* while starved */
 	struct il_stream_options options;
 	enum il_backpressure backpressure;
 	size_t limit;             /* bytes kept per client */
@@ -49,7 +51,7 @@ int il_hub_listen(struct il_hub *h, const char *path, unsigned mode);
 /* Joins: *s is the stream. 0 or errno. */
 int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o);
 
-/* Takes those out that have closed their end and have nothing more to be received. */
+/* Takes those out that have closed and have nothing more to be received. */
 void il_hub_sweep(struct il_hub *h);
 
 struct il_client *il_hub_client(struct il_hub *h, int64_t id);

@@ -54,21 +54,32 @@ enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size)
 	return header(in) & HANDLE ? IL_FRAME_HANDLE : IL_FRAME_MESSAGE;
 }
 
+/* Takes those out that came with the bytes before `start`, and closes all but the first; or all. */
+static int take_passed(struct il_inbox *in, bool first)
+{
+	int fd = -1, count = 0;
+	while (count < in->passed_count && in->passed[count].until <= in->received - have(in))
+		count++;
+	for (int i = 0; i < count; i++)
+		if (first && i == 0)
+			fd = in->passed[i].fd;
+		else
+			close(in->passed[i].fd);
+	in->passed_count -= count;
+	memmove(in->passed, in->passed + count, (size_t)in->passed_count * sizeof in->passed[0]);
+	return fd;
+}
+
 int il_inbox_take(struct il_inbox *in)
 {
 	char *data;
 	size_t size;
-	int fd = -1;
 	enum il_frame kind = il_inbox_front(in, &data, &size);
 	in->start = (size_t)(data - in->bytes) + size;
 	if (in->lines && in->start < in->end)
 		in->start++;
 	in->scanned = 0;
-	if (kind == IL_FRAME_HANDLE && in->passed_count) {
-		fd = in->passed[0];
-		memmove(in->passed, in->passed + 1, (size_t)--in->passed_count * sizeof in->passed[0]);
-	}
-	return fd;
+	return in->passed_count ? take_passed(in, kind == IL_FRAME_HANDLE) : -1;
 }
 
 static int resize(struct il_inbox *in, size_t size)
@@ -110,14 +121,14 @@ static void shrink(struct il_inbox *in)
 	in->start = in->end = in->size = 0;
 }
 
-/* Each comes with the first byte of its frame, and no read goes beyond such a byte: more than a few wait only if somebody
- * sends descriptors without frames. */
+/* Each comes with the first byte of its frame, and no read goes beyond the bytes that were sent with it: more than a few wait
+ * only if somebody sends descriptors without frames. */
 static void keep_passed(struct il_inbox *in, int fd)
 {
 	if (fd < 0)
 		return;
 	if (in->passed_count < IL_PASSED)
-		in->passed[in->passed_count++] = fd;
+		in->passed[in->passed_count++] = (struct il_passed){ fd, in->received };
 	else
 		close(fd);
 }
@@ -135,10 +146,11 @@ int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
 		*emptied = errno == EAGAIN;
 		return errno;
 	}
-	keep_passed(in, passed);
 	in->end += (size_t)n;
+	in->received += (uint64_t)n;
+	keep_passed(in, passed);
 	*emptied = (size_t)n < room;
-	in->ended = n == 0;
+	in->ended = n == 0 && !wire->socket;
 	if ((size_t)n == room && in->size < READ_AHEAD && in->start == 0)
 		resize(in, in->size * 2);
 	return n ? 0 : ECONNRESET;
@@ -147,7 +159,7 @@ int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
 void il_inbox_fini(struct il_inbox *in)
 {
 	while (in->passed_count)
-		close(in->passed[--in->passed_count]);
+		close(in->passed[--in->passed_count].fd);
 	free(in->bytes);
 	in->bytes = NULL;
 	in->start = in->end = in->size = 0;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Received bytes, cut into messages. Reading is greedy: one system call brings as many as there is room for. Framing: a
- * 4-byte big-endian length before each message, or a newline after it. A length with its highest bit set announces a
+ * 4-byte big-endian length before each message, or a newline after it. What ends in the middle of a frame has been killed, or
+ * given up: half a frame is no message. A text is an exception: the last line of a pipe or a file may have no newline. On a
+ * socket, which carries messages, it must. A length with its highest bit set announces a
  * handle: the descriptor that came with its bytes, and a text that says what it is.
  * Floor 1: no lua.h.
  */
@@ -20,17 +22,22 @@ struct il_inbox {
 	char *bytes;              /* [start, end) of size are received and not taken */
 	size_t start, end, size;
 	size_t scanned;           /* no newline before this, from start */
-	int passed[IL_PASSED];    /* descriptors that have come, in order */
+	uint64_t received;        /* bytes in all: the number of the one at `end` */
+	struct il_passed {
+		int fd;
+		uint64_t until;   /* number of the byte behind those that it came with */
+	} passed[IL_PASSED];      /* descriptors that have come, in order */
 	int passed_count;
 	uint32_t max_message;
 	bool lines;
-	bool ended;               /* nothing more comes: a last line needs no newline */
+	bool ended;               /* the text has ended: its last line needs no newline */
 };
 
 /* What is at the front: *data and *size are its message, or the size of what is too long. */
 enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size);
 
-/* Takes it; for a handle returns its descriptor, -1 if none came. The bytes stay valid until the next fill. */
+/* Takes it; for a handle returns its descriptor, -1 if none came. Others that came with it are closed. The bytes stay valid
+ * until the next fill. */
 int il_inbox_take(struct il_inbox *in);
 
 /* One read. 0, EAGAIN, ECONNRESET at the end, ENOMEM or errno. *emptied: there was less than room for. */

@@ -102,6 +102,28 @@ static bool fails(struct il_op *op, int err)
 	return true;
 }
 
+static void close_wire(struct il_stream *s)
+{
+	il_io_unwatch(&s->io);
+	il_wire_close(&s->wire);
+	s->io.fd = -1;
+	s->finished = true;
+}
+
+/* What follows a frame that is too long cannot be told. Nobody shall wait until we read it, and who sends here shall know. */
+static void give_up(struct il_stream *s)
+{
+	s->err = ECONNRESET;
+	il_inbox_fini(&s->in);
+	if (s->wire.socket) {
+		shutdown(s->wire.fd, SHUT_RDWR); /* and the loop tells the senders */
+		return;
+	}
+	close_wire(s);
+	il_outbox_fini(&s->out);
+	il_op_finish_all(&s->senders, ECONNRESET);
+}
+
 /* A whole frame in the buffer? Takes it. */
 static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 {
@@ -112,10 +134,7 @@ static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 		return false;
 	if (kind == IL_FRAME_TOO_LONG) {
 		op->size = size;
-		s->err = ECONNRESET;
-		il_inbox_fini(&s->in);
-		if (s->wire.socket)
-			shutdown(s->wire.fd, SHUT_RDWR);
+		give_up(s);
 		return fails(op, EMSGSIZE);
 	}
 	if (kind != wanted)
@@ -316,9 +335,7 @@ static void close_writing(struct il_stream *s)
 		il_wire_finish(&s->wire);
 		return;
 	}
-	il_io_unwatch(&s->io);
-	il_wire_close(&s->wire);
-	s->io.fd = -1;
+	close_wire(s);
 	s->err = s->err ? s->err : ECONNRESET;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,14 +71,17 @@ void il_wire_close(struct il_wire *w)
 
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))]; /* room for one: the kernel closes what does not fit */
+	char bytes[CMSG_SPACE(sizeof(int))];
 };
+
+/* Room for one, the kernel closes what does not fit. CMSG_SPACE would be room for two: it counts the padding. */
+enum { ONE_DESCRIPTOR = CMSG_LEN(sizeof(int)) };
 
 static ssize_t read_unix(struct il_wire *w, void *buffer, size_t size, int *passed)
 {
 	union control control;
 	struct iovec part = { buffer, size };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = ONE_DESCRIPTOR };
 	ssize_t n = recvmsg(w->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n >= 0 && m.msg_controllen ? CMSG_FIRSTHDR(&m) : NULL;
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
@@ -154,6 +158,12 @@ ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pas
 		n = w->socket ? write_socket(w, parts, count, pass) : write_other(w, parts, count);
 	while (n < 0 && errno == EINTR);
 	return n;
+}
+
+bool il_wire_hung_up(const struct il_wire *w)
+{
+	struct pollfd p = { .fd = w->fd };
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR | POLLNVAL);
 }
 
 int il_wire_finish(struct il_wire *w)

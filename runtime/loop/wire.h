@@ -40,6 +40,10 @@ ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed);
 /* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */
 ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pass);
 
+/* The other end of a socket is closed: there is nobody to write to. When it has only said that it will write no more, this is
+ * false. */
+bool il_wire_hung_up(const struct il_wire *w);
+
 /* No more will be written: who reads comes to the end. 0 or errno. */
 int il_wire_finish(struct il_wire *w);
 

@@ -137,9 +137,11 @@ static int cannot(lua_State *L, int err)
 	return 3;
 }
 
-static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
+static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push, bool holds_on)
 {
-	int err = il_wait_start(own_wait(), ops, count, deadline);
+	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
+	if (il_sched.current)
+		il_sched.current->holds_on = holds_on;
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
@@ -157,7 +159,7 @@ static struct il_op *place(lua_State *L, const struct il_task *t, bool shielded)
 	return t ? &il_sched.current->op : &il_sched.main_op;
 }
 
-static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline)
+static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
 	op->once = deadline == 0;
 	if (il_collector && il_collector->L == L)
@@ -167,7 +169,7 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op *o
 	if (deadline == 0 && !op->remote)
 		return timed_out(L);
 	check_may_wait(L, il_sched.current);
-	return start(L, op, 1, deadline ? deadline : IL_NEVER, NULL);
+	return start(L, op, 1, deadline, NULL, holds_on);
 }
 
 int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
@@ -178,7 +180,7 @@ int il_await_data(lua_State *L, const struct il_await_type *type, void *source, 
 	il_op_init(op, &type->op, source, arg);
 	op->data = data;
 	op->size = size;
-	return await(L, type, op, deadline);
+	return await(L, type, op, deadline, false);
 }
 
 /* The file may be closed and the text collected while it waits. */
@@ -198,7 +200,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	}
 	memcpy(op->data, data, size);
 	op->size = size;
-	return await(L, type, op, deadline);
+	return await(L, type, op, deadline, false);
 }
 
 int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
@@ -210,7 +212,14 @@ int il_await_shielded(lua_State *L, const struct il_await_type *type, void *sour
 {
 	struct il_op *op = place(L, il_sched.current, true);
 	il_op_init(op, &type->op, source, arg);
-	return await(L, type, op, deadline);
+	return await(L, type, op, deadline, false);
+}
+
+int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
+{
+	struct il_op *op = place(L, il_sched.current, true);
+	il_op_init(op, &type->op, source, arg);
+	return await(L, type, op, deadline, true);
 }
 
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
@@ -228,7 +237,7 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadl
 	if (deadline == 0 && !remote)
 		return timed_out(L);
 	check_may_wait(L, t);
-	return start(L, ops, count, deadline ? deadline : IL_NEVER, push);
+	return start(L, ops, count, deadline, push, false);
 }
 
 int il_await_deadline(lua_State *L, int64_t deadline)

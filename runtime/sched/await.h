@@ -34,6 +34,9 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 /* The same as il_await, but not disturbed by a cancellation that came before: for clean-up that must be done. */
 int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
+/* And not by one that comes meanwhile: for what is sure to end, and must have ended before anybody goes on. */
+int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
+
 /* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. */
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline,
 		  int (*push)(lua_State *L, struct il_op *op));

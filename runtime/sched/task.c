@@ -402,7 +402,8 @@ void il_task_cancel(struct il_task *t)
 	if (t->status >= IL_FINISHED)
 		return;
 	t->cancelled = true;
-	il_wait_end(&t->wait, IL_CANCELLED);
+	if (!t->holds_on)
+		il_wait_end(&t->wait, IL_CANCELLED);
 }
 
 /* Cancelled before it ever ran: it never will. */

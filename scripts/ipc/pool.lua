@@ -9,11 +9,14 @@ local ipc, core = ...
 -- it; not when few are left, which others could begin at once.
 local QUICK <const> = 0.001
 
+-- Whatever cannot be sent, so much can be said about it.
+local ALWAYS_FITS <const> = 1024
+
 ---@class ipc.PoolOptions
 ---@field workers? integer processes at a time; as many as there are CPUs by default
 ---@field attempts? integer workers that one job may take down, 2 by default
 ---@field codec? "lua"|"json"|ipc.Codec for the results, "lua" by default
----@field max_message? integer bytes of a result, 16 MiB by default
+---@field max_message? integer bytes of a result, at least 2048, 16 MiB by default
 
 ---@class ipc.MapOptions
 ---@field progress? fun(done: integer, total: integer, index: integer, value: any) called for each result, as they come
@@ -30,6 +33,20 @@ local function check(condition, text, ...)
   if not condition then error(text:format(...), 3) end
 end
 
+-- Only names that `known` has, with values of its types; `level`: of who gave the options.
+local function check_options(options, known, what, level)
+  if type(options) ~= "table" then
+    error(("%s: options must be a table, got %s"):format(what, type(options)), level)
+  end
+  for name, value in pairs(options) do
+    local expected = known[name]
+    if not expected then error(("%s: unknown option '%s'"):format(what, tostring(name)), level) end
+    if expected == "function" and type(value) ~= expected then
+      error(("%s: %s must be a function, got %s"):format(what, name, type(value)), level)
+    end
+  end
+end
+
 local function own(pool)
   if pool.foreign then error("pool belongs to the process that made it", 3) end
   if pool.closed then error("pool is closed", 3) end
@@ -39,11 +56,38 @@ local function describe(err)
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 
--- In the worker: does a job, and says what came of it.
+-- What a job came to, as a list, or if there are nils among it as a table of names: any codec can carry these.
+local function pack(ok, ...)
+  local reply, count, whole = {ok, ...}, select("#", ...), true
+  for i = 1, count do whole = whole and reply[i + 1] ~= nil end
+  if whole then return reply end
+  local named = {ok = ok, count = count}
+  for i = 1, count do named["value" .. i] = reply[i + 1] end
+  return named
+end
+
+local function unpack(reply)
+  if not reply.count then return table.unpack(reply) end
+  local values = {}
+  for i = 1, reply.count do values[i] = reply["value" .. i] end
+  return reply.ok, table.unpack(values, 1, reply.count)
+end
+
+-- In the worker: does a job, and says what came of it. If that cannot be carried, or is too large, it says so: nothing
+-- at all would have the other end wait for ever.
 local function answer(channel, fn, ...)
-  local reply = table.pack(xpcall(fn, describe, ...))
-  local sent, why = pcall(channel.send, channel, reply)
-  if not sent then channel:send {false, "its result cannot be sent: " .. tostring(why), n = 2} end
+  local reply = pack(xpcall(fn, describe, ...))
+  local carried, sent, why = pcall(channel.send, channel, reply)
+  if sent == true or why == "closed" then return end
+  local ok, problem = unpack(reply)
+  if ok or type(problem) ~= "string" then
+    problem = ("its %s cannot be sent: %s"):format(ok and "result" or "error", carried and why or sent)
+  end
+  assert(channel:send {false, problem:sub(1, ALWAYS_FITS)})
+end
+
+local function unread(problem)
+  return {false, "its result cannot be received: " .. problem}
 end
 
 local Worker = {}
@@ -72,11 +116,14 @@ local function fork(pool, serve)
     error("pool: " .. problem, 0)
   end
   child.channel:close()
-  pool.channels[ours] = true
-  return setmetatable({pool = pool, child = child, channel = ours}, Worker)
+  local worker = setmetatable({pool = pool, child = child, channel = ours}, Worker)
+  pool.channels[ours] = worker
+  return worker
 end
 
 -- map ----------------------------------------------------------------------------------------------
+
+local MAP_OPTIONS <const> = {progress = "function", died = "function", failed = "function"}
 
 local Map = {}
 Map.__index = Map
@@ -97,7 +144,8 @@ end
 function Map:fail(index, problem)
   local failed = self.options.failed
   if failed then return self:settle(index, failed(self.items[index], problem)) end
-  error(type(problem) == "string" and ("item %d: %s"):format(index, problem) or problem, 0)
+  if problem == nil or type(problem) == "string" then problem = ("item %d: %s"):format(index, problem) end
+  error(problem, 0)
 end
 
 -- The first of them is the one that it died over; the others it had not begun.
@@ -136,13 +184,8 @@ function Map:serve(index)
     local job = table.remove(jobs, 1)
     quick = ipc.now() - since < QUICK
     index = self:more(jobs, quick)
-    if not reply then
-      self:fail(job, "its result cannot be received: " .. problem)
-    elseif reply[1] then
-      self:settle(job, reply[2])
-    else
-      self:fail(job, reply[2])
-    end
+    local ok, result = unpack(reply or unread(problem))
+    if ok then self:settle(job, result) else self:fail(job, result) end
   until not index and not jobs[1]
 end
 
@@ -163,7 +206,9 @@ function Pool:map(items, fn, options)
   check(type(items) == "table", "pool:map: items must be a list, got %s", type(items))
   check(type(fn) == "function", "pool:map: fn must be a function, got %s", type(fn))
   if type(options) == "function" then options = {progress = options} end
-  local map = setmetatable({pool = self, items = items, fn = fn, options = options or {}, results = {}, tries = {},
+  options = options or {}
+  check_options(options, MAP_OPTIONS, "pool:map", 3)
+  local map = setmetatable({pool = self, items = items, fn = fn, options = options, results = {}, tries = {},
     again = {}, last = 0, done = 0}, Map)
   ipc.scope(function(scope)
     self.scopes[scope] = true
@@ -178,16 +223,21 @@ end
 
 -- submit ---------------------------------------------------------------------------------------------
 
--- true and the results; false and the error; nil and how it died
+-- A reply; or nil and how it died.
 local function try(pool, fn, arguments)
   local worker <close> = fork(pool, function(channel)
     answer(channel, fn, table.unpack(arguments, 1, arguments.n))
   end)
   local reply, problem = worker.channel:receive()
   if reply then return reply end
-  if problem ~= "closed" then return {false, "its result cannot be received: " .. problem} end
+  if problem ~= "closed" then return unread(problem) end
   local _, how, code = worker.child:wait()
   return nil, ("its worker died (%s %s)"):format(how, code)
+end
+
+local function finish(ok, ...)
+  if not ok then error(..., 0) end
+  return ...
 end
 
 local function job(pool, fn, arguments)
@@ -195,8 +245,7 @@ local function job(pool, fn, arguments)
   local problem
   for _ = 1, pool.attempts do
     local reply, died = try(pool, fn, arguments)
-    if reply and reply[1] then return table.unpack(reply, 2, reply.n) end
-    if reply then error(reply[2], 0) end
+    if reply then return finish(unpack(reply)) end
     problem = died
   end
   error(problem, 0)
@@ -224,10 +273,12 @@ function Pool:close()
   if self.closed or self.foreign then return end
   self.closed = true
   for scope in pairs(self.scopes) do scope:cancel() end
-  for task in pairs(self.tasks) do
-    task:cancel()
-    core.outlast(task)
-  end
+  for task in pairs(self.tasks) do task:cancel() end
+  local children = {}
+  for _, worker in pairs(self.channels) do children[#children + 1] = worker.child end
+  for _, child in ipairs(children) do child:signal("TERM") end
+  for _, child in ipairs(children) do child:close() end
+  for task in pairs(self.tasks) do core.outlast(task) end
   self.slots:close()
 end
 
@@ -247,10 +298,26 @@ end
 local function option(options, name, default)
   local value = options[name]
   if value == nil then value = default end
-  check(math.type(value) == "integer" and value >= 1 and value <= 10000,
-    "pool: %s must be an integer from 1 to 10000", name)
+  if math.type(value) ~= "integer" or value < 1 or value > 10000 then
+    error(("pool: %s must be an integer from 1 to 10000"):format(name), 3)
+  end
   return value
 end
+
+-- The channels of the workers will have these; one is made in order that what is wrong is said now.
+local function check_channel(codec, max_message)
+  if max_message and (math.type(max_message) ~= "integer" or max_message < 2 * ALWAYS_FITS) then
+    error(("pool: max_message must be an integer of at least %d bytes"):format(2 * ALWAYS_FITS), 3)
+  end
+  if codec == "raw" then error("pool: codec \"raw\" carries strings only", 3) end
+  local made, a, b = pcall(ipc.stream_channel_pair, {codec = codec, max_message = max_message})
+  if not made then error("pool: " .. (tostring(a):match("%((.*)%)$") or tostring(a)), 3) end
+  if not a then return end
+  a:close()
+  b:close()
+end
+
+local POOL_OPTIONS <const> = {workers = true, attempts = true, codec = true, max_message = true}
 
 local pool = {}
 
@@ -259,10 +326,11 @@ local pool = {}
 ---@return ipc.Pool
 function pool.new(options)
   options = options or {}
-  check(type(options) == "table", "pool: options must be a table, got %s", type(options))
-  local workers = option(options, "workers", processors())
+  check_options(options, POOL_OPTIONS, "pool", 3)
+  local workers, codec = option(options, "workers", processors()), options.codec or "lua"
+  check_channel(codec, options.max_message)
   return setmetatable({
-    workers = workers, attempts = option(options, "attempts", 2), codec = options.codec or "lua",
+    workers = workers, attempts = option(options, "attempts", 2), codec = codec,
     max_message = options.max_message, slots = ipc.semaphore(nil, workers), channels = {}, scopes = {}, tasks = {},
   }, Pool)
 end

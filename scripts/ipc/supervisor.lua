@@ -25,49 +25,72 @@ Supervisor.__index = Supervisor
 Supervisor.__name = "ipc.Supervisor"
 
 local RESTART <const> = {always = true, on_failure = true, never = true}
+local OPTIONS <const> = {children = "table", grace = "number", signals = "table", event = "function"}
+local CHILD <const> = {name = "string", fn = "function", program = "table", restart = "string", backoff = "table",
+  reset = "number", restarts = "number"}
+local BACKOFF <const> = {min = "number", max = "number"}
 
-local function fault(text, ...) error("supervisor: " .. text:format(...), 4) end
+local function fault(text, ...) error("supervisor: " .. text:format(...), 0) end
 
-local function number(of, name, default, what)
-  local value = of[name]
-  if value == nil then return default end
-  if type(value) ~= "number" or value ~= value or value < 0 then
-    fault("%s%s must be a number, 0 or more", what, name)
+-- Only names that `known` has, with values of its types; no number is negative. `who`, `where`: for the message.
+local function check(options, known, who, where)
+  for name, value in pairs(options) do
+    local expected = known[name]
+    name = where .. tostring(name)
+    if not expected then fault("%sunknown option '%s'", who, name) end
+    if expected == "number" and not (type(value) == "number" and value >= 0) then
+      fault("%s%s must be a number, 0 or more", who, name)
+    elseif type(value) ~= expected then
+      fault("%s%s must be a %s, got %s", who, name, expected, type(value))
+    end
   end
-  return value
 end
 
 local function check_child(child, i)
   if type(child) ~= "table" then fault("children[%d] must be a table, got %s", i, type(child)) end
   local name = child.name
   if type(name) ~= "string" then fault("children[%d].name must be a string", i) end
-  if (type(child.fn) == "function") == (type(child.program) == "table") then
-    fault("%s needs a function, fn, or a table, program", name)
-  end
-  local restart = child.restart or "always"
+  check(child, CHILD, name .. ": ", "")
+  if (child.fn == nil) == (child.program == nil) then fault("%s needs a function, fn, or a table, program", name) end
+  local restart, pauses = child.restart or "always", child.backoff or {}
   if not RESTART[restart] then fault("%s: restart must be \"always\", \"on_failure\" or \"never\"", name) end
-  local pauses = child.backoff or {}
-  local least = number(pauses, "min", 0.1, name .. ": backoff.")
+  check(pauses, BACKOFF, name .. ": ", "backoff.")
+  local least = pauses.min or 0.1
   return {
-    name = name, what = child.fn or child.program, restart = restart, state = "new", started = 0,
-    min = least, max = math.max(number(pauses, "max", 30, name .. ": backoff."), least),
-    reset = number(child, "reset", 10, name .. ": "), restarts = number(child, "restarts", math.huge, name .. ": "),
+    name = name, fn = child.fn, program = child.program, restart = restart, state = "new", started = 0,
+    min = least, max = math.max(pauses.max or 30, least), reset = child.reset or 10,
+    restarts = child.restarts or math.huge,
   }
+end
+
+local function own(self)
+  if self.foreign then error("supervisor belongs to the process that made it", 3) end
 end
 
 function Supervisor:tell(what, child, ...)
   if self.event then self.event(what, child.name, ...) end
 end
 
+local function start(self, child)
+  return ipc.process(child.program or function(channel)
+    self.foreign = true
+    child.fn(channel)
+  end)
+end
+
 -- Runs it once: whether it ended well, and after how long. Whatever ends this task, ends the process.
 local function run_once(self, child)
-  local process, problem = ipc.process(child.what)
+  local process, problem = start(self, child)
   if not process then
     child.state = "failed"
     self:tell("ended", child, "error", problem)
     return false, 0
   end
-  local _ <close> = process
+  local _ <close> = setmetatable({}, {__close = function()
+    process:close()
+    child.process = nil
+    if child.state == "running" then child.state = "stopped" end
+  end})
   local since = ipc.now()
   child.process, child.state, child.started = process, "running", child.started + 1
   self:tell("started", child, process.pid)
@@ -99,27 +122,30 @@ local function watch(self, child)
   end
 end
 
--- TERM, and KILL when the time has come.
+-- TERM, and KILL when the time has come. Of several who stop it, the one with the least patience counts.
 local function stop_child(self, child, deadline)
-  self:tell("stopping", child)
-  if child.process then
-    local process = child.process
-    process:signal("TERM")
-    if process:wait(math.max(deadline - ipc.now(), 0)) == nil and child.process then
-      local _, why = process:wait(0)
-      if why == "timeout" then process:signal("KILL") end
-    end
-  elseif child.task:status() ~= "done" then
-    child.task:cancel() -- it waits to be started again
+  local process, told = child.process, child.told or child.task:status() == "done"
+  child.told = true
+  if not told then self:tell("stopping", child) end
+  if process then
+    if not told then process:signal("TERM") end
+    local _, why = process:wait(math.max(deadline - ipc.now(), 0))
+    if why == "timeout" then process:signal("KILL") end
+  else
+    child.task:cancel() -- it waits to be started again, or has ended
   end
   if child.task ~= ipc.current() then core.outlast(child.task) end -- its event function may be who stops all
-  if child.state ~= "given up" and child.state ~= "ended" then child.state = "stopped" end
+  if child.state == "waiting" or child.state == "running" then child.state = "stopped" end
 end
 
 ---Stops all, the last one first; none is started again. Waits until they have ended.
 ---@param grace? number seconds from TERM to KILL
 function Supervisor:stop(grace)
-  if self.stopping then return end
+  own(self)
+  if grace ~= nil and not (type(grace) == "number" and grace >= 0) then
+    error("supervisor: grace must be a number, 0 or more", 2)
+  end
+  if not self.running then return end
   self.stopping = true
   local deadline = ipc.now() + (grace or self.grace)
   for i = #self.children, 1, -1 do
@@ -127,26 +153,34 @@ function Supervisor:stop(grace)
   end
 end
 
----Starts the children and looks after them. Waits until all have ended for good, or have been stopped.
----@return "ended"|"stopped" how
----@return ipc.SignalInfo? signal that stopped them
-function Supervisor:run()
-  if self.running then error("supervisor runs already", 2) end
-  self.running = true
-  local trap <close> = ipc.signal_trap(table.unpack(self.signals))
-  local info
-  ipc.scope(function(scope)
+-- Until all have ended, or a signal has come and they have been stopped; returns its information.
+local function look_after(self, trap)
+  return ipc.scope(function(scope)
+    if self.stopping then return nil end -- before anything was started
     for _, child in ipairs(self.children) do child.task = scope:task(watch, self, child) end
     local all = scope:task(function()
       for _, child in ipairs(self.children) do child.task:join() end
     end)
-    local which, what = ipc.select {ended = all, signal = trap}
-    if which == "signal" then
-      info = what
-      self:stop()
-    end
+    local which, info = ipc.select {ended = all, signal = trap}
+    if which ~= "signal" then return nil end
+    self:stop()
+    return info
   end)
-  self.running = false
+end
+
+---Starts the children and looks after them. Waits until all have ended for good, or have been stopped.
+---@return "ended"|"stopped" how
+---@return ipc.SignalInfo? signal that stopped them
+function Supervisor:run()
+  own(self)
+  if self.running then error("supervisor runs already", 2) end
+  self.running, self.stopping = true, false
+  for _, child in ipairs(self.children) do
+    child.task, child.told, child.state, child.started = nil, nil, "new", 0
+  end
+  local _ <close> = setmetatable({}, {__close = function() self.running = false end})
+  local trap <close> = ipc.signal_trap(table.unpack(self.signals))
+  local info = look_after(self, trap)
   return self.stopping and "stopped" or "ended", info
 end
 
@@ -167,17 +201,25 @@ end
 
 local supervisor = {}
 
+local function make(options)
+  if type(options) ~= "table" or type(options.children) ~= "table" then
+    fault("options must be a table with a list, children")
+  end
+  check(options, OPTIONS, "", "")
+  local children, signals = {}, options.signals or {"TERM", "INT"}
+  for i, child in ipairs(options.children) do children[i] = check_child(child, i) end
+  for i, name in ipairs(signals) do
+    if not pcall(ipc.signal, name) then fault("signals[%d]: no signal is %s", i, tostring(name)) end
+  end
+  return {children = children, grace = options.grace or 5, event = options.event, signals = signals}
+end
+
 ---A supervisor of processes that do not run yet. Does not wait.
 ---@param options ipc.SupervisorOptions
 ---@return ipc.Supervisor
 function supervisor.new(options)
-  if type(options) ~= "table" or type(options.children) ~= "table" then
-    error("supervisor: options must be a table with a list, children", 2)
-  end
-  local children = {}
-  for i, child in ipairs(options.children) do children[i] = check_child(child, i) end
-  local self = {children = children, grace = number(options, "grace", 5, ""), event = options.event,
-    signals = options.signals or {"TERM", "INT"}}
+  local ok, self = pcall(make, options)
+  if not ok then error(self, 2) end
   return setmetatable(self, Supervisor)
 end
 

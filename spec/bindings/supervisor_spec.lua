@@ -136,6 +136,66 @@ describe("a supervisor", function()
     assert.is_nil(os.execute("kill -0 " .. pid .. " 2>/dev/null"))
   end)
 
+  it("can be run again, after it was stopped and after an error", function()
+    local supervisor, fail
+    supervisor = new {children = {{name = "a", fn = sleeps}}, event = function(what)
+      if what ~= "started" then return end
+      if fail then error("no more") end
+      ipc.task(supervisor.stop, supervisor)
+    end}
+    assert.equal("stopped", supervisor:run())
+    fail = true
+    assert.error_matches(function() supervisor:run() end, "no more")
+    assert.same({{name = "a", state = "stopped", started = 1}}, supervisor:status())
+    fail = false
+    assert.equal("stopped", supervisor:run())
+    supervisor:stop() -- there is nothing to be stopped, and that does not last
+    assert.equal("stopped", supervisor:run())
+  end)
+
+  it("starts nothing when it is stopped at once", function()
+    local events = {}
+    local supervisor = new {children = {{name = "a", fn = sleeps}}, event = function(what)
+      events[#events + 1] = what
+    end}
+    local task, stop = ipc.task(supervisor.run, supervisor), ipc.task(supervisor.stop, supervisor)
+    assert.is_true(stop:join(PATIENCE))
+    assert.same({true, "stopped"}, {task:join(PATIENCE)})
+    assert.same({"new", 0}, {supervisor:status()[1].state, supervisor:status()[1].started})
+    assert.same({}, events)
+  end)
+
+  it("is waited for by all who stop it, and the least patient one counts", function()
+    local supervisor, pid
+    local path = os.tmpname()
+    supervisor = new {children = {
+      {name = "deaf", program = {"sh", "-c", "trap '' TERM; echo >" .. path .. "; sleep 100 & wait; wait"}},
+    }, event = function(what, _, id)
+      if what == "started" then pid = id end
+    end}
+    local all = ipc.task(supervisor.run, supervisor)
+    repeat ipc.sleep(0.001) until #(io.open(path):read("a")) > 0
+    local patient = ipc.task(supervisor.stop, supervisor, 1000)
+    ipc.yield()
+    local hasty = ipc.task(supervisor.stop, supervisor, 0)
+    assert.is_true(hasty:join(PATIENCE))
+    assert.is_true(patient:join(PATIENCE))
+    assert.same({true, "stopped"}, {all:join(PATIENCE)})
+    assert.is_nil(os.execute("kill -0 " .. pid .. " 2>/dev/null"))
+    os.remove(path)
+  end)
+
+  it("belongs to the process that made it", function()
+    local told, supervisor = os.tmpname(), nil
+    supervisor = new {children = {{name = "a", restart = "never", fn = function()
+      local file <close> = io.open(told, "w")
+      file:write(select(2, pcall(supervisor.stop, supervisor)))
+    end}}}
+    assert.equal("ended", supervisor:run())
+    assert.matches("belongs to the process that made it", io.open(told):read("a"))
+    os.remove(told)
+  end)
+
   it("raises for options that are wrong", function()
     assert.error_matches(function() new() end, "options must be a table with a list, children")
     assert.error_matches(function() new {children = {{fn = sleeps}}} end, "children%[1%].name must be a string")
@@ -144,6 +204,16 @@ describe("a supervisor", function()
     assert.error_matches(function() new {children = {child}} end, "a: restart must be")
     child = {name = "a", fn = sleeps, reset = -1}
     assert.error_matches(function() new {children = {child}} end, "a: reset must be a number")
+    child = {name = "a", fn = sleeps, program = {"true"}}
+    assert.error_matches(function() new {children = {child}} end, "a needs a function, fn, or a table, program")
+    child = {name = "a", fn = sleeps, backoff = {least = 1}}
+    assert.error_matches(function() new {children = {child}} end, "a: unknown option 'backoff.least'")
+    child = {name = "a", fn = sleeps, restarts = 0 / 0}
+    assert.error_matches(function() new {children = {child}} end, "a: restarts must be a number, 0 or more")
     assert.error_matches(function() new {children = {}, grace = "x"} end, "grace must be a number")
+    assert.error_matches(function() new {children = {}, event = 7} end, "event must be a function, got number")
+    assert.error_matches(function() new {children = {}, signals = {"TERMINATE"}} end, "no signal is TERMINATE")
+    assert.error_matches(function() new {children = {}, sinals = {}} end, "unknown option 'sinals'")
+    assert.error_matches(function() new {children = {}}:stop(-1) end, "grace must be a number, 0 or more")
   end)
 end)

@@ -137,6 +137,8 @@ describe("a pool", function()
   end)
 
   it("ends its workers when it is closed, and when the one who maps is cancelled", function()
+    collectgarbage()
+    collectgarbage()
     local before = descriptors()
     for _, way in ipairs{"close", "cancel"} do
       local pool = new {workers = 2}
@@ -158,7 +160,43 @@ describe("a pool", function()
       assert.matches("closed", tostring(pool))
     end
     collectgarbage()
+    collectgarbage()
     assert.equal(before, descriptors())
+  end)
+
+  it("raises what a job raises, whatever it is", function()
+    local pool <close> = new {workers = 1}
+    local function raised(problem) return select(2, pcall(pool.map, pool, {1}, function() error(problem, 0) end)) end
+    assert.same({code = 5}, raised {code = 5})
+    assert.equal("item 1: nil", (raised(nil):match("[^\n]*")))
+    assert.matches("^item 1: its error cannot be sent: .*function", raised(print))
+    local ended = select(2, pcall(pool.map, pool, {1}, function() os.exit(3) end))
+    assert.matches("^item 1: its worker died %(exit 3%)", ended)
+  end)
+
+  it("goes on after an error in a function that it calls", function()
+    local pool <close> = new {workers = 2}
+    local _, problem = pcall(pool.map, pool, numbers(9), function(i) return i end, function() error("oops") end)
+    assert.matches("oops", problem)
+    assert.equal(0, children_left())
+    assert.same(numbers(9), pool:map(numbers(9), function(i) return i end))
+  end)
+
+  it("can be closed from a function that it calls", function()
+    local pool = new {workers = 2}
+    local _, problem = pcall(pool.map, pool, numbers(9), function(i) return i end, function() pool:close() end)
+    assert.matches("pool is closed", problem)
+    assert.equal(0, children_left())
+  end)
+
+  it("may be made in a worker of another one", function()
+    local pool <close> = new {workers = 2}
+    local sums = pool:map({1, 10}, function(i)
+      local inner <close> = new {workers = 2}
+      local products = inner:map({1, 2, 3}, function(j) return i * j end)
+      return products[1] + products[2] + products[3]
+    end)
+    assert.same({6, 60}, sums)
   end)
 
   it("belongs to the process that made it", function()
@@ -193,9 +231,17 @@ describe("a pool", function()
     assert.error_matches(function() new {workers = 0} end, "workers must be an integer from 1 to 10000")
     assert.error_matches(function() new {attempts = 1.5} end, "attempts must be an integer")
     assert.error_matches(function() new(7) end, "options must be a table, got number")
+    assert.error_matches(function() new {worker = 1} end, "pool: unknown option 'worker'")
+    assert.error_matches(function() new {codec = "xml"} end, "pool: codec must be")
+    assert.error_matches(function() new {codec = "raw"} end, "pool: codec \"raw\" carries strings only")
+    assert.error_matches(function() new {max_message = 10} end, "pool: max_message must be an integer of at least 2048")
+    assert.error_matches(function() new {max_message = 1 << 40} end, "pool: max_message must be")
     local pool <close> = new {workers = 1}
     assert.error_matches(function() pool:map(7, print) end, "items must be a list, got number")
     assert.error_matches(function() pool:map({}, 7) end, "fn must be a function, got number")
+    assert.error_matches(function() pool:map({}, print, 7) end, "pool:map: options must be a table, got number")
+    assert.error_matches(function() pool:map({}, print, {progres = print}) end, "pool:map: unknown option 'progres'")
+    assert.error_matches(function() pool:map({}, print, {died = 7}) end, "pool:map: died must be a function, got num")
     assert.error_matches(function() pool:submit(7) end, "fn must be a function, got number")
   end)
 end)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Foreign bytes for both codecs. The first byte chooses one. What can be read is written and read again, and has to be
- * the same value then; what is not, has to leave a message.
+ * the same value then (in JSON a whole float may have become an integer); what is not, has to leave a message.
  */
 #include "fuzz.h"
 

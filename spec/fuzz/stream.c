@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Foreign bytes for the reader of messages: they go into one end of a socket pair in chunks, and the other end takes
- * messages until it is told that there are no more. The first bytes choose the framing, the limit, the chunks, and
- * whether the receiver only tries or stands in line. What arrives is held against a reader that has all bytes at once.
+ * Foreign bytes for the reader of messages: they go into one end of a socket pair or of a pipe in chunks, and the other end
+ * takes messages until it is told that there are no more. The first bytes choose the framing, the limit, the chunks, the kind
+ * of the ends, and whether the receiver only tries or stands in line. What arrives is held against a reader that has all bytes at once.
  */
 #include "fuzz.h"
 
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { HEAD = 4, MAX_INPUT = 60000, HANDLE = 0x80 };
 
@@ -30,6 +31,7 @@ static struct {
 	const uint8_t *bytes;
 	size_t size, at;
 	struct il_stream_options options;
+	bool text; /* of a pipe: its last line may have no newline */
 } model;
 
 /* The operation brings the next `size` bytes, behind `before` and ahead of `after` bytes of framing. */
@@ -55,7 +57,9 @@ static bool expected_line(const struct il_op *op)
 	size_t size = newline ? (size_t)(newline - p) : left;
 	if (size > model.options.max_message)
 		return ends(op, EMSGSIZE);
-	return left ? brings(op, 0, size, newline != NULL) : ends(op, ECONNRESET);
+	if (newline || (left && model.text))
+		return brings(op, 0, size, newline != NULL);
+	return ends(op, ECONNRESET);
 }
 
 /* Whether the operation says what the bytes do. False: that was the end. */
@@ -122,10 +126,18 @@ static bool receive(struct receiver *r, bool to_the_end)
 	}
 }
 
+/* The descriptor into which the bytes go, and the stream that they come out of. */
+static int make_ends(struct il_stream **stream)
+{
+	int fds[2];
+	CHECK((model.text ? pipe(fds) : socketpair(AF_UNIX, SOCK_STREAM, 0, fds)) == 0);
+	CHECK(il_stream_open(stream, fds[0], &model.options) == 0);
+	return fds[1];
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static bool looping;
-	struct il_stream *pair[2];
 	if (!looping)
 		il_loop_init();
 	looping = true;
@@ -137,21 +149,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	model.bytes = bytes + HEAD;
 	model.size = size - HEAD;
 	model.at = 0;
-	CHECK(il_stream_pair(pair, &model.options) == 0);
-	struct receiver r = { .stream = pair[1], .in_line = bytes[1] & 1 };
-	int fd = pair[0]->wire.fd;
+	model.text = bytes[1] & 4;
+	struct receiver r = { .in_line = bytes[1] & 1 };
+	int fd = make_ends(&r.stream);
 	bool end = false;
 	for (size_t at = 0; !end && at < model.size; at += chunk) {
 		size_t part = model.size - at < chunk ? model.size - at : chunk;
-		CHECK(send(fd, model.bytes + at, part, MSG_NOSIGNAL) == (ssize_t)part);
+		CHECK(write(fd, model.bytes + at, part) == (ssize_t)part);
 		end = receive(&r, false);
 	}
-	if (!end) {
-		shutdown(fd, SHUT_WR);
-		CHECK(receive(&r, true));
-	}
-	il_stream_close(pair[0]);
-	il_stream_close(pair[1]);
+	close(fd);
+	CHECK(end || receive(&r, true));
+	il_stream_close(r.stream);
 	return 0;
 }
 
@@ -166,14 +175,15 @@ void fuzz_examples(void)
 		memset(frames + at + IL_FRAME_HEADER, n, length);
 		at += IL_FRAME_HEADER + length;
 	}
-	for (uint8_t how = 0; how < 32; how++) {
-		frames[0] = how >> 2;
-		frames[1] = how & 3;
+	for (uint8_t how = 0; how < 64; how++) {
+		frames[0] = how >> 3;
+		frames[1] = how & 7;
 		frames[2] = (uint8_t)(how * 5);
 		fuzz_example(frames, how % 2 ? at : 300);
 	}
 	fuzz_example("\2\3\7\0\0\0\0\5hello\0\0\0\0\0\1\0\0x", 21);
 	fuzz_example("\6\3\3\0one\ntwo\n\nlast", 17);
+	fuzz_example("\6\7\3\0one\ntwo\n\nlast", 17);
 	fuzz_example("\0\0\0\0\xff\xff\xff\xff", 8);
 }
 

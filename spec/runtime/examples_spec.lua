@@ -116,6 +116,16 @@ describe("the example", function()
       .. "even ones arrive: 4\nUSR1 came from the child: true\ntrue\texit\t0\n$",
     trap = "^working\nstopped by TERM\t%d+ pieces\ntrue\texit\t0\n$",
     stream_channel = "^bread: 6%.40\nmilk: 11%.00\nnil\ttimeout\nclosed for today\n$",
+    multi_stream_channel = "^10\tbid: 1, 2, 3\n20\tbid: 1, 3\n30\tbid: 1\nforgotten for the sleeper:\ttrue\n"
+      .. "and it gets the last:\t1000\ttrue\n$",
+    chat = "^ann's screen:\tann has come\nann's screen:\tbob has come\nbob's screen:\tbob has come\n"
+      .. "ann's screen:\tann: hello, bob\nbob's screen:\tann: hello, bob\nbob's screen:\there: ann, bob\n"
+      .. "ann's screen:\tbob has gone\nann's screen:\tthe chat is over\n$",
+    pool = "^1\tthree\n2\ta long line\n3\tx\nall seen:\ttrue\ndied over two\tsignal\t9\tonce more\n"
+      .. "ONE TWO THREE\nitem 1: .-/no/such/file: No such file or directory\nnothing\n500000500000\n$",
+    supervisor = "^started\tstore\nstarted\tweb\nended\tweb\texit\t1\nrestarting\tweb\t0.01\nstarted\tweb\n"
+      .. "ended\tweb\texit\t1\nrestarting\tweb\t0.02\nstarted\tweb\nstopping\tweb\nended\tweb\tsignal\t15\n"
+      .. "stopping\tstore\nended\tstore\tsignal\t15\nall stopped by TERM\nstore\tstopped\t1\nweb\tstopped\t3\n$",
     process = "^primes below 60000:\t6057\ntrue\texit\t0\nnil\texit\t3\nnil\ttimeout\n"
       .. "nil\tsignal\t9\n$",
     program = "^apple\nfig\npear\ntrue\texit\t0\n2\t4\n3\t9\n4\t16\n20000\tLINE 20000\n1\t2\t3\n"
