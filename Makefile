@@ -88,6 +88,7 @@ $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' | cmp -s - $@ || \
 		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' > $@
+	$(Q)echo '$(libs)' > $(BUILD)/.libs
 
 packages: build/.packages ## install what is missing of scripts/tools/packages
 

@@ -50,8 +50,7 @@ if wanted("codec") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "
     .. "spec/support/codec_face.c $(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
-    .. "$(echo '#include <lmdb.h>' | cc -E - >/dev/null 2>&1 && echo -llmdb) "
-    .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive -lm -ldl -lpthread"):format(build, build))
+    .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"):format(build, build, build))
 end
 
 local broken, missed = 0, 0
