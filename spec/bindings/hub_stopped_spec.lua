@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A thousand clients of one hub, of which one is stopped by SIGSTOP: the others get everything, what is kept stays under
--- the limit, and the stopped one is dealt with as the policy says. HUB_MESSAGES=10000 HUB_CLIENTS=1000 is the whole of
--- it, and takes minutes; without, only one policy has a thousand.
+-- A thousand clients of one hub, of which one is stopped by SIGSTOP: the others get everything, what is kept stays
+-- under the limit, and the stopped one is dealt with as the policy says. HUB_MESSAGES=10000 HUB_CLIENTS=1000 is
+-- the whole of it, and takes minutes; without, only one policy has a thousand.
 
 local ipc = require "ipc"
 
@@ -18,7 +18,7 @@ local function stopped_client(hub)
   local client = assert(hub:create_client())
   local child = assert(ipc.process(function(channel)
     channel:send("ready")
-    local count, last, why, message = 0, 0, nil, nil
+    local count, last, why, message = 0, 0
     repeat
       message, why = client:receive()
       if message then
