@@ -34,17 +34,21 @@ local function stopped_client(hub)
   return child
 end
 
--- A process with many clients, each of which has to get all messages in order.
+-- A process with many clients, each of which has to get all messages in order. It says so when all have got another ten.
 local function many_clients(hub, count)
   local clients = {}
   for i = 1, count do clients[i] = assert(hub:create_client()) end
   local child = assert(ipc.process(function(channel)
-    ipc.scope(function(scope)
-      for _, client in ipairs(clients) do
-        scope:task(function()
-          for n = 1, MESSAGES do assert(number(client:receive(PATIENCE)) == n) end
-        end)
+    local got = 0
+    local function read(client)
+      for n = 1, MESSAGES do
+        assert(number(assert(client:receive(PATIENCE))) == n)
+        got = got + 1
+        if got % (10 * count) == 0 then channel:send(n) end
       end
+    end
+    ipc.scope(function(scope)
+      for _, client in ipairs(clients) do scope:task(read, client) end
     end)
     channel:send("all")
   end))
@@ -52,20 +56,18 @@ local function many_clients(hub, count)
   return child
 end
 
--- As fast as the others read, so that none of them is taken for a slow one. The most bytes that were kept.
-local function send_all(hub, stopped)
+-- As fast as the others read, so that none of them is taken for a slow one. The most bytes that were kept, and whether
+-- the stopped one was waited for.
+local function send_all(hub, stopped, children)
   local most, waited = 0, false
   for n = 1, MESSAGES do
     while not hub:send(n .. text, nil, 0.5) do -- "block": until everybody has room
       waited = true
       stopped:signal("CONT")
     end
+    most = math.max(most, hub:stat().bytes)
     if n % 10 == 0 then
-      repeat
-        ipc.sleep(0.001)
-        local bytes = hub:stat().bytes
-        most = math.max(most, bytes)
-      until bytes <= 2 * LIMIT
+      for _, child in ipairs(children) do assert.equal(n, child.channel:receive(PATIENCE)) end
     end
   end
   return most, waited
@@ -95,12 +97,12 @@ describe("a client that is stopped, among a thousand", function()
       local stopped <close> = stopped_client(hub)
       local children, clients = {}, policy == "drop_oldest" and MANY or SOME
       for p = 1, PROCESSES do children[p] = many_clients(hub, clients // PROCESSES) end
-      local most, waited = send_all(hub, stopped)
+      local most, waited = send_all(hub, stopped, children)
       for _, child in ipairs(children) do
         assert.equal("all", child.channel:receive(PATIENCE))
         assert.is_true(child:wait(PATIENCE))
       end
-      assert.is_true(most <= (clients + 1) * LIMIT)
+      assert.is_true(most <= LIMIT + clients * 10 * #(MESSAGES .. text .. "frame"))
       stopped:signal("CONT")
       expect(hub, stopped.channel:receive(PATIENCE), waited)
       local deadline = ipc.now() + PATIENCE -- that a process has ended may be known before all its channels have
