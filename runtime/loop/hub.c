@@ -20,6 +20,8 @@ static struct il_list hubs = IL_LIST_INIT(hubs);
 
 static void accept_all(struct il_io *io, uint32_t events);
 static void accept_again(struct il_timer *t);
+static void serve_receivers(struct il_hub *h);
+static void serve_senders(struct il_hub *h);
 
 void il_hub_init(struct il_hub *h)
 {
@@ -42,13 +44,19 @@ static void forget(struct il_client *c)
 	free(c);
 }
 
+static void retry_after(struct il_hub *h, int64_t ns)
+{
+	il_timer_start(&h->retry, ns);
+	il_timer_arm(&h->retry, false);
+}
+
 void il_hub_disconnect(struct il_client *c)
 {
 	struct il_hub *h = c->hub;
 	il_stream_abandon(c->stream);
 	forget(c);
-	if (h->starved)
-		accept_all(&h->listener, 0);
+	if (h->starved) /* not now: who goes through the clients must not find others than before */
+		retry_after(h, 0);
 }
 
 static struct il_client *client_at(struct il_list *l)
@@ -63,9 +71,6 @@ struct il_client *il_hub_client(struct il_hub *h, int64_t id)
 			return client_at(l);
 	return NULL;
 }
-
-static void serve_receivers(struct il_hub *h);
-static void serve_senders(struct il_hub *h);
 
 /* The loop has news of a client. */
 static void called(struct il_stream *s)
@@ -144,9 +149,8 @@ static void accept_all(struct il_io *io, uint32_t events)
 			add_client(h, s);
 	}
 	h->starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
-	il_timer_start(&h->retry, RETRY);
 	if (h->starved)
-		il_timer_arm(&h->retry, false);
+		retry_after(h, RETRY);
 	serve_receivers(h); /* its first message may be there */
 }
 

@@ -32,16 +32,17 @@ local benches = {
   {"sleepers", "bytes", {"ipclua", lua(host, "sleepers")}, {"cqueues", lua(stock, "sleepers_cqueues"), 1}},
   {"oneway", "ns", {"ipclua raw", lua(host, "channel", "oneway raw")},
     {"ipclua json", lua(host, "channel", "oneway json")},
-    {"ipclua table", lua(host, "channel", "oneway table")}, {"C", "build/bench/socketpair oneway"},
+    {"ipclua table", lua(host, "channel", "oneway table")}, {"C", "build/bench/socketpair oneway", 1.5},
     {"python", "python3 " .. here .. "pipe.py oneway", 1}, {"luv", lua(stock, "socketpair_luv", "oneway"), 1},
     {"cqueues", lua(stock, "socketpair_cqueues", "oneway"), 1},
     {"cqueues buffer", lua(stock, "socketpair_cqueues", "oneway buffered")}},
   {"roundtrip", "ns", {"ipclua raw", lua(host, "channel", "roundtrip raw")},
-    {"ipclua table", lua(host, "channel", "roundtrip table")}, {"C", "build/bench/socketpair roundtrip"},
+    {"ipclua table", lua(host, "channel", "roundtrip table")}, {"C", "build/bench/socketpair roundtrip", 1.5},
     {"python", "python3 " .. here .. "pipe.py roundtrip", 1}, {"luv", lua(stock, "socketpair_luv", "roundtrip"), 1},
     {"cqueues", lua(stock, "socketpair_cqueues", "roundtrip"), 1}},
   {"pinned roundtrip", "ns", {"ipclua raw", pinned(lua(host, "channel", "roundtrip raw"))},
-    {"C", pinned("build/bench/socketpair roundtrip")}, {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
+    {"C", pinned("build/bench/socketpair roundtrip"), 1.5},
+    {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
     {"luv", pinned(lua(stock, "socketpair_luv", "roundtrip"))},
     {"cqueues", pinned(lua(stock, "socketpair_cqueues", "roundtrip"))}},
   {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one sysv raw")},
@@ -85,6 +86,11 @@ local benches = {
   {"shm semaphore", "ns", {"ipclua", lua(host, "semaphore", "semaphore shm")},
     {"C System V", "build/bench/sysv sem", 1}},
 }
+for _, clients in ipairs {100, 1000} do
+  local function ours(what) return pinned(lua(host, "broadcast", clients .. " " .. what)) end
+  benches[#benches + 1] = {"broadcast to " .. clients, "ns", {"ipclua raw", ours "raw"}, {"ipclua table", ours "table"},
+    {"C", pinned("build/bench/broadcast " .. clients), 1.3}}
+end
 -- each codec by itself; for the ratio, several tables
 for _, table in ipairs{"small", "numbers", "words", "records"} do
   local function codec(name) return ("build/bench/codec %scodec.lua %s %s"):format(here, name, table) end

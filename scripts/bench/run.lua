@@ -45,6 +45,7 @@ os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sys
 os.execute("cc -O2 -o build/bench/shm " .. here .. "shm.c")
 os.execute("cc -O2 -o build/bench/memory " .. here .. "memory.c")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
+os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/broadcast " .. here .. "broadcast.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
 if wanted("codec") then
   local build = host:match("^(.*)/") or "."
