@@ -64,11 +64,13 @@ $(BUILD)/ipc.so: $(core)
 
 fuzzers: $(fuzz)
 
+$(BUILD)/fuzz-segment: wrap := -Wl,--wrap=mmap,--wrap=munmap
+
 # SAN=address,undefined,fuzzer-no-link and clang: with libFuzzer, else with a driver of our own
 $(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer -DLIBFUZZER) \
-		-Ispec/fuzz $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
+		-Ispec/fuzz $(LDFLAGS) $(wrap) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h
 	$(call say,CC,$<)
