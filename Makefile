@@ -25,22 +25,27 @@ lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/nul
 HIREDIS  ?= $(hiredis)
 hiredis  := $(shell echo '\#include <hiredis/async.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -lhiredis)
 
-# SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; CI=1 or WERROR=1; V=1 shows commands
+# SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; POINTS=1 dies at any store (scripts/tools/points.c);
+# CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
+stores := $(if $(POINTS),-fsanitize=thread)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
-flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
+flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) $(stores) -fPIC -fvisibility=hidden \
 	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS)
 # the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete
 oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
+pointld := $(if $(POINTS),$(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock linkat unlink unlinkat \
+	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f))
 libs   := $(LMDB) $(HIREDIS) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
 folder := $(filter-out $(if $(LMDB),,%/store) $(if $(HIREDIS),,%/redis),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
-host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c)))
+host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c) \
+	$(if $(POINTS),scripts/tools/points.c)))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
 server := scripts/tools/embed_scripts.lua runtime/engines/redis $(wildcard runtime/engines/redis/*.lua)
@@ -48,14 +53,14 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check test sanitize lint floors bench sweep fuzz fuzzers install uninstall clean help FORCE
+.PHONY: all packages demo check test sanitize lint floors bench sweep points fuzz fuzzers install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
 
 $(BUILD)/ipclua: $(core) $(host)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) -o $@ $^ $(hostld) $(libs)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) $(pointld) -o $@ $^ $(hostld) $(libs)
 
 $(BUILD)/ipc.so: $(core)
 	$(call say,LINK,$@)
@@ -63,16 +68,20 @@ $(BUILD)/ipc.so: $(core)
 
 fuzzers: $(fuzz)
 
+$(BUILD)/fuzz-segment: wrap := -Wl,--wrap=mmap,--wrap=munmap
+
 # SAN=address,undefined,fuzzer-no-link and clang: with libFuzzer, else with a driver of our own
 $(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer -DLIBFUZZER) \
-		-Ispec/fuzz $(LDFLAGS) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
+		-Ispec/fuzz $(LDFLAGS) $(wrap) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h $(BUILD)/redis_scripts.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/scripts/tools/points.o: flags += -fno-sanitize=thread
 
 $(BUILD)/embed.h: $(embed)
 	$(call say,EMBED,$@)
@@ -121,6 +130,9 @@ bench: packages ## side by side with lua5.4, cqueues, luv and others
 
 sweep: packages ## out of memory at every single allocation (long)
 	$(Q)$(suite) sweep
+
+points: packages ## processes that die at every single store into shared memory
+	$(Q)$(suite) points
 
 fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
 	$(Q)$(suite) fuzz

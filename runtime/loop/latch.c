@@ -119,17 +119,13 @@ int il_latch(uint32_t *word)
 
 void il_latch_gather(uint32_t *word, uint32_t *from)
 {
-	il_point();
 	atomic_fetch_or((_Atomic uint32_t *)word, FUTEX_WAITERS);
-	il_point();
 	syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (void *)(uintptr_t)INT_MAX, word, 0);
 }
 
 void il_unlatch(uint32_t *word, bool wake)
 {
-	il_point();
 	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
-	il_point();
 	if (wake || was & FUTEX_WAITERS)
 		il_word_wake(word);
 	announce(NULL);

@@ -24,22 +24,14 @@ void il_latch_gather(uint32_t *word, uint32_t *from);
  * wakes one of them. */
 void il_unlatch(uint32_t *word, bool wake);
 
-/* Every store into shared memory that others rely on. Compiled with IL_POINTS, a process can be made to die at any. */
-#ifdef IL_POINTS
-void il_point(void);
-#else
-#define il_point() ((void)0)
-#endif
-
+/* Stores into shared memory that others rely on: what was stored before is there, too. */
 static inline void il_put(uint32_t *to, uint32_t value)
 {
-	il_point();
 	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
 }
 
 static inline void il_put64(uint64_t *to, uint64_t value)
 {
-	il_point();
 	atomic_store_explicit((_Atomic uint64_t *)to, value, memory_order_release);
 }
 

@@ -3,7 +3,7 @@
 -- "N passed, N failed", alone, and the exit status says the same. Runs under stock Lua, which no fault of
 -- ours can break. A part of specs counts busted's tests; any other part counts as one. A busted that
 -- crashes, hangs, or runs no test at all is a failure.
---   lua5.4 suite.lua test | sanitize | lint | sweep | fuzz
+--   lua5.4 suite.lua test | sanitize | lint | sweep | points | fuzz
 
 local cwd = assert(io.popen("pwd")):read("l")
 local build = os.getenv("BUILD") or "build"
@@ -164,6 +164,13 @@ local function sweep(points)
   part("out of memory", ("%s scripts/tools/oom.lua build/oom/ipclua %s"):format(stock, points), points == "" and 36000)
 end
 
+-- a process dies at every store into shared memory
+local function points()
+  if not make("points build", "BUILD=build/points POINTS=1", "build/points/ipclua") then return end
+  local program = cwd .. "/build/points/ipclua"
+  specs("specs of kill points", ("env IPCLUA=%s %s %s"):format(program, program, busted), "spec/engines/points")
+end
+
 -- every target of spec/fuzz for some seconds: by libFuzzer if clang has it, else by spec/fuzz/driver.c
 local function fuzz(seconds)
   local clang = os.execute("echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return !p || n < 0; }' | "
@@ -192,6 +199,7 @@ function suites.test()
   sanitized("address", spec)
   sanitized("thread", spec == "spec" and "spec/runtime" or spec)
   sweep("30")
+  points()
   fuzz(3)
   part("rock", "scripts/tools/rock")
 end
@@ -203,10 +211,11 @@ end
 
 function suites.lint() lint() end
 function suites.sweep() sweep("") end
+function suites.points() points() end
 function suites.fuzz() fuzz(tonumber(os.getenv("FUZZ_SECONDS")) or 20) end
 
 local suite = suites[arg[1]]
-if not suite then error("usage: suite.lua test|sanitize|lint|sweep|fuzz") end
+if not suite then error("usage: suite.lua test|sanitize|lint|sweep|points|fuzz") end
 suite()
 
 print("\n== summary")

@@ -12,6 +12,19 @@ local SILENCE <const>, PATIENCE <const> = 0.4, 20
 -- where a program may be when it waits: the loop, and a thread of the runtime for each System V object or file
 local LOOP <const> = "epoll_p?wait2?"
 
+-- what is in memory that processes share: slept on as futexes, all by one call
+local SHARED <const> = [[
+    local q, m, full = ipc.queue(), ipc.mutex(), ipc.queue(nil, {capacity = 100})
+    local memory, other = ipc.shared_memory(nil, 10), ipc.shared_memory(nil, 10)
+    m:acquire()
+    full:send(1, ("x"):rep(90))
+    ipc.task(function() q:receive() end)
+    ipc.task(function() m:acquire(1000) end)
+    ipc.task(function() full:send(1, ("x"):rep(90)) end)
+    ipc.task(function() memory:wait(1, 0) end)
+    ipc.task(function() ipc.select({{other, "wait", 2, 0}, q}) end)
+]]
+
 local programs = {
   {"a task that sleeps", "ipc.task(ipc.sleep, 1000)"},
   {"a thousand that sleep", "for i = 1, 1000 do ipc.task(ipc.sleep, 1000 + i) end"},
@@ -46,6 +59,9 @@ local programs = {
   {"a file lock", [[local mine, other = ipc.file_lock(path), ipc.file_lock(path)
     mine:acquire()
     ipc.task(function() other:acquire() end)]], "flock"},
+  {"shared memory", SHARED, nil, "futex_waitv"},
+  {"shared memory and a channel", SHARED .. [[
+    local a, b = ipc.stream_channel_pair() ipc.task(function() b:receive() end) KEEP = a]], "futex_waitv"},
 }
 
 -- Every program says "ready" when it is about to wait for good; a task's wait comes after that.
@@ -143,7 +159,7 @@ describe("an idle program #nosan", function()
         assert(r.silent, r.tail)
         local loops, others = 0, 0
         for _, call in pairs(r.calls) do
-          if call:find("^" .. LOOP .. "%(") then loops = loops + 1
+          if call:find("^" .. (program[4] or LOOP) .. "%(") then loops = loops + 1
           else
             assert(program[3] and call:find("^" .. program[3]), call)
             others = others + 1

@@ -336,62 +336,105 @@ static int drop_unseen(const struct il_cells *c, uint32_t cell, uint32_t length,
 	return 0;
 }
 
-/* Into the order, by its sequence: most come after the one before, so the search begins there, and the list is seldom
- * walked. */
-static int insert(const struct il_cells *c, uint32_t cell, uint32_t *hint)
+/* A list of messages, linked by `next`, that is being put together. */
+struct chain {
+	uint32_t first, last, steps; /* in a sound area no more steps than messages */
+};
+
+static int link_on(const struct il_cells *c, struct chain *chain, uint32_t cell)
+{
+	if (cell >= c->count || chain->steps++ > c->count)
+		return EUCLEAN;
+	if (chain->last == IL_NO_CELL)
+		chain->first = cell;
+	else
+		first_at(c, chain->last)->next = cell;
+	chain->last = cell;
+	return 0;
+}
+
+/* The next of one of two parts of the list: the older one's. */
+static uint32_t *older(const struct il_cells *c, uint32_t at[2], const uint32_t left[2])
+{
+	bool any[2] = { left[0] && at[0] < c->count, left[1] && at[1] < c->count };
+	if (any[0] && any[1])
+		return first_at(c, at[0])->sequence <= first_at(c, at[1])->sequence ? &at[0] : &at[1];
+	return any[0] ? &at[0] : any[1] ? &at[1] : NULL;
+}
+
+/* Merges each two parts of `width` messages that are in order. */
+static int merge(const struct il_cells *c, uint32_t *list, uint32_t width)
+{
+	struct chain chain = { .first = IL_NO_CELL, .last = IL_NO_CELL };
+	uint32_t rest = *list;
+	while (rest < c->count) {
+		uint32_t at[2] = { rest, rest }, left[2] = { width, width }, *next;
+		for (uint32_t n = 0; n < width && at[1] < c->count; n++)
+			at[1] = first_at(c, at[1])->next;
+		while ((next = older(c, at, left))) {
+			uint32_t cell = *next;
+			*next = first_at(c, cell)->next;
+			left[next - at]--;
+			if (link_on(c, &chain, cell))
+				return EUCLEAN;
+		}
+		rest = at[1];
+	}
+	if (chain.last != IL_NO_CELL)
+		first_at(c, chain.last)->next = IL_NO_CELL;
+	*list = chain.first;
+	return 0;
+}
+
+/* The other half of the links. */
+static int link_back(const struct il_cells *c)
 {
 	struct il_shm_cells *s = c->shared;
-	struct first *f = first_at(c, cell);
-	uint32_t prev = *hint, next, steps = 0;
-	for (; prev < c->count && first_at(c, prev)->sequence > f->sequence; prev = first_at(c, prev)->prev)
-		if (steps++ > c->count)
+	uint32_t n = 0, prev = IL_NO_CELL;
+	for (uint32_t cell = s->first; cell != IL_NO_CELL; cell = first_at(c, cell)->next) {
+		if (cell >= c->count || n++ == c->count)
 			return EUCLEAN;
-	next = prev < c->count ? first_at(c, prev)->next : s->first;
-	for (; next < c->count && first_at(c, next)->sequence < f->sequence; next = first_at(c, next)->next) {
-		prev = next;
-		if (steps++ > c->count)
-			return EUCLEAN;
+		first_at(c, cell)->prev = prev;
+		prev = cell;
 	}
-	if ((prev != IL_NO_CELL && prev >= c->count) || (next != IL_NO_CELL && next >= c->count))
-		return EUCLEAN;
-	f->prev = prev;
-	f->next = next;
-	if (prev == IL_NO_CELL)
-		s->first = cell;
-	else
-		first_at(c, prev)->next = cell;
-	if (next == IL_NO_CELL)
-		s->last = cell;
-	else
-		first_at(c, next)->prev = cell;
-	*hint = cell;
+	s->last = prev;
 	return 0;
+}
+
+/* In whatever order they lie, so many steps as n messages have, times log n: others wait meanwhile. */
+static int sort(const struct il_cells *c, uint32_t list, uint64_t messages)
+{
+	int err = 0;
+	for (uint32_t width = 1; width < messages && !err; width *= 2)
+		err = merge(c, &list, width);
+	c->shared->first = list;
+	return err ? err : link_back(c);
 }
 
 static int rebuild(const struct il_cells *c)
 {
 	struct il_shm_cells *s = c->shared;
-	uint32_t hint = IL_NO_CELL, state, length;
-	uint64_t sequence = s->sequence;
-	*s = (struct il_shm_cells){ .first = IL_NO_CELL, .last = IL_NO_CELL };
+	struct chain chain = { .first = IL_NO_CELL, .last = IL_NO_CELL };
+	uint32_t state, length, unused = 0;
+	uint64_t sequence = s->sequence, messages = 0, bytes = 0;
 	for (uint32_t cell = 0; cell < c->count; cell += length) {
 		length = length_at(c, cell, &state);
-		if (!length)
+		if (!length || (state == FIRST && link_on(c, &chain, cell)))
 			return EUCLEAN;
 		if (state == FREE)
-			s->unused += length;
+			unused += length;
 		if (state != FIRST)
 			continue;
-		int err = insert(c, cell, &hint);
-		if (err)
-			return err;
-		s->messages++;
-		s->bytes += first_at(c, cell)->size;
-		if (first_at(c, cell)->sequence > sequence)
-			sequence = first_at(c, cell)->sequence;
+		const struct first *f = first_at(c, cell);
+		messages++;
+		bytes += f->size;
+		if (f->sequence > sequence)
+			sequence = f->sequence;
 	}
-	s->sequence = sequence;
-	return 0;
+	if (chain.last != IL_NO_CELL)
+		first_at(c, chain.last)->next = IL_NO_CELL;
+	*s = (struct il_shm_cells){ .unused = unused, .messages = messages, .bytes = bytes, .sequence = sequence };
+	return sort(c, chain.first, messages);
 }
 
 int il_cells_recover(const struct il_cells *c)

@@ -26,6 +26,13 @@ static void settle(struct il_shm_line *line)
 		line->type->unpark(line);
 }
 
+/* What was done with zeros of our own has not been done. */
+static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+{
+	int err = line->type->attempt(line, op, waiting);
+	return line->segment->lost ? EUCLEAN : err;
+}
+
 /* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
 struct vain {
 	int64_t args[VAIN];
@@ -51,7 +58,7 @@ static bool serve_round(struct il_shm_line *line, struct il_list *served)
 		next = l->next;
 		if (is_vain(&vain, op->arg))
 			continue;
-		int err = line->type->attempt(line, op, true);
+		int err = attempt(line, op, true);
 		if (err == EAGAIN && line->type->strict)
 			return false;
 		if (err == EAGAIN) {
@@ -151,7 +158,7 @@ bool il_shm_line_attempt(struct il_shm_line *line, struct il_op *op)
 	op->err = il_segment_enter(line->segment);
 	if (op->err)
 		return true;
-	op->err = line->type->attempt(line, op, false);
+	op->err = attempt(line, op, false);
 	if (op->err == EAGAIN && il_list_empty(&line->ops))
 		line->seen = il_get(&line->segment->head->changes);
 	il_segment_leave(line->segment);

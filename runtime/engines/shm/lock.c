@@ -46,6 +46,7 @@ struct object {
 	struct il_shm_line line;
 	struct il_list watches; /* holders, while somebody waits here */
 	uint32_t records;       /* that there is room for */
+	uint32_t max;           /* as it was when it was mapped */
 	bool tells;             /* who comes after a holder that died: a mutex */
 };
 
@@ -141,9 +142,9 @@ static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
 	struct object *o = object_of(line->segment);
 	struct permits *p = shared(o);
 	(void)waiting;
-	if (il_get(&p->taken) >= p->max)
+	if (il_get(&p->taken) >= o->max)
 		bury(o);
-	struct record *r = il_get(&p->taken) < p->max ? own_record(o) : NULL;
+	struct record *r = il_get(&p->taken) < o->max ? own_record(o) : NULL;
 	if (!r)
 		return EAGAIN;
 	set_count(p, r, r->count + 1);
@@ -260,20 +261,25 @@ void il_shm_lock_init(struct il_head *head, void *options)
 	p->max = (uint32_t)((struct il_lock_options *)options)->max;
 }
 
+static size_t size_of(uint32_t max)
+{
+	return sizeof(struct permits) + (max < MOST_HOLDERS ? max : MOST_HOLDERS) * sizeof(struct record);
+}
+
+/* How many permits there are is believed once, when it is mapped, and only if the rest is made for them. */
 int il_shm_lock_check(struct il_segment *s, void *options)
 {
 	struct il_lock_options *o = options;
-	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(object_of(s))->max;
-	if (max < 1 || max > MOST_PERMITS)
-		return EUCLEAN;
-	o->found = (int)max;
-	return o->found == o->max ? 0 : EEXIST;
+	o->found = (int)object_of(s)->max;
+	return o->found < 1 ? EUCLEAN : o->found == o->max ? 0 : EEXIST;
 }
 
 void il_shm_lock_mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
-	o->records = (uint32_t)((s->size - sizeof(struct permits)) / sizeof(struct record));
+	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
+	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
+	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
 	il_list_init(&o->watches);
 	il_shm_line_init(&o->line, &line_type, s);
 }
@@ -296,12 +302,11 @@ int il_shm_lock_recover(struct il_segment *s)
 int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
 		     const struct il_lock_ops *ops, struct il_lock **l)
 {
-	size_t records = o->max < MOST_HOLDERS ? (size_t)o->max : MOST_HOLDERS;
 	struct handle *h = calloc(1, sizeof *h);
 	struct il_segment *s;
 	if (!h)
 		return ENOMEM;
-	int err = il_segment_open(key, type, sizeof(struct permits) + records * sizeof(struct record), o->mode, o, &s);
+	int err = il_segment_open(key, type, size_of((uint32_t)o->max), o->mode, o, &s);
 	if (err) {
 		free(h);
 		return err;
@@ -347,9 +352,9 @@ int il_shm_lock_value(struct il_lock *l, int *permits)
 	if (err)
 		return err;
 	bury(o);
-	uint32_t taken = il_get(&shared(o)->taken), max = shared(o)->max;
+	uint32_t taken = il_get(&shared(o)->taken);
 	il_segment_leave(&o->segment);
-	*permits = taken < max ? (int)(max - taken) : 0;
+	*permits = taken < o->max ? (int)(o->max - taken) : 0;
 	return 0;
 }
 

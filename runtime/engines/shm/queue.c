@@ -16,6 +16,8 @@
 
 enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20 };
 
+static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* a run's length has 29 bits, in cells */
+
 struct shared {
 	struct il_head head;
 	uint64_t capacity; /* bytes of messages */
@@ -30,6 +32,7 @@ struct object {
 	struct il_segment segment;
 	struct il_shm_line receivers, senders;
 	struct il_cells cells;
+	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
 };
 
@@ -79,9 +82,12 @@ static int send_attempt(struct il_shm_line *line, struct il_op *op, bool waiting
 	struct object *o = object_of(line->segment);
 	uint32_t cell;
 	(void)waiting;
-	if (op->size > shared(o)->capacity)
+	uint64_t bytes = shared(o)->cells.bytes;
+	if (op->size > o->capacity)
 		return EMSGSIZE;
-	if (shared(o)->cells.bytes + op->size > shared(o)->capacity)
+	if (bytes > o->capacity)
+		return EUCLEAN;
+	if (op->size > o->capacity - bytes)
 		return EAGAIN;
 	int err = il_cells_write(&o->cells, op->arg, op->data, op->size, &cell);
 	if (err)
@@ -144,6 +150,11 @@ static const struct il_shm_line_type
 
 /* Segments ---------------------------------------------------------------------------------------------- */
 
+static size_t size_of(size_t capacity)
+{
+	return CELLS_AT + (size_t)il_cells_for(capacity) * IL_CELL;
+}
+
 static struct il_cells cells_of(struct il_head *head, size_t size)
 {
 	return (struct il_cells){
@@ -162,10 +173,8 @@ static void init(struct il_head *head, void *options)
 static int check(struct il_segment *s, void *options)
 {
 	struct il_queue_options *o = options;
-	if (s->size < CELLS_AT + IL_CELL || shared(object_of(s))->capacity > s->size)
-		return EUCLEAN;
-	o->found = shared(object_of(s))->capacity;
-	return o->given && o->found != o->capacity ? EEXIST : 0;
+	o->found = object_of(s)->capacity;
+	return !o->found ? EUCLEAN : o->given && o->found != o->capacity ? EEXIST : 0;
 }
 
 static struct il_segment *new(void)
@@ -177,6 +186,8 @@ static struct il_segment *new(void)
 static void mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
+	uint64_t capacity = s->size < CELLS_AT ? 0 : shared(o)->capacity;
+	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
 	o->cells = cells_of(s->head, s->size);
 	il_shm_line_init(&o->receivers, &receive_line, s);
 	il_shm_line_init(&o->senders, &send_line, s);
@@ -254,7 +265,7 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 		return err;
 	*stat = (struct il_queue_stat){
 		.messages = (int64_t)s->cells.messages, .bytes = (int64_t)s->cells.bytes,
-		.capacity = (int64_t)s->capacity, .senders = il_shm_line_count(&o->senders),
+		.capacity = (int64_t)o->capacity, .senders = il_shm_line_count(&o->senders),
 		.receivers = il_shm_line_count(&o->receivers),
 		.last_sender = (pid_t)s->last_sender, .last_receiver = (pid_t)s->last_receiver,
 	};
@@ -300,15 +311,14 @@ int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il
 	o->given = o->capacity != 0;
 	if (!o->given)
 		o->capacity = DEFAULT_CAPACITY;
-	size_t size = CELLS_AT + (size_t)il_cells_for(o->capacity) * IL_CELL;
-	int err = il_segment_open(key, &type, size, o->mode, o, &s);
+	int err = il_segment_open(key, &type, size_of(o->capacity), o->mode, o, &s);
 	if (err) {
 		free(handle);
 		return err;
 	}
 	buffer.users++;
 	handle->queue.ops = &ops;
-	handle->queue.max_message = shared(object_of(s))->capacity;
+	handle->queue.max_message = object_of(s)->capacity;
 	handle->queue.max_reason = "the queue's capacity";
 	handle->object = object_of(s);
 	*q = &handle->queue;

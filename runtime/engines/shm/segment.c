@@ -10,6 +10,7 @@
 #include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
+#include "loop/word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,16 +129,18 @@ static void free_name(const char *path, const struct stat *mine)
 	close(fd);
 }
 
-static int check(const struct il_head *head, const struct il_segment_type *type, size_t size, const char *name)
+/* Read, and not mapped: a file that is cut short just now is no SIGBUS then. */
+static int check(int fd, const struct il_segment_type *type, size_t size, const char *name)
 {
-	if (size < sizeof *head || head->magic != MAGIC)
+	struct il_head head;
+	if (pread(fd, &head, sizeof head, 0) != sizeof head || head.magic != MAGIC)
 		return EINVAL;
-	if (head->layout != LAYOUT)
+	if (head.layout != LAYOUT)
 		return EPROTO;
-	if (head->size != size || strncmp(head->noun, type->noun, sizeof head->noun) ||
-	    strncmp(head->name, name, sizeof head->name))
+	if (head.size != size || strncmp(head.noun, type->noun, sizeof head.noun) ||
+	    strncmp(head.name, name, sizeof head.name))
 		return EUCLEAN;
-	return head->pids == il_life_space() ? 0 : EXDEV;
+	return head.pids == il_life_space() ? 0 : EXDEV;
 }
 
 static struct il_segment *find(const struct stat *st)
@@ -151,7 +154,7 @@ static struct il_segment *find(const struct stat *st)
 }
 
 static int add(struct il_head *head, size_t size, const struct stat *st, const struct il_segment_type *type,
-	       struct il_segment **result)
+	       const char *name, struct il_segment **result)
 {
 	struct il_segment *s = type->new();
 	if (!s)
@@ -161,6 +164,7 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 		s->device = st->st_dev;
 		s->inode = st->st_ino;
 	}
+	strncpy(s->name, name, sizeof s->name - 1);
 	il_list_add(&segments, &s->node);
 	type->mapped(s);
 	*result = s;
@@ -178,13 +182,13 @@ static int attach(int fd, const struct stat *st, const struct il_segment_type *t
 	if (s) {
 		s->refs++;
 	} else {
-		err = size < sizeof *head ? EINVAL : map(fd, size, &head);
+		err = check(fd, type, size, name);
+		if (!err)
+			err = map(fd, size, &head);
 		if (err)
 			return err;
 		catch_bus_errors();
-		err = check(head, type, size, name);
-		if (!err)
-			err = add(head, size, st, type, &s);
+		err = add(head, size, st, type, name, &s);
 		if (err) {
 			munmap(head, size);
 			return err;
@@ -205,7 +209,7 @@ static int open_named(const struct il_segment_type *type, size_t size, const cha
 	path_of(path, type->noun, name);
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno != ENOENT)
-		return errno;
+		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? EINVAL : errno;
 	if (fd < 0) {
 		int err = create(path, type, size, name, mode, options);
 		return err ? err : EEXIST; /* it is there now: open it */
@@ -228,7 +232,7 @@ static int open_anonymous(const struct il_segment_type *type, size_t size, void 
 	if (err)
 		return err;
 	fill(head, type, size, "", options);
-	err = add(head, size, NULL, type, result);
+	err = add(head, size, NULL, type, "", result);
 	if (err)
 		munmap(head, size);
 	return err;
@@ -267,6 +271,8 @@ int il_segment_enter(struct il_segment *s)
 		err = s->type->recover ? s->type->recover(s) : 0;
 	if (!err && il_get(&s->head->removed))
 		err = EIDRM;
+	if (s->lost) /* and only now: the latch is one of our own */
+		err = EUCLEAN;
 	if (err)
 		il_segment_leave(s);
 	return err;
@@ -296,20 +302,30 @@ void il_segment_change(struct il_segment *s, uint32_t whose)
 	}
 }
 
+/* Without the latch: it cannot be had, or nobody else has this memory any more. */
+static void abandon(struct il_segment *s)
+{
+	il_put(&s->head->removed, 1);
+	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
+	il_word_wake(&s->head->changes);
+}
+
 int il_segment_remove(struct il_segment *s)
 {
 	char path[PATH_SIZE];
 	int err = il_segment_enter(s);
-	if (err)
+	if (err && err != EUCLEAN)
 		return err;
-	il_segment_change(s, UINT32_MAX);
-	il_put(&s->head->removed, 1);
-	il_segment_leave(s);
+	if (err) {
+		abandon(s);
+	} else {
+		il_segment_change(s, UINT32_MAX);
+		il_put(&s->head->removed, 1);
+		il_segment_leave(s);
+	}
 	if (s->inode) {
 		struct stat mine = { .st_dev = s->device, .st_ino = s->inode };
-		char name[IL_NAME_MAX + 1];
-		snprintf(name, sizeof name, "%.*s", IL_NAME_MAX, s->head->name);
-		path_of(path, s->type->noun, name);
+		path_of(path, s->type->noun, s->name);
 		free_name(path, &mine);
 	}
 	return 0;

@@ -60,6 +60,7 @@ struct il_segment {
 	int refs;
 	bool repaired;        /* with the latch: its last owner died */
 	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
+	char name[IL_NAME_MAX + 1];
 };
 
 /* Opens the segment of a key, of `size` bytes if it is made now. It is counted: one mapping per object and process. 0 or
@@ -78,7 +79,7 @@ void il_segment_leave(struct il_segment *s);
  * anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 
-/* Tells those who wait, and frees the name. EIDRM: somebody else did. */
+/* Tells those who wait, and frees the name, also of one that is damaged. EIDRM: somebody else did. */
 int il_segment_remove(struct il_segment *s);
 
 #endif

@@ -1,0 +1,249 @@
+-- SPDX-License-Identifier: MIT
+-- A process dies before every single store that an operation makes into a queue in shared memory. Whatever comes after:
+-- the operation has happened or it has not, the next process makes the rest whole, and who waits is woken without
+-- anybody's help. `make points` runs this.
+
+local ipc = require "ipc"
+local engines = require "spec.support.engines"
+local points = require "spec.support.points"
+local segment = require "spec.support.segment"
+
+local CAPACITY <const> = 3000
+local PATIENCE <const> = points.PATIENCE
+local shm = engines[2]
+
+local function contents(q)
+  local list = {}
+  while true do
+    local message, type = q:receive(0, 0)
+    if not message then return list end
+    list[#list + 1] = type .. message
+  end
+end
+
+-- Whether a message is in the queue's file by now, whatever else.
+local function is_there(key, text)
+  for _, m in ipairs(segment.messages(segment.read("queue", key))) do if m[2] == text then return true end end
+end
+
+describe("a process that dies at a store, with a queue", function()
+  if points.missing then return pending(points.missing) end
+
+  local key, q
+  local function open() return assert(ipc.queue(key, {codec = "raw", capacity = CAPACITY})) end
+  local function send(type, text) assert(q:send(type, text, 0)) end
+  before_each(function()
+    key = shm.key()
+    q = open()
+  end)
+  after_each(shm.cleanup)
+
+  -- The queue holds `before`; after the death it holds that, or `done`. All of its room can be used then.
+  local function each(fill, before, done, act)
+    local happened = {}
+    local n = points.each{
+      before = fill, open = open, act = act,
+      after = function(survived)
+        points.sound("queue", key, function() q:stat() end)
+        local list = contents(q)
+        local is = table.concat(list, " ")
+        assert.is_true(is == done or is == before and not survived, is)
+        happened[is] = true
+        points.sound("queue", key, function() q:stat() end)
+        send(1, ("x"):rep(CAPACITY))
+        contents(q)
+      end,
+    }
+    assert.is_true(happened[before] and happened[done])
+    return n
+  end
+
+  it("has sent a message, or not", function()
+    each(function() send(1, "a") end, "1a", "1a 2b", function(own) own:send(2, "b", 0) end)
+    each(function() end, "", "2b", function(own) own:send(2, "b", 0) end)
+  end)
+
+  -- every second run is free, in turn of one cell and of two
+  local function fragments()
+    for i = 1, 8 do send(1 + i % 2, ("f"):rep(i % 4 < 2 and 1 or 60)) end
+    while q:receive(2, 0) do end
+  end
+  local rest = table.concat({"1" .. ("f"):rep(60), "1f", "1" .. ("f"):rep(60), "1f"}, " ")
+
+  it("has sent a message of many pieces, or not", function()
+    local long = ("b"):rep(2500)
+    each(fragments, rest, rest .. " 2" .. long, function(own) own:send(2, long, 0) end)
+  end)
+
+  it("has received a message of many pieces, or not", function()
+    local long = ("b"):rep(2500)
+    each(function()
+      fragments()
+      send(2, long)
+    end, rest .. " 2" .. long, rest, function(own) own:receive(2, 0) end)
+  end)
+
+  it("has received the first, one in the middle, the last, or the only one, or not", function()
+    local function fill() send(1, "a") send(2, "b") send(3, "c") end
+    for type, left in ipairs{"2b 3c", "1a 3c", "1a 2b"} do
+      each(fill, "1a 2b 3c", left, function(own) own:receive(type, 0) end)
+    end
+    each(function() send(1, "a") end, "1a", "", function(own) own:receive(0, 0) end)
+  end)
+
+  it("may be followed by others that die while they repair", function()
+    local long, deaths = ("b"):rep(1500), 0
+    local function act(own) own:send(2, long, 0) end
+    local total = each(fragments, rest, rest .. " 2" .. long, act)
+    for n = 3, total, 5 do
+      deaths = deaths + points.each{
+        before = function()
+          contents(q)
+          fragments()
+          assert.is_false(points.run(n, open, act))
+        end,
+        open = open, act = function(own) own:stat() end,
+        after = function()
+          points.sound("queue", key, function() q:stat() end)
+          local is = table.concat(contents(q), " ")
+          assert.is_true(is == rest or is == rest .. " 2" .. long, is)
+        end,
+      }
+    end
+    assert.is_true(deaths > 50, deaths)
+  end)
+
+  it("wakes who waits for its message, if that is there", function()
+    local waiter
+    points.each{
+      before = function()
+        waiter = points.waiter("queue", key, open, function(own) return own:receive(0, PATIENCE) end)
+      end,
+      open = open, act = function(own) own:send(2, "b", 0) end,
+      after = function(survived)
+        local there = survived or is_there(key, "b")
+        if not there then send(1, "next") end
+        local got = points.result(waiter)
+        assert.is_true(got == "b" or not there and got == "next", got)
+        points.sound("queue", key, function() q:stat() end)
+        assert.same(got == "b" and not there and {"1next"} or {}, contents(q))
+        waiter:close()
+      end,
+    }
+  end)
+
+  it("lets those go on who came to wait in the middle of it", function()
+    local waiter
+    local function come()
+      waiter = points.waiter("queue", key, open, function(own) return own:receive(0, PATIENCE) end)
+    end
+    local function look(text)
+      return function()
+        if not waiter then come() end -- it came to the end before it could stop
+        send(1, "next")
+        local got = points.result(waiter)
+        assert.is_true(got == text or got == "next", got)
+        waiter:close()
+        waiter = nil
+        points.sound("queue", key, function() q:stat() end)
+        local left = table.concat(contents(q), " ")
+        assert.is_true(got == "next" and left == "" or left == "1next", left)
+      end
+    end
+    points.each{open = open, act = function(own) own:send(2, "b", 0) end, meanwhile = come, after = look "b"}
+    points.each{
+      before = function() send(1, "a") end,
+      open = open, act = function(own) own:receive(0, 0) end, meanwhile = come, after = look "a",
+    }
+  end)
+
+  it("wakes all who wait, and they share what is there", function()
+    local waiters
+    points.each{
+      before = function()
+        waiters = {}
+        for i = 1, 3 do
+          waiters[i] = points.waiter("queue", key, open, function(own) return own:receive(i, PATIENCE) end)
+        end
+        send(4, "other") -- woken in vain, they sleep again
+        for i = 1, 3 do
+          local another = points.waiter("queue", key, open, function(own) return own:receive(i, PATIENCE) end)
+          waiters[i]:close()
+          waiters[i] = another
+        end
+      end,
+      open = open, act = function(own) own:send(3, "b", 0) end,
+      after = function(survived)
+        if not (survived or is_there(key, "b")) then send(3, "b") end
+        assert.equal("b", points.result(waiters[3]))
+        send(1, "for 1")
+        send(2, "for 2")
+        assert.equal("for 1", points.result(waiters[1]))
+        assert.equal("for 2", points.result(waiters[2]))
+        for i = 1, 3 do waiters[i]:close() end
+        contents(q)
+        points.sound("queue", key, function() q:stat() end)
+      end,
+    }
+  end)
+
+  it("wakes who waits for room, if there is some", function()
+    local waiter
+    points.each{
+      before = function()
+        send(1, ("x"):rep(CAPACITY))
+        waiter = points.waiter("queue", key, open, function(own) return own:send(2, "late", PATIENCE) end)
+      end,
+      open = open, act = function(own) own:receive(0, 0) end,
+      after = function(survived)
+        if not survived and is_there(key, ("x"):rep(CAPACITY)) then assert.equal(CAPACITY, #q:receive(1, 0)) end
+        assert.is_true(points.result(waiter))
+        points.sound("queue", key, function() q:stat() end)
+        assert.same({"2late"}, contents(q))
+        waiter:close()
+      end,
+    }
+  end)
+
+  it("has removed it, or not; who waits is told", function()
+    local waiter
+    points.each{
+      before = function()
+        q = open()
+        waiter = points.waiter("queue", key, open, function(own) return own:receive(7, PATIENCE) end)
+      end,
+      open = open, act = function(own) own:remove() end,
+      after = function(survived)
+        local bytes = segment.read("queue", key)
+        local removed = survived or segment.head(bytes).removed == 1
+        if not removed then send(7, "b") end
+        local got, why = points.result(waiter)
+        assert.same(removed and {"nil", "removed"} or {"b"}, {got, why ~= 7 and why or nil})
+        waiter:close()
+        local new = open() -- the same, or a new one in its place
+        assert.is_true(new:send(1, "a", 0))
+        assert.equal("a", new:receive(0, 0))
+        points.sound("queue", key, function() new:stat() end)
+        q:close()
+        new:close()
+      end,
+    }
+  end)
+
+  it("has made it, or not, and leaves nothing half-made", function()
+    q:remove()
+    points.each{
+      open = function() end, act = open,
+      after = function(survived)
+        local bytes = segment.read("queue", key)
+        assert.is_true(bytes ~= nil or not survived)
+        if bytes then segment.check("queue", key) end
+        local new = open()
+        assert.is_true(new:send(1, "a", 0))
+        assert.is_true(new:remove())
+        assert.is_nil(segment.read("queue", key))
+        new:close()
+      end,
+    }
+  end)
+end)

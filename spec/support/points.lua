@@ -1,0 +1,103 @@
+-- SPDX-License-Identifier: MIT
+-- Processes that die at a point: before a store into shared memory, see scripts/tools/points.c. Needs the program that
+-- is built with POINTS=1.
+
+local ipc = require "ipc"
+local assert = require "luassert"
+local segment = require "spec.support.segment"
+
+local points = {PATIENCE = 20, missing = not rawget(_G, "points") and "this build has no kill points (make POINTS=1)"}
+local here = rawget(_G, "points")
+
+local function state_of(pid)
+  local file = io.open(("/proc/%d/stat"):format(pid))
+  local text = file and file:read("a") or ""
+  if file then file:close() end
+  return text:match("%) (%a)")
+end
+
+-- Until something is so, which nobody tells.
+function points.await(condition, problem)
+  local patience = ipc.now() + points.PATIENCE
+  while not condition() do
+    assert.is_true(ipc.now() < patience, problem)
+    ipc.sleep(0.0002)
+  end
+end
+
+-- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. True: it came to the end
+-- first. With `meanwhile` it stops at the point before, and that is called.
+function points.run(n, open, act, meanwhile)
+  local child <close> = assert(ipc.process(function(channel)
+    local things = table.pack(open())
+    here.arm(n, meanwhile ~= nil)
+    act(table.unpack(things, 1, things.n))
+    here.passed()
+    channel:send("survived")
+    os.exit(true, false)
+  end))
+  if meanwhile then
+    local state
+    points.await(function()
+      state = state_of(child.pid)
+      return state == "T" or state == "Z" or not state -- or it has come to its end
+    end, "it does not stop")
+    if state == "T" then
+      meanwhile()
+      child:signal("CONT")
+    end
+  end
+  local survived = child.channel:receive(points.PATIENCE) == "survived"
+  local ok, how, code = child:wait(points.PATIENCE)
+  if not survived then assert.same({false, "signal", 9}, {ok or false, how, code}) end
+  return survived
+end
+
+-- For every point there is: makes ready, has a child die there, and looks at what is left. Returns how many there were.
+--   case.open, case.act        as above
+--   case.before()              everything as it was
+--   case.meanwhile()           it has stopped at the point before; or nil
+--   case.after(survived)       what is there now
+function points.each(case)
+  local n, survived = case.meanwhile and 1 or 0
+  repeat
+    n = n + 1
+    if case.before then case.before() end
+    survived = points.run(n, case.open, case.act, case.meanwhile)
+    case.after(survived)
+  until survived
+  assert.is_true(n > 1, "there is no point")
+  return n - 1
+end
+
+local results = setmetatable({}, {__mode = "k"})
+
+-- A child that waits in act(open()), and says later what came of it. It sleeps by now, in the line or for the latch,
+-- or has it already.
+function points.waiter(noun, key, open, act)
+  local child = assert(ipc.process(function(channel)
+    local a, b = act(open())
+    channel:send{a == nil and "nil" or a, b}
+    channel:receive()
+    os.exit(true, false)
+  end))
+  points.await(function()
+    results[child] = child.channel:receive(0)
+    return results[child] or segment.parked(noun, key) or segment.contended(noun, key)
+  end, "it does not come to wait")
+  return child
+end
+
+-- What came of a waiter's wait.
+function points.result(child)
+  local result = results[child] or assert(child.channel:receive(points.PATIENCE), "a waiter was not woken")
+  return result[1], result[2]
+end
+
+-- An object after a death is sound, when another process has touched it.
+function points.sound(noun, key, touch)
+  touch()
+  segment.check(noun, key)
+end
+
+return points
