@@ -52,7 +52,7 @@ static void announce(uint32_t *word)
 }
 
 /* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
-static int take(uint32_t *word, uint32_t mark, uint32_t *found)
+static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 {
 	_Atomic uint32_t *w = (_Atomic uint32_t *)word;
 	*found = 0;
@@ -79,7 +79,7 @@ static int sleep_on(uint32_t *word, uint32_t found)
 	return owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH) ? EUCLEAN : 0;
 }
 
-static int wait_for(uint32_t *word)
+static int __attribute__((noinline)) wait_for(uint32_t *word)
 {
 	uint32_t found;
 	int64_t end = il_now() + PATIENCE;
