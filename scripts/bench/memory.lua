@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
--- A slot of shared memory, another one each time: read, write, add, swap; or as peers: table_read, table_write, a place in a
--- Lua table; meta_read, meta_write, a C function that does next to nothing (math.type) as __index and __newindex of a
--- userdata: what every object pays that is no table; call, of such a function. Prints ns each, the loop's own cost taken
--- off, the best of many short runs.
+-- A slot of shared memory, another one each time: read, write, add, swap; or as peers: table_read, table_write, a
+-- place in a Lua table; meta_read, meta_write, a C function that does next to nothing (math.type) as __index and
+-- __newindex of a userdata: what every object pays that is no table; call, of such a function. Prints ns each, the
+-- loop's own cost taken off, the best of many short runs.
 local ipc = require "ipc"
 local n = 100000
 local m, t, u = ipc.shared_memory(nil, 16), {}, io.tmpfile()
