@@ -52,7 +52,7 @@ static void announce(uint32_t *word)
 }
 
 /* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
-static int take(uint32_t *word, uint32_t mark, uint32_t *found)
+static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 {
 	_Atomic uint32_t *w = (_Atomic uint32_t *)word;
 	*found = 0;
@@ -79,10 +79,9 @@ static int sleep_on(uint32_t *word, uint32_t found)
 	return owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH) ? EUCLEAN : 0;
 }
 
-static int wait_for(uint32_t *word)
+static int __attribute__((noinline)) wait_for(uint32_t *word)
 {
 	uint32_t found;
-	int64_t end = il_now() + PATIENCE;
 	int err = take(word, 0, &found);
 	for (int i = 0; err == EBUSY && i < SPINS; i++) {
 		if (found == 0 || found & FUTEX_OWNER_DIED)
@@ -93,6 +92,7 @@ static int wait_for(uint32_t *word)
 		__builtin_ia32_pause();
 #endif
 	}
+	int64_t end = err == EBUSY ? il_now() + PATIENCE : 0;
 	while (err == EBUSY) { /* others may sleep: the mark says so for them, too */
 		err = take(word, FUTEX_WAITERS, &found);
 		if (err == EBUSY) {

@@ -294,8 +294,10 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	int n = spin(events, start, until, &woke);
 	if (n == 0 && !woke)
 		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, until);
-	int64_t took = il_now() - start;
-	usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
+	if (several_cpus()) {
+		int64_t took = il_now() - start;
+		usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
+	}
 	return n;
 }
 
@@ -336,7 +338,7 @@ void il_loop_wake(void)
 		/* EAGAIN: 2^64 wake-ups unread, so it is awake */
 	}
 	if (atomic_load(&asleep))
-		il_word_wake((uint32_t *)&wakes);
+		il_word_wake_own((uint32_t *)&wakes);
 	errno = saved;
 }
 

@@ -69,9 +69,20 @@ int il_word_wake(uint32_t *address)
 	return n > 0 ? (int)n : 0;
 }
 
+void il_word_wake_own(uint32_t *wakes)
+{
+	syscall(SYS_futex, wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 static struct futex_waitv futex_of(const uint32_t *address, uint32_t expected)
 {
 	return (struct futex_waitv){ .uaddr = (uintptr_t)address, .val = expected, .flags = FUTEX_32 };
+}
+
+/* The kernel need not find out which memory it is in. */
+static struct futex_waitv own_futex_of(const uint32_t *address, uint32_t expected)
+{
+	return (struct futex_waitv){ .uaddr = (uintptr_t)address, .val = expected, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG };
 }
 
 /* 0: a word may have changed; else errno. */
@@ -130,7 +141,7 @@ bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	learn_capacity();
 	if (il_list_empty(&watched) || !il_list_empty(&sleepers))
 		return false;
-	futexes[n++] = futex_of(wakes, seen);
+	futexes[n++] = own_futex_of(wakes, seen);
 	for (struct il_list *l = watched.next; l != &watched; l = l->next) {
 		struct il_word *word = il_container_of(l, struct il_word, node);
 		if (n == capacity)

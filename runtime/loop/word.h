@@ -39,6 +39,9 @@ void il_word_unwatch(struct il_word *word);
 /* Wakes all processes that sleep on a word. A number: how many threads that were. */
 int il_word_wake(uint32_t *address);
 
+/* Wakes this process, if it is in il_words_sleep with this as `wakes`. Async-signal-safe. */
+void il_word_wake_own(uint32_t *wakes);
+
 /* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
  * have changed. False: that cannot be done without threads. */
 bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until);

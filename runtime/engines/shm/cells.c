@@ -40,6 +40,15 @@ static struct first *first_at(const struct il_cells *c, uint32_t cell)
 	return (struct first *)(void *)(c->cells + (size_t)cell * IL_CELL);
 }
 
+/* For whoever takes the next message, or writes one: the other process had these lines last. */
+static void prefetch(const struct il_cells *c, uint32_t cell)
+{
+	if (cell >= c->count - 1)
+		return;
+	__builtin_prefetch(first_at(c, cell), 1);
+	__builtin_prefetch(first_at(c, cell + 1), 1);
+}
+
 /* The length of the run at a cell, 0 if there cannot be one. */
 static uint32_t length_at(const struct il_cells *c, uint32_t cell, uint32_t *state)
 {
@@ -172,13 +181,13 @@ int il_cells_write(const struct il_cells *c, int64_t type, const void *data, siz
 	return 0;
 }
 
-static void mark_more(const struct il_cells *c, uint32_t cell, uint32_t state, uint32_t *cells)
+/* What follows the first run of a message; `length` becomes that of all. */
+static void mark_more(const struct il_cells *c, uint32_t first, uint32_t state, uint32_t *length)
 {
-	uint32_t was, length;
-	for (uint32_t n = 0; n < c->count && (length = length_at(c, cell, &was)); n++) {
-		*cells += length;
-		if (n)
-			set_run(c, cell, length, state);
+	uint32_t was, more, cell = run_at(c, first)->more;
+	for (uint32_t n = 0; cell != IL_NO_CELL && n < c->count && (more = length_at(c, cell, &was)); n++) {
+		*length += more;
+		set_run(c, cell, more, state);
 		cell = run_at(c, cell)->more;
 	}
 }
@@ -201,13 +210,14 @@ static void append(const struct il_cells *c, uint32_t cell)
 void il_cells_commit(const struct il_cells *c, uint32_t cell)
 {
 	struct il_shm_cells *s = c->shared;
-	uint32_t cells = 0, state;
+	uint32_t state, first = length_at(c, cell, &state), cells = first;
 	mark_more(c, cell, MORE, &cells);
 	first_at(c, cell)->sequence = s->sequence + 1;
 	il_put64(&s->sequence, s->sequence + 1);
-	set_run(c, cell, length_at(c, cell, &state), FIRST); /* here it becomes a message */
+	set_run(c, cell, first, FIRST); /* here it becomes a message */
 	append(c, cell);
 	il_put(&s->unused, s->unused - cells);
+	prefetch(c, s->rover);
 }
 
 /* Reading ------------------------------------------------------------------------------------------------ */
@@ -259,10 +269,14 @@ int il_cells_read(const struct il_cells *c, const struct il_message *m, void *da
 	return 0;
 }
 
-static int unlink_message(const struct il_cells *c, const struct first *f)
+/* The first one's prev is not looked at, so that to take the first does not touch the second, which a sender may have in
+ * its cache. */
+static int unlink_message(const struct il_cells *c, uint32_t cell)
 {
 	struct il_shm_cells *s = c->shared;
-	uint32_t next = f->next, prev = f->prev;
+	const struct first *f = first_at(c, cell);
+	bool is_first = s->first == cell;
+	uint32_t next = f->next, prev = is_first ? IL_NO_CELL : f->prev;
 	if ((next != IL_NO_CELL && next >= c->count) || (prev != IL_NO_CELL && prev >= c->count))
 		return EUCLEAN;
 	if (prev == IL_NO_CELL)
@@ -271,7 +285,7 @@ static int unlink_message(const struct il_cells *c, const struct first *f)
 		first_at(c, prev)->next = next;
 	if (next == IL_NO_CELL)
 		s->last = prev;
-	else
+	else if (!is_first)
 		first_at(c, next)->prev = prev;
 	s->messages--;
 	s->bytes -= f->size;
@@ -281,11 +295,12 @@ static int unlink_message(const struct il_cells *c, const struct first *f)
 int il_cells_take(const struct il_cells *c, const struct il_message *m)
 {
 	struct il_shm_cells *s = c->shared;
-	uint32_t cells = 0, state;
-	set_run(c, m->cell, length_at(c, m->cell, &state), FREE); /* here it is no message any more */
-	int err = unlink_message(c, first_at(c, m->cell));
+	uint32_t state, cells = length_at(c, m->cell, &state);
+	set_run(c, m->cell, cells, FREE); /* here it is no message any more */
+	int err = unlink_message(c, m->cell);
 	mark_more(c, m->cell, FREE, &cells);
 	il_put(&s->unused, s->unused + cells);
+	prefetch(c, s->first);
 	return err;
 }
 

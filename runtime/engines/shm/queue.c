@@ -14,16 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20 };
+enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20, LINE = 64 };
 
 static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* a run's length has 29 bits, in cells */
 
+/* What every message changes is one cache line: sender and receiver take it from each other each time. */
 struct shared {
 	struct il_head head;
-	uint64_t capacity; /* bytes of messages */
+	_Alignas(LINE) uint64_t capacity; /* bytes of messages */
 	uint32_t last_sender, last_receiver;
 	struct il_shm_cells cells;
 };
+
+_Static_assert(sizeof(struct shared) - offsetof(struct shared, capacity) == LINE, "one line");
 
 enum { CELLS_AT = (sizeof(struct shared) + IL_CELL - 1) / IL_CELL * IL_CELL };
 
@@ -41,7 +44,11 @@ struct queue {
 	struct object *object;
 };
 
-/* The message that was received last without a wait. */
+/* Where the bytes of a message begin in a cell, and those of a string in Lua, counted from a multiple of 16: copying is half as
+ * fast again if both begin alike. */
+enum { ALIKE = 8 };
+
+/* The message that was received last without a wait, from ALIKE on. */
 static struct {
 	char *text;
 	size_t room;
@@ -65,9 +72,9 @@ static struct object *of_op(const struct il_op *op)
 
 static int reserve(size_t size)
 {
-	if (buffer.room >= size)
+	if (buffer.text && buffer.room >= size)
 		return 0;
-	char *text = realloc(buffer.text, size);
+	char *text = realloc(buffer.text, ALIKE + size);
 	if (!text)
 		return ENOMEM;
 	buffer.text = text;
@@ -101,20 +108,20 @@ static int send_attempt(struct il_shm_line *line, struct il_op *op, bool waiting
 /* Who waits looks at the message later, and gets bytes of its own; others find them in the buffer. */
 static int copy_out(struct object *o, const struct il_message *m, struct il_op *op, bool own)
 {
-	int err = own ? 0 : reserve(m->size);
-	char *text = own && m->size ? malloc(m->size) : buffer.text;
-	if (err || (own && m->size && !text))
+	own = own && m->size;
+	if (!own && reserve(m->size))
 		return ENOMEM;
-	err = il_cells_read(&o->cells, m, text);
+	char *text = own ? malloc(m->size) : buffer.text + ALIKE;
+	int err = text ? il_cells_read(&o->cells, m, text) : ENOMEM;
 	if (err) {
-		if (own && m->size)
+		if (own)
 			free(text);
 		return err;
 	}
 	op->arg = m->type;
 	op->data = text;
 	op->size = m->size;
-	op->owned = own && m->size;
+	op->owned = own;
 	return 0;
 }
 
@@ -136,7 +143,7 @@ static int receive_attempt(struct il_shm_line *line, struct il_op *op, bool wait
 static void served(struct il_shm_line *line)
 {
 	struct object *o = object_of(line->segment);
-	if (o->serving)
+	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
 		return;
 	o->serving = true;
 	while (il_shm_line_look(&o->receivers) || il_shm_line_look(&o->senders))

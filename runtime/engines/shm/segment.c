@@ -25,7 +25,7 @@
 
 #define DIRECTORY "/dev/shm"
 
-enum { LAYOUT = 1, TRIES = 64, PATH_SIZE = sizeof DIRECTORY "/ipclua..+" + 16 + IL_NAME_MAX };
+enum { LAYOUT = 2, TRIES = 64, PATH_SIZE = sizeof DIRECTORY "/ipclua..+" + 16 + IL_NAME_MAX };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
