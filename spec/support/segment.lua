@@ -5,7 +5,7 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 1, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 2, 280, 64, 0xffffffff
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 
 function segment.path(noun, key)
@@ -85,12 +85,12 @@ function segment.messages(bytes)
 end
 
 local function check_queue(bytes)
-  local first, last, _, unused, count, sum, sequence = ("<I4I4I4I4I8I8I8"):unpack(bytes, 297)
+  local first, last, _, unused, count, sum, sequence = ("<I4I4I4I4I8I8I8"):unpack(bytes, 337)
   local messages, list = segment.messages(bytes)
   local wanted, free, pieces = 0, 0, {}
   for i, m in ipairs(messages) do
     local before, after = messages[i - 1], messages[i + 1]
-    assert(m.run.prev == (before and before.run.cell or NONE), "prev of a message")
+    assert(not before or m.run.prev == before.run.cell, "prev of a message") -- that of the first is not kept
     assert(m.run.next == (after and after.run.cell or NONE), "next of a message")
     assert(m.run.sequence <= sequence and not (before and before.run.sequence == m.run.sequence), "numbers")
     wanted = wanted + #m[2]
