@@ -34,7 +34,7 @@ local function stopped_client(hub)
   return child
 end
 
--- A process with many clients, each of which has to get all messages in order. It says so when all have got another ten.
+-- A process with many clients, each of which has to get all messages in order. It says so when all have got ten more.
 local function many_clients(hub, count)
   local clients = {}
   for i = 1, count do clients[i] = assert(hub:create_client()) end
