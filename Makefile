@@ -53,7 +53,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check test sanitize lint floors bench sweep points fuzz fuzzers install uninstall clean help FORCE
+.PHONY: all packages demo check test sanitize lint floors bench growth sweep points fuzz fuzzers install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -128,6 +128,10 @@ bench: packages ## side by side with lua5.4, cqueues, luv and others
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)$(BUILD)/ipclua scripts/bench/run.lua
 
+growth: packages ## what things cost as there are more of them: tables, and doc/growth.svg
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)$(BUILD)/ipclua scripts/bench/growth.lua
+
 sweep: packages ## out of memory at every single allocation (long)
 	$(Q)$(suite) sweep
 
@@ -142,7 +146,7 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -m 755 $(BUILD)/ipclua $(DESTDIR)$(BINDIR)/ipclua
 	install -m 755 $(BUILD)/ipc.so $(DESTDIR)$(LIBDIR)/ipc.so
 	install -m 644 types/ipc.lua $(DESTDIR)$(TYPESDIR)/ipc.lua
-	install -m 644 README.md LICENSE $(wildcard doc/*.md) $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md LICENSE $(wildcard doc/*.md doc/*.svg) $(DESTDIR)$(DOCDIR)
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(LIBDIR)/ipc.so

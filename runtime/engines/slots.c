@@ -218,9 +218,14 @@ static bool is_waited_for(const struct il_slots *s, size_t slot)
 	return atomic_load((_Atomic uint32_t *)s->parked) & bit_of(slot);
 }
 
+/* One who stands still with the latch is waited for once, and not at every change. */
 static enum way announce(struct il_slots *s)
 {
-	if (il_slots_enter(s))
+	if (s->still && s->still == il_get(s->latch))
+		return LATELY;
+	int err = il_slots_enter(s);
+	s->still = err ? il_get(s->latch) : 0;
+	if (err)
 		return LATELY;
 	il_slots_change(s);
 	return LATCHED;

@@ -22,7 +22,8 @@ struct il_slots {
 	struct il_list ops;                           /* who waits */
 	struct il_poller poller;
 	struct il_word word;
-	uint32_t seen; /* the count of changes when all who wait had been marked */
+	uint32_t seen;  /* the count of changes when all who wait had been marked */
+	uint32_t still; /* the latch, as it was when it could not be had; or 0 */
 };
 
 /* What an engine's handle begins with. */

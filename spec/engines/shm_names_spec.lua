@@ -76,7 +76,7 @@ for _, noun in ipairs(nouns) do
     end)
 
     it("may be a link to an object, which is not followed", function()
-      local real <close> = assert(open(key))
+      assert(open(key)):close()
       run("mv %s %s.real && ln -s %s.real %s", path, path, path, path)
       refused(EINVAL, FOREIGN)
       run("rm %s && mv %s.real %s", path, path, path)
@@ -103,8 +103,8 @@ for _, noun in ipairs(nouns) do
       assert(open(key)):close()
       local code = ([[local key = require "ipc".shm_key(%q) print((load(%q))(key))]]):format(key.name,
         ("local key = ... local ipc = require 'ipc' return ipc.%s"):format(({
-          queue = "queue(key)", semaphore = "semaphore(key, 3)", mutex = "mutex(key)", memory = "shared_memory(key, 100)",
-          data = "shared_data(key)",
+          queue = "queue(key)", semaphore = "semaphore(key, 3)", mutex = "mutex(key)",
+          memory = "shared_memory(key, 100)", data = "shared_data(key)",
         })[word]))
       local script = os.tmpname()
       finally(function() os.remove(script) end)

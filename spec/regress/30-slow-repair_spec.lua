@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- When a process had died inside a queue in shared memory, the next one put the messages in order again by inserting one
--- after the other: quick as long as they lay in memory as they came, but quadratic when old and new ones lay mixed. A
--- queue of 100,000 small messages took 43 seconds, with the latch; everybody else got "stands still" after five.
+-- When a process had died inside a queue in shared memory, the next one put the messages in order again by inserting
+-- one after the other: quick as long as they lay in memory as they came, but quadratic when old and new ones lay mixed.
+-- A queue of 100,000 small messages took 43 seconds, with the latch; all others got "stands still" after five.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- "it is damaged; remove it", an operation said; but remove() said the same, and did nothing: it wanted the latch first.
--- And of a file that had been cut short it did not know the name any more, which it read from there. The first
+-- "it is damaged; remove it", an operation said; but remove() said the same, and did nothing: it wanted the latch
+-- first. And of a file that had been cut short it did not know the name any more, which it read from there. The first
 -- operation after the cut did not even notice: a mutex was "acquired" in zeros that only this process had.
 
 local ipc = require "ipc"
