@@ -12,6 +12,11 @@ end
 -- on one processor: none that sleeps has to be woken for an answer, and nobody gains by spinning
 local function pinned(command) return "taskset -c 0 " .. command end
 
+-- on one processor that somebody else wants all the time as well
+local function busy(command)
+  return ("sh -c 'taskset -c 0 sh -c \"while :; do :; done\" & b=$!; %s; kill $b'"):format(pinned(command))
+end
+
 local function sum(a, b)
   return ("sh -c 'echo $(%s) $(%s)' | awk '{print $1 + $2}'"):format(a, b)
 end
@@ -82,6 +87,8 @@ local benches = {
     {"C pipe", "build/bench/shm pipe", 0.25}},
   {"pinned shm roundtrip", "ns", {"ipclua raw", pinned(lua(host, "queue", "roundtrip shm"))},
     {"C pipe", pinned("build/bench/shm pipe"), 1.2}},
+  {"busy shm roundtrip", "ns", {"ipclua raw", busy(lua(host, "queue", "roundtrip shm"))},
+    {"C pipe", busy("build/bench/shm pipe"), 1.2}},
   {"queue without key", "ns", {"ipclua raw", lua(host, "queue", "tasks memory")}, {"600 ns", "echo 600", 1}},
   {"shm mutex", "ns", {"ipclua", lua(host, "semaphore", "mutex shm")}, {"200 ns", "echo 200", 1},
     {"C robust mutex", "build/bench/shm mutex"}},
