@@ -150,8 +150,8 @@ static const struct il_await_type send_type = { { "queue send", send_attempt, se
 /* The bytes take the place of the message at 3. */
 static void encode(lua_State *L, struct queue *q)
 {
-	if (q->codec == IL_CODEC_RAW && lua_type(L, 3) == LUA_TSTRING)
-		return;
+	luaL_checkany(L, 3);
+	lua_settop(L, 4);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
 	il_codec_encode(L, q->codec, 3, 5);
 	lua_settop(L, 4);
@@ -164,9 +164,8 @@ static int queue_send(lua_State *L)
 	struct queue *q = check_open(L);
 	size_t size;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
-	luaL_checkany(L, 3);
-	lua_settop(L, 4);
-	encode(L, q);
+	if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING)
+		encode(L, q);
 	const char *bytes = lua_tolstring(L, 3, &size);
 	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);
 }
