@@ -198,10 +198,10 @@ static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 		bool decoded = il_codec_decode(L, q->codec, -2);
 		lua_remove(L, -2);
 		if (!decoded) {
-			const char *why = luaL_tolstring(L, -1, NULL);
-			lua_pushnil(L);
 			lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type,
-					q->what, why);
+					q->what, lua_tostring(L, -1));
+			lua_pushnil(L);
+			lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
 			return 2;
 		}
 	}
