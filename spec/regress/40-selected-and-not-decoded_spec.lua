@@ -1,6 +1,6 @@
--- A message that cannot be decoded, received in a select, left the codec's error where select had put the key of the case: the
--- first result was that text, and the key was lost. And an error whose __tostring raises was raised by receive, with the
--- message gone, where nil and a text are promised.
+-- A message that cannot be decoded, received in a select, left the codec's error where select had put the key of the
+-- case: the first result was that text, and the key was lost. And an error whose __tostring raises was raised by
+-- receive, with the message gone, where nil and a text are promised.
 
 local ipc = require "ipc"
 

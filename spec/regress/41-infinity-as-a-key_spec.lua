@@ -1,5 +1,5 @@
--- A key that is an infinity was written to JSON as the name ".nf" or "-.nf", for the exact writing of numbers takes only
--- finite ones.
+-- A key that is an infinity was written to JSON as the name ".nf" or "-.nf", for the exact writing of numbers takes
+-- only finite ones.
 
 local ipc = require "ipc"
 
