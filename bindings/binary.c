@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The codec "lua", see binary.h. A table starts with its two counts, which are filled in after the one pass over it: leading
- * keys 1, 2, 3... travel as bare values, the other pairs with their keys.
+ * keys 1, 2, 3... travel as bare values, the other pairs with their keys. Short strings and small integers, which most values
+ * are, have an inline path; what Lua itself takes for the strings and tables is then most of the time.
  * Floor 4.
  */
 #include "binary.h"
@@ -70,15 +71,10 @@ static void put_float(struct writer *w, double d)
 	memcpy(p + 1, &bits, sizeof bits);
 }
 
-static bool put_string(struct writer *w, int index)
+static bool put_long_string(struct writer *w, const char *s, size_t size)
 {
-	size_t size;
-	const char *s = lua_tolstring(w->bytes.L, index, &size);
 	char *p;
-	if (size < T_INT0 - T_STRING0) {
-		p = il_bytes_add(&w->bytes, 1 + size);
-		*p++ = (char)(T_STRING0 + size);
-	} else if (size <= UINT8_MAX) {
+	if (size <= UINT8_MAX) {
 		p = il_bytes_add(&w->bytes, 2 + size);
 		*p++ = T_STRING8;
 		*p++ = (char)size;
@@ -90,9 +86,22 @@ static bool put_string(struct writer *w, int index)
 		p += sizeof bits;
 	} else {
 		snprintf(w->why, sizeof w->why, "a string of 4 GiB or more has no binary form");
+		lua_pushliteral(w->bytes.L, "");
 		return false;
 	}
 	memcpy(p, s, size);
+	return true;
+}
+
+static inline bool put_string(struct writer *w, int index)
+{
+	size_t size;
+	const char *s = lua_tolstring(w->bytes.L, index, &size);
+	if (size >= T_INT0 - T_STRING0)
+		return put_long_string(w, s, size);
+	char *p = il_bytes_add(&w->bytes, 1 + size);
+	*p = (char)(T_STRING0 + size);
+	memcpy(p + 1, s, size);
 	return true;
 }
 
@@ -112,7 +121,14 @@ static void put_counts(struct writer *w, size_t head, uint32_t values, uint32_t 
 	memcpy(w->bytes.data + head + 1, counts, sizeof counts);
 }
 
-static bool put(struct writer *w, int index, int depth);
+static bool put_other(struct writer *w, int index, int type, int depth);
+
+/* The value at the index, which counts from the bottom. False: why, and its path is pushed. */
+static inline bool put(struct writer *w, int index, int depth)
+{
+	int type = lua_type(w->bytes.L, index);
+	return type == LUA_TSTRING ? put_string(w, index) : put_other(w, index, type, depth);
+}
 
 /* The table at the index, which counts from the bottom. */
 static bool put_table(struct writer *w, int table, int depth)
@@ -144,11 +160,9 @@ static bool put_table(struct writer *w, int table, int depth)
 	return true;
 }
 
-/* The value at the index, which counts from the bottom. False: why, and its path is pushed. */
-static bool put(struct writer *w, int index, int depth)
+static bool put_other(struct writer *w, int index, int type, int depth)
 {
 	lua_State *L = w->bytes.L;
-	int type = lua_type(L, index);
 	switch (type) {
 	case LUA_TNIL:
 		*il_bytes_add(&w->bytes, 1) = T_NIL;
@@ -162,10 +176,6 @@ static bool put(struct writer *w, int index, int depth)
 		else
 			put_float(w, lua_tonumber(L, index));
 		return true;
-	case LUA_TSTRING:
-		if (put_string(w, index))
-			return true;
-		break;
 	case LUA_TTABLE:
 		return put_table(w, index, depth);
 	case LUA_TLIGHTUSERDATA:
@@ -244,7 +254,24 @@ static void get_string(struct reader *r, size_t size)
 	lua_pushlstring(r->L, (const char *)p, size);
 }
 
-static unsigned get(struct reader *r, int depth);
+static unsigned get_other(struct reader *r, int depth);
+
+/* Pushes the next value; returns its first byte. */
+static inline unsigned get(struct reader *r, int depth)
+{
+	unsigned tag = r->at < r->end ? *r->at : T_NIL;
+	size_t size = tag - T_STRING0;
+	if (tag >= T_INT0) {
+		r->at++;
+		lua_pushinteger(r->L, (lua_Integer)(tag - T_INT0));
+	} else if (tag >= T_STRING0 && size < (size_t)(r->end - r->at)) {
+		lua_pushlstring(r->L, (const char *)r->at + 1, size);
+		r->at += 1 + size;
+	} else {
+		return get_other(r, depth);
+	}
+	return tag;
+}
 
 static void get_table(struct reader *r, int depth, size_t values, size_t pairs)
 {
@@ -269,16 +296,11 @@ static void get_table(struct reader *r, int depth, size_t values, size_t pairs)
 	}
 }
 
-/* Pushes the next value; returns its first byte. */
-static unsigned get(struct reader *r, int depth)
+static unsigned get_other(struct reader *r, int depth)
 {
 	lua_State *L = r->L;
 	unsigned tag = *take(r, 1);
 	size_t count;
-	if (tag >= T_INT0) {
-		lua_pushinteger(L, (lua_Integer)(tag - T_INT0));
-		return tag;
-	}
 	if (tag >= T_STRING0) {
 		get_string(r, tag - T_STRING0);
 		return tag;

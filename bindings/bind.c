@@ -30,7 +30,7 @@ void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const lua
 void *il_self(lua_State *L, const char *name)
 {
 	if (lua_getmetatable(L, 1)) {
-		bool same = lua_topointer(L, -1) == lua_topointer(L, lua_upvalueindex(1));
+		bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
 		lua_pop(L, 1);
 		if (same)
 			return lua_touserdata(L, 1);
@@ -70,15 +70,19 @@ int il_word(lua_State *L, const char *word)
 	return 2;
 }
 
+static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
+{
+	lua_Integer n = luaL_checkinteger(L, arg); /* raises if it is none */
+	return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
+						     (LUAI_UACINT)high, (LUAI_UACINT)n));
+}
+
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
 {
 	int isnum;
 	lua_Integer n = lua_tointegerx(L, arg, &isnum);
-	if (!isnum)
-		n = luaL_checkinteger(L, arg); /* says what is wrong */
-	if (n < low || n > high)
-		luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
-						      (LUAI_UACINT)high, (LUAI_UACINT)n));
+	if (!isnum || n < low || n > high)
+		return out_of_range(L, arg, low, high, what);
 	return n;
 }
 

@@ -153,15 +153,35 @@ static int decode_custom(lua_State *L)
 	return 1;
 }
 
+static int text_of(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* An error can be any value, and asking it for its text can be an error again. */
+static bool failed(lua_State *L)
+{
+	if (lua_type(L, -1) == LUA_TSTRING)
+		return false;
+	lua_pushcfunction(L, text_of);
+	lua_insert(L, -2);
+	if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+		lua_pop(L, 1);
+		lua_pushliteral(L, "the codec's error has no text");
+	}
+	return false;
+}
+
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 {
 	if (codec == IL_CODEC_RAW)
 		return true;
 	if (codec == IL_CODEC_JSON)
-		return il_json_decode(L);
+		return il_json_decode(L) || failed(L);
 	table = lua_absindex(L, table);
 	lua_pushcfunction(L, codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
 	lua_insert(L, -2);
 	lua_pushvalue(L, table);
-	return lua_pcall(L, 2, 1, 0) == LUA_OK;
+	return lua_pcall(L, 2, 1, 0) == LUA_OK || failed(L);
 }

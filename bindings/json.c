@@ -238,6 +238,10 @@ static bool put_name(struct writer *w, int table, int key)
 		snprintf(w->why, sizeof w->why, "a %s as a key has no JSON form", lua_typename(L, type));
 		return false;
 	}
+	if (!lua_isinteger(L, key) && isinf(lua_tonumber(L, key))) {
+		snprintf(w->why, sizeof w->why, "an infinity as a key has no JSON form");
+		return false;
+	}
 	int size = number_text(L, key, text);
 	lua_pushlstring(L, text, (size_t)size);
 	if (lua_rawget(L, table) != LUA_TNIL) {

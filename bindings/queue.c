@@ -183,8 +183,8 @@ static const struct il_await_type send_type = { { "queue send", send_attempt, se
 /* The bytes take the place of the message at 3. */
 static void encode(lua_State *L, struct queue *q)
 {
-	if (q->codec == IL_CODEC_RAW && lua_type(L, 3) == LUA_TSTRING)
-		return;
+	luaL_checkany(L, 3);
+	lua_settop(L, 4);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
 	il_codec_encode(L, q->codec, 3, 5);
 	lua_settop(L, 4);
@@ -197,9 +197,8 @@ static int queue_send(lua_State *L)
 	struct queue *q = check_open(L);
 	size_t size;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
-	luaL_checkany(L, 3);
-	lua_settop(L, 4);
-	encode(L, q);
+	if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING)
+		encode(L, q);
 	const char *bytes = lua_tolstring(L, 3, &size);
 	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);
 }
@@ -232,10 +231,10 @@ static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 		bool decoded = il_codec_decode(L, q->codec, -2);
 		lua_remove(L, -2);
 		if (!decoded) {
-			const char *why = luaL_tolstring(L, -1, NULL);
-			lua_pushnil(L);
 			lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type,
-					q->what, why);
+					q->what, lua_tostring(L, -1));
+			lua_pushnil(L);
+			lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
 			return 2;
 		}
 	}

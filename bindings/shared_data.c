@@ -135,13 +135,10 @@ bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 	lua_remove(L, -2);
 	if (decoded)
 		return true;
-	const char *why = luaL_tolstring(L, -1, NULL);
-	const char *quote = name ? "'" : "";
+	const char *why = lua_tostring(L, -1), *quote = name ? "'" : "";
 	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", quote, name ? name : "a value", quote, d->what, why);
-	lua_replace(L, -3);
-	lua_pop(L, 1);
 	lua_pushnil(L);
-	lua_insert(L, -2);
+	lua_replace(L, -3);
 	return false;
 }
 

@@ -246,9 +246,9 @@ int il_channel_decode(lua_State *L, struct il_channel *c)
 	lua_remove(L, -2);
 	if (decoded)
 		return 1;
-	const char *why = luaL_tolstring(L, -1, NULL);
+	lua_pushfstring(L, "cannot decode a message of this channel: %s", lua_tostring(L, -1));
 	lua_pushnil(L);
-	lua_pushfstring(L, "cannot decode a message of this channel: %s", why);
+	lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
 	return 2;
 }
 

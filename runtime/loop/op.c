@@ -10,29 +10,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
+void il_op_free(struct il_op *op)
 {
-	il_op_clear(op);
-	il_list_init(&op->line);
-	op->type = type;
-	op->wait = NULL;
-	op->source = source;
-	op->arg = arg;
-	op->err = 0;
-	op->begun = op->once = op->remote = op->declined = false;
-}
-
-void il_op_clear(struct il_op *op)
-{
-	if (op->owned) {
-		free(op->data);
-		if (op->fd >= 0)
-			close(op->fd);
-	}
-	op->fd = -1;
-	op->data = NULL;
-	op->size = 0;
-	op->owned = false;
+	free(op->data);
+	if (op->fd >= 0)
+		close(op->fd);
 }
 
 /* Takes every operation but the winner out of its line. One that has gone too far to be taken back wins instead of a

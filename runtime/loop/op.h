@@ -56,11 +56,33 @@ struct il_wait {
 	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
 };
 
-/* An operation ready for attempt or start. */
-void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg);
+/* For il_op_clear: of an operation that owns what it has. */
+void il_op_free(struct il_op *op);
 
-/* Frees what the operation still owns. */
-void il_op_clear(struct il_op *op);
+/* Frees what the operation still owns. Inline as il_op_init is: most calls are over with the first attempt, and preparing it
+ * would be a good part of them. */
+static inline void il_op_clear(struct il_op *op)
+{
+	if (op->owned)
+		il_op_free(op);
+	op->fd = -1;
+	op->data = NULL;
+	op->size = 0;
+	op->owned = false;
+}
+
+/* An operation ready for attempt or start. */
+static inline void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
+{
+	il_op_clear(op);
+	il_list_init(&op->line);
+	op->type = type;
+	op->wait = NULL;
+	op->source = source;
+	op->arg = arg;
+	op->err = 0;
+	op->begun = op->once = op->remote = op->declined = false;
+}
 
 /* The source is done with the operation and has taken it out of its line. */
 void il_op_finish(struct il_op *op, int err);

@@ -146,7 +146,7 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 }
 
 /* Where the operation is to be: of the one who waits, or of the select that asks for it. */
-static struct il_op *place(lua_State *L, const struct il_task *t, bool shielded)
+static inline struct il_op *place(lua_State *L, struct il_task *t, bool shielded)
 {
 	if (il_collector && il_collector->L == L) {
 		il_collector->taken = true;
@@ -154,12 +154,12 @@ static struct il_op *place(lua_State *L, const struct il_task *t, bool shielded)
 	}
 	if (t && t->cancelled && !shielded)
 		cancelled(L);
-	if (own_wait()->state != IL_IDLE)
+	if ((t ? t->wait : il_sched.main_wait).state != IL_IDLE)
 		check_may_wait(L, t);
-	return t ? &il_sched.current->op : &il_sched.main_op;
+	return t ? &t->op : &il_sched.main_op;
 }
 
-static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
+static inline int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
 	op->once = deadline == 0;
 	if (il_collector && il_collector->L == L)

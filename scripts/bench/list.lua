@@ -104,7 +104,7 @@ end
 for _, table in ipairs{"small", "numbers", "words", "records"} do
   local function codec(name) return ("build/bench/codec %scodec.lua %s %s"):format(here, name, table) end
   benches[#benches + 1] = {"codec " .. table, "ns", {"lua", codec "lua"}, {"json", codec "json", 0.33},
-    {"cjson", codec "cjson"}}
+    {"cjson", codec "cjson"}, {"no codec", codec "none"}}
 end
 for _, what in ipairs{"get", "set", "add"} do
   local function peers(arguments)

@@ -84,7 +84,7 @@ static double queue_one(int n)
 	double start = now();
 	for (int i = 0; i < n; i++) {
 		send_message(THERE);
-		receive_message(THERE);
+		receive_message(0); /* any type, as the peers do */
 	}
 	return (now() - start) / n;
 }

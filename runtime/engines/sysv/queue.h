@@ -58,7 +58,13 @@ int il_msg_removed(int err);
 extern struct il_msg *il_msg_buffer;
 
 /* The buffer is never smaller than asked for; what was in it may be gone. 0 or ENOMEM. */
-int il_msg_reserve(size_t room);
+int il_msg_enlarge(size_t room);
+
+static inline int il_msg_reserve(size_t room)
+{
+	return il_msg_buffer && il_msg_buffer->room >= room ? 0 : il_msg_enlarge(room);
+}
+
 struct il_msg *il_msg_new(size_t room);
 
 /* Receiving: queue_receive.c. Messages that were kept are forgotten in a forked child, for they are its parent's. */

@@ -34,10 +34,8 @@ struct il_msg *il_msg_new(size_t room)
 	return m;
 }
 
-int il_msg_reserve(size_t room)
+int il_msg_enlarge(size_t room)
 {
-	if (il_msg_buffer && il_msg_buffer->room >= room)
-		return 0;
 	struct il_msg *m = il_msg_new(room);
 	if (!m)
 		return ENOMEM;
