@@ -44,15 +44,16 @@ static bool cancel(struct il_op *op)
 static int push(lua_State *L, struct il_op *op)
 {
 	struct il_remote **object = object_of(op->handle);
-	if (!object)
+	if (!object && !op->size)
 		return il_word(L, "closed");
-	(*object)->request = op->source;
+	if (object)
+		(*object)->request = op->source;
 	return ((lua_CFunction)(intptr_t)op->arg)(L);
 }
 
 static const struct il_await_type type = { { "answer", attempt, start, cancel }, push };
 
-int il_ask(lua_State *L, int handle, lua_CFunction again)
+static int ask(lua_State *L, int handle, lua_CFunction again, bool raise)
 {
 	if (il_collector && il_collector->L == L)
 		return luaL_error(L, "select: this call asks another machine, and cannot be a case");
@@ -60,7 +61,17 @@ int il_ask(lua_State *L, int handle, lua_CFunction again)
 	struct il_remote *remote = *object_of(userdata);
 	struct il_request *request = remote->request;
 	remote->request = NULL;
-	return il_await_data(L, &type, request, (intptr_t)again, userdata, 0, lua_gettop(L) + 1);
+	return il_await_data(L, &type, request, (intptr_t)again, userdata, raise, lua_gettop(L) + 1);
+}
+
+int il_ask(lua_State *L, int handle, lua_CFunction again)
+{
+	return ask(L, handle, again, false);
+}
+
+int il_ask_or_raise(lua_State *L, int handle, lua_CFunction again)
+{
+	return ask(L, handle, again, true);
 }
 
 int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what)
