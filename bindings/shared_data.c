@@ -375,8 +375,8 @@ static int data__tostring(lua_State *L)
 	struct il_data_stat stat;
 	if (!d->data)
 		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
-	else if (d->data->remote) /* only a wait could tell */
-		lua_pushfstring(L, CLASS " (%s)", d->what);
+	else if (d->data->remote) /* only a wait could tell more */
+		lua_pushfstring(L, d->data->remote->removed ? CLASS " (%s, removed)" : CLASS " (%s)", d->what);
 	else if (d->data->ops->stat(d->data, &stat))
 		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
 	else

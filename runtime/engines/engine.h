@@ -35,6 +35,7 @@ struct il_remote {
 	const struct il_op_type *answer;
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
+	bool removed;    /* the other machine has said that the object was removed */
 };
 extern const char *il_remote_why; /* of the call that has just failed */
 

@@ -25,9 +25,8 @@ static struct memory *memory_of(struct il_memory *m)
 	return il_container_of(m, struct memory, memory);
 }
 
-static int settle(struct memory *m, struct il_request *r, int err)
+static int settle(struct il_request *r, int err)
 {
-	m->watches.removed |= err == EIDRM;
 	il_request_free(r);
 	return err;
 }
@@ -79,7 +78,7 @@ static int ask(struct il_memory *memory, int verb, size_t slot, int64_t *value, 
 		err = ESTALE;
 	if ((!err && verb != IL_MEMORY_WRITE) || err == ESTALE)
 		*value = value_of(r);
-	return settle(m, r, err);
+	return settle(r, err);
 }
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
@@ -147,12 +146,12 @@ static int remove_memory(struct il_memory *memory)
 	int err = il_request_status(r);
 	if (!err)
 		il_watches_finish(&m->watches, EIDRM);
-	return settle(m, r, err);
+	return settle(r, err);
 }
 
 static bool removed(struct il_memory *memory)
 {
-	return memory_of(memory)->watches.removed;
+	return memory->remote->removed;
 }
 
 static void close_memory(struct il_memory *memory)
@@ -205,7 +204,7 @@ static int open_memory(struct memory *m, struct il_memory_options *o)
 		memcpy(m->watches.id, id, size < IL_ID ? size : IL_ID);
 		o->found = (size_t)il_reply_number(r, 2);
 	}
-	return settle(m, r, err);
+	return settle(r, err);
 }
 
 int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **memory)

@@ -407,7 +407,10 @@ int il_request_status(struct il_request *r)
 		return fail(r, r->err);
 	if (r->reply->type == REDIS_REPLY_ERROR)
 		return error_of(r);
-	return (int)il_reply_number(r, 0);
+	int err = (int)il_reply_number(r, 0);
+	if (err == EIDRM && r->face)
+		r->face->remote.removed = true;
+	return err;
 }
 
 int64_t il_reply_number(const struct il_request *r, size_t element)

@@ -96,19 +96,29 @@ void il_watch_finish(struct il_op *op, int err)
 	il_op_finish(op, err);
 }
 
+/* If a wait has several operations here, the first of them. */
+static struct il_op *first_of(struct il_op *op)
+{
+	struct il_wait *w = op->wait;
+	for (uint32_t i = 0; i < w->count; i++)
+		if (w->ops[i].source == op->source && w->ops[i].type == op->type && !il_list_empty(&w->ops[i].line))
+			return &w->ops[i];
+	return op;
+}
+
 static void finish(struct il_watch *w, int err)
 {
 	il_watch_hold(w);
 	while (!il_list_empty(&w->ops))
-		il_watch_finish(op_at(w->ops.next), err);
+		il_watch_finish(first_of(op_at(w->ops.next)), err);
 	while (!il_list_empty(&w->fresh))
-		il_watch_finish(op_at(w->fresh.next), err);
+		il_watch_finish(first_of(op_at(w->fresh.next)), err);
 	il_watch_let_go(w);
 }
 
 void il_watches_finish(struct il_watches *all, int err)
 {
-	all->removed |= err == EIDRM;
+	all->face.remote.removed |= err == EIDRM;
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++) {
 		struct il_list round;
 		il_list_move(&all->buckets[i], &round);
@@ -153,7 +163,6 @@ static void answered(struct il_request *r)
 {
 	struct il_watch *w = r->owner;
 	int err = il_request_status(r);
-	w->all->removed |= err == EIDRM;
 	w->look = NULL;
 	il_watch_hold(w);
 	if (!err)

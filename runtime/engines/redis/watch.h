@@ -31,7 +31,6 @@ struct il_watch {
 struct il_watches {
 	struct il_face face; /* the object's */
 	char id[IL_ID + 1];  /* that of the object on the server */
-	bool removed;        /* as far as is known */
 	/* makes the question: the script and its arguments */
 	void (*ask)(struct il_watch *w, struct il_call *c);
 	/* the answer: finishes, by il_watch_finish, those of w->ops that have what they wait for */
