@@ -79,7 +79,10 @@ int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const 
 	if (!remote || !remote->why || err == EIDRM || err == ECANCELED)
 		return il_object_fail(L, err, noun, what);
 	lua_pushnil(L);
-	lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
+	if (err == ECONNABORTED)
+		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what, remote->why);
+	else
+		lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
 	lua_pushinteger(L, err);
 	return 3;
 }
