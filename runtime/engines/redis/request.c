@@ -53,7 +53,7 @@ static int format(const struct il_call *c, char **command, size_t *size)
 	const struct il_script_source *script = &il_script_sources[c->script];
 	const char *argv[WORDS + IL_CALL_ARGUMENTS];
 	size_t lengths[WORDS + IL_CALL_ARGUMENTS];
-	char keys[KEYS_MAX][KEY_MAX], number[8];
+	char keys[KEYS_MAX][KEY_MAX], number[12];
 	int count = 0, n = 0;
 	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
 		int length = (int)strcspn(word, " ");
