@@ -18,12 +18,14 @@ struct il_batches {
 		int64_t time;
 	} batch[IL_BATCHES];
 	int last;
+	char *joined; /* name and value of the last entry, */
+	size_t room;
 };
 
-/* The next after a name, if it is known: 0, or ENOENT, there is none; EAGAIN: the server must be asked. */
+/* The next after a name, if it is known: 0, or ENOENT, there is none; EAGAIN: the server must be asked; ENOMEM. */
 int il_batches_next(struct il_batches *all, const char *name, size_t size, struct il_entry *e);
 
-/* Takes over a reply, which is freed in its time; the first of its entries, or ENOENT; EPROTO. */
+/* Takes over a reply, which is freed in its time; the first of its entries, or ENOENT; EPROTO, ENOMEM. */
 int il_batches_add(struct il_batches *all, struct il_request *reply, struct il_entry *e);
 
 /* This name has changed. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and in `meta` what there is of it.
- * Each call is one script. Floor 2.
+ * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and what there is of it in the
+ * hash's field without a name. Each call is one script, or one command. Floor 2.
  */
 #include "engines/redis/batch.h"
 #include "engines/redis/redis.h"
@@ -52,7 +52,7 @@ static int settle(struct il_request *r, int err)
 
 /* Reading ----------------------------------------------------------------------------------------------- */
 
-/* "version:value" */
+/* "version:value", the second element of a reply. */
 static void split(const struct il_request *r, struct il_entry *e)
 {
 	size_t size;
@@ -64,16 +64,32 @@ static void split(const struct il_request *r, struct il_entry *e)
 	e->size = size - (head < size ? head : size);
 }
 
+/* The id, and a record that is there? */
+static int check(struct data *d, const struct il_request *r)
+{
+	size_t size;
+	const char *head = il_reply_bytes(r, 0, &size);
+	if (size < IL_ID || memcmp(head, d->watches.id, IL_ID) != 0) {
+		d->data.remote->removed = true;
+		return EIDRM;
+	}
+	return r->reply->elements == 2 && r->reply->element[1]->type == REDIS_REPLY_STRING ? 0 : ENOENT;
+}
+
 static int get(struct il_data *data, const char *name, size_t size, struct il_entry *e)
 {
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
 		struct il_call c;
-		call(d, &c, IL_SCRIPT_data_get, name, size);
+		il_call_command(&c, &d->watches.face, "HMGET", "values");
+		il_call_text(&c, "");
+		il_call_bytes(&c, name, size);
 		return ask(d, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
+	if (!err)
+		err = check(d, r);
 	if (err)
 		return settle(r, err);
 	split(r, e);
@@ -144,13 +160,14 @@ static void tell(struct il_list *line, const struct il_entry *e, bool later)
 	}
 }
 
-static void told(struct il_watch *w, struct il_request *r)
+static int told(struct il_watch *w, struct il_request *r)
 {
 	struct il_entry e;
 	split(r, &e);
 	if (!e.version)
 		e.value = NULL;
 	tell(&w->ops, &e, false);
+	return 0;
 }
 
 /* What this handle has changed: its own waits need not hear of it from the server. */
@@ -202,7 +219,7 @@ static bool wait_cancel(struct il_op *op)
 
 /* Changing ---------------------------------------------------------------------------------------------- */
 
-static int set(struct il_data *data, struct il_entry *e, int64_t check)
+static int set(struct il_data *data, struct il_entry *e, int64_t version)
 {
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
@@ -213,7 +230,7 @@ static int set(struct il_data *data, struct il_entry *e, int64_t check)
 		call(d, &c, e->value ? IL_SCRIPT_data_set : IL_SCRIPT_data_delete, e->name, e->name_size);
 		if (e->value)
 			il_call_bytes(&c, e->value, e->size);
-		il_call_number(&c, check);
+		il_call_number(&c, version);
 		return ask(d, &c, IL_UNSAFE);
 	}
 	int err = il_request_status(r);

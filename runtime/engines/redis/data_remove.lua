@@ -1,6 +1,7 @@
--- KEYS: meta values names
+-- KEYS: values names
 -- id ->
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {43} end
-redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])
-redis.call('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'changed', ARGV[1] .. ':')
+local head = redis.call('HGET', KEYS[1], '')
+if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end
+redis.call('UNLINK', KEYS[1], KEYS[2])
+redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':')
 return {0}

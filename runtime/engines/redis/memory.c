@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared memory on a server: one string, eight bytes to a slot, the highest first, so that the server's BITFIELD can add. It
- * grows as far as the highest slot that was ever written. Floor 2.
+ * Shared memory on a server: one string, eight bytes to a slot, the highest first, as the server's BITFIELD has them. The
+ * slots are behind the id and the number of slots. The string grows as far as the highest slot that was ever written.
+ * Floor 2.
  */
 #include "engines/redis/redis.h"
 #include "engines/redis/watch.h"
@@ -12,12 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 1 << 26, DIGITS = 20 }; /* a string has 512 MiB at most */
+enum { HEAD = IL_ID / 8 + 1, MOST_SLOTS = (1 << 26) - HEAD, DIGITS = 20 }; /* a string has 512 MiB at most */
 
 struct memory {
 	struct il_memory memory;
 	struct il_watches watches;
-	char made[IL_ID + 1]; /* its id, if it is to be made */
+	char made[IL_ID + 1];         /* its id, if it is to be made */
+	char place[HEAD][DIGITS + 2]; /* where in the string, for a call */
 };
 
 static struct memory *memory_of(struct il_memory *m)
@@ -31,12 +33,11 @@ static int settle(struct il_request *r, int err)
 	return err;
 }
 
-/* What is behind the end of the string is zero. */
-static int64_t value_of(const struct il_request *r)
+static int64_t value_of(const struct il_request *r, size_t element)
 {
 	uint64_t raw = 0;
 	size_t size;
-	const char *bytes = il_reply_bytes(r, 1, &size);
+	const char *bytes = il_reply_bytes(r, element, &size);
 	memcpy(&raw, bytes, size < sizeof raw ? size : sizeof raw);
 	return (int64_t)be64toh(raw);
 }
@@ -48,23 +49,55 @@ static uint64_t bytes_of(int64_t value)
 
 /* Slots ------------------------------------------------------------------------------------------------- */
 
+/* The id and the slot as integers, exact: zeros where nothing is. */
+static void ask_slot(struct memory *m, struct il_call *c, size_t slot)
+{
+	il_call_command(c, &m->watches.face, "BITFIELD", "slots");
+	for (size_t i = 0; i < HEAD; i++) {
+		char *place = m->place[i];
+		snprintf(place, sizeof m->place[i], "#%zu", i < HEAD - 1 ? i : HEAD + slot);
+		il_call_text(c, "GET");
+		il_call_text(c, "i64");
+		il_call_text(c, place);
+	}
+}
+
+static int take_slot(struct memory *m, const struct il_request *r, int64_t *value)
+{
+	int64_t id[HEAD - 1];
+	memcpy(id, m->watches.id, IL_ID);
+	for (size_t i = 0; i < HEAD - 1; i++) {
+		if (il_reply_number(r, i) == (int64_t)be64toh((uint64_t)id[i]))
+			continue;
+		m->memory.remote->removed = true;
+		return EIDRM;
+	}
+	*value = il_reply_number(r, HEAD - 1);
+	return 0;
+}
+
 static int post(struct memory *m, int verb, size_t slot, int64_t value, int64_t n)
 {
 	static const enum il_script scripts[] = {
-		[IL_MEMORY_READ] = IL_SCRIPT_memory_read, [IL_MEMORY_WRITE] = IL_SCRIPT_memory_write,
-		[IL_MEMORY_ADD] = IL_SCRIPT_memory_add, [IL_MEMORY_SWAP] = IL_SCRIPT_memory_swap,
+		[IL_MEMORY_WRITE] = IL_SCRIPT_memory_write,
+		[IL_MEMORY_ADD] = IL_SCRIPT_memory_add,
+		[IL_MEMORY_SWAP] = IL_SCRIPT_memory_swap,
 	};
 	uint64_t expected = bytes_of(value), new = bytes_of(n);
 	struct il_call c;
+	if (verb == IL_MEMORY_READ) {
+		ask_slot(m, &c, slot);
+		return il_face_ask(&m->watches.face, &c, IL_SAFE);
+	}
 	il_watches_call(&m->watches, &c, scripts[verb]);
 	il_call_number(&c, (int64_t)slot);
 	if (verb == IL_MEMORY_SWAP)
 		il_call_bytes(&c, &expected, sizeof expected);
 	if (verb == IL_MEMORY_ADD)
 		il_call_number(&c, n);
-	else if (verb != IL_MEMORY_READ)
+	else
 		il_call_bytes(&c, &new, sizeof new);
-	return il_face_ask(&m->watches.face, &c, verb == IL_MEMORY_READ ? IL_SAFE : IL_UNSAFE);
+	return il_face_ask(&m->watches.face, &c, IL_UNSAFE);
 }
 
 static int ask(struct il_memory *memory, int verb, size_t slot, int64_t *value, int64_t n)
@@ -74,10 +107,12 @@ static int ask(struct il_memory *memory, int verb, size_t slot, int64_t *value, 
 	if (!r)
 		return post(m, verb, slot, verb == IL_MEMORY_SWAP ? *value : 0, n);
 	int err = il_request_status(r);
-	if (!err && verb == IL_MEMORY_SWAP && value_of(r) != *value)
+	if (!err && verb == IL_MEMORY_READ)
+		err = take_slot(m, r, value);
+	else if (!err && verb == IL_MEMORY_SWAP && value_of(r, 1) != *value)
 		err = ESTALE;
-	if ((!err && verb != IL_MEMORY_WRITE) || err == ESTALE)
-		*value = value_of(r);
+	if ((!err && verb == IL_MEMORY_ADD) || err == ESTALE)
+		*value = value_of(r, 1);
 	return settle(r, err);
 }
 
@@ -90,14 +125,16 @@ static int key_of(char key[DIGITS + 1], size_t slot)
 
 static void ask_for(struct il_watch *w, struct il_call *c)
 {
-	il_watches_call(w->all, c, IL_SCRIPT_memory_read);
-	il_call_bytes(c, w->key, w->size);
+	ask_slot(il_container_of(w->all, struct memory, watches), c, strtoul(w->key, NULL, 10));
 }
 
-static void told(struct il_watch *w, struct il_request *r)
+static int told(struct il_watch *w, struct il_request *r)
 {
 	struct il_list round;
-	int64_t value = value_of(r);
+	int64_t value;
+	int err = take_slot(il_container_of(w->all, struct memory, watches), r, &value);
+	if (err)
+		return err;
 	il_list_move(&w->ops, &round);
 	while (!il_list_empty(&round)) {
 		struct il_op *op = il_container_of(round.next, struct il_op, line);
@@ -109,6 +146,7 @@ static void told(struct il_watch *w, struct il_request *r)
 		op->arg = value;
 		il_op_finish(op, 0);
 	}
+	return 0;
 }
 
 static bool wait_attempt(struct il_op *op)
@@ -190,19 +228,20 @@ static int make(const struct il_key *key, size_t slots, struct il_memory **memor
 static int open_memory(struct memory *m, struct il_memory_options *o)
 {
 	struct il_request *r = il_face_answer(&m->watches.face);
+	uint64_t slots = bytes_of((int64_t)o->slots);
 	size_t size;
 	if (!r) {
 		struct il_call c;
 		il_call_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
 		il_call_bytes(&c, m->made, IL_ID);
-		il_call_number(&c, (int64_t)o->slots);
+		il_call_bytes(&c, &slots, sizeof slots);
 		return il_face_ask(&m->watches.face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
 	if (!err || err == EEXIST) {
 		const char *id = il_reply_bytes(r, 1, &size);
 		memcpy(m->watches.id, id, size < IL_ID ? size : IL_ID);
-		o->found = (size_t)il_reply_number(r, 2);
+		o->found = (size_t)value_of(r, 2);
 	}
 	return settle(r, err);
 }

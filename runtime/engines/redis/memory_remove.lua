@@ -1,6 +1,6 @@
--- KEYS: meta slots
+-- KEYS: slots
 -- id ->
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {43} end
-redis.call('UNLINK', KEYS[1], KEYS[2])
-redis.call('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'changed', ARGV[1] .. ':')
+if redis.call('GETRANGE', KEYS[1], 0, 23) ~= ARGV[1] then return {43} end
+redis.call('UNLINK', KEYS[1])
+redis.call('PUBLISH', string.sub(KEYS[1], 1, -6) .. 'changed', ARGV[1] .. ':')
 return {0}

@@ -26,7 +26,15 @@ void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
 {
 	c->face = f;
 	c->script = script;
+	c->command = NULL;
 	c->count = 0;
+}
+
+void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word)
+{
+	il_call_init(c, f, 0);
+	c->command = command;
+	c->key = word;
 }
 
 void il_call_bytes(struct il_call *c, const void *bytes, size_t size)
@@ -45,6 +53,23 @@ void il_call_number(struct il_call *c, int64_t n)
 	char *digits = c->numbers[c->count];
 	int size = snprintf(digits, sizeof c->numbers[0], "%lld", (long long)n);
 	il_call_bytes(c, digits, (size_t)size);
+}
+
+/* "COMMAND base:word argument..." */
+static int format_command(const struct il_call *c, char **command, size_t *size)
+{
+	const char *argv[2 + IL_CALL_ARGUMENTS];
+	size_t lengths[2 + IL_CALL_ARGUMENTS];
+	char key[KEY_MAX];
+	argv[0] = c->command;
+	argv[1] = key;
+	lengths[0] = strlen(c->command);
+	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
+	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
+	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
+	int length = redisFormatCommandArgv(command, 2 + c->count, argv, lengths);
+	*size = length > 0 ? (size_t)length : 0;
+	return length > 0 ? 0 : ENOMEM;
 }
 
 /* "EVALSHA digest n base:word... argument..." */
@@ -248,8 +273,9 @@ static struct il_request *make(const struct il_call *c, enum il_request_flags fl
 	r->server = c->face->server;
 	r->face = c->face;
 	r->script = c->script;
+	r->plain = c->command;
 	r->flags = flags;
-	if (format(c, &r->command, &r->size)) {
+	if (r->plain ? format_command(c, &r->command, &r->size) : format(c, &r->command, &r->size)) {
 		il_request_free(r);
 		return NULL;
 	}
@@ -407,7 +433,7 @@ int il_request_status(struct il_request *r)
 		return fail(r, r->err);
 	if (r->reply->type == REDIS_REPLY_ERROR)
 		return error_of(r);
-	int err = (int)il_reply_number(r, 0);
+	int err = r->plain ? 0 : (int)il_reply_number(r, 0);
 	if (err == EIDRM && r->face)
 		r->face->remote.removed = true;
 	return err;

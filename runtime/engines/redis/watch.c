@@ -53,7 +53,7 @@ struct il_watch *il_watch_find(const struct il_watches *all, const char *key, si
 
 static struct il_watch *add(struct il_watches *all, const char *key, size_t size)
 {
-	struct il_watch *w = calloc(1, sizeof *w + size);
+	struct il_watch *w = calloc(1, sizeof *w + size + 1);
 	if (!w)
 		return NULL;
 	w->all = all;
@@ -90,7 +90,7 @@ void il_watch_let_go(struct il_watch *w)
 	free(w);
 }
 
-void il_watch_finish(struct il_op *op, int err)
+static void finish_op(struct il_op *op, int err)
 {
 	il_list_del(&op->line);
 	il_op_finish(op, err);
@@ -110,9 +110,9 @@ static void finish(struct il_watch *w, int err)
 {
 	il_watch_hold(w);
 	while (!il_list_empty(&w->ops))
-		il_watch_finish(first_of(op_at(w->ops.next)), err);
+		finish_op(first_of(op_at(w->ops.next)), err);
 	while (!il_list_empty(&w->fresh))
-		il_watch_finish(first_of(op_at(w->fresh.next)), err);
+		finish_op(first_of(op_at(w->fresh.next)), err);
 	il_watch_let_go(w);
 }
 
@@ -166,7 +166,7 @@ static void answered(struct il_request *r)
 	w->look = NULL;
 	il_watch_hold(w);
 	if (!err)
-		w->all->told(w, r);
+		err = w->all->told(w, r);
 	if (!err || err == EAGAIN)
 		decline(w);
 	else if (r->err && !w->patient)

@@ -25,7 +25,7 @@ struct il_watch {
 	bool patient;              /* of the question: nobody who will not wait depends on it */
 	int held;                  /* it is in use, and must stay */
 	size_t size;
-	char key[];
+	char key[]; /* and a zero byte */
 };
 
 struct il_watches {
@@ -33,8 +33,8 @@ struct il_watches {
 	char id[IL_ID + 1];  /* that of the object on the server */
 	/* makes the question: the script and its arguments */
 	void (*ask)(struct il_watch *w, struct il_call *c);
-	/* the answer: finishes, by il_watch_finish, those of w->ops that have what they wait for */
-	void (*told)(struct il_watch *w, struct il_request *r);
+	/* the answer: finishes those of w->ops that have what they wait for. 0, or errno for all */
+	int (*told)(struct il_watch *w, struct il_request *r);
 	void (*heard)(struct il_watches *all, const char *key, size_t size); /* of a change; or NULL */
 	int unheard; /* changes in a row that nobody waited for */
 	struct il_list buckets[IL_WATCH_BUCKETS];
@@ -51,9 +51,6 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, size_t size);
 
 struct il_watch *il_watch_find(const struct il_watches *all, const char *key, size_t size);
-
-/* Takes the operation out of its line. */
-void il_watch_finish(struct il_op *op, int err);
 
 /* Between these the watch stays, whoever leaves it. */
 void il_watch_hold(struct il_watch *w);
