@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Shared data on a Redis server, $REDIS_SOCKET: get, set or add of one name, 64 bytes of value; by so many tasks at a time
--- (1: by none, the main chunk asks). `pairs`: goes through 10,000 names. Prints ns per call, or per name.
+-- Shared data on a Redis server, $REDIS_SOCKET: get, set or add of one name, 64 bytes of value; by so many tasks at a
+-- time (1: by none, the main chunk asks). `pairs`: goes through 10,000 names. Prints ns per call, or per name.
 --   redis_data.lua get|set|add|pairs [tasks]
 local ipc = require "ipc"
 local what, tasks = arg[1], tonumber(arg[2]) or 1

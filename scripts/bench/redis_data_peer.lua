@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- redis_data.lua for lua-redis, under Lua 5.1: HGET, HSET, HINCRBY. Prints ns per call.  redis_data_peer.lua get|set|add
+-- redis_data.lua for lua-redis, under Lua 5.1: HGET, HSET, HINCRBY. Prints ns per call.
+--   redis_data_peer.lua get|set|add
 local redis = require "redis"
 local socket = require "socket"
 local server = redis.connect("unix://" .. os.getenv("REDIS_SOCKET"))

@@ -1,8 +1,9 @@
 -- KEYS: values names
--- Adds to a name whose value is an integer as JSON writes it: id, name, integer -> sum, version; or EAGAIN: it is something else,
--- or the sum has more than 64 bits. Numbers here are doubles: what they cannot hold is added by HINCRBY, which can.
+-- Adds to a name whose value is an integer as JSON writes it: id, name, integer -> sum, version; or EAGAIN: it is
+-- something else, or the sum has more than 64 bits. Numbers here are doubles: what they cannot hold is added by
+-- HINCRBY, which can.
 local found = redis.call('HMGET', KEYS[1], '', ARGV[2])
-local head, old, value, sum = found[1], found[2], '0', nil
+local head, old, value = found[1], found[2], '0'
 if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end
 local size, used, last = string.match(head, ' (%d+) (%-?%d+) (%d+)')
 local more = #ARGV[2]
@@ -12,6 +13,7 @@ if old then
   if not value then return {11} end
   more = -#value
 end
+local sum
 if #value <= 15 and #ARGV[3] <= 15 then
   sum = string.format('%.0f', value + ARGV[3])
 else

@@ -1,7 +1,7 @@
 -- KEYS: values names
 -- Sets a name: id, name, value, the version it must have (-1: any, 0: none) -> its version
--- Versions are microseconds of the server's clock, and always more than the last: so none comes twice, even if the server
--- went back to an older state of its data.
+-- Versions are microseconds of the server's clock, and always more than the last: so none comes twice, even if the
+-- server went back to an older state of its data.
 local found = redis.call('HMGET', KEYS[1], '', ARGV[2])
 local head, old, version = found[1], found[2], '0'
 if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end

@@ -179,13 +179,13 @@ static void answered(struct il_request *r)
 	il_watch_let_go(w);
 }
 
-/* One question at a time: what is heard of meanwhile, and who comes meanwhile, is for the next. */
-static void look(struct il_watch *w)
+/* One question at a time: what is heard of meanwhile, and who comes meanwhile, is for the next. 0 or errno. */
+static int ask(struct il_watch *w)
 {
 	struct il_call c;
 	if (w->look) {
 		w->again = true;
-		return;
+		return 0;
 	}
 	w->again = false;
 	w->patient = true;
@@ -196,9 +196,14 @@ static void look(struct il_watch *w)
 		w->patient &= !op_at(op)->once;
 	}
 	if (il_list_empty(&w->ops))
-		return;
+		return 0;
 	w->all->ask(w, &c);
-	int err = il_request_make(&c, w->patient ? IL_SAFE | IL_PATIENT : IL_SAFE, answered, w, &w->look);
+	return il_request_make(&c, w->patient ? IL_SAFE | IL_PATIENT : IL_SAFE, answered, w, &w->look);
+}
+
+static void look(struct il_watch *w)
+{
+	int err = ask(w);
 	if (err)
 		finish(w, err);
 }
@@ -273,10 +278,16 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 	all->unheard = 0;
 	il_list_add(&w->fresh, &op->line);
 	il_watch_hold(w);
+	if (w->look && op->once && w->patient) {
+		il_request_forget(w->look); /* its answer may be long in coming */
+		w->look = NULL;
+	}
 	if (!w->look)
-		look(w);
+		err = ask(w);
+	if (err)
+		il_list_del(&op->line);
 	il_watch_let_go(w);
-	return 0;
+	return err;
 }
 
 void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, size_t size)
