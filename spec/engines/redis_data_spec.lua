@@ -390,8 +390,8 @@ describe("on a redis server,", function()
       assert.error_matches(function() m[0] = 1 end, "redis server")
       assert.error_matches(function() for _ in pairs(d) do error() end end, "redis server")
       assert.is_nil(d:wait("x", 0, 0))
-      assert.matches("redis server", select(2, d:wait("y", 0, 0))) -- while another waits for it, and goes on
-      assert.matches("redis server", select(2, m:wait(1, 11, 0)))
+      assert.matches("redis server", (select(2, d:wait("y", 0, 0)))) -- while another waits for it, and goes on
+      assert.matches("redis server", (select(2, m:wait(1, 11, 0))))
       own.again() -- as it was when it was saved
       assert.same({"old", old}, {d:get("x")})
       assert.same({"waiting", "waiting"}, {t:status(), u:status()})
