@@ -84,6 +84,7 @@ static void without(struct il_server *s, int which, int err, const char *why)
 		return;
 	}
 	l->pause = !l->pause ? FIRST_PAUSE : l->pause * 2 < LONGEST_PAUSE ? l->pause * 2 : LONGEST_PAUSE;
+	l->failed = 0; /* of an attempt that who was told has just caused */
 	l->retry_at = now + l->pause;
 	schedule(s);
 }
