@@ -9,7 +9,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE, waiting, settle = waits.PATIENCE, waits.waiting, waits.settle
 local SANITIZED = os.getenv("IPC_SANITIZE")
-local ENOMEM, ENOENT, EFBIG, ECONNABORTED = 12, 2, 27, 103
+local ENOMEM, ENOENT, EACCES, EFBIG, ECONNABORTED = 12, 2, 13, 27, 103
 local HIGH, LOW = math.maxinteger, math.mininteger
 
 local missing
@@ -436,6 +436,20 @@ describe("on a redis server,", function()
       assert.error_matches(function() m[900] = 1 end, "maxmemory")
       own.cli("config set maxmemory 0")
       assert.equal("there", (d:get("x")))
+    end)
+
+    it("does not let its user publish refuses every change, and makes none", function()
+      local d <close> = open_data()
+      local m <close> = open_memory()
+      d:set("x", 1)
+      server.cli("acl setuser default resetchannels")
+      finally(function() server.cli("acl setuser default allchannels") end)
+      for _, call in ipairs{"set", "add", "delete"} do
+        assert.same({nil, EACCES}, {d[call](d, "x", 2), select(3, d[call](d, "x", 2))})
+      end
+      assert.error(function() m[0] = 1 end)
+      assert.same({nil, EACCES}, {m:add(0, 1), select(3, m:add(0, 1))})
+      assert.same({1, 0}, {(d:get("x")), m[0]})
     end)
 
     it("does not answer leaves nobody beyond his timeout", function()

@@ -13,6 +13,7 @@ if old then
   if not value then return {11} end
   more = -#value
 end
+redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':' .. ARGV[2])
 local sum
 if #value <= 15 and #ARGV[3] <= 15 then
   sum = string.format('%.0f', value + ARGV[3])
@@ -31,5 +32,4 @@ local version = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last
 head = string.format('%s %s %.0f %s', ARGV[1], size, used, version)
 redis.call('HSET', KEYS[1], '', head, ARGV[2], version .. ':' .. sum)
 if not old then redis.call('ZADD', KEYS[2], 0, ARGV[2]) end
-redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':' .. ARGV[2])
 return {0, sum, version}

@@ -10,8 +10,8 @@ if not old then return {2} end
 used = used - #ARGV[2] - #old + #version + 1
 local time = redis.call('TIME')
 version = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':' .. ARGV[2])
 redis.call('HDEL', KEYS[1], ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('HSET', KEYS[1], '', string.format('%s %s %.0f %s', ARGV[1], size, used, version))
-redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':' .. ARGV[2])
 return {0, version}

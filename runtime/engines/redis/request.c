@@ -414,6 +414,7 @@ static int error_of(struct il_request *r)
 		int err;
 	} errors[] = {
 		{ "OOM", ENOMEM },       { "NOAUTH", EACCES },     { "WRONGPASS", EACCES }, { "NOPERM", EACCES },
+		{ "user executing the script", EACCES },
 		{ "READONLY", EROFS },   { "LOADING", EBUSY },    { "MISCONF", EIO },      { "CLUSTERDOWN", EIO },
 		{ "MOVED", EREMOTE },    { "WRONGTYPE", EINVAL },  { "BUSY", EBUSY },
 	};
