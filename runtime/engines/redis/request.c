@@ -287,7 +287,7 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	struct il_server *s = c->face->server;
 	if (s->pid != il_loop.pid)
 		il_servers_after_fork();
-	struct il_request *r = make(c, flags);
+	struct il_request *r = il_server_reserve(s) ? NULL : make(c, flags);
 	if (!r)
 		return NULL;
 	r->deadline = il_time_add(il_now(), s->url->timeout);

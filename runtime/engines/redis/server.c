@@ -58,6 +58,15 @@ void il_server_schedule(struct il_server *s)
 	schedule(s);
 }
 
+int il_server_reserve(struct il_server *s)
+{
+	if (s->timer.item.place)
+		return 0;
+	s->due = il_time_add(il_now(), s->url->timeout);
+	il_timer_start(&s->timer, s->url->timeout);
+	return il_timer_arm(&s->timer, false);
+}
+
 static bool needed(const struct il_server *s, int which)
 {
 	return which == IL_REQUESTS ? !il_list_empty(&s->requests) : il_topics_wanted(s);

@@ -48,6 +48,9 @@ void il_server_connect(struct il_server *s, int which);
 /* Something is due at another time than before. */
 void il_server_schedule(struct il_server *s);
 
+/* So that something can be due later, when there may be no memory. 0 or ENOMEM. */
+int il_server_reserve(struct il_server *s);
+
 /* If nobody uses it any more, and all is answered, it goes. */
 void il_server_rest(struct il_server *s);
 

@@ -103,6 +103,8 @@ int il_server_listen(struct il_server *s, struct il_listener *l, const char *cha
 {
 	if (l->topic)
 		return 0;
+	if (il_server_reserve(s))
+		return ENOMEM;
 	struct il_link *link = &s->lines[IL_TOPICS].link;
 	struct il_topic *t = find(s, channel);
 	if (!t) {
