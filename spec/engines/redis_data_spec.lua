@@ -4,7 +4,7 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
-local redis_server = require "spec.support.redis_server"
+local redis_process = require "spec.support.redis_process"
 local waits = require "spec.support.waits"
 
 local PATIENCE, waiting, settle = waits.PATIENCE, waits.waiting, waits.settle
@@ -21,12 +21,27 @@ describe("on a redis server,", function()
   if missing then return pending(missing) end
 
   local server
-  setup(function() server = redis_server.start() end)
-  teardown(function() server.stop() end)
-  after_each(function() server.cli("flushall") end)
+  setup(function() server = redis_process() end)
+  teardown(function() server:close() end)
+  after_each(function() server:cli("flushall") end)
 
-  local function open_data(options) return assert(ipc.shared_data(server.key("x"), options)) end
-  local function open_memory(slots) return assert(ipc.shared_memory(server.key("x"), slots or 8)) end
+  -- Cuts all connections.
+  local function cut()
+    server:cli("client kill type normal")
+    server:cli("client kill type pubsub")
+  end
+
+  -- Nothing that may change anything is answered.
+  local function pause() assert.equal("OK", server:cli("client pause 100000 write")) end
+  local function unpause() server:cli("client unpause") end
+
+  -- Waits until a request has come while it pauses.
+  local function blocked()
+    while server:cli("info clients"):match("blocked_clients:(%d+)") == "0" do ipc.sleep(0.005) end
+  end
+
+  local function open_data(options) return assert(ipc.shared_data(server:key("x"), options)) end
+  local function open_memory(slots) return assert(ipc.shared_memory(server:key("x"), slots or 8)) end
 
   local function all(count, fn)
     local children = {}
@@ -65,12 +80,12 @@ describe("on a redis server,", function()
       for _, value in ipairs{"1e2", "12345678901234567890", "1.5", "-0", "0"} do
         d:set("x", 1)
         local version = select(2, d:get("x"))
-        server.cli(("hset 'ipclua:{x}:data:values' x %d:%s"):format(version, value))
+        server:cli(("hset 'ipclua:{x}:data:values' x %d:%s"):format(version, value))
         local before = d:get("x")
         assert.equal(before + 1, d:add("x", 1))
         assert.equal(before + 1.5, d:add("x", 0.5))
       end
-      server.cli("hset 'ipclua:{x}:data:values' x '7:\"text\"'")
+      server:cli("hset 'ipclua:{x}:data:values' x '7:\"text\"'")
       assert.error_matches(function() d:add("x", 1) end, "'x' of shared data .* is a string, not a number")
     end)
 
@@ -132,7 +147,7 @@ describe("on a redis server,", function()
       end
       assert.equal(count, n)
       assert.equal(count, d:count())
-      local calls = tonumber(server.cli("info commandstats"):match("zrangebylex:calls=(%d+)"))
+      local calls = tonumber(server:cli("info commandstats"):match("zrangebylex:calls=(%d+)"))
       assert.is_true(calls < count / 50)
     end)
 
@@ -208,7 +223,7 @@ describe("on a redis server,", function()
       d:set("x", 1)
       local t = waiting(function() return d:wait("y", 0, PATIENCE) end)
       d:get("x")
-      server.cli("del 'ipclua:{x}:data:values' 'ipclua:{x}:data:names'")
+      server:cli("del 'ipclua:{x}:data:values' 'ipclua:{x}:data:names'")
       assert.same({nil, "removed"}, {d:get("x")})
       local new <close> = open_data()
       new:set("y", 5)
@@ -220,7 +235,7 @@ describe("on a redis server,", function()
 
     it("of one prefix is not that of another", function()
       local d <close> = open_data()
-      local other <close> = assert(ipc.shared_data(server.key("x", "&prefix=other")))
+      local other <close> = assert(ipc.shared_data(server:key("x", nil, "&prefix=other")))
       d:set("x", 1)
       assert.is_nil(other:get("x"))
     end)
@@ -228,7 +243,7 @@ describe("on a redis server,", function()
 
   describe("shared memory", function()
     it("has at most as many slots as a server's string has room for", function()
-      local m, why, code = ipc.shared_memory(server.key("x"), (1 << 26) - 3)
+      local m, why, code = ipc.shared_memory(server:key("x"), (1 << 26) - 3)
       assert.same({nil, EFBIG}, {m, code})
       assert.matches("of 67108861 slots", why)
     end)
@@ -236,7 +251,7 @@ describe("on a redis server,", function()
     it("takes no room for what was never written", function()
       local m <close> = open_memory((1 << 26) - 4)
       m[99] = 1
-      assert.equal("832", server.cli("strlen 'ipclua:{x}:memory:slots'"))
+      assert.equal("832", server:cli("strlen 'ipclua:{x}:memory:slots'"))
       assert.same({0, 1, 0, 0}, {m[98], m[99], m[100], m[#m - 1]})
       assert.same({false, 0}, {m:compare_and_swap(100, 1, 2)})
       assert.is_true(m:compare_and_swap(100, 0, LOW))
@@ -268,12 +283,12 @@ describe("on a redis server,", function()
 
     it("closed by another task while it is asked, raises in an access, and is told by a method", function()
       local m = open_memory()
-      server.pause()
+      pause()
       local read = waiting(pcall, function() return m[0] end)
       local write = waiting(pcall, function() m[0] = 1 end)
       local add = waiting(function() return m:add(0, 1) end)
       m:close()
-      server.cli("client unpause")
+      unpause()
       assert.matches("shared memory is closed", select(3, read:join(PATIENCE)))
       assert.matches("shared memory is closed", select(3, write:join(PATIENCE)))
       assert.same({true, nil, "closed"}, {add:join(PATIENCE)})
@@ -294,18 +309,18 @@ describe("on a redis server,", function()
       local t = waiting(function() return d:wait("x", 0, PATIENCE) end)
       local u = waiting(function() return m:wait(0, 0, PATIENCE) end)
       for i = 1, 5 do
-        server.cut()
+        cut()
         assert.truthy(d:set("y", i) or d:set("y", i)) -- the same
-        server.cut()
+        cut()
         assert.equal(i, (d:get("y")))
         write(m, 1, i)
-        server.cut()
+        cut()
         assert.equal(i, m[1])
       end
       assert.same({"waiting", "waiting"}, {t:status(), u:status()})
-      server.cut()
-      server.cli("hset 'ipclua:{x}:data:values' x 5:7") -- nothing is published: looked for when it is back
-      server.cut()
+      cut()
+      server:cli("hset 'ipclua:{x}:data:values' x 5:7") -- nothing is published: looked for when it is back
+      cut()
       write(m, 0, 1)
       assert.same({true, 7, 5}, {t:join(PATIENCE)})
       assert.same({true, 1}, {u:join(PATIENCE)})
@@ -315,7 +330,7 @@ describe("on a redis server,", function()
       local d <close> = open_data()
       local m <close> = open_memory()
       d:set("x", 1)
-      server.pause()
+      pause()
       local changes = {
         waiting(function() return d:set("x", 2) end),
         waiting(function() return d:add("x", 2) end),
@@ -327,15 +342,15 @@ describe("on a redis server,", function()
       local read = waiting(function() return d:get("x") end)
       local count = waiting(function() return d:count() end)
       local look = waiting(function() return m[0] end)
-      server.blocked(1)
-      server.cut()
+      blocked()
+      cut()
       for _, t in ipairs(changes) do
         local ok, value, why, code = t:join(PATIENCE)
         assert.same({true, nil, ECONNABORTED}, {ok, value, code})
         assert.matches("connection lost; it may or may not have happened", why)
       end
       assert.matches("may or may not have happened", select(3, access:join(PATIENCE)))
-      server.cli("client unpause")
+      unpause()
       assert.same({true, 1}, {table.unpack({read:join(PATIENCE)}, 1, 2)})
       assert.same({true, 1}, {count:join(PATIENCE)})
       assert.same({true, 0}, {look:join(PATIENCE)})
@@ -345,7 +360,7 @@ describe("on a redis server,", function()
       local times = SANITIZED and 100 or 1000
       local d <close> = open_data()
       local cutter = assert(ipc.process(function(channel)
-        while not channel:receive(0.002) do server.cut() end
+        while not channel:receive(0.002) do cut() end
       end))
       local done, open = 0, 0
       for _ = 1, times do
@@ -371,17 +386,16 @@ describe("on a redis server,", function()
     end)
 
     it("is killed fails all that is asked, and ends no wait that it comes back for", function()
-      local own = redis_server.start()
-      finally(own.stop)
-      local d <close> = assert(ipc.shared_data(own.key("x")))
-      local m <close> = assert(ipc.shared_memory(own.key("x"), 4))
+      local own <close> = redis_process()
+      local d <close> = assert(ipc.shared_data(own:key("x")))
+      local m <close> = assert(ipc.shared_memory(own:key("x"), 4))
       local old = d:set("x", "old")
       m[1] = 11
-      own.cli("save")
+      own:cli("save")
       local new = d:set("x", "new")
       local t = waiting(function() return d:wait("y", 0, PATIENCE) end)
       local u = waiting(function() return m:wait(1, 11, PATIENCE) end)
-      own.kill()
+      own:kill()
       local value, why, code = d:get("x")
       assert.is_nil(value)
       assert.matches("redis server", why)
@@ -392,7 +406,7 @@ describe("on a redis server,", function()
       assert.is_nil(d:wait("x", 0, 0))
       assert.matches("redis server", (select(2, d:wait("y", 0, 0)))) -- while another waits for it, and goes on
       assert.matches("redis server", (select(2, m:wait(1, 11, 0))))
-      own.again() -- as it was when it was saved
+      own:start() -- as it was when it was saved
       assert.same({"old", old}, {d:get("x")})
       assert.same({"waiting", "waiting"}, {t:status(), u:status()})
       assert.same({nil, "changed"}, {d:set("x", "newer", new)})
@@ -404,37 +418,35 @@ describe("on a redis server,", function()
     end)
 
     it("comes back without its data has removed it all", function()
-      local own = redis_server.start()
-      finally(own.stop)
-      local d <close> = assert(ipc.shared_data(own.key("x")))
-      local m <close> = assert(ipc.shared_memory(own.key("x"), 4))
+      local own <close> = redis_process()
+      local d <close> = assert(ipc.shared_data(own:key("x")))
+      local m <close> = assert(ipc.shared_memory(own:key("x"), 4))
       d:set("x", 1)
       local t = waiting(function() return d:wait("y", 0, PATIENCE) end)
       local u = waiting(function() return m:wait(1, 0, PATIENCE) end)
-      own.kill()
-      own.again()
+      own:kill()
+      own:start()
       assert.same({true, nil, "removed"}, {t:join(PATIENCE)})
       assert.same({true, nil, "removed"}, {u:join(PATIENCE)})
       assert.same({nil, "removed"}, {d:get("x")})
       assert.error_matches(function() return m[0] end, "removed")
-      local new <close> = assert(ipc.shared_data(own.key("x")))
+      local new <close> = assert(ipc.shared_data(own:key("x")))
       assert.equal(0, new:count())
       assert.same({nil, "removed"}, {d:set("x", 1)})
     end)
 
     it("has no memory left says so, and what is there can be read and deleted", function()
-      local own = redis_server.start("--maxmemory-policy", "noeviction")
-      finally(own.stop)
-      local d <close> = assert(ipc.shared_data(own.key("x"), {codec = "raw"}))
-      local m <close> = assert(ipc.shared_memory(own.key("x"), 1000))
+      local own <close> = redis_process("--maxmemory-policy noeviction")
+      local d <close> = assert(ipc.shared_data(own:key("x"), {codec = "raw"}))
+      local m <close> = assert(ipc.shared_memory(own:key("x"), 1000))
       d:set("x", "there")
       d:set("y", "there")
-      own.cli("config set maxmemory 1")
+      own:cli("config set maxmemory 1")
       local ok, why, code = d:set("x", ("x"):rep(10000))
       assert.same({nil, ENOMEM}, {ok, code})
       assert.matches("maxmemory", why)
       assert.error_matches(function() m[900] = 1 end, "maxmemory")
-      own.cli("config set maxmemory 0")
+      own:cli("config set maxmemory 0")
       assert.equal("there", (d:get("x")))
     end)
 
@@ -442,8 +454,8 @@ describe("on a redis server,", function()
       local d <close> = open_data()
       local m <close> = open_memory()
       d:set("x", 1)
-      server.cli("acl setuser default resetchannels")
-      finally(function() server.cli("acl setuser default allchannels") end)
+      server:cli("acl setuser default resetchannels")
+      finally(function() server:cli("acl setuser default allchannels") end)
       for _, call in ipairs{"set", "add", "delete"} do
         assert.same({nil, EACCES}, {d[call](d, "x", 2), select(3, d[call](d, "x", 2))})
       end
@@ -456,8 +468,8 @@ describe("on a redis server,", function()
       local d <close> = open_data()
       d:set("x", 1)
       local version = select(2, d:get("x"))
-      server.pause()
-      finally(function() server.cli("client unpause") end)
+      pause()
+      finally(unpause)
       local t = ipc.task(function() return d:wait("x", version, 0.02) end)
       assert.same({true, nil, "timeout"}, {t:join(PATIENCE)})
       local start = ipc.now()
@@ -476,7 +488,7 @@ describe("on a redis server,", function()
     assert.equal(0, d:stat().waiters)
     local other <close> = open_data()
     for i = 1, 300 do other:set("z", i) end
-    local function listening() return server.cli("pubsub channels"):match("data:changed") end
+    local function listening() return server:cli("pubsub channels"):match("data:changed") end
     local deadline = ipc.now() + PATIENCE
     while listening() and ipc.now() < deadline do other:set("z", 1) end
     assert.is_nil(listening())

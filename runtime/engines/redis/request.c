@@ -184,6 +184,7 @@ static bool may_send(const struct il_server *s)
 
 static void send_request(struct il_request *r)
 {
+	r->sent_at = il_now();
 	r->sent = il_link_say(&r->server->lines[IL_REQUESTS].link, r->command, r->size, on_reply, r) == 0;
 }
 
@@ -287,11 +288,16 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	struct il_server *s = c->face->server;
 	if (s->pid != il_loop.pid)
 		il_servers_after_fork();
-	struct il_request *r = il_server_reserve(s) ? NULL : make(c, flags);
+	struct il_request *r = make(c, flags);
 	if (!r)
 		return NULL;
-	r->deadline = il_time_add(il_now(), s->url->timeout);
+	r->sent_at = il_now();
+	r->deadline = il_time_add(r->sent_at, s->url->timeout);
 	il_list_add(&s->requests, &r->node);
+	if (il_server_watch(s, r->deadline)) {
+		il_request_free(r);
+		return NULL;
+	}
 	if (may_send(s))
 		send_request(r);
 	il_server_schedule(s);
@@ -370,6 +376,7 @@ void il_requests_lost(struct il_server *s, int err, bool patient)
 		struct il_request *r = of_node(round.next);
 		bool sent = r->sent;
 		r->sent = false;
+		r->again |= sent;
 		if (r->flags & IL_PATIENT && patient && (!sent || r->flags & IL_SAFE)) {
 			r->deadline = deadline;
 			il_list_del(&r->node);

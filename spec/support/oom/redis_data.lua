@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- Shared data and shared memory on a Redis server, $REDIS_SOCKET, while memory runs out.
+-- Shared data and shared memory on a Redis server, $IPC_REDIS, while memory runs out.
 
 local ipc = require "ipc"
 
-local socket = os.getenv("REDIS_SOCKET")
+local socket = os.getenv("IPC_REDIS")
 if not socket then return end
 local name = os.tmpname()
 os.remove(name)
