@@ -44,15 +44,16 @@ static bool cancel(struct il_op *op)
 static int push(lua_State *L, struct il_op *op)
 {
 	struct il_remote **object = object_of(op->handle);
-	if (!object)
+	if (!object && !op->size)
 		return il_word(L, "closed");
-	(*object)->request = op->source;
+	if (object)
+		(*object)->request = op->source;
 	return ((lua_CFunction)(intptr_t)op->arg)(L);
 }
 
 static const struct il_await_type type = { { "answer", attempt, start, cancel }, push };
 
-int il_ask(lua_State *L, int handle, lua_CFunction again)
+static int ask(lua_State *L, int handle, lua_CFunction again, bool raise)
 {
 	if (il_collector && il_collector->L == L)
 		return luaL_error(L, "select: this call asks another machine, and cannot be a case");
@@ -60,7 +61,17 @@ int il_ask(lua_State *L, int handle, lua_CFunction again)
 	struct il_remote *remote = *object_of(userdata);
 	struct il_request *request = remote->request;
 	remote->request = NULL;
-	return il_await_data(L, &type, request, (intptr_t)again, userdata, 0, lua_gettop(L) + 1);
+	return il_await_data(L, &type, request, (intptr_t)again, userdata, raise, lua_gettop(L) + 1);
+}
+
+int il_ask(lua_State *L, int handle, lua_CFunction again)
+{
+	return ask(L, handle, again, false);
+}
+
+int il_ask_or_raise(lua_State *L, int handle, lua_CFunction again)
+{
+	return ask(L, handle, again, true);
 }
 
 int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what)
@@ -68,7 +79,10 @@ int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const 
 	if (!remote || !remote->why || err == EIDRM || err == ECANCELED)
 		return il_object_fail(L, err, noun, what);
 	lua_pushnil(L);
-	lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
+	if (err == ECONNABORTED)
+		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what, remote->why);
+	else
+		lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
 	lua_pushinteger(L, err);
 	return 3;
 }

@@ -16,7 +16,11 @@
  * was asked for is done all the same. */
 int il_ask(lua_State *L, int handle, lua_CFunction again);
 
-/* nil, "noun what: why, as the other machine put it", errno; or what il_object_fail makes of it. */
+/* The same where the results are not those of a method: `again` is called for a closed handle, too, and raises. */
+int il_ask_or_raise(lua_State *L, int handle, lua_CFunction again);
+
+/* nil, "noun what: why, as the other machine put it", errno; or what il_object_fail makes of it. ECONNABORTED: a change that was
+ * asked for may or may not have happened. */
 int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what);
 
 #endif

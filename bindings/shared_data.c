@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "shared_data.h"
+#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "sched/await.h"
@@ -77,29 +78,47 @@ static int cannot_open(lua_State *L, int err, const struct il_key *key, const st
 	if (err == EEXIST)
 		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
 			       (LUAI_UACINT)o->size);
-	if (err == ENOSPC)
+	if (err == ENOSPC && key->engine != il_redis_engine())
 		return il_fail(L, err, NOUN " %s: /dev/shm is full, and has no room for %I bytes and a quarter more",
 			       key->text, (LUAI_UACINT)o->size);
 #ifndef IL_LMDB
-	if (err == ENOTSUP)
+	if (err == ENOTSUP && key->engine != il_redis_engine())
 		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)",
 			       key->text);
 #endif
 	return il_key_fail(L, err, NOUN, key);
 }
 
+static struct il_data_options check_options(lua_State *L)
+{
+	struct il_data_options o = { .mode = il_mode_option(L, 2) };
+	o.size = size_option(L, 2);
+	return o;
+}
+
+/* Stack: the key, options, and the handle that is to be opened. */
+static int open_data(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_data_options o = check_options(L);
+	struct il_shared_data *d = lua_touserdata(L, 3);
+	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
+	if (err == EINPROGRESS)
+		return il_ask(L, 3, open_data);
+	if (err)
+		return cannot_open(L, err, key, &o);
+	d->data->owner = d;
+	lua_settop(L, 3);
+	return 1;
+}
+
 static int shared_data(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
 	lua_settop(L, 2);
-	struct il_data_options o = { .mode = il_mode_option(L, 2) };
-	o.size = size_option(L, 2);
-	struct il_shared_data *d = push_handle(L, 2, key->text);
-	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
-	if (err)
-		return cannot_open(L, err, key, &o);
-	d->data->owner = d;
-	return 1;
+	check_options(L);
+	push_handle(L, 2, key->text);
+	return open_data(L);
 }
 
 int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
@@ -108,7 +127,7 @@ int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 		return il_word(L, "changed");
 	if (err == ENOSPC)
 		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
-	return il_object_fail(L, err, NOUN, d->what);
+	return il_remote_fail(L, err, d->data ? d->data->remote : NULL, NOUN, d->what);
 }
 
 /* Values ------------------------------------------------------------------------------------------------ */
@@ -151,7 +170,7 @@ static int push_value(lua_State *L, struct il_shared_data *d, const char *name, 
 	return 2;
 }
 
-static int look(lua_State *L, bool remembers)
+static int look(lua_State *L, bool remembers, lua_CFunction again)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_entry e;
@@ -159,6 +178,8 @@ static int look(lua_State *L, bool remembers)
 	const char *name = il_data_check_name(L, 2, &size);
 	lua_settop(L, 2);
 	int err = d->data->ops->get(d->data, name, size, &e);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, again);
 	if (err && err != ENOENT)
 		return il_data_fail(L, d, err);
 	int64_t version = err ? 0 : e.version;
@@ -174,12 +195,12 @@ static int look(lua_State *L, bool remembers)
 
 static int data_get(lua_State *L)
 {
-	return look(L, true);
+	return look(L, true, data_get);
 }
 
 int il_data_look(lua_State *L)
 {
-	return look(L, false);
+	return look(L, false, il_data_look);
 }
 
 /* All names --------------------------------------------------------------------------------------------- */
@@ -193,12 +214,16 @@ static int pairs_next(lua_State *L)
 	lua_settop(L, 2);
 	const char *name = lua_isnil(L, 2) ? NULL : il_data_check_name(L, 2, &size);
 	int err = d->data->ops->next(d->data, name, size, &e);
+	if (err == EINPROGRESS)
+		return il_ask_or_raise(L, 1, pairs_next);
 	if (err == ENOENT) {
 		lua_pushnil(L);
 		return 1;
 	}
-	if (err)
-		return luaL_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : strerror(err));
+	if (err) {
+		const char *why = d->data->remote ? d->data->remote->why : NULL;
+		return luaL_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : why ? why : strerror(err));
+	}
 	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
 	lua_pushlstring(L, e.name, e.name_size + e.size);
 	name = lua_tostring(L, 3);
@@ -221,7 +246,10 @@ static int data_count(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_data_stat stat;
+	lua_settop(L, 1);
 	int err = d->data->ops->stat(d->data, &stat);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, data_count);
 	if (err)
 		return il_data_fail(L, d, err);
 	lua_pushinteger(L, stat.names);
@@ -232,7 +260,10 @@ static int data_stat(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_data_stat stat;
+	lua_settop(L, 1);
 	int err = d->data->ops->stat(d->data, &stat);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, data_stat);
 	if (err)
 		return il_data_fail(L, d, err);
 	const struct {
@@ -275,7 +306,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 	struct il_shared_data *d = op->handle;
 	int64_t version = op->arg;
 	if (op->err)
-		return il_object_fail(L, op->err, NOUN, d->what);
+		return il_data_fail(L, d, op->err);
 	if (version) {
 		lua_pushlstring(L, op->size ? op->data : "", op->size);
 		il_op_clear(op);
@@ -305,7 +336,10 @@ static int data_wait(lua_State *L)
 static int data_remove(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
+	lua_settop(L, 1);
 	int err = d->data->ops->remove(d->data);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, data_remove);
 	if (err)
 		return il_data_fail(L, d, err);
 	lua_pushboolean(L, 1);
@@ -338,6 +372,8 @@ static int data__tostring(lua_State *L)
 	struct il_data_stat stat;
 	if (!d->data)
 		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
+	else if (d->data->remote) /* only a wait could tell more */
+		lua_pushfstring(L, d->data->remote->removed ? CLASS " (%s, removed)" : CLASS " (%s)", d->what);
 	else if (d->data->ops->stat(d->data, &stat))
 		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
 	else

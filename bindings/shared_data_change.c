@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "shared_data.h"
+#include "ask.h"
 #include "bind.h"
 
 #include <errno.h>
@@ -63,18 +64,58 @@ static lua_Integer check_option(lua_State *L, int arg)
 	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
 }
 
+/* Stack: the handle, name, bytes, check. */
+static int set(lua_State *L)
+{
+	struct il_shared_data *d = lua_touserdata(L, 1);
+	struct il_entry e;
+	int err = write_value(L, d, 3, lua_tointeger(L, 4), &e);
+	return err == EINPROGRESS ? il_ask(L, 1, set) : wrote(L, d, err, &e);
+}
+
 /* set(name, value [, check]) */
 int il_data_set(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
 	size_t size;
 	il_data_check_name(L, 2, &size);
 	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected (delete takes a name away)");
 	lua_settop(L, 4);
-	lua_Integer check = check_option(L, 4);
+	lua_pushinteger(L, check_option(L, 4));
+	lua_replace(L, 4);
 	encode(L, d, 3);
-	return wrote(L, d, write_value(L, d, 3, check, &e), &e);
+	return set(L);
+}
+
+static int half_done(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return lua_gettop(L) - 3;
+}
+
+/* Another machine adds by itself, if the numbers are integers and the sum is one. Else they are got, added here, and set if
+ * nothing came between, by the Lua half: each step may wait. */
+static int remote_add(lua_State *L)
+{
+	struct il_shared_data *d = lua_touserdata(L, 1);
+	int64_t sum;
+	size_t size;
+	const char *name = lua_tolstring(L, 2, &size);
+	bool plain = d->codec == IL_CODEC_JSON && lua_isinteger(L, 3);
+	int err = plain ? d->data->ops->add(d->data, name, size, lua_tointeger(L, 3), &sum) : EAGAIN;
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, remote_add);
+	if (!err)
+		lua_pushinteger(L, sum);
+	if (err != EAGAIN)
+		return err ? il_data_fail(L, d, err) : 1;
+	il_push_lua_half(L, "ipc.shared_data", "add");
+	for (int i = 1; i <= 3; i++)
+		lua_pushvalue(L, i);
+	lua_pushstring(L, d->what);
+	lua_callk(L, 4, LUA_MULTRET, 0, half_done);
+	return half_done(L, LUA_OK, 0);
 }
 
 /* No codec runs while the data is locked: read, add, and write if nothing came between. */
@@ -86,6 +127,9 @@ int il_data_add(lua_State *L)
 	int err;
 	const char *name = il_data_check_name(L, 2, &size);
 	luaL_checktype(L, 3, LUA_TNUMBER);
+	lua_settop(L, 3);
+	if (d->data->remote)
+		return remote_add(L);
 	do {
 		lua_settop(L, 3);
 		err = d->data->ops->get(d->data, name, size, &e);
@@ -119,10 +163,28 @@ int il_data_delete(lua_State *L)
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_entry e = { 0 };
 	e.name = il_data_check_name(L, 2, &e.name_size);
+	lua_settop(L, 2);
 	int err = d->data->ops->set(d->data, &e, IL_ANY_VERSION);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, il_data_delete);
 	if (err && err != ENOENT)
 		return il_data_fail(L, d, err);
 	lua_pushboolean(L, !err);
+	return 1;
+}
+
+/* Stack: the handle, name, bytes or nil, check. */
+static int swap(lua_State *L)
+{
+	struct il_shared_data *d = lua_touserdata(L, 1);
+	struct il_entry e;
+	lua_Integer check = lua_tointeger(L, 4);
+	int err = write_value(L, d, 3, check, &e);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, swap);
+	if (err && !(err == ENOENT && check == 0))
+		return wrote(L, d, err, &e);
+	lua_pushboolean(L, 1);
 	return 1;
 }
 
@@ -130,23 +192,10 @@ int il_data_delete(lua_State *L)
 int il_data_swap(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
-	lua_Integer check = lua_tointeger(L, 4);
-	lua_settop(L, 3);
+	lua_settop(L, 4);
 	if (!lua_isnil(L, 3))
 		encode(L, d, 3);
-	int err = write_value(L, d, 3, check, &e);
-	if (err && !(err == ENOENT && check == 0))
-		return wrote(L, d, err, &e);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-static int updated(lua_State *L, int status, lua_KContext context)
-{
-	(void)status;
-	(void)context;
-	return lua_gettop(L) - 3;
+	return swap(L);
 }
 
 /* The Lua half calls the function, which may wait. */
@@ -160,7 +209,7 @@ int il_data_update(lua_State *L)
 	il_push_lua_half(L, "ipc.shared_data", "update");
 	for (int i = 1; i <= 3; i++)
 		lua_pushvalue(L, i);
-	lua_callk(L, 3, LUA_MULTRET, 0, updated);
-	return updated(L, LUA_OK, 0);
+	lua_callk(L, 3, LUA_MULTRET, 0, half_done);
+	return half_done(L, LUA_OK, 0);
 }
 

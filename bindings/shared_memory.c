@@ -4,6 +4,7 @@
  * out when something is not as it should be.
  * Floor 4.
  */
+#include "ask.h"
 #include "bind.h"
 #include "engines/engine.h"
 #include "key.h"
@@ -18,10 +19,10 @@
 enum { MAX_SLOTS = 1 << 27 };
 
 struct memory {
-	const int64_t *slots; /* the engine's; */
-	size_t count;         /* 0: closed */
-	const volatile bool *lost;
 	struct il_memory *memory; /* NULL: closed */
+	const int64_t *slots;     /* the engine's; NULL: on another machine */
+	size_t count;             /* 0: closed, or on another machine */
+	const volatile bool *lost;
 	char what[];
 };
 
@@ -69,9 +70,9 @@ static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 	lua_Integer slot;
 	if (!to_integer(L, arg, &slot))
 		luaL_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
-	if (slot < 0 || (size_t)slot >= m->count)
+	if (slot < 0 || (size_t)slot >= m->memory->count)
 		luaL_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
-			   (LUAI_UACINT)m->count);
+			   (LUAI_UACINT)m->memory->count);
 	return (size_t)slot;
 }
 
@@ -102,13 +103,102 @@ static int push_slot(lua_State *L, const struct memory *m, size_t slot)
 	return 1;
 }
 
+/* On another machine ------------------------------------------------------------------------------------- */
+
+static int fail(lua_State *L, const struct memory *m, int err)
+{
+	if (err == ENOTSUP) {
+		lua_pushnil(L);
+		lua_pushfstring(L, "shared memory %s was made by another program, and has no room for what waiting needs",
+				m->what);
+		lua_pushinteger(L, err);
+		return 3;
+	}
+	return il_remote_fail(L, err, m->memory ? m->memory->remote : NULL, "shared memory", m->what);
+}
+
+/* An access has no way to return what went wrong. */
+static int cannot_access(lua_State *L, const struct memory *m, int err)
+{
+	fail(L, m, err);
+	if (lua_isinteger(L, -1))
+		lua_pop(L, 1);
+	else
+		lua_pushfstring(L, "shared memory %s: %s", m->what, lua_tostring(L, -1));
+	return luaL_error(L, "%s", lua_tostring(L, -1));
+}
+
+static int remote_read(lua_State *L)
+{
+	const struct memory *m = check_open(L);
+	int64_t value;
+	lua_settop(L, 2);
+	int err = m->memory->ops->ask(m->memory, IL_MEMORY_READ, other_slot(L, m, 2), &value, 0);
+	if (err == EINPROGRESS)
+		return il_ask_or_raise(L, 1, remote_read);
+	if (err)
+		return cannot_access(L, m, err);
+	lua_pushinteger(L, value);
+	return 1;
+}
+
+static int remote_write(lua_State *L)
+{
+	const struct memory *m = check_open(L);
+	size_t slot = other_slot(L, m, 2);
+	lua_settop(L, 3);
+	int err = m->memory->ops->ask(m->memory, IL_MEMORY_WRITE, slot, NULL, other_value(L, 3, slot));
+	if (err == EINPROGRESS)
+		return il_ask_or_raise(L, 1, remote_write);
+	return err ? cannot_access(L, m, err) : 0;
+}
+
+static int remote_add(lua_State *L)
+{
+	const struct memory *m = check_open(L);
+	size_t slot = other_slot(L, m, 2);
+	int64_t value;
+	lua_settop(L, 3);
+	int err = m->memory->ops->ask(m->memory, IL_MEMORY_ADD, slot, &value, other_value(L, 3, slot));
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, remote_add);
+	if (err)
+		return fail(L, m, err);
+	lua_pushinteger(L, value);
+	return 1;
+}
+
+static int remote_swap(lua_State *L)
+{
+	const struct memory *m = check_open(L);
+	size_t slot = other_slot(L, m, 2);
+	int64_t current = other_value(L, 3, slot);
+	lua_settop(L, 4);
+	int err = m->memory->ops->ask(m->memory, IL_MEMORY_SWAP, slot, &current, other_value(L, 4, slot));
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, remote_swap);
+	if (err && err != ESTALE)
+		return fail(L, m, err);
+	lua_pushboolean(L, !err);
+	if (!err)
+		return 1;
+	lua_pushinteger(L, current);
+	return 2;
+}
+
+/* On this one -------------------------------------------------------------------------------------------- */
+
+static int slow_index(lua_State *L, const struct memory *m)
+{
+	size_t slot = other_slot(L, m, 2);
+	return m->slots ? push_slot(L, m, slot) : remote_read(L);
+}
+
 /* Methods are looked up here, too. */
 static int other_index(lua_State *L)
 {
-	if (lua_type(L, 2) != LUA_TSTRING) {
-		const struct memory *m = check_open(L);
-		return push_slot(L, m, other_slot(L, m, 2));
-	}
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return slow_index(L, check_open(L));
 	lua_settop(L, 2);
 	lua_rawget(L, lua_upvalueindex(2));
 	return 1;
@@ -120,7 +210,7 @@ static int memory__index(lua_State *L)
 		return other_index(L);
 	const struct memory *m = check_open(L);
 	size_t slot = (size_t)lua_tointegerx(L, 2, NULL);
-	return push_slot(L, m, slot < m->count ? slot : other_slot(L, m, 2));
+	return slot < m->count ? push_slot(L, m, slot) : slow_index(L, m);
 }
 
 static int memory__newindex(lua_State *L)
@@ -128,6 +218,8 @@ static int memory__newindex(lua_State *L)
 	const struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
 	lua_Integer value = check_value(L, 3, slot);
+	if (!m->slots)
+		return remote_write(L);
 	m->memory->ops->write(m->memory, slot, value);
 	check_sound(L, m);
 	return 0;
@@ -138,6 +230,8 @@ static int memory_add(lua_State *L)
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
 	lua_Integer n = check_value(L, 3, slot);
+	if (!m->slots)
+		return remote_add(L);
 	int64_t value = m->memory->ops->add(m->memory, slot, n);
 	check_sound(L, m);
 	lua_pushinteger(L, value);
@@ -150,6 +244,8 @@ static int memory_compare_and_swap(lua_State *L)
 	size_t slot = check_slot(L, m, 2);
 	int64_t current = check_value(L, 3, slot);
 	lua_Integer value = check_value(L, 4, slot);
+	if (!m->slots)
+		return remote_swap(L);
 	bool swapped = m->memory->ops->swap(m->memory, slot, &current, value);
 	check_sound(L, m);
 	lua_pushboolean(L, swapped);
@@ -161,23 +257,11 @@ static int memory_compare_and_swap(lua_State *L)
 
 static int memory__len(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)check_open(L)->count);
+	lua_pushinteger(L, (lua_Integer)check_open(L)->memory->count);
 	return 1;
 }
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
-
-static int fail(lua_State *L, const struct memory *m, int err)
-{
-	if (err == ENOTSUP) {
-		lua_pushnil(L);
-		lua_pushfstring(L, "shared memory %s was made by another program, and has no room for what waiting needs",
-				m->what);
-		lua_pushinteger(L, err);
-		return 3;
-	}
-	return il_object_fail(L, err, "shared memory", m->what);
-}
 
 /* The handle may be closed, and the engine's object gone, before the results are built. */
 static bool wait_attempt(struct il_op *op)
@@ -228,30 +312,52 @@ static int open_fail(lua_State *L, int err, const struct il_key *key, const stru
 	return il_key_fail(L, err, "shared memory", key);
 }
 
+static struct il_memory_options check_options(lua_State *L)
+{
+	struct il_memory_options o = { .slots = (size_t)il_check_range(L, 2, 1, MAX_SLOTS, "slots") };
+	o.mode = il_mode_option(L, 3);
+	return o;
+}
+
+/* Stack: the key, slots, options, and the handle that is to be opened. */
+static int open_memory(lua_State *L)
+{
+	const struct il_key *key = il_check_key(L, 1);
+	struct il_memory_options o = check_options(L);
+	struct memory *m = lua_touserdata(L, 4);
+	int err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
+	if (err == EINPROGRESS)
+		return il_ask(L, 4, open_memory);
+	if (err)
+		return open_fail(L, err, key, &o);
+	m->memory->owner = m;
+	m->slots = m->memory->slots;
+	m->count = m->slots ? m->memory->count : 0;
+	m->lost = m->memory->lost;
+	lua_settop(L, 4);
+	return 1;
+}
+
 static int shared_memory(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
-	struct il_memory_options o = { .slots = (size_t)il_check_range(L, 2, 1, MAX_SLOTS, "slots") };
-	o.mode = il_mode_option(L, 3);
+	check_options(L);
+	lua_settop(L, 3);
 	size_t size = strlen(key->text) + 1;
 	struct memory *m = lua_newuserdatauv(L, sizeof *m + size, 0);
 	*m = (struct memory){ .memory = NULL };
 	memcpy(m->what, key->text, size);
 	luaL_setmetatable(L, CLASS);
-	int err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
-	if (err)
-		return open_fail(L, err, key, &o);
-	m->memory->owner = m;
-	m->slots = m->memory->slots;
-	m->count = m->memory->count;
-	m->lost = m->memory->lost;
-	return 1;
+	return open_memory(L);
 }
 
 static int memory_remove(lua_State *L)
 {
 	struct memory *m = check_open(L);
+	lua_settop(L, 1);
 	int err = m->memory->ops->remove(m->memory);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, memory_remove);
 	if (err)
 		return fail(L, m, err);
 	lua_pushboolean(L, 1);
@@ -279,7 +385,7 @@ static int memory__tostring(lua_State *L)
 	else if (m->memory->ops->removed(m->memory))
 		lua_pushfstring(L, CLASS " (%s, removed)", m->what);
 	else
-		lua_pushfstring(L, CLASS " (%s, %I slots)", m->what, (LUAI_UACINT)m->count);
+		lua_pushfstring(L, CLASS " (%s, %I slots)", m->what, (LUAI_UACINT)m->memory->count);
 	return 1;
 }
 

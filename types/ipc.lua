@@ -797,7 +797,8 @@ function Queue:close() end
 ---@class ipc.SharedMemoryOptions
 ---@field mode? integer|string permissions of new memory in octal digits, 0600 by default: 0660 or "0660"
 
----Integers of 64 bits that processes share, counted from 0: m[0] = 42, m[0], #m. Another slot or value raises.
+---Integers of 64 bits that processes share, counted from 0: m[0] = 42, m[0], #m. Another slot or value raises. Behind a
+---redis key all of it but #m asks the server, and waits.
 ---@class ipc.SharedMemory
 ---@field [integer] integer
 ---@operator len: integer
@@ -815,7 +816,9 @@ function ipc.shared_memory(key, slots, options) end
 ---Adds to a slot in one step; wraps around at 64 bits. Does not wait.
 ---@param slot integer
 ---@param n integer
----@return integer sum
+---@return integer|nil sum
+---@return string? message only behind a redis key
+---@return integer? errno
 function SharedMemory:add(slot, n) end
 
 ---Writes `new` if the slot has the value `expected`, in one step. Does not wait.
@@ -857,7 +860,7 @@ function SharedMemory:close() end
 ---@field max_value integer bytes of the largest value
 ---@field waiters integer tasks of this process that wait
 
----Values by name that processes share.
+---Values by name that processes share. Behind a redis key all of it asks the server, and waits.
 ---@class ipc.SharedData
 local SharedData = {}
 

@@ -35,6 +35,7 @@ struct il_remote {
 	const struct il_op_type *answer;
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
+	bool removed;    /* the other machine has said that the object was removed */
 };
 extern const char *il_remote_why; /* of the call that has just failed */
 
@@ -107,7 +108,7 @@ struct il_memory {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_memory_ops *ops;
 	void *owner;
-	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost` */
+	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost`. Remote: NULL */
 	size_t count;
 	const volatile bool *lost; /* it is damaged: what is read are zeros */
 };
@@ -126,10 +127,19 @@ struct il_memory_ops {
 	int64_t (*add)(struct il_memory *m, size_t slot, int64_t n); /* the new value; wraps around */
 	/* False: it was not *expected, which is now what it was. */
 	bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
-	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it. */
+	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it and are on the same machine. */
 	int (*remove)(struct il_memory *m);
-	bool (*removed)(struct il_memory *m);
+	bool (*removed)(struct il_memory *m); /* remote: as far as it knows */
 	void (*close)(struct il_memory *m);
+	/* Instead of slots, write, add, and swap of what is remote: one of enum il_memory_verb. */
+	int (*ask)(struct il_memory *m, int verb, size_t slot, int64_t *value, int64_t n);
+};
+
+enum il_memory_verb {
+	IL_MEMORY_READ,  /* into *value */
+	IL_MEMORY_WRITE, /* n */
+	IL_MEMORY_ADD,   /* n; the sum into *value */
+	IL_MEMORY_SWAP   /* *value for n; ESTALE: it was not *value, which is now what it was */
 };
 
 /* Shared data ----------------------------------------------------------------------------------------- */
@@ -177,6 +187,9 @@ struct il_data_ops {
 	int (*stat)(struct il_data *d, struct il_data_stat *stat);
 	int (*remove)(struct il_data *d);
 	void (*close)(struct il_data *d);
+	/* Adds to an integer as JSON writes it, or makes one. EAGAIN: it is something else, or the sum has more than 64 bits: that
+	 * is to be done by get and set. NULL: by these in any case */
+	int (*add)(struct il_data *d, const char *name, size_t size, int64_t n, int64_t *sum);
 };
 
 /* Engines ----------------------------------------------------------------------------------------------- */

@@ -124,6 +124,19 @@ for _, what in ipairs{"get", "set", "add"} do
   end
 end
 benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}
+local function served(command) return here .. "redis_server.sh " .. command end
+for _, what in ipairs{"get", "set", "add"} do
+  benches[#benches + 1] = {"redis data " .. what, "ns", {"ipclua", served(lua(host, "redis_data", what))},
+    {"C hiredis", served("build/bench/redis_data " .. what)},
+    {"lua-redis", served(lua("lua5.1", "redis_data_peer", what))},
+    {"php", served(("php %sredis_data.php %s"):format(here, what))},
+    {"python", served(("/usr/bin/python3 %sredis_data.py %s"):format(here, what))}}
+  benches[#benches + 1] = {"redis data " .. what .. " by 100 tasks", "ns",
+    {"ipclua", served(lua(host, "redis_data", what .. " 100"))},
+    {"one at a time", served(lua(host, "redis_data", what)), 0.5},
+    {"C, 100 on the way", served(("build/bench/redis_data %s 100"):format(what))}}
+end
+benches[#benches + 1] = {"redis data of 10000", "ns", {"ipclua", served(lua(host, "redis_data", "pairs"))}}
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end

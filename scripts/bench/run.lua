@@ -44,6 +44,7 @@ end
 os.execute("mkdir -p build/bench && cc -O2 -o build/bench/sysv " .. here .. "sysv.c")
 os.execute("cc -O2 -o build/bench/shm " .. here .. "shm.c")
 os.execute("cc -O2 -o build/bench/memory " .. here .. "memory.c")
+os.execute("cc -O2 -o build/bench/redis_data " .. here .. "redis_data.c -lhiredis 2>/dev/null")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/broadcast " .. here .. "broadcast.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")

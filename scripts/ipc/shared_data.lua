@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- How a name of shared data is updated: get, the user's function, and set if nothing came between; else once more. The
--- function runs outside of any transaction, so it may wait.
+-- function runs outside of any transaction, so it may wait. And how numbers are added where each step may wait.
 
 local _, core = ...
 
@@ -20,4 +20,21 @@ local function update(data, name, fn)
   end
 end
 
-return {update = update}
+local function add(data, name, n, what)
+  while true do
+    local value, version, errno = look(data, name)
+    if value == nil then
+      if version ~= nil then return nil, version, errno end
+      value, version = 0, 0
+    end
+    if not math.type(value) then
+      error(("'%s' of shared data %s is a %s, not a number"):format(name, what, type(value)), 0)
+    end
+    local sum = value + n
+    local ok, why, code = swap(data, name, sum, version)
+    if ok then return sum end
+    if why ~= "changed" then return nil, why, code end
+  end
+end
+
+return {update = update, add = add}

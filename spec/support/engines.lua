@@ -6,6 +6,9 @@
 --       if engine.missing then return pending(engine.missing) end
 --       after_each(engine.cleanup)
 -- keyless: key() is nil, an object has one handle, which forked children inherit.
+-- remote: objects are on another machine: there are no modes, a handle shows only what it knows, and what was removed
+-- is gone for those, too, who have it open.
+-- data: what shared data has used for a name and a value of a byte each, and its largest value by default.
 -- queue: the largest message of a queue that is opened without options, what sets that limit, and its capacity.
 
 local ipc = require "ipc"
@@ -20,6 +23,7 @@ end
 local sysv = {name = "sysv"}
 do
   local msgmax, msgmnb = setting("msgmax"), setting("msgmnb")
+  sysv.data = {used = 4096, max_value = (1 << 20) - 24}
   sysv.queue = {
     capacity = msgmnb, max_message = math.min(msgmax, msgmnb),
     limit = msgmnb < msgmax and "the queue's capacity" or "kernel.msgmax",
@@ -57,6 +61,7 @@ do
   file:close()
   local made = 0
 
+  shm.data = sysv.data
   shm.queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}
 
   function shm.key()
@@ -69,12 +74,15 @@ do
   end
 end
 
-local memory = {name = "memory without a name", keyless = true, queue = shm.queue}
+local memory = {name = "memory without a name", keyless = true, queue = shm.queue, data = shm.data}
 function memory.key() return nil end
 function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
-local redis = {name = "redis", queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+local redis = {
+  name = "redis", remote = true, data = {used = 2, max_value = 1 << 20},
+  queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"},
+}
 do
   local server, socket, made = nil, nil, 0
 

@@ -26,7 +26,15 @@ void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
 {
 	c->face = f;
 	c->script = script;
+	c->command = NULL;
 	c->count = 0;
+}
+
+void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word)
+{
+	il_call_init(c, f, 0);
+	c->command = command;
+	c->key = word;
 }
 
 void il_call_bytes(struct il_call *c, const void *bytes, size_t size)
@@ -47,13 +55,30 @@ void il_call_number(struct il_call *c, int64_t n)
 	il_call_bytes(c, digits, (size_t)size);
 }
 
+/* "COMMAND base:word argument..." */
+static int format_command(const struct il_call *c, char **command, size_t *size)
+{
+	const char *argv[2 + IL_CALL_ARGUMENTS];
+	size_t lengths[2 + IL_CALL_ARGUMENTS];
+	char key[KEY_MAX];
+	argv[0] = c->command;
+	argv[1] = key;
+	lengths[0] = strlen(c->command);
+	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
+	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
+	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
+	int length = redisFormatCommandArgv(command, 2 + c->count, argv, lengths);
+	*size = length > 0 ? (size_t)length : 0;
+	return length > 0 ? 0 : ENOMEM;
+}
+
 /* "EVALSHA digest n base:word... argument..." */
 static int format(const struct il_call *c, char **command, size_t *size)
 {
 	const struct il_script_source *script = &il_script_sources[c->script];
 	const char *argv[WORDS + IL_CALL_ARGUMENTS];
 	size_t lengths[WORDS + IL_CALL_ARGUMENTS];
-	char keys[KEYS_MAX][KEY_MAX], number[8];
+	char keys[KEYS_MAX][KEY_MAX], number[12];
 	int count = 0, n = 0;
 	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
 		int length = (int)strcspn(word, " ");
@@ -159,6 +184,7 @@ static bool may_send(const struct il_server *s)
 
 static void send_request(struct il_request *r)
 {
+	r->sent_at = il_now();
 	r->sent = il_link_say(&r->server->lines[IL_REQUESTS].link, r->command, r->size, on_reply, r) == 0;
 }
 
@@ -248,8 +274,9 @@ static struct il_request *make(const struct il_call *c, enum il_request_flags fl
 	r->server = c->face->server;
 	r->face = c->face;
 	r->script = c->script;
+	r->plain = c->command;
 	r->flags = flags;
-	if (format(c, &r->command, &r->size)) {
+	if (r->plain ? format_command(c, &r->command, &r->size) : format(c, &r->command, &r->size)) {
 		il_request_free(r);
 		return NULL;
 	}
@@ -264,8 +291,13 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	struct il_request *r = make(c, flags);
 	if (!r)
 		return NULL;
-	r->deadline = il_time_add(il_now(), s->url->timeout);
+	r->sent_at = il_now();
+	r->deadline = il_time_add(r->sent_at, s->url->timeout);
 	il_list_add(&s->requests, &r->node);
+	if (il_server_watch(s, r->deadline)) {
+		il_request_free(r);
+		return NULL;
+	}
 	if (may_send(s))
 		send_request(r);
 	il_server_schedule(s);
@@ -344,6 +376,7 @@ void il_requests_lost(struct il_server *s, int err, bool patient)
 		struct il_request *r = of_node(round.next);
 		bool sent = r->sent;
 		r->sent = false;
+		r->again |= sent;
 		if (r->flags & IL_PATIENT && patient && (!sent || r->flags & IL_SAFE)) {
 			r->deadline = deadline;
 			il_list_del(&r->node);
@@ -388,6 +421,7 @@ static int error_of(struct il_request *r)
 		int err;
 	} errors[] = {
 		{ "OOM", ENOMEM },       { "NOAUTH", EACCES },     { "WRONGPASS", EACCES }, { "NOPERM", EACCES },
+		{ "user executing the script", EACCES },
 		{ "READONLY", EROFS },   { "LOADING", EBUSY },    { "MISCONF", EIO },      { "CLUSTERDOWN", EIO },
 		{ "MOVED", EREMOTE },    { "WRONGTYPE", EINVAL },  { "BUSY", EBUSY },
 	};
@@ -407,7 +441,10 @@ int il_request_status(struct il_request *r)
 		return fail(r, r->err);
 	if (r->reply->type == REDIS_REPLY_ERROR)
 		return error_of(r);
-	return (int)il_reply_number(r, 0);
+	int err = r->plain ? 0 : (int)il_reply_number(r, 0);
+	if (err == EIDRM && r->face)
+		r->face->remote.removed = true;
+	return err;
 }
 
 int64_t il_reply_number(const struct il_request *r, size_t element)

@@ -27,6 +27,7 @@ enum { IL_CALL_ARGUMENTS = 24 };
 struct il_call {
 	struct il_face *face;
 	enum il_script script;
+	const char *command, *key; /* instead of a script, or NULL */
 	int count;
 	const char *argv[IL_CALL_ARGUMENTS];
 	size_t size[IL_CALL_ARGUMENTS];
@@ -34,6 +35,11 @@ struct il_call {
 };
 
 void il_call_init(struct il_call *c, struct il_face *f, enum il_script script);
+
+/* A command of the server's own with one key, "base:word": faster, where that will do. Its reply has no status: see
+ * il_request_status. */
+void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word);
+
 void il_call_number(struct il_call *c, int64_t n);
 void il_call_bytes(struct il_call *c, const void *bytes, size_t size);
 void il_call_text(struct il_call *c, const char *text);
@@ -57,9 +63,12 @@ struct il_request {
 	int err;
 	enum il_request_flags flags;
 	bool done;
+	bool plain; /* it is a command, not a script */
 	/* the server's: */
 	enum il_script script;
 	bool sent;
+	bool again;      /* it was sent before, over a connection that was lost then */
+	int64_t sent_at; /* last; or when it was made */
 	int64_t deadline;
 	char *command;
 	size_t size;
@@ -78,7 +87,8 @@ void il_request_forget(struct il_request *r);
 
 void il_request_free(struct il_request *r);
 
-/* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers; other failures are
+/* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers (for commands it is 0 if
+ * the server did not call their reply an error); other failures are
  * ECONNREFUSED, ECONNABORTED (see IL_UNSAFE), ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no
  * memory), EACCES (password), EPROTO; face->remote.why then says more. */
 int il_request_status(struct il_request *r);

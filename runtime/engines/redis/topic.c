@@ -3,6 +3,7 @@
  * What is published: channels of the server, each with those of this process who listen. Floor 2.
  */
 #include "engines/redis/server_private.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -103,6 +104,8 @@ int il_server_listen(struct il_server *s, struct il_listener *l, const char *cha
 {
 	if (l->topic)
 		return 0;
+	if (il_server_watch(s, il_time_add(il_now(), s->url->timeout)))
+		return ENOMEM;
 	struct il_link *link = &s->lines[IL_TOPICS].link;
 	struct il_topic *t = find(s, channel);
 	if (!t) {

@@ -119,7 +119,7 @@ static void close_memory(struct il_memory *m)
 
 static const struct il_memory_ops ops = {
 	{ "memory wait", il_slots_wait_attempt, il_slots_wait_start, il_slots_wait_cancel },
-	il_slots_write, il_slots_add, il_slots_swap, remove_memory, removed, close_memory,
+	il_slots_write, il_slots_add, il_slots_swap, remove_memory, removed, close_memory, NULL,
 };
 
 int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)

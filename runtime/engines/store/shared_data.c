@@ -248,7 +248,7 @@ static void close_data(struct il_data *d)
 
 static const struct il_data_ops ops = {
 	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	get, set, next, stat_data, remove_data, close_data,
+	get, set, next, stat_data, remove_data, close_data, NULL,
 };
 
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)

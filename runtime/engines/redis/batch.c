@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Batches, see batch.h. The entries of a reply are behind two other elements, in the order of their names: each is a
+ * name, and "version:value". Floor 2.
+ */
+#include "engines/redis/batch.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEAD = 2 };
+
+static const int64_t FRESH = IL_SECOND; /* ns */
+
+static redisReply *name_of(const struct il_batch *b, size_t i)
+{
+	return b->reply->reply->element[HEAD + 2 * i];
+}
+
+static size_t count_of(const struct il_batch *b)
+{
+	return (b->reply->reply->elements - HEAD) / 2;
+}
+
+/* The value is to follow the name at once. */
+static int entry(struct il_batches *all, const struct il_batch *b, size_t i, struct il_entry *e)
+{
+	const redisReply *name = name_of(b, i), *record = b->reply->reply->element[HEAD + 2 * i + 1];
+	size_t head = strspn(record->str, "0123456789") + 1;
+	size_t size = record->len > head ? record->len - head : 0, room = name->len + size + 1;
+	if (all->room < room) {
+		char *joined = realloc(all->joined, room);
+		if (!joined)
+			return ENOMEM;
+		all->joined = joined;
+		all->room = room;
+	}
+	memcpy(all->joined, name->str, name->len);
+	memcpy(all->joined + name->len, record->str + head, size);
+	*e = (struct il_entry){
+		.name = all->joined, .name_size = name->len, .value = all->joined + name->len, .size = size,
+		.version = strtoll(record->str, NULL, 10),
+	};
+	return 0;
+}
+
+/* An integer of a reply that is text has no other use: 1 is "it has changed since". */
+static void mark(redisReply *r)
+{
+	r->integer = 1;
+}
+
+static bool marked(const redisReply *r)
+{
+	return r->integer;
+}
+
+static int compare(const char *name, size_t size, const redisReply *r)
+{
+	int order = memcmp(name, r->str, size < r->len ? size : r->len);
+	return order ? order : size < r->len ? -1 : size > r->len;
+}
+
+static bool find(const struct il_batch *b, const char *name, size_t size, size_t *place)
+{
+	size_t low = 0, high = b->reply ? count_of(b) : 0;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = compare(name, size, name_of(b, middle));
+		*place = middle;
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
+static void drop(struct il_batch *b)
+{
+	if (b->reply)
+		il_request_free(b->reply);
+	b->reply = NULL;
+}
+
+/* Behind the last one of a batch nobody looks again. */
+int il_batches_next(struct il_batches *all, const char *name, size_t size, struct il_entry *e)
+{
+	for (int i = 0; i < IL_BATCHES; i++) {
+		struct il_batch *b = &all->batch[i];
+		size_t place;
+		if (!find(b, name, size, &place))
+			continue;
+		bool stale = il_now() - b->time > FRESH, more = il_reply_number(b->reply, 1);
+		if (!stale && ++place < count_of(b) && !marked(name_of(b, place)))
+			return entry(all, b, place, e);
+		bool end = !stale && !more && place == count_of(b);
+		drop(b);
+		return end ? ENOENT : EAGAIN;
+	}
+	return EAGAIN;
+}
+
+static bool sound(const redisReply *r)
+{
+	bool strings = r->type == REDIS_REPLY_ARRAY && r->elements >= HEAD && r->elements % 2 == 0;
+	for (size_t i = HEAD; strings && i < r->elements; i++)
+		strings = r->element[i]->type == REDIS_REPLY_STRING;
+	return strings;
+}
+
+int il_batches_add(struct il_batches *all, struct il_request *reply, struct il_entry *e)
+{
+	if (!sound(reply->reply)) {
+		il_request_free(reply);
+		return EPROTO;
+	}
+	all->last = (all->last + 1) % IL_BATCHES;
+	struct il_batch *b = &all->batch[all->last];
+	drop(b);
+	b->reply = reply;
+	b->time = il_now();
+	if (!count_of(b)) {
+		drop(b);
+		return ENOENT;
+	}
+	return entry(all, b, 0, e);
+}
+
+void il_batches_change(struct il_batches *all, const char *name, size_t size)
+{
+	size_t place;
+	for (int i = 0; i < IL_BATCHES; i++)
+		if (find(&all->batch[i], name, size, &place))
+			mark(name_of(&all->batch[i], place));
+}
+
+void il_batches_free(struct il_batches *all)
+{
+	for (int i = 0; i < IL_BATCHES; i++)
+		drop(&all->batch[i]);
+	free(all->joined);
+}

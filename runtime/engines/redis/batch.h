@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Names and values of shared data that were fetched some at a time, for who goes through all of them. A batch is the reply of
+ * data_next.lua. It is used for a moment only, and not for what this handle has changed since.
+ * Floor 2.
+ */
+#ifndef IL_REDIS_BATCH_H
+#define IL_REDIS_BATCH_H
+
+#include "engines/engine.h"
+#include "engines/redis/request.h"
+
+enum { IL_BATCHES = 4 }; /* so many loops may go on at the same time */
+
+struct il_batches {
+	struct il_batch {
+		struct il_request *reply; /* NULL: none */
+		int64_t time;
+	} batch[IL_BATCHES];
+	int last;
+	char *joined; /* name and value of the last entry, */
+	size_t room;
+};
+
+/* The next after a name, if it is known: 0, or ENOENT, there is none; EAGAIN: the server must be asked; ENOMEM. */
+int il_batches_next(struct il_batches *all, const char *name, size_t size, struct il_entry *e);
+
+/* Takes over a reply, which is freed in its time; the first of its entries, or ENOENT; EPROTO, ENOMEM. */
+int il_batches_add(struct il_batches *all, struct il_request *reply, struct il_entry *e);
+
+/* This name has changed. */
+void il_batches_change(struct il_batches *all, const char *name, size_t size);
+
+void il_batches_free(struct il_batches *all);
+
+#endif
