@@ -7,6 +7,8 @@
 
 const struct il_engine il_redis = {
 	.name = "redis",
+	.semaphore = il_redis_semaphore,
+	.mutex = il_redis_mutex,
 	.after_fork = il_servers_after_fork,
 	.fini = il_servers_fini,
 };

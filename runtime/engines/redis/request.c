@@ -159,6 +159,7 @@ static bool may_send(const struct il_server *s)
 
 static void send_request(struct il_request *r)
 {
+	r->sent_at = il_now();
 	r->sent = il_link_say(&r->server->lines[IL_REQUESTS].link, r->command, r->size, on_reply, r) == 0;
 }
 
@@ -264,7 +265,8 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	struct il_request *r = make(c, flags);
 	if (!r)
 		return NULL;
-	r->deadline = il_time_add(il_now(), s->url->timeout);
+	r->sent_at = il_now();
+	r->deadline = il_time_add(r->sent_at, s->url->timeout);
 	il_list_add(&s->requests, &r->node);
 	if (may_send(s))
 		send_request(r);
@@ -344,6 +346,7 @@ void il_requests_lost(struct il_server *s, int err, bool patient)
 		struct il_request *r = of_node(round.next);
 		bool sent = r->sent;
 		r->sent = false;
+		r->again |= sent;
 		if (r->flags & IL_PATIENT && patient && (!sent || r->flags & IL_SAFE)) {
 			r->deadline = deadline;
 			il_list_del(&r->node);

@@ -60,6 +60,8 @@ struct il_request {
 	/* the server's: */
 	enum il_script script;
 	bool sent;
+	bool again;      /* it was sent before, over a connection that was lost then */
+	int64_t sent_at; /* last; or when it was made */
 	int64_t deadline;
 	char *command;
 	size_t size;
