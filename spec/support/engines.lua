@@ -74,7 +74,8 @@ function memory.key() return nil end
 function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
-local redis = {name = "redis", queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+-- lease: how long, in seconds, a holder that died keeps what it had; the other engines know it at once.
+local redis = {name = "redis", lease = os.getenv("IPC_SANITIZE") and 3 or 1, queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
 do
   local server, socket, made = nil, nil, 0
 
@@ -101,7 +102,7 @@ do
 
   function redis.key()
     made = made + 1
-    return assert(ipc.redis_key(("redis+unix://%s?name=spec.%d"):format(redis.socket(), made)))
+    return assert(ipc.redis_key(("redis+unix://%s?name=spec.%d&lease=%d"):format(redis.socket(), made, redis.lease)))
   end
 
   function redis.cleanup()
