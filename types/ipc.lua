@@ -660,8 +660,8 @@ function Mutex:release() end
 ---@return integer? errno
 function Mutex:holder() end
 
----The number of what this task holds, or of the handle's last hold: larger than those of all holders before. Redis keys only;
----does not wait.
+---The number of what this task holds, or of the handle's last hold: larger than those of all holders before. Redis
+---keys only; does not wait.
 ---@return integer|nil token
 ---@return string? message
 ---@return integer? errno ENOTSUP with other keys

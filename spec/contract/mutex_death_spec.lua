@@ -280,7 +280,8 @@ for _, engine in ipairs(engines) do
 
     it("has one holder and tells of every death, whoever is killed #slow", function()
       local m = open()
-      survives(engine.lease and 60 or engine.name == "sysv" and 1000 or 300, m, function() return math.random(2) == 1 and m or open() end)
+      local kills = engine.lease and 60 or engine.name == "sysv" and 1000 or 300
+      survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
     keyed("survives that all of its users are killed", function()

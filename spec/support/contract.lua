@@ -40,7 +40,8 @@ end
 
 -- What a call tells once the end of processes has been noticed: at once, or, with a lease, when that has ended.
 function contract.at_last(engine, expected, call, ...)
-  local deadline, value = ipc.now() + (engine.lease and contract.PATIENCE or 0), nil
+  local deadline = ipc.now() + (engine.lease and contract.PATIENCE or 0)
+  local value
   repeat
     value = call(...)
   until value == expected or ipc.now() >= deadline or ipc.sleep(0.01)

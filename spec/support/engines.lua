@@ -75,7 +75,10 @@ function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
 -- lease: how long, in seconds, a holder that died keeps what it had; the other engines know it at once.
-local redis = {name = "redis", lease = os.getenv("IPC_SANITIZE") and 3 or 1, queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+local redis = {
+  name = "redis", lease = os.getenv("IPC_SANITIZE") and 3 or 1,
+  queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"},
+}
 do
   local server, socket, made = nil, nil, 0
 

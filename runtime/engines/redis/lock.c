@@ -195,7 +195,7 @@ int il_redis_lock_release(struct il_lock *l, bool abandoned)
 		il_redis_lock_call(&call, h, "release");
 		il_call_number(&call, c->number);
 		il_call_text(&call, abandoned ? "died" : "given");
-		err = il_face_ask(&h->face, &call, IL_SAFE);
+		err = il_face_ask(&h->face, &call, h->face.remote.unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
 		if (h->face.remote.request)
 			h->face.remote.request->tag = c->until;
 	}

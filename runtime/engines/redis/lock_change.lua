@@ -1,14 +1,17 @@
 -- KEYS: meta held line seen who
 -- All that is done to a lock, so that whoever comes finds the permits of the dead free, and the first in line served.
 --   meta  id, max, tells (a mutex: of deaths), abandoned (one is to be told), fence, arrivals
---   held  token -> when its lease ends, ms;  line  token -> number of arrival;  seen  of those in line: when to forget it
---   who   token -> pid, lease in ms, hears (its process listens), fence, abandoned, told (its process knows it has it)
--- A token is "client:number", and is published to on "base:client". All is safe to be done twice.
--- ARGV: id, verb, client, lease in ms, pid, hears, then
---   acquire number, wait             0, now, abandoned, fence; or 11 (EAGAIN), now, ms until the first lease ends, or -1
+--   held  token -> when its lease ends, ms
+--   line  token -> number of arrival
+--   seen  token in line -> when to forget it
+--   who   token -> pid, lease in ms, hears (its process listens), fence, abandoned, told (its process knows)
+-- A token is "client:number", and is published to on "base:client". All is safe to be done twice. Verbs and replies,
+-- where `end` is how many ms from now the first lease ends, or -1:
+--   acquire number, wait             0, now, abandoned, fence; or 11 (EAGAIN), now, end
 --   release number, how              0, now; or 116 (ESTALE): its lease had ended. how: given, died, undone
---   tend    numbers held, in line    0, now, ms until the first lease ends, numbers lost, of those granted: number abandoned fence
+--   tend    numbers held, in line    0, now, end, numbers lost, and of those granted: number abandoned fence
 --   look                             0, now, free permits, pid of a holder or 0
+-- ARGV: id, verb, client, lease in ms, pid, hears, and what follows the verb
 local meta, held, line, seen, who = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local verb, client, lease, pid, hears = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local call = redis.call
@@ -62,8 +65,8 @@ local function grant(token, p, l, h, told)
   return {0, now, abandoned, fence}
 end
 
--- Who listens is told, and hears it unless cut off: then it keeps its place, and the next one is asked. Who does not listen
--- yet is about to, and asks when it does; it has a third of its lease to do so.
+-- Who listens is told, and hears it unless cut off: then it keeps its place, and the next one is asked. Who does not
+-- listen yet is about to, and asks when it does; it has a third of its lease to do so.
 local deaf = {}
 local function hand_to(token)
   local p, l, h = known(token)
@@ -81,8 +84,8 @@ local function hand_to(token)
   return true
 end
 
--- Free permits go to who stands first. Returns how many are left, and what the one who asks got. A server without memory
--- says so at the first change; nobody must be told before that.
+-- Free permits go to who stands first. Returns how many are left, and what the one who asks got. A server without
+-- memory says so at the first change; nobody must be told before that.
 local function hand_on(asks)
   local free, place, got = max - call("ZCARD", held), 0, nil
   if free > 0 and type(redis.pcall("HINCRBY", meta, "arrivals", 0)) == "table" then return free end
