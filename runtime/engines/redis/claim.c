@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MS = 1000000 };
-
 static int64_t numbers; /* no two claims of a process have the same */
 
 static struct il_redis_lock *lock_of(struct il_listener *l)
@@ -157,13 +155,14 @@ int il_redis_lock_start(struct il_op *op)
 		h->tended = c->asked;
 	il_list_init(&c->node);
 	il_list_add(&h->line, &c->node);
+	il_list_add(&c->op, &op->line);
 	int err = il_tend_arm(h);
 	if (!err)
 		err = il_claim_ask(c);
-	if (err)
+	if (err) {
+		il_list_del(&op->line);
 		il_claim_free(c);
-	else
-		il_list_add(&c->op, &op->line);
+	}
 	return err;
 }
 
@@ -198,8 +197,9 @@ void il_claims_message(struct il_listener *l, const char *data, size_t size)
 	if (sscanf(text, "%lld %d %lld %lld", &number, &abandoned, &fence, &at) != 4)
 		return;
 	struct il_claim *c = il_claim_find(&h->line, number);
+	int64_t time = il_tend_time(at);
 	if (c)
-		il_claim_grant(c, abandoned, fence, (h->behind ? at * MS + h->behind : c->asked) + h->lease);
+		il_claim_grant(c, abandoned, fence, (h->behind && time ? time + h->behind : c->asked) + h->lease);
 }
 
 void il_claims_down(struct il_listener *l, int err)

@@ -95,6 +95,9 @@ int il_tend_arm(struct il_redis_lock *h);
 /* Asks now, or when what was asked last is answered. */
 void il_tend_soon(struct il_redis_lock *h);
 
+/* The server's time as ns; 0 if that makes no sense. */
+int64_t il_tend_time(int64_t ms);
+
 /* A reply told when the first lease ends. */
 void il_tend_look(struct il_redis_lock *h, const struct il_request *r, int64_t ms);
 

@@ -16,12 +16,13 @@ local meta, held, line, seen, who = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local verb, client, lease, pid, hears = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local call = redis.call
 
-local found = call("HMGET", meta, "id", "max", "tells")
+local found = call("HMGET", meta, "id", "max", "tells", "fence", "abandoned")
 if found[1] ~= ARGV[1] then return {43} end
-local max, tells = tonumber(found[2]), found[3] == "1"
+local max, tells, last_fence, is_abandoned = tonumber(found[2]), found[3] == "1", tonumber(found[4] or 0), found[5]
 local time = call("TIME")
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
+local waiters = call("ZCARD", line) -- or more, later
 
 local function know(token, p, l, h, fence, abandoned, told)
   call("HSET", who, token, table.concat({p, l, h, fence, abandoned, told}, " "))
@@ -34,12 +35,18 @@ local function known(token)
 end
 
 -- What was never told to anybody was not held, so nobody died with it; but it may have taken the word of a death along.
+-- Returns 1, or 0: it was not held.
 local function give_back(token, how)
-  local _, _, _, _, abandoned, told = known(token)
-  if how == "died" and told == "0" then how = "undone" end
-  if tells and (how == "died" or how == "undone" and abandoned == "1") then call("HSET", meta, "abandoned", 1) end
-  call("ZREM", held, token)
-  call("HDEL", who, token)
+  if tells and how ~= "given" and call("ZSCORE", held, token) then
+    local _, _, _, _, abandoned, told = known(token)
+    if how == "died" and told == "1" or abandoned == "1" then
+      call("HSET", meta, "abandoned", 1)
+      is_abandoned = "1"
+    end
+  end
+  local was_held = call("ZREM", held, token)
+  if was_held == 1 then call("HDEL", who, token) end
+  return was_held
 end
 
 local function leave_line(token)
@@ -49,8 +56,7 @@ end
 
 -- Only grows, over a removal and over data that the server lost, too: it is a number of microseconds, or the next.
 local function next_fence()
-  local last = tonumber(call("HGET", meta, "fence") or 0)
-  return ("%.0f"):format(math.max(last + 1, micros))
+  return ("%.0f"):format(math.max(last_fence + 1, micros))
 end
 
 local function grant(token, p, l, h, told)
@@ -58,7 +64,9 @@ local function grant(token, p, l, h, told)
   if tells then
     fence = next_fence()
     call("HSET", meta, "fence", fence)
-    abandoned = call("HDEL", meta, "abandoned")
+    last_fence = tonumber(fence)
+    if is_abandoned then abandoned = call("HDEL", meta, "abandoned") end
+    is_abandoned = false
   end
   call("ZADD", held, now + math.floor(told == 1 and l or l / 3), token)
   know(token, p, l, h, fence, abandoned, told)
@@ -72,8 +80,7 @@ local function hand_to(token)
   local p, l, h = known(token)
   local to, number = token:match("^(.*):(%d+)$")
   if h == "1" then
-    local abandoned = tells and call("HEXISTS", meta, "abandoned") or 0
-    local message = ("%s %d %s %d"):format(number, abandoned, tells and next_fence() or "0", now)
+    local message = ("%s %d %s %d"):format(number, is_abandoned and 1 or 0, tells and next_fence() or "0", now)
     if deaf[to] or call("PUBLISH", meta:gsub("meta$", to), message) == 0 then
       deaf[to] = true
       return false
@@ -88,10 +95,10 @@ end
 -- memory says so at the first change; nobody must be told before that.
 local function hand_on(asks)
   local free, place, got = max - call("ZCARD", held), 0, nil
-  if free > 0 and type(redis.pcall("HINCRBY", meta, "arrivals", 0)) == "table" then return free end
-  while free > 0 do
+  while free > 0 and waiters > 0 do
     local batch = call("ZRANGE", line, place, place + 15)
     if #batch == 0 then break end
+    if type(redis.pcall("HINCRBY", meta, "arrivals", 0)) == "table" then break end
     for _, token in ipairs(batch) do
       if free == 0 then break end
       if token == asks then
@@ -122,9 +129,11 @@ local function first_end()
 end
 
 for _, token in ipairs(call("ZRANGEBYSCORE", held, "-inf", now)) do give_back(token, "died") end
-for _, token in ipairs(call("ZRANGEBYSCORE", seen, "-inf", now)) do
-  leave_line(token)
-  call("HDEL", who, token)
+if waiters > 0 then
+  for _, token in ipairs(call("ZRANGEBYSCORE", seen, "-inf", now)) do
+    leave_line(token)
+    call("HDEL", who, token)
+  end
 end
 
 local verbs = {}
@@ -132,7 +141,7 @@ local verbs = {}
 function verbs.acquire(number, wait)
   local token = client .. ":" .. number
   if call("ZSCORE", held, token) then return again(token) end
-  local waits = call("ZSCORE", line, token)
+  local waits = waiters > 0 and call("ZSCORE", line, token)
   local free, got = hand_on(waits and token)
   if got then return got end
   if free > 0 and not waits then return grant(token, pid, lease, hears, 1) end
@@ -146,14 +155,10 @@ end
 
 function verbs.release(number, how)
   local token = client .. ":" .. number
-  local held_it = call("ZSCORE", held, token)
-  if held_it then
-    give_back(token, how)
-  elseif leave_line(token) then
-    call("HDEL", who, token)
-  end
-  hand_on()
-  return held_it and {0, now} or {116, now}
+  local was_held = give_back(token, how) == 1
+  if not was_held and leave_line(token) then call("HDEL", who, token) end
+  if waiters > 0 then hand_on() end
+  return was_held and {0, now} or {116, now}
 end
 
 -- Those in line that are not, any more, were silent for too long: they are lost, too, and come again.

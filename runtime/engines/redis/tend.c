@@ -136,11 +136,17 @@ void il_tend_up(struct il_listener *l)
 	il_tend_soon(il_container_of(l, struct il_redis_lock, face.listener));
 }
 
+int64_t il_tend_time(int64_t ms)
+{
+	return ms > 0 && ms < IL_NEVER / 4 / MS ? ms * MS : 0;
+}
+
 void il_tend_look(struct il_redis_lock *h, const struct il_request *r, int64_t ms)
 {
-	h->behind = r->sent_at - il_reply_number(r, 1) * MS;
+	int64_t time = il_tend_time(il_reply_number(r, 1));
+	h->behind = time ? r->sent_at - time : 0;
 	if (ms >= 0)
-		h->look_at = il_now() + ms * MS + MARGIN;
+		h->look_at = il_now() + il_tend_time(ms) + MARGIN;
 	il_tend_arm(h);
 }
 
