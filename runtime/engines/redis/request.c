@@ -268,6 +268,10 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	r->sent_at = il_now();
 	r->deadline = il_time_add(r->sent_at, s->url->timeout);
 	il_list_add(&s->requests, &r->node);
+	if (il_server_watch(s, r->deadline)) {
+		il_request_free(r);
+		return NULL;
+	}
 	if (may_send(s))
 		send_request(r);
 	il_server_schedule(s);

@@ -36,6 +36,16 @@ void il_server_explain(struct il_server *s, const char *why)
 		snprintf(s->why, sizeof s->why, "redis server %s:%d: %s", u->host, u->port, why);
 }
 
+static int arm(struct il_server *s, int64_t due, int64_t now)
+{
+	s->due = due;
+	il_timer_start(&s->timer, due > now ? due - now : 0);
+	int err = il_timer_arm(&s->timer, false);
+	if (err)
+		s->due = 0;
+	return err;
+}
+
 /* The next thing that is due: an answer, an attempt to connect, the end of patience. */
 static void schedule(struct il_server *s)
 {
@@ -47,15 +57,19 @@ static void schedule(struct il_server *s)
 	}
 	if (due == IL_NEVER || (s->timer.item.place && s->due <= due))
 		return;
-	s->due = due;
-	il_timer_start(&s->timer, due > now ? due - now : 0);
-	if (il_timer_arm(&s->timer, false))
-		s->due = 0; /* no memory: the next request tries again */
+	arm(s, due, now);
 }
 
 void il_server_schedule(struct il_server *s)
 {
 	schedule(s);
+}
+
+/* Once armed, it can be set to another time without memory. */
+int il_server_watch(struct il_server *s, int64_t deadline)
+{
+	schedule(s);
+	return s->timer.item.place ? 0 : arm(s, deadline, il_now());
 }
 
 static bool needed(const struct il_server *s, int which)

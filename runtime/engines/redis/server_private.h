@@ -48,6 +48,9 @@ void il_server_connect(struct il_server *s, int which);
 /* Something is due at another time than before. */
 void il_server_schedule(struct il_server *s);
 
+/* The same for a new request, which could not be given up without the timer. 0 or ENOMEM. */
+int il_server_watch(struct il_server *s, int64_t deadline);
+
 /* If nobody uses it any more, and all is answered, it goes. */
 void il_server_rest(struct il_server *s);
 
