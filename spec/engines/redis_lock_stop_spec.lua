@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Holders that are stopped for longer than their lease, and go on as if nothing had happened. Each writes what it does to
--- one log, a line per write: what was held until it was released in time never overlaps.
+-- Holders that are stopped for longer than their lease, and go on as if nothing had happened. Each writes what it does
+-- to one log, a line per write: what was held until it was released in time never overlaps.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
