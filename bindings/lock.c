@@ -17,6 +17,8 @@
 
 #define GUARD "ipc.Guard"
 
+static const lua_Number SHORTEST_LEASE = 0.01, LONGEST_LEASE = 86400;
+
 struct il_lock_handle {
 	struct il_lock *lock; /* NULL: closed */
 	const struct il_lock_class *class;
@@ -32,6 +34,7 @@ struct hold {
 	struct il_lock_handle *handle;
 	struct il_task *task; /* NULL: the main chunk */
 	bool left;            /* by a task that has ended well: anybody may release it */
+	int64_t grant;        /* which of the lock's */
 	struct guard *guard;
 };
 
@@ -100,6 +103,16 @@ int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
 	return fail(L, handle_of(l), err);
 }
 
+int64_t il_lease_option(lua_State *L, int arg)
+{
+	int type = il_option(L, arg, "lease");
+	lua_Number seconds = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+	if (type != LUA_TNIL && !(seconds >= SHORTEST_LEASE && seconds <= LONGEST_LEASE))
+		luaL_argerror(L, arg, "lease must be from 0.01 to 86400 seconds");
+	lua_pop(L, 1);
+	return type == LUA_TNIL ? 0 : il_nanoseconds(seconds);
+}
+
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)
 {
 	size_t size = strlen(what) + 1;
@@ -131,6 +144,16 @@ int il_lock_opened(lua_State *L, int handle)
 	return 1;
 }
 
+/* What the engine is to give back is told apart by its grant. */
+static void forget_to_give_back(struct hold *h, bool heard)
+{
+	struct il_lock *l = h->handle->lock;
+	l->grant = h->grant;
+	if (l->remote)
+		l->remote->unheard = !heard;
+	forget(h);
+}
+
 /* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
  * release, if the task ended well. */
 static void task_ended(struct il_hold *of_task, bool failed)
@@ -141,23 +164,24 @@ static void task_ended(struct il_hold *of_task, bool failed)
 	h->left = true;
 	if (!failed && !h->handle->class->owned)
 		return;
-	forget(h);
+	forget_to_give_back(h, false);
 	l->ops->release(l, true);
 }
 
 /* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock freed
  * with all that it had. */
-static int record(struct il_lock_handle *handle, struct hold **result)
+static int record(struct il_lock_handle *handle, int64_t grant, struct hold **result)
 {
 	if (!handle->lock)
 		return ECANCELED;
 	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
 	if (!h) {
+		handle->lock->grant = grant;
 		handle->lock->ops->release(handle->lock, false);
 		return ENOMEM;
 	}
 	handle->spare = NULL;
-	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current };
+	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current, .grant = grant };
 	il_list_init(&h->of_task.node);
 	il_list_add(&handle->holds, &h->node);
 	if (h->task)
@@ -187,7 +211,7 @@ bool il_lock_cancel(struct il_op *op)
 int il_lock_push_acquired(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->data, &h)))
+	if (op->err || (op->err = record(op->data, op->arg, &h)))
 		return fail(L, op->data, op->err);
 	lua_pushboolean(L, 1);
 	if (op->size != IL_ABANDONED)
@@ -199,7 +223,7 @@ int il_lock_push_acquired(lua_State *L, struct il_op *op)
 int il_lock_push_guard(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->data, &h)))
+	if (op->err || (op->err = record(op->data, op->arg, &h)))
 		return fail(L, op->data, op->err);
 	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
 	g->hold = NULL;
@@ -264,10 +288,10 @@ int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 	return await(L, &class->hold, l, IL_EXCLUSIVE);
 }
 
-static int give_back(struct hold *h)
+static int give_back(struct hold *h, bool heard)
 {
 	struct il_lock *l = h->handle->lock;
-	forget(h);
+	forget_to_give_back(h, heard);
 	return l->ops->release(l, false);
 }
 
@@ -301,7 +325,13 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 	if (!h)
 		return luaL_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
 	lua_settop(L, 1);
-	return released(L, l, give_back(h));
+	return released(L, l, give_back(h, true));
+}
+
+int64_t il_lock_grant(struct il_lock *l)
+{
+	const struct hold *h = own_hold(handle_of(l));
+	return h ? h->grant : 0;
 }
 
 static int remove_again(lua_State *L)
@@ -360,7 +390,7 @@ static int guard_close(lua_State *L)
 	if (g->hold)
 		notice_fork(g->hold->handle);
 	if (g->hold)
-		give_back(g->hold);
+		give_back(g->hold, false);
 	return 0;
 }
 

@@ -51,6 +51,12 @@ int il_lock_remove(lua_State *L, const struct il_lock_class *class);
 int il_lock_close(lua_State *L, const struct il_lock_class *class);
 int il_lock_tostring(lua_State *L, const struct il_lock_class *class);
 
+/* The grant of what the running task holds; 0 without. */
+int64_t il_lock_grant(struct il_lock *l);
+
+/* The option lease= of the table at arg, in ns; 0 without. Raises. */
+int64_t il_lease_option(lua_State *L, int arg);
+
 /* nil and what went wrong with the lock. */
 int il_lock_fail(lua_State *L, const struct il_lock *l, int err);
 

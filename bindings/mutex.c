@@ -18,7 +18,7 @@ static const struct il_lock_class class = {
 static int open_mutex(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
-	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2) };
+	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
 	int err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_mutex);
@@ -31,6 +31,7 @@ static int mutex(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L, 1);
 	il_mode_option(L, 2);
+	il_lease_option(L, 2);
 	lua_settop(L, 2);
 	il_lock_push(L, &class, key->text);
 	return open_mutex(L);
@@ -74,6 +75,22 @@ static int mutex_holder(lua_State *L)
 	return 1;
 }
 
+/* The number of what this task holds, or of what the handle had last; nil if it never had it. */
+static int mutex_token(lua_State *L)
+{
+	struct il_lock *l = il_lock_check(L, &class);
+	int64_t token;
+	l->grant = il_lock_grant(l);
+	int err = l->ops->token ? l->ops->token(l, &token) : ENOTSUP;
+	if (err)
+		return il_lock_fail(L, l, err);
+	if (token)
+		lua_pushinteger(L, token);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 static int mutex_remove(lua_State *L)
 {
 	return il_lock_remove(L, &class);
@@ -92,8 +109,9 @@ static int mutex__tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "acquire", mutex_acquire }, { "try_acquire", mutex_try_acquire },
 	{ "hold", mutex_hold },       { "release", mutex_release },
-	{ "holder", mutex_holder },   { "remove", mutex_remove },
-	{ "close", mutex_close },     { NULL, NULL },
+	{ "holder", mutex_holder },   { "token", mutex_token },
+	{ "remove", mutex_remove },   { "close", mutex_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {

@@ -96,6 +96,7 @@ static _Noreturn void live(lua_State *L)
 	if (status != LUA_OK)
 		lua_writestringerror("ipc: process %s\n", lua_tostring(L, -1));
 	il_host_shutdown(L);
+	il_engines_fini(); /* what was asked of others last is still to be said */
 	bool failed = fflush(NULL) != 0;
 	_exit(status != LUA_OK || il_host_failed() || failed ? 1 : 0);
 }

@@ -20,6 +20,7 @@ static struct il_lock_options check_options(lua_State *L)
 {
 	struct il_lock_options o = { .max = (int)il_check_range(L, 2, 1, MAX_PERMITS, "max") };
 	o.mode = il_mode_option(L, 3);
+	o.lease = il_lease_option(L, 3);
 	return o;
 }
 

@@ -553,6 +553,7 @@ function Key:clone() end
 
 ---@class ipc.LockOptions
 ---@field mode? integer|string permissions of a new object in octal digits, 0600 by default: 0660 or "0660"
+---@field lease? number with a Redis key: seconds until what its holder does not renew is free; the URL's, or 10
 
 ---Stands for one permit; releases it once.
 ---@class ipc.Guard
@@ -594,19 +595,19 @@ function Semaphore:try_acquire() end
 ---@return integer? errno
 function Semaphore:hold(timeout) end
 
----Gives one permit of this handle back. Raises when it holds none. Does not wait.
+---Gives one permit of this handle back. Raises when it holds none. Waits with a Redis key only.
 ---@return true|nil ok
----@return "removed"|string|nil
+---@return "removed"|"expired"|string|nil "expired": its lease had ended
 ---@return integer? errno
 function Semaphore:release() end
 
----The permits that are free. Does not wait.
+---The permits that are free. Waits with a Redis key only.
 ---@return integer|nil permits
 ---@return "removed"|string|nil
 ---@return integer? errno
 function Semaphore:value() end
 
----Removes it for every process. Does not wait.
+---Removes it for every process. Waits with a Redis key only.
 ---@return true|nil ok
 ---@return "removed"|string|nil
 ---@return integer? errno
@@ -647,19 +648,26 @@ function Mutex:try_acquire() end
 ---@return integer? errno
 function Mutex:hold(timeout) end
 
----Gives it back. Raises when this task does not hold it. Does not wait.
+---Gives it back. Raises when this task does not hold it. Waits with a Redis key only.
 ---@return true|nil ok
----@return "removed"|string|nil
+---@return "removed"|"expired"|string|nil "expired": its lease had ended
 ---@return integer? errno
 function Mutex:release() end
 
----The process id of the holder, nil when nobody holds it. Does not wait.
+---The process id of the holder, nil when nobody holds it. Waits with a Redis key only.
 ---@return integer|nil pid
 ---@return "removed"|string|nil
 ---@return integer? errno
 function Mutex:holder() end
 
----Removes it for every process. Does not wait.
+---The number of what this task holds, or of the handle's last hold: larger than those of all holders before. Redis
+---keys only; does not wait.
+---@return integer|nil token
+---@return string? message
+---@return integer? errno ENOTSUP with other keys
+function Mutex:token() end
+
+---Removes it for every process. Waits with a Redis key only.
 ---@return true|nil ok
 ---@return "removed"|string|nil
 ---@return integer? errno

@@ -36,6 +36,7 @@ struct il_remote {
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
 	bool removed;    /* the other machine has said that the object was removed */
+	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next */
 };
 extern const char *il_remote_why; /* of the call that has just failed */
 
@@ -45,6 +46,7 @@ struct il_lock {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
+	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its acquire */
 };
 
 struct il_lock_options {

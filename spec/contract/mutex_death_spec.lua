@@ -18,25 +18,25 @@ for _, engine in ipairs(engines) do
     before_each(function() open = contract.opener(engine, ipc.mutex) end)
     after_each(engine.cleanup)
 
-    local function killed_holder()
+    local function killed_holder(m)
       local child = holder(open)
       child:signal("KILL")
       assert.same({nil, "signal", 9}, {child:wait(PATIENCE)})
+      if m then contract.at_last(engine, nil, m.holder, m) end
     end
 
     describe("tells that its holder died:", function()
       it("to the next, once", function()
         local m <close> = open()
         for _ = 1, 3 do
-          killed_holder()
-          assert.is_nil(m:holder())
+          killed_holder(m)
           assert.equal("abandoned, nothing", told(m))
         end
       end)
 
       it("to the next guard, which is one", function()
         local m <close> = open()
-        killed_holder()
+        killed_holder(m)
         do
           local guard <close>, how = m:hold(0)
           assert.equal("abandoned", how)
@@ -47,13 +47,13 @@ for _, engine in ipairs(engines) do
 
       it("to try_acquire, and to a select", function()
         local m <close> = open()
-        killed_holder()
+        killed_holder(m)
         assert.same({true, "abandoned"}, {m:try_acquire()})
         m:release()
-        killed_holder()
+        killed_holder(m)
         assert.same({1, true, "abandoned"}, {ipc.select({m}, 0)})
         m:release()
-        killed_holder()
+        killed_holder(m)
         local which, guard, how = ipc.select({{m, "hold"}}, PATIENCE)
         assert.same({1, "abandoned"}, {which, how})
         guard:close()
@@ -172,7 +172,7 @@ for _, engine in ipairs(engines) do
       end)
 
       it("not, when it is only fought for", function()
-        local ROUNDS = SANITIZED and 2000 or 20000
+        local ROUNDS = (SANITIZED or engine.lease) and 2000 or 20000
         local m <close> = open()
         local children = {}
         for i = 1, 3 do
@@ -221,8 +221,10 @@ for _, engine in ipairs(engines) do
     describe("is abandoned by a task", function()
       local function task_told(fn)
         local m <close> = open()
+        local held = false
         local t = ipc.task(function()
           assert(m:acquire(PATIENCE))
+          held = true
           return fn(m)
         end)
         local next_one = ipc.task(function()
@@ -231,6 +233,7 @@ for _, engine in ipairs(engines) do
           return ok and how or "nothing"
         end)
         ipc.task(function()
+          while not held do ipc.sleep(0.001) end
           contract.settle()
           t:cancel()
         end)
@@ -277,12 +280,13 @@ for _, engine in ipairs(engines) do
 
     it("has one holder and tells of every death, whoever is killed #slow", function()
       local m = open()
-      survives(engine.name == "sysv" and 1000 or 300, m, function() return math.random(2) == 1 and m or open() end)
+      local kills = engine.lease and 60 or engine.name == "sysv" and 1000 or 300
+      survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
     keyed("survives that all of its users are killed", function()
       open():close()
-      survives(SANITIZED and 30 or 150, nil, open)
+      survives((SANITIZED or engine.lease) and 30 or 150, nil, open)
     end)
   end)
 end

@@ -136,15 +136,20 @@ for _, engine in ipairs(engines) do
         local function race(channel)
           local s = open(MAX)
           local holders, got, missed, cancelled = 0, 0, 0, 0
-          local leave <const> = {__close = function() holders = holders - 1 end}
+          local leave <const> = {__close = function(self)
+            holders, self.count = holders - self.count, 0
+          end}
           local function use()
             local held <close> = s:hold(({0, 0.0001, 0.0005, 0.002})[math.random(4)])
             if not held then missed = missed + 1 return end
             holders, got = holders + 1, got + 1
-            local _ <close> = setmetatable({}, leave)
+            local held_too <close> = setmetatable({count = 1}, leave)
             if holders > MAX then error(holders .. " holders") end
             if math.random(2) == 1 then ipc.yield() else ipc.sleep(math.random() * 0.0005) end
-            if math.random(8) == 1 then s:release() end -- the guard has then nothing to do
+            if math.random(8) == 1 then
+              leave.__close(held_too) -- others may have it before the release returns
+              s:release() -- the guard has then nothing to do
+            end
           end
           local function client()
             for _ = 1, ROUNDS do

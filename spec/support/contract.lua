@@ -38,6 +38,16 @@ function contract.opener(engine, make, default)
   end, key
 end
 
+-- What a call tells once the end of processes has been noticed: at once, or, with a lease, when that has ended.
+function contract.at_last(engine, expected, call, ...)
+  local deadline = ipc.now() + (engine.lease and contract.PATIENCE or 0)
+  local value
+  repeat
+    value = call(...)
+  until value == expected or ipc.now() >= deadline or ipc.sleep(0.01)
+  assert.equal(expected, value)
+end
+
 -- A child that acquires so often, says "held" (or what else it was told), and then obeys: release, or end.
 function contract.holder(open, times)
   local child = assert(ipc.process(function(channel)

@@ -58,7 +58,11 @@ int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flag
 	f->remote.request = NULL;
 	if (before)
 		il_request_forget(before);
-	return il_request_ask(c, flags);
+	int err = il_request_ask(c, flags);
+	if (f->remote.unheard)
+		il_server_flush(f->server);
+	f->remote.unheard = false;
+	return err;
 }
 
 struct il_request *il_face_answer(struct il_face *f)

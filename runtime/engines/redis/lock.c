@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Semaphores and mutexes on a server, see lock.h: their life, and what is asked about them. Floor 2.
+ */
+#include "engines/redis/lock.h"
+#include "base/clock.h"
+#include "engines/redis/redis.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MS = 1000000 };
+
+/* In a forked child: the claims are the parent's. */
+static void forked(struct il_face *f)
+{
+	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, face);
+	struct il_list *lists[] = { &h->line, &h->held };
+	for (int i = 0; i < 2; i++) {
+		while (!il_list_empty(lists[i])) {
+			struct il_claim *c = il_container_of(lists[i]->next, struct il_claim, node);
+			c->request = NULL;
+			if (!il_list_empty(&c->op))
+				il_list_del(c->op.next);
+			il_claim_free(c);
+		}
+	}
+	il_list_init(&h->tends);
+	h->last_tend = NULL;
+	h->tend_again = false;
+	h->fence = h->behind = 0;
+}
+
+void il_redis_lock_call(struct il_call *c, struct il_redis_lock *h, const char *verb)
+{
+	il_call_init(c, &h->face, IL_SCRIPT_lock_change);
+	il_call_text(c, h->id);
+	il_call_text(c, verb);
+	il_call_text(c, il_server_client(h->face.server));
+	il_call_number(c, h->lease / MS);
+	il_call_number(c, il_loop.pid);
+	il_call_number(c, h->face.listener.active);
+}
+
+static void nobody(struct il_request *r)
+{
+	il_request_free(r);
+}
+
+/* Written with what comes next, and not at once: this may be called in the middle of the end of a wait. If there is no memory
+ * to ask, it comes back when its lease ends. */
+void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how)
+{
+	struct il_call c;
+	struct il_request *r;
+	il_redis_lock_call(&c, h, "release");
+	il_call_number(&c, number);
+	il_call_text(&c, how);
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, nobody, NULL, &r) == 0)
+		il_request_forget(r);
+}
+
+/* Life --------------------------------------------------------------------------------------------------- */
+
+static int begin(const struct il_key *key, const char *noun, const struct il_lock_options *o, const struct il_lock_ops *ops,
+		 struct il_redis_lock **result)
+{
+	struct il_redis_lock *h = calloc(1, sizeof *h);
+	if (!h)
+		return ENOMEM;
+	int err = il_face_open(&h->face, key, noun);
+	if (err) {
+		free(h);
+		return err;
+	}
+	h->lock.ops = ops;
+	h->lock.remote = &h->face.remote;
+	h->face.forked = forked;
+	h->face.listener.message = il_claims_message;
+	h->face.listener.up = il_tend_up;
+	h->face.listener.down = il_claims_down;
+	h->lease = o->lease ? o->lease : il_server_lease(h->face.server);
+	h->look_at = IL_NEVER;
+	h->timer.expired = il_tend_expired;
+	il_list_init(&h->line);
+	il_list_init(&h->held);
+	il_list_init(&h->tends);
+	*result = h;
+	return 0;
+}
+
+static void end(struct il_redis_lock *h)
+{
+	il_timer_disarm(&h->timer);
+	il_tend_forget(h);
+	il_face_close(&h->face);
+	free(h);
+}
+
+static int ask_to_open(struct il_redis_lock *h, const struct il_lock_options *o)
+{
+	struct il_call c;
+	char id[sizeof h->id];
+	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->face.server), (unsigned long long)il_now());
+	il_call_init(&c, &h->face, IL_SCRIPT_lock_open);
+	il_call_text(&c, id);
+	il_call_number(&c, o->max);
+	il_call_number(&c, h->lock.ops->holder != NULL);
+	return il_face_ask(&h->face, &c, IL_SAFE);
+}
+
+static int opened(struct il_redis_lock *h, struct il_lock_options *o, struct il_request *r)
+{
+	size_t size;
+	int err = il_request_status(r);
+	const char *id = err ? "" : il_reply_bytes(r, 1, &size);
+	if (err == EEXIST)
+		o->found = (int)il_reply_number(r, 1);
+	if (!err && (!*id || size >= sizeof h->id))
+		err = EPROTO;
+	if (!err)
+		memcpy(h->id, id, size);
+	il_request_free(r);
+	return err;
+}
+
+int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o, const struct il_lock_ops *ops,
+		       struct il_lock **l)
+{
+	struct il_redis_lock *h = NULL;
+	int err = *l ? 0 : begin(key, noun, o, ops, &h);
+	if (err)
+		return err;
+	if (*l) {
+		h = il_redis_lock_of(*l);
+		struct il_request *r = il_face_answer(&h->face);
+		err = r ? opened(h, o, r) : ask_to_open(h, o);
+	} else {
+		*l = &h->lock;
+		err = ask_to_open(h, o);
+	}
+	if (err && err != EINPROGRESS) {
+		end(h);
+		*l = NULL;
+	}
+	return err;
+}
+
+void il_redis_lock_close(struct il_lock *l)
+{
+	struct il_redis_lock *h = il_redis_lock_of(l);
+	il_claims_fail(h, ECANCELED);
+	while (!il_list_empty(&h->held)) {
+		struct il_claim *c = il_container_of(h->held.next, struct il_claim, node);
+		if (!c->lost)
+			il_redis_lock_return(h, c->number, "given");
+		il_claim_free(c);
+	}
+	il_server_flush(h->face.server);
+	end(h);
+}
+
+/* Questions ------------------------------------------------------------------------------------------------ */
+
+/* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no answer for
+ * longer than the lease, it has ended, whatever has become of the server. */
+static int released(struct il_request *r)
+{
+	int64_t until = r->tag;
+	int err = il_request_status(r);
+	bool ended = il_now() > until;
+	if (err == ESTALE && r->again && !ended)
+		err = 0;
+	else if (r->err && ended)
+		err = ESTALE;
+	il_request_free(r);
+	return err;
+}
+
+int il_redis_lock_release(struct il_lock *l, bool abandoned)
+{
+	struct il_redis_lock *h = il_redis_lock_of(l);
+	struct il_request *r = il_face_answer(&h->face);
+	struct il_call call;
+	if (r)
+		return released(r);
+	struct il_claim *c = il_claim_find(&h->held, l->grant);
+	if (!c)
+		return EPERM;
+	int err = ESTALE;
+	if (!c->lost) {
+		il_redis_lock_call(&call, h, "release");
+		il_call_number(&call, c->number);
+		il_call_text(&call, abandoned ? "died" : "given");
+		err = il_face_ask(&h->face, &call, h->face.remote.unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
+		if (h->face.remote.request)
+			h->face.remote.request->tag = c->until;
+	}
+	il_claim_free(c);
+	return err;
+}
+
+static int look(struct il_redis_lock *h, size_t element, int64_t *number)
+{
+	struct il_call c;
+	struct il_request *r = il_face_answer(&h->face);
+	if (!r) {
+		il_redis_lock_call(&c, h, "look");
+		return il_face_ask(&h->face, &c, IL_SAFE);
+	}
+	int err = il_request_status(r);
+	*number = err ? 0 : il_reply_number(r, element);
+	il_request_free(r);
+	return err;
+}
+
+int il_redis_lock_value(struct il_lock *l, int *permits)
+{
+	int64_t number = 0;
+	int err = look(il_redis_lock_of(l), 2, &number);
+	*permits = (int)number;
+	return err;
+}
+
+int il_redis_lock_holder(struct il_lock *l, pid_t *pid)
+{
+	int64_t number = 0;
+	int err = look(il_redis_lock_of(l), 3, &number);
+	*pid = (pid_t)number;
+	return err;
+}
+
+int il_redis_lock_remove(struct il_lock *l)
+{
+	struct il_redis_lock *h = il_redis_lock_of(l);
+	struct il_call c;
+	struct il_request *r = il_face_answer(&h->face);
+	if (!r) {
+		il_call_init(&c, &h->face, IL_SCRIPT_lock_remove);
+		il_call_text(&c, h->id);
+		return il_face_ask(&h->face, &c, IL_SAFE);
+	}
+	int err = il_request_status(r);
+	if (err == EIDRM && r->again)
+		err = 0;
+	il_request_free(r);
+	return err;
+}
+
+int il_redis_lock_token(struct il_lock *l, int64_t *token)
+{
+	struct il_redis_lock *h = il_redis_lock_of(l);
+	const struct il_claim *c = il_claim_find(&h->held, l->grant);
+	*token = c ? c->fence : h->fence;
+	return 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Mutexes on a server: one permit, who has it, and a number for each time that somebody gets it.
+ * Floor 2.
+ */
+#include "engines/redis/lock.h"
+#include "engines/redis/redis.h"
+
+static const struct il_lock_ops ops = {
+	{ "mutex acquire", il_redis_lock_attempt, il_redis_lock_start, il_redis_lock_cancel },
+	il_redis_lock_release, il_redis_lock_value, il_redis_lock_holder, il_redis_lock_remove, il_redis_lock_close,
+	il_redis_lock_token,
+};
+
+int il_redis_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	o->max = 1;
+	return il_redis_lock_open(key, "mutex", o, &ops, l);
+}

@@ -1,2 +1,0 @@
--- KEYS: meta
-return {0, ARGV[1]}
