@@ -149,7 +149,7 @@ int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
 	in->end += (size_t)n;
 	in->received += (uint64_t)n;
 	keep_passed(in, passed);
-	*emptied = (size_t)n < room;
+	*emptied = (size_t)n < room && passed == IL_NOTHING_PASSED;
 	in->ended = n == 0 && !wire->socket;
 	if ((size_t)n == room && in->size < READ_AHEAD && in->start == 0)
 		resize(in, in->size * 2);

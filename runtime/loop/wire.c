@@ -86,13 +86,15 @@ static ssize_t read_unix(struct il_wire *w, void *buffer, size_t size, int *pass
 	struct cmsghdr *c = n >= 0 && m.msg_controllen ? CMSG_FIRSTHDR(&m) : NULL;
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
 		memcpy(passed, CMSG_DATA(c), sizeof(int));
+	else if (n >= 0 && m.msg_flags & MSG_CTRUNC)
+		*passed = IL_PASSED_IN_VAIN;
 	return n;
 }
 
 ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed)
 {
 	ssize_t n;
-	*passed = -1;
+	*passed = IL_NOTHING_PASSED;
 	do
 		n = w->passes ? read_unix(w, buffer, size, passed)
 		  : w->socket ? recv(w->fd, buffer, size, MSG_DONTWAIT)

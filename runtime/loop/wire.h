@@ -34,7 +34,10 @@ int il_wire_open(struct il_wire *w, int fd);
 
 void il_wire_close(struct il_wire *w);
 
-/* Bytes read, 0 at the end, or -1 and errno. *passed is a descriptor that came with them, or -1. */
+enum { IL_NOTHING_PASSED = -1, IL_PASSED_IN_VAIN = -2 };
+
+/* Bytes read, 0 at the end, or -1 and errno. *passed is a descriptor that came with them; or that none came; or that one
+ * came for which there was no room here. A read ends behind a descriptor, even if there is more. */
 ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed);
 
 /* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */

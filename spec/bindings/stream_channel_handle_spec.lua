@@ -223,6 +223,7 @@ say(b"file r", null)
 s.sendall(struct.pack(">I", 4) + b"done")
 ]], stdin = theirs}))
     theirs:close()
+    waits.collect()
     local before = channels.descriptors()
     for i = 1, 12 do
       local none, why, errno = ours:receive_handle(PATIENCE)

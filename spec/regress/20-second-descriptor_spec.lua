@@ -2,17 +2,13 @@
 -- room for one, as CMSG_SPACE counts it, has padding, and the kernel put another one there. A client could use up
 -- all of a hub's.
 
+package.path = "spec/support/?.lua;" .. package.path
+
 local ipc = require "ipc"
+local channels = require "channels"
+local waits = require "waits"
 
 local PATIENCE <const> = 20
-
-local function descriptors()
-  local count = 0
-  for number = 0, 200 do
-    if os.execute(("test -e /proc/$PPID/fd/%d"):format(number)) then count = count + 1 end
-  end
-  return count
-end
 
 describe("descriptors that nobody asked for", function()
   it("are closed, however many come with a message", function()
@@ -24,7 +20,8 @@ for i in range(20):
     socket.send_fds(s, [b"\0\0\0\2hi"], [0, 1, 2])
 ]], stdin = b})
     b:close()
-    local before, got = descriptors(), 0
+    waits.collect()
+    local before, got = channels.descriptors(), 0
     for message in function() return a:receive(PATIENCE) end do
       assert.equal("hi", message)
       got = got + 1
@@ -32,6 +29,6 @@ for i in range(20):
     assert.equal(20, got)
     assert.same({true, "exit", 0}, {python:wait(PATIENCE)})
     a:close()
-    assert.equal(before - 2, descriptors()) -- the channel, and the process
+    assert.equal(before - 2, channels.descriptors()) -- the channel, and the process
   end)
 end)
