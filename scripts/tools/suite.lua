@@ -166,7 +166,7 @@ end
 
 -- a process dies at every store into shared memory
 local function points()
-  if not make("points build", "BUILD=build/points POINTS=1", "build/points/ipclua") then return end
+  if not make("points build", "BUILD=build/points POINTS=1 CFLAGS='-O1 -g'", "build/points/ipclua") then return end
   local program = cwd .. "/build/points/ipclua"
   specs("specs of kill points", ("env IPCLUA=%s %s %s"):format(program, program, busted), "spec/engines/points")
 end
