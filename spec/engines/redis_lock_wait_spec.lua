@@ -125,7 +125,7 @@ describe("a lock on a redis server", function()
       local proxy <close>, cut_key = through_proxy()
       local TASKS <const>, LOCKS <const> = SANITIZED and 200 or 2000, SANITIZED and 20 or 200
       local locks, count = {}, 0
-      for i = 1, LOCKS do locks[i] = assert(ipc.semaphore(cut_key, 3)) end
+      for i = 1, LOCKS do locks[i] = assert(ipc.semaphore(cut_key, 3, {lease = 30})) end
       locks[1]:acquire()
       ipc.scope(function(scope)
         for i = 1, TASKS do
