@@ -161,7 +161,7 @@ for _, engine in ipairs(engines) do
 
     it("never has more holders than permits, whoever is killed", function()
       local s <close> = open(3)
-      local seen = storm((SANITIZED or engine.lease) and 60 or 200, 3, function()
+      local seen = storm(engine.lease and 40 or SANITIZED and 60 or 200, 3, function()
         return math.random(2) == 1 and s or open(3)
       end)
       assert.is_true(seen.most == 3 or engine.lease ~= nil) -- for a while the dead ones hold the others

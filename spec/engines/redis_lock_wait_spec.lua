@@ -125,7 +125,7 @@ describe("a lock on a redis server", function()
       local proxy <close>, cut_key = through_proxy()
       local TASKS <const>, LOCKS <const> = SANITIZED and 200 or 2000, SANITIZED and 20 or 200
       local locks, count = {}, 0
-      for i = 1, LOCKS do locks[i] = assert(ipc.semaphore(cut_key, 3)) end
+      for i = 1, LOCKS do locks[i] = assert(ipc.semaphore(cut_key, 3, {lease = 30})) end
       locks[1]:acquire()
       ipc.scope(function(scope)
         for i = 1, TASKS do
@@ -171,6 +171,8 @@ describe("a lock on a redis server", function()
     s:acquire()
     s:acquire()
     local child <close> = waiter(open_semaphore, PATIENCE)
+    local m <close> = open()
+    m:acquire()
     cli("config set maxmemory 1")
     assert.same({true}, {s:release()})
     assert.same({true}, child.channel:receive(PATIENCE)) -- what begins by giving back may go on
@@ -179,6 +181,8 @@ describe("a lock on a redis server", function()
     assert.is_nil(ok)
     assert.equal(12, code, message)
     assert.matches("memory", message)
+    ipc.sleep(LEASE * 1.5)
+    assert.same({true}, {m:release()}) -- its lease was renewed
     cli("config set maxmemory 0")
     assert.same({true}, {s:acquire(0)})
   end)

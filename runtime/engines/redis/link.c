@@ -199,6 +199,13 @@ static void read_all(struct il_link *l, bool ends)
 	while (l->context == c && (ends || (ioctl(l->io.fd, FIONREAD, &waiting) == 0 && waiting > 0)));
 }
 
+void il_link_look(struct il_link *l)
+{
+	int waiting = 0;
+	if (l->connected && ioctl(l->io.fd, FIONREAD, &waiting) == 0 && waiting > 0)
+		read_all(l, false);
+}
+
 static void ready(struct il_io *io, uint32_t events)
 {
 	struct il_link *l = il_container_of(io, struct il_link, io);

@@ -36,6 +36,9 @@ int il_link_say(struct il_link *l, const char *command, size_t size, redisCallba
 /* Writes what there is, as far as the server takes it. */
 void il_link_flush(struct il_link *l);
 
+/* Reads what there is, for who has not been back in the loop for long. */
+void il_link_look(struct il_link *l);
+
 /* At the end of the process: writes, and waits a moment until the server has taken and answered it. */
 void il_link_drain(struct il_link *l);
 

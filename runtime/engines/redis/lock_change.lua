@@ -161,9 +161,11 @@ function verbs.release(number, how)
   return was_held and {0, now} or {116, now}
 end
 
--- Those in line that are not, any more, were silent for too long: they are lost, too, and come again.
+-- Those in line that are not, any more, were silent for too long: they are lost, too, and come again. A script that has
+-- begun with a removal may go on without memory, so nothing is lost because there is none.
 function verbs.tend(holds, waits)
   local lost, got = {}, {}
+  call("ZREM", held, "")
   for number in holds:gmatch("%d+") do
     local token = client .. ":" .. number
     if call("ZSCORE", held, token) then call("ZADD", held, now + lease, token) else lost[#lost + 1] = number end

@@ -180,6 +180,8 @@ static void expired(struct il_timer *t)
 	int64_t now = il_now();
 	s->users++; /* who is told may put it */
 	s->due = 0;
+	if (il_requests_due(s) <= now)
+		il_link_look(&s->lines[IL_REQUESTS].link); /* Lua may have been busy all the time */
 	if (il_requests_due(s) <= now) {
 		il_link_close(&s->lines[IL_REQUESTS].link);
 		without(s, IL_REQUESTS, ETIMEDOUT, "no answer in time");
