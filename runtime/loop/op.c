@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* ns: how long the end of a wait waits for an answer that is due */
+static const int64_t GRACE = 250000000;
+
 void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
 {
 	il_op_clear(op);
@@ -19,7 +22,7 @@ void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, i
 	op->source = source;
 	op->arg = arg;
 	op->err = 0;
-	op->begun = op->once = op->remote = op->declined = false;
+	op->begun = op->once = op->remote = op->declined = op->busy = false;
 }
 
 void il_op_clear(struct il_op *op)
@@ -74,7 +77,14 @@ void il_op_claim(struct il_op *op)
 		if (&w->ops[i] != op && !w->ops[i].declined)
 			w->ops[i].type->cancel(&w->ops[i]);
 	w->ops = op;
-	w->count = 1;
+	w->count = w->cases = 1;
+}
+
+void il_op_rest(struct il_op *op)
+{
+	op->busy = false;
+	if (op->wait->late)
+		il_wait_end(op->wait, op->wait->late);
 }
 
 void il_op_finish_all(struct il_list *line, int err)
@@ -92,6 +102,8 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	w->ops = ops;
 	w->state = IL_WAITING;
 	w->deadline.place = 0;
+	w->late = 0;
+	w->cases = count;
 	for (w->count = 0; w->count < count && !err && w->state == IL_WAITING; w->count++) {
 		ops[w->count].wait = w;
 		err = ops[w->count].type->start(&ops[w->count]);
@@ -105,11 +117,25 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	return err;
 }
 
+/* What was asked for may have happened, and that will be known soon; so it need not be said that nobody knows. */
+static bool wait_for_answer(struct il_wait *w, int why)
+{
+	if (w->count != 1 || !w->ops->busy || (w->late && why == IL_TIMEOUT))
+		return false;
+	if (!w->late) {
+		il_heap_del(&il_loop.deadlines, &w->deadline);
+		if (il_heap_add(&il_loop.deadlines, &w->deadline, il_time_add(il_now(), GRACE)))
+			return false;
+	}
+	w->late = why;
+	return true;
+}
+
 void il_wait_end(struct il_wait *w, int why)
 {
-	if (w->state != IL_WAITING)
+	if (w->state != IL_WAITING || wait_for_answer(w, why))
 		return;
-	settle(w, why);
+	settle(w, w->late ? w->late : why);
 	w->wake(w);
 }
 

@@ -6,6 +6,7 @@
 --       if engine.missing then return pending(engine.missing) end
 --       after_each(engine.cleanup)
 -- keyless: key() is nil, an object has one handle, which forked children inherit.
+-- remote: on another machine, or so it seems: to look at it is to wait.
 -- queue: the largest message of a queue that is opened without options, what sets that limit, and its capacity.
 
 local ipc = require "ipc"
@@ -74,7 +75,7 @@ function memory.key() return nil end
 function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
-local redis = {name = "redis", queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+local redis = {name = "redis", remote = true, queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
 do
   local server, socket, made = nil, nil, 0
 

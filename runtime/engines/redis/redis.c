@@ -7,6 +7,7 @@
 
 const struct il_engine il_redis = {
 	.name = "redis",
+	.queue = il_redis_queue,
 	.after_fork = il_servers_after_fork,
 	.fini = il_servers_fini,
 };
