@@ -15,6 +15,8 @@ enum { PORT = 6379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 
 static const char DEFAULT_PREFIX[] = "ipclua";
 static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+static const char HOST_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+static const char ADDRESS_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:%"; /* fe80::1%eth0 */
 static const char NAME_WHY[] = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
 static const char FORM[] = "a redis key is \"redis://[user:password@]host[:port]/[db/]name\" or "
 			   "\"redis+unix:///path?db=0&name=name\"";
@@ -114,16 +116,20 @@ static const char *authority(struct il_url *u, char *text)
 		if (!decode(text) || !decode((char *)u->password))
 			return FORM;
 	}
+	const char *allowed = HOST_BYTES;
 	if (*host == '[') {
 		u->host = host + 1;
+		allowed = ADDRESS_BYTES;
 		port = cut(host, ']');
-		if (!port || (*port && *port != ':'))
+		if (!port || (*port && *port != ':') || !strchr(u->host, ':'))
 			return FORM;
 		port = *port ? port + 1 : NULL;
 	} else {
 		u->host = host;
 		port = cut(host, ':');
 	}
+	if (u->host[strspn(u->host, allowed)])
+		return "the host in the URL is a name, or an address such as 10.0.0.1 or [::1]";
 	u->port = port ? (int)number(port, 1, 65535) : PORT;
 	return !*u->host ? FORM : u->port < 0 ? "the port in the URL must be from 1 to 65535" : NULL;
 }
@@ -148,7 +154,7 @@ static const char *parse_local(struct il_url *u, char *rest)
 {
 	u->local = true;
 	u->host = rest;
-	return rest[0] == '/' && rest[1] && decode(rest) ? NULL : "the URL of a socket has an absolute path: redis+unix:///path";
+	return rest[0] == '/' && rest[1] && !strchr(rest, '%') ? NULL : "the URL of a socket has an absolute path, without \"%\": redis+unix:///path";
 }
 
 static const char *parse(struct il_url *u)
