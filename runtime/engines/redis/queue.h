@@ -28,7 +28,7 @@ struct il_rq {
 	int slot_count;
 	struct il_timer idle;
 	/* sending */
-	struct il_list senders;   /* operations, in the order they came; busy: they have a flight */
+	struct il_list senders;   /* operations, in the order they came; begun: they have a flight */
 	struct il_list flights;
 	int looks, waiting;       /* flights that only look, operations that wait for news */
 	bool full;                /* as far as is known */

@@ -222,7 +222,7 @@ static int ask(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
 	}
 	s->op = op;
 	op->data = s;
-	op->busy = true;
+	op->busy = s->request->sent;
 	return 0;
 }
 
@@ -313,6 +313,7 @@ static void deliver(struct il_rq *q, struct slot *s, struct il_request *r)
 	asker->data = op->data;
 	if (asker->data)
 		((struct slot *)asker->data)->op = asker;
+	asker->busy = op->busy;
 	op->data = NULL;
 	il_list_del(&op->line);
 	int err = il_rq_message(r, op);

@@ -59,7 +59,7 @@ static struct flight *flight_of(struct il_rq *q, const struct il_op *op)
 /* Leaves the line; it has no flight any more. */
 static void leave(struct il_rq *q, struct il_op *op)
 {
-	if (!op->busy)
+	if (!op->begun)
 		q->waiting--;
 	il_list_del(&op->line);
 }
@@ -119,7 +119,8 @@ static int fly(struct il_rq *q, struct il_op *op, bool look, bool claimed)
 	}
 	il_list_add(&q->flights, &f->node);
 	q->looks += look;
-	op->busy = true;
+	op->begun = true;
+	op->busy = f->request->sent;
 	return 0;
 }
 
@@ -138,7 +139,7 @@ static void pump(struct il_rq *q)
 	for (struct il_list *next, *l = q->senders.next; l != &q->senders && !q->looks && q->waiting; l = next) {
 		struct il_op *op = of_line(l);
 		next = l->next;
-		if (op->busy)
+		if (op->begun)
 			continue;
 		bool fits = (int64_t)op->size <= q->room && !in_select(op);
 		if (!fits && !is_first(q, op))
@@ -152,7 +153,7 @@ static void pump(struct il_rq *q)
 static void refused(struct il_rq *q, struct il_op *op, const struct flight *f, bool really)
 {
 	q->waiting++;
-	op->busy = false;
+	op->begun = op->busy = false;
 	if (op->once || f->claimed) {
 		leave(q, op);
 		if (f->claimed)
@@ -181,7 +182,7 @@ static void there_is_room(struct il_rq *q, struct il_op *op)
 	if (claim)
 		il_op_claim(op);
 	q->waiting++;
-	op->busy = false;
+	op->begun = op->busy = false;
 	if (late) {
 		il_op_rest(op);
 	} else if (behind) {
@@ -240,12 +241,12 @@ int il_rq_send_start(struct il_op *op)
 bool il_rq_send_cancel(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);
-	struct flight *f = op->busy ? flight_of(q, op) : NULL;
+	struct flight *f = op->begun ? flight_of(q, op) : NULL;
 	bool unknown = false;
 	if (il_list_empty(&op->line)) /* in a forked child */
 		return false;
 	leave(q, op);
-	op->busy = false;
+	op->begun = op->busy = false;
 	if (f) {
 		unknown = f->request->sent && !f->look;
 		if (f->request->sent)
@@ -278,7 +279,7 @@ void il_rq_senders_up(struct il_rq *q)
 static struct il_op *next_to_end(struct il_rq *q, const struct il_queue *which, bool idle_only)
 {
 	for (struct il_list *l = q->senders.next; l != &q->senders; l = l->next)
-		if ((!which || of_line(l)->source == which) && (!idle_only || !of_line(l)->busy))
+		if ((!which || of_line(l)->source == which) && (!idle_only || !of_line(l)->begun))
 			return of_line(l);
 	return NULL;
 }
@@ -299,7 +300,7 @@ void il_rq_senders_init(struct il_rq *q)
 void il_rq_senders_forked(struct il_rq *q)
 {
 	while (!il_list_empty(&q->senders)) {
-		of_line(q->senders.next)->busy = false;
+		of_line(q->senders.next)->begun = false;
 		il_list_del(q->senders.next);
 	}
 	while (!il_list_empty(&q->flights))
