@@ -1,0 +1,74 @@
+-- SPDX-License-Identifier: MIT
+-- Redis servers of a spec's own, to be stopped, killed and started again; each at a socket, with options:
+--   local server <close> = redis_process("--appendonly yes --appendfsync always")
+--   server:key("jobs")  server:cli("INFO memory")  server:kill()  server:start()  server:signal("STOP")
+
+local ipc = require "ipc"
+local assert = require "luassert"
+
+local PATIENCE = 20
+local server = {}
+server.__index = server
+
+local function output(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("a")
+  pipe:close()
+  return text
+end
+
+-- What redis-cli prints.
+function server:cli(command)
+  return (output(("redis-cli -s %s/socket %s 2>&1"):format(self.folder, command)):gsub("%s+$", ""))
+end
+
+function server:start()
+  self.child = assert(ipc.process{"redis-server", "--port", "0", "--unixsocket", self.folder .. "/socket", "--dir", self.folder,
+    "--save", "", "--logfile", "/dev/null", table.unpack(self.options)})
+  local deadline = ipc.now() + PATIENCE
+  while self:cli("PING") ~= "PONG" do
+    assert.is_true(ipc.now() < deadline, "redis-server does not start")
+    ipc.sleep(0.02)
+  end
+end
+
+function server:signal(name)
+  assert(self.child:signal(name))
+end
+
+-- Loses what it has not written.
+function server:kill()
+  if not self.child then return end
+  self:signal("KILL")
+  self.child:wait(PATIENCE)
+  self.child = nil
+end
+
+-- The text of a key; at another socket, if it is reached through a cutter.
+function server:text(name, socket, more)
+  return ("redis+unix://%s?name=%s%s"):format(socket or self.folder .. "/socket", name, more or "")
+end
+
+function server:key(name, socket, more)
+  return assert(ipc.redis_key(self:text(name, socket, more)))
+end
+
+function server:close()
+  if not self.folder then return end
+  self:kill()
+  os.execute("rm -rf " .. self.folder)
+  self.folder = nil
+end
+
+server.__close = server.close
+
+return function(options)
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. folder))
+  local words = {}
+  for word in (options or ""):gmatch("%S+") do words[#words + 1] = word end
+  local self = setmetatable({folder = folder, options = words}, server)
+  self:start()
+  return self
+end
