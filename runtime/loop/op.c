@@ -80,10 +80,18 @@ void il_op_claim(struct il_op *op)
 	w->count = w->cases = 1;
 }
 
+static bool any_busy(const struct il_wait *w)
+{
+	for (uint32_t i = 0; i < w->count; i++)
+		if (w->ops[i].busy)
+			return true;
+	return false;
+}
+
 void il_op_rest(struct il_op *op)
 {
 	op->busy = false;
-	if (op->wait->late)
+	if (op->wait->late && !any_busy(op->wait))
 		il_wait_end(op->wait, op->wait->late);
 }
 
@@ -120,7 +128,7 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 /* What was asked for may have happened, and that will be known soon; so it need not be said that nobody knows. */
 static bool wait_for_answer(struct il_wait *w, int why)
 {
-	if (w->count != 1 || !w->ops->busy || (w->late && why == IL_TIMEOUT))
+	if (!any_busy(w) || (w->late && why == IL_TIMEOUT))
 		return false;
 	if (!w->late) {
 		il_heap_del(&il_loop.deadlines, &w->deadline);

@@ -42,8 +42,7 @@ struct il_op {
 	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
 	bool remote;                   /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
 	bool declined;                 /* by il_op_decline */
-	bool busy;                     /* an answer from elsewhere is due: if it is alone in its wait, a timeout or a cancellation
-	                                  waits for it a moment */
+	bool busy;                     /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
@@ -53,7 +52,7 @@ struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
 	uint8_t state;                /* enum il_wait_state */
 	int winner;                   /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
-	int late;                     /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as its operation is not busy any more */
+	int late;                     /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as no operation is busy any more */
 	uint32_t count;
 	uint32_t cases;               /* what count becomes when all are started; 1 after il_op_claim */
 	struct il_op *ops;

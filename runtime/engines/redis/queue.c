@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "engines/redis/redis.h"
 #include "loop/loop.h"
+#include "loop/poller.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,17 +48,55 @@ void il_rq_bounds(int64_t wanted, char lowest[IL_RQ_BOUND], char highest[IL_RQ_B
 }
 
 /* It is taken out of the reply, not copied. */
-int il_rq_message(struct il_request *r, struct il_op *op)
+int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 {
 	redisReply *reply = r->reply;
-	if (reply->elements < 3 || reply->element[2]->type != REDIS_REPLY_STRING)
+	size_t at = 2 * place + 2;
+	if (reply->elements <= at || reply->element[at]->type != REDIS_REPLY_STRING)
 		return EPROTO;
-	op->arg = il_reply_number(r, 1);
-	op->data = reply->element[2]->str;
-	op->size = reply->element[2]->len;
+	op->arg = il_reply_number(r, at - 1);
+	op->data = reply->element[at]->str;
+	op->size = reply->element[at]->len;
 	op->owned = true;
-	reply->element[2]->str = NULL;
+	reply->element[at]->str = NULL;
 	return 0;
+}
+
+/* What is due ------------------------------------------------------------------------------------------ */
+
+static struct il_list due = IL_LIST_INIT(due);
+
+static bool ask_all(struct il_poller *p);
+
+static struct il_poller poller = { { &poller.node, &poller.node }, ask_all, ask_all, 0 };
+
+void il_rq_due(struct il_rq *q)
+{
+	if (il_list_empty(&q->due))
+		il_list_add(&due, &q->due);
+	il_poller_add(&poller);
+}
+
+/* All of them first: what is asked of one server is written together. */
+static bool ask_all(struct il_poller *p)
+{
+	struct il_list round, asked;
+	il_poller_del(p);
+	il_list_move(&due, &round);
+	il_list_init(&asked);
+	while (!il_list_empty(&round)) {
+		struct il_rq *q = il_container_of(round.next, struct il_rq, due);
+		il_list_del(&q->due);
+		il_list_add(&asked, &q->due);
+		il_rq_asks_due(q);
+		il_rq_flights_due(q);
+	}
+	while (!il_list_empty(&asked)) {
+		struct il_rq *q = il_container_of(asked.next, struct il_rq, due);
+		il_list_del(&q->due);
+		il_server_flush(q->face.server);
+	}
+	return !il_list_empty(&due);
 }
 
 /* News ------------------------------------------------------------------------------------------------- */
@@ -70,9 +109,9 @@ static struct il_rq *of_listener(struct il_listener *l)
 static void heard(struct il_listener *l, const char *news, size_t size)
 {
 	struct il_rq *q = of_listener(l);
-	if (size && news[0] == 's')
-		il_rq_receivers_heard(q, strtoll(news + 1, NULL, 10));
-	else if (size && news[0] == 'r')
+	for (const char *type = news; size && news[0] == 's' && type; type = strchr(type + 1, ','))
+		il_rq_receivers_heard(q, strtoll(type + 1, NULL, 10));
+	if (size && news[0] == 'r')
 		il_rq_senders_heard(q, strtoll(news + 1, NULL, 10));
 	else if (size && news[0] == 'x' && strcmp(news + 1, q->id) == 0)
 		il_rq_removed(q);
@@ -98,6 +137,7 @@ int il_rq_listen(struct il_rq *q)
 static void forked(struct il_face *face)
 {
 	struct il_rq *q = il_container_of(face, struct il_rq, face);
+	il_list_del(&q->due);
 	il_rq_receivers_forked(q);
 	il_rq_senders_forked(q);
 }
@@ -126,7 +166,7 @@ static int peek(struct il_queue *queue, int64_t wanted, struct il_op *op)
 	}
 	int err = il_request_status(r);
 	if (!err)
-		err = il_rq_message(r, op);
+		err = il_rq_message(r, 0, op);
 	il_request_free(r);
 	return err;
 }
@@ -205,6 +245,7 @@ static int object_get(struct il_rq_handle *h, const struct il_key *key, const ch
 	}
 	snprintf(q->id, sizeof q->id, "%s", id);
 	q->refs = 1;
+	il_list_init(&q->due);
 	q->face.forked = forked;
 	q->face.listener.message = heard;
 	q->face.listener.up = up;
@@ -220,7 +261,8 @@ static void object_put(struct il_rq *q)
 {
 	if (--q->refs)
 		return;
-	il_rq_receivers_fini(q);
+	il_list_del(&q->due);
+	il_rq_slots_fini(q, false);
 	il_list_del(&q->node);
 	il_face_close(&q->face);
 	free(q);

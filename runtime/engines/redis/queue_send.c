@@ -14,16 +14,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A request for an operation. */
+/* A request, for one operation or a batch; or what will be one when the loop looks next. */
 struct flight {
 	struct il_list node;
 	struct il_rq *queue;
-	struct il_op *op;
 	struct il_request *request;
+	int count;
+	struct il_op *ops[IL_RQ_BATCH]; /* NULL: has given up, and nobody knows */
 	int64_t batch;
 	uint64_t rooms; /* news of room when it was made */
 	bool look;      /* only whether there is room */
 	bool claimed;   /* it was one case of a select */
+	bool once;
 };
 
 static void pump(struct il_rq *q);
@@ -48,11 +50,17 @@ static bool in_select(const struct il_op *op)
 	return op->wait->cases > 1;
 }
 
-static struct flight *flight_of(struct il_rq *q, const struct il_op *op)
+static struct flight *of_node(struct il_list *node)
+{
+	return il_container_of(node, struct flight, node);
+}
+
+static struct flight *flight_of(struct il_rq *q, const struct il_op *op, int *place)
 {
 	for (struct il_list *l = q->flights.next; l != &q->flights; l = l->next)
-		if (il_container_of(l, struct flight, node)->op == op)
-			return il_container_of(l, struct flight, node);
+		for (*place = 0; *place < of_node(l)->count; ++*place)
+			if (of_node(l)->ops[*place] == op)
+				return of_node(l);
 	return NULL;
 }
 
@@ -82,45 +90,78 @@ static void answered(struct il_request *r);
 static int request(struct flight *f)
 {
 	struct il_rq *q = f->queue;
-	struct il_op *op = f->op;
-	char batch[40], type[IL_RQ_BOUND];
+	char batch[40], types[IL_RQ_BATCH][IL_RQ_BOUND];
 	struct il_call c;
+	int safe = f->look ? IL_SAFE : IL_UNSAFE;
 	if (q->pid != il_loop.pid)
 		il_servers_after_fork();
+	f->batch = q->batch;
+	f->rooms = q->rooms;
+	snprintf(batch, sizeof batch, "%s:%lld", il_server_client(q->face.server), (long long)q->batch);
 	il_call_init(&c, &q->face, f->look ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
 	il_call_text(&c, q->id);
 	if (f->look) {
-		il_call_number(&c, (int64_t)op->size);
-		return il_request_make(&c, op->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, f, &f->request);
+		il_call_number(&c, (int64_t)f->ops[0]->size);
+	} else {
+		il_call_number(&c, il_loop.pid);
+		il_call_text(&c, batch);
 	}
-	snprintf(batch, sizeof batch, "%s:%lld", il_server_client(q->face.server), (long long)q->batch);
-	snprintf(type, sizeof type, "%019lld", (long long)op->arg);
-	il_call_text(&c, type);
-	il_call_bytes(&c, op->data, op->size);
-	il_call_number(&c, il_loop.pid);
-	il_call_text(&c, batch);
-	return il_request_make(&c, op->once ? IL_UNSAFE : IL_UNSAFE | IL_PATIENT, answered, f, &f->request);
+	for (int i = 0; i < f->count && !f->look; i++) {
+		snprintf(types[i], sizeof types[i], "%019lld", (long long)f->ops[i]->arg);
+		il_call_text(&c, types[i]);
+		il_call_bytes(&c, f->ops[i]->data, f->ops[i]->size);
+	}
+	return il_request_make(&c, f->once ? safe : safe | IL_PATIENT, answered, f, &f->request);
 }
 
-/* Asks; the operation is not busy, and in the line if it has been started. */
-static int fly(struct il_rq *q, struct il_op *op, bool look, bool claimed)
+/* All that are not requests yet. */
+void il_rq_flights_due(struct il_rq *q)
 {
-	struct flight *f = malloc(sizeof *f);
-	if (!f)
-		return ENOMEM;
-	*f = (struct flight){
-		.queue = q, .op = op, .batch = q->batch, .rooms = q->rooms, .look = look, .claimed = claimed,
-	};
-	il_list_init(&f->node);
-	int err = request(f);
-	if (err) {
-		free(f);
-		return err;
+	for (struct il_list *l = q->flights.next; l != &q->flights; l = l->next) {
+		struct flight *f = of_node(l), was = *f;
+		if (f->request)
+			continue;
+		int err = request(f);
+		for (int i = 0; i < f->count && !err; i++)
+			f->ops[i]->busy = f->request->sent;
+		if (!err)
+			continue;
+		landed(f);
+		for (int i = 0; i < was.count; i++)
+			end(q, was.ops[i], err);
+		pump(q);
+		l = &q->flights;
 	}
+}
+
+/* The flight that is about to be made and takes one more, or a new one. NULL: no memory. */
+static struct flight *next_flight(struct il_rq *q, const struct il_op *op, bool look, bool claimed)
+{
+	struct flight *f = il_list_empty(&q->flights) ? NULL : of_node(q->flights.prev);
+	if (f && !f->request && f->count < IL_RQ_BATCH && !f->look && !look && !f->claimed && !claimed && f->once == op->once)
+		return f;
+	f = calloc(1, sizeof *f);
+	if (!f)
+		return NULL;
+	f->queue = q;
+	f->look = look;
+	f->claimed = claimed;
+	f->once = op->once;
+	il_list_init(&f->node);
 	il_list_add(&q->flights, &f->node);
 	q->looks += look;
+	return f;
+}
+
+/* Asks when the loop looks next; the operation has no flight, and is in the line if it has been started. */
+static int fly(struct il_rq *q, struct il_op *op, bool look, bool claimed)
+{
+	struct flight *f = next_flight(q, op, look, claimed);
+	if (!f)
+		return ENOMEM;
+	f->ops[f->count++] = op;
 	op->begun = true;
-	op->busy = f->request->sent;
+	il_rq_due(q);
 	return 0;
 }
 
@@ -194,20 +235,39 @@ static void there_is_room(struct il_rq *q, struct il_op *op)
 	pump(q);
 }
 
+/* So many of a batch were accepted, the others were not. */
+static void batch_answered(struct il_rq *q, const struct flight *f, struct il_request *r, int err)
+{
+	int accepted = err && err != EAGAIN ? 0 : (int)il_reply_number(r, 1);
+	bool really = err == EAGAIN && il_reply_number(r, 2);
+	if (err == EAGAIN && f->batch == q->batch)
+		q->batch++;
+	for (int i = 0; i < f->count; i++) {
+		if (!f->ops[i])
+			continue;
+		if (err == EAGAIN && i >= accepted) {
+			refused(q, f->ops[i], f, really && i == accepted);
+		} else {
+			end(q, f->ops[i], i < accepted ? 0 : err);
+			pump(q);
+		}
+	}
+}
+
 static void answered(struct il_request *r)
 {
 	struct flight *f = r->owner, was = *f;
 	struct il_rq *q = f->queue;
 	int err = il_request_status(r);
 	landed(f);
-	if (err == EAGAIN && !was.look && was.batch == q->batch)
-		q->batch++;
-	if (err == EAGAIN) {
-		refused(q, was.op, &was, was.look || il_reply_number(r, 1) >= 0);
-	} else if (!err && was.look) {
-		there_is_room(q, was.op);
+	if (!was.look) {
+		batch_answered(q, &was, r, err);
+	} else if (err == EAGAIN) {
+		refused(q, was.ops[0], &was, true);
+	} else if (!err) {
+		there_is_room(q, was.ops[0]);
 	} else {
-		end(q, was.op, err);
+		end(q, was.ops[0], err);
 		pump(q);
 	}
 	if (err == EIDRM)
@@ -238,23 +298,42 @@ int il_rq_send_start(struct il_op *op)
 	return err;
 }
 
+/* Its message is not sent if it has not been; else true: it may have been. */
+static bool leave_flight(struct il_rq *q, const struct il_op *op)
+{
+	int place, others = 0;
+	struct flight *f = flight_of(q, op, &place);
+	bool sent = f->request && f->request->sent;
+	if (f->request && !sent) {
+		il_request_free(f->request);
+		f->request = NULL;
+		il_rq_due(q);
+	}
+	f->ops[place] = NULL;
+	if (!f->request) {
+		f->count--;
+		for (int i = place; i < f->count; i++)
+			f->ops[i] = f->ops[i + 1];
+	}
+	for (int i = 0; i < f->count; i++)
+		others += f->ops[i] != NULL;
+	bool unknown = sent && !f->look;
+	if (!others) {
+		if (f->request)
+			il_request_forget(f->request);
+		landed(f);
+	}
+	return unknown;
+}
+
 bool il_rq_send_cancel(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);
-	struct flight *f = op->begun ? flight_of(q, op) : NULL;
-	bool unknown = false;
 	if (il_list_empty(&op->line)) /* in a forked child */
 		return false;
+	bool unknown = op->begun && leave_flight(q, op);
 	leave(q, op);
 	op->begun = op->busy = false;
-	if (f) {
-		unknown = f->request->sent && !f->look;
-		if (f->request->sent)
-			il_request_forget(f->request);
-		else
-			il_request_free(f->request);
-		landed(f);
-	}
 	pump(q);
 	if (unknown)
 		op->err = EINPROGRESS;
@@ -304,7 +383,7 @@ void il_rq_senders_forked(struct il_rq *q)
 		il_list_del(q->senders.next);
 	}
 	while (!il_list_empty(&q->flights))
-		landed(il_container_of(q->flights.next, struct flight, node));
+		landed(of_node(q->flights.next));
 	q->looks = q->waiting = 0;
 	q->full = false;
 }
