@@ -46,6 +46,8 @@ os.execute("cc -O2 -o build/bench/shm " .. here .. "shm.c")
 os.execute("cc -O2 -o build/bench/memory " .. here .. "memory.c")
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
+os.execute(("cc -O2 -I%s -o build/bench/redis_queue %sredis_queue.c -lhiredis 2>/dev/null"):format(
+  host:match("^(.*)/") or ".", here))
 if wanted("codec") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "

@@ -119,10 +119,11 @@ describe("a queue on a Redis server", function()
     end)
   end)
 
-  -- 8 processes, cut all the time; what each says goes to `heard`.
+  -- So many processes, which have said that they are ready.
   local function children(n, fn)
     local list = {}
     for i = 1, n do list[i] = assert(ipc.process(fn, i)) end
+    for _, child in ipairs(list) do assert.equal("ready", child.channel:receive(PATIENCE)) end
     return list
   end
 
@@ -133,6 +134,7 @@ describe("a queue on a Redis server", function()
     local q <close> = assert(ipc.queue(server:key("storm"), {capacity = 2000}))
     local senders = children(4, function(channel, s)
       local q <close> = assert(ipc.queue(key))
+      channel:send("ready")
       local accepted, perhaps = {}, {}
       for n = 1, EACH do
         local ok, _, code = q:send(s, n, PATIENCE)
@@ -147,6 +149,7 @@ describe("a queue on a Redis server", function()
     end)
     local receivers = children(4, function(channel, r)
       local q <close> = assert(ipc.queue(key))
+      channel:send("ready")
       local got = {}
       local ways = {0, r, -r}
       for i = 1, math.huge do
