@@ -277,27 +277,15 @@ int il_rq_receive_start(struct il_op *op)
 	return 0;
 }
 
-/* The operation has given up, and may have been given something: then the last of what its request took goes back. What was
- * not sent is not to be asked, but for the others. */
+/* The operation has given up, and may have been given something: then the last of what its request took goes back. Also if
+ * the request is not on its way: it may have been, on a connection that was lost. */
 static void withdraw(struct il_rq *q, struct il_rq_ask *a)
 {
 	struct il_rq_ask was = *a;
-	struct il_rq_slot *s = a->slot;
 	il_list_del(&a->node);
 	free(a);
-	if (s && s->request && s->request->sent) {
-		il_rq_slot_put_back(s, count(&s->asks));
-	} else if (s && s->request) {
-		il_request_free(s->request);
-		while (!il_list_empty(&s->asks)) {
-			struct il_rq_ask *other = of_asks(s->asks.next);
-			il_list_del(&other->node);
-			il_list_add(&q->asks, &other->node);
-			other->slot = NULL;
-			il_rq_due(q);
-		}
-		il_rq_slot_rest(s);
-	}
+	if (was.slot && was.slot->request)
+		il_rq_slot_put_back(was.slot, count(&was.slot->asks));
 	pass_on(q, &was, 0);
 }
 
