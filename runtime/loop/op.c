@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* ns: how long the end of a wait waits for an answer that is due */
+static const int64_t GRACE = 250000000;
+
 void il_op_free(struct il_op *op)
 {
 	free(op->data);
@@ -25,9 +28,12 @@ static void settle(struct il_wait *w, int winner)
 	il_heap_del(&il_loop.deadlines, &w->deadline);
 	w->state = IL_DONE;
 	w->winner = winner;
-	for (uint32_t i = 0; i < w->count; i++)
-		if ((int)i != winner && !w->ops[i].declined && w->ops[i].type->cancel(&w->ops[i]) && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
+	for (uint32_t i = 0; i < w->count; i++) {
+		struct il_op *op = &w->ops[i];
+		bool counts = (int)i != winner && !op->declined && op->type->cancel(op);
+		if (counts && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
 			w->winner = (int)i;
+	}
 }
 
 void il_op_finish(struct il_op *op, int err)
@@ -56,7 +62,22 @@ void il_op_claim(struct il_op *op)
 		if (&w->ops[i] != op && !w->ops[i].declined)
 			w->ops[i].type->cancel(&w->ops[i]);
 	w->ops = op;
-	w->count = 1;
+	w->count = w->cases = 1;
+}
+
+static bool any_busy(const struct il_wait *w)
+{
+	for (uint32_t i = 0; i < w->count; i++)
+		if (w->ops[i].busy)
+			return true;
+	return false;
+}
+
+void il_op_rest(struct il_op *op)
+{
+	op->busy = false;
+	if (op->wait->late && !any_busy(op->wait))
+		il_wait_end(op->wait, op->wait->late);
 }
 
 void il_op_finish_all(struct il_list *line, int err)
@@ -74,6 +95,8 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	w->ops = ops;
 	w->state = IL_WAITING;
 	w->deadline.place = 0;
+	w->late = 0;
+	w->cases = count;
 	for (w->count = 0; w->count < count && !err && w->state == IL_WAITING; w->count++) {
 		ops[w->count].wait = w;
 		err = ops[w->count].type->start(&ops[w->count]);
@@ -87,11 +110,25 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	return err;
 }
 
+/* What was asked for may have happened, and that will be known soon; so it need not be said that nobody knows. */
+static bool wait_for_answer(struct il_wait *w, int why)
+{
+	if (!any_busy(w) || (w->late && why == IL_TIMEOUT))
+		return false;
+	if (!w->late) {
+		il_heap_del(&il_loop.deadlines, &w->deadline);
+		if (il_heap_add(&il_loop.deadlines, &w->deadline, il_time_add(il_now(), GRACE)))
+			return false;
+	}
+	w->late = why;
+	return true;
+}
+
 void il_wait_end(struct il_wait *w, int why)
 {
-	if (w->state != IL_WAITING)
+	if (w->state != IL_WAITING || wait_for_answer(w, why))
 		return;
-	settle(w, why);
+	settle(w, w->late ? w->late : why);
 	w->wake(w);
 }
 

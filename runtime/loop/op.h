@@ -42,6 +42,7 @@ struct il_op {
 	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
 	bool remote;                   /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
 	bool declined;                 /* by il_op_decline */
+	bool busy;                     /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
@@ -51,7 +52,9 @@ struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
 	uint8_t state;                /* enum il_wait_state */
 	int winner;                   /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
+	int late;                     /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as no operation is busy any more */
 	uint32_t count;
+	uint32_t cases;               /* what count becomes when all are started; 1 after il_op_claim */
 	struct il_op *ops;
 	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
 };
@@ -81,7 +84,7 @@ static inline void il_op_init(struct il_op *op, const struct il_op_type *type, v
 	op->source = source;
 	op->arg = arg;
 	op->err = 0;
-	op->begun = op->once = op->remote = op->declined = false;
+	op->begun = op->once = op->remote = op->declined = op->busy = false;
 }
 
 /* The source is done with the operation and has taken it out of its line. */
@@ -94,13 +97,17 @@ void il_op_decline(struct il_op *op);
 /* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not done. */
 void il_op_claim(struct il_op *op);
 
+/* It is not busy any more, and not done: ends the wait if that was due meanwhile. */
+void il_op_rest(struct il_op *op);
+
 /* Finishes every operation in a line with err: the source is closing. */
 void il_op_finish_all(struct il_list *line, int err);
 
 /* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
 int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);
 
-/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it; harmless on one that is not waiting. */
+/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it, or lets it wait a moment for an operation that is busy;
+ * harmless on one that is not waiting. */
 void il_wait_end(struct il_wait *w, int why);
 
 /* Ends it without a wake-up: whoever waited is no more. */

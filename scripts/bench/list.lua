@@ -17,6 +17,8 @@ local function busy(command)
   return ("sh -c 'taskset -c 0 sh -c \"while :; do :; done\" & b=$!; %s; kill $b'"):format(pinned(command))
 end
 
+local function served(command) return here .. "with-redis " .. command end
+
 local function sum(a, b)
   return ("sh -c 'echo $(%s) $(%s)' | awk '{print $1 + $2}'"):format(a, b)
 end
@@ -50,6 +52,14 @@ local benches = {
     {"python", pinned("python3 " .. here .. "pipe.py roundtrip")},
     {"luv", pinned(lua(stock, "socketpair_luv", "roundtrip"))},
     {"cqueues", pinned(lua(stock, "socketpair_cqueues", "roundtrip"))}},
+  {"redis queue one task", "ns", {"ipclua", served(lua(host, "redis_queue", "20000 1"))},
+    {"C, same commands", served("build/bench/redis_queue 20000 1"), 1.3},
+    {"python list", served("/usr/bin/python3 " .. here .. "redis_queue.py 20000")},
+    {"php list", served("php " .. here .. "redis_queue.php 20000")},
+    {"lua-redis list", served("lua5.1 " .. here .. "redis_queue_lua-redis.lua 20000")}},
+  {"redis queue 100 tasks", "ns", {"ipclua", served(lua(host, "redis_queue", "100000 100"))},
+    {"one task", served(lua(host, "redis_queue", "20000 1")), 0.2},
+    {"C, pipelined", served("build/bench/redis_queue 100000 100")}},
   {"queue one", "ns", {"ipclua raw", lua(host, "queue", "one sysv raw")},
     {"C", "build/bench/sysv queue one", 1.5}, {"php", "php " .. here .. "queue.php raw", 1},
     {"python", "/usr/bin/python3 " .. here .. "queue_sysv_ipc.py raw", 1}},

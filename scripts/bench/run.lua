@@ -48,6 +48,8 @@ os.execute("cc -O2 -o build/bench/redis_data " .. here .. "redis_data.c -lhiredi
 os.execute("cc -O2 -o build/bench/socketpair " .. here .. "socketpair.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/broadcast " .. here .. "broadcast.c")
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
+os.execute(("cc -O2 -I%s -o build/bench/redis_queue %sredis_queue.c -lhiredis 2>/dev/null"):format(
+  host:match("^(.*)/") or ".", here))
 if wanted("codec") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "

@@ -158,12 +158,16 @@ for _, engine in ipairs(engines) do
 
       it("its state", function()
         local q = open()
-        assert.matches("^ipc.Queue %(.*0 messages%)$", tostring(q))
-        q:send(1, 1)
-        q:send(1, 1)
-        assert.matches("^ipc.Queue %(.*2 messages%)$", tostring(q))
-        q:remove()
-        assert.matches("^ipc.Queue %(.*removed%)$", tostring(q))
+        if engine.remote then -- to know more it would have to wait
+          assert.equal(("ipc.Queue (%s)"):format(tostring(key):match("%((.*)%)")), tostring(q))
+        else
+          assert.matches("^ipc.Queue %(.*0 messages%)$", tostring(q))
+          q:send(1, 1)
+          q:send(1, 1)
+          assert.matches("^ipc.Queue %(.*2 messages%)$", tostring(q))
+          q:remove()
+          assert.matches("^ipc.Queue %(.*removed%)$", tostring(q))
+        end
         q:close()
         assert.matches("^ipc.Queue %(.*closed%)$", tostring(q))
       end)

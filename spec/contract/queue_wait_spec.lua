@@ -133,16 +133,16 @@ for _, engine in ipairs(engines) do
       keyed("serves the waiters of all its handles in one line", function()
         local q <close> = open()
         local twin <close> = open{codec = "raw"}
-        local order = {}
+        local order, tasks = {}, {}
         for i = 1, 6 do
-          waiting(function()
+          tasks[i] = waiting(function()
             local handle = i % 2 == 0 and q or twin
             handle:receive(1, PATIENCE)
             order[#order + 1] = i
           end)
         end
         for i = 1, 6 do q:send(1, i) end
-        settle()
+        for i = 1, 6 do tasks[i]:join(PATIENCE) end
         assert.same({1, 2, 3, 4, 5, 6}, order)
       end)
 

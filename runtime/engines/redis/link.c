@@ -156,7 +156,7 @@ static void write_now(struct il_link *l)
 	il_sigpipe_hold(&held);
 	errno = 0;
 	redisAsyncHandleWrite(c);
-	il_sigpipe_release(&held, l->context != c && errno == EPIPE);
+	il_sigpipe_release(&held, l->context != c); /* by now errno is not the write's any more */
 }
 
 void il_link_flush(struct il_link *l)

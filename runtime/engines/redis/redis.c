@@ -9,6 +9,7 @@ const struct il_engine il_redis = {
 	.name = "redis",
 	.semaphore = il_redis_semaphore,
 	.mutex = il_redis_mutex,
+	.queue = il_redis_queue,
 	.memory = il_redis_memory,
 	.data = il_redis_data,
 	.after_fork = il_servers_after_fork,

@@ -20,7 +20,7 @@
 
 struct il_face;
 
-enum { IL_CALL_ARGUMENTS = 24 };
+enum { IL_CALL_ARGUMENTS = 40 };
 
 /* EVALSHA of a script: KEYS are the face's keys that the script's first line names ("-- KEYS: meta order"), ARGV what is
  * added here. Bytes are not copied: they must stay until the request is made. */

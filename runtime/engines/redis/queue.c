@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Queues on a server, opened, asked and closed, see queue.h. All handles of a process for one queue share an object, which
+ * hears the news and has those who wait.
+ * Floor 2.
+ */
+#include "engines/redis/queue.h"
+#include "base/clock.h"
+#include "engines/redis/redis.h"
+#include "loop/loop.h"
+#include "loop/poller.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum { DEFAULT_CAPACITY = 1 << 20, DIGITS = 19 };
+
+static struct il_list objects = IL_LIST_INIT(objects);
+
+void il_rq_finish(struct il_rq *q, struct il_op *op, int err)
+{
+	op->busy = false;
+	if (err)
+		il_rq_handle(op->source)->face.remote.why = q->face.remote.why;
+	il_op_finish(op, err);
+}
+
+void il_rq_removed(struct il_rq *q)
+{
+	q->removed = true;
+	il_rq_receivers_end(q, NULL, true, EIDRM);
+	il_rq_senders_end(q, NULL, true, EIDRM);
+}
+
+void il_rq_bounds(int64_t wanted, char lowest[IL_RQ_BOUND], char highest[IL_RQ_BOUND])
+{
+	lowest[0] = highest[0] = 0;
+	if (!wanted)
+		return;
+	snprintf(highest, IL_RQ_BOUND, "(%0*lld;", DIGITS, (long long)(wanted < 0 ? -wanted : wanted));
+	if (wanted < 0)
+		strcpy(lowest, "-");
+	else
+		snprintf(lowest, IL_RQ_BOUND, "[%0*lld:", DIGITS, (long long)wanted);
+}
+
+/* It is taken out of the reply, not copied. */
+int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
+{
+	redisReply *reply = r->reply;
+	size_t at = 2 * place + 2;
+	if (reply->elements <= at || reply->element[at]->type != REDIS_REPLY_STRING)
+		return EPROTO;
+	op->arg = il_reply_number(r, at - 1);
+	op->data = reply->element[at]->str;
+	op->size = reply->element[at]->len;
+	op->owned = true;
+	reply->element[at]->str = NULL;
+	return 0;
+}
+
+/* What is due ------------------------------------------------------------------------------------------ */
+
+static struct il_list due = IL_LIST_INIT(due);
+
+static bool ask_all(struct il_poller *p);
+
+static struct il_poller poller = { { &poller.node, &poller.node }, ask_all, ask_all, 0 };
+
+void il_rq_due(struct il_rq *q)
+{
+	if (il_list_empty(&q->due))
+		il_list_add(&due, &q->due);
+	il_poller_add(&poller);
+}
+
+/* All of them first: what is asked of one server is written together. */
+static bool ask_all(struct il_poller *p)
+{
+	struct il_list round, asked;
+	il_poller_del(p);
+	il_list_move(&due, &round);
+	il_list_init(&asked);
+	while (!il_list_empty(&round)) {
+		struct il_rq *q = il_container_of(round.next, struct il_rq, due);
+		il_list_del(&q->due);
+		il_list_add(&asked, &q->due);
+		il_rq_asks_due(q);
+		il_rq_flights_due(q);
+	}
+	while (!il_list_empty(&asked)) {
+		struct il_rq *q = il_container_of(asked.next, struct il_rq, due);
+		il_list_del(&q->due);
+		il_server_flush(q->face.server);
+	}
+	return !il_list_empty(&due);
+}
+
+/* News ------------------------------------------------------------------------------------------------- */
+
+static struct il_rq *of_listener(struct il_listener *l)
+{
+	return il_container_of(l, struct il_rq, face.listener);
+}
+
+static void heard(struct il_listener *l, const char *news, size_t size)
+{
+	struct il_rq *q = of_listener(l);
+	for (const char *type = news; size && news[0] == 's' && type; type = strchr(type + 1, ','))
+		il_rq_receivers_heard(q, strtoll(type + 1, NULL, 10));
+	if (size && news[0] == 'r')
+		il_rq_senders_heard(q, strtoll(news + 1, NULL, 10));
+	else if (size && news[0] == 'x' && strcmp(news + 1, q->id) == 0)
+		il_rq_removed(q);
+}
+
+static void up(struct il_listener *l)
+{
+	il_rq_receivers_up(of_listener(l));
+	il_rq_senders_up(of_listener(l));
+}
+
+static void down(struct il_listener *l, int err)
+{
+	il_rq_receivers_end(of_listener(l), NULL, true, err);
+	il_rq_senders_end(of_listener(l), NULL, true, err);
+}
+
+int il_rq_listen(struct il_rq *q)
+{
+	return il_face_listen(&q->face, "news");
+}
+
+static void forked(struct il_face *face)
+{
+	struct il_rq *q = il_container_of(face, struct il_rq, face);
+	il_list_del(&q->due);
+	il_rq_receivers_forked(q);
+	il_rq_senders_forked(q);
+}
+
+/* Questions -------------------------------------------------------------------------------------------- */
+
+static struct il_call call(struct il_rq_handle *h, enum il_script script)
+{
+	struct il_call c;
+	il_call_init(&c, &h->face, script);
+	il_call_text(&c, h->rq->id);
+	return c;
+}
+
+static int peek(struct il_queue *queue, int64_t wanted, struct il_op *op)
+{
+	struct il_rq_handle *h = il_rq_handle(queue);
+	struct il_request *r = il_face_answer(&h->face);
+	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND];
+	if (!r) {
+		struct il_call c = call(h, IL_SCRIPT_queue_peek);
+		il_rq_bounds(wanted, lowest, highest);
+		il_call_text(&c, lowest);
+		il_call_text(&c, highest);
+		return il_face_ask(&h->face, &c, IL_SAFE);
+	}
+	int err = il_request_status(r);
+	if (!err)
+		err = il_rq_message(r, 0, op);
+	il_request_free(r);
+	return err;
+}
+
+static int count(const struct il_list *ops)
+{
+	int n = 0;
+	for (const struct il_list *l = ops->next; l != ops; l = l->next)
+		n++;
+	return n;
+}
+
+static int stat_queue(struct il_queue *queue, struct il_queue_stat *stat)
+{
+	struct il_rq_handle *h = il_rq_handle(queue);
+	struct il_request *r = il_face_answer(&h->face);
+	if (!r) {
+		struct il_call c = call(h, IL_SCRIPT_queue_stat);
+		return il_face_ask(&h->face, &c, IL_SAFE);
+	}
+	int err = il_request_status(r);
+	*stat = (struct il_queue_stat){
+		.senders = count(&h->rq->senders), .receivers = count(&h->rq->receivers),
+	};
+	if (!err) {
+		stat->messages = il_reply_number(r, 1);
+		stat->bytes = il_reply_number(r, 2);
+		stat->capacity = il_reply_number(r, 3);
+		stat->last_sender = (pid_t)il_reply_number(r, 4);
+		stat->last_receiver = (pid_t)il_reply_number(r, 5);
+	}
+	il_request_free(r);
+	return err;
+}
+
+static int remove_queue(struct il_queue *queue)
+{
+	struct il_rq_handle *h = il_rq_handle(queue);
+	struct il_request *r = il_face_answer(&h->face);
+	if (!r) {
+		struct il_call c = call(h, IL_SCRIPT_queue_remove);
+		return il_face_ask(&h->face, &c, IL_UNSAFE);
+	}
+	int err = il_request_status(r);
+	il_request_free(r);
+	if (!err)
+		il_rq_removed(h->rq);
+	return err;
+}
+
+/* Opening and closing ---------------------------------------------------------------------------------- */
+
+static struct il_rq *find(const struct il_rq_handle *h, const char *id)
+{
+	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
+		struct il_rq *q = il_container_of(l, struct il_rq, node);
+		if (q->face.server == h->face.server && strcmp(q->face.base, h->face.base) == 0 && strcmp(q->id, id) == 0)
+			return q;
+	}
+	return NULL;
+}
+
+static int object_get(struct il_rq_handle *h, const struct il_key *key, const char *id)
+{
+	struct il_rq *q = find(h, id);
+	if (q) {
+		q->refs++;
+		h->rq = q;
+		return 0;
+	}
+	q = calloc(1, sizeof *q);
+	int err = q ? il_face_open(&q->face, key, "queue") : ENOMEM;
+	if (err) {
+		free(q);
+		return err;
+	}
+	snprintf(q->id, sizeof q->id, "%s", id);
+	q->refs = 1;
+	il_list_init(&q->due);
+	q->face.forked = forked;
+	q->face.listener.message = heard;
+	q->face.listener.up = up;
+	q->face.listener.down = down;
+	il_rq_receivers_init(q);
+	il_rq_senders_init(q);
+	il_list_add(&objects, &q->node);
+	h->rq = q;
+	return 0;
+}
+
+static void object_put(struct il_rq *q)
+{
+	if (--q->refs)
+		return;
+	il_list_del(&q->due);
+	il_rq_slots_fini(q, false);
+	il_list_del(&q->node);
+	il_face_close(&q->face);
+	free(q);
+}
+
+static void close_queue(struct il_queue *queue)
+{
+	struct il_rq_handle *h = il_rq_handle(queue);
+	if (h->rq) {
+		il_rq_receivers_end(h->rq, queue, false, ECANCELED);
+		il_rq_senders_end(h->rq, queue, false, ECANCELED);
+		object_put(h->rq);
+	}
+	il_face_close(&h->face);
+	free(h);
+}
+
+static const struct il_queue_ops ops = {
+	{ "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
+	{ "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
+	peek, stat_queue, remove_queue, close_queue,
+};
+
+/* An id that no queue of this name has had, so that one that is removed and made again is another one. */
+static int ask_to_open(struct il_rq_handle *h, const struct il_queue_options *o)
+{
+	uint64_t random[2] = { (uint64_t)il_loop.pid, (uintptr_t)h };
+	char id[IL_RQ_ID];
+	struct il_call c;
+	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random[0] += (uint64_t)il_now() << 20;
+	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+	il_call_init(&c, &h->face, IL_SCRIPT_queue_open);
+	il_call_text(&c, id);
+	il_call_number(&c, (int64_t)o->capacity);
+	il_call_number(&c, o->capacity ? (int64_t)o->capacity : DEFAULT_CAPACITY);
+	return il_face_ask(&h->face, &c, IL_SAFE);
+}
+
+static int opened(struct il_rq_handle *h, const struct il_key *key, struct il_queue_options *o, struct il_request *r)
+{
+	size_t size;
+	int err = il_request_status(r);
+	const char *id = err && err != EEXIST ? "" : il_reply_bytes(r, 1, &size);
+	o->found = err && err != EEXIST ? 0 : (size_t)il_reply_number(r, 2);
+	if (!err)
+		err = *id && strlen(id) < IL_RQ_ID ? object_get(h, key, id) : EPROTO;
+	h->queue.max_message = o->found;
+	h->queue.max_reason = "the queue's capacity";
+	return err;
+}
+
+int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)
+{
+	int err;
+	if (*q) {
+		struct il_rq_handle *h = il_rq_handle(*q);
+		struct il_request *r = il_face_answer(&h->face);
+		err = r ? opened(h, key, o, r) : EPROTO;
+		if (r)
+			il_request_free(r);
+	} else {
+		struct il_rq_handle *h = calloc(1, sizeof *h);
+		err = h ? il_face_open(&h->face, key, "queue") : ENOMEM;
+		if (err) {
+			free(h);
+			return err;
+		}
+		h->queue.ops = &ops;
+		h->queue.remote = &h->face.remote;
+		*q = &h->queue;
+		err = ask_to_open(h, o);
+	}
+	if (err && err != EINPROGRESS) {
+		close_queue(*q);
+		*q = NULL;
+	}
+	return err;
+}

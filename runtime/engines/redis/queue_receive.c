@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving from queues on a server. What is asked for between two looks of the loop goes into one request.
+ *
+ * Who finds nothing waits for news. One message's news wakes one operation, which asks for whoever is first in this process
+ * and wants the same. If it came while nobody who wants it waits, but somebody asks, whose question may have been too early,
+ * that one asks again. If what it gets is a message of another type, the news is for the next.
+ * Floor 2.
+ */
+#include "engines/redis/queue.h"
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct il_rq *rq_of(const struct il_op *op)
+{
+	return il_rq_handle(op->source)->rq;
+}
+
+static struct il_op *of_line(struct il_list *node)
+{
+	return il_container_of(node, struct il_op, line);
+}
+
+static struct il_rq_ask *of_asks(struct il_list *node)
+{
+	return il_container_of(node, struct il_rq_ask, node);
+}
+
+static bool wants(int64_t wanted, int64_t type)
+{
+	return wanted == 0 || wanted == type || (wanted < 0 && type <= -wanted);
+}
+
+/* The first that wants the same, and only waits for news if `idle`. NULL: there is none. */
+static struct il_op *first(struct il_rq *q, int64_t wanted, bool idle)
+{
+	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
+		if (of_line(l)->arg == wanted && (!idle || !of_line(l)->data))
+			return of_line(l);
+	return NULL;
+}
+
+static void end(struct il_rq *q, struct il_op *op, int err)
+{
+	il_list_del(&op->line);
+	op->data = NULL;
+	il_rq_finish(q, op, err);
+}
+
+/* Asking ------------------------------------------------------------------------------------------------- */
+
+static int ask(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
+{
+	struct il_rq_ask *a = malloc(sizeof *a);
+	if (!a)
+		return ENOMEM;
+	*a = (struct il_rq_ask){ .op = op, .wanted = op->arg, .news = news, .sweeps = sweeps };
+	il_list_init(&a->node);
+	il_list_add(&q->asks, &a->node);
+	op->data = a;
+	il_rq_due(q);
+	return 0;
+}
+
+static void ask_or_end(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
+{
+	int err = ask(q, op, news, sweeps);
+	if (err)
+		end(q, op, err);
+}
+
+/* A message came. */
+static void hear(struct il_rq *q, int64_t type)
+{
+	struct il_list *l;
+	for (l = q->receivers.next; l != &q->receivers; l = l->next)
+		if (!of_line(l)->data && wants(of_line(l)->arg, type)) {
+			ask_or_end(q, of_line(l), type, false);
+			return;
+		}
+	for (l = q->receivers.next; l != &q->receivers; l = l->next) {
+		struct il_rq_ask *a = of_line(l)->data;
+		if (a && !a->again && wants(a->wanted, type)) {
+			a->again = true;
+			a->mark = type;
+			return;
+		}
+	}
+}
+
+/* What was to be looked for is for others, but for one message of a type, if it got that. */
+static void pass_on(struct il_rq *q, const struct il_rq_ask *was, int64_t got)
+{
+	struct il_op *op = was->sweeps ? first(q, was->wanted, true) : NULL;
+	bool news_got = was->news == got;
+	if (op)
+		ask_or_end(q, op, 0, true);
+	if (was->news && !news_got)
+		hear(q, was->news);
+	if (was->mark && (news_got ? was->news : was->mark != got))
+		hear(q, was->mark);
+}
+
+/* It waits from now on, or that is over. */
+static void wait_for_news(struct il_rq *q, struct il_op *op)
+{
+	op->data = NULL;
+	if (op->once) {
+		il_list_del(&op->line);
+		op->busy = false;
+		il_op_decline(op);
+		return;
+	}
+	int err = q->removed ? EIDRM : il_rq_listen(q);
+	if (err)
+		end(q, op, err);
+	else
+		il_op_rest(op);
+}
+
+/* Answers ------------------------------------------------------------------------------------------------ */
+
+/* The first in line gets it, whoever asked; who asked, if it is another one, has that one's question now. */
+static void deliver(struct il_rq *q, const struct il_rq_ask *was, struct il_request *r, size_t place)
+{
+	struct il_op *asker = was->op, *op = first(q, was->wanted, false);
+	struct il_rq_ask *other = op == asker ? NULL : op->data;
+	asker->data = other;
+	if (other)
+		other->op = asker;
+	op->data = NULL;
+	il_list_del(&op->line);
+	int err = il_rq_message(r, place, op);
+	int64_t type = op->arg;
+	if (op != asker && !other) {
+		if (asker->once)
+			ask_or_end(q, asker, 0, false);
+		else
+			wait_for_news(q, asker);
+	}
+	il_rq_finish(q, op, err);
+	pass_on(q, was, type);
+}
+
+static void without(struct il_rq *q, const struct il_rq_ask *was, int err)
+{
+	if (err == EAGAIN && was->again) {
+		ask_or_end(q, was->op, was->mark, !was->mark);
+	} else if (err == EAGAIN) {
+		wait_for_news(q, was->op);
+	} else {
+		end(q, was->op, err);
+		pass_on(q, was, 0);
+	}
+}
+
+static int count(const struct il_list *asks)
+{
+	int n = 0;
+	for (const struct il_list *l = asks->next; l != asks; l = l->next)
+		n++;
+	return n;
+}
+
+/* Whoever is served may by that withdraw another question of the same slot: so each round begins at the front. */
+static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, int err)
+{
+	int got = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
+	int kept = count(&s->asks);
+	got = got < kept ? got : kept;
+	while (!il_list_empty(&s->asks)) {
+		struct il_rq_ask *a = of_asks(s->asks.next), was = *a;
+		il_list_del(&a->node);
+		free(a);
+		if (given < got)
+			deliver(q, &was, r, (size_t)given++);
+		else
+			without(q, &was, err ? err : EAGAIN);
+	}
+	s->dirty = got > 0;
+	if (r->err || (got && !given)) {
+		il_rq_slot_put_back(s, 0);
+		return;
+	}
+	if (given < got)
+		il_rq_slot_put_back(s, given);
+	il_rq_slot_rest(s);
+}
+
+static void answered(struct il_request *r)
+{
+	struct il_rq_slot *s = r->owner;
+	struct il_rq *q = s->queue;
+	int err = il_request_status(r);
+	s->request = NULL;
+	serve(q, s, r, err);
+	if (err == EIDRM)
+		il_rq_removed(q);
+	il_request_free(r);
+}
+
+/* Making requests ---------------------------------------------------------------------------------------- */
+
+static void refuse(struct il_rq *q, struct il_rq_slot *s, int err)
+{
+	while (!il_list_empty(&s->asks)) {
+		struct il_rq_ask *a = of_asks(s->asks.next);
+		struct il_op *op = a->op;
+		il_list_del(&a->node);
+		free(a);
+		end(q, op, err);
+	}
+	il_rq_slot_rest(s);
+}
+
+/* One request for the first and those behind it that want the same. */
+static int make_one(struct il_rq *q)
+{
+	struct il_rq_slot *s = il_rq_slot_get(q);
+	struct il_rq_ask *head = of_asks(q->asks.next);
+	int64_t wanted = head->wanted;
+	bool once = head->op->once;
+	int n = 0;
+	if (!s)
+		return ENOMEM;
+	for (struct il_list *next, *l = q->asks.next; l != &q->asks && n < IL_RQ_BATCH; l = next) {
+		struct il_rq_ask *a = of_asks(l);
+		next = l->next;
+		if (a->wanted != wanted || a->op->once != once)
+			break;
+		il_list_del(&a->node);
+		il_list_add(&s->asks, &a->node);
+		a->slot = s;
+		n++;
+	}
+	int err = il_rq_slot_ask(s, wanted, n, once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+	if (err)
+		refuse(q, s, err);
+	for (struct il_list *l = s->asks.next; !err && l != &s->asks; l = l->next)
+		of_asks(l)->op->busy = s->request->sent;
+	return 0;
+}
+
+void il_rq_asks_due(struct il_rq *q)
+{
+	il_rq_slots_retry(q);
+	while (!il_list_empty(&q->asks))
+		if (make_one(q)) {
+			struct il_rq_ask *a = of_asks(q->asks.next);
+			struct il_op *op = a->op;
+			il_list_del(&a->node);
+			free(a);
+			end(q, op, ENOMEM);
+		}
+}
+
+/* Operations --------------------------------------------------------------------------------------------- */
+
+bool il_rq_receive_attempt(struct il_op *op)
+{
+	op->remote = true;
+	return false;
+}
+
+/* Behind one that found nothing there is nothing to be found. */
+int il_rq_receive_start(struct il_op *op)
+{
+	struct il_rq *q = rq_of(op);
+	if (op->once || !first(q, op->arg, true)) {
+		int err = ask(q, op, 0, false);
+		if (err)
+			return err;
+	}
+	il_list_add(&q->receivers, &op->line);
+	return 0;
+}
+
+/* The operation has given up, and may have been given something: then the last of what its request took goes back. Also if
+ * the request is not on its way: it may have been, on a connection that was lost. */
+static void withdraw(struct il_rq *q, struct il_rq_ask *a)
+{
+	struct il_rq_ask was = *a;
+	il_list_del(&a->node);
+	free(a);
+	if (was.slot && was.slot->request)
+		il_rq_slot_put_back(was.slot, count(&was.slot->asks));
+	pass_on(q, &was, 0);
+}
+
+bool il_rq_receive_cancel(struct il_op *op)
+{
+	struct il_rq_ask *a = op->data;
+	if (il_list_empty(&op->line)) /* in a forked child */
+		return false;
+	il_list_del(&op->line);
+	op->data = NULL;
+	if (a)
+		withdraw(rq_of(op), a);
+	return false;
+}
+
+/* From now on all is heard; what came before was not. */
+void il_rq_receivers_up(struct il_rq *q)
+{
+	struct il_list round;
+	bool asked = false;
+	int64_t wanted = 0;
+	il_rq_slots_retry(q);
+	il_list_move(&q->receivers, &round);
+	while (!il_list_empty(&round)) {
+		struct il_op *op = of_line(round.next);
+		struct il_rq_ask *a = op->data;
+		il_list_del(&op->line);
+		il_list_add(&q->receivers, &op->line);
+		if (a) {
+			a->again = true;
+			a->mark = 0;
+		} else if (!asked || wanted != op->arg) {
+			asked = true;
+			wanted = op->arg;
+			ask_or_end(q, op, 0, true);
+		}
+	}
+}
+
+void il_rq_receivers_heard(struct il_rq *q, int64_t type)
+{
+	hear(q, type);
+}
+
+static struct il_op *next_to_end(struct il_rq *q, const struct il_queue *which, bool idle_only)
+{
+	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
+		if ((!which || of_line(l)->source == which) && (!idle_only || !of_line(l)->data))
+			return of_line(l);
+	return NULL;
+}
+
+void il_rq_receivers_end(struct il_rq *q, const struct il_queue *which, bool idle_only, int err)
+{
+	struct il_op *op;
+	while ((op = next_to_end(q, which, idle_only))) {
+		il_rq_receive_cancel(op);
+		il_rq_finish(q, op, err);
+	}
+}
+
+void il_rq_receivers_init(struct il_rq *q)
+{
+	il_list_init(&q->receivers);
+	il_list_init(&q->asks);
+	il_rq_slots_init(q);
+}
+
+/* The waits are the parent's, and so is what was taken. */
+void il_rq_receivers_forked(struct il_rq *q)
+{
+	while (!il_list_empty(&q->receivers)) {
+		struct il_op *op = of_line(q->receivers.next);
+		struct il_rq_ask *a = op->data;
+		il_list_del(&op->line);
+		op->data = NULL;
+		if (a) {
+			struct il_rq_slot *s = a->slot;
+			il_list_del(&a->node);
+			free(a);
+			if (s && il_list_empty(&s->asks))
+				free(s);
+		}
+	}
+	il_rq_slots_fini(q, true);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The slots of a process, see queue_receive.lua: a request that takes messages can be made twice there, and taken back by one
+ * that follows it at once. The server is told when a slot rests for a while: until then it keeps what was taken last.
+ * Floor 2.
+ */
+#include "engines/redis/queue.h"
+#include "loop/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const int64_t REST = 1000000000; /* ns */
+
+enum { NAME_SIZE = 40, AT_ONCE = 16 };
+
+/* Of all requests of this process. */
+static int64_t numbers;
+
+static struct il_rq_slot *of_list(struct il_list *node)
+{
+	return il_container_of(node, struct il_rq_slot, node);
+}
+
+static void name(const struct il_rq_slot *s, char text[NAME_SIZE])
+{
+	snprintf(text, NAME_SIZE, "@%s:%d", il_server_client(s->queue->face.server), s->index);
+}
+
+struct il_rq_slot *il_rq_slot_get(struct il_rq *q)
+{
+	struct il_rq_slot *s;
+	if (q->pid != il_loop.pid)
+		il_servers_after_fork();
+	if (!il_list_empty(&q->slots)) {
+		s = of_list(q->slots.prev);
+		il_list_del(&s->node);
+		return s;
+	}
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	il_list_init(&s->node);
+	il_list_init(&s->asks);
+	s->queue = q;
+	s->index = q->slot_count++;
+	return s;
+}
+
+void il_rq_slot_rest(struct il_rq_slot *s)
+{
+	struct il_rq *q = s->queue;
+	s->request = NULL;
+	il_list_del(&s->node);
+	il_list_add(&q->slots, &s->node);
+	if (s->dirty && !q->idle.item.place) {
+		il_timer_start(&q->idle, REST);
+		il_timer_arm(&q->idle, false); /* no memory: the next one tries again */
+	}
+}
+
+int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
+		   void (*answered)(struct il_request *r))
+{
+	struct il_call c;
+	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND], text[NAME_SIZE];
+	s->number = ++numbers;
+	s->dirty = false;
+	name(s, text);
+	il_rq_bounds(wanted, lowest, highest);
+	il_call_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
+	il_call_text(&c, s->queue->id);
+	il_call_number(&c, il_loop.pid);
+	il_call_text(&c, lowest);
+	il_call_text(&c, highest);
+	il_call_text(&c, text);
+	il_call_number(&c, s->number);
+	il_call_number(&c, count);
+	return il_request_make(&c, flags, answered, s, &s->request);
+}
+
+/* Putting back ------------------------------------------------------------------------------------------- */
+
+static void is_back(struct il_request *r)
+{
+	struct il_rq_slot *s = r->owner;
+	s->request = NULL;
+	if (!r->err)
+		il_rq_slot_rest(s);
+	il_request_free(r);
+}
+
+/* If it fails for good so does the request that took the messages, and then all are put back. */
+void il_rq_slot_put_back(struct il_rq_slot *s, int keep)
+{
+	struct il_rq *q = s->queue;
+	struct il_call c;
+	char text[NAME_SIZE];
+	name(s, text);
+	il_call_init(&c, &q->face, IL_SCRIPT_queue_putback);
+	il_call_text(&c, q->id);
+	il_call_text(&c, text);
+	il_call_number(&c, s->number);
+	il_call_number(&c, keep);
+	if (keep) {
+		il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL);
+		return;
+	}
+	if (s->request)
+		il_request_forget(s->request);
+	s->dirty = false;
+	il_list_del(&s->node);
+	il_list_add(&q->owing, &s->node);
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, is_back, s, &s->request))
+		s->request = NULL;
+}
+
+void il_rq_slots_retry(struct il_rq *q)
+{
+	struct il_list round;
+	il_list_move(&q->owing, &round);
+	while (!il_list_empty(&round)) {
+		struct il_rq_slot *s = of_list(round.next);
+		il_list_del(&s->node);
+		il_list_add(&q->owing, &s->node);
+		if (!s->request)
+			il_rq_slot_put_back(s, 0);
+	}
+}
+
+/* Resting ------------------------------------------------------------------------------------------------ */
+
+static void tell_idle(struct il_rq *q)
+{
+	struct il_call c;
+	char names[AT_ONCE][NAME_SIZE];
+	int n = 0;
+	il_call_init(&c, &q->face, IL_SCRIPT_queue_idle);
+	il_call_text(&c, q->id);
+	for (struct il_list *l = q->slots.next; l != &q->slots && n < AT_ONCE; l = l->next) {
+		struct il_rq_slot *s = of_list(l);
+		if (!s->dirty)
+			continue;
+		s->dirty = false;
+		name(s, names[n]);
+		il_call_text(&c, names[n++]);
+		il_call_number(&c, s->number);
+	}
+	il_request_make(&c, IL_SAFE, NULL, NULL, NULL); /* or what a slot keeps is dropped two epochs later */
+}
+
+static bool any_dirty(const struct il_rq *q)
+{
+	for (struct il_list *l = q->slots.next; l != &q->slots; l = l->next)
+		if (of_list(l)->dirty)
+			return true;
+	return false;
+}
+
+static void rested(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, idle);
+	while (any_dirty(q))
+		tell_idle(q);
+}
+
+void il_rq_slots_init(struct il_rq *q)
+{
+	il_list_init(&q->slots);
+	il_list_init(&q->owing);
+	q->idle.expired = rested;
+	q->pid = il_loop.pid;
+	tell_idle(q); /* so that somebody notices who is no more */
+}
+
+/* Requests are forgotten, not taken back; in a forked child they are gone. */
+static void free_slots(struct il_list *slots, bool forked)
+{
+	while (!il_list_empty(slots)) {
+		struct il_rq_slot *s = of_list(slots->next);
+		il_list_del(&s->node);
+		if (s->request && !forked)
+			il_request_forget(s->request);
+		free(s);
+	}
+}
+
+void il_rq_slots_fini(struct il_rq *q, bool forked)
+{
+	il_timer_disarm(&q->idle);
+	if (!forked)
+		rested(&q->idle);
+	free_slots(&q->slots, forked);
+	free_slots(&q->owing, forked);
+	q->slot_count = 0;
+	q->pid = il_loop.pid;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The peer of redis_queue.lua: the same commands, the scripts of our queues with the same arguments, by hiredis alone.
+ * Sends and receives one after the other, or `depth` at a time, pipelined. Prints ns per message.
+ *   redis_queue N DEPTH SOCKET
+ */
+#define IL_SCRIPT_SOURCES
+#include "redis_scripts.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static redisContext *c;
+
+static void check(redisReply *r, long status)
+{
+	if (!r || r->type != REDIS_REPLY_ARRAY || r->element[0]->integer != status)
+		exit(1);
+	freeReplyObject(r);
+}
+
+static void append(int script, int keys, int argc, const char **more)
+{
+	static const char *const names[] = {
+		"bench:{q}:queue:meta", "bench:{q}:queue:order", "bench:{q}:queue:types", "bench:{q}:queue:messages",
+	};
+	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, keys == 1 ? "1" : "4" };
+	int n = 3;
+	for (int i = 0; i < keys; i++)
+		argv[n++] = names[i];
+	for (int i = 0; i < argc; i++)
+		argv[n++] = more[i];
+	redisAppendCommandArgv(c, n, argv, NULL);
+}
+
+static redisReply *reply(void)
+{
+	void *r = NULL;
+	redisGetReply(c, &r);
+	return r;
+}
+
+static void send_one(void)
+{
+	static const char text[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+	append(IL_SCRIPT_queue_send, 4, 5, (const char *[]){ "id", "1234", "0123456789abcdef:0", "0000000000000000001", text });
+}
+
+static void receive_one(int slot, long number)
+{
+	char name[32], digits[24];
+	snprintf(name, sizeof name, "@0123456789abcdef:%d", slot);
+	snprintf(digits, sizeof digits, "%ld", number);
+	append(IL_SCRIPT_queue_receive, 4, 7,
+	       (const char *[]){ "id", "1234", "[0000000000000000001:", "(0000000000000000001;", name, digits, "1" });
+}
+
+int main(int argc, char **argv)
+{
+	long n = argc == 4 ? atol(argv[1]) : 0;
+	int depth = argc == 4 ? atoi(argv[2]) : 0;
+	struct timespec a, b;
+	c = argc == 4 ? redisConnectUnix(argv[3]) : NULL;
+	if (!c || c->err)
+		return 1;
+	for (int i = 0; i < IL_SCRIPTS; i++)
+		freeReplyObject(redisCommand(c, "SCRIPT LOAD %s", il_script_sources[i].source));
+	append(IL_SCRIPT_queue_open, 1, 3, (const char *[]){ "id", "0", "1048576" });
+	check(reply(), 0);
+	clock_gettime(CLOCK_MONOTONIC, &a);
+	for (long done = 0, number = 0; done < n; done += depth) {
+		for (int i = 0; i < depth; i++)
+			send_one();
+		for (int i = 0; i < depth; i++)
+			check(reply(), 0);
+		for (int i = 0; i < depth; i++)
+			receive_one(i, ++number);
+		for (int i = 0; i < depth; i++)
+			check(reply(), 0);
+	}
+	clock_gettime(CLOCK_MONOTONIC, &b);
+	printf("%f\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) / (double)n);
+	return 0;
+}

@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+-- One script on one machine, and on several: network namespaces stand for the machines.
+
+local redis
+for _, engine in ipairs(require "spec.support.engines") do if engine.name == "redis" then redis = engine end end
+
+local host = os.getenv("IPCLUA") or "build/ipclua"
+
+local function output(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("a")
+  pipe:close()
+  return text
+end
+
+-- In a namespace of its own, with a server, two more are made, each at the end of a cable; a worker in each.
+local MACHINES = [[
+unshare -rn sh -c '
+  ip link set lo up
+  redis-server --bind 0.0.0.0 --protected-mode no --port 6379 --save "" --logfile /dev/null >/dev/null 2>&1 & all=$!
+  until redis-cli ping >/dev/null 2>&1; do sleep 0.02; done
+  for i in 1 2; do
+    unshare -n sleep 600 & pid=$!
+    all="$all $pid"
+    until [ "$(readlink /proc/$pid/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.02; done
+    ip link add cable$i type veth peer name eth0 netns $pid
+    ip addr add 10.99.$i.1/24 dev cable$i
+    ip link set cable$i up
+    nsenter -n -t $pid ip addr add 10.99.$i.2/24 dev eth0
+    nsenter -n -t $pid ip link set eth0 up
+    nsenter -n -t $pid %s scripts/examples/jobs.lua --key redis://10.99.$i.1/jobs work & workers="$workers $!"
+  done
+  %s scripts/examples/jobs.lua --key redis://127.0.0.1/jobs give 50
+  %s scripts/examples/jobs.lua --key redis://127.0.0.1/jobs stop 2
+  wait $workers && echo stopped
+  kill $all
+' 2>&1]]
+
+describe("the example of jobs", function()
+  it("runs on one machine", function()
+    assert.equal("1 4 9 16 25 36 49 64\n", output(host .. " scripts/examples/jobs.lua 2>&1"))
+  end)
+
+  if redis.missing then return pending(redis.missing) end
+  if not os.execute("unshare -rn ip link add cable1 type veth peer name cable2 2>/dev/null") then
+    return pending("this machine does not allow network namespaces")
+  end
+
+  it("runs on three, by another key", function()
+    local squares = {}
+    for i = 1, 50 do squares[i] = i * i end
+    assert.equal(table.concat(squares, " ") .. "\nstopped\n", output("timeout 60 " .. MACHINES:format(host, host, host)))
+  end)
+end)

@@ -1,0 +1,411 @@
+-- SPDX-License-Identifier: MIT
+-- Queues on a Redis server, when the network or the server misbehaves: what was accepted is received, once.
+
+local ipc = require "ipc"
+local engines = require "spec.support.engines"
+local peer = require "spec.support.peer"
+local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
+
+local PATIENCE, waiting = 60, waits.waiting
+local ECONNABORTED, ETIMEDOUT, ENOMEM <const> = 103, 110, 12
+
+local redis
+for _, engine in ipairs(engines) do if engine.name == "redis" then redis = engine end end
+
+describe("a queue on a Redis server", function()
+  if redis.missing then return pending(redis.missing) end
+
+  local server
+  lazy_setup(function() server = redis_process() end)
+  lazy_teardown(function()
+    server:close()
+    peer.clean()
+  end)
+  after_each(function() server:cli("FLUSHALL") end)
+
+  local function cutter_to(which)
+    local path = os.tmpname()
+    os.remove(path)
+    local cutter = peer.start("cutter.c", path, which.folder .. "/socket")
+    cutter.path = path
+    return cutter
+  end
+
+  local function keys() return server:cli("KEYS '*'") end
+
+  describe("when the connection is lost", function()
+    local cutter, q
+    before_each(function()
+      cutter = cutter_to(server)
+      q = assert(ipc.queue(server:key("lost", cutter.path)))
+    end)
+    after_each(function()
+      q:close()
+      cutter:close()
+      os.remove(cutter.path)
+    end)
+
+    -- The server has got it and has answered, and the answer is lost.
+    local function lose_answer()
+      ipc.sleep(0.05)
+      cutter:ask("cut")
+      cutter:ask("hear")
+    end
+
+    it("tells of a send whose answer was lost that nobody knows", function()
+      cutter:ask("mute")
+      local t = waiting(function() return q:send(1, "x") end)
+      lose_answer()
+      local _, ok, message, code = t:join(PATIENCE)
+      assert.same({nil, "connection lost; the send may or may not have happened", ECONNABORTED}, {ok, message, code})
+      assert.same({"x", 1}, {q:receive(1, PATIENCE)}) -- it has
+      assert.equal(0, #q)
+    end)
+
+    it("gives the message whose answer was lost once more", function()
+      for i = 1, 3 do q:send(1, i) end
+      for _, wanted in ipairs{0, 1, -9} do
+        cutter:ask("mute")
+        local t = waiting(function() return q:receive(wanted, PATIENCE) end)
+        lose_answer()
+        local _, message = t:join(PATIENCE)
+        assert.equal(({[0] = 1, [1] = 2, [-9] = 3})[wanted], message)
+      end
+      assert.equal(0, #q)
+    end)
+
+    it("puts the message back for which nobody waits any more", function()
+      for i = 1, 3 do q:send(1, i) end
+      cutter:ask("mute")
+      local t = waiting(function() return ipc.select({{q, "receive", 1}, {q, "receive", 2}}, 0.03) end)
+      assert.same({true, nil, "timeout"}, {t:join(PATIENCE)})
+      cutter:ask("cut")
+      cutter:ask("hear")
+      for i = 1, 3 do assert.same({i, 1}, {q:receive(1, PATIENCE)}) end
+    end)
+
+    it("goes on waiting for messages and for room", function()
+      local other <close> = assert(ipc.queue(server:key("lost")))
+      local receiver = waiting(function() return q:receive(7, PATIENCE) end)
+      ipc.sleep(0.02)
+      cutter:ask("cut")
+      other:send(7, "after the cut")
+      assert.same({true, "after the cut", 7}, {receiver:join(PATIENCE)})
+      local large = ("y"):rep(300000)
+      while other:send(1, large, 0) do end
+      local sender = waiting(function() return q:send(2, large, PATIENCE) end)
+      ipc.sleep(0.02)
+      cutter:ask("cut")
+      other:receive(1)
+      assert.same({true, true}, {sender:join(PATIENCE)})
+    end)
+
+    it("keeps its timeouts while there is no server", function()
+      cutter:ask("shut")
+      cutter:ask("cut")
+      for _ = 1, 2 do
+        local start = ipc.now()
+        assert.same({nil, "timeout"}, {q:receive(1, 0.1)})
+        assert.same({nil, "timeout"}, {q:send(1, "x", 0.1)})
+        assert.is_true(ipc.now() - start < 5)
+      end
+      local _, message, code = q:receive(1, 0)
+      assert.matches("^queue redis%+unix:.*: redis server .*: ", message)
+      assert.is_true(code > 0)
+      cutter:ask("open")
+      assert.is_true(q:send(1, "x", PATIENCE))
+      assert.same({"x", 1}, {q:receive(1, PATIENCE)})
+    end)
+  end)
+
+  -- So many processes, which have said that they are ready.
+  local function children(n, fn)
+    local list = {}
+    for i = 1, n do list[i] = assert(ipc.process(fn, i)) end
+    for _, child in ipairs(list) do assert.equal("ready", child.channel:receive(PATIENCE)) end
+    return list
+  end
+
+  it("loses and repeats nothing between 8 processes whose connections are cut #nosan", function()
+    local cutter <close> = cutter_to(server)
+    local key = server:key("storm", cutter.path)
+    local EACH, CUTS <const> = 400, 60
+    local q <close> = assert(ipc.queue(server:key("storm"), {capacity = 2000}))
+    local senders = children(4, function(channel, s)
+      local q <close> = assert(ipc.queue(key))
+      channel:send("ready")
+      local accepted, perhaps = {}, {}
+      for n = 1, EACH do
+        local ok, _, code = q:send(s, n, PATIENCE)
+        if ok then
+          accepted[#accepted + 1] = n
+        else
+          assert(code == ECONNABORTED)
+          perhaps[#perhaps + 1] = n
+        end
+      end
+      channel:send{accepted, perhaps}
+    end)
+    local receivers = children(4, function(channel, r)
+      local q <close> = assert(ipc.queue(key))
+      channel:send("ready")
+      local got = {}
+      local ways = {0, r, -r}
+      for i = 1, math.huge do
+        local message, type, code = q:receive(ways[i % 3 + 1], 0.01 * (i % 4)) -- at once it may be told of the cut
+        if message == nil and not code then message, type = q:receive(0, 1) end
+        if message == false then break end
+        if message then got[#got + 1] = {type, message} else assert(code or type == "timeout" or channel:send(type)) end
+      end
+      channel:send(got)
+    end)
+    for _ = 1, CUTS do
+      ipc.sleep(math.random() * 0.02)
+      cutter:ask("cut")
+    end
+    local sent, perhaps = {}, {}
+    for s, child in ipairs(senders) do
+      local lists = assert(child.channel:receive(PATIENCE))
+      sent[s], perhaps[s] = lists[1], {}
+      for _, n in ipairs(lists[2]) do perhaps[s][n] = true end
+    end
+    for _ = 1, 4 do q:send(99, false) end
+    local got = {{}, {}, {}, {}}
+    for _, child in ipairs(receivers) do
+      local list = assert(child.channel:receive(PATIENCE))
+      assert.is_table(list)
+      for _, m in ipairs(list) do
+        assert.is_nil(got[m[1]][m[2]], "received twice")
+        got[m[1]][m[2]] = true
+      end
+    end
+    for s, list in ipairs(sent) do
+      for _, n in ipairs(list) do
+        assert.is_true(got[s][n], ("%d of %d was accepted and not received"):format(n, s))
+        got[s][n] = nil
+      end
+      for n in pairs(got[s]) do assert.is_true(perhaps[s][n], "received and not sent") end
+    end
+    assert.equal(0, #q)
+    for _, list in ipairs{senders, receivers} do
+      for _, child in ipairs(list) do child:close() end
+    end
+  end)
+
+  -- Senders and receivers that are killed at any moment, and others in their place.
+  it("loses only what a receiver took with it when processes are killed #slow #nosan", function()
+    local KILLS <const> = 60
+    local key = server:key("killed")
+    local q <close> = assert(ipc.queue(key, {capacity = 20000}))
+    local sent, accepted, got = {0, 0, 0}, {{}, {}, {}}, {{}, {}, {}}
+    local living, kills, deaths = {}, 0, 0
+    ipc.scope(function(scope)
+      for s = 1, 3 do
+        scope:task(function()
+          while kills < KILLS do
+            local child <close> = assert(ipc.process(function(channel, n)
+              while true do
+                n = n + 1
+                channel:send(n)
+                assert(q:send(s, n, PATIENCE))
+                channel:send(-n)
+              end
+            end, sent[s]))
+            living[#living + 1] = child
+            for n in child.channel:messages() do
+              if n > 0 then sent[s] = n else accepted[s][-n] = true end
+            end
+            child:wait()
+          end
+        end)
+        scope:task(function()
+          while kills < KILLS do
+            local child <close> = assert(ipc.process(function(channel)
+              while true do
+                local n, from = q:receive(({0, s, -s})[math.random(3)], PATIENCE)
+                channel:send{from, assert(n, from)}
+              end
+            end))
+            living[#living + 1] = child
+            for m in child.channel:messages() do
+              assert.is_nil(got[m[1]][m[2]], "received twice")
+              got[m[1]][m[2]] = true
+            end
+            deaths = deaths + 1
+            child:wait()
+          end
+        end)
+      end
+      while kills < KILLS do
+        ipc.sleep(math.random() * 0.02)
+        if #living > 0 then
+          table.remove(living, math.random(#living)):signal("KILL")
+          kills = kills + 1
+        end
+      end
+      for _, child in ipairs(living) do child:signal("KILL") end
+    end)
+    for n, s in function() return q:receive(0, 0.1) end do
+      assert.is_nil(got[s][n], "received twice")
+      got[s][n] = true
+    end
+    local lost = 0
+    for s = 1, 3 do
+      for n in pairs(accepted[s]) do lost = lost + (got[s][n] and 0 or 1) end
+    end
+    assert.is_true(lost <= deaths, lost .. " lost by " .. deaths .. " receivers")
+  end)
+
+  it("forgets what was taken by processes that are no more, after a while", function()
+    local key = server:key("gone")
+    local q = assert(ipc.queue(key, {codec = "raw"}))
+    local child = assert(ipc.process(function(channel)
+      channel:send((q:receive(1, PATIENCE)))
+      ipc.sleep(PATIENCE)
+    end))
+    q:send(1, "taken")
+    assert.equal("taken", child.channel:receive(PATIENCE))
+    child:signal("KILL")
+    child:wait()
+    q:close()
+    for _ = 1, 3 do -- some minutes pass
+      server:cli("HSET 'ipclua:{gone}:queue:meta' turned 0")
+      q = assert(ipc.queue(key))
+      assert.equal(0, #q)
+      q:close()
+    end
+    q = assert(ipc.queue(key, {codec = "raw"}))
+    assert.equal("", server:cli("HKEYS 'ipclua:{gone}:queue:messages'"))
+    assert.not_matches("@", server:cli("HKEYS 'ipclua:{gone}:queue:meta'"))
+    q:send(1, "x")
+    assert.same({"x", 1}, {q:receive(1, PATIENCE)})
+    assert.equal("x", server:cli("HVALS 'ipclua:{gone}:queue:messages'")) -- in case it is asked for again
+    q:close()
+    assert(ipc.queue(key)):close() -- so that it has been said
+    assert.equal("", server:cli("HVALS 'ipclua:{gone}:queue:messages'"))
+  end)
+
+  it("leaves nothing behind when it is removed", function()
+    local q <close> = assert(ipc.queue(server:key("removed")))
+    for i = 1, 10 do q:send(i, i) end
+    for _ = 1, 5 do q:receive() end
+    q:remove()
+    assert.equal("", keys())
+  end)
+
+  describe("when the server", function()
+    it("comes back with its data goes on, and waits go on", function()
+      local own <close> = redis_process("--appendonly yes --appendfsync always")
+      local q <close> = assert(ipc.queue(own:key("back")))
+      local t = waiting(function() return q:receive(5, PATIENCE) end)
+      for i = 1, 10 do q:send(1, i) end
+      own:kill()
+      own:start()
+      for i = 1, 10 do assert.same({i, 1}, {q:receive(1, PATIENCE)}) end
+      q:send(5, "five")
+      assert.same({true, "five", 5}, {t:join(PATIENCE)})
+      assert.equal(0, #q)
+    end)
+
+    it("comes back without its data is removed", function()
+      local own <close> = redis_process()
+      local key = own:key("lost")
+      local q <close> = assert(ipc.queue(key))
+      local tasks = {
+        waiting(function() return q:receive(5, PATIENCE) end),
+        waiting(function() return select(2, ipc.select({{q, "receive", 6}}, PATIENCE)) end),
+      }
+      q:send(1, "x")
+      own:kill()
+      own:start()
+      for _, t in ipairs(tasks) do assert.same({true, nil, "removed"}, {t:join(PATIENCE)}) end
+      assert.same({nil, "removed"}, {q:send(1, "x", PATIENCE)})
+      local again <close> = assert(ipc.queue(key))
+      assert.equal(0, #again)
+      assert.same({nil, "removed"}, {q:receive(1, PATIENCE)})
+    end)
+
+    it("does not come back ends what waits #slow", function()
+      local own <close> = redis_process()
+      local q <close> = assert(ipc.queue(own:key("dead")))
+      local t = waiting(function() return q:receive(5) end)
+      own:kill()
+      local _, message, why, code = t:join(PATIENCE)
+      assert.is_nil(message)
+      assert.matches("redis server", why)
+      assert.is_true(code > 0)
+    end)
+
+    it("has no memory says so, and still gives what it has", function()
+      local own <close> = redis_process("--maxmemory-policy noeviction")
+      local q <close> = assert(ipc.queue(own:key("oom"), {codec = "raw"}))
+      for i = 1, 3 do q:send(1, tostring(i)) end
+      own:cli("CONFIG SET maxmemory 1")
+      for _, timeout in ipairs{0, 0.5, false} do
+        local ok, message, code = q:send(1, "x", timeout or nil)
+        assert.same({nil, ENOMEM}, {ok, code})
+        assert.matches("OOM", message, 1, true)
+      end
+      assert.same({"1", 1}, {q:receive(0, PATIENCE)})
+      ipc.select({{q, "receive", 1}, {q, "receive", -1}}, PATIENCE) -- one of them is put back
+      assert.same({nil, "timeout"}, {q:receive(2, 0)})
+      assert.equal(1, #q)
+      own:cli("CONFIG SET maxmemory 0")
+      assert.is_true(q:send(1, "x", PATIENCE))
+      assert.equal("x", select(2, (function() local a = q:receive() return a, (q:receive()) end)()))
+    end)
+
+    it("is slow, timeouts hold #nosan", function()
+      local own <close> = redis_process()
+      local q <close> = assert(ipc.queue(own:key("slow")))
+      local t = waiting(function() return q:receive(9, PATIENCE) end)
+      ipc.sleep(0.05)
+      own:signal("STOP")
+      local start = ipc.now()
+      local ok, message, code = q:send(1, "x", 0.05)
+      assert.same({nil, "no answer from the server in time; the send may or may not have happened", ETIMEDOUT},
+        {ok, message, code})
+      assert.same({nil, "timeout"}, {q:receive(2, 0.05)})
+      assert.same({nil, "timeout"}, {ipc.select({{q, "receive", 2}, {q, "send", 3, "y"}}, 0.05)})
+      assert.is_true(ipc.now() - start < 4)
+      own:signal("CONT")
+      assert.same({"x", 1}, {q:receive(0, PATIENCE)})
+      q:send(9, "at last")
+      assert.same({true, "at last", 9}, {t:join(PATIENCE)})
+      assert.equal(0, #q)
+    end)
+  end)
+
+  it("lets 10,000 tasks wait for 1,000 queues over two connections #slow #nosan", function()
+    local own <close> = redis_process()
+    local QUEUES <const>, EACH <const> = 1000, 10
+    local queues, tasks, got = {}, {}, 0
+    for i = 1, QUEUES do queues[i] = assert(ipc.queue(own:key("many." .. i))) end
+    for n = 0, QUEUES * EACH - 1 do
+      tasks[#tasks + 1] = ipc.task(function()
+        local message = assert(queues[n % QUEUES + 1]:receive(n // QUEUES % 2, PATIENCE))
+        got = got + message
+      end)
+    end
+    ipc.sleep(0.5)
+    local function requests() return tonumber(own:cli("INFO commandstats"):match("cmdstat_evalsha:calls=(%d+)")) end
+    repeat -- until all is quiet
+      local before = requests()
+      ipc.sleep(0.2)
+    until requests() == before
+    local _, connections = own:cli("CLIENT LIST"):gsub("id=", "")
+    assert.equal(3, connections) -- one of them is redis-cli's
+    local before = requests()
+    queues[500]:send(1, 1)
+    while got == 0 do ipc.sleep(0.01) end
+    ipc.sleep(0.1)
+    assert.is_true(requests() - before <= 4)
+    for i, q in ipairs(queues) do
+      for _ = i == 500 and 2 or 1, EACH do q:send(1, 1) end
+    end
+    for _, t in ipairs(tasks) do assert(t:join(PATIENCE)) end
+    assert.equal(QUEUES * EACH, got)
+    for _, q in ipairs(queues) do q:close() end
+  end)
+end)
