@@ -75,7 +75,7 @@ function memory.key() return nil end
 function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
-local redis = {name = "redis", remote = true, queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"}}
+local redis = {name = "redis", remote = true, queue = shm.queue}
 do
   local server, socket, made = nil, nil, 0
 

@@ -23,8 +23,8 @@ function server:cli(command)
 end
 
 function server:start()
-  self.child = assert(ipc.process{"redis-server", "--port", "0", "--unixsocket", self.folder .. "/socket", "--dir", self.folder,
-    "--save", "", "--logfile", "/dev/null", table.unpack(self.options)})
+  self.child = assert(ipc.process{"redis-server", "--port", "0", "--unixsocket", self.folder .. "/socket",
+    "--dir", self.folder, "--save", "", "--logfile", "/dev/null", table.unpack(self.options)})
   local deadline = ipc.now() + PATIENCE
   while self:cli("PING") ~= "PONG" do
     assert.is_true(ipc.now() < deadline, "redis-server does not start")
