@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A queue on a Redis server: so many tasks send and receive 64 bytes, each one message after the other. Prints ns per message.
+-- A queue on a Redis server: so many tasks send and receive 64 bytes, each one message after the other. Prints ns per
+-- message.
 --   redis_queue.lua N TASKS SOCKET
 local ipc = require "ipc"
 local n, tasks, socket = tonumber(arg[1]), tonumber(arg[2]), arg[3]

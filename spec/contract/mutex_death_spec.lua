@@ -280,13 +280,13 @@ for _, engine in ipairs(engines) do
 
     it("has one holder and tells of every death, whoever is killed #slow", function()
       local m = open()
-      local kills = engine.lease and 40 or engine.name == "sysv" and 1000 or 300
+      local kills = engine.lease and 14 or engine.name == "sysv" and 1000 or 300
       survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
     keyed("survives that all of its users are killed", function()
       open():close()
-      survives(engine.lease and 20 or SANITIZED and 30 or 150, nil, open)
+      survives(engine.lease and 8 or SANITIZED and 30 or 150, nil, open)
     end)
   end)
 end

@@ -161,7 +161,7 @@ for _, engine in ipairs(engines) do
 
     it("never has more holders than permits, whoever is killed", function()
       local s <close> = open(3)
-      local seen = storm(engine.lease and 40 or SANITIZED and 60 or 200, 3, function()
+      local seen = storm(engine.lease and 14 or SANITIZED and 60 or 200, 3, function()
         return math.random(2) == 1 and s or open(3)
       end)
       assert.is_true(seen.most == 3 or engine.lease ~= nil) -- for a while the dead ones hold the others
@@ -171,7 +171,7 @@ for _, engine in ipairs(engines) do
 
     keyed("survives that all of its users are killed", function()
       open(3):close()
-      local seen = storm((SANITIZED or engine.lease) and 20 or 100, 3, function() return open(3) end)
+      local seen = storm(engine.lease and 8 or SANITIZED and 20 or 100, 3, function() return open(3) end)
       assert.is_true(seen.most == 3 or engine.lease ~= nil)
       contract.at_last(engine, 3, function() return open(3):value() end)
     end)

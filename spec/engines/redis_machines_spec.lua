@@ -49,6 +49,7 @@ describe("the example of jobs", function()
   it("runs on three, by another key", function()
     local squares = {}
     for i = 1, 50 do squares[i] = i * i end
-    assert.equal(table.concat(squares, " ") .. "\nstopped\n", output("timeout 60 " .. MACHINES:format(host, host, host)))
+    local said = output("timeout 60 " .. MACHINES:format(host, host, host))
+    assert.equal(table.concat(squares, " ") .. "\nstopped\n", said)
   end)
 end)

@@ -131,7 +131,7 @@ describe("a queue on a Redis server", function()
     local cutter <close> = cutter_to(server)
     local key = server:key("storm", cutter.path)
     local EACH, CUTS <const> = 400, 60
-    local q <close> = assert(ipc.queue(server:key("storm"), {capacity = 2000}))
+    local all <close> = assert(ipc.queue(server:key("storm"), {capacity = 2000}))
     local senders = children(4, function(channel, s)
       local q <close> = assert(ipc.queue(key))
       channel:send("ready")
@@ -170,7 +170,7 @@ describe("a queue on a Redis server", function()
       sent[s], perhaps[s] = lists[1], {}
       for _, n in ipairs(lists[2]) do perhaps[s][n] = true end
     end
-    for _ = 1, 4 do q:send(99, false) end
+    for _ = 1, 4 do all:send(99, false) end
     local got = {{}, {}, {}, {}}
     for _, child in ipairs(receivers) do
       local list = assert(child.channel:receive(PATIENCE))
@@ -187,7 +187,7 @@ describe("a queue on a Redis server", function()
       end
       for n in pairs(got[s]) do assert.is_true(perhaps[s][n], "received and not sent") end
     end
-    assert.equal(0, #q)
+    assert.equal(0, #all)
     for _, list in ipairs{senders, receivers} do
       for _, child in ipairs(list) do child:close() end
     end

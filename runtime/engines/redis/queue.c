@@ -77,26 +77,29 @@ void il_rq_due(struct il_rq *q)
 	il_poller_add(&poller);
 }
 
-/* All of them first: what is asked of one server is written together. */
+/* All of them first: what is asked of one server is written together. True: the loop must not block as it meant to, for a
+ * wait may have ended, and something else may be due next. */
 static bool ask_all(struct il_poller *p)
 {
 	struct il_list round, asked;
 	il_poller_del(p);
 	il_list_move(&due, &round);
 	il_list_init(&asked);
+	bool any = !il_list_empty(&round);
 	while (!il_list_empty(&round)) {
 		struct il_rq *q = il_container_of(round.next, struct il_rq, due);
 		il_list_del(&q->due);
-		il_list_add(&asked, &q->due);
 		il_rq_asks_due(q);
 		il_rq_flights_due(q);
+		if (il_list_empty(&q->due))
+			il_list_add(&asked, &q->due);
 	}
 	while (!il_list_empty(&asked)) {
 		struct il_rq *q = il_container_of(asked.next, struct il_rq, due);
 		il_list_del(&q->due);
 		il_server_flush(q->face.server);
 	}
-	return !il_list_empty(&due);
+	return any;
 }
 
 /* News ------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 -- KEYS: meta messages
--- Some slots of a process have had their answers, and nothing more is asked there. ARGV: id, and for each the slot and number.
--- Now and then an epoch ends. What was taken two epochs ago, and not asked about since, was taken by who is no more.
+-- Some slots of a process have had their answers, and nothing more is asked there. ARGV: id, and for each the slot
+-- and number. Now and then an epoch ends. What was taken two epochs ago, and not asked about since, was taken by who
+-- is no more.
 local EPOCH, WIDTH = 300, 36
 local m = redis.call('HMGET', KEYS[1], 'id', 'epoch', 'turned')
 if m[1] ~= ARGV[1] then return {43} end

@@ -1,6 +1,6 @@
 -- KEYS: meta
--- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one.
--- In meta are also, for each slot of each process, what was last received there (see queue_receive.lua); epoch tells how old
+-- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. In meta
+-- are also, for each slot of each process, what was last received there (see queue_receive.lua); epoch tells how old
 -- that is (see queue_idle.lua).
 local m = redis.call('HMGET', KEYS[1], 'id', 'capacity')
 if not m[1] then

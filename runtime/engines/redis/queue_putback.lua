@@ -1,6 +1,6 @@
 -- KEYS: meta order types messages
--- Takes a request to receive back. ARGV: id, slot, number of the request, how many of its messages are kept. The others go
--- where they were; if none is kept, and it has not come yet, it will get nothing.
+-- Takes a request to receive back. ARGV: id, slot, number of the request, how many of its messages are kept. The
+-- others go where they were; if none is kept, and it has not come yet, it will get nothing.
 local WIDTH = 36
 local m = redis.call('HMGET', KEYS[1], 'id', 'bytes', 'count', 'epoch', ARGV[2])
 if m[1] ~= ARGV[1] then return {43} end
@@ -24,6 +24,7 @@ for i = keep + 1, #taken, WIDTH do
   redis.call('ZADD', KEYS[3], 0, name)
   news[#news + 1] = string.sub(name, 1, 19)
 end
-redis.call('HSET', KEYS[1], 'bytes', bytes, 'count', count, ARGV[2], before .. ':' .. m[4] .. ':' .. string.sub(taken, 1, keep))
+local mark = before .. ':' .. m[4] .. ':' .. string.sub(taken, 1, keep)
+redis.call('HSET', KEYS[1], 'bytes', bytes, 'count', count, ARGV[2], mark)
 redis.call('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'news', 's' .. table.concat(news, ','))
 return {0}

@@ -1,9 +1,9 @@
 -- KEYS: meta order types messages
--- ARGV: id, process id, bounds in types or '' for the oldest, slot, number of the request, how many at most.
--- A process has slots, and one request at a time in each. The slot keeps what the last one got, "number:epoch:names", and the
--- messages' bytes stay until the next request there: so one that is made again, after a connection was lost, gets the same,
--- and one that arrives late, behind its successor, gets nothing. The first write is one that is allowed when memory is out.
--- Replies with types and bytes; 11 if there is none.
+-- ARGV: id, process id, bounds in types or '' for the oldest, slot, number of the request, how many at most. A
+-- process has slots, and one request at a time in each. The slot keeps what the last one got, "number:epoch:names",
+-- and the messages' bytes stay until the next request there: so one that is made again, after a connection was lost,
+-- gets the same, and one that arrives late, behind its successor, gets nothing. The first write is one that is
+-- allowed when memory is out. Replies with types and bytes; 11 if there is none.
 local WIDTH = 36
 local m = redis.call('HMGET', KEYS[1], 'id', 'capacity', 'bytes', 'count', 'epoch', 'full', ARGV[5])
 if m[1] ~= ARGV[1] then return {43} end

@@ -1,8 +1,8 @@
 -- KEYS: meta order types messages
--- ARGV: id, process id, batch, then of each message its type, of 19 digits, and its bytes. A message is known by its type and
--- number, "type:number": in order by number, in types by both, and as the field of its bytes. They are accepted one after the
--- other until there is no room for one; after that nothing of this batch gets in any more, for it would overtake.
--- Replies how many were accepted, and 11 if these were not all; 1 if that was for want of room.
+-- ARGV: id, process id, batch, then of each message its type, of 19 digits, and its bytes. A message is known by its
+-- type and number, "type:number": in order by number, in types by both, and as the field of its bytes. They are
+-- accepted one after the other until there is no room for one; after that nothing of this batch gets in any more, for
+-- it would overtake. Replies how many were accepted, and 11 if these were not all; 1 if that was for want of room.
 local m = redis.call('HMGET', KEYS[1], 'id', 'capacity', 'bytes', 'count', 'next', 'failed')
 if m[1] ~= ARGV[1] then return {43} end
 if m[6] == ARGV[3] then return {11, 0, 0} end
