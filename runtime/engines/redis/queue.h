@@ -78,6 +78,7 @@ struct il_rq_slot {
 	struct il_list asks; /* that it answers, in order */
 	int index;
 	int64_t number;      /* of the last request */
+	int keep;            /* of its messages, when the others go back */
 	bool dirty;          /* the server keeps what was taken */
 };
 
@@ -103,8 +104,9 @@ void il_rq_slot_rest(struct il_rq_slot *s);
 int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
 		   void (*answered)(struct il_request *r));
 
-/* Of what it took, or is about to take, only so many messages are kept. If none is, the slot is not the caller's any more. */
-void il_rq_slot_put_back(struct il_rq_slot *s, int keep);
+/* Of what it took, or is about to take, only so many messages are kept. False: the slot is not the caller's any more; so it
+ * is if none is kept. */
+bool il_rq_slot_put_back(struct il_rq_slot *s, int keep);
 
 /* What could not be put back is tried again. */
 void il_rq_slots_retry(struct il_rq *q);

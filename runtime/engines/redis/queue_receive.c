@@ -167,9 +167,8 @@ static int count(const struct il_list *asks)
 /* Whoever is served may by that withdraw another question of the same slot: so each round begins at the front. */
 static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, int err)
 {
-	int got = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
-	int kept = count(&s->asks);
-	got = got < kept ? got : kept;
+	int took = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
+	int kept = count(&s->asks), got = took < kept ? took : kept;
 	while (!il_list_empty(&s->asks)) {
 		struct il_rq_ask *a = of_asks(s->asks.next), was = *a;
 		il_list_del(&a->node);
@@ -180,13 +179,8 @@ static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, i
 			without(q, &was, err ? err : EAGAIN);
 	}
 	s->dirty = got > 0;
-	if (r->err || (got && !given)) {
-		il_rq_slot_put_back(s, 0);
-		return;
-	}
-	if (given < got)
-		il_rq_slot_put_back(s, given);
-	il_rq_slot_rest(s);
+	if ((!r->err && given == took) || il_rq_slot_put_back(s, given))
+		il_rq_slot_rest(s);
 }
 
 static void answered(struct il_request *r)

@@ -90,8 +90,9 @@ static void is_back(struct il_request *r)
 	il_request_free(r);
 }
 
-/* If it fails for good so does the request that took the messages, and then all are put back. */
-void il_rq_slot_put_back(struct il_rq_slot *s, int keep)
+/* If it fails for good so does the request that took the messages, and then all are put back. Without memory for a request
+ * it is tried again: when those messages come, or later. */
+bool il_rq_slot_put_back(struct il_rq_slot *s, int keep)
 {
 	struct il_rq *q = s->queue;
 	struct il_call c;
@@ -102,17 +103,18 @@ void il_rq_slot_put_back(struct il_rq_slot *s, int keep)
 	il_call_text(&c, text);
 	il_call_number(&c, s->number);
 	il_call_number(&c, keep);
-	if (keep) {
-		il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL);
-		return;
-	}
+	s->keep = keep;
+	if (keep && (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL) == 0 || s->request))
+		return true;
 	if (s->request)
 		il_request_forget(s->request);
-	s->dirty = false;
+	s->request = NULL;
+	s->dirty = keep > 0;
 	il_list_del(&s->node);
 	il_list_add(&q->owing, &s->node);
-	if (il_request_make(&c, IL_SAFE | IL_PATIENT, is_back, s, &s->request))
+	if (keep || il_request_make(&c, IL_SAFE | IL_PATIENT, is_back, s, &s->request))
 		s->request = NULL;
+	return false;
 }
 
 void il_rq_slots_retry(struct il_rq *q)
@@ -123,8 +125,8 @@ void il_rq_slots_retry(struct il_rq *q)
 		struct il_rq_slot *s = of_list(round.next);
 		il_list_del(&s->node);
 		il_list_add(&q->owing, &s->node);
-		if (!s->request)
-			il_rq_slot_put_back(s, 0);
+		if (!s->request && il_rq_slot_put_back(s, s->keep))
+			il_rq_slot_rest(s);
 	}
 }
 
