@@ -134,7 +134,6 @@ for _, what in ipairs{"get", "set", "add"} do
   end
 end
 benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}
-local function served(command) return here .. "redis_server.sh " .. command end
 for _, what in ipairs{"get", "set", "add"} do
   benches[#benches + 1] = {"redis data " .. what, "ns", {"ipclua", served(lua(host, "redis_data", what))},
     {"C hiredis", served("build/bench/redis_data " .. what)},

@@ -2,7 +2,7 @@
  *
  * The peer of redis_queue.lua: the same commands, the scripts of our queues with the same arguments, by hiredis alone.
  * Sends and receives one after the other, or `depth` at a time, pipelined. Prints ns per message.
- *   redis_queue N DEPTH SOCKET
+ *   redis_queue N DEPTH
  */
 #define IL_SCRIPT_SOURCES
 #include "redis_scripts.h"
@@ -60,10 +60,10 @@ static void receive_one(int slot, long number)
 
 int main(int argc, char **argv)
 {
-	long n = argc == 4 ? atol(argv[1]) : 0;
-	int depth = argc == 4 ? atoi(argv[2]) : 0;
+	long n = argc == 3 ? atol(argv[1]) : 0;
+	int depth = argc == 3 ? atoi(argv[2]) : 0;
 	struct timespec a, b;
-	c = argc == 4 ? redisConnectUnix(argv[3]) : NULL;
+	c = argc == 3 && getenv("REDIS_SOCKET") ? redisConnectUnix(getenv("REDIS_SOCKET")) : NULL;
 	if (!c || c->err)
 		return 1;
 	for (int i = 0; i < IL_SCRIPTS; i++)

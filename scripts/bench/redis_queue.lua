@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- A queue on a Redis server: so many tasks send and receive 64 bytes, each one message after the other. Prints ns per
 -- message.
---   redis_queue.lua N TASKS SOCKET
+--   redis_queue.lua N TASKS
 local ipc = require "ipc"
-local n, tasks, socket = tonumber(arg[1]), tonumber(arg[2]), arg[3]
+local n, tasks, socket = tonumber(arg[1]), tonumber(arg[2]), os.getenv("REDIS_SOCKET")
 local q = assert(ipc.queue(ipc.redis_key(("redis+unix://%s?name=bench"):format(socket)), {codec = "raw"}))
 local message = ("x"):rep(64)
 

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- A list on a Redis server by lua-redis: RPUSH and LPOP of 64 bytes, no types, no limit. Prints ns per message.
---   redis_queue_lua-redis.lua N SOCKET
+--   redis_queue_lua-redis.lua N
 local redis = require "redis"
-local n, client = tonumber(arg[1]), redis.connect("unix://" .. arg[2])
+local n, client = tonumber(arg[1]), redis.connect("unix://" .. os.getenv("REDIS_SOCKET"))
 local message = ("x"):rep(64)
 local function now()
   local t = client:time()

@@ -14,6 +14,7 @@ for _, engine in ipairs(engines) do
     if engine.missing then return pending(engine.missing) end
 
     local keyed = engine.keyless and pending or it -- two handles of one process, or none for a while
+    local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
     local open
     before_each(function() open = contract.opener(engine, ipc.mutex) end)
     after_each(engine.cleanup)
@@ -284,7 +285,7 @@ for _, engine in ipairs(engines) do
       survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
-    keyed("survives that all of its users are killed", function()
+    keyed("survives that all of its users are killed" .. long, function()
       open():close()
       survives(engine.lease and 8 or SANITIZED and 30 or 150, nil, open)
     end)
