@@ -2,7 +2,6 @@
  *
  * Requests, see request.h. Floor 2.
  */
-#define IL_SCRIPT_SOURCES
 #include "engines/redis/request.h"
 #include "base/clock.h"
 #include "engines/redis/face.h"
@@ -13,92 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_MAX = 512, KEYS_MAX = 8, WORDS = 3 + KEYS_MAX };
-
 static struct il_request *of_node(struct il_list *node)
 {
 	return il_container_of(node, struct il_request, node);
-}
-
-/* Calls ------------------------------------------------------------------------------------------------ */
-
-void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
-{
-	c->face = f;
-	c->script = script;
-	c->command = NULL;
-	c->count = 0;
-}
-
-void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word)
-{
-	il_call_init(c, f, 0);
-	c->command = command;
-	c->key = word;
-}
-
-void il_call_bytes(struct il_call *c, const void *bytes, size_t size)
-{
-	c->argv[c->count] = size ? bytes : "";
-	c->size[c->count++] = size;
-}
-
-void il_call_text(struct il_call *c, const char *text)
-{
-	il_call_bytes(c, text, strlen(text));
-}
-
-void il_call_number(struct il_call *c, int64_t n)
-{
-	char *digits = c->numbers[c->count];
-	int size = snprintf(digits, sizeof c->numbers[0], "%lld", (long long)n);
-	il_call_bytes(c, digits, (size_t)size);
-}
-
-/* "COMMAND base:word argument..." */
-static int format_command(const struct il_call *c, char **command, size_t *size)
-{
-	const char *argv[2 + IL_CALL_ARGUMENTS];
-	size_t lengths[2 + IL_CALL_ARGUMENTS];
-	char key[KEY_MAX];
-	argv[0] = c->command;
-	argv[1] = key;
-	lengths[0] = strlen(c->command);
-	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
-	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
-	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
-	int length = redisFormatCommandArgv(command, 2 + c->count, argv, lengths);
-	*size = length > 0 ? (size_t)length : 0;
-	return length > 0 ? 0 : ENOMEM;
-}
-
-/* "EVALSHA digest n base:word... argument..." */
-static int format(const struct il_call *c, char **command, size_t *size)
-{
-	const struct il_script_source *script = &il_script_sources[c->script];
-	const char *argv[WORDS + IL_CALL_ARGUMENTS];
-	size_t lengths[WORDS + IL_CALL_ARGUMENTS];
-	char keys[KEYS_MAX][KEY_MAX], number[12];
-	int count = 0, n = 0;
-	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
-		int length = (int)strcspn(word, " ");
-		snprintf(keys[n], KEY_MAX, "%s:%.*s", c->face->base, length, word);
-		word += length;
-		word += *word == ' ';
-	}
-	snprintf(number, sizeof number, "%d", n);
-	argv[count++] = "EVALSHA";
-	argv[count++] = script->digest;
-	argv[count++] = number;
-	for (int i = 0; i < n; i++)
-		argv[count++] = keys[i];
-	for (int i = 0; i < count; i++)
-		lengths[i] = strlen(argv[i]);
-	memcpy(argv + count, c->argv, (size_t)c->count * sizeof *argv);
-	memcpy(lengths + count, c->size, (size_t)c->count * sizeof *lengths);
-	int length = redisFormatCommandArgv(command, count + c->count, argv, lengths);
-	*size = length > 0 ? (size_t)length : 0;
-	return length > 0 ? 0 : ENOMEM;
 }
 
 /* Answers ---------------------------------------------------------------------------------------------- */
@@ -210,7 +126,7 @@ static void loaded(redisAsyncContext *context, void *data, void *server)
 
 static void load(struct il_server *s, size_t i)
 {
-	const struct il_script_source *script = &il_script_sources[i];
+	const struct il_script_source *script = il_script(i);
 	char *command;
 	int size = redisFormatCommand(&command, "SCRIPT LOAD %b", script->source, script->size);
 	if (size < 0)
@@ -244,7 +160,7 @@ static void reload(struct il_server *s)
 	const char *argv[2 + IL_SCRIPTS] = { "SCRIPT", "EXISTS" };
 	char *command;
 	for (size_t i = 0; i < IL_SCRIPTS; i++)
-		argv[2 + i] = il_script_sources[i].digest;
+		argv[2 + i] = il_script(i)->digest;
 	s->reloading = false;
 	s->loads = 0;
 	int size = redisFormatCommandArgv(&command, 2 + IL_SCRIPTS, argv, NULL);
@@ -276,7 +192,7 @@ static struct il_request *make(const struct il_call *c, enum il_request_flags fl
 	r->script = c->script;
 	r->plain = c->command;
 	r->flags = flags;
-	if (r->plain ? format_command(c, &r->command, &r->size) : format(c, &r->command, &r->size)) {
+	if (il_call_format(c, &r->command, &r->size)) {
 		il_request_free(r);
 		return NULL;
 	}
@@ -400,69 +316,6 @@ void il_requests_drop(struct il_server *s)
 		r->face = NULL;
 		il_request_free(r);
 	}
-}
-
-/* For callers ------------------------------------------------------------------------------------------ */
-
-static int fail(struct il_request *r, int err)
-{
-	static char why[sizeof r->server->why]; /* outlives the server */
-	memcpy(why, r->server->why, sizeof why);
-	il_remote_why = why;
-	if (r->face)
-		r->face->remote.why = r->server->why;
-	return err;
-}
-
-static int error_of(struct il_request *r)
-{
-	static const struct {
-		const char *word;
-		int err;
-	} errors[] = {
-		{ "OOM", ENOMEM },       { "NOAUTH", EACCES },     { "WRONGPASS", EACCES }, { "NOPERM", EACCES },
-		{ "user executing the script", EACCES },
-		{ "READONLY", EROFS },   { "LOADING", EBUSY },    { "MISCONF", EIO },      { "CLUSTERDOWN", EIO },
-		{ "MOVED", EREMOTE },    { "WRONGTYPE", EINVAL },  { "BUSY", EBUSY },
-	};
-	il_server_explain(r->server, r->reply->str);
-	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-		if (strstr(r->reply->str, errors[i].word))
-			return fail(r, errors[i].err);
-	return fail(r, EPROTO);
-}
-
-int il_request_status(struct il_request *r)
-{
-	il_remote_why = NULL;
-	if (r->face)
-		r->face->remote.why = NULL;
-	if (r->err)
-		return fail(r, r->err);
-	if (r->reply->type == REDIS_REPLY_ERROR)
-		return error_of(r);
-	int err = r->plain ? 0 : (int)il_reply_number(r, 0);
-	if (err == EIDRM && r->face)
-		r->face->remote.removed = true;
-	return err;
-}
-
-int64_t il_reply_number(const struct il_request *r, size_t element)
-{
-	if (r->reply->type != REDIS_REPLY_ARRAY || element >= r->reply->elements)
-		return 0;
-	const redisReply *e = r->reply->element[element];
-	return e->type == REDIS_REPLY_INTEGER ? e->integer : e->type == REDIS_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
-}
-
-const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)
-{
-	*size = 0;
-	if (r->reply->type != REDIS_REPLY_ARRAY || element >= r->reply->elements ||
-	    r->reply->element[element]->type != REDIS_REPLY_STRING)
-		return "";
-	*size = r->reply->element[element]->len;
-	return r->reply->element[element]->str;
 }
 
 /* Waiting for an answer -------------------------------------------------------------------------------- */

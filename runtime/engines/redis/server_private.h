@@ -66,6 +66,12 @@ void il_requests_opened(struct il_server *s);
 void il_requests_lost(struct il_server *s, int err, bool patient);
 void il_requests_drop(struct il_server *s);
 
+/* call.c: as it is sent, to be freed by redisFreeCommand; a script. */
+struct il_call;
+struct il_script_source;
+int il_call_format(const struct il_call *c, char **command, size_t *size);
+const struct il_script_source *il_script(size_t i);
+
 /* topic.c: the same for what is listened to. */
 bool il_topics_wanted(const struct il_server *s);
 void il_topics_opened(struct il_server *s);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Calls, see request.h: what a request says. The one file that has the scripts. Floor 2.
+ */
+#define IL_SCRIPT_SOURCES
+#include "engines/redis/face.h"
+#include "engines/redis/server_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_MAX = 512, KEYS_MAX = 8, WORDS = 3 + KEYS_MAX };
+
+const struct il_script_source *il_script(size_t i)
+{
+	return &il_script_sources[i];
+}
+
+void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
+{
+	c->face = f;
+	c->script = script;
+	c->command = NULL;
+	c->count = 0;
+}
+
+void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word)
+{
+	il_call_init(c, f, 0);
+	c->command = command;
+	c->key = word;
+}
+
+void il_call_bytes(struct il_call *c, const void *bytes, size_t size)
+{
+	c->argv[c->count] = size ? bytes : "";
+	c->size[c->count++] = size;
+}
+
+void il_call_text(struct il_call *c, const char *text)
+{
+	il_call_bytes(c, text, strlen(text));
+}
+
+void il_call_number(struct il_call *c, int64_t n)
+{
+	char *digits = c->numbers[c->count];
+	int size = snprintf(digits, sizeof c->numbers[0], "%lld", (long long)n);
+	il_call_bytes(c, digits, (size_t)size);
+}
+
+/* "COMMAND base:word argument..." */
+static int format_command(const struct il_call *c, char **command, size_t *size)
+{
+	const char *argv[2 + IL_CALL_ARGUMENTS];
+	size_t lengths[2 + IL_CALL_ARGUMENTS];
+	char key[KEY_MAX];
+	argv[0] = c->command;
+	argv[1] = key;
+	lengths[0] = strlen(c->command);
+	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
+	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
+	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
+	int length = redisFormatCommandArgv(command, 2 + c->count, argv, lengths);
+	*size = length > 0 ? (size_t)length : 0;
+	return length > 0 ? 0 : ENOMEM;
+}
+
+/* "EVALSHA digest n base:word... argument..." */
+static int format_script(const struct il_call *c, char **command, size_t *size)
+{
+	const struct il_script_source *script = &il_script_sources[c->script];
+	const char *argv[WORDS + IL_CALL_ARGUMENTS];
+	size_t lengths[WORDS + IL_CALL_ARGUMENTS];
+	char keys[KEYS_MAX][KEY_MAX], number[12];
+	int count = 0, n = 0;
+	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
+		int length = (int)strcspn(word, " ");
+		snprintf(keys[n], KEY_MAX, "%s:%.*s", c->face->base, length, word);
+		word += length;
+		word += *word == ' ';
+	}
+	snprintf(number, sizeof number, "%d", n);
+	argv[count++] = "EVALSHA";
+	argv[count++] = script->digest;
+	argv[count++] = number;
+	for (int i = 0; i < n; i++)
+		argv[count++] = keys[i];
+	for (int i = 0; i < count; i++)
+		lengths[i] = strlen(argv[i]);
+	memcpy(argv + count, c->argv, (size_t)c->count * sizeof *argv);
+	memcpy(lengths + count, c->size, (size_t)c->count * sizeof *lengths);
+	int length = redisFormatCommandArgv(command, count + c->count, argv, lengths);
+	*size = length > 0 ? (size_t)length : 0;
+	return length > 0 ? 0 : ENOMEM;
+}
+
+int il_call_format(const struct il_call *c, char **command, size_t *size)
+{
+	return c->command ? format_command(c, command, size) : format_script(c, command, size);
+}
