@@ -129,15 +129,16 @@ for _, noun in ipairs(nouns) do
         damaged("truncate -s %d %s", size - 1, path)
         damaged("truncate -s %d %s", size + 1, path)
         damaged("truncate -s 400 %s", path)
+        local room = word == "queue" and 320 or 280 -- behind the head
         for at, bytes in pairs{
           [16] = ("<I8"):pack(size * 2), [20] = "\xff\xff\xff\xff", -- its size
           [56] = "sofa\0", [72] = "another\0", -- noun and name
-          [280] = ("<I8"):pack(1 << 40), [284] = ("<I4"):pack(1 << 20), -- how much there is room for
+          [room] = ("<I8"):pack(1 << 40), [room + 4] = ("<I4"):pack(1 << 20), -- how much there is room for
         } do
           run("cp %s %s.whole", path, path)
           write(path, at, bytes)
           local lock = word == "semaphore" or word == "mutex"
-          if not (lock and at == 284) then refused(EUCLEAN, DAMAGED) end -- that one is the permits taken
+          if not (lock and at == room + 4) then refused(EUCLEAN, DAMAGED) end -- that one is the permits taken
           run("mv %s.whole %s", path, path)
         end
         local again <close> = assert(open(key))

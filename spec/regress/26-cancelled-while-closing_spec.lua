@@ -15,6 +15,9 @@ describe("a task that closes a child", function()
     end)
     ipc.yield()
     child:signal("STOP") -- so that it is there until it is told to go on
+    repeat
+      local file <close> = assert(io.open(("/proc/%d/stat"):format(child.pid)))
+    until file:read("a"):match("%) (%a)") == "T"
     task:cancel()
     ipc.yield()
     task:cancel()
