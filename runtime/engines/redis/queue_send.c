@@ -92,7 +92,7 @@ static int request(struct flight *f)
 	struct il_rq *q = f->queue;
 	char batch[40], types[IL_RQ_BATCH][IL_RQ_BOUND];
 	struct il_call c;
-	int safe = f->look ? IL_SAFE : IL_UNSAFE;
+	unsigned flags = f->look ? IL_SAFE : IL_UNSAFE;
 	if (q->pid != il_loop.pid)
 		il_servers_after_fork();
 	f->batch = q->batch;
@@ -111,7 +111,9 @@ static int request(struct flight *f)
 		il_call_text(&c, types[i]);
 		il_call_bytes(&c, f->ops[i]->data, f->ops[i]->size);
 	}
-	return il_request_make(&c, f->once ? safe : safe | IL_PATIENT, answered, f, &f->request);
+	if (!f->once)
+		flags |= IL_PATIENT;
+	return il_request_make(&c, (enum il_request_flags)flags, answered, f, &f->request);
 }
 
 /* All that are not requests yet. */
@@ -301,7 +303,7 @@ int il_rq_send_start(struct il_op *op)
 /* Its message is not sent if it has not been; else true: it may have been. */
 static bool leave_flight(struct il_rq *q, const struct il_op *op)
 {
-	int place, others = 0;
+	int place = 0, others = 0;
 	struct flight *f = flight_of(q, op, &place);
 	bool sent = f->request && f->request->sent;
 	if (f->request && !sent) {
