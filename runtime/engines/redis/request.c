@@ -234,8 +234,6 @@ int il_request_make(const struct il_call *c, enum il_request_flags flags, void (
 	if (result)
 		*result = r;
 	il_server_connect(s, IL_REQUESTS);
-	if (!answered)
-		il_server_flush(s);
 	return 0;
 }
 
