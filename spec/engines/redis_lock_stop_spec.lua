@@ -5,6 +5,7 @@
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
+local replay = require "spec.support.lease_log"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 
@@ -28,29 +29,6 @@ local function work(channel, key, lease, path)
     log:write(("released %d %s\n"):format(token, released and "well" or why))
   end
   m:close()
-end
-
--- Returns how many were released well, and expired; raises if two that were released well overlap.
-local function replay(path)
-  local inside, last, well, expired, abandoned, ends = nil, 0, 0, 0, 0, {}
-  for line in io.lines(path) do
-    local token, word = line:match("^released (%d+) (.*)$")
-    if token then ends[token] = word end
-    if word == "well" then well = well + 1 elseif word then expired = expired + 1 end
-    if word then assert(word == "well" or word == "expired", line) end
-  end
-  for line in io.lines(path) do
-    local what, token, how = line:match("^(%a+) (%d+) ?(.*)$")
-    if how == "abandoned" then abandoned = abandoned + 1 end
-    if ends[token] == "well" and what == "got" then
-      assert(not inside, ("%s while %s"):format(line, inside))
-      assert(math.tointeger(token) > last, line)
-      inside, last = token, math.tointeger(token)
-    elseif ends[token] == "well" and what == "releasing" then
-      inside = nil
-    end
-  end
-  return well, expired, abandoned
 end
 
 describe("a mutex on a redis server", function()

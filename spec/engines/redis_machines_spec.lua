@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- One script on one machine, and on several: network namespaces stand for the machines.
 
+local replay = require "spec.support.lease_log"
+
 local redis
 for _, engine in ipairs(require "spec.support.engines") do if engine.name == "redis" then redis = engine end end
 
@@ -51,5 +53,32 @@ describe("the example of jobs", function()
     for i = 1, 50 do squares[i] = i * i end
     local said = output("timeout 60 " .. MACHINES:format(host, host, host))
     assert.equal(table.concat(squares, " ") .. "\nstopped\n", said)
+  end)
+end)
+
+describe("three machines", function()
+  if redis.missing then return pending(redis.missing) end
+  if not os.execute("unshare -rn ip link add cable1 type veth peer name cable2 2>/dev/null") then
+    return pending("this machine does not allow network namespaces")
+  end
+
+  it("share a mutex and a queue while processes are killed and cables are pulled #slow #nosan", function()
+    local log = os.tmpname()
+    finally(function() os.remove(log) end)
+    local seconds = os.getenv("MACHINES_SECONDS") or 8
+    local command = "timeout 120 unshare -rn %s spec/support/machines.lua %s %s 2>&1"
+    assert.equal("done\n", output(command:format(host, log, seconds)))
+    local well, _, abandoned = replay(log)
+    assert.is_true(well > 0 and abandoned > 0)
+    local received, accepted = {}, 0
+    for id in io.open(log):read("a"):gmatch("received (send%S+)") do
+      assert.is_nil(received[id], id .. " was received twice")
+      received[id] = true
+    end
+    for id in io.open(log):read("a"):gmatch("accepted (%S+)") do
+      assert.is_true(received[id], id .. " was not received")
+      accepted = accepted + 1
+    end
+    assert.is_true(accepted > 0)
   end)
 end)

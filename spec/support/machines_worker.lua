@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: MIT
+-- A process on one of the machines of machines.lua: ROLE ADDRESS LOG NAME. Ends when it is told to by TERM; who
+-- receives then takes what is there first.
+
+local ipc = require "ipc"
+
+local role, address, name = arg[1], arg[2], arg[4]
+local file = assert(io.open(arg[3], "a"))
+file:setvbuf("no")
+
+local function say(...) file:write(string.format(...) .. "\n") end
+
+local ended = ipc.signal_trap("TERM")
+
+-- A server that cannot be reached right now.
+local function opened(make, noun)
+  local object, why
+  repeat
+    object, why = make(ipc.redis_key(("%s/storm.%s?lease=1"):format(address, noun)))
+    if not object then ipc.select({ended}, 0.1) end
+  until object or ended:trapped()
+  if not object then say("unopened %s %s", name, why) os.exit(0) end
+  return object
+end
+
+local roles = {}
+
+function roles.lock()
+  local m = opened(ipc.mutex, "mutex")
+  while not ended:trapped() do
+    local ok, how = m:acquire(1)
+    if ok then
+      local token = m:token()
+      say("got %d %s", token, how or "well")
+      ipc.sleep(math.random() * 0.01)
+      say("releasing %d", token)
+      local released, why = m:release()
+      say("released %d %s", token, released and "well" or why)
+    end
+  end
+end
+
+function roles.send()
+  local q = opened(ipc.queue, "queue")
+  local n = 0
+  while not ended:trapped() do
+    n = n + 1
+    local ok, why = q:send(math.random(3), ("%s:%d"):format(name, n), 5)
+    say("%s %s:%d", ok and "accepted" or why:match("may or may not") and "perhaps" or "refused", name, n)
+    ipc.sleep(math.random() * 0.005)
+  end
+end
+
+function roles.receive()
+  local q = opened(ipc.queue, "queue")
+  repeat
+    local message = q:receive(({0, -3})[math.random(2)], 0.5)
+    if message then say("received %s", message) end
+  until not message and ended:trapped() and #q == 0
+end
+
+roles[role]()
