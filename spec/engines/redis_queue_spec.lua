@@ -24,37 +24,37 @@ describe("a queue on a Redis server", function()
   end)
   after_each(function() server:cli("FLUSHALL") end)
 
-  local function cutter_to(which)
+  local function proxy_to(which)
     local path = os.tmpname()
     os.remove(path)
-    local cutter = peer.start("cutter.c", path, which.folder .. "/socket")
-    cutter.path = path
-    return cutter
+    local proxy = peer.start("proxy.py", path, which.folder .. "/socket")
+    proxy.path = path
+    return proxy
   end
 
   local function keys() return server:cli("KEYS '*'") end
 
   describe("when the connection is lost", function()
-    local cutter, q
+    local proxy, q
     before_each(function()
-      cutter = cutter_to(server)
-      q = assert(ipc.queue(server:key("lost", cutter.path)))
+      proxy = proxy_to(server)
+      q = assert(ipc.queue(server:key("lost", proxy.path)))
     end)
     after_each(function()
       q:close()
-      cutter:close()
-      os.remove(cutter.path)
+      proxy:close()
+      os.remove(proxy.path)
     end)
 
     -- The server has got it and has answered, and the answer is lost.
     local function lose_answer()
       ipc.sleep(0.05)
-      cutter:ask("cut")
-      cutter:ask("hear")
+      proxy:ask("cut")
+      proxy:ask("go")
     end
 
     it("tells of a send whose answer was lost that nobody knows", function()
-      cutter:ask("mute")
+      proxy:ask("deafen")
       local t = waiting(function() return q:send(1, "x") end)
       lose_answer()
       local _, ok, message, code = t:join(PATIENCE)
@@ -66,7 +66,7 @@ describe("a queue on a Redis server", function()
     it("gives the message whose answer was lost once more", function()
       for i = 1, 3 do q:send(1, i) end
       for _, wanted in ipairs{0, 1, -9} do
-        cutter:ask("mute")
+        proxy:ask("deafen")
         local t = waiting(function() return q:receive(wanted, PATIENCE) end)
         lose_answer()
         local _, message = t:join(PATIENCE)
@@ -77,11 +77,11 @@ describe("a queue on a Redis server", function()
 
     it("puts the message back for which nobody waits any more", function()
       for i = 1, 3 do q:send(1, i) end
-      cutter:ask("mute")
+      proxy:ask("deafen")
       local t = waiting(function() return ipc.select({{q, "receive", 1}, {q, "receive", 2}}, 0.03) end)
       assert.same({true, nil, "timeout"}, {t:join(PATIENCE)})
-      cutter:ask("cut")
-      cutter:ask("hear")
+      proxy:ask("cut")
+      proxy:ask("go")
       for i = 1, 3 do assert.same({i, 1}, {q:receive(1, PATIENCE)}) end
     end)
 
@@ -89,21 +89,20 @@ describe("a queue on a Redis server", function()
       local other <close> = assert(ipc.queue(server:key("lost")))
       local receiver = waiting(function() return q:receive(7, PATIENCE) end)
       ipc.sleep(0.02)
-      cutter:ask("cut")
+      proxy:ask("cut")
       other:send(7, "after the cut")
       assert.same({true, "after the cut", 7}, {receiver:join(PATIENCE)})
       local large = ("y"):rep(300000)
       while other:send(1, large, 0) do end
       local sender = waiting(function() return q:send(2, large, PATIENCE) end)
       ipc.sleep(0.02)
-      cutter:ask("cut")
+      proxy:ask("cut")
       other:receive(1)
       assert.same({true, true}, {sender:join(PATIENCE)})
     end)
 
     it("keeps its timeouts while there is no server", function()
-      cutter:ask("shut")
-      cutter:ask("cut")
+      proxy:ask("refuse")
       for _ = 1, 2 do
         local start = ipc.now()
         assert.same({nil, "timeout"}, {q:receive(1, 0.1)})
@@ -113,7 +112,7 @@ describe("a queue on a Redis server", function()
       local _, message, code = q:receive(1, 0)
       assert.matches("^queue redis%+unix:.*: redis server .*: ", message)
       assert.is_true(code > 0)
-      cutter:ask("open")
+      proxy:ask("accept")
       assert.is_true(q:send(1, "x", PATIENCE))
       assert.same({"x", 1}, {q:receive(1, PATIENCE)})
     end)
@@ -128,8 +127,8 @@ describe("a queue on a Redis server", function()
   end
 
   it("loses and repeats nothing between 8 processes whose connections are cut #nosan", function()
-    local cutter <close> = cutter_to(server)
-    local key = server:key("storm", cutter.path)
+    local proxy <close> = proxy_to(server)
+    local key = server:key("storm", proxy.path)
     local EACH, CUTS <const> = 400, 60
     local all <close> = assert(ipc.queue(server:key("storm"), {capacity = 2000}))
     local senders = children(4, function(channel, s)
@@ -162,7 +161,7 @@ describe("a queue on a Redis server", function()
     end)
     for _ = 1, CUTS do
       ipc.sleep(math.random() * 0.02)
-      cutter:ask("cut")
+      proxy:ask("cut")
     end
     local sent, perhaps = {}, {}
     for s, child in ipairs(senders) do

@@ -44,7 +44,7 @@ function server:kill()
   self.child = nil
 end
 
--- The text of a key; at another socket, if it is reached through a cutter.
+-- The text of a key; at another socket, if it is reached through a proxy.
 function server:text(name, socket, more)
   return ("redis+unix://%s?name=%s%s"):format(socket or self.folder .. "/socket", name, more or "")
 end
