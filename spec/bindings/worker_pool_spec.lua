@@ -93,7 +93,7 @@ describe("a pool", function()
     local n, deaths = SANITIZED and 50 or 600, 0
     local got = pool:map(numbers(n), function(i)
       math.randomseed(own_pid(), i)
-      if math.random(30) == 1 then die() end
+      if math.random(SANITIZED and 6 or 30) == 1 then die() end
       return i
     end, {died = function(item, how, code, again)
       assert.same({"signal", 9, true}, {how, code, again})

@@ -202,12 +202,16 @@ end
 
 local function race(count, seed, each)
   math.randomseed(seed)
-  local world, tasks = new_world(), {}
+  local world, tasks, gone = new_world(), {}, {}
   for i = 1, 20 do world.targets[i] = new_target() end
   for i = 1, count do
     tasks[i] = ipc.task(body, world)
     disturb(world, tasks)
-    if random(10) == 1 then world.targets[random(20)] = new_target() end
+    if random(10) == 1 then
+      local n = random(20)
+      gone[#gone + 1] = world.targets[n]
+      world.targets[n] = new_target()
+    end
     if random(50) == 1 then world.targets[random(20)]:cancel() end
     if each then each(i) end
   end
@@ -216,6 +220,7 @@ local function race(count, seed, each)
     if not ok and err ~= "cancelled" then error(err or "a task hangs", 0) end
   end
   for _, target in ipairs(world.targets) do target:close() end
+  for _, target in ipairs(gone) do target:close() end
   drain(world)
   assert(not world.problem, world.problem)
   assert(world.begun == world.ended and world.open == 0, "a wait did not end")
