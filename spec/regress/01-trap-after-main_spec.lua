@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A trap that a task still held when the main chunk had ended lost its signal: the host put its own handler for
 -- SIGINT over the trap's before it waited for the tasks.
 

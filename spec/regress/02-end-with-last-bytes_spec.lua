@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A sender that closed right after its last message left the receiver waiting for ever: the end had come together
 -- with the bytes, a short read was taken for an empty socket, and no further call came from the kernel.
 

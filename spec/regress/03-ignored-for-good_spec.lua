@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- ipc.signal("USR1"):ignore() held only until the collector came by: the finaliser of the object that nobody kept put
 -- back the default action, and the next signal killed the process.
 

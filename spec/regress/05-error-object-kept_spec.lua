@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- The traceback of a task that fails is made at once, before its `<close>` variables are closed. These then got a table
 -- of the runtime's, with error and traceback, in place of the error. And join gave the wrong error when the object that
 -- was raised had a __tostring that failed, or waited: it was asked for its text, and what came of that took its place.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A message that had come in time lost against its timeout, when both were found by the same look at the kernel: if
 -- a signal or SIGCONT had ended the wait there (the look was given up, the timeouts were not), and for whoever was not
 -- among the first 64 descriptors that were ready.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- With SIGCHLD ignored, which a program may inherit, the kernel reaps a child when it ends. One that ended before the
 -- parent had opened its pidfd made ipc.process fail with "No such process", and what it had sent was lost.
 

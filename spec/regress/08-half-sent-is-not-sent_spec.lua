@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A send that had to wait with half of its message out said true when the other end closed or died: the rest could no
 -- longer be sent, and was dropped.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A debug hook of the user's got events that it had not asked for, and missed some that it had, when a signal or timer
 -- interrupted the code: ours takes its place for a moment, for more events than the user's may have. And a coroutine
 -- that was used again for another task kept the hook that the former one had set.

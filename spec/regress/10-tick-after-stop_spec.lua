@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A timer stood still in code that never waits when another one had been stopped shortly before: the kernel's timer,
 -- still armed for that one, came too early, found nothing due, and was not armed again.
 

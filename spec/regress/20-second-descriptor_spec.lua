@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Whoever sent two descriptors with one message left the second one open here, for ever and without an owner: the
 -- room for one, as CMSG_SPACE counts it, has padding, and the kernel put another one there. A client could use up
 -- all of a hub's.

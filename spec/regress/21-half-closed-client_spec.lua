@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A client of a hub that asked something and said that it would say no more (shutdown, or `nc -N`) was sent away
 -- at once, and never got its answer: the end of what it sends was taken for its end.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Programs that wanted to join a hub when it had no descriptor left were asked in only when one of its clients
 -- left, or another program came. A descriptor that became free in any other way has no event: they waited for
 -- ever.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- With framing "line", a peer that was killed in the middle of a message left half of it to be received as a whole
 -- one: "12" of "123". A last line without its newline is a message where a text may end so, in a pipe or a file; a
 -- socket carries messages, and there it is none.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A line that was too long was said to close the channel. A socket it did close; of a pipe the descriptor stayed
 -- open, and a program that went on printing waited for ever for somebody to read.
 

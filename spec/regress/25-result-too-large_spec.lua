@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A job of a pool whose result was over max_message was waited for until the end of days: the worker's send said
 -- that it was too large, nobody listened, and nothing was sent. And codec "json" could be chosen, but no result
 -- came through it.

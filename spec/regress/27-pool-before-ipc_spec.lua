@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A program whose first line was require "ipc.pool", or "ipc.supervisor" as in its page, did not find the module: only
 -- require "ipc" made them known.
 

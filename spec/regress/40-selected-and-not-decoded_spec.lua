@@ -1,8 +1,10 @@
+-- SPDX-License-Identifier: MIT
 -- A message that cannot be decoded, received in a select, left the codec's error where select had put the key of the
 -- case: the first result was that text, and the key was lost. And an error whose __tostring raises was raised by
 -- receive, with the message gone, where nil and a text are promised.
 
 local ipc = require "ipc"
+local engines = require "spec.support.engines"
 
 local function failing(err)
   return {encode = function(value) return value end, decode = function() error(err, 0) end}
@@ -10,14 +12,10 @@ end
 
 -- what can be sent to and received from, with a codec
 local homes = {}
+local sysv = engines[1]
 
 function homes.queue(codec)
-  local path = os.tmpname()
-  local queue = assert(ipc.queue(ipc.file_key(path), {codec = codec}))
-  finally(function()
-    queue:remove()
-    os.remove(path)
-  end)
+  local queue = assert(ipc.queue(sysv.key(), {codec = codec}))
   return function(text) queue:send(1, text) end, queue
 end
 
@@ -39,6 +37,8 @@ local odd = {
 }
 
 describe("a message that cannot be decoded", function()
+  after_each(sysv.cleanup)
+
   for name, open in pairs(homes) do
     it("leaves select the key of its case: " .. name, function()
       local send, object = open(failing("no good"))

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A key that is an infinity was written to JSON as the name ".nf" or "-.nf", for the exact writing of numbers takes
 -- only finite ones.
 

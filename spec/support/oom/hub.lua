@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Hubs and handles: clients by a pair and by a path, a message to all, to one and from any, an end; a channel and
 -- a file that travel; a slow client.
 local ipc = require "ipc"

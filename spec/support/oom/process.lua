@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A forked child, a message each way, and its end.
 local ipc = require "ipc"
 

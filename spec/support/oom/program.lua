@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- A program with pipes, an environment and a directory, and one that is not there.
 local ipc = require "ipc"
 

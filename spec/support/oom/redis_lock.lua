@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Locks on a Redis server, held, waited for, lost to others and given back. IPC_REDIS is its socket; without, nothing.
 local ipc = require "ipc"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Everything the runtime allocates for, once each: tasks, scopes, select, timers, signals, channels.
 local ipc = require "ipc"
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: MIT
 -- Shared memory in every place where it lives, and a wait for it.
 local ipc = require "ipc"
 
