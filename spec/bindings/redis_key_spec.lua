@@ -4,10 +4,7 @@
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
 
-local redis
-for _, engine in ipairs(engines) do
-  if engine.name == "redis" then redis = engine end
-end
+local redis = engines.redis
 
 describe("a redis key", function()
   if redis.missing then return pending(redis.missing) end

@@ -12,10 +12,7 @@ local SANITIZED = os.getenv("IPC_SANITIZE")
 local ENOMEM, ENOENT, EACCES, EFBIG, ECONNABORTED = 12, 2, 13, 27, 103
 local HIGH, LOW = math.maxinteger, math.mininteger
 
-local missing
-for _, engine in ipairs(engines) do
-  if engine.name == "redis" then missing = engine.missing end
-end
+local missing = engines.redis.missing
 
 describe("on a redis server,", function()
   if missing then return pending(missing) end

@@ -9,10 +9,7 @@ local replay = require "spec.support.lease_log"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 
-local redis
-for _, engine in ipairs(engines) do
-  if engine.name == "redis" then redis = engine end
-end
+local redis = engines.redis
 
 local function work(channel, key, lease, path)
   local log = assert(io.open(path, "a"))

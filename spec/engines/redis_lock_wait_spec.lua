@@ -5,15 +5,13 @@ local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
+local proxied = require "spec.support.proxied"
 local storm = require "spec.support.storm"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, waiter = contract.waiting, contract.waiter
 
-local redis
-for _, engine in ipairs(engines) do
-  if engine.name == "redis" then redis = engine end
-end
+local redis = engines.redis
 
 describe("a lock on a redis server", function()
   if redis.missing then return pending(redis.missing) end
@@ -31,13 +29,7 @@ describe("a lock on a redis server", function()
     return peer.output(("redis-cli -s %s %s"):format(redis.socket(), command))
   end
 
-  -- A proxy to the server, and the key of the same name through it.
-  local function through_proxy()
-    local path = os.tmpname()
-    os.remove(path)
-    local proxy = peer.start("proxy.py", path, redis.socket())
-    return proxy, assert(ipc.redis_key(("redis+unix://%s?name=%s&lease=%d"):format(path, key.name, LEASE)))
-  end
+  local function through_proxy() return proxied(redis, key) end
 
   describe("is waited for", function()
     it("in order, by all processes", function()

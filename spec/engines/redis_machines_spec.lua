@@ -3,8 +3,7 @@
 
 local replay = require "spec.support.lease_log"
 
-local redis
-for _, engine in ipairs(require "spec.support.engines") do if engine.name == "redis" then redis = engine end end
+local redis = require("spec.support.engines").redis
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
 

@@ -10,8 +10,7 @@ local waits = require "spec.support.waits"
 local PATIENCE, waiting = 60, waits.waiting
 local ECONNABORTED, ETIMEDOUT, ENOMEM <const> = 103, 110, 12
 
-local redis
-for _, engine in ipairs(engines) do if engine.name == "redis" then redis = engine end end
+local redis = engines.redis
 
 describe("a queue on a Redis server", function()
   if redis.missing then return pending(redis.missing) end

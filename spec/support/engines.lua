@@ -118,4 +118,4 @@ do
   end
 end
 
-return {sysv, shm, memory, redis}
+return {sysv, shm, memory, redis, redis = redis}

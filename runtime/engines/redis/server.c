@@ -47,7 +47,7 @@ static int arm(struct il_server *s, int64_t due, int64_t now)
 }
 
 /* The next thing that is due: an answer, an attempt to connect, the end of patience. */
-static void schedule(struct il_server *s)
+void il_server_schedule(struct il_server *s)
 {
 	int64_t now = il_now(), due = il_requests_due(s);
 	for (int i = 0; i < 2; i++) {
@@ -60,15 +60,10 @@ static void schedule(struct il_server *s)
 	arm(s, due, now);
 }
 
-void il_server_schedule(struct il_server *s)
-{
-	schedule(s);
-}
-
 /* Once armed, it can be set to another time without memory. */
 int il_server_watch(struct il_server *s, int64_t deadline)
 {
-	schedule(s);
+	il_server_schedule(s);
 	return s->timer.item.place ? 0 : arm(s, deadline, il_now());
 }
 
@@ -83,6 +78,8 @@ static void without(struct il_server *s, int which, int err, const char *why)
 	struct il_line_up *l = &s->lines[which];
 	int64_t now = il_now();
 	il_server_explain(s, why);
+	if (which == IL_TOPICS)
+		il_topics_lost(s);
 	if (!l->down_since)
 		l->down_since = now;
 	bool patient = s->users && now - l->down_since < PATIENCE;
@@ -100,7 +97,7 @@ static void without(struct il_server *s, int which, int err, const char *why)
 	l->pause = !l->pause ? FIRST_PAUSE : l->pause * 2 < LONGEST_PAUSE ? l->pause * 2 : LONGEST_PAUSE;
 	l->failed = 0; /* of an attempt that who was told has just caused */
 	l->retry_at = now + l->pause;
-	schedule(s);
+	il_server_schedule(s);
 }
 
 static int which_of(const struct il_link *link, struct il_server **s)
@@ -125,8 +122,6 @@ static void lost(struct il_link *link, int err, const char *why)
 {
 	struct il_server *s;
 	int which = which_of(link, &s);
-	if (which == IL_TOPICS)
-		il_topics_lost(s);
 	without(s, which, err, why);
 }
 
@@ -158,7 +153,7 @@ void il_server_connect(struct il_server *s, int which)
 	} else {
 		l->opening_until = il_now() + s->url->timeout;
 	}
-	schedule(s);
+	il_server_schedule(s);
 }
 
 static void retry(struct il_server *s, int which)
@@ -166,8 +161,6 @@ static void retry(struct il_server *s, int which)
 	struct il_line_up *l = &s->lines[which];
 	int failed = l->failed;
 	l->retry_at = l->failed = 0;
-	if (failed && which == IL_TOPICS)
-		il_topics_lost(s);
 	if (failed)
 		without(s, which, failed, l->why);
 	else if (needed(s, which))
@@ -190,14 +183,12 @@ static void expired(struct il_timer *t)
 		struct il_line_up *l = &s->lines[i];
 		if (l->link.context && !l->link.up && l->opening_until <= now) {
 			il_link_close(&l->link);
-			if (i == IL_TOPICS)
-				il_topics_lost(s);
 			without(s, i, ETIMEDOUT, "no answer in time");
 		} else if (l->retry_at && l->retry_at <= now) {
 			retry(s, i);
 		}
 	}
-	schedule(s);
+	il_server_schedule(s);
 	il_server_put(s);
 }
 
@@ -303,7 +294,7 @@ void il_servers_after_fork(void)
 			line->failed = 0;
 		}
 		il_requests_drop(s);
-		il_topics_forked(s);
+		il_topics_drop(s);
 		il_timer_disarm(&s->timer);
 		s->due = 0;
 		s->pid = il_loop.pid;

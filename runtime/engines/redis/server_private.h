@@ -78,6 +78,5 @@ void il_topics_opened(struct il_server *s);
 void il_topics_lost(struct il_server *s);
 void il_topics_down(struct il_server *s, int err);
 void il_topics_drop(struct il_server *s);
-void il_topics_forked(struct il_server *s);
 
 #endif

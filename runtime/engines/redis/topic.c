@@ -208,11 +208,6 @@ void il_topics_down(struct il_server *s, int err)
 
 void il_topics_drop(struct il_server *s)
 {
-	il_topics_forked(s);
-}
-
-void il_topics_forked(struct il_server *s)
-{
 	while (!il_list_empty(&s->topics)) {
 		struct il_topic *t = il_container_of(s->topics.next, struct il_topic, node);
 		while (!il_list_empty(&t->listeners))
