@@ -74,12 +74,19 @@ for _, engine in ipairs(engines) do
       it("to who waits, not to who tries before the loop has looked", function()
         local m <close> = open()
         local child <close> = holder(open)
-        local t = ipc.task(function() return m:acquire(PATIENCE) end)
+        local tried <close> = ipc.semaphore(nil, 1)
+        tried:acquire()
+        local t = ipc.task(function()
+          local ok, how = m:acquire(PATIENCE)
+          assert(tried:acquire(PATIENCE)) -- where to ask for the holder is to wait, it may have it before the try
+          return ok, how
+        end)
         ipc.yield()
         child.channel:send("release")
         local deadline = ipc.now() + PATIENCE
         while m:holder() == child.pid do assert.is_true(ipc.now() < deadline) end -- to wait would be to look
         assert.same({nil, "timeout"}, {m:try_acquire()})
+        tried:release()
         assert.same({true, true}, {t:join(PATIENCE)})
       end)
 
