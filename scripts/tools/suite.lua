@@ -49,7 +49,7 @@ local function why_of(status)
 end
 
 local function record(name, started, result)
-  result.name, result.seconds = name, clock() - started
+  result.name, result.seconds, result.notes = name, clock() - started, result.notes or {}
   results[#results + 1] = result
   if result.why then print(("suite: %s: %s"):format(name, result.why)) end
   return result.failed == 0
@@ -62,9 +62,9 @@ end
 
 local function part(name, command, seconds)
   local started = title(name)
-  local status = run(command, seconds or 120)
+  local status, output = run(command, seconds or 120)
   return record(name, started, status == 0 and {passed = 1, failed = 0}
-    or {passed = 0, failed = 1, why = why_of(status)})
+    or {passed = 0, failed = 1, why = why_of(status), notes = {output:sub(-2000)}})
 end
 
 -- A busted for each file, as many at a time as there are CPUs: a process that has many specs behind it is large, and
@@ -72,6 +72,23 @@ end
 local function each_file(command, where)
   return ("env SPEC_COMMAND=%q sh -c \"find %s -name '*_spec.lua' | LC_ALL=C sort | "
     .. "xargs -P $(nproc) -n 1 scripts/tools/spec-file\""):format(command, where)
+end
+
+-- What busted says of the tests that failed, without the tracebacks: shown once more at the end.
+local function failures(output)
+  local notes, note = {}, nil
+  for line in output:gmatch("[^\n]*") do
+    if line:find("^Failure %S+ ") or line:find("^Error %S+ ") then
+      note = {line}
+      notes[#notes + 1] = note
+    elseif note and line ~= "stack traceback:" and #note < 12 then
+      note[#note + 1] = line ~= "" and line or nil
+    else
+      note = nil
+    end
+  end
+  for i, lines in ipairs(notes) do notes[i] = table.concat(lines, "\n  ") end
+  return notes
 end
 
 -- Adds up what each file's busted says of itself. One that says nothing has failed.
@@ -103,6 +120,7 @@ local function specs(name, command, where, logs)
   if logs then os.execute(("rm -f %s.*"):format(logs)) end
   local status, output = run(each_file(command, where), 600)
   local result = count(output)
+  result.notes = failures(output)
   if status == 124 or status == 137 then result.whys[#result.whys + 1] = why_of(status) end
   if result.passed == 0 then result.whys[#result.whys + 1] = "no test was run" end
   if result.whys[1] then
@@ -114,7 +132,9 @@ local function specs(name, command, where, logs)
   local found = logs and io.popen(("grep -lv 'False leaks are possible' %s.* 2>/dev/null | "
     .. "xargs -r grep -L 'does not work under ptrace'"):format(logs)):read("a")
   if found and found ~= "" then
-    os.execute("cat " .. found:gsub("\n", " "))
+    local reports = io.popen("cat " .. found:gsub("\n", " ")):read("a")
+    print(reports)
+    result.notes[#result.notes + 1] = reports:sub(1, 4000)
     result.failed, result.why = result.failed + 1, "the sanitizer reports the above"
   end
   return record(name, started, result)
@@ -225,6 +245,13 @@ for _, result in ipairs(results) do
   print(("%-24s %5d passed %4d failed %4d pending %7.1f s"):format(
     result.name, result.passed, result.failed, result.pending or 0, result.seconds))
 end
+for _, result in ipairs(results) do
+  if result.failed > 0 then
+    print(("\n== failed: %s: %s"):format(result.name, result.why or ""))
+    for _, note in ipairs(result.notes) do print(note) end
+  end
+end
+
 local total = ("%d passed, %d failed"):format(passed, failed)
 -- for .ci/run, which says it once more below what make has to say about a failure
 local file = io.open("build/total", "w")
