@@ -8,6 +8,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE = waits.PATIENCE
 local SANITIZED = os.getenv("IPC_SANITIZE")
+local ETIMEDOUT <const> = 110
 
 for _, engine in ipairs(engines) do
   describe("traffic of a queue on " .. engine.name, function()
@@ -101,12 +102,18 @@ for _, engine in ipairs(engines) do
         until not message
         channel:send(seen)
       end))
-      local sent = {}
+      local sent, unknown = {}, {}
       for n = 1, rounds do
-        if q:send(1, {n, large}, math.random() * 0.0005) then sent[#sent + 1] = n end
+        local ok, _, errno = q:send(1, {n, large}, math.random() * 0.0005)
+        if ok then sent[#sent + 1] = n end
+        unknown[n] = errno == ETIMEDOUT -- by a server: it may have been sent
       end
       q:send(1, false)
-      assert.same(sent, child.channel:receive(PATIENCE))
+      local seen = child.channel:receive(PATIENCE)
+      for i = 1, #seen do
+        if sent[i] ~= seen[i] and unknown[seen[i]] then table.insert(sent, i, seen[i]) end
+      end
+      assert.same(sent, seen)
       assert.is_true(#sent > 0)
       assert.is_true(child:wait(PATIENCE))
     end)

@@ -73,6 +73,8 @@ function contract.waiter(open, ...)
       channel:send{ok or "nil", how}
       channel:receive()
     end)
+    local ask = lock.holder or lock.value
+    if ask then ask(lock) end -- once a server has answered this, it has heard who waits
     channel:send("waiting")
     t:join()
   end))
