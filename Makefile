@@ -32,7 +32,8 @@ werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
 stores := $(if $(POINTS),-fsanitize=thread)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) $(stores) -fPIC -fvisibility=hidden \
-	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS)
+	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS) \
+	-DIL_PLAIN_MALLOC=$(if $(SAN)$(OOM),1,0)
 # the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete

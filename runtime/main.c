@@ -8,6 +8,7 @@
 #include "options.h"
 #include "repl.h"
 #include "sched/host.h"
+#include "state.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -265,7 +266,7 @@ static int pmain(lua_State *L)
 
 int main(int argc, char **argv)
 {
-	lua_State *L = luaL_newstate();
+	lua_State *L = il_state_new();
 	if (!L) {
 		message("cannot create state: not enough memory");
 		return EXIT_FAILURE;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Lua state of the program, see state.h. Small blocks come from free lists by size, all others from malloc: Lua says
+ * how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first of its
+ * list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another list.
+ * Floor 5.
+ */
+#include "state.h"
+
+#include <lauxlib.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	GRAIN = 16,
+	/* the largest of the small: none, where every block is to be seen by a sanitizer or by scripts/tools/oom.c */
+	LARGEST = IL_PLAIN_MALLOC ? 0 : 256,
+	CHUNK = 32 * 1024,
+};
+
+struct block {
+	struct block *next;
+};
+
+static struct {
+	struct block *lists[LARGEST / GRAIN + 1]; /* by size in grains */
+	char *at, *end;                           /* of the current chunk: what is not cut yet */
+} heap;
+
+static size_t grains_of(size_t size)
+{
+	return (size + GRAIN - 1) / GRAIN;
+}
+
+static void put(void *p, size_t grains)
+{
+	struct block *block = p;
+	block->next = heap.lists[grains];
+	heap.lists[grains] = block;
+}
+
+static void *cut(size_t grains)
+{
+	size_t left = (size_t)(heap.end - heap.at);
+	if (left < grains * GRAIN) {
+		char *chunk = malloc(CHUNK);
+		if (!chunk)
+			return NULL;
+		if (left)
+			put(heap.at, left / GRAIN);
+		heap.at = chunk;
+		heap.end = chunk + CHUNK;
+	}
+	void *block = heap.at;
+	heap.at += grains * GRAIN;
+	return block;
+}
+
+static void *take(size_t size)
+{
+	size_t grains = grains_of(size);
+	struct block *block = heap.lists[grains];
+	if (!block)
+		return cut(grains);
+	heap.lists[grains] = block->next;
+	return block;
+}
+
+static void give(void *block, size_t size)
+{
+	if (size > LARGEST)
+		free(block);
+	else
+		put(block, grains_of(size));
+}
+
+static void *resize(void *block, size_t old, size_t size)
+{
+	if (old > LARGEST && size > LARGEST) {
+		void *moved = realloc(block, size);
+		return moved || size > old ? moved : block;
+	}
+	if (old <= LARGEST && size <= LARGEST && grains_of(old) == grains_of(size))
+		return block;
+	void *moved = size > LARGEST ? malloc(size) : take(size);
+	if (!moved)
+		return size < old ? block : NULL; /* to shrink must not fail; it goes to the list of its new size */
+	memcpy(moved, block, old < size ? old : size);
+	give(block, old);
+	return moved;
+}
+
+/* a lua_Alloc */
+static void *allocate(void *unused, void *block, size_t old, size_t size)
+{
+	(void)unused;
+	if (size == 0) {
+		if (block)
+			give(block, old);
+		return NULL;
+	}
+	if (!block)
+		return size > LARGEST ? malloc(size) : take(size);
+	return resize(block, old, size);
+}
+
+static int panic(lua_State *L)
+{
+	const char *text = lua_tostring(L, -1);
+	lua_writestringerror("PANIC: unprotected error in call to Lua API (%s)\n",
+	                     text ? text : "error object is not a string");
+	return 0;
+}
+
+/* Warnings are off until "@on". */
+static void warn(void *unused, const char *text, int to_be_continued)
+{
+	static bool on, continued;
+	(void)unused;
+	if (!continued && !to_be_continued && *text == '@') {
+		if (strcmp(text, "@on") == 0)
+			on = true;
+		else if (strcmp(text, "@off") == 0)
+			on = false;
+		return;
+	}
+	if (on) {
+		lua_writestringerror("%s", continued ? "" : "Lua warning: ");
+		lua_writestringerror("%s", text);
+		lua_writestringerror("%s", to_be_continued ? "" : "\n");
+	}
+	continued = to_be_continued;
+}
+
+lua_State *il_state_new(void)
+{
+	lua_State *L = lua_newstate(allocate, NULL);
+	if (L) {
+		lua_atpanic(L, panic);
+		lua_setwarnf(L, warn, NULL);
+	}
+	return L;
+}
