@@ -13,29 +13,15 @@ static char anchors;
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait)
 {
 	luaL_newmetatable(L, name);
-	lua_pushvalue(L, -1);
-	luaL_setfuncs(L, meta, 1);
+	luaL_setfuncs(L, meta, 0);
 	lua_newtable(L);
-	lua_pushvalue(L, -2);
-	luaL_setfuncs(L, methods, 1);
+	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "__index");
 	if (wait) {
 		lua_pushstring(L, wait);
 		lua_setfield(L, -2, "__wait");
 	}
 	lua_pop(L, 1);
-}
-
-/* The name is looked up only if the metatable is not the one that the method was registered with. */
-void *il_self(lua_State *L, const char *name)
-{
-	if (lua_getmetatable(L, 1)) {
-		bool same = lua_rawequal(L, -1, lua_upvalueindex(1));
-		lua_pop(L, 1);
-		if (same)
-			return lua_touserdata(L, 1);
-	}
-	return luaL_checkudata(L, 1, name);
 }
 
 /* The table of methods stays reachable as __methods. */

@@ -16,8 +16,19 @@
  * __gc and __close and so on. Leaves the stack as it was. */
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait);
 
-/* The userdata at 1 of a function that il_class has registered: luaL_checkudata, but faster. Raises. */
-void *il_self(lua_State *L, const char *name);
+/* What a userdata begins with whose class is asked for often. Only C writes there; a metatable can be given to anything. */
+struct il_object {
+	const char *class; /* by its address: one constant for each class */
+};
+
+/* The object at 1: luaL_checkudata, but faster. Raises. */
+static inline void *il_self(lua_State *L, const char *class)
+{
+	struct il_object *o = lua_touserdata(L, 1);
+	if (!o || lua_rawlen(L, 1) < sizeof *o || o->class != class)
+		luaL_typeerror(L, 1, class);
+	return o;
+}
 
 /* nil, "what: reason", errno. */
 int il_fail(lua_State *L, int err, const char *format, ...);

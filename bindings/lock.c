@@ -20,6 +20,7 @@
 static const lua_Number SHORTEST_LEASE = 0.01, LONGEST_LEASE = 86400;
 
 struct il_lock_handle {
+	struct il_object object;
 	struct il_lock *lock; /* NULL: closed */
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct hold */
@@ -117,6 +118,7 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 {
 	size_t size = strlen(what) + 1;
 	struct il_lock_handle *handle = lua_newuserdatauv(L, sizeof *handle + size, 0);
+	handle->object.class = class->name;
 	handle->lock = NULL;
 	handle->spare = NULL;
 	handle->class = class;

@@ -15,6 +15,8 @@
 
 #define CLASS "ipc.MultiStreamChannel"
 
+static const char class[] = CLASS;
+
 enum { LIMIT = 1024 * 1024 };
 
 static const char *const policies[] = {
@@ -29,7 +31,7 @@ struct hub {
 
 static struct hub *check_hub(lua_State *L)
 {
-	return il_self(L, CLASS);
+	return il_self(L, class);
 }
 
 static struct hub *check_open(lua_State *L)
@@ -73,8 +75,7 @@ static int multi_stream_channel(lua_State *L)
 {
 	lua_settop(L, 1);
 	struct hub *h = lua_newuserdatauv(L, sizeof *h, 0);
-	memset(&h->channel, 0, sizeof h->channel);
-	h->channel.codec = IL_CODEC_RAW;
+	h->channel = (struct il_channel){ .object.class = class, .codec = IL_CODEC_RAW };
 	h->closed = false;
 	il_hub_init(&h->hub);
 	luaL_setmetatable(L, CLASS);

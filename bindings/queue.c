@@ -16,7 +16,10 @@
 
 #define CLASS "ipc.Queue"
 
+static const char class[] = CLASS;
+
 struct queue {
+	struct il_object object;
 	struct il_queue *queue; /* NULL: closed */
 	enum il_codec codec;    /* its table, if it is one, is in the registry at the handle's address */
 	lua_Integer max_message; /* of the options; 0: the engine's */
@@ -25,7 +28,7 @@ struct queue {
 
 static struct queue *check_queue(lua_State *L)
 {
-	return il_self(L, CLASS);
+	return il_self(L, class);
 }
 
 static struct queue *check_open(lua_State *L)
@@ -58,7 +61,7 @@ static struct queue *push_handle(lua_State *L, int options, const char *what)
 {
 	size_t size = strlen(what) + 1;
 	struct queue *q = lua_newuserdatauv(L, sizeof *q + size, 0);
-	*q = (struct queue){ .codec = IL_CODEC_RAW };
+	*q = (struct queue){ .object.class = class, .codec = IL_CODEC_RAW };
 	memcpy(q->what, what, size);
 	luaL_setmetatable(L, CLASS);
 	q->max_message = size_option(L, options, "max_message");

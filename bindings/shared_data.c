@@ -15,11 +15,13 @@
 
 #define CLASS "ipc.SharedData"
 
+static const char class[] = CLASS;
+
 static const lua_Integer SMALLEST = 1 << 16, LARGEST = (lua_Integer)1 << 40;
 
 static struct il_shared_data *check_data(lua_State *L)
 {
-	return il_self(L, CLASS);
+	return il_self(L, class);
 }
 
 struct il_shared_data *il_data_check_open(lua_State *L)
@@ -59,7 +61,7 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 {
 	size_t size = strlen(what) + 1;
 	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, 1);
-	*d = (struct il_shared_data){ .codec = IL_CODEC_RAW };
+	*d = (struct il_shared_data){ .object.class = class, .codec = IL_CODEC_RAW };
 	memcpy(d->what, what, size);
 	luaL_setmetatable(L, CLASS);
 	lua_newtable(L);

@@ -6,6 +6,7 @@
 #ifndef IL_SHARED_DATA_H
 #define IL_SHARED_DATA_H
 
+#include "bind.h"
 #include "codec.h"
 #include "engines/engine.h"
 
@@ -15,6 +16,7 @@
 #define NOUN "shared data"
 
 struct il_shared_data {
+	struct il_object object;
 	struct il_data *data; /* NULL: closed */
 	enum il_codec codec;  /* its table, if it is one, is in the registry at the handle's address */
 	char what[];

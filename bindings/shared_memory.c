@@ -16,9 +16,12 @@
 
 #define CLASS "ipc.SharedMemory"
 
+static const char class[] = CLASS;
+
 enum { MAX_SLOTS = 1 << 27 };
 
 struct memory {
+	struct il_object object;
 	struct il_memory *memory; /* NULL: closed */
 	const int64_t *slots;     /* the engine's; NULL: on another machine */
 	size_t count;             /* 0: closed, or on another machine */
@@ -33,7 +36,7 @@ static struct memory none, *last = &none;
 
 static struct memory *check_memory(lua_State *L)
 {
-	struct memory *m = il_self(L, CLASS);
+	struct memory *m = il_self(L, class);
 	if (!m->memory)
 		luaL_error(L, "shared memory is closed");
 	last = m;
@@ -200,7 +203,7 @@ static int other_index(lua_State *L)
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return slow_index(L, check_open(L));
 	lua_settop(L, 2);
-	lua_rawget(L, lua_upvalueindex(2));
+	lua_rawget(L, lua_upvalueindex(1));
 	return 1;
 }
 
@@ -345,7 +348,7 @@ static int shared_memory(lua_State *L)
 	lua_settop(L, 3);
 	size_t size = strlen(key->text) + 1;
 	struct memory *m = lua_newuserdatauv(L, sizeof *m + size, 0);
-	*m = (struct memory){ .memory = NULL };
+	*m = (struct memory){ .object.class = class };
 	memcpy(m->what, key->text, size);
 	luaL_setmetatable(L, CLASS);
 	return open_memory(L);
@@ -366,7 +369,7 @@ static int memory_remove(lua_State *L)
 
 static int memory_close(lua_State *L)
 {
-	struct memory *m = il_self(L, CLASS);
+	struct memory *m = il_self(L, class);
 	struct il_memory *engine = m->memory;
 	last = last == m ? &none : last;
 	m->memory = NULL;
@@ -379,7 +382,7 @@ static int memory_close(lua_State *L)
 
 static int memory__tostring(lua_State *L)
 {
-	struct memory *m = il_self(L, CLASS);
+	struct memory *m = il_self(L, class);
 	if (!m->memory)
 		lua_pushfstring(L, CLASS " (%s, closed)", m->what);
 	else if (m->memory->ops->removed(m->memory))
@@ -399,16 +402,10 @@ static const luaL_Reg meta[] = {
 	{ "__gc", memory_close },           { "__close", memory_close }, { NULL, NULL },
 };
 
-/* Upvalues of __index: the metatable, as of all functions of a class, and the methods. */
 void il_shared_memory_open(lua_State *L)
 {
 	il_class(L, CLASS, methods, meta, NULL);
-	luaL_getmetatable(L, CLASS);
-	lua_pushvalue(L, -1);
-	lua_getfield(L, -1, "__index");
-	lua_pushcclosure(L, memory__index, 2);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	il_fields(L, CLASS, memory__index);
 	lua_pushcfunction(L, shared_memory);
 	lua_setfield(L, -2, "shared_memory");
 }

@@ -17,11 +17,13 @@
 
 #define CLASS "ipc.StreamChannel"
 
+static const char class[] = CLASS;
+
 enum { MAX_MESSAGE = 16 * 1024 * 1024 };
 
 static struct il_channel *check_channel(lua_State *L)
 {
-	return il_self(L, CLASS);
+	return il_self(L, class);
 }
 
 static struct il_channel *check_open(lua_State *L)
@@ -82,7 +84,7 @@ void il_channel_forget(lua_State *L, struct il_channel *c)
 static struct il_channel *push_inert(lua_State *L)
 {
 	struct il_channel *c = lua_newuserdatauv(L, sizeof *c, 0);
-	*c = (struct il_channel){ .codec = IL_CODEC_RAW };
+	*c = (struct il_channel){ .object.class = class, .codec = IL_CODEC_RAW };
 	luaL_setmetatable(L, CLASS);
 	return c;
 }

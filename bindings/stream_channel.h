@@ -6,12 +6,14 @@
 #ifndef IL_STREAM_CHANNEL_H
 #define IL_STREAM_CHANNEL_H
 
+#include "bind.h"
 #include "codec.h"
 #include "loop/stream.h"
 
 #include <lua.h>
 
 struct il_channel {
+	struct il_object object;
 	struct il_stream *stream; /* NULL: closed */
 	struct il_stream_options options;
 	enum il_codec codec;      /* its table, if it is one, is in the registry at the channel's address */
