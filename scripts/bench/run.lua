@@ -53,8 +53,9 @@ os.execute(("cc -O2 -I%s -o build/bench/redis_queue %sredis_queue.c -lhiredis 2>
 if wanted("codec") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "
-    .. "spec/support/codec_face.c $(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
-    .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"):format(build, build, build))
+    .. "spec/support/codec_face.c %s/runtime/state.o "
+    .. "$(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
+    .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"):format(build, build, build, build))
 end
 
 local broken, missed = 0, 0

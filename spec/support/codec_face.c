@@ -3,10 +3,11 @@
  * Runs a Lua script that can call the codecs by themselves: encode(codec, value) and decode(codec, bytes), codec being
  * "json" or "lua". For what no channel would send, and to measure. Linked with the objects of a build:
  *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_face.c build/bindings/[*].o \
- *     build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
+ *     build/runtime/state.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
  */
 #include "codec.h"
 #include "module.h"
+#include "state.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -160,10 +161,11 @@ static int make(lua_State *L)
 
 int main(int argc, char **argv)
 {
-	lua_State *L = luaL_newstate();
+	lua_State *L = il_state_new();
 	if (!L || argc < 2)
 		return 2;
 	luaL_openlibs(L);
+	lua_gc(L, LUA_GCGEN, 0, 0);
 	lua_createtable(L, argc - 2, 0);
 	for (int i = 2; i < argc; i++) {
 		lua_pushstring(L, argv[i]);
