@@ -256,7 +256,7 @@ static struct hold *own_hold(const struct il_lock_handle *handle)
 static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 {
 	const struct il_lock_handle *handle = handle_of(l);
-	bool selecting = il_collector && il_collector->L == L;
+	bool selecting = il_is_collected(L);
 	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && own_hold(handle))
 		luaL_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
 }

@@ -19,10 +19,8 @@ const char il_waiting;
 
 struct il_collector *il_collector;
 
-int64_t il_check_deadline(lua_State *L, int arg)
+int64_t il_deadline(lua_State *L, int arg)
 {
-	if (lua_isnoneornil(L, arg))
-		return IL_NEVER;
 	luaL_checktype(L, arg, LUA_TNUMBER);
 	double seconds = lua_tonumber(L, arg);
 	luaL_argcheck(L, seconds >= 0, arg, "timeout must be seconds, not negative");
@@ -148,7 +146,7 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 /* Where the operation is to be: of the one who waits, or of the select that asks for it. */
 static inline struct il_op *place(lua_State *L, struct il_task *t, bool shielded)
 {
-	if (il_collector && il_collector->L == L) {
+	if (il_is_collected(L)) {
 		il_collector->taken = true;
 		return il_collector->op;
 	}
@@ -159,28 +157,32 @@ static inline struct il_op *place(lua_State *L, struct il_task *t, bool shielded
 	return t ? &t->op : &il_sched.main_op;
 }
 
-static inline int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
+struct il_op *il_await_place(lua_State *L)
 {
-	op->once = deadline == 0;
-	if (il_collector && il_collector->L == L)
+	return place(L, il_sched.current, false);
+}
+
+static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
+{
+	if (il_is_collected(L))
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
-	if (type->op.attempt(op) || (deadline == 0 && op->begun))
-		return type->push(L, op);
 	if (deadline == 0 && !op->remote)
 		return timed_out(L);
 	check_may_wait(L, il_sched.current);
 	return start(L, op, 1, deadline, NULL, holds_on);
 }
 
-int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
-		  size_t size, int timeout)
+int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
 {
-	int64_t deadline = il_check_deadline(L, timeout);
-	struct il_op *op = place(L, il_sched.current, false);
-	il_op_init(op, &type->op, source, arg);
-	op->data = data;
-	op->size = size;
-	return await(L, type, op, deadline, false);
+	return rest(L, op, deadline, false);
+}
+
+static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
+{
+	op->once = deadline == 0;
+	if (!il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun)))
+		return type->push(L, op);
+	return rest(L, op, deadline, holds_on);
 }
 
 /* The file may be closed and the text collected while it waits. */
@@ -201,11 +203,6 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	memcpy(op->data, data, size);
 	op->size = size;
 	return await(L, type, op, deadline, false);
-}
-
-int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
-{
-	return il_await_data(L, type, source, arg, NULL, 0, timeout);
 }
 
 int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)

@@ -8,6 +8,7 @@
 #ifndef IL_SCHED_AWAIT_H
 #define IL_SCHED_AWAIT_H
 
+#include "base/clock.h"
 #include "loop/op.h"
 
 #include <lua.h>
@@ -16,16 +17,57 @@
 
 struct il_task;
 
+/* Set while select asks for the operation of a case instead of having it waited for. */
+struct il_collector {
+	lua_State *L;
+	struct il_op *op;
+	bool taken;
+};
+extern struct il_collector *il_collector;
+
+static inline bool il_is_collected(const lua_State *L)
+{
+	return il_collector && il_collector->L == L;
+}
+
 struct il_await_type {
 	struct il_op_type op;
 	int (*push)(lua_State *L, struct il_op *op); /* the operation is done: pushes the call's results */
 };
 
+/* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
+int64_t il_deadline(lua_State *L, int arg);
+
+static inline int64_t il_check_deadline(lua_State *L, int arg)
+{
+	return lua_isnoneornil(L, arg) ? IL_NEVER : il_deadline(L, arg);
+}
+
+/* The parts of il_await_data: where the operation is to be, and what follows if it could not be done at once. */
+struct il_op *il_await_place(lua_State *L);
+int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline);
+
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
- * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. */
-int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout);
-int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
-		  size_t size, int timeout);
+ * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a constant
+ * where it is called: most calls are over with the first attempt, and then that and push are called directly. */
+static inline int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
+				size_t size, int timeout)
+{
+	int64_t deadline = il_check_deadline(L, timeout);
+	struct il_op *op = il_await_place(L);
+	il_op_init(op, &type->op, source, arg);
+	op->data = data;
+	op->size = size;
+	op->once = deadline == 0;
+	if (!il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun)))
+		return type->push(L, op);
+	return il_await_rest(L, op, deadline);
+}
+
+static inline int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
+{
+	return il_await_data(L, type, source, arg, NULL, 0, timeout);
+}
 
 /* With a descriptor that goes along; both are copied. */
 int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
@@ -50,9 +92,6 @@ int il_await_turn(lua_State *L);
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
 bool il_may_wait(lua_State *L);
 
-/* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
-int64_t il_check_deadline(lua_State *L, int arg);
-
 /* A coroutine that yielded in order to wait has the address of this on top of its stack; see coroutine.c. */
 extern const char il_waiting;
 
@@ -60,13 +99,5 @@ static inline bool il_is_waiting(lua_State *co)
 {
 	return lua_gettop(co) > 0 && lua_touserdata(co, -1) == (const void *)&il_waiting;
 }
-
-/* Set while select asks for the operation of a case instead of having it waited for. */
-struct il_collector {
-	lua_State *L;
-	struct il_op *op;
-	bool taken;
-};
-extern struct il_collector *il_collector;
 
 #endif
