@@ -1,10 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- What a codec alone costs: encodes and decodes a table. Run by spec/support/codec_face.c, which provides both:
--- codec.lua lua|json|cjson|none small|numbers|words|records. Prints ns per pair. none: what Lua takes for going through
+-- codec.lua lua|json|cjson|none small|numbers|words|records [encode|decode]. Prints ns per pair, or of one half. none: what Lua takes for going through
 -- the table, and for making it anew with nothing to parse; no codec can be faster.
 -- luacheck: globals encode decode visit learn make
 
-local codec, which = arg[1], arg[2]
+local codec, which, half = arg[1], arg[2], arg[3]
 local tables = {small = {id = 17, name = "bench", values = {1, 2.5, "three"}}, numbers = {}, words = {}, records = {}}
 for i = 1, 100 do
   tables.numbers[i] = i % 3 == 0 and i * 0.37 or i * 1001
@@ -30,7 +30,14 @@ elseif codec == "none" then
   end
 else
   local encode, decode = encode, decode
+  local bytes = encode(codec, message)
   start = os.clock()
-  for _ = 1, n do decode(codec, encode(codec, message)) end
+  if half == "encode" then
+    for _ = 1, n do encode(codec, message) end
+  elseif half == "decode" then
+    for _ = 1, n do decode(codec, bytes) end
+  else
+    for _ = 1, n do decode(codec, encode(codec, message)) end
+  end
 end
 print((os.clock() - start) / n * 1e9)

@@ -124,6 +124,12 @@ for _, what in ipairs{"get", "set", "add"} do
   benches[#benches + 1] = {"data " .. what, "ns", {"ipclua " .. (what == "add" and "json" or "raw"),
     lua(host, "shared_data", what .. (what == "add" and " json" or " raw"))}, peers("raw")}
   if what ~= "add" then
+    local half, more = what == "get" and "decode" or "encode", what == "get" and 500 or 1500
+    for _, codec in ipairs{"json", "lua"} do
+      benches[#benches + 1] = {("data %s %s"):format(what, codec), "ns",
+        {"ipclua " .. codec, lua(host, "shared_data", what .. " " .. codec)}, {("%s + %d ns"):format(half, more),
+          sum(("build/bench/codec %scodec.lua %s small %s"):format(here, codec, half), "echo " .. more), 1}}
+    end
     benches[#benches + 1] = {"data " .. what .. " table", "ns",
       {"ipclua json", lua(host, "shared_data", what .. " json")},
       {"ipclua lua", lua(host, "shared_data", what .. " lua")}, peers("table")}

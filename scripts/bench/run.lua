@@ -50,7 +50,7 @@ os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/broadcast " .. here .. "broadcas
 os.execute("cc -O2 -D_GNU_SOURCE -o build/bench/spawn " .. here .. "spawn.c")
 os.execute(("cc -O2 -I%s -o build/bench/redis_queue %sredis_queue.c -lhiredis 2>/dev/null"):format(
   host:match("^(.*)/") or ".", here))
-if wanted("codec") then
+if wanted("codec") or wanted("data get json") or wanted("data set json") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "
     .. "spec/support/codec_face.c %s/runtime/state.o "
