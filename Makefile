@@ -34,7 +34,8 @@ warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconv
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) $(stores) -fPIC -fvisibility=hidden \
 	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS) \
 	-DIL_PLAIN_MALLOC=$(if $(SAN)$(OOM),1,0)
-# the program exports Lua's API to the C modules it loads; ipc.so must outlive lua_close (threads, signals)
+# the program exports Lua's API to the C modules it loads, and has Lua in front, so that our code does not shift the
+# interpreter's: where that lies matters by 5 percent. ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete
 oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
@@ -61,7 +62,7 @@ all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the defau
 
 $(BUILD)/ipclua: $(core) $(host)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) $(pointld) -o $@ $^ $(hostld) $(libs)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) $(pointld) -o $@ $(hostld) $^ $(libs)
 
 $(BUILD)/ipc.so: $(core)
 	$(call say,LINK,$@)
