@@ -11,11 +11,11 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* What all objects of the engines begin with, or NULL. */
+/* The engine's object, which begins with a pointer to a struct il_remote; NULL: closed. */
 static struct il_remote **object_of(const void *handle)
 {
 	void *object;
-	memcpy(&object, handle, sizeof object);
+	memcpy(&object, (const struct il_object *)handle + 1, sizeof object);
 	return object;
 }
 

@@ -29,6 +29,8 @@ struct il_lock_handle {
 	char what[];
 };
 
+IL_ASKER(struct il_lock_handle, lock);
+
 struct hold {
 	struct il_hold of_task;
 	struct il_list node;

@@ -26,6 +26,8 @@ struct queue {
 	char what[];
 };
 
+IL_ASKER(struct queue, queue);
+
 static struct queue *check_queue(lua_State *L)
 {
 	return il_self(L, class);

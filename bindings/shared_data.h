@@ -6,6 +6,7 @@
 #ifndef IL_SHARED_DATA_H
 #define IL_SHARED_DATA_H
 
+#include "ask.h"
 #include "bind.h"
 #include "codec.h"
 #include "engines/engine.h"
@@ -22,6 +23,7 @@ struct il_shared_data {
 	char what[];
 };
 
+IL_ASKER(struct il_shared_data, data);
 
 /* The handle at 1. Raises if it is closed. */
 struct il_shared_data *il_data_check_open(lua_State *L);

@@ -29,6 +29,8 @@ struct memory {
 	char what[];
 };
 
+IL_ASKER(struct memory, memory);
+
 /* The handle that was used last, and is open: most calls need no look at the metatable. */
 static struct memory none, *last = &none;
 
