@@ -241,7 +241,8 @@ describe("bytes from elsewhere", function()
   it("are read exactly or refused", function()
     local build, face = program:match("^(.*)/") or ".", os.tmpname()
     local command = "cc -std=c11 -D_GNU_SOURCE -O1 -g %s -Iruntime -Ibindings -I/usr/include/lua5.4 -o %s "
-      .. "spec/support/codec_face.c %s/runtime/state.o $(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') "
+      .. "spec/support/codec_face.c %s/runtime/state.o "
+      .. "$(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') "
       .. "-Wl,-E -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"
       .. " && timeout 60 %s %s spec/support/codec_foreign.lua"
     local steady = sanitizer == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
