@@ -1,0 +1,54 @@
+-- SPDX-License-Identifier: MIT
+-- Objects are told apart by what they are: whatever else a method is called on is refused, also what has been given the
+-- metatable of its class.
+
+local ipc = require "ipc"
+
+local makers = {
+  semaphore = function() return ipc.semaphore(nil, 1) end,
+  mutex = function() return ipc.mutex() end,
+  file_lock = function()
+    local path = os.tmpname()
+    finally(function() os.remove(path) end)
+    return ipc.file_lock(path)
+  end,
+  queue = function() return ipc.queue() end,
+  shared_memory = function() return ipc.shared_memory(nil, 4) end,
+  shared_data = function() return ipc.shared_data() end,
+  stream_channel = function() return (ipc.stream_channel_pair()) end,
+  multi_stream_channel = function() return ipc.multi_stream_channel() end,
+}
+
+for noun, make in pairs(makers) do
+  describe("a method of " .. noun, function()
+    local function refused(what)
+      local ok, why = pcall(make().close, what)
+      assert.is_false(ok)
+      assert.matches("ipc%.%w+ expected, got ", why)
+    end
+
+    it("refuses values that are no objects", function()
+      for _, what in ipairs{1, "a string that is longer than an address", {1, 2, 3}, print, ipc.null, true} do
+        refused(what)
+      end
+      assert.is_false(pcall(make().close))
+    end)
+
+    it("refuses objects of other classes", function()
+      refused(io.stdout)
+      refused(coroutine.create(print))
+      for other, make_other in pairs(makers) do
+        if other ~= noun then refused(make_other()) end
+      end
+    end)
+
+    it("refuses what is disguised as an object", function()
+      local file <close> = assert(io.tmpfile())
+      local own = debug.getmetatable(file)
+      debug.setmetatable(file, debug.getmetatable(make()))
+      local ok, why = pcall(refused, file)
+      debug.setmetatable(file, own)
+      assert.is_true(ok, why)
+    end)
+  end)
+end
