@@ -43,7 +43,7 @@ struct watch {
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_shm_line line;
+	struct il_line line;
 	struct il_list watches; /* holders, while somebody waits here */
 	uint32_t records;       /* that there is room for */
 	uint32_t max;           /* as it was when it was mapped */
@@ -137,9 +137,9 @@ static struct record *own_record(struct object *o)
 	return unused;
 }
 
-static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	struct permits *p = shared(o);
 	(void)waiting;
 	if (il_get(&p->taken) >= o->max)
@@ -166,9 +166,9 @@ static void watch_free(struct watch *w)
 	free(w);
 }
 
-static void unpark(struct il_shm_line *line)
+static void unpark(struct il_line *line)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	while (!il_list_empty(&o->watches))
 		watch_free(il_container_of(o->watches.next, struct watch, node));
 }
@@ -178,7 +178,7 @@ static void holder_ended(struct il_mourner *m)
 	struct watch *w = il_container_of(m, struct watch, mourner);
 	struct object *o = w->object;
 	watch_free(w);
-	il_shm_line_look(&o->line);
+	il_line_look(&o->line);
 	if (!il_list_empty(&o->line.ops) && !il_word_watched(&o->line.word))
 		il_poller_add(&o->line.poller);
 }
@@ -207,9 +207,9 @@ static bool watch(struct object *o, const struct record *r)
 }
 
 /* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
-static bool park(struct il_shm_line *line)
+static bool park(struct il_line *line)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	struct il_list *next;
 	bool ended = false;
 	for (struct il_list *l = o->watches.next; l != &o->watches; l = l->next)
@@ -228,7 +228,10 @@ static bool park(struct il_shm_line *line)
 	return ended;
 }
 
-static const struct il_shm_line_type line_type = { .parked = PARKED, .strict = true, .attempt = attempt, .park = park, .unpark = unpark };
+static const struct il_line_type line_type = {
+	.parked = PARKED, .strict = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
+	.attempt = attempt, .park = park, .unpark = unpark,
+};
 
 bool il_shm_lock_attempt(struct il_op *op)
 {
@@ -237,13 +240,13 @@ bool il_shm_lock_attempt(struct il_op *op)
 
 int il_shm_lock_start(struct il_op *op)
 {
-	il_shm_line_start(&handle_of(op->source)->object->line, op);
+	il_line_start(&handle_of(op->source)->object->line, op);
 	return 0;
 }
 
 bool il_shm_lock_cancel(struct il_op *op)
 {
-	il_shm_line_cancel(&handle_of(op->source)->object->line, op);
+	il_line_cancel(&handle_of(op->source)->object->line, op);
 	return false;
 }
 
@@ -286,7 +289,7 @@ void il_shm_lock_mapped(struct il_segment *s)
 
 void il_shm_lock_unmapped(struct il_segment *s)
 {
-	il_shm_line_fini(&object_of(s)->line);
+	il_line_fini(&object_of(s)->line);
 }
 
 int il_shm_lock_recover(struct il_segment *s)
@@ -341,7 +344,7 @@ int il_shm_lock_release(struct il_lock *l, bool abandoned)
 	il_segment_leave(&o->segment);
 	if (!r)
 		return EUCLEAN;
-	il_shm_line_look(&o->line);
+	il_line_look(&o->line);
 	return 0;
 }
 
@@ -377,14 +380,14 @@ int il_shm_lock_remove(struct il_lock *l)
 {
 	struct object *o = handle_of(l)->object;
 	int err = il_segment_remove(&o->segment);
-	il_shm_line_look(&o->line);
+	il_line_look(&o->line);
 	return err;
 }
 
 void il_shm_lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
-	il_shm_line_close(&h->object->line, l);
+	il_line_close(&h->object->line, l);
 	while (h->held && il_shm_lock_release(l, false) == 0)
 		;
 	il_segment_drop(&h->object->segment);
