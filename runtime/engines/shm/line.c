@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines in front of segments, see line.h. That somebody sleeps is written into the segment with the latch, together with
- * the last vain look, and changes are announced with the latch: so no change falls between look and sleep.
+ * Lines in front of segments, see line.h. Most operations are over with the first attempt: that one goes straight to the
+ * segment.
  * Floor 2.
  */
 #include "engines/shm/line.h"
@@ -9,208 +9,44 @@
 
 #include <errno.h>
 
-enum { VAIN = 8 };
-
-static struct il_op *op_at(struct il_list *l)
+static const struct il_segment *segment_of(const struct il_line *line)
 {
-	return il_container_of(l, struct il_op, line);
+	return line->object;
 }
 
-static void settle(struct il_shm_line *line)
+int il_shm_line_enter(struct il_line *line)
+{
+	return il_segment_enter(line->object);
+}
+
+void il_shm_line_leave(struct il_line *line)
+{
+	il_segment_leave(line->object);
+}
+
+void il_shm_line_init(struct il_line *line, const struct il_line_type *type, struct il_segment *s)
+{
+	*line = (struct il_line){
+		.type = type, .object = s, .changes = &s->head->changes, .parked = &s->head->parked, .lost = &s->lost,
+	};
+	il_line_init(line);
+}
+
+bool il_shm_line_attempt(struct il_line *line, struct il_op *op)
 {
 	if (!il_list_empty(&line->ops))
-		return;
-	il_poller_del(&line->poller);
-	il_word_unwatch(&line->word);
-	if (line->type->unpark)
-		line->type->unpark(line);
-}
-
-/* What was done with zeros of our own has not been done. */
-static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
-{
-	int err = line->type->attempt(line, op, waiting);
-	return line->segment->lost ? EUCLEAN : err;
-}
-
-/* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
-struct vain {
-	int64_t args[VAIN];
-	int count;
-};
-
-static bool is_vain(const struct vain *vain, int64_t arg)
-{
-	for (int i = 0; i < vain->count && i < VAIN; i++)
-		if (vain->args[i] == arg)
-			return true;
-	return false;
-}
-
-/* With the latch: who is served comes into `served`. One that also waits for other things ends the round: with it, others
- * may leave the line. */
-static bool serve_round(struct il_shm_line *line, struct il_list *served)
-{
-	struct il_list *next;
-	struct vain vain = { .count = 0 };
-	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
-		struct il_op *op = op_at(l);
-		next = l->next;
-		if (is_vain(&vain, op->arg))
-			continue;
-		int err = attempt(line, op, true);
-		if (err == EAGAIN && line->type->strict)
-			return false;
-		if (err == EAGAIN) {
-			vain.args[vain.count++ % VAIN] = op->arg;
-			continue;
-		}
-		op->err = err;
-		il_list_del(l);
-		il_list_add(served, l);
-		if (op->wait->count > 1)
-			return true;
-	}
-	return false;
-}
-
-static bool finish(struct il_list *served)
-{
-	bool any = !il_list_empty(served);
-	while (!il_list_empty(served)) {
-		struct il_op *op = op_at(served->next);
-		il_list_del(&op->line);
-		il_op_finish(op, op->err);
-	}
-	return any;
-}
-
-static bool fail_all(struct il_shm_line *line, int err)
-{
-	bool any = !il_list_empty(&line->ops);
-	il_op_finish_all(&line->ops, err);
-	settle(line);
-	return any;
-}
-
-static bool serve(struct il_shm_line *line, bool park)
-{
-	bool again = true, any = false;
-	while (again && !il_list_empty(&line->ops)) {
-		struct il_list served = IL_LIST_INIT(served);
-		int err = il_segment_enter(line->segment);
-		if (err)
-			return fail_all(line, err) || any;
-		again = serve_round(line, &served);
-		line->seen = il_get(&line->segment->head->changes);
-		if (park && !il_list_empty(&line->ops))
-			il_put(&line->segment->head->parked, il_get(&line->segment->head->parked) | line->type->parked);
-		il_segment_leave(line->segment);
-		any |= finish(&served);
-	}
-	settle(line);
-	if (any && line->type->served)
-		line->type->served(line);
-	return any;
-}
-
-static bool poll(struct il_poller *p)
-{
-	struct il_shm_line *line = il_container_of(p, struct il_shm_line, poller);
-	if (il_get(&line->segment->head->changes) == line->seen && !line->segment->lost)
-		return false;
-	return serve(line, false);
-}
-
-static bool arm(struct il_poller *p)
-{
-	struct il_shm_line *line = il_container_of(p, struct il_shm_line, poller);
-	bool any = serve(line, true);
-	if (!il_list_empty(&line->ops) && line->type->park && line->type->park(line))
-		any |= serve(line, true);
-	if (!il_list_empty(&line->ops) && !il_word_watched(&line->word))
-		il_word_watch(&line->word, &line->segment->head->changes, line->seen);
-	return any;
-}
-
-static void changed(struct il_word *word)
-{
-	struct il_shm_line *line = il_container_of(word, struct il_shm_line, word);
-	serve(line, false);
-	if (!il_list_empty(&line->ops))
-		il_poller_add(&line->poller);
-}
-
-void il_shm_line_init(struct il_shm_line *line, const struct il_shm_line_type *type, struct il_segment *s)
-{
-	*line = (struct il_shm_line){ .type = type, .segment = s };
-	il_list_init(&line->ops);
-	il_poller_init(&line->poller, poll, arm);
-	il_word_init(&line->word, changed);
-}
-
-bool il_shm_line_attempt(struct il_shm_line *line, struct il_op *op)
-{
-	if (!il_list_empty(&line->ops))
-		poll(&line->poller);
+		line->poller.poll(&line->poller);
 	if (line->type->strict && !il_list_empty(&line->ops))
 		return false;
-	op->err = il_segment_enter(line->segment);
+	op->err = il_segment_enter(line->object);
 	if (op->err)
 		return true;
-	op->err = attempt(line, op, false);
+	int err = line->type->attempt(line, op, false);
+	op->err = segment_of(line)->lost ? EUCLEAN : err;
 	if (op->err == EAGAIN && il_list_empty(&line->ops))
-		line->seen = il_get(&line->segment->head->changes);
-	il_segment_leave(line->segment);
+		line->seen = il_get(line->changes);
+	il_segment_leave(line->object);
 	if (op->err == 0 && line->type->served)
 		line->type->served(line);
 	return op->err != EAGAIN;
-}
-
-void il_shm_line_start(struct il_shm_line *line, struct il_op *op)
-{
-	il_list_add(&line->ops, &op->line);
-	if (!il_word_watched(&line->word))
-		il_poller_add(&line->poller);
-}
-
-void il_shm_line_cancel(struct il_shm_line *line, struct il_op *op)
-{
-	il_list_del(&op->line);
-	settle(line);
-}
-
-bool il_shm_line_look(struct il_shm_line *line)
-{
-	return !il_list_empty(&line->ops) && serve(line, false);
-}
-
-void il_shm_line_close(struct il_shm_line *line, const void *source)
-{
-	struct il_list *next;
-	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
-		next = l->next;
-		if (op_at(l)->source != source)
-			continue;
-		il_list_del(l);
-		il_op_finish(op_at(l), ECANCELED);
-		next = line->ops.next; /* with it, others may have left */
-	}
-	settle(line);
-}
-
-void il_shm_line_fini(struct il_shm_line *line)
-{
-	il_poller_del(&line->poller);
-	il_word_unwatch(&line->word);
-	if (line->type->unpark)
-		line->type->unpark(line);
-}
-
-int il_shm_line_count(const struct il_shm_line *line)
-{
-	int n = 0;
-	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
-		n++;
-	return n;
 }

@@ -6,6 +6,7 @@
  */
 #include "engines/shm/lock.h"
 #include "engines/shm/shm.h"
+#include "engines/shm/watches.h"
 #include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
@@ -31,23 +32,14 @@ struct permits {
 	struct record records[];
 };
 
-struct watch {
-	struct il_list node;
-	struct il_mourner mourner;
-	struct object *object;
-	uint32_t pid;
-	uint64_t start;
-	bool wanted;
-};
-
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_shm_line line;
-	struct il_list watches; /* holders, while somebody waits here */
-	uint32_t records;       /* that there is room for */
-	uint32_t max;           /* as it was when it was mapped */
-	bool tells;             /* who comes after a holder that died: a mutex */
+	struct il_line line;
+	struct il_watches watches; /* holders, while somebody waits here */
+	uint32_t records;          /* that there is room for */
+	uint32_t max;              /* as it was when it was mapped */
+	bool tells;                /* who comes after a holder that died: a mutex */
 };
 
 struct handle {
@@ -137,9 +129,9 @@ static struct record *own_record(struct object *o)
 	return unused;
 }
 
-static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	struct permits *p = shared(o);
 	(void)waiting;
 	if (il_get(&p->taken) >= o->max)
@@ -159,76 +151,35 @@ static int attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
-static void watch_free(struct watch *w)
+static void holder_ended(struct il_watches *w)
 {
-	il_life_unwatch(&w->mourner);
-	il_list_del(&w->node);
-	free(w);
-}
-
-static void unpark(struct il_shm_line *line)
-{
-	struct object *o = object_of(line->segment);
-	while (!il_list_empty(&o->watches))
-		watch_free(il_container_of(o->watches.next, struct watch, node));
-}
-
-static void holder_ended(struct il_mourner *m)
-{
-	struct watch *w = il_container_of(m, struct watch, mourner);
-	struct object *o = w->object;
-	watch_free(w);
-	il_shm_line_look(&o->line);
-	if (!il_list_empty(&o->line.ops) && !il_word_watched(&o->line.word))
-		il_poller_add(&o->line.poller);
-}
-
-/* True: it has ended already, or cannot be watched. */
-static bool watch(struct object *o, const struct record *r)
-{
-	for (struct il_list *l = o->watches.next; l != &o->watches; l = l->next) {
-		struct watch *w = il_container_of(l, struct watch, node);
-		if (w->pid == r->pid && w->start == r->start) {
-			w->wanted = true;
-			return false;
-		}
-	}
-	struct watch *w = calloc(1, sizeof *w);
-	if (!w)
-		return true;
-	*w = (struct watch){ .object = o, .pid = r->pid, .start = r->start, .wanted = true };
-	w->mourner.ended = holder_ended;
-	il_list_init(&w->mourner.node);
-	il_list_add(&o->watches, &w->node);
-	if (il_life_watch(&w->mourner, (pid_t)r->pid, r->start) == 0)
-		return false;
-	watch_free(w);
-	return true;
+	il_line_look(&il_container_of(w, struct object, watches)->line);
 }
 
 /* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
-static bool park(struct il_shm_line *line)
+static bool park(struct il_line *line)
 {
-	struct object *o = object_of(line->segment);
-	struct il_list *next;
+	struct object *o = object_of(line->object);
 	bool ended = false;
-	for (struct il_list *l = o->watches.next; l != &o->watches; l = l->next)
-		il_container_of(l, struct watch, node)->wanted = false;
+	il_watches_begin(&o->watches);
 	for (uint32_t i = 0; i < used_records(o); i++) {
 		struct record r = shared(o)->records[i];
 		if (r.count && !is_own(&r))
-			ended |= watch(o, &r);
+			ended |= il_watches_add(&o->watches, (pid_t)r.pid, r.start);
 	}
-	for (struct il_list *l = o->watches.next; l != &o->watches; l = next) {
-		struct watch *w = il_container_of(l, struct watch, node);
-		next = l->next;
-		if (!w->wanted)
-			watch_free(w);
-	}
+	il_watches_end(&o->watches);
 	return ended;
 }
 
-static const struct il_shm_line_type line_type = { .parked = PARKED, .strict = true, .attempt = attempt, .park = park, .unpark = unpark };
+static void unpark(struct il_line *line)
+{
+	il_watches_clear(&object_of(line->object)->watches);
+}
+
+static const struct il_line_type line_type = {
+	.parked = PARKED, .strict = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
+	.attempt = attempt, .park = park, .unpark = unpark,
+};
 
 bool il_shm_lock_attempt(struct il_op *op)
 {
@@ -237,13 +188,13 @@ bool il_shm_lock_attempt(struct il_op *op)
 
 int il_shm_lock_start(struct il_op *op)
 {
-	il_shm_line_start(&handle_of(op->source)->object->line, op);
+	il_line_start(&handle_of(op->source)->object->line, op);
 	return 0;
 }
 
 bool il_shm_lock_cancel(struct il_op *op)
 {
-	il_shm_line_cancel(&handle_of(op->source)->object->line, op);
+	il_line_cancel(&handle_of(op->source)->object->line, op);
 	return false;
 }
 
@@ -280,13 +231,13 @@ void il_shm_lock_mapped(struct il_segment *s)
 	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
-	il_list_init(&o->watches);
+	il_watches_init(&o->watches, holder_ended);
 	il_shm_line_init(&o->line, &line_type, s);
 }
 
 void il_shm_lock_unmapped(struct il_segment *s)
 {
-	il_shm_line_fini(&object_of(s)->line);
+	il_line_fini(&object_of(s)->line);
 }
 
 int il_shm_lock_recover(struct il_segment *s)
@@ -341,7 +292,7 @@ int il_shm_lock_release(struct il_lock *l, bool abandoned)
 	il_segment_leave(&o->segment);
 	if (!r)
 		return EUCLEAN;
-	il_shm_line_look(&o->line);
+	il_line_look(&o->line);
 	return 0;
 }
 
@@ -377,14 +328,14 @@ int il_shm_lock_remove(struct il_lock *l)
 {
 	struct object *o = handle_of(l)->object;
 	int err = il_segment_remove(&o->segment);
-	il_shm_line_look(&o->line);
+	il_line_look(&o->line);
 	return err;
 }
 
 void il_shm_lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
-	il_shm_line_close(&h->object->line, l);
+	il_line_close(&h->object->line, l);
 	while (h->held && il_shm_lock_release(l, false) == 0)
 		;
 	il_segment_drop(&h->object->segment);

@@ -33,7 +33,7 @@ enum { CELLS_AT = (sizeof(struct shared) + IL_CELL - 1) / IL_CELL * IL_CELL };
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_shm_line receivers, senders;
+	struct il_line receivers, senders;
 	struct il_cells cells;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
@@ -84,9 +84,9 @@ static int reserve(size_t size)
 
 /* Lines ------------------------------------------------------------------------------------------------- */
 
-static int send_attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+static int send_attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	uint32_t cell;
 	(void)waiting;
 	uint64_t bytes = shared(o)->cells.bytes;
@@ -125,9 +125,9 @@ static int copy_out(struct object *o, const struct il_message *m, struct il_op *
 	return 0;
 }
 
-static int receive_attempt(struct il_shm_line *line, struct il_op *op, bool waiting)
+static int receive_attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	struct il_message m;
 	int err = il_cells_find(&o->cells, op->arg, &m);
 	if (!err)
@@ -140,20 +140,26 @@ static int receive_attempt(struct il_shm_line *line, struct il_op *op, bool wait
 }
 
 /* A message for who receives here, room for who sends here; and that may go on and on. */
-static void served(struct il_shm_line *line)
+static void served(struct il_line *line)
 {
-	struct object *o = object_of(line->segment);
+	struct object *o = object_of(line->object);
 	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
 		return;
 	o->serving = true;
-	while (il_shm_line_look(&o->receivers) || il_shm_line_look(&o->senders))
+	while (il_line_look(&o->receivers) || il_line_look(&o->senders))
 		;
 	o->serving = false;
 }
 
-static const struct il_shm_line_type
-	receive_line = { .parked = RECEIVERS, .attempt = receive_attempt, .served = served },
-	send_line = { .parked = SENDERS, .strict = true, .attempt = send_attempt, .served = served };
+static const struct il_line_type receive_line = {
+	.parked = RECEIVERS, .alike = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
+	.attempt = receive_attempt, .served = served,
+};
+
+static const struct il_line_type send_line = {
+	.parked = SENDERS, .strict = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
+	.attempt = send_attempt, .served = served,
+};
 
 /* Segments ---------------------------------------------------------------------------------------------- */
 
@@ -202,8 +208,8 @@ static void mapped(struct il_segment *s)
 
 static void unmapped(struct il_segment *s)
 {
-	il_shm_line_fini(&object_of(s)->receivers);
-	il_shm_line_fini(&object_of(s)->senders);
+	il_line_fini(&object_of(s)->receivers);
+	il_line_fini(&object_of(s)->senders);
 }
 
 static int recover(struct il_segment *s)
@@ -222,13 +228,13 @@ static bool receive_op_attempt(struct il_op *op)
 
 static int receive_op_start(struct il_op *op)
 {
-	il_shm_line_start(&of_op(op)->receivers, op);
+	il_line_start(&of_op(op)->receivers, op);
 	return 0;
 }
 
 static bool receive_op_cancel(struct il_op *op)
 {
-	il_shm_line_cancel(&of_op(op)->receivers, op);
+	il_line_cancel(&of_op(op)->receivers, op);
 	return false;
 }
 
@@ -239,13 +245,13 @@ static bool send_op_attempt(struct il_op *op)
 
 static int send_op_start(struct il_op *op)
 {
-	il_shm_line_start(&of_op(op)->senders, op);
+	il_line_start(&of_op(op)->senders, op);
 	return 0;
 }
 
 static bool send_op_cancel(struct il_op *op)
 {
-	il_shm_line_cancel(&of_op(op)->senders, op);
+	il_line_cancel(&of_op(op)->senders, op);
 	return false;
 }
 
@@ -272,8 +278,8 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 		return err;
 	*stat = (struct il_queue_stat){
 		.messages = (int64_t)s->cells.messages, .bytes = (int64_t)s->cells.bytes,
-		.capacity = (int64_t)o->capacity, .senders = il_shm_line_count(&o->senders),
-		.receivers = il_shm_line_count(&o->receivers),
+		.capacity = (int64_t)o->capacity, .senders = il_line_count(&o->senders),
+		.receivers = il_line_count(&o->receivers),
 		.last_sender = (pid_t)s->last_sender, .last_receiver = (pid_t)s->last_receiver,
 	};
 	il_segment_leave(&o->segment);
@@ -284,16 +290,16 @@ static int remove_queue(struct il_queue *q)
 {
 	struct object *o = il_container_of(q, struct queue, queue)->object;
 	int err = il_segment_remove(&o->segment);
-	il_shm_line_look(&o->receivers);
-	il_shm_line_look(&o->senders);
+	il_line_look(&o->receivers);
+	il_line_look(&o->senders);
 	return err;
 }
 
 static void close_queue(struct il_queue *q)
 {
 	struct queue *handle = il_container_of(q, struct queue, queue);
-	il_shm_line_close(&handle->object->receivers, q);
-	il_shm_line_close(&handle->object->senders, q);
+	il_line_close(&handle->object->receivers, q);
+	il_line_close(&handle->object->senders, q);
 	il_segment_drop(&handle->object->segment);
 	free(handle);
 	if (--buffer.users)

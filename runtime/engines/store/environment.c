@@ -6,6 +6,7 @@
  */
 #include "engines/store/store.h"
 #include "base/clock.h"
+#include "loop/latch.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -161,7 +162,7 @@ int il_store_enter(struct il_store *s)
 {
 	if (s->pid != il_loop.pid)
 		forget_environment(s);
-	if (il_bell_get(&s->bell->removed))
+	if (il_get(&s->bell->removed))
 		return EIDRM;
 	return s->env ? 0 : open_again(s);
 }
@@ -171,7 +172,7 @@ int il_store_begin(struct il_store *s, MDB_txn **txn)
 	int err = il_store_enter(s);
 	if (!err)
 		err = il_store_errno(mdb_txn_begin(s->env, NULL, 0, txn));
-	if (!err && il_bell_get(&s->bell->removed)) {
+	if (!err && il_get(&s->bell->removed)) {
 		mdb_txn_abort(*txn);
 		err = EIDRM;
 	}
@@ -180,11 +181,11 @@ int il_store_begin(struct il_store *s, MDB_txn **txn)
 
 void il_store_change(struct il_store *s)
 {
-	il_bell_put(&s->bell->changes, il_bell_get(&s->bell->changes) + 1);
-	if (!il_bell_get(&s->bell->parked))
+	il_put(&s->bell->changes, il_get(&s->bell->changes) + 1);
+	if (!il_get(&s->bell->parked))
 		return;
 	il_word_wake(&s->bell->changes);
-	il_bell_put(&s->bell->parked, 0);
+	il_put(&s->bell->parked, 0);
 }
 
 /* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits

@@ -134,7 +134,7 @@ static int stat_data(struct il_data *d, struct il_data_stat *stat)
 		return err;
 	*stat = (struct il_data_stat){
 		.names = (int64_t)st.ms_entries, .used = (int64_t)(pages_of(&st) * st.ms_psize),
-		.waiters = il_store_line_count(store_of(d)),
+		.waiters = il_line_count(&store_of(d)->line),
 	};
 	return 0;
 }
@@ -203,7 +203,7 @@ static int set(struct il_data *d, struct il_entry *e, int64_t check)
 		err = il_store_errno(rc);
 	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &patience, &err));
 	if (!err)
-		il_store_line_look(s);
+		il_line_look(&s->line);
 	return err;
 }
 
@@ -216,32 +216,32 @@ static struct il_store *of_op(const struct il_op *op)
 
 static bool wait_attempt(struct il_op *op)
 {
-	return il_store_wait_attempt(of_op(op), op);
+	return il_store_line_attempt(of_op(op), op);
 }
 
 static int wait_start(struct il_op *op)
 {
-	il_store_wait_start(of_op(op), op);
+	il_store_line_start(of_op(op), op);
 	return 0;
 }
 
 static bool wait_cancel(struct il_op *op)
 {
-	il_store_wait_cancel(of_op(op), op);
+	il_line_cancel(&of_op(op)->line, op);
 	return false;
 }
 
 static int remove_data(struct il_data *d)
 {
 	int err = il_store_remove(store_of(d));
-	il_store_line_look(store_of(d));
+	il_line_look(&store_of(d)->line);
 	return err;
 }
 
 static void close_data(struct il_data *d)
 {
 	struct data *handle = il_container_of(d, struct data, data);
-	il_store_line_close(handle->store, d);
+	il_line_close(&handle->store->line, d);
 	il_store_drop(handle->store);
 	free(handle);
 }

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
 
@@ -242,7 +243,7 @@ static int open_path(const char *path, struct il_data_options *o, struct il_stor
 	o->found = s->bell->size;
 	if (!err && o->given && o->found != o->size)
 		err = EEXIST;
-	bool removed = err == EIDRM && il_bell_get(&s->bell->removed);
+	bool removed = err == EIDRM && il_get(&s->bell->removed);
 	if (err)
 		il_store_drop(s);
 	else
@@ -292,7 +293,7 @@ void il_store_drop(struct il_store *s)
 {
 	if (--s->refs)
 		return;
-	il_store_line_fini(s);
+	il_line_fini(&s->line);
 	il_list_del(&s->node);
 	free_store(s);
 }
@@ -308,7 +309,7 @@ int il_store_remove(struct il_store *s)
 		err = il_store_begin(s, &txn);
 	if (err)
 		return err;
-	il_bell_put(&s->bell->removed, 1);
+	il_put(&s->bell->removed, 1);
 	il_store_change(s);
 	mdb_txn_abort(txn);
 	return s->guard < 0 ? il_directory_free(s->path, s->device, s->inode) : il_directory_delete(s->path);

@@ -10,11 +10,9 @@
 
 #include "base/list.h"
 #include "engines/engine.h"
-#include "loop/poller.h"
-#include "loop/word.h"
+#include "engines/line.h"
 
 #include <lmdb.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,10 +49,8 @@ struct il_store {
 	int fds[2];             /* the environment's */
 	char *buffer;           /* what was read last */
 	size_t room;
-	struct il_list ops;     /* waits of this process */
-	struct il_poller poller;
-	struct il_word word;
-	uint32_t seen;          /* changes, at the last look */
+	struct il_line line;    /* waits of this process */
+	MDB_txn *txn;           /* with which they look */
 	char path[IL_STORE_PATH];
 };
 
@@ -134,27 +130,9 @@ int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t siz
 /* Waits (line.c) ---------------------------------------------------------------------------------------- */
 
 void il_store_line_init(struct il_store *s);
-void il_store_line_fini(struct il_store *s);
-bool il_store_wait_attempt(struct il_store *s, struct il_op *op);
-void il_store_wait_start(struct il_store *s, struct il_op *op);
-void il_store_wait_cancel(struct il_store *s, struct il_op *op);
 
-/* This process has changed something. */
-void il_store_line_look(struct il_store *s);
-
-/* Ends the waits of a handle with ECANCELED. */
-void il_store_line_close(struct il_store *s, const void *source);
-
-int il_store_line_count(const struct il_store *s);
-
-static inline uint32_t il_bell_get(const uint32_t *from)
-{
-	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
-}
-
-static inline void il_bell_put(uint32_t *to, uint32_t value)
-{
-	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
-}
+/* For attempt and start of an operation type. */
+bool il_store_line_attempt(struct il_store *s, struct il_op *op);
+void il_store_line_start(struct il_store *s, struct il_op *op);
 
 #endif

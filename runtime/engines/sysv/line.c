@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-static struct il_op *first(struct il_line *line)
+static struct il_op *first(struct il_sysv_line *line)
 {
 	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, line);
 }
@@ -20,7 +20,7 @@ static void finish(struct il_op *op, int err)
 }
 
 /* Serves from the front until there is no more to get. */
-static bool serve(struct il_line *line)
+static bool serve(struct il_sysv_line *line)
 {
 	struct il_op *op;
 	bool served = false;
@@ -37,12 +37,12 @@ static bool serve(struct il_line *line)
 
 static bool poll(struct il_poller *p)
 {
-	return serve(il_container_of(p, struct il_line, poller));
+	return serve(il_container_of(p, struct il_sysv_line, poller));
 }
 
 static void work(struct il_job *job)
 {
-	struct il_line *line = il_container_of(job, struct il_line, job);
+	struct il_sysv_line *line = il_container_of(job, struct il_sysv_line, job);
 	while ((line->result = line->type->block(line)) == EINTR && !il_job_cancelled(job))
 		;
 }
@@ -51,7 +51,7 @@ static void work(struct il_job *job)
  * has won. */
 static void ended(struct il_job *job)
 {
-	struct il_line *line = il_container_of(job, struct il_line, job);
+	struct il_sysv_line *line = il_container_of(job, struct il_sysv_line, job);
 	struct il_op *op = line->leaving;
 	int result = job->forked ? EINTR : line->result;
 	line->working = false;
@@ -77,7 +77,7 @@ static void ended(struct il_job *job)
 
 static bool arm(struct il_poller *p)
 {
-	struct il_line *line = il_container_of(p, struct il_line, poller);
+	struct il_sysv_line *line = il_container_of(p, struct il_sysv_line, poller);
 	bool served = false;
 	for (struct il_op *op; (op = first(line)) && !line->working;) {
 		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
@@ -93,14 +93,14 @@ static bool arm(struct il_poller *p)
 	return served;
 }
 
-void il_line_init(struct il_line *line, const struct il_line_type *type)
+void il_sysv_line_init(struct il_sysv_line *line, const struct il_sysv_line_type *type)
 {
-	*line = (struct il_line){ .type = type };
+	*line = (struct il_sysv_line){ .type = type };
 	il_list_init(&line->ops);
 	il_poller_init(&line->poller, poll, arm);
 }
 
-bool il_line_attempt(struct il_line *line, struct il_op *op)
+bool il_sysv_line_attempt(struct il_sysv_line *line, struct il_op *op)
 {
 	if (first(line))
 		return false;
@@ -108,14 +108,14 @@ bool il_line_attempt(struct il_line *line, struct il_op *op)
 	return op->err != EAGAIN;
 }
 
-void il_line_start(struct il_line *line, struct il_op *op)
+void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op)
 {
 	il_list_add(&line->ops, &op->line);
 	if (!line->working)
 		il_poller_add(&line->poller);
 }
 
-bool il_line_cancel(struct il_line *line, struct il_op *op)
+bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 {
 	bool working_for_it = line->working && op == first(line);
 	il_list_del(&op->line);
@@ -131,7 +131,7 @@ bool il_line_cancel(struct il_line *line, struct il_op *op)
 	return false;
 }
 
-void il_line_look(struct il_line *line)
+void il_sysv_line_look(struct il_sysv_line *line)
 {
 	if (line->working && !line->type->harmless)
 		return;
@@ -142,7 +142,7 @@ void il_line_look(struct il_line *line)
 		il_poller_add(&line->poller);
 }
 
-static struct il_op *of_source(struct il_line *line, const void *source)
+static struct il_op *of_source(struct il_sysv_line *line, const void *source)
 {
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
 		if (il_container_of(l, struct il_op, line)->source == source)
@@ -150,7 +150,7 @@ static struct il_op *of_source(struct il_line *line, const void *source)
 	return NULL;
 }
 
-void il_line_close(struct il_line *line, const void *source)
+void il_sysv_line_close(struct il_sysv_line *line, const void *source)
 {
 	struct il_op *op, *front = first(line);
 	while ((op = of_source(line, source)))

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-static struct il_set *set_of(struct il_line *line)
+static struct il_set *set_of(struct il_sysv_line *line)
 {
 	return il_container_of(line, struct il_set, line);
 }
@@ -33,7 +33,7 @@ static int mark(struct il_set *set, bool *abandoned)
 }
 
 /* The permit and the mark are looked at in one step: between two, a holder may release. */
-static int attempt(struct il_line *line, struct il_op *op)
+static int attempt(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_set *set = set_of(line);
 	struct sembuf take[] = {
@@ -62,7 +62,7 @@ static int give(struct il_set *set, bool abandoned)
 }
 
 /* The thread got the permit, the mark is for us. */
-static int grant(struct il_line *line, struct il_op *op)
+static int grant(struct il_sysv_line *line, struct il_op *op)
 {
 	bool abandoned;
 	struct il_set *set = set_of(line);
@@ -83,7 +83,7 @@ static int release(struct il_lock *l, bool abandoned)
 	if (!err || err == EIDRM)
 		handle->held = 0;
 	if (!err)
-		il_line_look(&handle->set->line);
+		il_sysv_line_look(&handle->set->line);
 	return err;
 }
 
@@ -98,7 +98,7 @@ static int holder(struct il_lock *l, pid_t *pid)
 	return *pid < 0 ? errno : 0;
 }
 
-static const struct il_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
 
 static const struct il_lock_ops ops = {
 	{ "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },

@@ -16,7 +16,7 @@ enum { TRIES = 16 };
 
 static struct il_list objects = IL_LIST_INIT(objects);
 
-static int count_ops(const struct il_line *line)
+static int count_ops(const struct il_sysv_line *line)
 {
 	int n = 0;
 	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
@@ -77,8 +77,8 @@ static void close_queue(struct il_queue *q)
 	struct il_msg_handle *handle = il_container_of(q, struct il_msg_handle, queue);
 	struct il_msg_object *o = handle->object;
 	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		il_line_close(&il_container_of(l, struct il_msg_waiters, node)->line, q);
-	il_line_close(&o->senders.line, q);
+		il_sysv_line_close(&il_container_of(l, struct il_msg_waiters, node)->line, q);
+	il_sysv_line_close(&o->senders.line, q);
 	object_drop(o);
 	free(handle);
 	if (il_list_empty(&objects)) {

@@ -109,7 +109,7 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 }
 
 /* A task that waits looks at its message later, so it gets a copy; without memory for it the message is kept. */
-static int attempt_in_line(struct il_line *line, struct il_op *op)
+static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
 	int64_t wanted = op->arg;
@@ -129,7 +129,7 @@ static int attempt_in_line(struct il_line *line, struct il_op *op)
 }
 
 /* Room for an empty message, which the thread cannot help taking. */
-static int prepare(struct il_line *line, struct il_op *op)
+static int prepare(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	(void)op;
@@ -139,7 +139,7 @@ static int prepare(struct il_line *line, struct il_op *op)
 	return w->message ? 0 : ENOMEM;
 }
 
-static int block(struct il_line *line)
+static int block(struct il_sysv_line *line)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	if (msgrcv(w->object->id, &w->message->type, 0, w->type, 0) == 0) {
@@ -155,11 +155,11 @@ void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
 	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next) {
 		struct il_msg_waiters *w = il_container_of(l, struct il_msg_waiters, node);
 		if (w != but && !il_list_empty(&w->line.ops))
-			il_line_look(&w->line);
+			il_sysv_line_look(&w->line);
 	}
 }
 
-static int grant(struct il_line *line, struct il_op *op)
+static int grant(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	if (w->taken) {
@@ -172,7 +172,7 @@ static int grant(struct il_line *line, struct il_op *op)
 	return op ? attempt_in_line(line, op) : 0;
 }
 
-static const struct il_line_type line_type = {
+static const struct il_sysv_line_type line_type = {
 	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant,
 	.harmless = true,
 };
@@ -196,7 +196,7 @@ static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
 		return NULL;
 	w->object = o;
 	w->type = type;
-	il_line_init(&w->line, &line_type);
+	il_sysv_line_init(&w->line, &line_type);
 	il_list_add(&o->receivers, &w->node);
 	return w;
 }
@@ -216,13 +216,13 @@ int il_msg_receive_start(struct il_op *op)
 	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->arg);
 	if (!w)
 		return ENOMEM;
-	il_line_start(&w->line, op);
+	il_sysv_line_start(&w->line, op);
 	return 0;
 }
 
 bool il_msg_receive_cancel(struct il_op *op)
 {
-	return il_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->arg)->line, op);
+	return il_sysv_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->arg)->line, op);
 }
 
 /* Copies the message at a place into the buffer. EAGAIN: there are not that many. */

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-static int attempt(struct il_line *line, struct il_op *op)
+static int attempt(struct il_sysv_line *line, struct il_op *op)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT };
 	int err = il_set_op(il_container_of(line, struct il_set, line), &take, 1);
@@ -24,7 +24,7 @@ static int give(struct il_set *set)
 	return il_set_op(set, &back, 1);
 }
 
-static int grant(struct il_line *line, struct il_op *op)
+static int grant(struct il_sysv_line *line, struct il_op *op)
 {
 	if (!op)
 		return give(il_container_of(line, struct il_set, line));
@@ -43,11 +43,11 @@ static int release(struct il_lock *l, bool abandoned)
 	if (!err || err == EIDRM)
 		handle->held--;
 	if (!err)
-		il_line_look(&handle->set->line);
+		il_sysv_line_look(&handle->set->line);
 	return err;
 }
 
-static const struct il_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
 
 static const struct il_lock_ops ops = {
 	{ "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },

@@ -133,7 +133,7 @@ static void drop(struct il_set *s)
 	free(s);
 }
 
-static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
 		    struct il_set **result)
 {
 	int id, members = 0, err = find(key, o->mode, &id, &members);
@@ -147,7 +147,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 		s->id = id;
 		s->key = key->id;
 		s->members = members;
-		il_line_init(&s->line, type);
+		il_sysv_line_init(&s->line, type);
 		il_list_add(&sets, &s->node);
 	}
 	s->refs++;
@@ -166,7 +166,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 }
 
 /* It may be removed between any two steps, and then there is a new one to be had. */
-int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
 		const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_sysv_lock *handle = calloc(1, sizeof *handle);
@@ -207,22 +207,22 @@ struct il_sysv_lock *il_sysv_lock(struct il_lock *l)
 
 bool il_set_attempt(struct il_op *op)
 {
-	return il_line_attempt(&il_sysv_lock(op->source)->set->line, op);
+	return il_sysv_line_attempt(&il_sysv_lock(op->source)->set->line, op);
 }
 
 int il_set_start(struct il_op *op)
 {
-	il_line_start(&il_sysv_lock(op->source)->set->line, op);
+	il_sysv_line_start(&il_sysv_lock(op->source)->set->line, op);
 	return 0;
 }
 
 bool il_set_cancel(struct il_op *op)
 {
-	return il_line_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
+	return il_sysv_line_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
 }
 
 /* EINTR is for the line: it knows whether to stop. */
-int il_set_block(struct il_line *line)
+int il_set_block(struct il_sysv_line *line)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO };
 	return semop(il_container_of(line, struct il_set, line)->id, &take, 1) ? removed(errno) : 0;
@@ -241,7 +241,7 @@ int il_set_remove(struct il_lock *l)
 void il_set_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
-	il_line_close(&handle->set->line, l);
+	il_sysv_line_close(&handle->set->line, l);
 	while (handle->held && l->ops->release(l, false) == 0)
 		;
 	drop(handle->set);

@@ -17,7 +17,7 @@ enum { IL_PERMITS, IL_USERS, IL_SETUP, IL_MAXIMUM, IL_HELD, IL_MEMBERS };
 
 struct il_set {
 	struct il_list node; /* in the list of this process */
-	struct il_line line; /* who waits for a permit */
+	struct il_sysv_line line; /* who waits for a permit */
 	int id, refs, members;
 	int32_t key;
 	pid_t pid;           /* of the process that is counted among the users */
@@ -32,7 +32,7 @@ struct il_sysv_lock {
 };
 
 /* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. */
-int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_line_type *type,
+int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
 		const struct il_lock_ops *ops, struct il_lock **l);
 
 /* semop(2) of this process, counted among the users first if it has been forked meanwhile. EIDRM: it was removed. */
@@ -45,7 +45,7 @@ struct il_sysv_lock *il_sysv_lock(struct il_lock *l);
 bool il_set_attempt(struct il_op *op);
 int il_set_start(struct il_op *op);
 bool il_set_cancel(struct il_op *op);
-int il_set_block(struct il_line *line);
+int il_set_block(struct il_sysv_line *line);
 int il_set_value(struct il_lock *l, int *permits);
 int il_set_remove(struct il_lock *l);
 void il_set_close(struct il_lock *l);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines, see line.h. That somebody sleeps is written down with the lock, together with the last vain look, and changes are
+ * announced with the lock: so no change falls between look and sleep.
+ * Floor 2.
+ */
+#include "engines/line.h"
+#include "loop/latch.h"
+
+#include <errno.h>
+
+enum { VAIN = 8 };
+
+static const volatile bool never;
+
+static struct il_op *op_at(struct il_list *l)
+{
+	return il_container_of(l, struct il_op, line);
+}
+
+static void settle(struct il_line *line)
+{
+	if (il_list_empty(&line->ops))
+		il_line_fini(line);
+}
+
+/* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
+struct vain {
+	int64_t args[VAIN];
+	int count;
+};
+
+static bool is_vain(const struct vain *vain, int64_t arg)
+{
+	for (int i = 0; i < vain->count && i < VAIN; i++)
+		if (vain->args[i] == arg)
+			return true;
+	return false;
+}
+
+/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it, others
+ * may leave the line. */
+static bool serve_round(struct il_line *line, struct il_list *served)
+{
+	struct il_list *next;
+	struct vain vain;
+	vain.count = 0;
+	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
+		struct il_op *op = op_at(l);
+		next = l->next;
+		if (line->type->alike && is_vain(&vain, op->arg))
+			continue;
+		int err = line->type->attempt(line, op, true);
+		if (*line->lost) /* what was done with zeros of our own has not been done */
+			err = EUCLEAN;
+		if (err == EAGAIN && line->type->strict)
+			return false;
+		if (err == EAGAIN) {
+			vain.args[vain.count++ % VAIN] = op->arg;
+			continue;
+		}
+		op->err = err;
+		il_list_del(l);
+		il_list_add(served, l);
+		if (op->wait->count > 1)
+			return true;
+	}
+	return false;
+}
+
+static bool finish(struct il_list *served)
+{
+	bool any = !il_list_empty(served);
+	while (!il_list_empty(served)) {
+		struct il_op *op = op_at(served->next);
+		il_list_del(&op->line);
+		il_op_finish(op, op->err);
+	}
+	return any;
+}
+
+static bool serve(struct il_line *line, bool park)
+{
+	bool again = true, any = false;
+	while (again && !il_list_empty(&line->ops)) {
+		struct il_list served = IL_LIST_INIT(served);
+		int err = line->type->enter(line);
+		if (err) {
+			il_op_finish_all(&line->ops, err);
+			settle(line);
+			return true;
+		}
+		again = serve_round(line, &served);
+		line->seen = il_get(line->changes);
+		if (park && !il_list_empty(&line->ops))
+			il_put(line->parked, il_get(line->parked) | line->type->parked);
+		line->type->leave(line);
+		any |= finish(&served);
+	}
+	settle(line);
+	if (any && line->type->served)
+		line->type->served(line);
+	return any;
+}
+
+static bool poll(struct il_poller *p)
+{
+	struct il_line *line = il_container_of(p, struct il_line, poller);
+	return (il_get(line->changes) != line->seen || *line->lost) && serve(line, false);
+}
+
+static bool arm(struct il_poller *p)
+{
+	struct il_line *line = il_container_of(p, struct il_line, poller);
+	bool any = serve(line, true);
+	if (!il_list_empty(&line->ops) && line->type->park && line->type->park(line))
+		any |= serve(line, true);
+	if (!il_list_empty(&line->ops) && !il_word_watched(&line->word))
+		il_word_watch(&line->word, line->changes, line->seen);
+	return any;
+}
+
+static void changed(struct il_word *word)
+{
+	struct il_line *line = il_container_of(word, struct il_line, word);
+	serve(line, false);
+	if (!il_list_empty(&line->ops))
+		il_poller_add(&line->poller);
+}
+
+void il_line_init(struct il_line *line)
+{
+	if (!line->lost)
+		line->lost = &never;
+	il_list_init(&line->ops);
+	il_poller_init(&line->poller, poll, arm);
+	il_word_init(&line->word, changed);
+}
+
+void il_line_fini(struct il_line *line)
+{
+	il_poller_del(&line->poller);
+	il_word_unwatch(&line->word);
+	if (line->type->unpark)
+		line->type->unpark(line);
+}
+
+void il_line_start(struct il_line *line, struct il_op *op)
+{
+	il_list_add(&line->ops, &op->line);
+	if (!il_word_watched(&line->word))
+		il_poller_add(&line->poller);
+}
+
+void il_line_cancel(struct il_line *line, struct il_op *op)
+{
+	il_list_del(&op->line);
+	settle(line);
+}
+
+bool il_line_look(struct il_line *line)
+{
+	return !il_list_empty(&line->ops) && serve(line, false);
+}
+
+void il_line_close(struct il_line *line, const void *source)
+{
+	struct il_list *next;
+	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
+		next = l->next;
+		if (op_at(l)->source != source)
+			continue;
+		il_list_del(l);
+		il_op_finish(op_at(l), ECANCELED);
+		next = line->ops.next; /* with it, others may have left */
+	}
+	settle(line);
+}
+
+int il_line_count(const struct il_line *line)
+{
+	int n = 0;
+	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
+		n++;
+	return n;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operations of this process that wait for something in shared memory, in the order they came. With it goes a count of
+ * changes, which is raised under the lock that changes are made with. While the loop is awake they look when the count
+ * has gone up; when it blocks, the count is slept on as a futex.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_LINE_H
+#define IL_LINE_H
+
+#include "loop/op.h"
+#include "loop/poller.h"
+#include "loop/word.h"
+
+struct il_line {
+	struct il_list ops;
+	struct il_poller poller;
+	struct il_word word;
+	const struct il_line_type *type;
+	void *object;              /* what they wait for: the type's business */
+	uint32_t *changes;         /* shared: the count */
+	uint32_t *parked;          /* shared: who sleeps on it, bits */
+	const volatile bool *lost; /* what is mapped is no longer shared */
+	uint32_t seen;             /* the count up to which all have looked */
+};
+
+struct il_line_type {
+	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
+	bool strict;     /* nobody is served before the first */
+	bool alike;      /* those who ask for the same `arg` get the same answer, if it is "not now" */
+	/* Takes the lock. 0, or the errno with which all waits end, and it is not had. */
+	int (*enter)(struct il_line *line);
+	void (*leave)(struct il_line *line);
+	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
+	int (*attempt)(struct il_line *line, struct il_op *op, bool waiting);
+	/* Without it, before the loop blocks: watches what else may end the wait. True: look again. Or NULL. */
+	bool (*park)(struct il_line *line);
+	/* Nobody waits any more. Or NULL. */
+	void (*unpark)(struct il_line *line);
+	/* Somebody has been served: others in this process may be glad of it. Or NULL. */
+	void (*served)(struct il_line *line);
+};
+
+/* With type, object and the shared words filled in; without `lost`, that cannot happen. */
+void il_line_init(struct il_line *line);
+void il_line_fini(struct il_line *line);
+
+/* For start and cancel of an operation type. An attempt is the engine's own. */
+void il_line_start(struct il_line *line, struct il_op *op);
+void il_line_cancel(struct il_line *line, struct il_op *op);
+
+/* Something has changed in this process, or may have. True: a wait has ended. */
+bool il_line_look(struct il_line *line);
+
+/* Ends the waits of one source with ECANCELED. */
+void il_line_close(struct il_line *line, const void *source);
+
+int il_line_count(const struct il_line *line);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Watching who holds, see watches.h. Who holds changes little between two parks, so what is watched already stays.
+ * Floor 2.
+ */
+#include "engines/shm/watches.h"
+#include "loop/life.h"
+
+#include <stdlib.h>
+
+struct watch {
+	struct il_list node;
+	struct il_mourner mourner;
+	struct il_watches *watches;
+	pid_t pid;
+	uint64_t start;
+	bool wanted;
+};
+
+static struct watch *watch_at(struct il_list *l)
+{
+	return il_container_of(l, struct watch, node);
+}
+
+static void watch_free(struct watch *w)
+{
+	il_life_unwatch(&w->mourner);
+	il_list_del(&w->node);
+	free(w);
+}
+
+static void ended(struct il_mourner *m)
+{
+	struct watch *w = il_container_of(m, struct watch, mourner);
+	struct il_watches *watches = w->watches;
+	watch_free(w);
+	watches->ended(watches);
+}
+
+void il_watches_init(struct il_watches *w, void (*f)(struct il_watches *w))
+{
+	il_list_init(&w->list);
+	w->ended = f;
+}
+
+void il_watches_begin(struct il_watches *w)
+{
+	for (struct il_list *l = w->list.next; l != &w->list; l = l->next)
+		watch_at(l)->wanted = false;
+}
+
+bool il_watches_add(struct il_watches *watches, pid_t pid, uint64_t start)
+{
+	for (struct il_list *l = watches->list.next; l != &watches->list; l = l->next) {
+		struct watch *w = watch_at(l);
+		if (w->pid == pid && w->start == start) {
+			w->wanted = true;
+			return false;
+		}
+	}
+	struct watch *w = calloc(1, sizeof *w);
+	if (!w)
+		return true;
+	*w = (struct watch){ .watches = watches, .pid = pid, .start = start, .wanted = true };
+	w->mourner.ended = ended;
+	il_list_init(&w->mourner.node);
+	il_list_add(&watches->list, &w->node);
+	if (il_life_watch(&w->mourner, pid, start) == 0)
+		return false;
+	watch_free(w);
+	return true;
+}
+
+void il_watches_end(struct il_watches *watches)
+{
+	struct il_list *next;
+	for (struct il_list *l = watches->list.next; l != &watches->list; l = next) {
+		struct watch *w = watch_at(l);
+		next = l->next;
+		if (!w->wanted)
+			watch_free(w);
+	}
+}
+
+void il_watches_clear(struct il_watches *w)
+{
+	while (!il_list_empty(&w->list))
+		watch_free(watch_at(w->list.next));
+}

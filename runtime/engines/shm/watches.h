@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The processes whose end may end a wait here: those that hold, while somebody waits.
+ * Floor 2.
+ */
+#ifndef IL_SHM_WATCHES_H
+#define IL_SHM_WATCHES_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct il_watches {
+	struct il_list list;
+	void (*ended)(struct il_watches *w); /* one of them; it is watched no more */
+};
+
+void il_watches_init(struct il_watches *w, void (*ended)(struct il_watches *w));
+
+/* Between begin and end each that is to be watched is added; what is not, is watched no more. */
+void il_watches_begin(struct il_watches *w);
+void il_watches_end(struct il_watches *w);
+
+/* True: it has ended already, or cannot be watched. */
+bool il_watches_add(struct il_watches *w, pid_t pid, uint64_t start);
+
+/* None is watched any more. */
+void il_watches_clear(struct il_watches *w);
+
+#endif
