@@ -22,7 +22,7 @@ void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);
 /* Replaces the string at the top by its value: true. Or by an error message, a string: false. */
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
 
-/* For json.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key, value, and
+/* For json_writer.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key, value, and
  * the path below the value → the path below the table. */
 void il_codec_path(lua_State *L);
 
