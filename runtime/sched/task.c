@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tasks and their scheduler, see task.h. A coroutine that has ended well is used again, since making one costs more than
- * all the rest of a short task; not if it has a hook, for the debug library knows that one by the coroutine. What a
- * task returned stays on its coroutine's stack until the task is collected.
+ * Tasks and their scheduler, see task.h; what a task runs in is body.c. A coroutine that has ended well is used again,
+ * since making one costs more than all the rest of a short task; not if it has a hook, for the debug library knows
+ * that one by the coroutine. What a task returned stays on its coroutine's stack until the task is collected.
  * Floor 3.
  */
 #include "sched/task.h"
@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "sched/await.h"
+#include "sched/body.h"
 #include "sched/interrupt.h"
 
 #include <errno.h>
@@ -28,74 +29,7 @@ static int64_t polled; /* when the kernel was last asked */
 static struct il_task *spare; /* tasks of callbacks, with their coroutines, linked by `next` */
 static int spares;
 static int idle;       /* coroutines that wait to be used again */
-static char anchors, idle_coroutines, failures; /* registry keys: their addresses */
-
-static int to_string(lua_State *L)
-{
-	luaL_tolstring(L, 1, NULL);
-	return 1;
-}
-
-/* Pushes the text of an error object. A __tostring that fails must not take the error's place. */
-static const char *describe(lua_State *L, int index)
-{
-	lua_pushcfunction(L, to_string);
-	lua_pushvalue(L, index);
-	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
-		return lua_tostring(L, -1);
-	lua_pop(L, 1);
-	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
-}
-
-/* Keeps the traceback of the coroutine. The error itself stays as it is: `<close>` variables are still to see it. */
-static int traceback(lua_State *L)
-{
-	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : describe(L, 1);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-	lua_pushthread(L);
-	if (strcmp(text, "cancelled") == 0)
-		lua_pushnil(L);
-	else
-		luaL_traceback(L, L, text, 1);
-	lua_rawset(L, -3);
-	lua_settop(L, 1);
-	return 1;
-}
-
-/* Pushes the traceback that is kept for this coroutine, and forgets it; false and nothing without. */
-static bool take_traceback(lua_State *L)
-{
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-	lua_pushthread(L);
-	if (lua_rawget(L, -2) == LUA_TNIL) {
-		lua_pop(L, 2);
-		return false;
-	}
-	lua_pushthread(L);
-	lua_pushnil(L);
-	lua_rawset(L, -4);
-	lua_remove(L, -2);
-	return true;
-}
-
-static int body_done(lua_State *L, int status, lua_KContext context)
-{
-	(void)context;
-	if (status == LUA_OK || status == LUA_YIELD)
-		return lua_gettop(L) - 1;
-	il_sched.current->status = IL_FAILED;
-	return take_traceback(L) ? 2 : 1;
-}
-
-/* The base of every task's stack. Protected, and by a call that can be suspended: so a `<close>` variable may wait
- * while an error unwinds. */
-static int body(lua_State *L)
-{
-	lua_pushcfunction(L, traceback);
-	lua_insert(L, 1);
-	int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_done);
-	return body_done(L, status, 0);
-}
+static char anchors, idle_coroutines; /* registry keys: their addresses */
 
 static void woken(struct il_wait *w)
 {
@@ -117,14 +51,7 @@ void il_sched_open(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
-	lua_newtable(L); /* coroutine → traceback; [1]: the message for a stray yield */
-	lua_pushliteral(L, "k");
-	lua_setfield(L, -2, "__mode");
-	lua_pushvalue(L, -1);
-	lua_setmetatable(L, -2);
-	lua_pushliteral(L, "coroutine.yield in a task: use ipc.yield, or yield in a coroutine of your own");
-	lua_rawseti(L, -2, 1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
+	il_body_open(L);
 	idle = 0;
 	il_sched.open = true;
 }
@@ -190,7 +117,7 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	t->anchor = luaL_ref(L, -2);
 	lua_pop(L, 1);
 	lua_insert(L, fn);
-	lua_pushcfunction(co, body);
+	lua_pushcfunction(co, il_body);
 	lua_xmove(L, co, nargs + 1);
 	t->co = co;
 	t->id = ++il_sched.tasks;
@@ -302,17 +229,14 @@ static void end(lua_State *L, struct il_task *t, int results)
 	unanchor(L, t);
 }
 
-/* The coroutine died outside of body's protection, or yielded what is no wait: its `<close>` variables run here. */
+/* The coroutine died outside of il_body's protection, or yielded what is no wait: its `<close>` variables run here. */
 static int bury(lua_State *L, struct il_task *t, bool stray)
 {
 	t->status = IL_FAILED;
-	if (stray) {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-		lua_rawgeti(L, -1, 1);
-		lua_replace(L, -2);
-	} else {
+	if (stray)
+		il_body_push_stray(L);
+	else
 		lua_xmove(t->co, L, 1);
-	}
 	lua_resetthread(t->co);
 	lua_settop(t->co, 0);
 	lua_xmove(L, t->co, 1);
@@ -354,7 +278,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 		luaL_error(L, "not enough memory");
 	spare = t->next;
 	spares--;
-	lua_pushcfunction(t->co, body);
+	lua_pushcfunction(t->co, il_body);
 	lua_xmove(L, t->co, nargs + 1);
 	il_task_push(L, t);
 	t->id = ++il_sched.tasks;
