@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/sysv/line.h"
+#include "base/clock.h"
 
 #include <errno.h>
 
@@ -37,7 +38,11 @@ static bool serve(struct il_sysv_line *line)
 
 static bool poll(struct il_poller *p)
 {
-	return serve(il_container_of(p, struct il_sysv_line, poller));
+	struct il_sysv_line *line = il_container_of(p, struct il_sysv_line, poller);
+	if (line->not_before && il_now() < line->not_before)
+		return false;
+	line->not_before = 0;
+	return serve(line);
 }
 
 static void work(struct il_job *job)

@@ -20,6 +20,7 @@ struct il_sysv_line {
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
 	bool working;          /* the job has been started and has not ended */
 	int result;            /* of block */
+	int64_t not_before;    /* when to look next, or 0: to look keeps off those who bring what is waited for */
 };
 
 struct il_sysv_line_type {

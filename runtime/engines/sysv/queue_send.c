@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/sysv/queue.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SHORTEST_NAP = 1000000, LONGEST_NAP = 16000000 }; /* ns */
+enum { SHORTEST_NAP = 1000000, LONGEST_NAP = 16000000, PAUSE = 8000 }; /* ns */
+enum { SMALL = 512 }; /* a message of which a queue holds many */
 
 size_t il_msg_setting(const char *path, size_t otherwise)
 {
@@ -139,9 +141,13 @@ bool il_msg_send_attempt(struct il_op *op)
 	return op->err != EAGAIN;
 }
 
+/* There is soon room for more than one message, unless who waits for it keeps taking the queue's lock from who receives. */
 int il_msg_send_start(struct il_op *op)
 {
-	il_sysv_line_start(&il_msg_object(op->source)->senders.line, op);
+	struct il_sysv_line *line = &il_msg_object(op->source)->senders.line;
+	if (il_list_empty(&line->ops))
+		line->not_before = il_now() + (op->size <= SMALL ? PAUSE : 0);
+	il_sysv_line_start(line, op);
 	return 0;
 }
 
