@@ -233,7 +233,7 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 		return 0;
 	waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
-		*woke = il_pollers_look(true);
+		*woke = il_pollers_look(true) | il_words_look(true);
 		n = look(events);
 	}
 	if (n == 0 && !*woke)
@@ -289,6 +289,7 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	bool woke = false;
 	if (until <= start) {
 		il_pollers_look(false);
+		il_words_look(false);
 		return look(events);
 	}
 	int n = spin(events, start, until, &woke);

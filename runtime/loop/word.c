@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sleeping on words, see word.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of its
- * own. A sleeper is one thread's lot; it ends when one of its words changes, and all of them are told: who
- * still waits has its word watched again.
+ * own. A sleeper is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
+ * others are watched as before: a look at a word is nothing against what its owner would have to look at.
  * Floor 1.
  */
 #include "loop/word.h"
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@ struct il_sleeper {
 	struct il_list node;
 	struct il_job job;
 	int count, left;                 /* words it was given, and those that are still wanted */
+	int err;                         /* the thread's: it could not sleep */
 	struct il_word *words[AT_ONCE];  /* the loop's; NULL: not wanted any more */
 	struct futex_waitv futexes[AT_ONCE]; /* the thread's */
 };
@@ -112,21 +114,53 @@ static void tell(struct il_list *round)
 	}
 }
 
-static void take_back(struct il_sleeper *s, struct il_list *list)
+static void tell_all(void)
+{
+	struct il_list round;
+	il_list_move(&watched, &round);
+	tell(&round);
+}
+
+static bool has_changed(const struct il_word *word)
+{
+	return atomic_load_explicit((_Atomic uint32_t *)word->address, memory_order_acquire) != word->expected;
+}
+
+bool il_words_look(bool patiently)
+{
+	struct il_list round = IL_LIST_INIT(round), *next;
+	int left = 0;
+	for (struct il_list *l = watched.next; l != &watched; l = next) {
+		next = l->next;
+		if (!has_changed(il_container_of(l, struct il_word, node))) {
+			left++;
+			continue;
+		}
+		il_list_del(l);
+		il_list_add(&round, l);
+	}
+	bool any = !il_list_empty(&round);
+	tell(&round);
+	if (!patiently && left >= capacity)
+		il_words_hand_out();
+	return any;
+}
+
+/* Its words are watched, and nobody sleeps on them; but those that have changed, or all, come into a list. */
+static void take_back(struct il_sleeper *s, struct il_list *changed, bool all)
 {
 	for (int i = 0; i < s->count; i++)
 		if (s->words[i]) {
 			struct il_word *word = s->words[i];
 			forget(word);
-			il_list_add(list, &word->node);
+			il_list_add(all || has_changed(word) ? changed : &watched, &word->node);
 		}
 }
 
-/* Nobody sleeps on its words any more. */
-static void dissolve(struct il_sleeper *s)
+static void dissolve(struct il_sleeper *s, bool all)
 {
 	struct il_list round = IL_LIST_INIT(round);
-	take_back(s, &round);
+	take_back(s, &round, all);
 	il_list_del(&s->node);
 	free(s);
 	tell(&round);
@@ -136,7 +170,6 @@ bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 {
 	struct futex_waitv futexes[AT_ONCE];
 	struct timespec ts = il_timespec(until);
-	struct il_list round;
 	int n = 0;
 	learn_capacity();
 	if (il_list_empty(&watched) || !il_list_empty(&sleepers))
@@ -148,22 +181,25 @@ bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 			return false;
 		futexes[n++] = futex_of(word->address, word->expected);
 	}
-	wait_for(futexes, n, until == IL_NEVER ? NULL : &ts);
-	il_list_move(&watched, &round);
-	tell(&round);
+	int err = wait_for(futexes, n, until == IL_NEVER ? NULL : &ts);
+	if (!err || err == EINTR || err == ETIMEDOUT)
+		il_words_look(true);
+	else
+		tell_all();
 	return true;
 }
 
 static void work(struct il_job *job)
 {
 	struct il_sleeper *s = il_container_of(job, struct il_sleeper, job);
-	while (!il_job_cancelled(job) && wait_for(s->futexes, s->count, NULL) == EINTR)
+	while (!il_job_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL)) == EINTR)
 		;
 }
 
 static void ended(struct il_job *job)
 {
-	dissolve(il_container_of(job, struct il_sleeper, job));
+	struct il_sleeper *s = il_container_of(job, struct il_sleeper, job);
+	dissolve(s, s->err);
 }
 
 static void take(struct il_sleeper *s, struct il_word *word)
@@ -176,18 +212,22 @@ static void take(struct il_sleeper *s, struct il_word *word)
 	s->left++;
 }
 
-/* The one with the most room sleeps on what is new as well: it is woken, and its words join the others. */
+/* The one with the most room sleeps on what is new as well, if that saves a thread: it is woken, and its words join the
+ * others. */
 static void gather(void)
 {
 	struct il_sleeper *least = NULL;
+	int more = 0;
 	for (struct il_list *l = sleepers.next; l != &sleepers; l = l->next) {
 		struct il_sleeper *s = il_container_of(l, struct il_sleeper, node);
 		if (!least || s->left < least->left)
 			least = s;
 	}
-	if (!least || least->left >= capacity)
+	for (struct il_list *l = watched.next; l != &watched; l = l->next)
+		more = more % capacity + 1;
+	if (!least || least->left + more > capacity)
 		return;
-	take_back(least, &watched);
+	take_back(least, &watched, true);
 	il_pool_cancel(&least->job);
 }
 
@@ -199,17 +239,15 @@ bool il_words_hand_out(void)
 	gather();
 	while (!il_list_empty(&watched)) {
 		struct il_sleeper *s = calloc(1, sizeof *s);
-		struct il_list round;
 		if (s) {
 			while (s->count < capacity && !il_list_empty(&watched))
 				take(s, il_container_of(watched.next, struct il_word, node));
 			il_list_add(&sleepers, &s->node);
 			if (il_pool_start(&s->job, work, ended) == 0)
 				continue;
-			dissolve(s);
+			dissolve(s, true);
 		}
-		il_list_move(&watched, &round);
-		tell(&round);
+		tell_all();
 		return false;
 	}
 	return true;
@@ -220,7 +258,7 @@ void il_words_after_fork(void)
 	struct il_list dropped;
 	while (!il_list_empty(&sleepers)) {
 		struct il_sleeper *s = il_container_of(sleepers.next, struct il_sleeper, node);
-		take_back(s, &watched);
+		take_back(s, &watched, true);
 		il_list_del(&s->node);
 		free(s);
 	}

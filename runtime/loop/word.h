@@ -36,11 +36,15 @@ static inline bool il_word_watched(const struct il_word *word)
 /* Harmless if it is not watched. The memory may go away afterwards. */
 void il_word_unwatch(struct il_word *word);
 
-/* Wakes all processes that sleep on a word. A number: how many threads that were. */
+/* Wakes all processes that sleep on a word, which has been changed. A number: how many threads that were. */
 int il_word_wake(uint32_t *address);
 
 /* Wakes this process, if it is in il_words_sleep with this as `wakes`. Async-signal-safe. */
 void il_word_wake_own(uint32_t *wakes);
+
+/* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were some. If
+ * that are many, threads sleep on them from now on, unless `patiently`. */
+bool il_words_look(bool patiently);
 
 /* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
  * have changed. False: that cannot be done without threads. */
