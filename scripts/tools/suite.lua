@@ -145,7 +145,7 @@ function suites.test()
   if asan then
     sanitized("address", asan, spec)
     sweep(asan, 30)
-    fuzz(asan, 2)
+    fuzz(asan, 6)
   end
   if tsan then
     sanitized("thread", tsan, spec == "spec" and "spec/runtime" or spec)
