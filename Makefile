@@ -25,29 +25,26 @@ lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/nul
 HIREDIS  ?= $(hiredis)
 hiredis  := $(shell echo '\#include <hiredis/async.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -lhiredis)
 
-# SAN=address,undefined or SAN=thread; OOM=1 wraps the allocator; POINTS=1 dies at any store (scripts/tools/points.c);
-# CI=1 or WERROR=1; V=1 shows commands
+# SAN=address,undefined or SAN=thread; CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
-stores := $(if $(POINTS),-fsanitize=thread)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
-flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) $(stores) -fPIC -fvisibility=hidden \
+flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
 	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS) \
-	-DIL_PLAIN_MALLOC=$(if $(SAN)$(OOM),1,0)
+	-DIL_PLAIN_MALLOC=$(if $(SAN),1,0)
 # the program exports Lua's API to the C modules it loads, and has Lua in front, so that our code does not shift the
 # interpreter's: where that lies matters by 5 percent. ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
 sold   := -shared -Wl,-z,nodelete
-oomld  := $(if $(OOM),$(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f))
-pointld := $(if $(POINTS),$(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock linkat unlink unlinkat \
-	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f))
+oomld  := $(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f)
+pointld := $(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock linkat unlink unlinkat \
+	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f)
 libs   := $(LMDB) $(HIREDIS) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
 folder := $(filter-out $(if $(LMDB),,%/store) $(if $(HIREDIS),,%/redis),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
-host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c $(if $(OOM),scripts/tools/oom.c) \
-	$(if $(POINTS),scripts/tools/points.c)))
+host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
 server := scripts/tools/embed_scripts.lua runtime/engines/redis $(wildcard runtime/engines/redis/*.lua)
@@ -62,11 +59,21 @@ all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the defau
 
 $(BUILD)/ipclua: $(core) $(host)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) $(pointld) -o $@ $(hostld) $^ $(libs)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) -o $@ $(hostld) $^ $(libs)
 
 $(BUILD)/ipc.so: $(core)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(sold) -o $@ $^ $(libs)
+
+# an allocator that fails when it is told to (scripts/tools/oom.c)
+$(BUILD)/ipclua-oom: $(core) $(host) $(BUILD)/scripts/tools/oom.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) $(oomld) -o $@ $(hostld) $^ $(libs)
+
+# of what is compiled with SAN=thread: dies at any store (scripts/tools/points.c, instead of TSan's library)
+$(BUILD)/ipclua-points: $(core) $(host) $(BUILD)/scripts/tools/points.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(pointld) -o $@ $(hostld) $^ $(libs)
 
 fuzzers: $(fuzz)
 
@@ -160,4 +167,4 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
--include $(core:.o=.d) $(host:.o=.d)
+-include $(core:.o=.d) $(host:.o=.d) $(wildcard $(BUILD)/scripts/tools/*.d)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * An allocator that fails at the n-th call, for `make sweep`. Linked into build/oom/ipclua with
+ * An allocator that fails at the n-th call, for `make sweep`. Linked into build/asan/ipclua-oom with
  * --wrap=malloc and its sisters, so it catches what the runtime and Lua ask for, and not what libc
  * or a sanitizer asks for in between.
  *

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Runs every scenario of spec/support/oom under a host whose allocator fails at the n-th call, for each n
--- or for a number of points spread evenly: `lua5.4 oom.lua build/oom/ipclua [points]`. A scenario is a small
+-- or for a number of points spread evenly: `lua5.4 oom.lua build/asan/ipclua-oom [points]`. A scenario is a small
 -- script that must end in success, or with a Lua error that is said and status 1: never with a signal, a
 -- hang, a leak or silence. The host is built with ASan, which looks for the leaks.
 

@@ -5,11 +5,12 @@
 package.path = "spec/support/?.lua;" .. package.path
 
 local ipc = require "ipc"
+local rounds = require "rounds"
 local values = require "values"
 
 local program = os.getenv("IPCLUA") or "build/ipclua"
 local sanitizer = os.getenv("IPC_SANITIZE")
-local VALUES <const> = sanitizer and 20000 or 200000
+local VALUES <const> = rounds(sanitizer and 20000 or 60000)
 
 -- there and back; the sender is a task of its own, for a message larger than what the system holds
 local function carried(codec, value)

@@ -3,6 +3,7 @@
 -- program_stdio_spec.lua.
 
 local ipc = require "ipc"
+local rounds = require "spec.support.rounds"
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local SANITIZED = os.getenv("IPC_SANITIZE")
@@ -178,6 +179,7 @@ describe("a program that cannot be started", function()
     local script = folder .. "/few.lua"
     write(script, [[
       local ipc = require "ipc"
+local rounds = require "spec.support.rounds"
       local first = assert(ipc.process{"true"})
       assert(first:wait())
       local seen, files = {}, {}
@@ -296,6 +298,7 @@ describe("the signals of a program", function()
     local script = folder .. "/blocked.lua"
     write(script, [[
       local ipc = require "ipc"
+local rounds = require "spec.support.rounds"
       local child = assert(ipc.process{"grep", "Sig", "/proc/self/status"})
       assert(child:wait())
     ]])
@@ -321,6 +324,7 @@ describe("the signals of a program", function()
     local script = folder .. "/ignored.lua"
     write(script, [[
       local ipc = require "ipc"
+local rounds = require "spec.support.rounds"
       local signal = ipc.signal("CHLD")
       signal:ignore()
       local function check(child, ok, why, code)
@@ -349,7 +353,7 @@ end)
 
 describe("many programs", function()
   it("leave no zombie and no descriptor, and each is told of its own end #slow", function()
-    local total, at_once = SANITIZED and 600 or 10000, 200
+    local total, at_once = rounds(SANITIZED and 600 or 3000), 200
     collectgarbage()
     collectgarbage()
     local before = descriptors()

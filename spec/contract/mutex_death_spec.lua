@@ -4,6 +4,7 @@
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
+local rounds = require "spec.support.rounds"
 local storm = require "spec.support.storm"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
@@ -275,13 +276,14 @@ for _, engine in ipairs(engines) do
       if how then seen.abandoned = seen.abandoned + 1 end
       local text = ("%d told, %d holders killed, %d perhaps"):format(seen.abandoned, seen.hit, seen.perhaps)
       assert.equal(1, seen.most)
-      assert.is_true(seen.hit > 0 and seen.perhaps > 0, text)
+      assert.is_true(seen.hit > 0, text)
+      assert.is_true(seen.perhaps > 0 or kills < 20, text) -- of a few, each may have hit a holder
       assert.is_true(seen.hit <= seen.abandoned and seen.abandoned <= seen.hit + seen.perhaps, text)
     end
 
     it("has one holder and tells of every death, whoever is killed #slow", function()
       local m = open()
-      local kills = engine.lease and 14 or engine.name == "sysv" and 1000 or 300
+      local kills = rounds(engine.lease and 14 or engine.name == "sysv" and 500 or 300)
       survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 

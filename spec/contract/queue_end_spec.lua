@@ -157,6 +157,7 @@ for _, engine in ipairs(engines) do
         local count = fill(q)
         local t = waiting(function() return q:send(2, large) end)
         sleep_in_kernel()
+        assert.is_nil((q:receive(3, 0))) -- a server that has answered this has said that there is no room
         q:close()
         assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
         assert.same({engine.keyless and 0 or count, 0}, {drain(other, 1), #other})

@@ -127,7 +127,7 @@ for _, engine in ipairs(engines) do
         child:signal("KILL")
         child:wait()
         s:release()
-        assert.equal(1, s:value())
+        contract.at_last(engine, 1, s.value, s) -- a server that has not heard of the death yet gives it to the dead
       end)
 
       it("conserves the permits when timeouts and cancellations race with releases", function()

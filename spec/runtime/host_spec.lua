@@ -287,8 +287,8 @@ describe("the host", function()
 
   it("waits for what is left when the main chunk has ended", function()
     write("left.lua", [[local ipc = require "ipc"
-      ipc.task(function() ipc.sleep(0.01) print("task") end)
-      ipc.after(0.02, function() print("timer") end)
+      local task = ipc.task(function() ipc.sleep(0.01) print("task") end)
+      ipc.after(0.02, function() task:join() print("timer") end)
       print("end")]])
     local out, err, status = ipclua("lua left.lua")
     assert.same({"end\ntask\ntimer\n", "", "exit 0"}, {out, err, status})

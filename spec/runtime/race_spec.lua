@@ -4,6 +4,7 @@
 -- is lost or comes twice; and again while the collector is at work. A failure names its seed: RACE_SEED=n repeats it.
 
 local ipc = require "ipc"
+local rounds = require "spec.support.rounds"
 
 local SANITIZED <const> = os.getenv("IPC_SANITIZE")
 local SEED <const> = tonumber(os.getenv("RACE_SEED")) or os.time()
@@ -247,17 +248,17 @@ describe("a wait", function()
   before_each(function() assert.equal(0, #ipc.tasks()) end)
 
   it("ends once, and nothing is lost, in whatever order things happen", function()
-    check(SANITIZED and 5000 or 20000)
+    check(rounds(SANITIZED and 3000 or 20000))
   end)
 
   it("does so while the collector is at work all the time", function()
     finally(function() collectgarbage("generational") end)
     collectgarbage("incremental", 1000, 1)
-    check(SANITIZED and 500 or 2000, function(i)
+    check(rounds(SANITIZED and 500 or 1000), function(i)
       if i % 10 == 0 then collectgarbage() else collectgarbage("step", 0) end
     end)
     collectgarbage("generational")
-    check(SANITIZED and 500 or 2000, function(i)
+    check(rounds(SANITIZED and 500 or 1000), function(i)
       if i % 100 == 0 then collectgarbage() else collectgarbage("step") end
     end)
   end)
@@ -270,7 +271,7 @@ describe("a wait", function()
     end
     finally(function() debug.sethook() end)
     debug.sethook(collect, "", 100)
-    check(SANITIZED and 300 or 2000)
+    check(rounds(SANITIZED and 300 or 600))
     assert.is_true(debug.gethook() == collect)
     debug.sethook()
     assert.is_true(steps > 100)

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- Processes that die at a point: before a store into shared memory, see scripts/tools/points.c. Needs the program that
--- is built with POINTS=1.
+-- make points builds.
 
 local ipc = require "ipc"
 local assert = require "luassert"
 local segment = require "spec.support.segment"
 
-local points = {PATIENCE = 20, missing = not rawget(_G, "points") and "this build has no kill points (make POINTS=1)"}
+local points = {PATIENCE = 20, missing = not rawget(_G, "points") and "this build has no kill points (make points)"}
 local here = rawget(_G, "points")
 
 local function state_of(pid)
