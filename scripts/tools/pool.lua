@@ -7,7 +7,7 @@ local pool = {parts = {}}
 
 -- Specs wait more than they compute: there are more of them at a time than CPUs.
 local CPUS <const> = tonumber(io.popen("nproc"):read("l")) or 1
-local LANES <const> = tonumber(os.getenv("LANES")) or 2 * CPUS + 1
+local LANES <const> = tonumber(os.getenv("LANES")) or 2 * CPUS
 local ENDED <const> = "^@@ ended with status (%d+) after (%d+)m([%d.]+)s%+(%d+)m([%d.]+)s of CPU: (.*)$"
 
 local jobs = {}
@@ -35,7 +35,7 @@ end
 
 function pool.add(part, name, command, seconds)
   jobs[#jobs + 1] = {
-    part = part, name = name, command = command, seconds = seconds or 120, rank = rank(name), at = #jobs,
+    part = part, name = name, command = command, seconds = seconds or 300, rank = rank(name), at = #jobs,
   }
 end
 
@@ -87,7 +87,7 @@ local function ended(job, status, lines)
   failures(lines, part.notes)
 end
 
--- Shows the output as it comes, and counts. What does not end in a quarter of an hour is a failure, too.
+-- Shows the output as it comes, and counts. What does not end in forty minutes is a failure, too.
 local function run(list, lanes)
   local path = os.tmpname()
   local file <close> = assert(io.open(path, "w"))
@@ -97,7 +97,7 @@ local function run(list, lanes)
     file:write(("%s\t%d\t%s\n"):format(job.name, job.seconds, job.command))
   end
   file:close()
-  local pipe = assert(io.popen(("timeout -k 5 900 xargs -a %s -d '\\n' -P %d -n 1 scripts/tools/job </dev/null 2>&1; "
+  local pipe = assert(io.popen(("timeout -k 5 2400 xargs -a %s -d '\\n' -P %d -n 1 scripts/tools/job </dev/null 2>&1; "
     .. "echo; echo '@@ all ended'"):format(path, lanes)))
   local lines = {}
   for line in pipe:lines() do

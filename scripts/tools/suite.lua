@@ -42,7 +42,7 @@ local function specs(name, kind, command, where, check)
   local p = pool.part{name = name, busted = true, check = check}
   if TAGS[kind] then command = command .. " --exclude-tags=" .. TAGS[kind] end
   for path in io.popen(("find %s -name '*_spec.lua' | LC_ALL=C sort"):format(where)):lines() do
-    if fits(path, kind) then pool.add(p, name .. ": " .. path, command .. " " .. path, 150) end
+    if fits(path, kind) then pool.add(p, name .. ": " .. path, command .. " " .. path, 400) end
   end
 end
 

@@ -10,7 +10,7 @@ local values = require "values"
 
 local program = os.getenv("IPCLUA") or "build/ipclua"
 local sanitizer = os.getenv("IPC_SANITIZE")
-local VALUES <const> = rounds(sanitizer and 20000 or 60000)
+local VALUES <const> = rounds(sanitizer and 20000 or 200000)
 
 -- there and back; the sender is a task of its own, for a message larger than what the system holds
 local function carried(codec, value)

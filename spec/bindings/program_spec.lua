@@ -179,7 +179,6 @@ describe("a program that cannot be started", function()
     local script = folder .. "/few.lua"
     write(script, [[
       local ipc = require "ipc"
-local rounds = require "spec.support.rounds"
       local first = assert(ipc.process{"true"})
       assert(first:wait())
       local seen, files = {}, {}
@@ -298,7 +297,6 @@ describe("the signals of a program", function()
     local script = folder .. "/blocked.lua"
     write(script, [[
       local ipc = require "ipc"
-local rounds = require "spec.support.rounds"
       local child = assert(ipc.process{"grep", "Sig", "/proc/self/status"})
       assert(child:wait())
     ]])
@@ -324,7 +322,6 @@ local rounds = require "spec.support.rounds"
     local script = folder .. "/ignored.lua"
     write(script, [[
       local ipc = require "ipc"
-local rounds = require "spec.support.rounds"
       local signal = ipc.signal("CHLD")
       signal:ignore()
       local function check(child, ok, why, code)
@@ -353,7 +350,7 @@ end)
 
 describe("many programs", function()
   it("leave no zombie and no descriptor, and each is told of its own end #slow", function()
-    local total, at_once = rounds(SANITIZED and 600 or 3000), 200
+    local total, at_once = rounds(SANITIZED and 600 or 10000), 200
     collectgarbage()
     collectgarbage()
     local before = descriptors()

@@ -283,7 +283,7 @@ for _, engine in ipairs(engines) do
 
     it("has one holder and tells of every death, whoever is killed #slow", function()
       local m = open()
-      local kills = rounds(engine.lease and 14 or engine.name == "sysv" and 500 or 300)
+      local kills = rounds(engine.lease and 14 or engine.name == "sysv" and 1000 or 300)
       survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
