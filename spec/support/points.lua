@@ -25,8 +25,8 @@ function points.await(condition, problem)
   end
 end
 
--- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. True: it came to the end
--- first. With `meanwhile` it stops at the point before, and that is called.
+-- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. Returns whether it came to the end
+-- first, and its pid. With `meanwhile` it stops at the point before, and that is called.
 function points.run(n, open, act, meanwhile)
   local child <close> = assert(ipc.process(function(channel)
     local things = table.pack(open())
@@ -50,21 +50,21 @@ function points.run(n, open, act, meanwhile)
   local survived = child.channel:receive(points.PATIENCE) == "survived"
   local ok, how, code = child:wait(points.PATIENCE)
   if not survived then assert.same({false, "signal", 9}, {ok or false, how, code}) end
-  return survived
+  return survived, child.pid
 end
 
 -- For every point there is: makes ready, has a child die there, and looks at what is left. Returns how many there were.
 --   case.open, case.act        as above
 --   case.before()              everything as it was
 --   case.meanwhile()           it has stopped at the point before; or nil
---   case.after(survived)       what is there now
+--   case.after(survived, pid)  what is there now
 function points.each(case)
-  local n, survived = case.meanwhile and 1 or 0
+  local n, survived, pid = case.meanwhile and 1 or 0
   repeat
     n = n + 1
     if case.before then case.before() end
-    survived = points.run(n, case.open, case.act, case.meanwhile)
-    case.after(survived)
+    survived, pid = points.run(n, case.open, case.act, case.meanwhile)
+    case.after(survived, pid)
   until survived
   assert.is_true(n > 1, "there is no point")
   return n - 1
