@@ -25,8 +25,8 @@ function points.await(condition, problem)
   end
 end
 
--- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. Returns whether it came to the end
--- first, and its pid. With `meanwhile` it stops at the point before, and that is called.
+-- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. Returns whether it came to
+-- the end first, and its pid. With `meanwhile` it stops at the point before, and that is called.
 function points.run(n, open, act, meanwhile)
   local child <close> = assert(ipc.process(function(channel)
     local things = table.pack(open())
