@@ -138,7 +138,7 @@ describe("a lock on a redis server", function()
   describe("when an answer is lost", function()
     it("has taken and given back once", function()
       local proxy <close>, cut_key = through_proxy()
-      local s <close> = assert(ipc.semaphore(cut_key, 2))
+      local s <close> = assert(ipc.semaphore(cut_key, 2, {lease = 30})) -- not to be renewed while nothing is heard
       local direct <close> = open_semaphore(2)
       proxy:ask("deafen")
       local t = waiting(function() return s:acquire(PATIENCE) end)
