@@ -81,7 +81,7 @@ function memory.cleanup() end
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
 -- lease: how long, in seconds, a holder that died keeps what it had; the other engines know it at once.
 local redis = {
-  name = "redis", remote = true, lease = os.getenv("IPC_SANITIZE") and 3 or 1, data = {used = 2, max_value = 1 << 20},
+  name = "redis", remote = true, lease = os.getenv("IPC_SANITIZE") and 3 or 2, data = {used = 2, max_value = 1 << 20},
   queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"},
 }
 do

@@ -36,6 +36,25 @@ function server:signal(name)
   assert(self.child:signal(name))
 end
 
+-- Cuts all connections.
+function server:cut()
+  self:cli("client kill type normal")
+  self:cli("client kill type pubsub")
+end
+
+-- From now on nothing that may change anything is answered.
+function server:pause() assert.equal("OK", self:cli("client pause 100000 write")) end
+function server:unpause() self:cli("client unpause") end
+
+-- Waits until a request has come while it pauses.
+function server:blocked()
+  local deadline = ipc.now() + PATIENCE
+  while self:cli("info clients"):match("blocked_clients:(%d+)") == "0" do
+    assert.is_true(ipc.now() < deadline, "no request has come")
+    ipc.sleep(0.005)
+  end
+end
+
 -- Loses what it has not written.
 function server:kill()
   if not self.child then return end

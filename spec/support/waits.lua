@@ -18,6 +18,11 @@ function waits.waiting(fn, ...)
   return t
 end
 
+-- Until a server has answered all that this process asked it about the queue.
+function waits.answered(queue)
+  return #queue
+end
+
 function waits.collect()
   collectgarbage()
   collectgarbage()
