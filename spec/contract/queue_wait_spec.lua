@@ -231,7 +231,8 @@ for _, engine in ipairs(engines) do
         local count = fill(q)
         local tasks, order = {}, {}
         for i = 1, 12 do
-          tasks[i] = waiting(function() return q:send(1 + i, large, i == 4 and 0.001 or PATIENCE) end)
+          local start = i == 4 and ipc.task or waiting -- on a busy machine the fourth may be done at once
+          tasks[i] = start(function() return q:send(1 + i, large, i == 4 and 0.001 or PATIENCE) end)
         end
         assert.same({true, nil, "timeout"}, {tasks[4]:join(PATIENCE)})
         tasks[6]:close()
