@@ -81,7 +81,7 @@ describe("a queue on a Redis server", function()
     it("puts the message back for which nobody waits any more", function()
       for i = 1, 3 do q:send(1, i) end
       proxy:ask("deafen")
-      local t = waiting(function() return ipc.select({{q, "receive", 1}, {q, "receive", 2}}, 0.03) end)
+      local t = ipc.task(function() return ipc.select({{q, "receive", 1}, {q, "receive", 2}}, 0.03) end)
       assert.same({true, nil, "timeout"}, {t:join(PATIENCE)})
       proxy:ask("cut")
       proxy:ask("go")
