@@ -121,44 +121,52 @@ int il_data__pairs(lua_State *L)
 	return 3;
 }
 
-int il_data_count(lua_State *L)
+static void push_count(lua_State *L, const struct il_data *data, const struct il_data_stat *stat)
 {
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_stat stat;
-	lua_settop(L, 1);
-	int err = d->data->ops->stat(d->data, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, il_data_count);
-	if (err)
-		return il_data_fail(L, d, err);
-	lua_pushinteger(L, stat.names);
-	return 1;
+	(void)data;
+	lua_pushinteger(L, stat->names);
 }
 
-int il_data_stat(lua_State *L)
+static void push_stat(lua_State *L, const struct il_data *data, const struct il_data_stat *stat)
 {
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_stat stat;
-	lua_settop(L, 1);
-	int err = d->data->ops->stat(d->data, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, il_data_stat);
-	if (err)
-		return il_data_fail(L, d, err);
 	const struct {
 		const char *name;
 		int64_t value;
 	} fields[] = {
-		{ "names", stat.names },     { "used", stat.used },
-		{ "waiters", stat.waiters }, { "size", (int64_t)d->data->size },
-		{ "max_value", (int64_t)d->data->max_value },
+		{ "names", stat->names },     { "used", stat->used },
+		{ "waiters", stat->waiters }, { "size", (int64_t)data->size },
+		{ "max_value", (int64_t)data->max_value },
 	};
 	lua_createtable(L, 0, 5);
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
 		lua_pushinteger(L, fields[i].value);
 		lua_setfield(L, -2, fields[i].name);
 	}
+}
+
+static int tell(lua_State *L, void (*push)(lua_State *, const struct il_data *, const struct il_data_stat *),
+		lua_CFunction again)
+{
+	struct il_shared_data *d = il_data_check_open(L);
+	struct il_data_stat stat;
+	lua_settop(L, 1);
+	int err = d->data->ops->stat(d->data, &stat);
+	if (err == EINPROGRESS)
+		return il_ask(L, 1, again);
+	if (err)
+		return il_data_fail(L, d, err);
+	push(L, d->data, &stat);
 	return 1;
+}
+
+int il_data_count(lua_State *L)
+{
+	return tell(L, push_count, il_data_count);
+}
+
+int il_data_stat(lua_State *L)
+{
+	return tell(L, push_stat, il_data_stat);
 }
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
