@@ -66,6 +66,7 @@ void il_push_lua_half(lua_State *L, const char *module, const char *name);
 void il_task_open(lua_State *L);
 void il_timer_open(lua_State *L);
 void il_signal_open(lua_State *L);
+void il_signal_handler_open(lua_State *L);
 void il_signal_trap_open(lua_State *L);
 void il_stream_channel_open(lua_State *L);
 void il_multi_stream_channel_open(lua_State *L);

@@ -129,6 +129,7 @@ int luaopen_ipc(lua_State *L)
 	il_task_open(L);
 	il_timer_open(L);
 	il_signal_open(L);
+	il_signal_handler_open(L);
 	il_signal_trap_open(L);
 	il_stream_channel_open(L);
 	il_multi_stream_channel_open(L);

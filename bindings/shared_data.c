@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.SharedData: values by name that processes share. The user value of a handle is a table: the version it last got
- * of each name, for set's check == true.
+ * ipc.SharedData: values by name that processes share. Here are the handle and the end of the data; what is read is in
+ * shared_data_read.c, what is changed in shared_data_change.c. The user value of a handle is a table: the version it
+ * last got of each name, for set's check == true.
  * Floor 4.
  */
 #include "shared_data.h"
 #include "ask.h"
 #include "bind.h"
 #include "key.h"
-#include "sched/await.h"
 
 #include <errno.h>
 #include <string.h>
@@ -132,207 +132,6 @@ int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 	return il_remote_fail(L, err, d->data ? d->data->remote : NULL, NOUN, d->what);
 }
 
-/* Values ------------------------------------------------------------------------------------------------ */
-
-/* The version that the handle at 1 got last of the name at index `name`. */
-static void remember(lua_State *L, int name, int64_t version)
-{
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, name);
-	if (version)
-		lua_pushinteger(L, version);
-	else
-		lua_pushnil(L); /* as if it had never got one */
-	lua_rawset(L, -3);
-	lua_pop(L, 1);
-}
-
-/* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
-bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
-{
-	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
-	lua_insert(L, -2);
-	bool decoded = il_codec_decode(L, d->codec, -2);
-	lua_remove(L, -2);
-	if (decoded)
-		return true;
-	const char *why = lua_tostring(L, -1), *quote = name ? "'" : "";
-	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", quote, name ? name : "a value", quote, d->what, why);
-	lua_pushnil(L);
-	lua_replace(L, -3);
-	return false;
-}
-
-/* Value and version; or nil and why it cannot be decoded. */
-static int push_value(lua_State *L, struct il_shared_data *d, const char *name, int64_t version)
-{
-	if (!il_data_decode(L, d, name))
-		return 2;
-	lua_pushinteger(L, version);
-	return 2;
-}
-
-static int look(lua_State *L, bool remembers, lua_CFunction again)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
-	size_t size;
-	const char *name = il_data_check_name(L, 2, &size);
-	lua_settop(L, 2);
-	int err = d->data->ops->get(d->data, name, size, &e);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, again);
-	if (err && err != ENOENT)
-		return il_data_fail(L, d, err);
-	int64_t version = err ? 0 : e.version;
-	if (version)
-		lua_pushlstring(L, e.value, e.size);
-	if (remembers)
-		remember(L, 2, version);
-	if (version)
-		return push_value(L, d, name, version);
-	lua_pushnil(L);
-	return 1;
-}
-
-static int data_get(lua_State *L)
-{
-	return look(L, true, data_get);
-}
-
-int il_data_look(lua_State *L)
-{
-	return look(L, false, il_data_look);
-}
-
-/* All names --------------------------------------------------------------------------------------------- */
-
-/* Each step looks anew, for the name after the last: no transaction stays open while Lua runs. */
-static int pairs_next(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
-	size_t size = 0;
-	lua_settop(L, 2);
-	const char *name = lua_isnil(L, 2) ? NULL : il_data_check_name(L, 2, &size);
-	int err = d->data->ops->next(d->data, name, size, &e);
-	if (err == EINPROGRESS)
-		return il_ask_or_raise(L, 1, pairs_next);
-	if (err == ENOENT) {
-		lua_pushnil(L);
-		return 1;
-	}
-	if (err) {
-		const char *why = d->data->remote ? d->data->remote->why : NULL;
-		return luaL_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : why ? why : strerror(err));
-	}
-	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
-	lua_pushlstring(L, e.name, e.name_size + e.size);
-	name = lua_tostring(L, 3);
-	lua_pushlstring(L, name, e.name_size);
-	lua_pushlstring(L, name + e.name_size, e.size);
-	remember(L, 4, e.version);
-	return 1 + push_value(L, d, lua_tostring(L, 4), e.version);
-}
-
-static int data__pairs(lua_State *L)
-{
-	il_data_check_open(L);
-	lua_pushcfunction(L, pairs_next);
-	lua_pushvalue(L, 1);
-	lua_pushnil(L);
-	return 3;
-}
-
-static int data_count(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_stat stat;
-	lua_settop(L, 1);
-	int err = d->data->ops->stat(d->data, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, data_count);
-	if (err)
-		return il_data_fail(L, d, err);
-	lua_pushinteger(L, stat.names);
-	return 1;
-}
-
-static int data_stat(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_stat stat;
-	lua_settop(L, 1);
-	int err = d->data->ops->stat(d->data, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, data_stat);
-	if (err)
-		return il_data_fail(L, d, err);
-	const struct {
-		const char *name;
-		int64_t value;
-	} fields[] = {
-		{ "names", stat.names },     { "used", stat.used },
-		{ "waiters", stat.waiters }, { "size", (int64_t)d->data->size },
-		{ "max_value", (int64_t)d->data->max_value },
-	};
-	lua_createtable(L, 0, 5);
-	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-		lua_pushinteger(L, fields[i].value);
-		lua_setfield(L, -2, fields[i].name);
-	}
-	return 1;
-}
-
-/* Waiting ----------------------------------------------------------------------------------------------- */
-
-/* The handle may be closed, and the engine's object gone, before the results are built. */
-static bool wait_attempt(struct il_op *op)
-{
-	op->handle = ((struct il_data *)op->source)->owner;
-	return ((struct il_data *)op->source)->ops->wait.attempt(op);
-}
-
-static int wait_start(struct il_op *op)
-{
-	return ((struct il_data *)op->source)->ops->wait.start(op);
-}
-
-static bool wait_cancel(struct il_op *op)
-{
-	return ((struct il_data *)op->source)->ops->wait.cancel(op);
-}
-
-static int wait_push(lua_State *L, struct il_op *op)
-{
-	struct il_shared_data *d = op->handle;
-	int64_t version = op->arg;
-	if (op->err)
-		return il_data_fail(L, d, op->err);
-	if (version) {
-		lua_pushlstring(L, op->size ? op->data : "", op->size);
-		il_op_clear(op);
-		return push_value(L, d, NULL, version);
-	}
-	lua_pushnil(L);
-	lua_pushinteger(L, 0);
-	return 2;
-}
-
-static const struct il_await_type wait_type = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel }, wait_push,
-};
-
-/* wait(name, version [, timeout]) */
-static int data_wait(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	size_t size;
-	const char *name = il_data_check_name(L, 2, &size);
-	lua_Integer version = lua_isnoneornil(L, 3) ? 0 : il_check_range(L, 3, 0, LUA_MAXINTEGER, "version");
-	return il_await_data(L, &wait_type, d->data, version, (void *)name, size, 4);
-}
-
 /* The end ----------------------------------------------------------------------------------------------- */
 
 static int data_remove(lua_State *L)
@@ -384,15 +183,15 @@ static int data__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "get", data_get },          { "set", il_data_set },       { "update", il_data_update },
-	{ "add", il_data_add },       { "delete", il_data_delete }, { "wait", data_wait },
-	{ "count", data_count },      { "stat", data_stat },        { "remove", data_remove },
+	{ "get", il_data_get },       { "set", il_data_set },       { "update", il_data_update },
+	{ "add", il_data_add },       { "delete", il_data_delete }, { "wait", il_data_wait },
+	{ "count", il_data_count },   { "stat", il_data_stat },     { "remove", data_remove },
 	{ "close", data_close },      { NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__pairs", data__pairs },  { "__tostring", data__tostring }, { "__gc", data__gc },
-	{ "__close", data_close }, { NULL, NULL },
+	{ "__pairs", il_data__pairs }, { "__tostring", data__tostring }, { "__gc", data__gc },
+	{ "__close", data_close },     { NULL, NULL },
 };
 
 void il_shared_data_open(lua_State *L)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two files of ipc.SharedData share.
+ * What the files of ipc.SharedData share: the handle (shared_data.c), what is read from it (shared_data_read.c), and what
+ * changes it (shared_data_change.c).
  * Floor 4.
  */
 #ifndef IL_SHARED_DATA_H
@@ -37,7 +38,14 @@ int il_data_fail(lua_State *L, const struct il_shared_data *d, int err);
 /* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
 bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name);
 
-/* The methods that change it (shared_data_change.c). */
+/* The methods that read it. */
+int il_data_get(lua_State *L);
+int il_data__pairs(lua_State *L);
+int il_data_count(lua_State *L);
+int il_data_stat(lua_State *L);
+int il_data_wait(lua_State *L);
+
+/* The methods that change it. */
 int il_data_set(lua_State *L);
 int il_data_add(lua_State *L);
 int il_data_delete(lua_State *L);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor, see stream.h. Writing is direct: what the descriptor does not take of a begun message is
- * copied, and the next message waits until the copy is out.
+ * Messages over a descriptor, see stream.h: a stream's life, and what it receives. What it sends is in stream_send.c.
+ * A descriptor that was found empty is not read again until the loop has called: nobody looks in vain.
  * Floor 1.
  */
 #include "loop/stream.h"
+#include "loop/stream_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,21 +95,15 @@ int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 	return err;
 }
 
-/* Receiving ------------------------------------------------------------------------------------------- */
-
-static bool fails(struct il_op *op, int err)
-{
-	op->err = err;
-	return true;
-}
-
-static void close_wire(struct il_stream *s)
+void il_stream_close_wire(struct il_stream *s)
 {
 	il_io_unwatch(&s->io);
 	il_wire_close(&s->wire);
 	s->io.fd = -1;
 	s->finished = true;
 }
+
+/* Receiving ------------------------------------------------------------------------------------------- */
 
 /* What follows a frame that is too long cannot be told. Nobody shall wait until we read it, and who sends here shall know. */
 static void give_up(struct il_stream *s)
@@ -119,7 +114,7 @@ static void give_up(struct il_stream *s)
 		shutdown(s->wire.fd, SHUT_RDWR); /* and the loop tells the senders */
 		return;
 	}
-	close_wire(s);
+	il_stream_close_wire(s);
 	il_outbox_fini(&s->out);
 	il_op_finish_all(&s->senders, ECONNRESET);
 }
@@ -135,10 +130,10 @@ static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 	if (kind == IL_FRAME_TOO_LONG) {
 		op->size = size;
 		give_up(s);
-		return fails(op, EMSGSIZE);
+		return il_stream_fails(op, EMSGSIZE);
 	}
 	if (kind != wanted)
-		return fails(op, EPROTO);
+		return il_stream_fails(op, EPROTO);
 	op->data = data;
 	op->size = size;
 	op->fd = il_inbox_take(&s->in);
@@ -163,14 +158,14 @@ static bool receive(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 		if (s->in.bytes && take(s, op, wanted))
 			return true;
 		if (s->err)
-			return fails(op, s->err);
+			return il_stream_fails(op, s->err);
 		if (s->drained && s->io.slot && !op->once)
 			return false;
 		int err = fill(s);
 		if (err == EAGAIN)
 			return false;
 		if (err == ENOMEM)
-			return fails(op, ENOMEM);
+			return il_stream_fails(op, ENOMEM);
 	}
 }
 
@@ -186,18 +181,10 @@ bool il_stream_handle_attempt(struct il_op *op)
 	return il_list_empty(&s->receivers) && receive(s, op, IL_FRAME_HANDLE);
 }
 
-static int join(struct il_stream *s, struct il_list *line, struct il_op *op, uint32_t events)
-{
-	int err = il_io_watch(&s->io, events);
-	if (!err)
-		il_list_add(line, &op->line);
-	return err;
-}
-
 int il_stream_receive_start(struct il_op *op)
 {
 	struct il_stream *s = op->source;
-	return join(s, &s->receivers, op, EPOLLIN);
+	return il_stream_join(s, &s->receivers, op, EPOLLIN);
 }
 
 /* Who waits looks at the message later, when the buffer has moved on. Without memory for a copy it stays where it is. */
@@ -241,156 +228,28 @@ bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy)
 	return true;
 }
 
-bool il_stream_at_end(struct il_stream *s)
+static bool has_frame(struct il_stream *s)
 {
 	char *data;
 	size_t size;
+	return s->in.bytes && il_inbox_front(&s->in, &data, &size) != IL_FRAME_NONE;
+}
+
+bool il_stream_at_end(struct il_stream *s)
+{
 	for (int err = 0; !err && !s->err; err = fill(s))
-		if (s->in.bytes && il_inbox_front(&s->in, &data, &size) != IL_FRAME_NONE)
+		if (has_frame(s))
 			return false;
-	return s->err && !(s->in.bytes && il_inbox_front(&s->in, &data, &size) != IL_FRAME_NONE);
+	return s->err && !has_frame(s);
 }
 
-/* Sending --------------------------------------------------------------------------------------------- */
-
-/* Sends what could not be sent before: 0 or errno. Unless it is EAGAIN, nothing is left. */
-static int flush(struct il_stream *s)
-{
-	int err = il_list_empty(&s->out.queue) ? 0 : il_outbox_flush(&s->out, &s->wire);
-	if (!err || err == EAGAIN)
-		return err;
-	err = err == EPIPE ? ECONNRESET : err;
-	s->err = s->err ? s->err : err;
-	il_outbox_fini(&s->out);
-	return err;
-}
-
-/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. */
-static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
-{
-	int err = p ? il_outbox_add(&s->out, p, sent) : ENOMEM;
-	if (!err)
-		err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
-	if (err && sent) {
-		s->err = err;
-		if (s->wire.socket)
-			shutdown(s->wire.fd, SHUT_RDWR);
-	}
-	return err;
-}
-
-static struct il_packet *packet_of(const struct il_stream *s, const struct il_op *op)
-{
-	struct il_packet *p = il_packet_new(s->in.lines, op->data, op->size);
-	if (p && op->fd >= 0)
-		p->bytes[0] |= (char)0x80;
-	return p;
-}
-
-/* True: done, or failed. A begun message is done when its rest is sent. */
-static bool transmit(struct il_stream *s, struct il_op *op)
-{
-	size_t size = op->size;
-	char head[IL_FRAME_HEADER] = { (char)(size >> 24), (char)(size >> 16), (char)(size >> 8), (char)size }, tail = '\n';
-	struct iovec parts[3] = { { head, s->in.lines ? 0 : sizeof head }, { op->data, size }, { &tail, s->in.lines } };
-	if (s->finished)
-		return fails(op, EPIPE);
-	if (op->fd >= 0)
-		head[0] |= (char)0x80;
-	ssize_t n = il_wire_write(&s->wire, parts, 3, op->fd);
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	if (n < 0)
-		return fails(op, errno == EPIPE ? ECONNRESET : errno);
-	if ((size_t)n == parts[0].iov_len + size + parts[2].iov_len)
-		return true;
-	struct il_packet *rest = packet_of(s, op);
-	op->err = keep_rest(s, rest, (size_t)n);
-	il_packet_drop(rest);
-	if (op->err)
-		return true;
-	op->begun = true;
-	op->err = flush(s);
-	if (op->err != EAGAIN)
-		return true;
-	op->err = 0;
-	return false;
-}
-
-bool il_stream_send_attempt(struct il_op *op)
-{
-	struct il_stream *s = op->source;
-	return il_list_empty(&s->out.queue) && il_list_empty(&s->senders) && transmit(s, op);
-}
-
-int il_stream_send_start(struct il_op *op)
-{
-	struct il_stream *s = op->source;
-	return join(s, &s->senders, op, EPOLLIN | EPOLLOUT);
-}
-
-static void close_writing(struct il_stream *s)
-{
-	if (s->wire.socket) {
-		il_wire_finish(&s->wire);
-		return;
-	}
-	close_wire(s);
-	s->err = s->err ? s->err : ECONNRESET;
-}
-
-static void serve_senders(struct il_stream *s)
-{
-	int err = flush(s);
-	if (err == EAGAIN)
-		return;
-	while (!il_list_empty(&s->senders)) {
-		struct il_op *op = il_container_of(s->senders.next, struct il_op, line);
-		if (op->begun)
-			op->err = err; /* what was flushed was its rest */
-		else if (!transmit(s, op))
-			return;
-		il_list_del(&op->line);
-		il_op_finish(op, op->err);
-	}
-	if (s->finished)
-		close_writing(s);
-}
+/* Both, and the end ----------------------------------------------------------------------------------- */
 
 bool il_stream_cancel(struct il_op *op)
 {
 	il_list_del(&op->line);
 	return op->begun;
 }
-
-int il_stream_finish(struct il_stream *s)
-{
-	if (s->finished)
-		return 0;
-	if (!s->wire.writable)
-		return EBADF;
-	s->finished = true;
-	if (il_list_empty(&s->out.queue) && il_list_empty(&s->senders))
-		close_writing(s);
-	return 0;
-}
-
-int il_stream_post(struct il_stream *s, struct il_packet *p)
-{
-	ssize_t n = 0;
-	if (s->finished)
-		return EPIPE;
-	if (il_list_empty(&s->out.queue)) {
-		struct iovec part = { p->bytes, p->size };
-		n = il_wire_write(&s->wire, &part, 1, -1);
-		if (n < 0 && errno != EAGAIN)
-			return errno == EPIPE ? ECONNRESET : errno;
-		n = n < 0 ? 0 : n;
-	}
-	return (size_t)n == p->size ? 0 : keep_rest(s, p, (size_t)n);
-}
-
-/* The rest -------------------------------------------------------------------------------------------- */
 
 static void ready(struct il_io *io, uint32_t events)
 {
@@ -401,7 +260,7 @@ static void ready(struct il_io *io, uint32_t events)
 		serve_receivers(s);
 	}
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
-		serve_senders(s);
+		il_stream_serve_senders(s);
 		if (!il_list_empty(&s->lingering) && il_list_empty(&s->out.queue)) {
 			stream_free(s);
 			return;
@@ -418,7 +277,7 @@ void il_stream_close(struct il_stream *s)
 	s->called = NULL;
 	il_op_finish_all(&s->receivers, ECONNRESET);
 	il_op_finish_all(&s->senders, ECONNRESET);
-	if (flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
+	if (il_stream_flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
 		il_list_add(&il_loop.lingering, &s->lingering);
 	else
 		stream_free(s);

@@ -1,59 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tasks and their scheduler, see task.h; what a task runs in is body.c. A coroutine that has ended well is used again,
- * since making one costs more than all the rest of a short task; not if it has a hook, for the debug library knows
- * that one by the coroutine. What a task returned stays on its coroutine's stack until the task is collected.
+ * Tasks, see task.h: how they are made and end, and what they are asked. What a task runs in is body.c, and sched.c has
+ * it run. A coroutine that has ended well is used again, since making one costs more than all the rest of a short task;
+ * not if it has a hook, for the debug library knows that one by the coroutine. What a task returned stays on its
+ * coroutine's stack until the task is collected.
  * Floor 3.
  */
 #include "sched/task.h"
-#include "base/clock.h"
-#include "loop/loop.h"
-#include "loop/signal.h"
-#include "sched/await.h"
 #include "sched/body.h"
-#include "sched/interrupt.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
 
-enum { IDLE_COROUTINES = 128, SPARE_TASKS = 16, LOOK_EVERY = 16 };
+enum { IDLE_COROUTINES = 128, SPARE_TASKS = 16 };
 
-/* Tasks run for this long (ns) before the kernel is asked what else there is. */
-static const int64_t BATCH = 50000;
-
-struct il_sched il_sched;
-
-static struct il_task *ready_first, **ready_last = &ready_first;
-static int64_t polled; /* when the kernel was last asked */
 static struct il_task *spare; /* tasks of callbacks, with their coroutines, linked by `next` */
 static int spares;
-static int idle;       /* coroutines that wait to be used again */
+static int idle; /* coroutines that wait to be used again */
 static char anchors, idle_coroutines; /* registry keys: their addresses */
 
-static void woken(struct il_wait *w)
+void il_tasks_open(lua_State *L)
 {
-	il_task_ready(il_container_of(w, struct il_task, wait));
-}
-
-static void woken_main(struct il_wait *w)
-{
-	(void)w;
-}
-
-void il_sched_open(lua_State *L)
-{
-	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-	il_sched.main = lua_tothread(L, -1);
-	lua_pop(L, 1);
-	il_sched.main_wait.wake = woken_main;
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
 	il_body_open(L);
 	idle = 0;
-	il_sched.open = true;
 }
 
 /* Pushes a coroutine, a used one if there is one. */
@@ -104,7 +77,7 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	memset(t, 0, sizeof *t);
 	t->anchor = LUA_NOREF;
 	t->status = IL_GONE;
-	t->wait.wake = woken;
+	t->wait.wake = il_task_woken;
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, IL_TASK_CLASS);
@@ -124,36 +97,6 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	t->status = IL_READY;
 	il_sched.alive++;
 	il_sched.living++;
-	return t;
-}
-
-void il_sched_changed(void)
-{
-	if (!il_sched.turning)
-		il_loop_wake_outer();
-}
-
-void il_sched_release(void)
-{
-	il_sched.alive--;
-	il_sched_changed();
-}
-
-void il_task_ready(struct il_task *t)
-{
-	if (!ready_first)
-		il_sched_changed();
-	t->status = IL_READY;
-	t->next = NULL;
-	*ready_last = t;
-	ready_last = &t->next;
-}
-
-static struct il_task *pop_ready(void)
-{
-	struct il_task *t = ready_first;
-	if (t && !(ready_first = t->next))
-		ready_last = &ready_first;
 	return t;
 }
 
@@ -200,8 +143,7 @@ static void settle_holds(struct il_task *t, bool quietly)
 	}
 }
 
-/* The task has ended: tells who waits for it and lets go of it. Does not raise. */
-static void end(lua_State *L, struct il_task *t, int results)
+void il_task_end(lua_State *L, struct il_task *t, int results)
 {
 	bool joined = !il_list_empty(&t->joiners);
 	t->results = results;
@@ -227,46 +169,6 @@ static void end(lua_State *L, struct il_task *t, int results)
 	if (!results)
 		reuse(L, t);
 	unanchor(L, t);
-}
-
-/* The coroutine died outside of il_body's protection, or yielded what is no wait: its `<close>` variables run here. */
-static int bury(lua_State *L, struct il_task *t, bool stray)
-{
-	t->status = IL_FAILED;
-	if (stray)
-		il_body_push_stray(L);
-	else
-		lua_xmove(t->co, L, 1);
-	lua_resetthread(t->co);
-	lua_settop(t->co, 0);
-	lua_xmove(L, t->co, 1);
-	return 1;
-}
-
-static void resume(lua_State *L, struct il_task *t)
-{
-	struct il_task *outer = il_sched.current;
-	lua_State *running = il_running;
-	int results = 0, nargs = lua_status(t->co) == LUA_OK ? lua_gettop(t->co) - 1 : 0;
-	il_sched.switches++;
-	il_sched.current = t;
-	t->status = IL_RUNNING;
-	il_running = t->co;
-	il_preempt();
-	int status = lua_resume(t->co, L, nargs, &results);
-	il_running = running;
-	il_sched.current = outer;
-	if (status == LUA_YIELD && il_is_waiting(t->co)) {
-		lua_pop(t->co, 1);
-		if (t->status == IL_RUNNING)
-			t->status = IL_WAITS;
-	} else {
-		if (status != LUA_OK)
-			results = bury(L, t, status == LUA_YIELD);
-		end(L, t, results);
-	}
-	if (running)
-		il_preempt();
 }
 
 /* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. */
@@ -301,15 +203,6 @@ struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il
 	return t;
 }
 
-void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
-{
-	il_event_withdraw(e);
-	e->active = true;
-	resume(L, t);
-	e->active = false;
-	lua_pop(L, 1);
-}
-
 bool il_task_push(lua_State *L, struct il_task *t)
 {
 	if (t->anchor == LUA_NOREF)
@@ -328,66 +221,6 @@ void il_task_cancel(struct il_task *t)
 	t->cancelled = true;
 	if (!t->holds_on)
 		il_wait_end(&t->wait, IL_CANCELLED);
-}
-
-/* Cancelled before it ever ran: it never will. */
-static bool never_started(struct il_task *t)
-{
-	return t->cancelled && lua_status(t->co) == LUA_OK;
-}
-
-static void run_ready(lua_State *L)
-{
-	struct il_task *t;
-	for (int n = 1; (t = pop_ready()); n++) {
-		if (never_started(t)) {
-			lua_settop(t->co, 0);
-			lua_pushliteral(t->co, "cancelled");
-			t->status = IL_FAILED;
-			end(L, t, 1);
-		} else {
-			resume(L, t);
-		}
-		if (n % LOOK_EVERY == 0 && il_now() - polled > BATCH)
-			break;
-		if (il_sched.main_wait.state == IL_DONE)
-			break;
-	}
-}
-
-void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
-{
-	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
-	if (err)
-		luaL_error(L, "the event loop failed: %s", strerror(err));
-	il_check_interrupt(L);
-	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	run_ready(L);
-	if (!wanted()) {
-		if (il_now() - polled <= BATCH)
-			return;
-		until = 0;
-	}
-	if (ready_first || il_events_due())
-		until = 0;
-	il_preempt_idle(until != 0);
-	err = il_signal_arrived ? 0 : il_loop_poll(until);
-	if (err)
-		luaL_error(L, "the event loop failed: %s", strerror(err));
-	polled = il_now();
-	il_signal_drain();
-	il_check_interrupt(L);
-	il_events_run(L);
-}
-
-bool il_task_any_ready(void)
-{
-	return ready_first != NULL;
-}
-
-bool il_sched_alive(void)
-{
-	return il_sched.alive > 0 || il_events_due() || !il_list_empty(&il_loop.lingering);
 }
 
 void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void *arg), void *arg)
@@ -436,31 +269,17 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	settle_holds(t, false);
 }
 
-void il_sched_drop(lua_State *L, bool quietly)
+void il_tasks_drop(lua_State *L, bool quietly)
 {
-	il_wait_drop(&il_sched.main_wait);
-	il_op_clear(&il_sched.main_op);
 	il_task_each(L, drop, &quietly);
 	if (!quietly)
 		il_task_each(L, drop, &quietly); /* those that a `__close` made meanwhile */
-	ready_first = NULL;
-	ready_last = &ready_first;
 	spare = NULL;
 	spares = 0;
-	il_sched.alive = il_sched.living = 0;
-	il_sched.current = NULL;
-	il_sched.turning = false;
-	if (quietly)
-		il_sched.failed = false;
 }
 
-void il_sched_forget(void)
+void il_tasks_forget(void)
 {
-	il_wait_drop(&il_sched.main_wait);
-	il_op_clear(&il_sched.main_op);
-	il_sched = (struct il_sched){ 0 };
-	ready_first = NULL;
-	ready_last = &ready_first;
 	idle = 0;
 	spare = NULL;
 	spares = 0;

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The arrivals of a signal, see signal_arrivals.h. Each is queued for the listeners, and for the waiters once there has
+ * been one. The signal is watched, and the object kept, for as long as there is a reason to.
+ * Floor 4.
+ */
+#include "signal_arrivals.h"
+#include "bind.h"
+#include "loop/op.h"
+#include "sched/task.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static struct il_arrival *first(struct il_list *queue)
+{
+	return il_container_of(queue->next, struct il_arrival, node);
+}
+
+static void clear(struct il_list *queue)
+{
+	while (!il_list_empty(queue)) {
+		struct il_arrival *a = first(queue);
+		il_list_del(&a->node);
+		free(a);
+	}
+}
+
+static void keep(struct il_list *queue, const struct il_siginfo *info)
+{
+	struct il_arrival *a = malloc(sizeof *a);
+	if (!a) {
+		il_signals_lost++;
+		return;
+	}
+	a->info = *info;
+	il_list_add(queue, &a->node);
+}
+
+/* The first waiter gets the first arrival. */
+static void serve(struct il_arrivals *s)
+{
+	if (il_list_empty(&s->waits) || il_list_empty(&s->waiters))
+		return;
+	struct il_op *op = il_container_of(s->waiters.next, struct il_op, line);
+	op->data = il_arrivals_take(s);
+	op->owned = true;
+	il_list_del(&op->line);
+	il_op_finish(op, 0);
+}
+
+static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
+{
+	struct il_arrivals *s = il_container_of(w, struct il_arrivals, watch);
+	if (s->listens) {
+		keep(&s->calls, info);
+		if (!il_list_empty(&s->calls))
+			il_event_post(&s->event);
+	}
+	if (s->collects) {
+		keep(&s->waits, info);
+		serve(s);
+	}
+}
+
+/* One delivery: the Lua half calls the listeners one after the other. */
+static bool run(lua_State *L, struct il_event *e)
+{
+	struct il_arrivals *s = il_container_of(e, struct il_arrivals, event);
+	luaL_checkstack(L, 10, NULL);
+	il_push_lua_half(L, "ipc.signal", "deliver");
+	il_push_anchored(L, s->anchor);
+	lua_getiuservalue(L, -1, 1);
+	lua_replace(L, -2);
+	struct il_arrival *a = first(&s->calls);
+	il_push_siginfo(L, &a->info);
+	struct il_task *task = il_task_prepare(L, 2, NULL, NULL, false);
+	il_list_del(&a->node);
+	free(a);
+	il_task_run(L, task, e);
+	return !il_list_empty(&s->calls);
+}
+
+/* Watches if there is a reason to, and not otherwise. 0 or errno. */
+static int update(lua_State *L, struct il_arrivals *s)
+{
+	bool wanted = s->listens || s->collects, watched = !il_list_empty(&s->watch.node);
+	int err = wanted && !watched ? il_signal_watch(&s->watch, s->number) : 0;
+	if (!wanted)
+		il_signal_unwatch(&s->watch);
+	if (err)
+		return err;
+	if (s->listens && s->anchor == LUA_NOREF)
+		s->anchor = il_anchor(L, 1);
+	if (!s->listens) {
+		il_event_withdraw(&s->event);
+		clear(&s->calls);
+		il_unanchor(L, &s->anchor);
+	}
+	return 0;
+}
+
+int il_arrivals_new(lua_State *L, const char *class, int number)
+{
+	struct il_arrivals *s = lua_newuserdatauv(L, sizeof *s, 1);
+	*s = (struct il_arrivals){ .number = number, .anchor = LUA_NOREF, .watch.arrived = arrived };
+	il_list_init(&s->watch.node);
+	il_list_init(&s->calls);
+	il_list_init(&s->waits);
+	il_list_init(&s->waiters);
+	il_event_init(&s->event, run);
+	luaL_setmetatable(L, class);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, 1);
+	return 1;
+}
+
+int il_arrivals_listen(lua_State *L, struct il_arrivals *s)
+{
+	s->listens = lua_rawlen(L, -1) > 0;
+	lua_setiuservalue(L, 1, 1);
+	return update(L, s);
+}
+
+int il_arrivals_collect(lua_State *L, struct il_arrivals *s)
+{
+	s->collects = true;
+	return update(L, s);
+}
+
+struct il_arrival *il_arrivals_take(struct il_arrivals *s)
+{
+	if (il_list_empty(&s->waits))
+		return NULL;
+	struct il_arrival *a = first(&s->waits);
+	il_list_del(&a->node);
+	return a;
+}
+
+void il_arrivals_stop(lua_State *L, struct il_arrivals *s)
+{
+	s->listens = s->collects = false;
+	clear(&s->waits);
+	update(L, s);
+}
+
+int il_arrivals_result(lua_State *L, const struct il_arrivals *s, int err)
+{
+	if (err)
+		return il_fail(L, err, "SIG%s", il_signal_name(s->number));
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+int il_arrivals_close(lua_State *L, struct il_arrivals *s)
+{
+	s->closed = true;
+	il_arrivals_stop(L, s);
+	il_op_finish_all(&s->waiters, ECANCELED);
+	if (s->disposed)
+		il_signal_dispose(s->number, SIG_ERR);
+	s->disposed = false;
+	return 0;
+}
+
+int il_arrivals_tostring(lua_State *L, const char *class)
+{
+	struct il_arrivals *s = luaL_checkudata(L, 1, class);
+	lua_pushfstring(L, "%s (SIG%s%s)", class, il_signal_name(s->number), s->closed ? ", closed" :
+			s->listens ? ", handled" : "");
+	return 1;
+}

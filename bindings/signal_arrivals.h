@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The arrivals of a signal, and who gets them: what ipc.Signal and ipc.SignalHandler are. A handler has many listeners,
+ * a signal has one, and can be waited for. The listeners are a list, the user value.
+ * Floor 4.
+ */
+#ifndef IL_SIGNAL_ARRIVALS_H
+#define IL_SIGNAL_ARRIVALS_H
+
+#include "loop/signal.h"
+#include "sched/interrupt.h"
+
+#include <lua.h>
+#include <stdbool.h>
+
+struct il_arrival {
+	struct il_list node;
+	struct il_siginfo info;
+};
+
+struct il_arrivals {
+	struct il_sigwatch watch;
+	struct il_event event;
+	struct il_list calls;   /* arrivals for the listeners */
+	struct il_list waits;   /* arrivals for wait */
+	struct il_list waiters; /* operations */
+	int number, anchor;
+	bool listens, collects, disposed, closed;
+};
+
+/* Pushes a new object of the class, for a signal: 1. Raises. */
+int il_arrivals_new(lua_State *L, const char *class, int number);
+
+/* Has the list at the top of the stack, which it pops, as listeners of the object at 1. 0 or errno. */
+int il_arrivals_listen(lua_State *L, struct il_arrivals *s);
+
+/* Keeps arrivals for those who wait, from now on. 0 or errno. */
+int il_arrivals_collect(lua_State *L, struct il_arrivals *s);
+
+/* The first that was kept, for the caller to free; NULL without. */
+struct il_arrival *il_arrivals_take(struct il_arrivals *s);
+
+/* Nobody listens and nothing is kept any more. */
+void il_arrivals_stop(lua_State *L, struct il_arrivals *s);
+
+/* What a method returns: true, or nil and why. */
+int il_arrivals_result(lua_State *L, const struct il_arrivals *s, int err);
+
+/* For all ways to end; no results, 0. Whoever waits gets ECANCELED. */
+int il_arrivals_close(lua_State *L, struct il_arrivals *s);
+
+/* For __tostring of the class. */
+int il_arrivals_tostring(lua_State *L, const char *class);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The scheduler, see sched.h. It is the one file that resumes tasks. A batch of them runs before the kernel is asked for
+ * more, and an event's callback runs at once, as a task on top of who turns the loop.
+ * Floor 3.
+ */
+#include "sched/sched.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "loop/signal.h"
+#include "sched/await.h"
+#include "sched/body.h"
+#include "sched/interrupt.h"
+#include "sched/task.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+enum { LOOK_EVERY = 16 };
+
+/* Tasks run for this long (ns) before the kernel is asked what else there is. */
+static const int64_t BATCH = 50000;
+
+struct il_sched il_sched;
+
+static struct il_task *ready_first, **ready_last = &ready_first;
+static int64_t polled; /* when the kernel was last asked */
+
+void il_task_ready(struct il_task *t)
+{
+	if (!ready_first)
+		il_sched_changed();
+	t->status = IL_READY;
+	t->next = NULL;
+	*ready_last = t;
+	ready_last = &t->next;
+}
+
+static struct il_task *pop_ready(void)
+{
+	struct il_task *t = ready_first;
+	if (t && !(ready_first = t->next))
+		ready_last = &ready_first;
+	return t;
+}
+
+void il_task_woken(struct il_wait *w)
+{
+	il_task_ready(il_container_of(w, struct il_task, wait));
+}
+
+static void woken_main(struct il_wait *w)
+{
+	(void)w;
+}
+
+void il_sched_open(lua_State *L)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+	il_sched.main = lua_tothread(L, -1);
+	lua_pop(L, 1);
+	il_sched.main_wait.wake = woken_main;
+	il_tasks_open(L);
+	il_sched.open = true;
+}
+
+/* The coroutine died outside of il_body's protection, or yielded what is no wait: its `<close>` variables run here. */
+static int bury(lua_State *L, struct il_task *t, bool stray)
+{
+	t->status = IL_FAILED;
+	if (stray)
+		il_body_push_stray(L);
+	else
+		lua_xmove(t->co, L, 1);
+	lua_resetthread(t->co);
+	lua_settop(t->co, 0);
+	lua_xmove(L, t->co, 1);
+	return 1;
+}
+
+static void resume(lua_State *L, struct il_task *t)
+{
+	struct il_task *outer = il_sched.current;
+	lua_State *running = il_running;
+	int results = 0, nargs = lua_status(t->co) == LUA_OK ? lua_gettop(t->co) - 1 : 0;
+	il_sched.switches++;
+	il_sched.current = t;
+	t->status = IL_RUNNING;
+	il_running = t->co;
+	il_preempt();
+	int status = lua_resume(t->co, L, nargs, &results);
+	il_running = running;
+	il_sched.current = outer;
+	if (status == LUA_YIELD && il_is_waiting(t->co)) {
+		lua_pop(t->co, 1);
+		if (t->status == IL_RUNNING)
+			t->status = IL_WAITS;
+	} else {
+		if (status != LUA_OK)
+			results = bury(L, t, status == LUA_YIELD);
+		il_task_end(L, t, results);
+	}
+	if (running)
+		il_preempt();
+}
+
+void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
+{
+	il_event_withdraw(e);
+	e->active = true;
+	resume(L, t);
+	e->active = false;
+	lua_pop(L, 1);
+}
+
+/* Cancelled before it ever ran: it never will. */
+static bool never_started(struct il_task *t)
+{
+	return t->cancelled && lua_status(t->co) == LUA_OK;
+}
+
+static void run_ready(lua_State *L)
+{
+	struct il_task *t;
+	for (int n = 1; (t = pop_ready()); n++) {
+		if (never_started(t)) {
+			lua_settop(t->co, 0);
+			lua_pushliteral(t->co, "cancelled");
+			t->status = IL_FAILED;
+			il_task_end(L, t, 1);
+		} else {
+			resume(L, t);
+		}
+		if (n % LOOK_EVERY == 0 && il_now() - polled > BATCH)
+			break;
+		if (il_sched.main_wait.state == IL_DONE)
+			break;
+	}
+}
+
+void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
+{
+	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
+	if (err)
+		luaL_error(L, "the event loop failed: %s", strerror(err));
+	il_check_interrupt(L);
+	luaL_checkstack(L, LUA_MINSTACK, NULL);
+	run_ready(L);
+	if (!wanted()) {
+		if (il_now() - polled <= BATCH)
+			return;
+		until = 0;
+	}
+	if (ready_first || il_events_due())
+		until = 0;
+	il_preempt_idle(until != 0);
+	err = il_signal_arrived ? 0 : il_loop_poll(until);
+	if (err)
+		luaL_error(L, "the event loop failed: %s", strerror(err));
+	polled = il_now();
+	il_signal_drain();
+	il_check_interrupt(L);
+	il_events_run(L);
+}
+
+bool il_task_any_ready(void)
+{
+	return ready_first != NULL;
+}
+
+bool il_sched_alive(void)
+{
+	return il_sched.alive > 0 || il_events_due() || !il_list_empty(&il_loop.lingering);
+}
+
+void il_sched_drop(lua_State *L, bool quietly)
+{
+	il_wait_drop(&il_sched.main_wait);
+	il_op_clear(&il_sched.main_op);
+	il_tasks_drop(L, quietly);
+	ready_first = NULL;
+	ready_last = &ready_first;
+	il_sched.alive = il_sched.living = 0;
+	il_sched.current = NULL;
+	il_sched.turning = false;
+	if (quietly)
+		il_sched.failed = false;
+}
+
+void il_sched_forget(void)
+{
+	il_wait_drop(&il_sched.main_wait);
+	il_op_clear(&il_sched.main_op);
+	il_sched = (struct il_sched){ 0 };
+	ready_first = NULL;
+	ready_last = &ready_first;
+	il_tasks_forget();
+}
