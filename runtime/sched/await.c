@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting, see await.h. A coroutine that waits yields one value, the address of il_waiting, which nobody else can make;
- * what resumes coroutines (task.c, coroutine.c) passes it on towards the task.
+ * what resumes coroutines (sched.c, coroutine.c) passes it on towards the task.
  * Floor 3.
  */
 #include "sched/await.h"
