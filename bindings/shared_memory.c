@@ -31,7 +31,7 @@ struct memory {
 
 IL_ASKER(struct memory, memory);
 
-/* The handle that was used last, and is open: most calls need no look at the metatable. */
+/* The handle that was used last, and is open: most calls need no look at its class. */
 static struct memory none, *last = &none;
 
 /* Slots and values --------------------------------------------------------------------------------------- */

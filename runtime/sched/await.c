@@ -179,10 +179,7 @@ int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
 
 static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
-	op->once = deadline == 0;
-	if (!il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun)))
-		return type->push(L, op);
-	return rest(L, op, deadline, holds_on);
+	return il_await_first(L, type, op, deadline) ? type->push(L, op) : rest(L, op, deadline, holds_on);
 }
 
 /* The file may be closed and the text collected while it waits. */

@@ -47,6 +47,13 @@ static inline int64_t il_check_deadline(lua_State *L, int arg)
 struct il_op *il_await_place(lua_State *L);
 int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline);
 
+/* The first attempt. True: it is done, or as much of it as there will be. */
+static inline bool il_await_first(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline)
+{
+	op->once = deadline == 0;
+	return !il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun));
+}
+
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
  * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a constant
  * where it is called: most calls are over with the first attempt, and then that and push are called directly. */
@@ -58,10 +65,7 @@ static inline int il_await_data(lua_State *L, const struct il_await_type *type, 
 	il_op_init(op, &type->op, source, arg);
 	op->data = data;
 	op->size = size;
-	op->once = deadline == 0;
-	if (!il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun)))
-		return type->push(L, op);
-	return il_await_rest(L, op, deadline);
+	return il_await_first(L, type, op, deadline) ? type->push(L, op) : il_await_rest(L, op, deadline);
 }
 
 static inline int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
