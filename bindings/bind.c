@@ -88,13 +88,56 @@ int il_check_signal(lua_State *L, int arg)
 	return number;
 }
 
+static int unknown_option(lua_State *L, int arg, const char *const *names)
+{
+	luaL_Buffer text;
+	if (lua_isstring(L, -1))
+		lua_pushfstring(L, "unknown option '%s'; it knows ", lua_tostring(L, -1));
+	else
+		lua_pushfstring(L, "unknown option, a %s; it knows ", luaL_typename(L, -1));
+	luaL_buffinit(L, &text);
+	for (const char *const *name = names; *name; name++) {
+		luaL_addstring(&text, name == names ? "" : ", ");
+		luaL_addstring(&text, *name);
+	}
+	luaL_pushresult(&text);
+	lua_concat(L, 2);
+	return luaL_argerror(L, arg, lua_tostring(L, -1));
+}
+
+void il_check_option_name(lua_State *L, int arg, const char *const *names)
+{
+	size_t size;
+	const char *given = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+	for (const char *const *name = names; given && *name; name++)
+		if (strlen(*name) == size && memcmp(*name, given, size) == 0)
+			return;
+	unknown_option(L, arg, names);
+}
+
+void il_options(lua_State *L, int arg, const char *const *names)
+{
+	if (lua_isnoneornil(L, arg))
+		return;
+	luaL_checktype(L, arg, LUA_TTABLE);
+	for (lua_pushnil(L); lua_next(L, arg);) {
+		lua_pop(L, 1);
+		il_check_option_name(L, arg, names);
+	}
+	lua_newtable(L);
+	for (; *names; names++) {
+		lua_getfield(L, arg, *names);
+		lua_setfield(L, -2, *names);
+	}
+	lua_replace(L, arg);
+}
+
 int il_option(lua_State *L, int arg, const char *name)
 {
 	if (lua_isnoneornil(L, arg)) {
 		lua_pushnil(L);
 		return LUA_TNIL;
 	}
-	luaL_checktype(L, arg, LUA_TTABLE);
 	return lua_getfield(L, arg, name);
 }
 

@@ -21,11 +21,18 @@ struct il_object {
 	const char *class; /* by its address: one constant for each class */
 };
 
-/* The object at 1: luaL_checkudata, but faster. Raises. */
+/* The object at arg; NULL: it is something else. As luaL_testudata, but faster. */
+static inline void *il_test_object(lua_State *L, int arg, const char *class)
+{
+	struct il_object *o = lua_touserdata(L, arg);
+	return o && lua_rawlen(L, arg) >= sizeof *o && o->class == class ? o : NULL;
+}
+
+/* The object at 1. Raises. */
 static inline void *il_self(lua_State *L, const char *class)
 {
-	struct il_object *o = lua_touserdata(L, 1);
-	if (!o || lua_rawlen(L, 1) < sizeof *o || o->class != class)
+	void *o = il_test_object(L, 1, class);
+	if (!o)
 		luaL_typeerror(L, 1, class);
 	return o;
 }
@@ -42,7 +49,15 @@ lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer h
 /* A signal by name or number at arg. Raises. */
 int il_check_signal(lua_State *L, int arg);
 
-/* A field of the options table at arg (none or nil: no options); pushes it, returns its type. Raises if no table. */
+/* Options. `names` is the list of those that a call knows, with a NULL behind it.
+ * il_options: none and nil are no options; the table at arg makes place for a copy with what it says for these names, be it by a metatable, so
+ * that nothing of the user's runs later. Raises if it is no table, or has other names. */
+void il_options(lua_State *L, int arg, const char *const *names);
+
+/* Raises if the name at the top of the stack is not in the list. */
+void il_check_option_name(lua_State *L, int arg, const char *const *names);
+
+/* The value in the copy; pushes it, returns its type. */
 int il_option(lua_State *L, int arg, const char *name);
 
 /* For a class with fields beside its methods: __index becomes the function, with the table of methods as its upvalue. */

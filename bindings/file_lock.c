@@ -15,11 +15,13 @@ static const struct il_lock_class class = {
 
 static int file_lock(lua_State *L)
 {
+	static const char *const options[] = { "mode", NULL };
 	size_t length;
 	const char *path = luaL_checklstring(L, 1, &length);
 	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
-	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
 	lua_settop(L, 2);
+	il_options(L, 2, options);
+	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
 	il_lock_push(L, &class, path);
 	int err = il_file_lock_new(path, &o, il_lock_place(L, 3));
 	if (err)

@@ -14,28 +14,28 @@
 
 enum { LAST_PROJECT = 255, DEFAULT_MODE = 0600 };
 
+static const char class[] = CLASS;
+
 struct key {
+	struct il_object object;
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
 	char text[]; /* "file:PATH?project=N", then the path; "shm:NAME"; a URL without its password, then all of it */
 };
 
-static struct key *check_key(lua_State *L, int arg)
+static struct key *test_key(lua_State *L, int arg)
 {
-	return luaL_checkudata(L, arg, CLASS);
+	return il_test_object(L, arg, class);
+}
+
+static struct key *check_key(lua_State *L)
+{
+	return il_self(L, class);
 }
 
 static const char *path_of(const struct key *k)
 {
 	return k->text + strlen(k->text) + 1;
-}
-
-const struct il_key *il_check_key(lua_State *L, int arg)
-{
-	static struct il_key anonymous = { .text = "without a key" };
-	if (!anonymous.engine)
-		il_shm_key(&anonymous, NULL);
-	return lua_isnoneornil(L, arg) ? &anonymous : &check_key(L, arg)->key;
 }
 
 /* What errno means for an object behind a key, if strerror does not say it. */
@@ -109,7 +109,7 @@ static int push_file_key(lua_State *L, const char *path, int project)
 	size_t length = strlen(path);
 	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * length + sizeof "file:?project=255" + 1, 0);
 	char *at = k->text;
-	*k = (struct key){ .project = project, .key.text = k->text };
+	*k = (struct key){ .object.class = class, .project = project, .key.text = k->text };
 	at += snprintf(at, length + sizeof "file:?project=255", "file:%s?project=%d", path, project);
 	memcpy(at + 1, path, length + 1);
 	luaL_setmetatable(L, CLASS);
@@ -177,12 +177,23 @@ static int key_of_file(lua_State *L, const char *text)
 	return push_file_key(L, check_path(L, -1), project);
 }
 
+/* Memory without a name: every object that is asked for is another one. */
+static void push_private_key(lua_State *L)
+{
+	static const char text[] = "private";
+	struct key *k = lua_newuserdatauv(L, sizeof *k + sizeof text, 0);
+	*k = (struct key){ .object.class = class, .project = -1, .key.text = k->text };
+	memcpy(k->text, text, sizeof text);
+	luaL_setmetatable(L, CLASS);
+	il_shm_key(&k->key, NULL);
+}
+
 /* The name came from argument 1. */
 static int push_shm_key(lua_State *L, const char *name)
 {
 	size_t size = sizeof "shm:" + strlen(name);
 	struct key *k = lua_newuserdatauv(L, sizeof *k + size, 0);
-	*k = (struct key){ .project = -1, .key.text = k->text };
+	*k = (struct key){ .object.class = class, .project = -1, .key.text = k->text };
 	snprintf(k->text, size, "shm:%s", name);
 	luaL_setmetatable(L, CLASS);
 	if (il_shm_key(&k->key, k->text + strlen("shm:")))
@@ -205,7 +216,7 @@ static int push_redis_key(lua_State *L, const char *url)
 	size_t size = strlen(url) + 1;
 	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * size + IL_URL_MORE, 0);
 	char *all = k->text + size + IL_URL_MORE;
-	*k = (struct key){ .project = -1, .key.text = k->text };
+	*k = (struct key){ .object.class = class, .project = -1, .key.text = k->text };
 	memcpy(all, url, size);
 	k->text[0] = 0;
 	luaL_setmetatable(L, CLASS);
@@ -223,10 +234,11 @@ static int redis_key(lua_State *L)
 	return push_redis_key(L, url);
 }
 
-static int key(lua_State *L)
+/* The key that the text at 1 names. */
+static int push_key_of_text(lua_State *L)
 {
 	size_t length;
-	const char *text = luaL_checklstring(L, 1, &length);
+	const char *text = lua_tolstring(L, 1, &length);
 	luaL_argcheck(L, strlen(text) == length, 1, "text has a zero byte");
 	if (strncmp(text, "file:", 5) == 0)
 		return key_of_file(L, text + 5);
@@ -237,11 +249,41 @@ static int key(lua_State *L)
 	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\", \"shm:name\" or \"redis://host/0/name\"");
 }
 
+static int key(lua_State *L)
+{
+	luaL_checkstring(L, 1);
+	return push_key_of_text(L);
+}
+
+static int no_key(lua_State *L)
+{
+	if (!lua_isnoneornil(L, 1))
+		luaL_typeerror(L, 1, "key or its text");
+	bool reason = lua_type(L, 2) == LUA_TSTRING && lua_isinteger(L, 3);
+	return luaL_argerror(L, 1, reason ? lua_pushfstring(L, "no key: %s", lua_tostring(L, 2))
+				 : "no key: it could not be made, or is missing; an object without a name takes ipc.private");
+}
+
+const struct il_key *il_check_key(lua_State *L)
+{
+	struct key *k = test_key(L, 1);
+	int top = lua_gettop(L);
+	if (k)
+		return &k->key;
+	if (lua_type(L, 1) != LUA_TSTRING)
+		no_key(L);
+	else if (push_key_of_text(L) != 1)
+		luaL_argerror(L, 1, lua_tostring(L, -2));
+	lua_replace(L, 1);
+	lua_settop(L, top);
+	return &test_key(L, 1)->key;
+}
+
 static int key_clone(lua_State *L)
 {
-	struct key *k = check_key(L, 1);
+	struct key *k = check_key(L);
 	if (k->project < 0)
-		return luaL_error(L, "%s is no file, so there is no next project", k->text);
+		return luaL_error(L, "key %s is no file, so there is no next project", k->text);
 	if (k->project == LAST_PROJECT)
 		return luaL_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
 	return push_file_key(L, path_of(k), k->project + 1);
@@ -260,7 +302,7 @@ static void push_name(lua_State *L, const struct key *k)
 
 static int key__index(lua_State *L)
 {
-	struct key *k = check_key(L, 1);
+	struct key *k = check_key(L);
 	const char *name = lua_tostring(L, 2);
 	bool file = k->project >= 0;
 	if (file && name && strcmp(name, "id") == 0) {
@@ -269,7 +311,7 @@ static int key__index(lua_State *L)
 		lua_pushstring(L, path_of(k));
 	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);
-	} else if (!file && name && strcmp(name, "name") == 0) {
+	} else if (k->key.name && name && strcmp(name, "name") == 0) {
 		push_name(L, k);
 	} else {
 		lua_settop(L, 2);
@@ -280,15 +322,15 @@ static int key__index(lua_State *L)
 
 static int key__eq(lua_State *L)
 {
-	const struct key *a = check_key(L, 1), *b = check_key(L, 2);
-	bool files = a->project >= 0 && b->project >= 0;
-	lua_pushboolean(L, files ? a->key.id == b->key.id : strcmp(a->text, b->text) == 0);
+	const struct key *a = test_key(L, 1), *b = test_key(L, 2);
+	bool files = a && b && a->project >= 0 && b->project >= 0;
+	lua_pushboolean(L, files ? a->key.id == b->key.id : a && b && strcmp(a->text, b->text) == 0);
 	return 1;
 }
 
 static int key__tostring(lua_State *L)
 {
-	lua_pushfstring(L, CLASS " (%s)", check_key(L, 1)->text);
+	lua_pushfstring(L, CLASS " (%s)", check_key(L)->text);
 	return 1;
 }
 
@@ -305,4 +347,6 @@ void il_key_open(lua_State *L)
 	il_class(L, CLASS, methods, meta, NULL);
 	il_fields(L, CLASS, key__index);
 	luaL_setfuncs(L, functions, 0);
+	push_private_key(L);
+	lua_setfield(L, -2, "private");
 }

@@ -10,8 +10,9 @@
 
 #include <lua.h>
 
-/* The key at arg; nil is anonymous memory. Raises if it is neither. */
-const struct il_key *il_check_key(lua_State *L, int arg);
+/* The key at 1; a text there makes place for its key. Raises if there is none, with the reason that followed a nil: nil, message,
+ * errno is what a function says that could not make a key. */
+const struct il_key *il_check_key(lua_State *L);
 
 /* nil, "noun key: reason", errno. */
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);

@@ -106,6 +106,8 @@ int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
 	return fail(L, handle_of(l), err);
 }
 
+const char *const il_lock_options[] = { "lease", "mode", NULL };
+
 int64_t il_lease_option(lua_State *L, int arg)
 {
 	int type = il_option(L, arg, "lease");

@@ -54,6 +54,9 @@ int il_lock_tostring(lua_State *L, const struct il_lock_class *class);
 /* The grant of what the running task holds; 0 without. */
 int64_t il_lock_grant(struct il_lock *l);
 
+/* The options of a lock behind a key. */
+extern const char *const il_lock_options[];
+
 /* The option lease= of the table at arg, in ns; 0 without. Raises. */
 int64_t il_lease_option(lua_State *L, int arg);
 

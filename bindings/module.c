@@ -18,6 +18,8 @@
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
+#include <unistd.h>
+
 static char module;
 
 static int dispatch(lua_State *L)
@@ -64,7 +66,14 @@ static int stats(lua_State *L)
 	return 1;
 }
 
+static int pid(lua_State *L)
+{
+	lua_pushinteger(L, getpid());
+	return 1;
+}
+
 static const luaL_Reg functions[] = {
+	{ "pid", pid },
 	{ "dispatch", dispatch }, { "signals_async", signals_async }, { "stats", stats }, { NULL, NULL },
 };
 

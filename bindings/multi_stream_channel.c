@@ -73,7 +73,9 @@ static size_t limit_option(lua_State *L, int options)
 
 static int multi_stream_channel(lua_State *L)
 {
+	static const char *const options[] = { IL_CHANNEL_OPTIONS, "backpressure", "limit", NULL };
 	lua_settop(L, 1);
+	il_options(L, 1, options);
 	struct hub *h = lua_newuserdatauv(L, sizeof *h, 0);
 	h->channel = (struct il_channel){ .object.class = class, .codec = IL_CODEC_RAW };
 	h->closed = false;
@@ -98,6 +100,7 @@ static const char *check_path(lua_State *L, int arg)
 static int hub_create_client(lua_State *L)
 {
 	struct hub *h = check_open(L);
+	luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "a client has the options of its hub");
 	struct il_channel *c = il_channel_like(L, &h->channel);
 	int err = il_hub_create(&h->hub, &c->stream);
 	return err ? il_fail(L, err, "cannot make a client") : 1;
@@ -105,8 +108,11 @@ static int hub_create_client(lua_State *L)
 
 static int hub_listen(lua_State *L)
 {
+	static const char *const options[] = { "mode", NULL };
 	struct hub *h = check_open(L);
 	const char *path = check_path(L, 2);
+	lua_settop(L, 3);
+	il_options(L, 3, options);
 	int err = il_hub_listen(&h->hub, path, il_mode_option(L, 3));
 	if (err == EISCONN)
 		return luaL_error(L, "hub listens at %s already", h->hub.path);
@@ -122,6 +128,7 @@ static int hub_connect(lua_State *L)
 {
 	const char *path = check_path(L, 1);
 	lua_settop(L, 2);
+	il_options(L, 2, il_channel_option_names);
 	struct il_channel *c = il_channel_push(L, 2);
 	int err = il_hub_connect(&c->stream, path, &c->options);
 	return err ? il_fail(L, err, "cannot connect to %s", path) : 1;

@@ -17,7 +17,7 @@ static const struct il_lock_class class = {
 /* Stack: the key, options, and the handle that is to be opened. */
 static int open_mutex(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
 	int err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
 	if (err == EINPROGRESS)
@@ -29,10 +29,11 @@ static int open_mutex(lua_State *L)
 
 static int mutex(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
+	lua_settop(L, 2);
+	il_options(L, 2, il_lock_options);
 	il_mode_option(L, 2);
 	il_lease_option(L, 2);
-	lua_settop(L, 2);
 	il_lock_push(L, &class, key->text);
 	return open_mutex(L);
 }

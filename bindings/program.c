@@ -29,31 +29,18 @@ static int refuse(lua_State *L)
 	return luaL_argerror(L, 1, lua_tostring(L, -1));
 }
 
-static bool is_option(const char *name)
-{
-	static const char *const others[] = { "env", "cwd", "codec", "framing", "max_message" };
-	for (int i = 0; i < STANDARD; i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-		if (strcmp(name, others[i]) == 0)
-			return true;
-	return false;
-}
-
 /* The user's table at 1 makes place for a copy of ours, in which strings can be kept alive. */
 static void copy_table(lua_State *L, lua_Integer n)
 {
+	static const char *const options[] = { IL_CHANNEL_OPTIONS, "cwd", "env", "stderr", "stdin", "stdout", NULL };
 	lua_settop(L, 1);
 	lua_newtable(L);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
 		bool argument = lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1;
 		luaL_argcheck(L, !argument || lua_tointeger(L, -2) <= n, 1, "the list has a hole");
-		if (!argument && (lua_type(L, -2) != LUA_TSTRING || !is_option(lua_tostring(L, -2)))) {
-			lua_pushfstring(L, "unknown option '%s'", luaL_tolstring(L, -2, NULL));
-			refuse(L);
-		}
 		lua_pushvalue(L, -2);
+		if (!argument)
+			il_check_option_name(L, 1, options);
 		lua_pushvalue(L, -2);
 		lua_rawset(L, 2);
 	}

@@ -76,6 +76,8 @@ static struct queue *push_handle(lua_State *L, int options, const char *what)
 	return q;
 }
 
+static const char *const options[] = { "capacity", "codec", "max_message", "mode", NULL };
+
 static struct il_queue_options check_options(lua_State *L)
 {
 	struct il_queue_options o = { .mode = il_mode_option(L, 2) };
@@ -86,7 +88,7 @@ static struct il_queue_options check_options(lua_State *L)
 /* Stack: the key, options, and the handle that is to be opened. */
 static int open_queue(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	struct il_queue_options o = check_options(L);
 	struct queue *q = lua_touserdata(L, 3);
 	int err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
@@ -107,8 +109,9 @@ static int open_queue(lua_State *L)
 
 static int queue(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 2);
+	il_options(L, 2, options);
 	check_options(L);
 	push_handle(L, 2, key->text);
 	return open_queue(L);

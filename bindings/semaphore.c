@@ -27,7 +27,7 @@ static struct il_lock_options check_options(lua_State *L)
 /* Stack: the key, max, options, and the handle that is to be opened. */
 static int open_semaphore(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	struct il_lock_options o = check_options(L);
 	int err = key->engine->semaphore ? key->engine->semaphore(key, &o, il_lock_place(L, 4)) : ENOTSUP;
 	if (err == EINPROGRESS)
@@ -39,9 +39,10 @@ static int open_semaphore(lua_State *L)
 
 static int semaphore(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
-	check_options(L);
+	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 3);
+	il_options(L, 3, il_lock_options);
+	check_options(L);
 	il_lock_push(L, &class, key->text);
 	return open_semaphore(L);
 }

@@ -91,6 +91,8 @@ static int cannot_open(lua_State *L, int err, const struct il_key *key, const st
 	return il_key_fail(L, err, NOUN, key);
 }
 
+static const char *const options[] = { "codec", "mode", "size", NULL };
+
 static struct il_data_options check_options(lua_State *L)
 {
 	struct il_data_options o = { .mode = il_mode_option(L, 2) };
@@ -101,7 +103,7 @@ static struct il_data_options check_options(lua_State *L)
 /* Stack: the key, options, and the handle that is to be opened. */
 static int open_data(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	struct il_data_options o = check_options(L);
 	struct il_shared_data *d = lua_touserdata(L, 3);
 	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
@@ -116,8 +118,9 @@ static int open_data(lua_State *L)
 
 static int shared_data(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 2);
+	il_options(L, 2, options);
 	check_options(L);
 	push_handle(L, 2, key->text);
 	return open_data(L);

@@ -317,6 +317,8 @@ static int open_fail(lua_State *L, int err, const struct il_key *key, const stru
 	return il_key_fail(L, err, "shared memory", key);
 }
 
+static const char *const options[] = { "mode", NULL };
+
 static struct il_memory_options check_options(lua_State *L)
 {
 	struct il_memory_options o = { .slots = (size_t)il_check_range(L, 2, 1, MAX_SLOTS, "slots") };
@@ -327,7 +329,7 @@ static struct il_memory_options check_options(lua_State *L)
 /* Stack: the key, slots, options, and the handle that is to be opened. */
 static int open_memory(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
+	const struct il_key *key = il_check_key(L);
 	struct il_memory_options o = check_options(L);
 	struct memory *m = lua_touserdata(L, 4);
 	int err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
@@ -345,9 +347,10 @@ static int open_memory(lua_State *L)
 
 static int shared_memory(lua_State *L)
 {
-	const struct il_key *key = il_check_key(L, 1);
-	check_options(L);
+	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 3);
+	il_options(L, 3, options);
+	check_options(L);
 	size_t size = strlen(key->text) + 1;
 	struct memory *m = lua_newuserdatauv(L, sizeof *m + size, 0);
 	*m = (struct memory){ .object.class = class };

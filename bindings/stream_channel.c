@@ -36,6 +36,8 @@ static struct il_channel *check_open(lua_State *L)
 
 /* Options ------------------------------------------------------------------------------------------- */
 
+const char *const il_channel_option_names[] = { IL_CHANNEL_OPTIONS, NULL };
+
 static uint32_t max_message_option(lua_State *L, int options)
 {
 	lua_Integer max = MAX_MESSAGE;
@@ -118,6 +120,7 @@ static int stream_channel_pair(lua_State *L)
 {
 	struct il_stream *pair[2];
 	lua_settop(L, 1);
+	il_options(L, 1, il_channel_option_names);
 	struct il_channel *a = il_channel_push(L, 1), *b = il_channel_push(L, 1);
 	int err = il_stream_pair(pair, &a->options);
 	if (err)
@@ -133,6 +136,7 @@ static int stream_channel(lua_State *L)
 	int fd = il_handle_fd(L, 1), err = 0;
 	bool file = lua_isuserdata(L, 1);
 	lua_settop(L, 2);
+	il_options(L, 2, il_channel_option_names);
 	struct il_channel *c = il_channel_push(L, 2);
 	if (file && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		err = errno;

@@ -19,6 +19,10 @@ struct il_channel {
 	enum il_codec codec;      /* its table, if it is one, is in the registry at the channel's address */
 };
 
+/* The options of a channel, for those that have more. */
+#define IL_CHANNEL_OPTIONS "codec", "framing", "max_message"
+extern const char *const il_channel_option_names[];
+
 /* Pushes a channel with the options of the table at `options`, to be given its stream afterwards. Raises. */
 struct il_channel *il_channel_push(lua_State *L, int options);
 

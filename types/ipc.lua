@@ -8,6 +8,7 @@
 ---@field _VERSION string "ipc x.y.z"
 ---@field SIGNALS_ASYNC true listeners run even while Lua code is busy
 ---@field null lightuserdata JSON's null
+---@field private ipc.Key memory without a name: for this process and the children it forks
 local ipc = {}
 
 -- Tasks and time (doc/task.md) --------------------------------------------------------------------
@@ -21,6 +22,10 @@ local Task = {}
 ---Seconds of the monotonic clock. Does not wait.
 ---@return number
 function ipc.now() end
+
+---The number of this process. Does not wait.
+---@return integer
+function ipc.pid() end
 
 ---Waits. Cancellation raises "cancelled".
 ---@param seconds number 0 or more
@@ -513,7 +518,7 @@ function Process:close() end
 ---@field id integer? of a file key: the System V key, 32 bits with a sign
 ---@field path string? as it was given
 ---@field project integer? 0 to 255
----@field name string? of a key of shared memory
+---@field name string? of a key of shared memory, or on a server
 local Key = {}
 
 ---The System V key of a file: ftok(3). Does not wait.
@@ -553,7 +558,7 @@ function Key:clone() end
 
 ---@class ipc.LockOptions
 ---@field mode? integer|string permissions of a new object in octal digits, 0600 by default: 0660 or "0660"
----@field lease? number with a Redis key: seconds until what its holder does not renew is free; the URL's, or 10
+---@field lease? number with a Redis key: until what its holder does not renew is free, in seconds; no meaning elsewhere
 
 ---Stands for one permit; releases it once.
 ---@class ipc.Guard
@@ -567,7 +572,7 @@ function Guard:close() end
 local Semaphore = {}
 
 ---Opens or makes a semaphore; does not acquire.
----@param key? ipc.Key nil: memory of this process and its children
+---@param key ipc.Key|string
 ---@param max integer permits, 1 to 32767
 ---@param options? ipc.LockOptions
 ---@return ipc.Semaphore|nil
@@ -621,7 +626,7 @@ function Semaphore:close() end
 local Mutex = {}
 
 ---Opens or makes a mutex; does not acquire.
----@param key? ipc.Key nil: memory of this process and its children
+---@param key ipc.Key|string
 ---@param options? ipc.LockOptions
 ---@return ipc.Mutex|nil
 ---@return string? message
@@ -748,7 +753,7 @@ function FileLock:close() end
 local Queue = {}
 
 ---Opens or makes a queue. Does not wait.
----@param key? ipc.Key nil: memory of this process and its children
+---@param key ipc.Key|string
 ---@param options? ipc.QueueOptions
 ---@return ipc.Queue|nil
 ---@return string? message
@@ -813,7 +818,7 @@ function Queue:close() end
 local SharedMemory = {}
 
 ---Opens shared memory, or makes it with all slots 0.
----@param key ipc.Key|nil nil: memory without a name, for this process and the children it forks
+---@param key ipc.Key|string
 ---@param slots integer 1 to 2^27
 ---@param options? ipc.SharedMemoryOptions
 ---@return ipc.SharedMemory|nil
@@ -873,7 +878,7 @@ function SharedMemory:close() end
 local SharedData = {}
 
 ---Opens or makes shared data. Does not wait.
----@param key? ipc.Key without one: for this process and the children it forks
+---@param key ipc.Key|string
 ---@param options? ipc.SharedDataOptions
 ---@return ipc.SharedData|nil
 ---@return string? message

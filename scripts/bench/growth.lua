@@ -22,7 +22,7 @@ local function cost(times, fn)
 end
 
 local function names(n)
-  local data <close> = assert(ipc.shared_data(nil, {codec = "raw", size = 64 << 20}))
+  local data <close> = assert(ipc.shared_data(ipc.private, {codec = "raw", size = 64 << 20}))
   local value, list = ("x"):rep(64), {}
   for i = 1, n do
     list[i] = ("name %d"):format(i * 7919 % n)
@@ -42,7 +42,7 @@ end
 local function queues(n)
   local list, message = {}, ("x"):rep(64)
   local start = ipc.now()
-  for i = 1, n do list[i] = assert(ipc.queue(nil, {codec = "raw", capacity = 1000})) end
+  for i = 1, n do list[i] = assert(ipc.queue(ipc.private, {codec = "raw", capacity = 1000})) end
   local result = {open = (ipc.now() - start) / n * 1e9}
   result.message = cost(100000, function(times)
     for i = 1, times do
@@ -51,7 +51,7 @@ local function queues(n)
       q:receive()
     end
   end)
-  local back <close> = assert(ipc.queue(nil, {codec = "raw"}))
+  local back <close> = assert(ipc.queue(ipc.private, {codec = "raw"}))
   local trips = 2000
   local child <close> = assert(ipc.process(function(channel)
     for _ in channel:messages() do
@@ -80,10 +80,10 @@ end
 
 -- What one operation costs if so many processes make nothing but these: time by operations of all.
 local function processes(n)
-  local memory <close> = assert(ipc.shared_memory(nil, 8))
-  local mutex <close> = assert(ipc.mutex())
-  local queue <close> = assert(ipc.queue(nil, {codec = "raw"}))
-  local data <close> = assert(ipc.shared_data())
+  local memory <close> = assert(ipc.shared_memory(ipc.private, 8))
+  local mutex <close> = assert(ipc.mutex(ipc.private))
+  local queue <close> = assert(ipc.queue(ipc.private, {codec = "raw"}))
+  local data <close> = assert(ipc.shared_data(ipc.private))
   local function all(times, fn)
     local children = {}
     for i = 1, n do

@@ -5,7 +5,7 @@
 -- loop's own cost taken off, the best of many short runs.
 local ipc = require "ipc"
 local n = 100000
-local m, t, u = ipc.shared_memory(nil, 16), {}, io.tmpfile()
+local m, t, u = ipc.shared_memory(ipc.private, 16), {}, io.tmpfile()
 for i = 0, 15 do t[i] = 0 end
 debug.setmetatable(u, {__index = math.type, __newindex = math.type})
 

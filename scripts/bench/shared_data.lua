@@ -8,7 +8,7 @@ local n = what == "wake" and 20000 or 200000
 local value = codec == "raw" and ("x"):rep(64) or {id = 17, name = "bench", values = {1, 2.5, "three"}}
 if what == "add" then value = 12345 end
 
-local data = ipc.shared_data(nil, {codec = codec, size = 64 << 20})
+local data = ipc.shared_data(ipc.private, {codec = codec, size = 64 << 20})
 local list = {}
 for i = 1, names do
   list[i] = ("name of %d"):format(i * 7919 % names)

@@ -16,7 +16,7 @@ if words[1] == "--key" then
   key = assert(words[2], "a key is needed")
   words = table.move(words, 3, #words, 1, {})
 end
-local queue = assert(ipc.queue(ipc.key(key)))
+local queue = assert(ipc.queue(key))
 
 -- A worker takes jobs until there are none, and it is told to stop.
 local function work()

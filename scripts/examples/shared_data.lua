@@ -4,7 +4,7 @@
 
 local ipc = require "ipc"
 
-local data <close> = ipc.shared_data() -- without a key: for this process and its children
+local data <close> = ipc.shared_data(ipc.private) -- for this process, and the children that it forks
 data:set("config", { greeting = "hello" })
 
 -- A worker reads the configuration, tells what it does, and waits until it is changed.

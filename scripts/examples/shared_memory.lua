@@ -7,7 +7,7 @@ local ipc = require "ipc"
 local JOBS = 100
 local NEXT, DONE, SUM = 0, 1, 2 -- slots
 
-local board = ipc.shared_memory(nil, 3) -- no key: this process, and the children that it forks
+local board = ipc.shared_memory(ipc.private, 3) -- for this process, and the children that it forks
 
 local function worker(channel)
   local mine = 0

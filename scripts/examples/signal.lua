@@ -4,7 +4,7 @@
 
 local ipc = require "ipc"
 
-local me = io.open("/proc/self/stat"):read("n") -- the first number there is the process's id
+local me = ipc.pid()
 
 -- The newest listener is asked first. One that returns true keeps the signal from the older ones.
 local handler <close>, child = ipc.signal_handler("RTMIN")

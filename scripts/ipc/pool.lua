@@ -331,7 +331,8 @@ function pool.new(options)
   check_channel(codec, options.max_message)
   return setmetatable({
     workers = workers, attempts = option(options, "attempts", 2), codec = codec,
-    max_message = options.max_message, slots = ipc.semaphore(nil, workers), channels = {}, scopes = {}, tasks = {},
+    max_message = options.max_message, slots = ipc.semaphore(ipc.private, workers), channels = {}, scopes = {},
+    tasks = {},
   }, Pool)
 end
 

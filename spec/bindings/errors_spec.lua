@@ -58,7 +58,7 @@ local programs = {
       error("timer")
     end)]], "", {"timer of a timer\n", "task of both", ": timer\n"}},
   {"a listener, and the next one is called", [[
-    local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+    local pid = ipc.pid()
     local handler = ipc.signal_handler("USR1")
     local done = ipc.task(ipc.sleep, 100)
     handler:add(function() print("oldest") done:cancel() end)
@@ -67,7 +67,7 @@ local programs = {
     ipc.signal("USR1"):dispatch(pid)
     done:join()]], "oldest\n", {"after a wait", "at once"}},
   {"a listener in code that never waits #busy", [[
-    local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+    local pid = ipc.pid()
     local signal, calls = ipc.signal("USR1"), 0
     signal:handle(function() calls = calls + 1 error("interrupting " .. calls) end)
     for i = 1, 2 do

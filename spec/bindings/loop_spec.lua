@@ -84,6 +84,14 @@ describe("ipc.current", function()
   end)
 end)
 
+describe("ipc.pid", function()
+  it("is the number of the process, in a forked child its own", function()
+    assert.equal(io.open("/proc/self/stat"):read("n"), ipc.pid())
+    local child <close> = assert(ipc.process(function(channel) channel:send(ipc.pid()) end))
+    assert.equal(child.pid, child.channel:receive())
+  end)
+end)
+
 describe("ipc.stats", function()
   it("counts tasks, ticks, sleeps and what keeps the program alive", function()
     local before = ipc.stats()
@@ -301,7 +309,7 @@ describe("a hook of the user's", function()
     it("survives signals and timers, and sees what it saw before, in " .. home.name .. " #busy", function()
       local output, status, errors = home.run [[
         local lines, ticks, seen = 0, 0, 0
-        local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+        local pid = ipc.pid()
         local function hook(event, at) assert(event == "count" and at == nil) lines = lines + 1 end
         debug.sethook(hook, "", 1000)
         local handler = ipc.signal_handler("USR1")

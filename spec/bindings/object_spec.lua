@@ -5,16 +5,16 @@
 local ipc = require "ipc"
 
 local makers = {
-  semaphore = function() return ipc.semaphore(nil, 1) end,
-  mutex = function() return ipc.mutex() end,
+  semaphore = function() return ipc.semaphore(ipc.private, 1) end,
+  mutex = function() return ipc.mutex(ipc.private) end,
   file_lock = function()
     local path = os.tmpname()
     finally(function() os.remove(path) end)
     return ipc.file_lock(path)
   end,
-  queue = function() return ipc.queue() end,
-  shared_memory = function() return ipc.shared_memory(nil, 4) end,
-  shared_data = function() return ipc.shared_data() end,
+  queue = function() return ipc.queue(ipc.private) end,
+  shared_memory = function() return ipc.shared_memory(ipc.private, 4) end,
+  shared_data = function() return ipc.shared_data(ipc.private) end,
   stream_channel = function() return (ipc.stream_channel_pair()) end,
   multi_stream_channel = function() return ipc.multi_stream_channel() end,
 }

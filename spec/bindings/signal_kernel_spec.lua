@@ -158,7 +158,7 @@ end)
 
 describe("what was there before", function()
   local STATE <const> = [[
-    local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+    local pid = ipc.pid()
     local function state(number)
       local file = io.open("/proc/self/status")
       local text = file:read("a")

@@ -14,7 +14,7 @@ for _, engine in ipairs(engines) do
   describe("a mutex on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
 
-    local keyed = engine.keyless and pending or it -- two handles of one process, or none for a while
+    local keyed = engine.private and pending or it -- two handles of one process, or none for a while
     local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
     local open
     before_each(function() open = contract.opener(engine, ipc.mutex) end)

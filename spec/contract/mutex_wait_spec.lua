@@ -12,7 +12,7 @@ for _, engine in ipairs(engines) do
   describe("a mutex on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
 
-    local keyed = engine.keyless and pending or it -- two handles of one process, or none for a while
+    local keyed = engine.private and pending or it -- two handles of one process, or none for a while
     local open
     before_each(function() open = contract.opener(engine, ipc.mutex) end)
     after_each(engine.cleanup)
@@ -74,7 +74,7 @@ for _, engine in ipairs(engines) do
       it("to who waits, not to who tries before the loop has looked", function()
         local m <close> = open()
         local child <close> = holder(open)
-        local tried <close> = ipc.semaphore(nil, 1)
+        local tried <close> = ipc.semaphore(ipc.private, 1)
         tried:acquire()
         local t = ipc.task(function()
           local ok, how = m:acquire(PATIENCE)

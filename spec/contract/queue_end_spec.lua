@@ -11,7 +11,7 @@ local PATIENCE, settle, waiting = waits.PATIENCE, waits.settle, waits.waiting
 for _, engine in ipairs(engines) do
   describe("a queue on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
-    local keyed = engine.keyless and pending or it
+    local keyed = engine.private and pending or it
     local large = ("y"):rep(engine.queue.max_message // 4)
 
     local key, open
@@ -160,7 +160,7 @@ for _, engine in ipairs(engines) do
         assert.is_nil((q:receive(3, 0))) -- a server that has answered this has said that there is no room
         q:close()
         assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
-        assert.same({engine.keyless and 0 or count, 0}, {drain(other, 1), #other})
+        assert.same({engine.private and 0 or count, 0}, {drain(other, 1), #other})
       end)
 
       it("still gives what had come, or leaves it there", function()
@@ -174,7 +174,7 @@ for _, engine in ipairs(engines) do
         assert.same({1, true, true}, {which, message == "in time" or closed == "closed",
           selected == "in time" or also_closed == "closed"})
         local got = (message and 1 or 0) + (selected and 1 or 0)
-        if not engine.keyless then assert.equal(2, got + #other) end
+        if not engine.private then assert.equal(2, got + #other) end
       end)
 
       it("ends the loop over its messages", function()

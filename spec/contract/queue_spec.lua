@@ -11,7 +11,7 @@ local PATIENCE = waits.PATIENCE
 for _, engine in ipairs(engines) do
   describe("a queue on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
-    local keyed = engine.keyless and pending or it
+    local keyed = engine.private and pending or it
 
     local key, open
     before_each(function()

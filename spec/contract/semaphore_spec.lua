@@ -13,7 +13,7 @@ for _, engine in ipairs(engines) do
   describe("a semaphore on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
 
-    local keyed = engine.keyless and pending or it -- two handles of one process, or none for a while
+    local keyed = engine.private and pending or it -- two handles of one process, or none for a while
     local open, key
     before_each(function() open, key = contract.opener(engine, ipc.semaphore, 2) end)
     after_each(engine.cleanup)

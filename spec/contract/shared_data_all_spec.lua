@@ -11,7 +11,7 @@ local PATIENCE = waits.PATIENCE
 for _, engine in ipairs(engines) do
   describe("shared data on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
-    local keyed = engine.keyless and pending or it
+    local keyed = engine.private and pending or it
 
     local key
     local function open(options) return assert(ipc.shared_data(key, options)) end

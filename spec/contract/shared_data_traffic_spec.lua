@@ -93,7 +93,7 @@ for _, engine in ipairs(engines) do
 
     -- Transfers within one value, counters, waits, looks at everything, names that come and go.
     local function worker(channel, slot, seed)
-      local d = engine.keyless and key.inherited or open()
+      local d = engine.private and key.inherited or open()
       math.randomseed(seed)
       local function transfer(accounts)
         local from, to, amount = math.random(10), math.random(10), math.random(10)
@@ -130,7 +130,7 @@ for _, engine in ipairs(engines) do
     it("survives hundreds of kills of processes that read, write and wait #slow", function()
       local KILLS, SLOTS = engine.name == "shm" and 200 or 50, 6
       local d <close> = open()
-      if engine.keyless then key = {inherited = d} end
+      if engine.private then key = {inherited = d} end
       finally(function() key = nil end)
       local accounts = {}
       for i = 1, 10 do accounts[i] = 100 end

@@ -14,7 +14,7 @@ local function sleep_in_kernel() ipc.sleep(0.002) end
 for _, engine in ipairs(engines) do
   describe("waiting for shared data on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
-    local keyed = engine.keyless and pending or it
+    local keyed = engine.private and pending or it
 
     local key
     local function open(options) return assert(ipc.shared_data(key, options)) end

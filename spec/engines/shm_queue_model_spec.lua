@@ -42,7 +42,7 @@ end
 
 describe("a queue in shared memory", function()
   it("has the messages that a list would have", function()
-    local q <close> = ipc.queue(nil, {capacity = CAPACITY, codec = "raw"})
+    local q <close> = ipc.queue(ipc.private, {capacity = CAPACITY, codec = "raw"})
     local model = {bytes = 0}
     math.randomseed(11)
     for n = 1, STEPS do

@@ -173,7 +173,7 @@ end)
 
 describe("waiting for shared memory #nosan", function()
   for _, engine in ipairs(engines) do
-    if not engine.keyless and not engine.missing then
+    if not engine.private and not engine.missing then
       it("on " .. engine.name .. " makes no system call while nothing changes", function()
         local text, log = tostring(engine.key()):match("%((.*)%)"), os.tmpname()
         local host = os.getenv("IPCLUA") or "build/ipclua"

@@ -10,7 +10,7 @@ describe("a trap that outlives the main chunk", function()
     local file = assert(io.open(script, "w"))
     file:write([[
       local ipc = require "ipc"
-      local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+      local pid = ipc.pid()
       local trap = ipc.signal_trap("INT")
       ipc.task(function()
         ipc.signal("INT"):dispatch(pid)

@@ -20,7 +20,7 @@ function homes.queue(codec)
 end
 
 homes["shared queue"] = function(codec)
-  local queue = assert(ipc.queue(nil, {codec = codec}))
+  local queue = assert(ipc.queue(ipc.private, {codec = codec}))
   return function(text) queue:send(1, text) end, queue
 end
 

@@ -27,7 +27,7 @@ local subjects = {
 -- In front of `others`, each of which nobody changes.
 local function is_told(subject, others)
   local open, options, wait, change = table.unpack(subject, 1, 4)
-  local object = assert(open(nil, options))
+  local object = assert(open(ipc.private, options))
   local child = assert(ipc.process(function(channel)
     if subject.before then subject.before(object) end
     channel:send("ready")
@@ -38,7 +38,7 @@ local function is_told(subject, others)
   child.channel:receive()
   local waiters = {}
   for i = 1, others do
-    local queue = assert(ipc.queue(nil, {codec = "raw", capacity = 64}))
+    local queue = assert(ipc.queue(ipc.private, {codec = "raw", capacity = 64}))
     waiters[i] = ipc.task(function() return queue:receive() end)
   end
   local told = false

@@ -147,7 +147,7 @@ describe("the example", function()
       .. "nil\ttimeout\n$",
     jobs = "^1 4 9 16 25 36 49 64\n$",
     shared_memory = "^done:\t100\nsum:\t5050\nby all workers together:\t100\ntrue\tfalse\t1\nnil\ttimeout\n"
-      .. "false\t.*slot 3 is out of range: shared memory without a key has 3 slots, from 0 on\n$",
+      .. "false\t.*slot 3 is out of range: shared memory private has 3 slots, from 0 on\n$",
     rate_limiter = "^24 requests of 4 processes, 0 too early\nat 100 in a second they need:\ttrue\n$",
     shared_data = "^board/ann\tgood evening from ann\nboard/bob\tgood evening from bob\n"
       .. "four times 500 are\t2000\ntaken over:\tnil\tchanged\nhanded over:\ttrue\n"

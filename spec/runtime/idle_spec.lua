@@ -14,8 +14,8 @@ local LOOP <const> = "epoll_p?wait2?"
 
 -- what is in memory that processes share: slept on as futexes, all by one call
 local SHARED <const> = [[
-    local q, m, full = ipc.queue(), ipc.mutex(), ipc.queue(nil, {capacity = 100})
-    local memory, other = ipc.shared_memory(nil, 10), ipc.shared_memory(nil, 10)
+    local q, m, full = ipc.queue(ipc.private), ipc.mutex(ipc.private), ipc.queue(ipc.private, {capacity = 100})
+    local memory, other = ipc.shared_memory(ipc.private, 10), ipc.shared_memory(ipc.private, 10)
     m:acquire()
     full:send(1, ("x"):rep(90))
     ipc.task(function() q:receive() end)

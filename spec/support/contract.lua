@@ -27,13 +27,13 @@ function contract.waiting(fn, ...)
   return t
 end
 
--- A function that opens one object, in whatever process, and its key. Without a key there is one handle of an object,
+-- A function that opens one object, in whatever process, and its key. Of a private object there is one handle,
 -- which children inherit: a second call gives that one. What needs two of one process is no spec for such an engine.
 function contract.opener(engine, make, default)
   local key, inherited = engine.key(), setmetatable({}, {__mode = "v"})
   return function(argument)
     local handle = inherited[1] or assert(make(key, argument or default))
-    if engine.keyless then inherited[1] = handle end
+    if engine.private then inherited[1] = handle end
     return handle
   end, key
 end

@@ -1,11 +1,10 @@
 -- SPDX-License-Identifier: MIT
 -- The engines that the contract specs run on. Each makes fresh keys and, after a spec, removes what was behind them.
--- One without keys, whose objects are for a process and its children, says keyless = true; its key() is nil.
 --   for _, engine in ipairs(engines) do
 --     describe("a queue on " .. engine.name, function()
 --       if engine.missing then return pending(engine.missing) end
 --       after_each(engine.cleanup)
--- keyless: key() is nil, an object has one handle, which forked children inherit.
+-- private: the key makes another object each time: it has one handle, which forked children inherit.
 -- remote: objects are on another machine: there are no modes, a handle shows only what it knows, and what was removed
 -- is gone for those, too, who have it open.
 -- data: what shared data has used for a name and a value of a byte each, and its largest value by default.
@@ -74,8 +73,8 @@ do
   end
 end
 
-local memory = {name = "memory without a name", keyless = true, queue = shm.queue, data = shm.data}
-function memory.key() return nil end
+local memory = {name = "private memory", private = true, queue = shm.queue, data = shm.data}
+function memory.key() return ipc.private end
 function memory.cleanup() end
 
 -- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.

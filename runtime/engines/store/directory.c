@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.PID.*, and renamed when
- * it is complete; it is renamed back before it is deleted. Data without a key stays under such a name. Whoever uses a
+ * it is complete; it is renamed back before it is deleted. Private data stays under such a name. Whoever uses a
  * name of that kind has a shared flock on the directory, and forked children have it with the descriptor that they
  * inherit: what can be locked exclusively belongs to nobody that lives.
  * Floor 2.

@@ -40,7 +40,7 @@ struct il_store {
 	struct il_bell *bell;
 	uint64_t device, inode; /* of the bell: what the store is known by */
 	int refs;               /* handles */
-	int guard;              /* descriptor of a directory without a key, or -1, see directory.c */
+	int guard;              /* descriptor of a private directory, or -1, see directory.c */
 	pid_t pid;              /* the environment's process */
 	MDB_env *env;           /* NULL: not open in this process */
 	MDB_txn *reader;        /* reset between reads; NULL: none yet */
@@ -56,7 +56,7 @@ struct il_store {
 
 /* Directories (directory.c) ----------------------------------------------------------------------------- */
 
-/* Where the data of a key is; empty for no key. */
+/* Where the data of a key is; empty for a private one. */
 void il_directory_path(char *path, const struct il_key *key);
 
 /* Makes an empty directory for this process, and deletes those that dead processes have left. The guard is a
@@ -72,7 +72,7 @@ int il_directory_reserve(const char *path, const char *file, size_t size);
 /* Closes the guard, and deletes the directory if no other process has it. */
 void il_directory_leave(const char *path, int guard);
 
-/* Deletes one without a key. */
+/* Deletes a private one. */
 int il_directory_delete(const char *path);
 
 /* Deletes the directory of this bell, if its name still means it. EPERM: it belongs to somebody else. */

@@ -3,7 +3,7 @@
 -- a file that travel; a slow client.
 local ipc = require "ipc"
 
-local path = ("/tmp/ipclua-oom.%d"):format(io.open("/proc/self/stat"):read("n"))
+local path = ("/tmp/ipclua-oom.%d"):format(ipc.pid())
 local hub <close> = ipc.multi_stream_channel {backpressure = "drop_oldest", limit = 1000}
 assert(hub:listen(path))
 local a <close> = assert(hub:create_client())

@@ -55,7 +55,7 @@ local seen = 0
 local handler <close> = ipc.signal_handler("USR1")
 handler:add(function(info) seen = seen + info.value end)
 local trap <close> = ipc.signal_trap("USR2")
-local pid = tonumber(io.open("/proc/self/stat"):read("n"))
+local pid = ipc.pid()
 assert(ipc.signal("USR1"):dispatch(pid, 5))
 assert(ipc.signal("USR2"):dispatch(pid))
 assert(trap:wait(5).name == "USR2")

@@ -3,7 +3,7 @@
 
 local ipc = require "ipc"
 
-local data <close> = assert(ipc.shared_data(nil, {codec = "lua", size = 65536}))
+local data <close> = assert(ipc.shared_data(ipc.private, {codec = "lua", size = 65536}))
 assert(data:set("list", {1, 2, {three = 3}}))
 assert(data:add("n", 1) == 1)
 local t = ipc.task(function() return data:wait("m", 0, 5) end)

@@ -4,7 +4,7 @@
 local ipc = require "ipc"
 
 local m = assert(ipc.shared_memory(assert(ipc.key(arg[1])), 40))
-local other = assert(ipc.shared_memory(nil, 40))
+local other = assert(ipc.shared_memory(ipc.private, 40))
 for i = 0, 39 do
   ipc.task(m.wait, m, i, 0):detach()
   ipc.task(other.wait, other, i, 0):detach()
