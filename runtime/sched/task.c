@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tasks, see task.h: how they are made and end, and what they are asked. What a task runs in is body.c, and sched.c has
- * it run. A coroutine that has ended well is used again, since making one costs more than all the rest of a short task;
- * not if it has a hook, for the debug library knows that one by the coroutine. What a task returned stays on its
- * coroutine's stack until the task is collected.
+ * it run. Each has a coroutine of its own, which nothing uses again: programs and libraries keep things by it. What a task returned stays on its coroutine's stack until the task is collected.
  * Floor 3.
  */
 #include "sched/task.h"
@@ -12,67 +10,43 @@
 #include <lauxlib.h>
 #include <string.h>
 
-enum { IDLE_COROUTINES = 128, SPARE_TASKS = 16 };
+enum { SPARES = 16 };
 
-static struct il_task *spare; /* tasks of callbacks, with their coroutines, linked by `next` */
+static struct il_task *spare; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 static int spares;
-static int idle; /* coroutines that wait to be used again */
-static char anchors, idle_coroutines; /* registry keys: their addresses */
+static char anchors; /* registry key, its address: the tasks that have not ended */
 
 void il_tasks_open(lua_State *L)
 {
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_newtable(L);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
 	il_body_open(L);
-	idle = 0;
 }
 
-/* Pushes a coroutine, a used one if there is one. */
-static lua_State *push_coroutine(lua_State *L)
+/* Pushes a coroutine for a function and nargs arguments. */
+static void new_coroutine(lua_State *L, int nargs)
 {
-	lua_State *co;
-	if (!idle) {
-		co = lua_newthread(L);
-	} else {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
-		lua_rawgeti(L, -1, idle--);
-		lua_replace(L, -2);
-		co = lua_tothread(L, -1);
-	}
-	if (lua_gethook(co) != lua_gethook(L))
-		lua_sethook(co, lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L));
-	return co;
+	if (!lua_checkstack(lua_newthread(L), nargs + LUA_MINSTACK / 2))
+		luaL_error(L, "too many arguments for a task");
 }
 
-/* Pops the coroutine and keeps it. Does not raise: the place in the table exists or the coroutine is let go. */
-static int keep_coroutine(lua_State *L)
+/* Stack: the function, nargs arguments, the task, its coroutine → the task. Does not raise. */
+static void begin(lua_State *L, struct il_task *t, int nargs)
 {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &idle_coroutines);
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, idle + 1);
-	idle++;
-	return 0;
-}
-
-static void reuse(lua_State *L, struct il_task *t)
-{
-	if (idle >= IDLE_COROUTINES || lua_status(t->co) != LUA_OK || lua_gethook(t->co) || !lua_checkstack(L, 4))
-		return;
-	lua_settop(t->co, 0);
-	lua_pushcfunction(L, keep_coroutine);
-	lua_pushthread(t->co);
-	lua_xmove(t->co, L, 1);
-	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-		lua_pop(L, 1);
-	t->co = NULL;
+	t->co = lua_tothread(L, -1);
+	lua_setiuservalue(L, -2, 1);
+	lua_insert(L, -nargs - 2);
+	lua_pushcfunction(t->co, il_body);
+	lua_xmove(L, t->co, nargs + 1);
+	t->id = ++il_sched.tasks;
+	t->status = IL_READY;
+	il_sched.alive++;
+	il_sched.living++;
 }
 
 struct il_task *il_task_new(lua_State *L, int nargs)
 {
 	luaL_checkstack(L, 6, "too many arguments");
-	int fn = lua_gettop(L) - nargs;
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
 	memset(t, 0, sizeof *t);
 	t->anchor = LUA_NOREF;
@@ -81,22 +55,12 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, IL_TASK_CLASS);
-	lua_State *co = push_coroutine(L);
-	if (!lua_checkstack(co, nargs + LUA_MINSTACK / 2))
-		luaL_error(L, "too many arguments for a task");
-	lua_setiuservalue(L, -2, 1);
+	new_coroutine(L, nargs);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_pushvalue(L, -2);
+	lua_pushvalue(L, -3);
 	t->anchor = luaL_ref(L, -2);
 	lua_pop(L, 1);
-	lua_insert(L, fn);
-	lua_pushcfunction(co, il_body);
-	lua_xmove(L, co, nargs + 1);
-	t->co = co;
-	t->id = ++il_sched.tasks;
-	t->status = IL_READY;
-	il_sched.alive++;
-	il_sched.living++;
+	begin(L, t, nargs);
 	return t;
 }
 
@@ -124,7 +88,7 @@ static void unanchor(lua_State *L, struct il_task *t)
 /* Keeps the task of a callback for the next one. */
 static bool keep_task(struct il_task *t)
 {
-	if (!t->callback || t->status != IL_FINISHED || spares >= SPARE_TASKS || lua_gethook(t->co))
+	if (!t->callback || t->status != IL_FINISHED || spares >= SPARES)
 		return false;
 	lua_settop(t->co, 0);
 	t->next = spare;
@@ -164,30 +128,22 @@ void il_task_end(lua_State *L, struct il_task *t, int results)
 	il_op_finish_all(&t->joiners, 0);
 	if (t->ended)
 		t->ended(t);
-	if (keep_task(t))
-		return;
-	if (!results)
-		reuse(L, t);
-	unanchor(L, t);
+	if (!keep_task(t))
+		unanchor(L, t);
 }
 
 /* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. */
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
+	luaL_checkstack(L, 4, "too many arguments");
+	new_coroutine(L, nargs);
 	struct il_task *t = spare;
-	luaL_checkstack(L, 4, NULL);
-	if (!lua_checkstack(t->co, nargs + LUA_MINSTACK / 2))
-		luaL_error(L, "not enough memory");
 	spare = t->next;
 	spares--;
-	lua_pushcfunction(t->co, il_body);
-	lua_xmove(L, t->co, nargs + 1);
 	il_task_push(L, t);
-	t->id = ++il_sched.tasks;
+	lua_insert(L, -2);
+	begin(L, t, nargs);
 	t->cancelled = t->held = false;
-	t->status = IL_READY;
-	il_sched.alive++;
-	il_sched.living++;
 	return t;
 }
 
@@ -274,13 +230,11 @@ void il_tasks_drop(lua_State *L, bool quietly)
 	il_task_each(L, drop, &quietly);
 	if (!quietly)
 		il_task_each(L, drop, &quietly); /* those that a `__close` made meanwhile */
-	spare = NULL;
-	spares = 0;
+	il_tasks_forget();
 }
 
 void il_tasks_forget(void)
 {
-	idle = 0;
 	spare = NULL;
 	spares = 0;
 }
