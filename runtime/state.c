@@ -3,18 +3,25 @@
  * The Lua state of the program, see state.h. Small blocks come from free lists by size, all others from malloc: Lua says
  * how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first of its
  * list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another list.
+ *
+ * A C module may use the allocator for states of its own, in threads (lua_getallocf). The lists belong to the thread
+ * that made the state. Other threads take small blocks from malloc, too, and shift them by half a grain: by its address a
+ * block says where it has to go. A block of the lists that another thread gives back waits in `returned`.
  * Floor 5.
  */
 #include "state.h"
 
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	GRAIN = 16,
+	SHIFT = GRAIN / 2, /* still aligned for all that Lua keeps (LUAI_MAXALIGN) */
 	/* the largest of the small: none, where every block is to be seen by a sanitizer or by scripts/tools/oom.c */
 	LARGEST = IL_PLAIN_MALLOC ? 0 : 256,
 	CHUNK = 32 * 1024,
@@ -28,6 +35,11 @@ static struct {
 	struct block *lists[LARGEST / GRAIN + 1]; /* by size in grains */
 	char *at, *end;                           /* of the current chunk: what is not cut yet */
 } heap;
+
+static struct block *_Atomic returned[LARGEST / GRAIN + 1]; /* as heap.lists, by other threads */
+
+/* The lists are this thread's. In a program this is one comparison with memory, without a call. */
+static _Thread_local bool owner __attribute__((tls_model("local-exec")));
 
 static size_t grains_of(size_t size)
 {
@@ -58,25 +70,62 @@ static void *cut(size_t grains)
 	return block;
 }
 
+/* The list is empty: all that other threads have given back becomes it, at once, so no block can come and go meanwhile. */
+static void *refill(size_t grains)
+{
+	if (!atomic_load_explicit(&returned[grains], memory_order_relaxed))
+		return cut(grains);
+	struct block *block = atomic_exchange_explicit(&returned[grains], NULL, memory_order_acquire);
+	heap.lists[grains] = block->next;
+	return block;
+}
+
+static void *take_shifted(size_t grains)
+{
+	char *whole = malloc(grains * GRAIN + SHIFT);
+	return whole ? whole + SHIFT : NULL;
+}
+
 static void *take(size_t size)
 {
 	size_t grains = grains_of(size);
+	if (!owner)
+		return take_shifted(grains);
 	struct block *block = heap.lists[grains];
 	if (!block)
-		return cut(grains);
+		return refill(grains);
 	heap.lists[grains] = block->next;
 	return block;
+}
+
+static bool shifted(const void *block)
+{
+	return (uintptr_t)block % GRAIN == SHIFT;
+}
+
+static void hand_back(void *p, size_t grains)
+{
+	struct block *block = p;
+	block->next = atomic_load_explicit(&returned[grains], memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&returned[grains], &block->next, block, memory_order_release,
+	                                              memory_order_relaxed))
+		;
 }
 
 static void give(void *block, size_t size)
 {
 	if (size > LARGEST)
 		free(block);
-	else
+	else if (shifted(block))
+		free((char *)block - SHIFT);
+	else if (owner)
 		put(block, grains_of(size));
+	else
+		hand_back(block, grains_of(size));
 }
 
-static void *resize(void *block, size_t old, size_t size)
+/* Not inlined: allocate then needs no stack for the other two cases. */
+__attribute__((noinline)) static void *resize(void *block, size_t old, size_t size)
 {
 	if (old > LARGEST && size > LARGEST) {
 		void *moved = realloc(block, size);
@@ -136,6 +185,7 @@ static void warn(void *unused, const char *text, int to_be_continued)
 
 lua_State *il_state_new(void)
 {
+	owner = true;
 	lua_State *L = lua_newstate(allocate, NULL);
 	if (L) {
 		lua_atpanic(L, panic);
