@@ -102,7 +102,8 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 		return 0;
 	waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
-		*woke = il_pollers_look(true) | il_words_look(true);
+		*woke = il_pollers_look(true);
+		*woke = il_words_look(true) || *woke;
 		n = look(events);
 	}
 	if (n == 0 && !*woke)
