@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "embed.h"
 #include "lock.h"
+#include "owner.h"
 #include "engines/engine.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
@@ -19,8 +20,6 @@
 #include "sched/task.h"
 
 #include <unistd.h>
-
-static char module;
 
 static int dispatch(lua_State *L)
 {
@@ -80,15 +79,32 @@ static const luaL_Reg functions[] = {
 /* The state is closing: nothing may point into it any more. */
 static int fini(lua_State *L)
 {
-	(void)L;
-	if (!il_sched.open)
+	if (!il_owner_is(L))
 		return 0;
-	il_sched_forget();
-	il_interrupt_fini();
-	il_signal_fini();
-	il_engines_fini();
-	il_loop_fini();
+	if (il_sched.open) {
+		il_sched_forget();
+		il_interrupt_fini();
+		il_signal_fini();
+		il_engines_fini();
+		il_loop_fini();
+	}
+	il_owner_release();
 	return 0;
+}
+
+/* Has fini called when the state closes, and not before. */
+static void anchor_fini(lua_State *L)
+{
+	static char key;
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+		lua_newtable(L);
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	}
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, fini);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
 }
 
 /* Each Lua half gets (ipc, core): the module and what only the halves may call. */
@@ -123,16 +139,11 @@ static void constants(lua_State *L)
 
 int luaopen_ipc(lua_State *L)
 {
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module) == LUA_TTABLE)
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, il_owner_key()) == LUA_TTABLE)
 		return 1;
-	if (il_sched.open)
+	anchor_fini(L); /* its finaliser is the last: it was made first */
+	if (!il_owner_claim(L))
 		return luaL_error(L, "ipc is loaded in another Lua state of this process");
-	lua_newtable(L); /* its finaliser is the last: it was made first */
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, fini);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
-	luaL_ref(L, LUA_REGISTRYINDEX);
 	il_loop_init();
 	lua_newtable(L);
 	il_task_open(L);
@@ -157,7 +168,7 @@ int luaopen_ipc(lua_State *L)
 	il_sched_open(L);
 	il_interrupt_open(L);
 	lua_pushvalue(L, -1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &module);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, il_owner_key());
 	return 1;
 }
 

@@ -25,8 +25,8 @@ describe("Lua states in threads, with the allocator of the state that made them"
   local lanes
 
   setup(function()
-    local path = peer.compile("lanes.c", "-shared -fPIC $(pkg-config --cflags lua5.4) -lpthread")
-    lanes = assert(package.loadlib(path, "luaopen_lanes"))()
+    local path = peer.compile("states.c", "-shared -fPIC $(pkg-config --cflags lua5.4) -lpthread")
+    lanes = assert(package.loadlib(path, "luaopen_states"))().lanes
   end)
 
   teardown(peer.clean)
