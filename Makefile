@@ -32,6 +32,8 @@ warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconv
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
 	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS) \
 	-DIL_PLAIN_MALLOC=$(if $(SAN),1,0)
+# any Lua can load ipc.so, to be told what it lacks: all of Lua's API as weak references, by lua.h's door for Windows
+weak   := -DLUA_BUILD_AS_DLL -D__declspec\(x\)=__attribute__\(\(weak\)\)
 # the program exports Lua's API to the C modules it loads, and has Lua in front, so that our code does not shift the
 # interpreter's: where that lies matters by 5 percent. ipc.so must outlive lua_close (threads, signals)
 hostld := -Wl,-E $(if $(LUA_LIBDIR),-L$(LUA_LIBDIR)) -Wl,--whole-archive $(LUA_LIB) -Wl,--no-whole-archive
@@ -88,7 +90,7 @@ $(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h $(BUILD)/redis_scripts.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter $@,$(core)),$(weak)) -MMD -MP -c -o $@ $<
 
 $(BUILD)/scripts/tools/points.o: flags += -fno-sanitize=thread
 
@@ -104,8 +106,8 @@ $(BUILD)/redis_scripts.h: $(server)
 
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' | cmp -s - $@ || \
-		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags)' > $@
+	$(Q)echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(weak)' | cmp -s - $@ || \
+		echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(weak)' > $@
 	$(Q)echo '$(libs)' > $(BUILD)/.libs
 
 packages: build/.packages ## install what is missing of scripts/tools/packages

@@ -21,6 +21,8 @@
 
 #include <unistd.h>
 
+enum { LUA_5_1_GLOBALS = -10002 };
+
 static int dispatch(lua_State *L)
 {
 	il_signal_drain();
@@ -107,6 +109,19 @@ static void anchor_fini(lua_State *L)
 	lua_setmetatable(L, -2);
 }
 
+/* The references to Lua are weak (Makefile), so that any other Lua loads ipc.so and gets here. Calls nothing that one of
+ * them lacks. */
+static void check_version(lua_State *L)
+{
+	if (lua_newuserdatauv && lua_version(L) == LUA_VERSION_NUM)
+		return;
+	if (lua_getglobal)
+		lua_getglobal(L, "_VERSION");
+	else
+		lua_getfield(L, LUA_5_1_GLOBALS, "_VERSION");
+	luaL_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
+}
+
 /* Each Lua half gets (ipc, core): the module and what only the halves may call. */
 static void load_halves(lua_State *L, int ipc)
 {
@@ -139,6 +154,7 @@ static void constants(lua_State *L)
 
 int luaopen_ipc(lua_State *L)
 {
+	check_version(L);
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, il_owner_key()) == LUA_TTABLE)
 		return 1;
 	anchor_fini(L); /* its finaliser is the last: it was made first */
@@ -187,6 +203,7 @@ void il_module_preload(lua_State *L)
 /* A half that is a module of its own. Stock Lua finds these functions in ipc.so by itself. */
 static int open_half(lua_State *L, const char *name)
 {
+	check_version(L);
 	luaL_requiref(L, "ipc", luaopen_ipc, 0);
 	lua_getfield(L, LUA_REGISTRYINDEX, "ipc.halves");
 	lua_getfield(L, -1, name);

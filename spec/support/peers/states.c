@@ -149,6 +149,8 @@ int luaopen_states(lua_State *L)
 	static const luaL_Reg functions[] = { { "lanes", lanes }, { "at_once", at_once }, { "new", new }, { NULL, NULL } };
 	static const luaL_Reg methods[] = { { "run", state_run }, { "close", state_close }, { NULL, NULL } };
 	luaL_newmetatable(L, "states.State");
+	lua_pushcfunction(L, state_close);
+	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");
 	luaL_newlib(L, functions);
