@@ -150,14 +150,17 @@ int il_lock_opened(lua_State *L, int handle)
 	return 1;
 }
 
-/* What the engine is to give back is told apart by its grant. */
-static void forget_to_give_back(struct hold *h, bool heard)
+/* What the engine is to give back is told apart by its grant. What could not be given back is still held. */
+static int give_back(struct hold *h, bool abandoned, bool heard)
 {
 	struct il_lock *l = h->handle->lock;
 	l->grant = h->grant;
 	if (l->remote)
 		l->remote->unheard = !heard;
-	forget(h);
+	int err = l->ops->release(l, abandoned);
+	if (!err || l->remote || err == EIDRM || err == EUCLEAN)
+		forget(h);
+	return err;
 }
 
 /* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
@@ -165,13 +168,10 @@ static void forget_to_give_back(struct hold *h, bool heard)
 static void task_ended(struct il_hold *of_task, bool failed)
 {
 	struct hold *h = il_container_of(of_task, struct hold, of_task);
-	struct il_lock *l = h->handle->lock;
 	h->task = NULL;
 	h->left = true;
-	if (!failed && !h->handle->class->owned)
-		return;
-	forget_to_give_back(h, false);
-	l->ops->release(l, true);
+	if (failed || h->handle->class->owned)
+		give_back(h, true, false);
 }
 
 /* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock freed
@@ -246,14 +246,38 @@ int il_lock_push_guard(lua_State *L, struct il_op *op)
 	return 2;
 }
 
+static bool is_own(const struct hold *h)
+{
+	return !h->left && h->task == il_sched.current;
+}
+
+/* One of the running task's, of those without a guard if there is one. */
 static struct hold *own_hold(const struct il_lock_handle *handle)
 {
+	struct hold *guarded = NULL;
 	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
 		struct hold *h = il_container_of(l, struct hold, node);
-		if (!h->left && h->task == il_sched.current)
+		if (is_own(h) && !h->guard)
+			return h;
+		if (is_own(h) && !guarded)
+			guarded = h;
+	}
+	return guarded;
+}
+
+/* What release() gives back: the task's own, or what anybody may release; what a guard stands for only if there is nothing
+ * else, and only if the guard is the task's. */
+static struct hold *hold_to_release(const struct il_lock_handle *handle)
+{
+	struct hold *own = own_hold(handle);
+	if (handle->class->owned || (own && !own->guard))
+		return own;
+	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
+		struct hold *h = il_container_of(l, struct hold, node);
+		if (!h->guard)
 			return h;
 	}
-	return NULL;
+	return own;
 }
 
 /* To wait for oneself without end is a mistake; with a timeout, or to try, is not. */
@@ -294,13 +318,6 @@ int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 	return await(L, &class->hold, l, IL_EXCLUSIVE);
 }
 
-static int give_back(struct hold *h, bool heard)
-{
-	struct il_lock *l = h->handle->lock;
-	forget_to_give_back(h, heard);
-	return l->ops->release(l, false);
-}
-
 static int released(lua_State *L, struct il_lock *l, int err);
 
 static int release_again(lua_State *L)
@@ -325,13 +342,13 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	struct il_lock_handle *handle = handle_of(l);
-	struct hold *h = own_hold(handle);
+	struct hold *h = hold_to_release(handle);
 	if (!h && !class->owned && !il_list_empty(&handle->holds))
-		h = il_container_of(handle->holds.next, struct hold, node);
+		return luaL_error(L, "%s is held by guards of other tasks, which release it", class->noun);
 	if (!h)
 		return luaL_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
 	lua_settop(L, 1);
-	return released(L, l, give_back(h, true));
+	return released(L, l, give_back(h, false, true));
 }
 
 int64_t il_lock_grant(struct il_lock *l)
@@ -390,13 +407,25 @@ int il_lock_tostring(lua_State *L, const struct il_lock_class *class)
 
 /* Guards --------------------------------------------------------------------------------------------- */
 
+/* Of another machine the answer is not waited for. */
+static int let_go(struct guard *g)
+{
+	if (g->hold)
+		notice_fork(g->hold->handle);
+	int err = g->hold ? give_back(g->hold, false, false) : 0;
+	return err == EINPROGRESS ? 0 : err;
+}
+
 static int guard_close(lua_State *L)
 {
 	struct guard *g = luaL_checkudata(L, 1, GUARD);
-	if (g->hold)
-		notice_fork(g->hold->handle);
-	if (g->hold)
-		give_back(g->hold, false);
+	struct il_lock *l = g->hold ? g->hold->handle->lock : NULL;
+	return released(L, l, let_go(g));
+}
+
+static int guard__close(lua_State *L)
+{
+	let_go(luaL_checkudata(L, 1, GUARD));
 	return 0;
 }
 
@@ -410,7 +439,7 @@ static int guard__tostring(lua_State *L)
 static const luaL_Reg guard_methods[] = { { "close", guard_close }, { NULL, NULL } };
 
 static const luaL_Reg guard_meta[] = {
-	{ "__tostring", guard__tostring }, { "__gc", guard_close }, { "__close", guard_close }, { NULL, NULL },
+	{ "__tostring", guard__tostring }, { "__gc", guard__close }, { "__close", guard__close }, { NULL, NULL },
 };
 
 void il_lock_open(lua_State *L)

@@ -565,6 +565,9 @@ function Key:clone() end
 local Guard = {}
 
 ---Releases, unless that was done before. Does not wait.
+---@return true|nil ok
+---@return "removed"|"expired"|string|nil
+---@return integer? errno
 function Guard:close() end
 
 ---Permits that processes share.
@@ -600,7 +603,7 @@ function Semaphore:try_acquire() end
 ---@return integer? errno
 function Semaphore:hold(timeout) end
 
----Gives one permit of this handle back. Raises when it holds none. Waits with a Redis key only.
+---Gives one permit of this handle back, first one without a guard. Raises if it has none. Waits with a Redis key only.
 ---@return true|nil ok
 ---@return "removed"|"expired"|string|nil "expired": its lease had ended
 ---@return integer? errno
