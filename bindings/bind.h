@@ -43,6 +43,10 @@ int il_fail(lua_State *L, int err, const char *format, ...);
 /* nil, word: an outcome that the caller must expect. */
 int il_word(lua_State *L, const char *word);
 
+/* A step of an iterator of messages, made of what its receive left, the last n values: none if there will be no more
+ * ("closed", "removed"), else what there is. Raises what went wrong. */
+int il_next_message(lua_State *L, int n);
+
 /* An integer argument within limits. Raises. */
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
 

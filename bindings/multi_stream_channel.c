@@ -213,7 +213,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 		return op->err == ECONNRESET ? il_word(L, "closed") : il_fail(L, op->err, "hub");
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
-	int n = il_channel_decode(L, &h->channel);
+	int n = il_channel_decode(L, &h->channel, client);
 	if (n > 1)
 		lua_pushnil(L);
 	lua_pushinteger(L, client);
@@ -229,13 +229,22 @@ static int hub_receive(lua_State *L)
 	return il_await(L, &receive_type, &check_open(L)->hub, 0, 2);
 }
 
+static int next_push(lua_State *L, struct il_op *op)
+{
+	return il_next_message(L, receive_push(L, op));
+}
+
+static const struct il_await_type next_type = {
+	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel }, next_push,
+};
+
 static int messages_next(lua_State *L)
 {
 	struct hub *h = check_hub(L);
 	lua_settop(L, 1);
 	if (h->closed)
 		return 0;
-	return il_await(L, &receive_type, &h->hub, 0, 2);
+	return il_next_message(L, il_await(L, &next_type, &h->hub, 0, 2));
 }
 
 static int hub_messages(lua_State *L)

@@ -272,6 +272,15 @@ static int queue_receive(lua_State *L)
 	return il_await(L, &receive_type, q->queue, optional_type(L, 2), 3);
 }
 
+static int next_push(lua_State *L, struct il_op *op)
+{
+	return il_next_message(L, receive_push(L, op));
+}
+
+static const struct il_await_type next_type = {
+	{ "queue receive", receive_attempt, receive_start, receive_cancel }, next_push,
+};
+
 /* State of the loop: the queue; the type is an upvalue. */
 static int messages_next(lua_State *L)
 {
@@ -279,7 +288,7 @@ static int messages_next(lua_State *L)
 	lua_settop(L, 1);
 	if (!q->queue)
 		return 0;
-	return il_await(L, &receive_type, q->queue, lua_tointeger(L, lua_upvalueindex(1)), 2);
+	return il_next_message(L, il_await(L, &next_type, q->queue, lua_tointeger(L, lua_upvalueindex(1)), 2));
 }
 
 static int queue_messages(lua_State *L)

@@ -242,7 +242,18 @@ static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
 	return failure(L, op->err);
 }
 
-int il_channel_decode(lua_State *L, struct il_channel *c)
+/* Descriptor and client are what people can look for: neither has a name. */
+static void push_place(lua_State *L, const struct il_channel *c, lua_Integer client)
+{
+	if (client)
+		lua_pushfstring(L, "client %I of this hub", (LUAI_UACINT)client);
+	else if (c->stream && c->stream->wire.fd >= 0)
+		lua_pushfstring(L, "this channel (descriptor %d)", c->stream->wire.fd);
+	else
+		lua_pushliteral(L, "this channel");
+}
+
+int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client)
 {
 	if (c->codec == IL_CODEC_RAW)
 		return 1;
@@ -252,7 +263,9 @@ int il_channel_decode(lua_State *L, struct il_channel *c)
 	lua_remove(L, -2);
 	if (decoded)
 		return 1;
-	lua_pushfstring(L, "cannot decode a message of this channel: %s", lua_tostring(L, -1));
+	push_place(L, c, client);
+	lua_pushfstring(L, "cannot decode a message of %s: %s", lua_tostring(L, -1), lua_tostring(L, -2));
+	lua_replace(L, -2);
 	lua_pushnil(L);
 	lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
 	return 2;
@@ -264,7 +277,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 		return receive_failure(L, op, "a handle is next: use receive_handle");
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
-	return il_channel_decode(L, (struct il_channel *)(intptr_t)op->arg);
+	return il_channel_decode(L, (struct il_channel *)(intptr_t)op->arg, 0);
 }
 
 static const struct il_await_type receive_type = {
@@ -302,13 +315,22 @@ static int channel_receive_handle(lua_State *L)
 	return il_await(L, &handle_type, c->stream, (intptr_t)c, 2);
 }
 
+static int next_push(lua_State *L, struct il_op *op)
+{
+	return il_next_message(L, receive_push(L, op));
+}
+
+static const struct il_await_type next_type = {
+	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel }, next_push,
+};
+
 static int messages_next(lua_State *L)
 {
 	struct il_channel *c = check_channel(L);
 	lua_settop(L, 1);
 	if (!c->stream)
 		return 0;
-	return il_await(L, &receive_type, c->stream, (intptr_t)c, 2);
+	return il_next_message(L, il_await(L, &next_type, c->stream, (intptr_t)c, 2));
 }
 
 static int channel_messages(lua_State *L)

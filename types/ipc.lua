@@ -374,7 +374,7 @@ function StreamChannel:send(message, timeout) end
 ---@return integer? errno
 function StreamChannel:receive(timeout) end
 
----An iterator of receive: waits at each step, ends when the channel is closed.
+---An iterator of receive: waits at each step, ends when the channel is closed, raises at what cannot be decoded.
 ---@return fun(): any
 function StreamChannel:messages() end
 
@@ -439,7 +439,7 @@ function MultiStreamChannel:send(message, client, timeout) end
 ---@return integer? client whose message cannot be decoded
 function MultiStreamChannel:receive(timeout) end
 
----Iterates over what receive returns, until the hub is closed. Waits.
+---An iterator of receive: waits at each step, ends when the hub is closed, raises at what cannot be decoded.
 ---@return fun(): any, integer
 function MultiStreamChannel:messages() end
 
@@ -780,7 +780,8 @@ function Queue:send(type, message, timeout) end
 ---@return integer? errno
 function Queue:receive(type, timeout) end
 
----An iterator of receive: waits at each step.
+---An iterator of receive: waits at each step, ends when the queue is closed or removed, raises at what cannot be
+---decoded.
 ---@param type? integer
 ---@return fun(queue: ipc.Queue): any, integer
 ---@return ipc.Queue

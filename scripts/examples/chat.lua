@@ -67,7 +67,7 @@ local function serve(path)
   while true do
     local which, message, client, _, sender = ipc.select {said = hub, clock = clock, stop = trap}
     if which == "stop" then return end
-    if which == "clock" then chat:look_around() else chat:hear(message, message and client or sender) end
+    if which == "clock" then chat:look_around() else chat:hear(message, sender or client) end
   end
 end
 

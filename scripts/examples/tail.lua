@@ -56,7 +56,10 @@ local function serve(log, path)
   local trap <close> = ipc.signal_trap("INT", "TERM")
   local follower = Follower.new(log, hub)
   local greeter = ipc.task(function() -- who says something hears that it has been counted in
-    for _, client in hub:messages() do hub:send("following " .. log, client) end
+    repeat
+      local message, client = hub:receive() -- not messages(): a stranger's nonsense would end the loop
+      if message then hub:send("following " .. log, client) end
+    until client == "closed"
   end):detach()
   trap:wait()
   greeter:close()

@@ -206,7 +206,7 @@ describe("the values of a channel", function()
     output:write("{no json\n[1]\n\n2\n")
     local message, why, errno = channel:receive(PATIENCE)
     assert.same({nil, nil}, {message, errno})
-    assert.matches("^cannot decode a message of this channel: ", why)
+    assert.matches("^cannot decode a message of this channel %(descriptor %d+%): ", why)
     assert.same({1}, channel:receive(PATIENCE))
     assert.matches("cannot decode", (select(2, channel:receive(PATIENCE)))) -- an empty line
     assert.equal(2, channel:receive(PATIENCE))
