@@ -121,7 +121,7 @@ demo: packages ## count words over real files on every CPU (FILES="a b" for your
 	$(Q)$(BUILD)/ipclua scripts/examples/wordcount.lua $(FILES)
 
 check: all ## build, then the specs under ipclua: the fast loop (SPEC=file for one)
-	$(Q)IPCLUA=$(CURDIR)/$(BUILD)/ipclua $(BUILD)/ipclua $(BUSTED) $(SPEC)
+	$(Q)IPCLUA=$(CURDIR)/$(BUILD)/ipclua env --default-signal $(BUILD)/ipclua $(BUSTED) $(SPEC)
 
 test: packages ## everything: packages, -Werror, lint, floors, specs, sanitizers, sweep, rock
 	$(Q)$(suite) test

@@ -350,7 +350,7 @@ end)
 
 describe("many programs", function()
   it("leave no zombie and no descriptor, and each is told of its own end #slow", function()
-    local total, at_once = rounds(SANITIZED and 600 or 10000), 200
+    local total, at_once = rounds(SANITIZED and 400 or 2000), 200
     collectgarbage()
     collectgarbage()
     local before = descriptors()

@@ -11,12 +11,12 @@ local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, holder, waiter, told = contract.waiting, contract.holder, contract.waiter, contract.told
 
 for _, engine in ipairs(engines) do
-  describe("a mutex on " .. engine.name, function()
+  local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
+  describe("a mutex on " .. engine.name .. long, function()
     if engine.missing then return pending(engine.missing) end
 
     local keyed = engine.private and pending or it -- two handles of one process, or none for a while
-    local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
-    local open
+        local open
     before_each(function() open = contract.opener(engine, ipc.mutex) end)
     after_each(engine.cleanup)
 
@@ -288,7 +288,7 @@ for _, engine in ipairs(engines) do
       survives(kills, m, function() return math.random(2) == 1 and m or open() end)
     end)
 
-    keyed("survives that all of its users are killed" .. long, function()
+    keyed("survives that all of its users are killed", function()
       open():close()
       survives(engine.lease and 8 or SANITIZED and 30 or 150, nil, open)
     end)

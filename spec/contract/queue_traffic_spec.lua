@@ -173,7 +173,7 @@ for _, engine in ipairs(engines) do
       storm(q, 0, {0, 1, 2, 3, 4, 5, 6, -2, -6, -math.maxinteger})
     end)
 
-    local EACH <const> = times(engine.remote and 10000 or 50000)
+    local EACH <const> = times(engine.remote and 4000 or 20000)
 
     it(4 * EACH .. " messages of 4 processes go to 4 others #slow #nosan", function()
       local q <close> = open{codec = "lua"}

@@ -10,11 +10,11 @@ local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, collect, holder = contract.waiting, contract.collect, contract.holder
 
 for _, engine in ipairs(engines) do
-  describe("a semaphore on " .. engine.name, function()
+  local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
+  describe("a semaphore on " .. engine.name .. long, function()
     if engine.missing then return pending(engine.missing) end
 
     local keyed = engine.private and pending or it -- two handles of one process, or none for a while
-    local long = engine.lease and " #slow" or "" -- each death takes as long as a lease
     local open
     before_each(function() open = contract.opener(engine, ipc.semaphore, 2) end)
     after_each(engine.cleanup)
@@ -160,7 +160,7 @@ for _, engine in ipairs(engines) do
       end)
     end)
 
-    it("never has more holders than permits, whoever is killed" .. long, function()
+    it("never has more holders than permits, whoever is killed", function()
       local s <close> = open(3)
       local seen = storm(engine.lease and 14 or SANITIZED and 60 or 200, 3, function()
         return math.random(2) == 1 and s or open(3)
@@ -170,7 +170,7 @@ for _, engine in ipairs(engines) do
       contract.at_last(engine, 3, s.value, s)
     end)
 
-    keyed("survives that all of its users are killed" .. long, function()
+    keyed("survives that all of its users are killed", function()
       open(3):close()
       local seen = storm(engine.lease and 8 or SANITIZED and 20 or 100, 3, function() return open(3) end)
       assert.is_true(seen.most == 3 or engine.lease ~= nil)

@@ -120,7 +120,7 @@ describe("a lock on a redis server", function()
       s:acquire()
       local token = m:token()
       local child <close> = waiter(open, PATIENCE)
-      assert.same({nil, "timeout"}, {child.channel:receive(3 * LEASE)})
+      assert.same({nil, "timeout"}, {child.channel:receive(1.5 * LEASE)})
       assert.equal(1, s:value())
       assert.equal(token, m:token())
       assert.same({true}, {m:release()})
@@ -135,7 +135,7 @@ describe("a lock on a redis server", function()
         local mine = assert(ipc.mutex(ipc.redis_key(text))) -- no answer is read for longer than an answer may take
         mine:acquire()
         channel:send("held")
-        local stop, n = ipc.now() + 3 * LEASE, 0
+        local stop, n = ipc.now() + 1.5 * LEASE, 0
         while ipc.now() < stop do n = n + 1 end
         channel:send{mine:release()}
       end))
