@@ -55,8 +55,6 @@ static const struct il_await_type type = { { "answer", attempt, start, cancel },
 
 static int ask(lua_State *L, int handle, lua_CFunction again, bool raise)
 {
-	if (il_is_collected(L))
-		return luaL_error(L, "select: this call asks another machine, and cannot be a case");
 	void *userdata = lua_touserdata(L, handle);
 	struct il_remote *remote = *object_of(userdata);
 	struct il_request *request = remote->request;

@@ -10,17 +10,15 @@
 
 static char anchors;
 
-void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait)
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const struct il_cases *cases)
 {
 	luaL_newmetatable(L, name);
 	luaL_setfuncs(L, meta, 0);
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "__index");
-	if (wait) {
-		lua_pushstring(L, wait);
-		lua_setfield(L, -2, "__wait");
-	}
+	if (cases)
+		il_select_class(L, cases);
 	lua_pop(L, 1);
 }
 

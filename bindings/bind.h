@@ -7,14 +7,16 @@
 #ifndef IL_BIND_H
 #define IL_BIND_H
 
+#include "sched/select.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Registers a class. `wait` names the method that ipc.select uses for the bare object, or is NULL; `meta` may hold
- * __gc and __close and so on. Leaves the stack as it was. */
-void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const char *wait);
+/* Registers a class. `meta` may hold __gc and __close and so on; `cases` says what ipc.select may wait for, NULL: nothing.
+ * Leaves the stack as it was. */
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const struct il_cases *cases);
 
 /* What a userdata begins with whose class is asked for often. Only C writes there; a metatable can be given to anything. */
 struct il_object {

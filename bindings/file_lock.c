@@ -77,9 +77,17 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
+static const luaL_Reg waits[] = {
+	{ "acquire", file_lock_acquire },
+	{ "hold", file_lock_hold },
+	{ NULL, NULL },
+};
+
+static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+
 void il_file_lock_open(lua_State *L)
 {
-	il_class(L, class.name, methods, meta, "acquire");
+	il_class(L, class.name, methods, meta, &cases);
 	lua_pushcfunction(L, file_lock);
 	lua_setfield(L, -2, "file_lock");
 }

@@ -351,6 +351,11 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 	return released(L, l, give_back(h, false, true));
 }
 
+bool il_lock_is_open(const void *handle)
+{
+	return ((const struct il_lock_handle *)handle)->lock != NULL;
+}
+
 int64_t il_lock_grant(struct il_lock *l)
 {
 	const struct hold *h = own_hold(handle_of(l));

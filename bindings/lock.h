@@ -51,6 +51,9 @@ int il_lock_remove(lua_State *L, const struct il_lock_class *class);
 int il_lock_close(lua_State *L, const struct il_lock_class *class);
 int il_lock_tostring(lua_State *L, const struct il_lock_class *class);
 
+/* For struct il_cases. */
+bool il_lock_is_open(const void *handle);
+
 /* The grant of what the running task holds; 0 without. */
 int64_t il_lock_grant(struct il_lock *l);
 

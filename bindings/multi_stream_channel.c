@@ -351,8 +351,17 @@ static const luaL_Reg functions[] = {
 	{ "multi_stream_channel", multi_stream_channel }, { "connect", hub_connect }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "receive", hub_receive }, { "send", hub_send }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return !((const struct hub *)object)->closed;
+}
+
+static const struct il_cases cases = { "receive", waits, is_open };
+
 void il_multi_stream_channel_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "receive");
+	il_class(L, CLASS, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
 }

@@ -120,9 +120,13 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "acquire", mutex_acquire }, { "hold", mutex_hold }, { NULL, NULL } };
+
+static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+
 void il_mutex_open(lua_State *L)
 {
-	il_class(L, class.name, methods, meta, "acquire");
+	il_class(L, class.name, methods, meta, &cases);
 	lua_pushcfunction(L, mutex);
 	lua_setfield(L, -2, "mutex");
 }

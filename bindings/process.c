@@ -271,9 +271,13 @@ static const luaL_Reg meta[] = {
 
 static const luaL_Reg internals[] = { { "reap", process_reap }, { "ended", process_ended }, { NULL, NULL } };
 
+static const luaL_Reg waits[] = { { "wait", process_wait }, { NULL, NULL } };
+
+static const struct il_cases cases = { "wait", waits, NULL };
+
 void il_process_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "wait");
+	il_class(L, CLASS, methods, meta, &cases);
 	il_fields(L, CLASS, process__index);
 	lua_pushcfunction(L, process);
 	lua_setfield(L, -2, "process");

@@ -415,9 +415,18 @@ static const luaL_Reg meta[] = {
 	{ "__close", queue_close }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "receive", queue_receive }, { "send", queue_send }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return ((const struct queue *)object)->queue != NULL;
+}
+
+static const struct il_cases cases = { "receive", waits, is_open };
+
 void il_queue_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "receive");
+	il_class(L, CLASS, methods, meta, &cases);
 	lua_pushcfunction(L, queue);
 	lua_setfield(L, -2, "queue");
 }

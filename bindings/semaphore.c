@@ -107,9 +107,17 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
+static const luaL_Reg waits[] = {
+	{ "acquire", semaphore_acquire },
+	{ "hold", semaphore_hold },
+	{ NULL, NULL },
+};
+
+static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+
 void il_semaphore_open(lua_State *L)
 {
-	il_class(L, class.name, methods, meta, "acquire");
+	il_class(L, class.name, methods, meta, &cases);
 	lua_pushcfunction(L, semaphore);
 	lua_setfield(L, -2, "semaphore");
 }

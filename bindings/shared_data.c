@@ -197,9 +197,18 @@ static const luaL_Reg meta[] = {
 	{ "__close", data_close },     { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "wait", il_data_wait }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return ((const struct il_shared_data *)object)->data != NULL;
+}
+
+static const struct il_cases cases = { NULL, waits, is_open };
+
 void il_shared_data_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, NULL);
+	il_class(L, CLASS, methods, meta, &cases);
 	lua_pushcfunction(L, shared_data);
 	lua_setfield(L, -2, "shared_data");
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");

@@ -407,9 +407,18 @@ static const luaL_Reg meta[] = {
 	{ "__gc", memory_close },           { "__close", memory_close }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "wait", memory_wait }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return ((const struct memory *)object)->memory != NULL;
+}
+
+static const struct il_cases cases = { NULL, waits, is_open };
+
 void il_shared_memory_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, NULL);
+	il_class(L, CLASS, methods, meta, &cases);
 	il_fields(L, CLASS, memory__index);
 	lua_pushcfunction(L, shared_memory);
 	lua_setfield(L, -2, "shared_memory");

@@ -193,9 +193,18 @@ static const luaL_Reg meta[] = {
 	{ "__tostring", signal__tostring }, { "__gc", signal__gc }, { "__close", signal_close }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "wait", signal_wait }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return !((const struct il_arrivals *)object)->closed;
+}
+
+static const struct il_cases cases = { "wait", waits, is_open };
+
 void il_signal_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "wait");
+	il_class(L, CLASS, methods, meta, &cases);
 	il_fields(L, CLASS, signal__index);
 	lua_pushcfunction(L, signal_signal);
 	lua_setfield(L, -2, "signal");

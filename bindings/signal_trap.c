@@ -160,9 +160,18 @@ static const luaL_Reg meta[] = {
 	{ "__tostring", trap__tostring }, { "__gc", trap_close }, { "__close", trap_close }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "wait", trap_wait }, { NULL, NULL } };
+
+static bool is_open(const void *object)
+{
+	return !((const struct trap *)object)->closed;
+}
+
+static const struct il_cases cases = { "wait", waits, is_open };
+
 void il_signal_trap_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "wait");
+	il_class(L, CLASS, methods, meta, &cases);
 	lua_pushcfunction(L, signal_trap);
 	lua_setfield(L, -2, "signal_trap");
 }

@@ -413,8 +413,23 @@ static const luaL_Reg functions[] = {
 	{ "stream_channel_pair", stream_channel_pair }, { "stream_channel", stream_channel }, { NULL, NULL },
 };
 
+static const luaL_Reg waits[] = {
+	{ "receive", channel_receive },
+	{ "send", channel_send },
+	{ "receive_handle", channel_receive_handle },
+	{ "send_handle", channel_send_handle },
+	{ NULL, NULL },
+};
+
+static bool is_open(const void *object)
+{
+	return ((const struct il_channel *)object)->stream != NULL;
+}
+
+static const struct il_cases cases = { "receive", waits, is_open };
+
 void il_stream_channel_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "receive");
+	il_class(L, CLASS, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
 }

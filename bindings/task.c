@@ -257,9 +257,13 @@ static const luaL_Reg internals[] = {
 	{ NULL, NULL },
 };
 
+static const luaL_Reg waits[] = { { "join", task_join }, { NULL, NULL } };
+
+static const struct il_cases cases = { "join", waits, NULL };
+
 void il_task_open(lua_State *L)
 {
-	il_class(L, IL_TASK_CLASS, methods, meta, "join");
+	il_class(L, IL_TASK_CLASS, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_setfuncs(L, internals, 0);

@@ -306,9 +306,13 @@ static const luaL_Reg meta[] = {
 
 static const luaL_Reg functions[] = { { "timer", timer }, { "after", after }, { NULL, NULL } };
 
+static const luaL_Reg waits[] = { { "wait", timer_wait }, { NULL, NULL } };
+
+static const struct il_cases cases = { "wait", waits, NULL };
+
 void il_timer_open(lua_State *L)
 {
-	il_class(L, CLASS, methods, meta, "wait");
+	il_class(L, CLASS, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
 	luaL_newmetatable(L, GUARD);
 	lua_pushcfunction(L, guard__gc);

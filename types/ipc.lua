@@ -85,8 +85,8 @@ function Scope:cancel() end
 ---@return any ... fn's results, or nil and "timeout"
 function ipc.timeout(seconds, fn, ...) end
 
----Waits until exactly one of the cases is completed; for ever by default.
----@param cases table objects, or { object, "method", arguments... }: a list tried in order, or with keys
+---Waits until exactly one of the cases is completed; for ever by default. Raises what cannot be a case.
+---@param cases table objects, or { object, "method", arguments... }: a list tried in order, or with keys; not empty
 ---@param timeout? number
 ---@return any key of the case, or nil
 ---@return any ... its results, or "timeout"

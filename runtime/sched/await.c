@@ -19,8 +19,20 @@ const char il_waiting;
 
 struct il_collector *il_collector;
 
+bool il_is_called_by_collector(lua_State *L)
+{
+	lua_Debug caller;
+	if (il_collector->L != L || !lua_getstack(L, 1, &caller) || !lua_getinfo(L, "f", &caller))
+		return false;
+	bool called = lua_tocfunction(L, -1) == il_collector->by;
+	lua_pop(L, 1);
+	return called;
+}
+
 int64_t il_deadline(lua_State *L, int arg)
 {
+	if (il_is_collected(L))
+		luaL_error(L, "it has a timeout of its own: a select has one for all its cases");
 	luaL_checktype(L, arg, LUA_TNUMBER);
 	double seconds = lua_tonumber(L, arg);
 	luaL_argcheck(L, seconds >= 0, arg, "timeout must be seconds, not negative");
@@ -164,7 +176,7 @@ struct il_op *il_await_place(lua_State *L)
 
 static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
 {
-	if (il_is_collected(L))
+	if (il_is_collectors(op))
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (deadline == 0 && !op->remote)
 		return timed_out(L);
@@ -179,7 +191,7 @@ int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
 
 static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
-	return il_await_first(L, type, op, deadline) ? type->push(L, op) : rest(L, op, deadline, holds_on);
+	return il_await_first(type, op, deadline) ? type->push(L, op) : rest(L, op, deadline, holds_on);
 }
 
 /* The file may be closed and the text collected while it waits. */

@@ -17,17 +17,27 @@
 
 struct il_task;
 
-/* Set while select asks for the operation of a case instead of having it waited for. */
+/* Set while select asks for the operations of its cases instead of having them waited for. */
 struct il_collector {
 	lua_State *L;
+	lua_CFunction by; /* who calls the methods of the cases, and nothing else */
 	struct il_op *op;
 	bool taken;
 };
 extern struct il_collector *il_collector;
 
-static inline bool il_is_collected(const lua_State *L)
+/* True in a method that select has called, not in what user code calls meanwhile: in a codec, a finaliser, a hook. */
+bool il_is_called_by_collector(lua_State *L);
+
+static inline bool il_is_collected(lua_State *L)
 {
-	return il_collector && il_collector->L == L;
+	return il_collector && il_is_called_by_collector(L);
+}
+
+/* What is true of the call is known by the place that its operation was given. */
+static inline bool il_is_collectors(const struct il_op *op)
+{
+	return il_collector && il_collector->op == op;
 }
 
 struct il_await_type {
@@ -35,7 +45,7 @@ struct il_await_type {
 	int (*push)(lua_State *L, struct il_op *op); /* the operation is done: pushes the call's results */
 };
 
-/* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense. */
+/* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense, and in a case of select. */
 int64_t il_deadline(lua_State *L, int arg);
 
 static inline int64_t il_check_deadline(lua_State *L, int arg)
@@ -48,10 +58,10 @@ struct il_op *il_await_place(lua_State *L);
 int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline);
 
 /* The first attempt. True: it is done, or as much of it as there will be. */
-static inline bool il_await_first(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline)
+static inline bool il_await_first(const struct il_await_type *type, struct il_op *op, int64_t deadline)
 {
 	op->once = deadline == 0;
-	return !il_is_collected(L) && (type->op.attempt(op) || (op->once && op->begun));
+	return !il_is_collectors(op) && (type->op.attempt(op) || (op->once && op->begun));
 }
 
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
@@ -65,7 +75,7 @@ static inline int il_await_data(lua_State *L, const struct il_await_type *type, 
 	il_op_init(op, &type->op, source, arg);
 	op->data = data;
 	op->size = size;
-	return il_await_first(L, type, op, deadline) ? type->push(L, op) : il_await_rest(L, op, deadline);
+	return il_await_first(type, op, deadline) ? type->push(L, op) : il_await_rest(L, op, deadline);
 }
 
 static inline int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
@@ -83,7 +93,8 @@ int il_await_shielded(lua_State *L, const struct il_await_type *type, void *sour
 /* And not by one that comes meanwhile: for what is sure to end, and must have ended before anybody goes on. */
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
-/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. */
+/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. No other
+ * Lua code runs before all of them are in their lines: it could close what they wait for. */
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline,
 		  int (*push)(lua_State *L, struct il_op *op));
 

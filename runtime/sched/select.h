@@ -7,7 +7,20 @@
 #ifndef IL_SCHED_SELECT_H
 #define IL_SCHED_SELECT_H
 
+#include <lauxlib.h>
 #include <lua.h>
+#include <stdbool.h>
+
+/* What of a class can be a case. A method is listed here if it waits once, by il_await, and does nothing before that
+ * which another case's victory would have to undo. No other method can be a case, whoever wrote it. */
+struct il_cases {
+	const char *usual;                /* the method that the bare object stands for; NULL: it needs arguments */
+	const luaL_Reg *methods;
+	bool (*open)(const void *object); /* its operations may still be tried; NULL: they always may */
+};
+
+/* The cases of a class whose metatable is at the top of the stack, which stays as it is. */
+void il_select_class(lua_State *L, const struct il_cases *cases);
 
 /* The C function ipc.select(cases [, timeout]). */
 int il_select(lua_State *L);

@@ -236,8 +236,8 @@ describe("select", function()
   end)
 
   it("refuses what does not wait", function()
-    assert.error_matches(function() ipc.select{42} end, "case must be an object")
-    assert.error_matches(function() ipc.select{{ipc.task(print), "status"}} end, "does not wait")
+    assert.error_matches(function() ipc.select{42} end, "case 1: must be an object")
+    assert.error_matches(function() ipc.select{{ipc.task(print), "status"}} end, "'status' of ipc.Task cannot be")
   end)
 end)
 

@@ -213,7 +213,7 @@ for _, engine in ipairs(engines) do
 
       it("needs to be told what to wait for", function()
         local m <close> = open()
-        assert.error_matches(function() ipc.select({m}) end, "select: a case must be an object that waits")
+        assert.error_matches(function() ipc.select({m}) end, "select: case 1: must be an object that waits")
         assert.has_error(function() ipc.select({{m, "wait"}}) end)
         assert.has_error(function() ipc.select({{m, "wait", SLOTS, 0}}) end)
       end)
