@@ -48,10 +48,13 @@ static const char *reason(int err, bool file)
 		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm is full";
 	case EACCES:
 		return file ? NULL : "it belongs to another user, and its mode does not allow it";
+	case EFBIG:
+		return "it would be larger than a file may be (ulimit -f)";
 	case EPROTO:
-		return "it was made by another version, and its layout differs";
+		return "it was made by another version, and its layout differs; when no program uses it, remove it";
 	case EXDEV:
-		return "it was made in another pid namespace, whose processes cannot be told from here";
+		return "it was made in another pid namespace, whose processes cannot be told from here; when they have gone, "
+		       "remove it";
 	case EUCLEAN:
 		return "it is damaged; remove it";
 	case ETIMEDOUT:
@@ -61,22 +64,39 @@ static const char *reason(int err, bool file)
 	}
 }
 
+/* What is in the way, and how to remove it, where the constructor says that it is no object that can be opened. */
+static void push_place(lua_State *L, int err, const char *noun, const struct il_key *key)
+{
+	char place[IL_PLACE_TEXT];
+	bool remove = err == EUCLEAN || err == EXDEV || err == EPROTO;
+	if (!key->engine->place || !(remove || err == EINVAL || err == EISDIR || err == ELOOP || err == ENXIO)) {
+		lua_pushliteral(L, "");
+		return;
+	}
+	key->engine->place(key, noun, remove, place);
+	lua_pushfstring(L, " (%s)", place);
+}
+
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
 {
-	const char *why = err == ENOTSUP ? "is not offered there" : reason(err, !strncmp(key->text, "file:", 5));
-	if (key->engine == il_redis_engine() && il_remote_why && err != ENOTSUP)
-		why = il_remote_why;
+	const char *why = err == ENOTSUP ? "is not offered there" : il_why(err);
+	bool known = why;
+	if (!why)
+		why = reason(err, !strncmp(key->text, "file:", 5));
 	if (!why)
 		return il_fail(L, err, "%s %s", noun, key->text);
 	lua_pushnil(L);
-	lua_pushfstring(L, "%s %s%s %s", noun, key->text, err == ENOTSUP ? "" : ":", why);
+	push_place(L, known ? 0 : err, noun, key);
+	lua_pushfstring(L, "%s %s%s %s%s", noun, key->text, err == ENOTSUP ? "" : ":", why, lua_tostring(L, -1));
+	lua_replace(L, -2);
 	lua_pushinteger(L, err);
 	return 3;
 }
 
 int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
 {
-	const char *why = err == EUCLEAN || err == ETIMEDOUT ? reason(err, false) : NULL;
+	const char *why = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV ? reason(err, false)
+			: err == EPERM ? "it belongs to another user" : NULL;
 	if (err == EIDRM)
 		return il_word(L, "removed");
 	if (err == ECANCELED)
@@ -268,6 +288,7 @@ const struct il_key *il_check_key(lua_State *L)
 {
 	struct key *k = test_key(L, 1);
 	int top = lua_gettop(L);
+	il_because(0, "no failure yet");
 	if (k)
 		return &k->key;
 	if (lua_type(L, 1) != LUA_TSTRING)

@@ -312,7 +312,7 @@ static int open_fail(lua_State *L, int err, const struct il_key *key, const stru
 	if (err == EEXIST)
 		return il_fail(L, err, "shared memory %s has %I slots, not %I", key->text, (LUAI_UACINT)o->found,
 			       (LUAI_UACINT)o->slots);
-	if (err == ENOMEM || err == EFBIG)
+	if (err == ENOMEM)
 		return il_fail(L, err, "shared memory %s of %I slots", key->text, (LUAI_UACINT)o->slots);
 	return il_key_fail(L, err, "shared memory", key);
 }

@@ -38,7 +38,6 @@ struct il_remote {
 	bool removed;    /* the other machine has said that the object was removed */
 	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next */
 };
-extern const char *il_remote_why; /* of the call that has just failed */
 
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
@@ -194,7 +193,14 @@ struct il_data_ops {
 	int (*add)(struct il_data *d, const char *name, size_t size, int64_t n, int64_t *sum);
 };
 
+/* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that text, if it was
+ * for this errno, or NULL; err 0 forgets it. */
+int il_because(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *il_why(int err);
+
 /* Engines ----------------------------------------------------------------------------------------------- */
+
+enum { IL_PLACE_TEXT = 300 };
 
 struct il_engine {
 	const char *name;
@@ -203,6 +209,8 @@ struct il_engine {
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 	int (*memory)(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 	int (*data)(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+	/* Where an object is, for who is to look at it or to remove it by hand; noun: "queue", "shared memory". NULL: elsewhere */
+	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
 	void (*fini)(void); /* at the end, when all objects are closed; NULL */
@@ -226,8 +234,10 @@ int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock
 /* Shared data on this machine, for the engines of file keys and of shared memory. */
 #ifdef IL_LMDB
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT]);
 #else
 #define il_local_data NULL /* LMDB was not there when this was built */
+#define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
 #endif
 
 /* NULL: this was built without hiredis. */

@@ -10,6 +10,8 @@
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #ifdef IL_HIREDIS
 #define REDIS &il_redis
@@ -20,7 +22,25 @@
 
 static const struct il_engine *const engines[] = { &il_sysv, &il_shm, REDIS };
 
-const char *il_remote_why;
+static struct {
+	int err;
+	char text[256];
+} cause;
+
+int il_because(int err, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vsnprintf(cause.text, sizeof cause.text, format, args);
+	va_end(args);
+	cause.err = err;
+	return err;
+}
+
+const char *il_why(int err)
+{
+	return err && cause.err == err ? cause.text : NULL;
+}
 
 void il_engines_after_fork(void)
 {

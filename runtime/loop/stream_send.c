@@ -22,12 +22,15 @@ int il_stream_flush(struct il_stream *s)
 	return err;
 }
 
-/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. */
+/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. A file (EPERM)
+ * is not watched: it has taken what it could, and says now why that was not all. */
 static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_outbox_add(&s->out, p, sent) : ENOMEM;
 	if (!err)
 		err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
+	if (err == EPERM)
+		err = il_stream_flush(s);
 	if (err && sent) {
 		s->err = err;
 		if (s->wire.socket)

@@ -3,16 +3,15 @@
  * Bytes over a descriptor, see wire.h. Floor 1.
  */
 #include "loop/wire.h"
+#include "loop/quiet.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 static int open_socket(struct il_wire *w)
@@ -121,37 +120,13 @@ static ssize_t write_socket(struct il_wire *w, struct iovec *parts, int count, i
 	return sendmsg(w->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-void il_sigpipe_hold(struct il_sigpipe *p)
-{
-	sigset_t pipe, pending;
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	sigpending(&pending);
-	p->was_pending = sigismember(&pending, SIGPIPE);
-	pthread_sigmask(SIG_BLOCK, &pipe, &p->mask);
-}
-
-void il_sigpipe_release(struct il_sigpipe *p, bool raised)
-{
-	int err = errno;
-	sigset_t pipe;
-	struct timespec at_once = { 0 };
-	sigemptyset(&pipe);
-	sigaddset(&pipe, SIGPIPE);
-	if (raised && !p->was_pending)
-		while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
-			;
-	pthread_sigmask(SIG_SETMASK, &p->mask, NULL);
-	errno = err;
-}
-
-/* Only sockets can be told not to raise SIGPIPE. */
+/* Only sockets can be told not to raise signals. */
 static ssize_t write_other(struct il_wire *w, struct iovec *parts, int count)
 {
-	struct il_sigpipe held;
-	il_sigpipe_hold(&held);
+	struct il_quiet quiet;
+	il_quiet_begin(&quiet);
 	ssize_t n = writev(w->fd, parts, count);
-	il_sigpipe_release(&held, n < 0 && errno == EPIPE);
+	il_quiet_end(&quiet, n < 0 ? errno : 0);
 	return n;
 }
 

@@ -7,7 +7,6 @@
 #ifndef IL_LOOP_WIRE_H
 #define IL_LOOP_WIRE_H
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -19,14 +18,6 @@ struct il_wire {
 	bool passes;    /* a Unix socket: descriptors can travel */
 	bool writable;
 };
-
-/* Around a write that may raise SIGPIPE: it is held back, and taken if it was this write that raised it. Keeps errno. */
-struct il_sigpipe {
-	sigset_t mask;
-	bool was_pending;
-};
-void il_sigpipe_hold(struct il_sigpipe *p);
-void il_sigpipe_release(struct il_sigpipe *p, bool raised);
 
 /* Takes fd over, also if it fails; it becomes CLOEXEC, and where waiting is a property of the open file, it is opened anew,
  * so that who shares it notices nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream). */

@@ -11,7 +11,7 @@ local host = os.getenv("IPCLUA") or "build/ipclua"
 local shm = engines[2]
 
 local FOREIGN <const> = "what is there was made by another program for another purpose"
-local VERSION <const> = "it was made by another version, and its layout differs"
+local VERSION <const> = "it was made by another version, and its layout differs; when no program uses it, remove it"
 local DAMAGED <const> = "it is damaged; remove it"
 local DENIED <const> = "it belongs to another user, and its mode does not allow it"
 
@@ -54,12 +54,14 @@ for _, noun in ipairs(nouns) do
     end)
     after_each(shm.cleanup)
 
-    -- Refused, with these words, and nothing is touched.
+    -- Refused, with these words and where it is, and nothing is touched.
     local function refused(errno, why)
+      local place = errno == EINVAL and (" (%s)"):format(path) or errno == EACCES and ""
+        or (" (%s %s)"):format(word == "data" and "rm -r" or "rm", path)
       local before = picture(path)
       local object, message, code = open(key)
       assert.is_nil(object)
-      assert.equal(("%s shm:%s: %s"):format(name, key.name, why), message)
+      assert.equal(("%s shm:%s: %s%s"):format(name, key.name, why, place), message)
       assert.equal(errno, code)
       assert.equal(before, picture(path))
     end

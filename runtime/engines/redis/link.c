@@ -4,7 +4,7 @@
  * there is nothing left. Floor 2.
  */
 #include "engines/redis/link.h"
-#include "loop/wire.h"
+#include "loop/quiet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,12 +151,12 @@ static size_t unwritten(const struct il_link *l)
 
 static void write_now(struct il_link *l)
 {
-	struct il_sigpipe held;
+	struct il_quiet quiet;
 	redisAsyncContext *c = l->context;
-	il_sigpipe_hold(&held);
+	il_quiet_begin(&quiet);
 	errno = 0;
 	redisAsyncHandleWrite(c);
-	il_sigpipe_release(&held, l->context != c); /* by now errno is not the write's any more */
+	il_quiet_end(&quiet, l->context != c ? EPIPE : 0); /* by now errno is not the write's any more */
 }
 
 void il_link_flush(struct il_link *l)

@@ -11,12 +11,9 @@
 
 static int fail(struct il_request *r, int err)
 {
-	static char why[sizeof r->server->why]; /* outlives the server */
-	memcpy(why, r->server->why, sizeof why);
-	il_remote_why = why;
 	if (r->face)
 		r->face->remote.why = r->server->why;
-	return err;
+	return il_because(err, "%s", r->server->why);
 }
 
 static int error_of(struct il_request *r)
@@ -39,7 +36,6 @@ static int error_of(struct il_request *r)
 
 int il_request_status(struct il_request *r)
 {
-	il_remote_why = NULL;
 	if (r->face)
 		r->face->remote.why = NULL;
 	if (r->err)

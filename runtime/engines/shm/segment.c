@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Segments, see segment.h. Space is reserved before the first touch, so a full /dev/shm is an error and no SIGBUS; should
- * somebody cut a file short, the SIGBUS of the first touch puts zeros in its place. A name is only freed by
- * who has the file's flock and sees that the name still means this file.
+ * somebody cut a file short, the SIGBUS of the first touch puts zeros in its place.
  * Floor 2.
  */
 #include "engines/shm/segment.h"
-#include "engines/shm/shm.h"
+#include "engines/shm/name.h"
+#include "loop/file.h"
 #include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
@@ -15,31 +15,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIRECTORY "/dev/shm"
-
-enum { LAYOUT = 2, TRIES = 64, PATH_SIZE = sizeof DIRECTORY "/ipclua..+" + 16 + IL_NAME_MAX };
+enum { LAYOUT = 2, TRIES = 64 };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
 static struct il_list segments = IL_LIST_INIT(segments);
 static struct sigaction before;
-
-/* A key's name may have slashes, a file's may not. */
-static void path_of(char *path, const char *noun, const char *name)
-{
-	int n = snprintf(path, PATH_SIZE, DIRECTORY "/ipclua.%s.%s", noun, name);
-	for (char *c = path + n - strlen(name); *c; c++)
-		if (*c == '/')
-			*c = '+';
-}
 
 /* A file that was cut short: the access goes on, with zeros, and the next check says that it is damaged. */
 static void bus_error(int number, siginfo_t *info, void *context)
@@ -85,48 +72,24 @@ static void fill(struct il_head *head, const struct il_segment_type *type, size_
 	type->init(head, options);
 }
 
-static int link_in(int fd, const char *path)
-{
-	char self[32];
-	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) ? errno : 0;
-}
-
 /* A file without a name gets its content, and then its name. EEXIST: another one has it. */
 static int create(const char *path, const struct il_segment_type *type, size_t size, const char *name, unsigned mode,
 		  void *options)
 {
 	struct il_head *head;
-	int fd = open(DIRECTORY, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return errno;
-	int err = fallocate(fd, 0, 0, (off_t)size) ? errno : map(fd, size, &head);
+	int fd, err = il_name_file(&fd);
+	if (err)
+		return err;
+	err = il_file_reserve(fd, size);
+	if (!err)
+		err = map(fd, size, &head);
 	if (!err) {
 		fill(head, type, size, name, options);
 		munmap(head, size);
-		err = fchmod(fd, mode) ? errno : link_in(fd, path);
+		err = fchmod(fd, mode) ? errno : il_name_give(fd, path);
 	}
 	close(fd);
 	return err;
-}
-
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Frees the name if it still means this file. The flock keeps two from doing it, the second of them to a new file. */
-static void free_name(const char *path, const struct stat *mine)
-{
-	struct stat st;
-	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return;
-	while (flock(fd, LOCK_EX) && errno == EINTR)
-		;
-	if (fstat(fd, &st) == 0 && same_file(&st, mine) && stat(path, &st) == 0 && same_file(&st, mine))
-		unlink(path);
-	close(fd);
 }
 
 /* Read, and not mapped: a file that is cut short just now is no SIGBUS then. */
@@ -147,7 +110,7 @@ static struct il_segment *find(const struct stat *st)
 {
 	for (struct il_list *l = segments.next; l != &segments; l = l->next) {
 		struct il_segment *s = il_container_of(l, struct il_segment, node);
-		if (s->device == st->st_dev && s->inode == st->st_ino)
+		if (s->file.st_ino && il_file_same(&s->file, st))
 			return s;
 	}
 	return NULL;
@@ -160,10 +123,8 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 	if (!s)
 		return ENOMEM;
 	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1 };
-	if (st) {
-		s->device = st->st_dev;
-		s->inode = st->st_ino;
-	}
+	if (st)
+		s->file = *st;
 	strncpy(s->name, name, sizeof s->name - 1);
 	il_list_add(&segments, &s->node);
 	type->mapped(s);
@@ -171,29 +132,38 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 	return 0;
 }
 
-/* EIDRM: its name is to be freed. */
+static int add_file(int fd, size_t size, const struct stat *st, const struct il_segment_type *type, const char *name,
+		    struct il_segment **result)
+{
+	struct il_head *head;
+	int err = map(fd, size, &head);
+	if (err)
+		return err;
+	catch_bus_errors();
+	err = add(head, size, st, type, name, result);
+	if (err)
+		munmap(head, size);
+	return err;
+}
+
+/* One that this process has mapped already is no better known by its file: that can be linked to another noun's name, and be
+ * cut, and written to. EIDRM: its name is to be taken away. */
 static int attach(int fd, const struct stat *st, const struct il_segment_type *type, const char *name, void *options,
 		  struct il_segment **result)
 {
-	struct il_head *head;
 	struct il_segment *s = find(st);
 	size_t size = (size_t)st->st_size;
-	int err = 0;
-	if (s) {
+	int err = check(fd, type, size, name);
+	if (s && err != EXDEV && (err || s->type != type || s->size != size || strcmp(s->name, name) != 0))
+		err = EUCLEAN;
+	if (err)
+		return err;
+	if (s)
 		s->refs++;
-	} else {
-		err = check(fd, type, size, name);
-		if (!err)
-			err = map(fd, size, &head);
-		if (err)
-			return err;
-		catch_bus_errors();
-		err = add(head, size, st, type, name, &s);
-		if (err) {
-			munmap(head, size);
-			return err;
-		}
-	}
+	else
+		err = add_file(fd, size, st, type, name, &s);
+	if (err)
+		return err;
 	*result = s;
 	err = il_get(&s->head->removed) ? EIDRM : s->lost ? EUCLEAN : type->check(s, options);
 	if (err)
@@ -204,9 +174,9 @@ static int attach(int fd, const struct stat *st, const struct il_segment_type *t
 static int open_named(const struct il_segment_type *type, size_t size, const char *name, unsigned mode, void *options,
 		      struct il_segment **result)
 {
-	char path[PATH_SIZE];
+	char path[IL_NAME_PATH];
 	struct stat st;
-	path_of(path, type->noun, name);
+	il_name_path(path, type->noun, name);
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno != ENOENT)
 		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? EINVAL : errno;
@@ -219,9 +189,9 @@ static int open_named(const struct il_segment_type *type, size_t size, const cha
 		err = EACCES;
 	if (!err)
 		err = attach(fd, &st, type, name, options, result);
+	if (err == EIDRM && il_name_take(path, fd))
+		err = il_because(EACCES, "it was removed, but its file belongs to another user: rm %s", path);
 	close(fd);
-	if (err == EIDRM)
-		free_name(path, &st);
 	return err == EEXIST ? ENOTEMPTY : err; /* told apart from the one above */
 }
 
@@ -310,23 +280,34 @@ static void abandon(struct il_segment *s)
 	il_word_wake(&s->head->changes);
 }
 
+static int mark_removed(struct il_segment *s)
+{
+	int err = il_segment_enter(s);
+	if (err == EUCLEAN) {
+		abandon(s);
+		return 0;
+	}
+	if (err)
+		return err;
+	il_segment_change(s, UINT32_MAX);
+	il_put(&s->head->removed, 1);
+	il_segment_leave(s);
+	return 0;
+}
+
+/* Whoever may not take the name away changes nothing. */
 int il_segment_remove(struct il_segment *s)
 {
-	char path[PATH_SIZE];
-	int err = il_segment_enter(s);
-	if (err && err != EUCLEAN)
-		return err;
-	if (err) {
-		abandon(s);
-	} else {
-		il_segment_change(s, UINT32_MAX);
-		il_put(&s->head->removed, 1);
-		il_segment_leave(s);
-	}
-	if (s->inode) {
-		struct stat mine = { .st_dev = s->device, .st_ino = s->inode };
-		path_of(path, s->type->noun, s->name);
-		free_name(path, &mine);
-	}
-	return 0;
+	char path[IL_NAME_PATH];
+	int fd = -1, err = 0;
+	il_name_path(path, s->type->noun, s->name);
+	if (s->file.st_ino)
+		err = il_name_check(path, &s->file, &fd);
+	if (!err)
+		err = mark_removed(s);
+	if (!err && fd >= 0)
+		err = il_name_take(path, fd);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /* The first bytes of a segment. */
 struct il_head {
@@ -56,7 +57,7 @@ struct il_segment {
 	const struct il_segment_type *type;
 	struct il_head *head; /* shared */
 	size_t size;          /* as mapped: the one to believe */
-	uint64_t device, inode;
+	struct stat file;     /* as it was when it was mapped; all zero without a name */
 	int refs;
 	bool repaired;        /* with the latch: its last owner died */
 	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
@@ -79,7 +80,8 @@ void il_segment_leave(struct il_segment *s);
  * anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 
-/* Tells those who wait, and frees the name, also of one that is damaged. EIDRM: somebody else did. */
+/* Tells those who wait, and takes the name away, also of one that is damaged. EIDRM: somebody else did; EPERM: it is another
+ * user's, and nothing has changed; or errno. */
 int il_segment_remove(struct il_segment *s);
 
 #endif

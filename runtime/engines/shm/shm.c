@@ -2,15 +2,28 @@
  *
  * The table of the engine. Floor 2.
  */
-#include "engines/shm/shm.h"
+#include "engines/shm/name.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 int il_shm_check_name(const char *name)
 {
 	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/");
 	return length == 0 || name[length] || length > IL_NAME_MAX ? EINVAL : 0;
+}
+
+static void place(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT])
+{
+	char path[IL_NAME_PATH];
+	const char *last = strrchr(noun, ' ');
+	if (strcmp(noun, "shared data") == 0) {
+		il_local_data_place(key, remove, text);
+		return;
+	}
+	il_name_path(path, last ? last + 1 : noun, key->name ? key->name : "");
+	snprintf(text, IL_PLACE_TEXT, "%s%s", remove ? "rm " : "", path);
 }
 
 const struct il_engine il_shm = {
@@ -20,4 +33,5 @@ const struct il_engine il_shm = {
 	.queue = il_shm_queue,
 	.memory = il_shm_memory,
 	.data = il_local_data,
+	.place = place,
 };

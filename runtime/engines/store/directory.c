@@ -7,6 +7,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "loop/file.h"
 #include "loop/loop.h"
 
 #include <dirent.h>
@@ -22,11 +23,9 @@
 #define PLACE "/dev/shm/"
 #define TEMPORARY "ipclua.tmp."
 
-enum { TRIES = 64, BELL = 2 };
+enum { TRIES = 64 };
 
-static const char *const files[] = { "data.mdb", "lock.mdb", "bell" };
-
-enum { FILES = sizeof files / sizeof files[0] };
+static const char *const names[IL_STORE_FILES] = { "data.mdb", "lock.mdb", "bell" };
 
 /* A key's name may have slashes, a directory's may not; no key's name has a colon. */
 void il_directory_path(char *path, const struct il_key *key)
@@ -57,7 +56,7 @@ static int lock(int fd, int how)
 static bool still_there(const char *path, int fd)
 {
 	struct stat a, b;
-	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && il_file_same(&a, &b);
 }
 
 /* Who was about to open a file just then may make a new one. */
@@ -65,15 +64,17 @@ static void delete(const char *path, int fd)
 {
 	int tries = TRIES;
 	do
-		for (size_t i = 0; i < FILES; i++)
-			unlinkat(fd, files[i], 0);
+		for (size_t i = 0; i < IL_STORE_FILES; i++)
+			unlinkat(fd, names[i], 0);
 	while (rmdir(path) && errno == ENOTEMPTY && --tries);
 }
 
 static int make_temporary(char *path)
 {
 	snprintf(path, IL_STORE_PATH, PLACE TEMPORARY "%d.XXXXXX", (int)il_loop.pid);
-	return mkdtemp(path) ? 0 : errno;
+	if (mkdtemp(path))
+		return 0;
+	return errno == ENOENT ? il_because(ENOENT, PLACE " is not there: it wants a tmpfs") : errno;
 }
 
 /* With the lock nobody has it any more; or it was published, and has another name now. */
@@ -132,7 +133,7 @@ int il_directory_reserve(const char *path, const char *file, size_t size)
 	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return errno;
-	int err = fallocate(fd, 0, 0, (off_t)size) ? errno : 0;
+	int err = il_file_reserve(fd, size);
 	close(fd);
 	return err;
 }
@@ -142,8 +143,8 @@ int il_directory_reserve(const char *path, const char *file, size_t size)
 int il_directory_publish(const char *from, const char *to, unsigned mode)
 {
 	char name[IL_STORE_PATH + 16];
-	for (size_t i = 0; i < FILES; i++) {
-		snprintf(name, sizeof name, "%s/%s", from, files[i]);
+	for (size_t i = 0; i < IL_STORE_FILES; i++) {
+		snprintf(name, sizeof name, "%s/%s", from, names[i]);
 		if (chmod(name, mode))
 			return errno;
 	}
@@ -168,31 +169,57 @@ int il_directory_delete(const char *path)
 	return 0;
 }
 
-/* The flock keeps two from doing it, the second of them to a new directory. */
-int il_directory_free(const char *path, uint64_t device, uint64_t inode)
+/* The name is gone, or another directory has it: then whoever owns the files may still tell the others. */
+static int no_name(const struct il_store_files *files)
 {
-	char temporary[IL_STORE_PATH];
-	struct stat st, bell;
-	int fd = open_directory(path), err = fd < 0 ? errno : 0;
+	return geteuid() == files->owner || geteuid() == 0 ? 0 : EPERM;
+}
+
+int il_directory_to_remove(const char *path, const struct il_store_files *files, int *fd)
+{
+	struct stat st;
+	int err = il_file_to_remove(path, O_RDONLY | O_DIRECTORY, fd);
 	if (err)
-		return err == ENOENT ? 0 : err;
-	if (lock(fd, LOCK_EX) || fstat(fd, &st))
-		err = errno;
-	else if (st.st_uid != geteuid() && geteuid() != 0)
-		err = EPERM;
-	else if (still_there(path, fd) && fstatat(fd, files[BELL], &bell, AT_SYMLINK_NOFOLLOW) == 0 &&
-		 bell.st_dev == device && bell.st_ino == inode) {
-		err = make_temporary(temporary);
-		if (!err && rename(path, temporary))
-			err = errno;
-		if (!err)
-			delete(temporary, fd);
+		return err == ENOENT || err == ENOTDIR || err == ELOOP ? no_name(files) : err;
+	if (fstatat(*fd, names[IL_STORE_BELL], &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != files->device ||
+	    st.st_ino != files->inodes[IL_STORE_BELL]) {
+		close(*fd);
+		*fd = -1;
+		return no_name(files);
 	}
-	close(fd);
+	if (faccessat(AT_FDCWD, PLACE, W_OK, AT_EACCESS) == 0)
+		return 0;
+	err = errno;
+	close(*fd);
+	*fd = -1;
 	return err;
 }
 
-int il_directory_check(const char *path, uint64_t *device, uint64_t *inode)
+/* The flock keeps two from doing it, the second of them to a new directory. */
+int il_directory_free(const char *path, int fd)
+{
+	char temporary[IL_STORE_PATH];
+	int err = lock(fd, LOCK_EX);
+	if (err || !still_there(path, fd))
+		return err;
+	err = make_temporary(temporary);
+	if (!err && rename(path, temporary)) {
+		err = errno;
+		rmdir(temporary);
+	}
+	if (!err)
+		delete(temporary, fd);
+	return err;
+}
+
+static int check_file(const struct stat *st, const struct stat *directory)
+{
+	if (!S_ISREG(st->st_mode) || st->st_uid != directory->st_uid || st->st_dev != directory->st_dev)
+		return EUCLEAN;
+	return st->st_uid != geteuid() && !(st->st_mode & 066) ? EACCES : 0;
+}
+
+int il_directory_check(const char *path, struct il_store_files *files)
 {
 	struct stat dir, st;
 	int err = 0, fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -200,16 +227,29 @@ int il_directory_check(const char *path, uint64_t *device, uint64_t *inode)
 		return errno == ENOTDIR || errno == ELOOP ? EINVAL : errno;
 	if (fstat(fd, &dir))
 		err = errno;
-	for (size_t i = 0; i < FILES && !err; i++) {
-		if (fstatat(fd, files[i], &st, AT_SYMLINK_NOFOLLOW))
+	*files = (struct il_store_files){ .device = dir.st_dev, .owner = dir.st_uid };
+	for (size_t i = 0; i < IL_STORE_FILES && !err; i++) {
+		if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW))
 			err = errno != ENOENT ? errno : still_there(path, fd) ? EUCLEAN : EAGAIN;
-		else if (!S_ISREG(st.st_mode) || st.st_uid != dir.st_uid)
-			err = EUCLEAN;
-		else if (st.st_uid != geteuid() && !(st.st_mode & 066))
-			err = EACCES;
+		else
+			err = check_file(&st, &dir);
+		files->inodes[i] = st.st_ino;
+		files->sizes[i] = (uint64_t)st.st_size;
 	}
-	*device = st.st_dev; /* of the last: the bell */
-	*inode = st.st_ino;
 	close(fd);
 	return err;
+}
+
+int il_directory_compare(const struct il_store_files *a, const struct il_store_files *b)
+{
+	if (a->device != b->device || memcmp(a->inodes, b->inodes, sizeof a->inodes) != 0)
+		return EAGAIN;
+	return memcmp(a->sizes, b->sizes, sizeof a->sizes) == 0 ? 0 : EUCLEAN;
+}
+
+void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT])
+{
+	char path[IL_STORE_PATH];
+	il_directory_path(path, key);
+	snprintf(text, IL_PLACE_TEXT, "%s%s", remove ? "rm -r " : "", path);
 }

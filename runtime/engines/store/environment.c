@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "loop/latch.h"
 #include "loop/loop.h"
+#include "loop/quiet.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +55,7 @@ static int find_lock(int candidate, const char *path)
 
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 {
+	struct il_quiet quiet;
 	int rc = mdb_env_create(env);
 	if (rc)
 		return il_store_errno(rc);
@@ -61,8 +63,10 @@ int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 	if (lowest >= 0)
 		close(lowest);
 	rc = mdb_env_set_mapsize(*env, map);
+	il_quiet_begin(&quiet);
 	if (!rc)
 		rc = mdb_env_open(*env, path, FLAGS, 0600);
+	il_quiet_end(&quiet, rc);
 	if (!rc)
 		rc = mdb_env_get_fd(*env, &fds[0]);
 	if (rc) {
@@ -142,13 +146,13 @@ void il_environment_close(struct il_store *s)
 /* A directory that is renamed never comes back: if its name means it before and after, all files are of one. */
 static int open_again(struct il_store *s)
 {
-	uint64_t device, inode;
+	struct il_store_files files;
 	int dead, err = il_environment_new(s->path, s->bell->map, &s->env, s->fds);
 	if (err)
 		return err == ENOENT ? EIDRM : err;
-	err = il_directory_check(s->path, &device, &inode);
-	if (!err && (device != s->device || inode != s->inode))
-		err = EAGAIN;
+	err = il_directory_check(s->path, &files);
+	if (!err)
+		err = il_directory_compare(&files, &s->files);
 	if (!err) {
 		mdb_reader_check(s->env, &dead);
 		err = il_store_errno(open_tree(s));

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "loop/file.h"
 #include "loop/latch.h"
 #include "loop/life.h"
 #include "loop/loop.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 1, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
+	LAYOUT = 2, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
 	LARGEST_PAGE = 32768, DEFAULT_SIZE = 4 << 20, TRIES = 64,
 };
 
@@ -63,14 +64,16 @@ static void lay_out(struct il_bell *bell, size_t size)
 	};
 }
 
-static int check_bell(const struct il_bell *bell)
+/* A directory that was copied, or has another's name, or another's files, is none that can be used. */
+static int check_bell(const struct il_bell *bell, const char *path, const struct il_store_files *files)
 {
 	if (bell->magic != MAGIC)
 		return EINVAL;
 	if (bell->layout != LAYOUT || bell->page != page_size())
 		return EPROTO;
 	if (bell->size > SIZE_MAX / 2 || bell->pages != (bell->size + bell->page - 1) / bell->page ||
-	    bell->map / bell->page < bell->pages)
+	    bell->map / bell->page < bell->pages || strncmp(bell->path, path, sizeof bell->path) != 0 ||
+	    bell->data != files->inodes[IL_STORE_DATA] || bell->lock != files->inodes[IL_STORE_LOCK])
 		return EUCLEAN;
 	return bell->pids == il_life_space() ? 0 : EXDEV;
 }
@@ -118,12 +121,17 @@ static int map_bell(const char *path, uint64_t inode, struct il_bell **bell)
 	return err;
 }
 
-static int write_bell(const char *path, const struct il_bell *bell)
+static int write_bell(const char *path, struct il_bell *bell)
 {
 	char name[IL_STORE_PATH + 16];
+	struct il_store_files files;
 	int err = il_directory_reserve(path, "bell", BELL_SIZE);
+	if (!err)
+		err = il_directory_check(path, &files);
 	if (err)
 		return err;
+	bell->data = files.inodes[IL_STORE_DATA];
+	bell->lock = files.inodes[IL_STORE_LOCK];
 	snprintf(name, sizeof name, "%s/bell", path);
 	int fd = open(name, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -134,21 +142,20 @@ static int write_bell(const char *path, const struct il_bell *bell)
 }
 
 /* LMDB writes the first two pages itself, and then only makes the file long: the space is for us to reserve. */
-static int fill(const char *path, size_t size)
+static int fill(const char *path, const char *for_path, size_t size)
 {
 	struct il_bell bell;
 	MDB_env *env;
-	int fds[2];
+	int fds[2], err = il_directory_reserve(path, "lock.mdb", LOCK_SIZE);
 	lay_out(&bell, size);
-	int err = write_bell(path, &bell);
-	if (!err)
-		err = il_directory_reserve(path, "lock.mdb", LOCK_SIZE);
+	strcpy(bell.path, for_path);
 	if (!err)
 		err = il_environment_new(path, bell.map, &env, fds);
 	if (err)
 		return err;
-	if (fallocate(fds[0], 0, 0, (off_t)bell.map))
-		err = errno;
+	err = il_file_reserve(fds[0], bell.map);
+	if (!err)
+		err = write_bell(path, &bell);
 	mdb_env_close(env);
 	return err;
 }
@@ -160,7 +167,7 @@ static int create(const char *path, const struct il_data_options *o)
 	int guard, err = il_directory_make(temporary, &guard);
 	if (err)
 		return err;
-	err = fill(temporary, o->size);
+	err = fill(temporary, path, o->size);
 	if (!err)
 		err = il_directory_publish(temporary, path, o->mode);
 	if (err)
@@ -170,11 +177,12 @@ static int create(const char *path, const struct il_data_options *o)
 	return err;
 }
 
-static struct il_store *find(uint64_t device, uint64_t inode)
+/* By the bell: that is what processes share. */
+static struct il_store *find(const struct il_store_files *files)
 {
 	for (struct il_list *l = stores.next; l != &stores; l = l->next) {
 		struct il_store *s = il_container_of(l, struct il_store, node);
-		if (s->device == device && s->inode == inode)
+		if (s->files.device == files->device && s->files.inodes[IL_STORE_BELL] == files->inodes[IL_STORE_BELL])
 			return s;
 	}
 	return NULL;
@@ -191,17 +199,18 @@ static void free_store(struct il_store *s)
 	free(s);
 }
 
-static int attach(const char *path, uint64_t device, uint64_t inode, struct il_store **result)
+/* `name`: the path that the bell has to have. */
+static int attach(const char *path, const char *for_path, const struct il_store_files *files, struct il_store **result)
 {
 	char name[IL_STORE_PATH + 16];
 	struct il_store *s = calloc(1, sizeof *s);
 	if (!s)
 		return ENOMEM;
-	*s = (struct il_store){ .device = device, .inode = inode, .refs = 1, .guard = -1, .pid = il_loop.pid };
+	*s = (struct il_store){ .files = *files, .refs = 1, .guard = -1, .pid = il_loop.pid };
 	strcpy(s->path, path);
-	int err = map_bell(path, inode, &s->bell);
+	int err = map_bell(path, files->inodes[IL_STORE_BELL], &s->bell);
 	if (!err)
-		err = check_bell(s->bell);
+		err = check_bell(s->bell, for_path, files);
 	snprintf(name, sizeof name, "%s/data.mdb", path);
 	int fd = err ? -1 : open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (!err)
@@ -220,51 +229,70 @@ static int attach(const char *path, uint64_t device, uint64_t inode, struct il_s
 	return err;
 }
 
+/* What this process has open is known by its bell; and that must be found where it was made, with the files it was made
+ * with. */
+static int use_again(struct il_store *s, const char *path, const struct il_store_files *files)
+{
+	if (strcmp(s->path, path) != 0 || il_directory_compare(files, &s->files))
+		return EUCLEAN;
+	s->refs++;
+	int err = il_store_enter(s);
+	if (err && err != EIDRM)
+		il_store_drop(s);
+	return err;
+}
+
+/* It was removed, by a process that has not got to its files. */
+static int finish_removal(const char *path, const struct il_store_files *files)
+{
+	int fd, err = il_directory_to_remove(path, files, &fd);
+	if (!err && fd >= 0)
+		err = il_directory_free(path, fd);
+	if (fd >= 0)
+		close(fd);
+	if (err == EPERM)
+		err = il_because(EACCES, "it was removed, but its files belong to another user: rm -r %s", path);
+	return err ? err : EAGAIN;
+}
+
 /* EAGAIN: try again. */
 static int open_path(const char *path, struct il_data_options *o, struct il_store **result)
 {
-	uint64_t device, inode;
-	int err = il_directory_check(path, &device, &inode);
+	struct il_store_files files;
+	int err = il_directory_check(path, &files);
 	if (err == ENOENT) {
 		err = create(path, o);
 		return err && err != EEXIST ? err : EAGAIN;
 	}
 	if (err)
 		return err;
-	struct il_store *s = find(device, inode);
-	if (s) {
-		s->refs++;
-		err = il_store_enter(s);
-	} else {
-		err = attach(path, device, inode, &s);
-		if (!s)
-			return err;
-	}
+	struct il_store *s = find(&files);
+	err = s ? use_again(s, path, &files) : attach(path, path, &files, &s);
+	if (err && err != EIDRM)
+		return err;
 	o->found = s->bell->size;
+	bool removed = err && il_get(&s->bell->removed);
 	if (!err && o->given && o->found != o->size)
 		err = EEXIST;
-	bool removed = err == EIDRM && il_get(&s->bell->removed);
 	if (err)
 		il_store_drop(s);
 	else
 		*result = s;
-	if (removed && (err = il_directory_free(path, device, inode)))
-		return err;
-	return removed || err == EIDRM ? EAGAIN : err;
+	return removed ? finish_removal(path, &files) : err == EIDRM ? EAGAIN : err;
 }
 
 static int open_anonymous(struct il_data_options *o, struct il_store **result)
 {
 	char path[IL_STORE_PATH];
-	uint64_t device, inode;
+	struct il_store_files files;
 	int guard, err = il_directory_make(path, &guard);
 	if (err)
 		return err;
-	err = fill(path, o->size);
+	err = fill(path, "", o->size);
 	if (!err)
-		err = il_directory_check(path, &device, &inode);
+		err = il_directory_check(path, &files);
 	if (!err)
-		err = attach(path, device, inode, result);
+		err = attach(path, "", &files, result);
 	if (err == EIDRM)
 		il_store_drop(*result);
 	if (err)
@@ -298,19 +326,31 @@ void il_store_drop(struct il_store *s)
 	free_store(s);
 }
 
-int il_store_remove(struct il_store *s)
+/* Of one that is damaged, too, whose lock cannot be had. */
+static int mark_removed(struct il_store *s)
 {
-	struct stat st;
-	MDB_txn *txn;
-	int err = il_store_enter(s);
-	if (!err && stat(s->path, &st) == 0 && st.st_uid != geteuid() && geteuid() != 0)
-		err = EPERM;
-	if (!err)
-		err = il_store_begin(s, &txn);
-	if (err)
+	MDB_txn *txn = NULL;
+	int err = il_store_begin(s, &txn);
+	if (err && err != EUCLEAN && err != EINVAL && err != EPROTO)
 		return err;
 	il_put(&s->bell->removed, 1);
 	il_store_change(s);
-	mdb_txn_abort(txn);
-	return s->guard < 0 ? il_directory_free(s->path, s->device, s->inode) : il_directory_delete(s->path);
+	if (!err)
+		mdb_txn_abort(txn);
+	return 0;
+}
+
+/* Whoever may not remove the files changes nothing. */
+int il_store_remove(struct il_store *s)
+{
+	int fd = -1, err = s->guard < 0 ? il_directory_to_remove(s->path, &s->files, &fd) : 0;
+	if (!err)
+		err = mark_removed(s);
+	if (!err && s->guard >= 0)
+		err = il_directory_delete(s->path);
+	else if (!err && fd >= 0)
+		err = il_directory_free(s->path, fd);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }

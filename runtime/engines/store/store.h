@@ -20,6 +20,15 @@
 
 enum { IL_STORE_PATH = 256, IL_STORE_VERSION = 8 /* bytes of version before each value */ };
 
+/* The files of a directory. */
+enum { IL_STORE_DATA, IL_STORE_LOCK, IL_STORE_BELL, IL_STORE_FILES };
+
+/* What a store is known by: its files stay the same ones while their directory is renamed. */
+struct il_store_files {
+	uint64_t device, inodes[IL_STORE_FILES], sizes[IL_STORE_FILES];
+	uid_t owner;
+};
+
 /* The file "bell". */
 struct il_bell {
 	uint64_t magic;
@@ -33,12 +42,14 @@ struct il_bell {
 	uint32_t parked;   /* somebody sleeps on it */
 	uint32_t removed;
 	uint32_t reserved;
+	uint64_t data, lock;      /* the inodes of these files: a copy of the directory has others */
+	char path[IL_STORE_PATH]; /* of the directory; empty for a private one */
 };
 
 struct il_store {
 	struct il_list node;
 	struct il_bell *bell;
-	uint64_t device, inode; /* of the bell: what the store is known by */
+	struct il_store_files files;
 	int refs;               /* handles */
 	int guard;              /* descriptor of a private directory, or -1, see directory.c */
 	pid_t pid;              /* the environment's process */
@@ -75,12 +86,19 @@ void il_directory_leave(const char *path, int guard);
 /* Deletes a private one. */
 int il_directory_delete(const char *path);
 
-/* Deletes the directory of this bell, if its name still means it. EPERM: it belongs to somebody else. */
-int il_directory_free(const char *path, uint64_t device, uint64_t inode);
+/* Before it is removed: may this process do that? 0, and *fd is for il_directory_free, or -1 where the name is gone or means
+ * another one. EPERM, EACCES, EROFS; or errno. */
+int il_directory_to_remove(const char *path, const struct il_store_files *files, int *fd);
 
-/* Files of the right kind, by an owner to be trusted: the bell's device and inode. 0; ENOENT: there is no directory;
- * EACCES, EINVAL: not a directory of ours; EUCLEAN: a file is missing; EAGAIN: it was removed meanwhile. */
-int il_directory_check(const char *path, uint64_t *device, uint64_t *inode);
+/* Deletes an open directory, if the name still means it. 0 or errno. */
+int il_directory_free(const char *path, int fd);
+
+/* Files of the right kind, by an owner to be trusted. 0; ENOENT: there is no directory; EACCES, EINVAL: not a directory of
+ * ours; EUCLEAN: a file is missing, or no file; EAGAIN: it was removed meanwhile. */
+int il_directory_check(const char *path, struct il_store_files *files);
+
+/* 0; EAGAIN: another directory; EUCLEAN: the same, and files were cut or have grown. */
+int il_directory_compare(const struct il_store_files *a, const struct il_store_files *b);
 
 /* The environment (environment.c) ---------------------------------------------------------------------- */
 

@@ -78,16 +78,30 @@ static int sign(struct words *w)
 	return il_get(&w->removed) ? EIDRM : 0;
 }
 
+/* Why a segment of this size cannot be made. */
+static int no_segment(int err, size_t size)
+{
+	struct shminfo info = { 0 };
+	shmctl(0, IPC_INFO, (struct shmid_ds *)(void *)&info);
+	if (err == EINVAL && size > info.shmmax)
+		return il_because(ENOSPC, "its %zu bytes are over the limit of %lu (kernel.shmmax)", size, info.shmmax);
+	if (err == ENOSPC)
+		return il_because(ENOSPC, "there are %lu segments already, or they have %lu pages (kernel.shmmni, kernel.shmall)",
+				  info.shmmni, info.shmall);
+	return err;
+}
+
 /* EIDRM: somebody else was faster. */
 static int find(const struct il_key *key, const struct il_memory_options *o, int *id)
 {
+	size_t size = o->slots * sizeof(int64_t) + EXTRA;
 	*id = shmget(key->id, 0, 0);
 	if (*id >= 0 || errno != ENOENT)
 		return *id >= 0 ? 0 : errno;
-	*id = shmget(key->id, o->slots * sizeof(int64_t) + EXTRA, IPC_CREAT | IPC_EXCL | (int)o->mode);
+	*id = shmget(key->id, size, IPC_CREAT | IPC_EXCL | (int)o->mode);
 	if (*id >= 0)
 		return 0;
-	return errno == EEXIST ? EIDRM : errno == EINVAL ? ENOSPC : errno; /* EINVAL: over kernel.shmmax */
+	return errno == EEXIST ? EIDRM : no_segment(errno, size);
 }
 
 /* EIDRM: there may be a new one. */

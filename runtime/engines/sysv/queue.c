@@ -94,6 +94,9 @@ static int make(const struct il_key *key, struct il_queue_options *options, int 
 	bool made = *id >= 0;
 	if (!made && errno == EEXIST)
 		*id = msgget(key->id, (int)options->mode);
+	if (*id < 0 && errno == ENOSPC)
+		return il_because(ENOSPC, "there are %zu queues already (kernel.msgmni)",
+				  il_msg_setting("/proc/sys/kernel/msgmni", 32000));
 	if (*id < 0 || msgctl(*id, IPC_STAT, ds))
 		return errno == EINVAL ? EIDRM : errno;
 	if (!options->capacity || ds->msg_qbytes == options->capacity)

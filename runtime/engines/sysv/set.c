@@ -16,6 +16,12 @@ enum { PHP_MEMBERS = 3, SETUP_SECONDS = 2, TRIES = 16 };
 
 static struct il_list sets = IL_LIST_INIT(sets);
 
+union semun { /* of semctl(2), for its callers to declare */
+	int val;
+	struct semid_ds *buf;
+	struct seminfo *info;
+};
+
 static int removed(int err)
 {
 	return err == EINVAL ? EIDRM : err; /* the id is gone for good */
@@ -37,10 +43,7 @@ static int get(int id, int member, int *value)
 
 static int set(int id, int member, int value)
 {
-	union semun {
-		int val;
-		struct semid_ds *buf;
-	} arg = { .val = value };
+	union semun arg = { .val = value };
 	return semctl(id, member, SETVAL, arg) ? removed(errno) : 0;
 }
 
@@ -61,6 +64,13 @@ static int end_setup(int id, int users)
 	return operate(id, ops, users ? 1 : 2);
 }
 
+/* A semaphore and a mutex are both sets, but not of the same key. */
+static int check_noun(const struct il_set *s)
+{
+	int held, err = get(s->id, IL_HELD, &held);
+	return err ? err : s->mutex == (held != IL_NO_MUTEX) ? 0 : EINVAL;
+}
+
 /* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not be
  * among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
 static int hand_out(struct il_set *s, struct il_lock_options *o)
@@ -68,7 +78,7 @@ static int hand_out(struct il_set *s, struct il_lock_options *o)
 	int users, permits, max = 0, err = get(s->id, IL_USERS, &users);
 	if (!err)
 		err = get(s->id, IL_PERMITS, &permits);
-	if (!err && s->members >= IL_MEMBERS)
+	if (!err && s->members == IL_MEMBERS)
 		err = get(s->id, IL_MAXIMUM, &max);
 	if (err)
 		return err;
@@ -77,11 +87,15 @@ static int hand_out(struct il_set *s, struct il_lock_options *o)
 		return EEXIST;
 	}
 	bool known = max != 0;
+	if (o->max && known && (err = check_noun(s)))
+		return err;
 	max = known ? max : o->max;
 	if (users > 1 || !max || (known && permits <= max))
 		return 0;
 	err = set(s->id, IL_PERMITS, max);
-	if (!err && s->members >= IL_MEMBERS)
+	if (!err && !known && s->members == IL_MEMBERS && !s->mutex)
+		err = set(s->id, IL_HELD, IL_NO_MUTEX);
+	if (!err && s->members == IL_MEMBERS) /* the last: now the rest is believed */
 		err = set(s->id, IL_MAXIMUM, max);
 	return err;
 }
@@ -97,21 +111,51 @@ static int join(struct il_set *s, struct il_lock_options *o)
 	return err ? err : end;
 }
 
-/* A set of PHP's has three members, and that is enough for all but a dead holder's mark. */
+static struct seminfo limits(void)
+{
+	struct seminfo info = { 0 };
+	semctl(0, 0, IPC_INFO, (union semun){ .info = &info });
+	return info;
+}
+
+/* No set is there, and none can be made. */
+static int no_set(int err)
+{
+	struct seminfo info = limits();
+	if (err == ENOENT && info.semmsl < IL_MEMBERS)
+		return il_because(ENOSPC, "a set takes %d semaphores, and the limit is %d (the 1st number of kernel.sem)",
+				  IL_MEMBERS, info.semmsl);
+	if (err == ENOSPC)
+		return il_because(ENOSPC, "there are %d sets already, or %d semaphores in them (the 4th and the 2nd number of "
+				  "kernel.sem)", info.semmni, info.semmns);
+	return err;
+}
+
+/* A set that nobody can ever operate on was made for nothing. */
+static int too_many_steps(int id)
+{
+	struct semid_ds ds;
+	union semun arg = { .buf = &ds };
+	if (semctl(id, 0, IPC_STAT, arg) == 0 && ds.sem_otime == 0)
+		semctl(id, 0, IPC_RMID);
+	return il_because(E2BIG, "to join a set takes 3 steps at once, and the limit is %d (the 3rd number of kernel.sem)",
+			  limits().semopm);
+}
+
+/* A set of PHP's has three members, and that is enough for all but a dead holder's mark. Other sets are no locks. */
 static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 {
 	struct semid_ds ds;
-	union semun {
-		int val;
-		struct semid_ds *buf;
-	} arg = { .buf = &ds };
+	union semun arg = { .buf = &ds };
 	*id = semget(key->id, IL_MEMBERS, IPC_CREAT | (int)mode);
 	if (*id < 0 && errno == EINVAL)
-		*id = semget(key->id, PHP_MEMBERS, 0);
-	if (*id < 0 || semctl(*id, 0, IPC_STAT, arg))
-		return errno;
+		*id = semget(key->id, 0, 0);
+	if (*id < 0)
+		return no_set(errno);
+	if (semctl(*id, 0, IPC_STAT, arg))
+		return removed(errno);
 	*members = (int)ds.sem_nsems;
-	return 0;
+	return *members == PHP_MEMBERS || *members == IL_MEMBERS ? 0 : EINVAL;
 }
 
 static struct il_set *opened(int id)
@@ -133,7 +177,17 @@ static void drop(struct il_set *s)
 	free(s);
 }
 
-static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
+/* What this process has joined already. */
+static int check_joined(const struct il_set *s, struct il_lock_options *o, bool mutex)
+{
+	int max = 0, err = s->members == IL_MEMBERS ? get(s->id, IL_MAXIMUM, &max) : 0;
+	o->found = max;
+	if (err)
+		return err;
+	return max && max != o->max ? EEXIST : s->mutex != mutex ? EINVAL : 0;
+}
+
+static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type, bool mutex,
 		    struct il_set **result)
 {
 	int id, members = 0, err = find(key, o->mode, &id, &members);
@@ -144,25 +198,17 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 		s = calloc(1, sizeof *s);
 		if (!s)
 			return ENOMEM;
-		s->id = id;
-		s->key = key->id;
-		s->members = members;
+		*s = (struct il_set){ .id = id, .key = key->id, .members = members, .mutex = mutex };
 		il_sysv_line_init(&s->line, type);
 		il_list_add(&sets, &s->node);
 	}
 	s->refs++;
-	if (s->pid == il_loop.pid) {
-		int max = 0;
-		err = members >= IL_MEMBERS ? get(id, IL_MAXIMUM, &max) : 0;
-		o->found = max;
-		err = err ? err : max && max != o->max ? EEXIST : 0;
-	} else {
-		err = join(s, o);
-	}
+	err = s->pid == il_loop.pid || s->mutex != mutex ? check_joined(s, o, mutex) : join(s, o);
 	if (err)
 		drop(s);
-	*result = s;
-	return err;
+	else
+		*result = s;
+	return err == E2BIG ? too_many_steps(id) : err;
 }
 
 /* It may be removed between any two steps, and then there is a new one to be had. */
@@ -174,7 +220,7 @@ int il_set_open(const struct il_key *key, struct il_lock_options *o, const struc
 	if (!handle)
 		return ENOMEM;
 	for (int i = 0; i < TRIES && (err == EIDRM || err == ENOENT); i++)
-		err = open_set(key, o, type, &handle->set);
+		err = open_set(key, o, type, ops->holder, &handle->set);
 	if (err) {
 		free(handle);
 		return err;

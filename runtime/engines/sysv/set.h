@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * System V semaphore sets as PHP's sem_get lays them out: 0 the permits, 1 the processes that use it, 2 held while it is
- * set up. Then ours: 3 how many permits there are, 4 one while a mutex is held, left there by a holder that dies.
- * A set is opened once per process, however many handles there are.
+ * set up. Then ours: 3 how many permits there are, 4 one while a mutex is held, left there by a holder that dies; two in
+ * a semaphore, which is no mutex. A set is opened once per process, however many handles there are.
  * Floor 2: no lua.h.
  */
 #ifndef IL_SYSV_SET_H
@@ -14,11 +14,13 @@
 #include <sys/sem.h>
 
 enum { IL_PERMITS, IL_USERS, IL_SETUP, IL_MAXIMUM, IL_HELD, IL_MEMBERS };
+enum { IL_NO_MUTEX = 2 }; /* of IL_HELD */
 
 struct il_set {
 	struct il_list node; /* in the list of this process */
 	struct il_sysv_line line; /* who waits for a permit */
 	int id, refs, members;
+	bool mutex;
 	int32_t key;
 	pid_t pid;           /* of the process that is counted among the users */
 };
@@ -31,7 +33,8 @@ struct il_sysv_lock {
 	pid_t pid; /* that holds */
 };
 
-/* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. */
+/* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. EINVAL: the set is
+ * no lock, or that of the other noun. */
 int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
 		const struct il_lock_ops *ops, struct il_lock **l);
 

@@ -5,7 +5,21 @@
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/ipc.h>
+
+static void place(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT])
+{
+	char kind = strcmp(noun, "queue") == 0 ? 'q' : strcmp(noun, "shared memory") == 0 ? 'm' : 's';
+	unsigned id = (unsigned)key->id;
+	if (strcmp(noun, "shared data") == 0)
+		il_local_data_place(key, remove, text);
+	else if (remove)
+		snprintf(text, IL_PLACE_TEXT, "ipcrm -%c 0x%08x", kind - 'a' + 'A', id);
+	else
+		snprintf(text, IL_PLACE_TEXT, "ipcs -%c shows it, 0x%08x", kind, id);
+}
 
 const struct il_engine il_sysv = {
 	.name = "sysv",
@@ -14,6 +28,7 @@ const struct il_engine il_sysv = {
 	.queue = il_sysv_queue,
 	.memory = il_sysv_memory,
 	.data = il_local_data,
+	.place = place,
 	.after_fork = il_sysv_file_lock_after_fork,
 };
 

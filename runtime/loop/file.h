@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files by their names: which one was meant when a name was given, who may take the name away, and room for what is to be
+ * written.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_FILE_H
+#define IL_LOOP_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/stat.h>
+
+/* A copy of the path that means the same after a chdir, to be freed; NULL: no memory. Where the working directory has no
+ * path that leads to it, the copy is what was given. */
+char *il_file_absolute(const char *path);
+
+bool il_file_same(const struct stat *a, const struct stat *b);
+
+/* Opens what has this name, to take the name away: `flags` are open's. 0; EPERM: it belongs to somebody else, and nothing was
+ * done; or errno. */
+int il_file_to_remove(const char *path, int flags, int *fd);
+
+/* `size` bytes that are there, so that writing to them cannot fail. 0 or errno; EFBIG: over the limit, and no signal. */
+int il_file_reserve(int fd, size_t size);
+
+#endif
