@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "loop/loop.h"
 #include "sched/await.h"
+#include "sched/cancel.h"
 #include "sched/host.h"
 #include "sched/interrupt.h"
 #include "sched/select.h"
@@ -58,7 +59,7 @@ static int join_push(lua_State *L, struct il_op *op)
 	int n = t->status == IL_FAILED ? 1 : t->results, first = -t->results;
 	lua_pushboolean(L, t->status == IL_FINISHED);
 	if (t->status == IL_GONE) {
-		lua_pushliteral(L, "cancelled");
+		il_cancel_push(L);
 		return 2;
 	}
 	if (!n)
@@ -126,6 +127,13 @@ static int task_detach(lua_State *L)
 		il_sched_release();
 	t->detached = true;
 	lua_settop(L, 1);
+	return 1;
+}
+
+/* Whether the running task has been asked to end. */
+static int is_asked(lua_State *L)
+{
+	lua_pushboolean(L, il_sched.current && il_sched.current->cancelled);
 	return 1;
 }
 
@@ -252,6 +260,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg internals[] = {
 	{ "outlast", task_outlast },
 	{ "hold", task_hold },
+	{ "is_asked", is_asked },
 	{ "report", report },
 	{ "traceback", task_traceback },
 	{ NULL, NULL },
@@ -265,6 +274,7 @@ void il_task_open(lua_State *L)
 {
 	il_class(L, IL_TASK_CLASS, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
+	il_cancel_open(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_setfuncs(L, internals, 0);
 	lua_pop(L, 1);

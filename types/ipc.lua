@@ -8,12 +8,15 @@
 ---@field _VERSION string "ipc x.y.z"
 ---@field SIGNALS_ASYNC true listeners run even while Lua code is busy
 ---@field null lightuserdata JSON's null
+---@field cancelled ipc.Cancelled the error value of a cancellation; its text is "cancelled"
 ---@field private ipc.Key memory without a name: for this process and the children it forks
 local ipc = {}
 
 -- Tasks and time (doc/task.md) --------------------------------------------------------------------
 
 ---@alias ipc.Status "ready"|"running"|"waiting"|"done"|"failed"|"cancelled"
+
+---@class ipc.Cancelled: userdata
 
 ---A function that runs beside the others.
 ---@class ipc.Task
@@ -27,7 +30,7 @@ function ipc.now() end
 ---@return integer
 function ipc.pid() end
 
----Waits. Cancellation raises "cancelled".
+---Waits. Cancellation raises ipc.cancelled, here and in all that waits.
 ---@param seconds number 0 or more
 function ipc.sleep(seconds) end
 
@@ -42,11 +45,11 @@ function ipc.task(fn, ...) end
 
 ---Waits until the task has ended; for ever by default.
 ---@param timeout? number
----@return boolean|nil ok true; false and the error or "cancelled"; nil and "timeout"
+---@return boolean|nil ok true; false and the error or ipc.cancelled; nil and "timeout"
 ---@return any ... the results of the task's function
 function Task:join(timeout) end
 
----Asks the task to end: its wait raises "cancelled". Does not wait.
+---Asks the task to end: its wait raises ipc.cancelled. Does not wait.
 function Task:cancel() end
 
 ---Does not wait.
@@ -66,7 +69,7 @@ local Scope = {}
 ---Waits until fn and every task of the scope have ended. The first error cancels the others and is raised.
 ---@generic T
 ---@param fn fun(scope: ipc.Scope): T...
----@return T ...
+---@return T ... or nil and ipc.cancelled
 function ipc.scope(fn) end
 
 ---Makes a task of the scope. Raises when the scope has ended. Does not wait.
@@ -78,7 +81,7 @@ function Scope:task(fn, ...) end
 ---Asks every task of the scope to end. Does not wait.
 function Scope:cancel() end
 
----Waits for fn's results; when the time is over fn is cancelled. An error in fn is raised.
+---Waits for fn's results; when the time is over fn is cancelled. An error in fn is raised, ipc.cancelled too.
 ---@param seconds number
 ---@param fn function
 ---@param ... any arguments for fn

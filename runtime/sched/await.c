@@ -6,6 +6,7 @@
  */
 #include "sched/await.h"
 #include "base/clock.h"
+#include "sched/cancel.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -46,12 +47,6 @@ static int timed_out(lua_State *L)
 	return 2;
 }
 
-static int cancelled(lua_State *L)
-{
-	lua_pushliteral(L, "cancelled");
-	return lua_error(L);
-}
-
 /* For il_await_many the function that pushes is not in the type of the operation but in the wait's owner. */
 typedef int push_function(lua_State *L, struct il_op *op);
 
@@ -61,7 +56,7 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
 	if (w->winner == IL_CANCELLED)
-		return cancelled(L);
+		return il_cancel_raise(L);
 	struct il_op *op = &w->ops[w->winner];
 	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
 }
@@ -163,7 +158,7 @@ static inline struct il_op *place(lua_State *L, struct il_task *t, bool shielded
 		return il_collector->op;
 	}
 	if (t && t->cancelled && !shielded)
-		cancelled(L);
+		il_cancel_raise(L);
 	if ((t ? t->wait : il_sched.main_wait).state != IL_IDLE)
 		check_may_wait(L, t);
 	return t ? &t->op : &il_sched.main_op;
@@ -232,7 +227,7 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadl
 {
 	struct il_task *t = il_sched.current;
 	if (t && t->cancelled)
-		return cancelled(L);
+		return il_cancel_raise(L);
 	bool remote = false;
 	for (uint32_t i = 0; i < count; i++) {
 		ops[i].once = deadline == 0;
@@ -256,7 +251,7 @@ static int turned(lua_State *L, int status, lua_KContext context)
 	(void)status;
 	(void)context;
 	if (il_sched.current && il_sched.current->cancelled)
-		return cancelled(L);
+		return il_cancel_raise(L);
 	return 0;
 }
 
@@ -270,7 +265,7 @@ int il_await_turn(lua_State *L)
 {
 	struct il_task *t = il_sched.current;
 	if (t && t->cancelled)
-		return cancelled(L);
+		return il_cancel_raise(L);
 	check_may_wait(L, t);
 	if (t) {
 		il_task_ready(t);

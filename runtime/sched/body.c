@@ -5,10 +5,10 @@
  * Floor 3.
  */
 #include "sched/body.h"
+#include "sched/cancel.h"
 #include "sched/task.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
 static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for a stray yield */
 
@@ -51,13 +51,12 @@ static const char *describe(lua_State *L, int index)
 /* Keeps the traceback of the coroutine. The error itself stays as it is: `<close>` variables are still to see it. */
 static int traceback(lua_State *L)
 {
+	if (il_cancel_is(L, 1))
+		return 1;
 	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : describe(L, 1);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
 	lua_pushthread(L);
-	if (strcmp(text, "cancelled") == 0)
-		lua_pushnil(L);
-	else
-		luaL_traceback(L, L, text, 1);
+	luaL_traceback(L, L, text, 1);
 	lua_rawset(L, -3);
 	lua_settop(L, 1);
 	return 1;

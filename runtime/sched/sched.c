@@ -10,6 +10,7 @@
 #include "loop/signal.h"
 #include "sched/await.h"
 #include "sched/body.h"
+#include "sched/cancel.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -125,7 +126,7 @@ static void run_ready(lua_State *L)
 	for (int n = 1; (t = pop_ready()); n++) {
 		if (never_started(t)) {
 			lua_settop(t->co, 0);
-			lua_pushliteral(t->co, "cancelled");
+			il_cancel_push(t->co);
 			t->status = IL_FAILED;
 			il_task_end(L, t, 1);
 		} else {

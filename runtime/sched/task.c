@@ -6,6 +6,7 @@
  */
 #include "sched/task.h"
 #include "sched/body.h"
+#include "sched/cancel.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -112,13 +113,10 @@ void il_task_end(lua_State *L, struct il_task *t, int results)
 	bool joined = !il_list_empty(&t->joiners);
 	t->results = results;
 	il_sched.living--;
-	if (t->status == IL_FAILED) {
-		const char *err = lua_type(t->co, -results) == LUA_TSTRING ? lua_tostring(t->co, -results) : "";
-		if (t->cancelled && strcmp(err, "cancelled") == 0)
-			t->status = IL_GONE;
-	} else {
+	if (t->status != IL_FAILED)
 		t->status = IL_FINISHED;
-	}
+	else if (il_cancel_is(t->co, -results))
+		t->status = IL_GONE;
 	if (!t->detached)
 		il_sched_release();
 	settle_holds(t, false);

@@ -10,24 +10,28 @@ Scope.__name = "ipc.Scope"
 
 local unpack, pack = table.unpack, table.pack
 
--- the scope's own task watches each child, so a failure stops the others at once
-local function watch(scope, child)
+-- The scope's own task watches each child, so a failure stops the others at once. The function is a child like the
+-- others; without it nobody is left to end them.
+local function watch(scope, child, is_function)
   local ok = child:join()
   scope.running[child] = nil
-  if not ok and child:status() == "failed" and not scope.failed then
-    scope.failed = child
-    scope:cancel()
-  end
+  if ok then return end
+  local failed = child:status() == "failed"
+  if failed and not scope.failed then scope.failed = child end
+  if failed or is_function then scope:cancel() end
+end
+
+local function add(scope, is_function, fn, ...)
+  local child = core.hold(ipc.task(fn, ...))
+  scope.running[child] = true
+  scope.watchers[#scope.watchers + 1] = core.hold(ipc.task(watch, scope, child, is_function))
+  if scope.cancelled then child:cancel() end
+  return child
 end
 
 function Scope:task(fn, ...)
   if self.closed then error("scope is closed", 2) end
-  local child = ipc.task(fn, ...)
-  core.hold(child)
-  self.running[child] = true
-  self.watchers[#self.watchers + 1] = core.hold(ipc.task(watch, self, child))
-  if self.failed or self.cancelled then child:cancel() end
-  return child
+  return add(self, false, fn, ...)
 end
 
 function Scope:cancel()
@@ -56,10 +60,9 @@ local function raise(child)
   error(err, 0)
 end
 
--- the function is a child like the others, so their errors stop it too
 function ipc.scope(fn)
   local scope <close> = setmetatable({running = {}, watchers = {}}, Scope)
-  local body = scope:task(fn, scope)
+  local body = add(scope, true, fn, scope)
   local i = 1
   while scope.watchers[i] do
     scope.watchers[i]:join()
@@ -67,26 +70,28 @@ function ipc.scope(fn)
   end
   if scope.failed then raise(scope.failed) end
   local results = pack(body:join(0))
-  if results[1] then return unpack(results, 2, results.n) end
-  return nil, results[2]
+  if results[1] and not (scope.cancelled and results.n == 1) then return unpack(results, 2, results.n) end
+  return nil, ipc.cancelled
 end
 
-local function finish(child, ok, ...)
-  if ok == nil or child:status() == "cancelled" then return nil, "timeout" end
+-- A cancellation that the end of the time did not bring about is what fn ended with, an error like others.
+local function finish(child, in_time, ok, ...)
+  if not ok and not in_time and child:status() == "cancelled" then return nil, "timeout" end
   if not ok then raise(child) end
   return ...
 end
 
 function ipc.timeout(seconds, fn, ...)
   local child = core.hold(ipc.task(fn, ...))
+  local in_time
   do
     local _ <close> = setmetatable({}, {__close = function()
       child:cancel()
       core.outlast(child)
     end})
-    child:join(seconds)
+    in_time = child:join(seconds) ~= nil
   end
-  return finish(child, child:join(0))
+  return finish(child, in_time, child:join(0))
 end
 
 return ipc

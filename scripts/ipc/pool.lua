@@ -53,6 +53,7 @@ local function own(pool)
 end
 
 local function describe(err)
+  if err == ipc.cancelled then err = tostring(err) end -- it means nothing to another process
   return type(err) == "string" and debug.traceback(err, 2) or err
 end
 

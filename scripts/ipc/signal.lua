@@ -2,20 +2,21 @@
 -- One delivery of a signal to the listeners of one handler: newest first; one that returns true ends it; one that
 -- fails is reported and does not keep the signal from the others.
 
-local _, core = ...
+local ipc, core = ...
 
-local traceback = debug.traceback
+local traceback, cancelled = debug.traceback, ipc.cancelled
 
 local function describe(err)
-  if err == "cancelled" then return err end
+  if err == cancelled then return err end
   return traceback(type(err) == "string" and err or tostring(err), 2)
 end
 
 local function deliver(listeners, info)
   for i = #listeners, 1, -1 do
     local ok, stop = xpcall(listeners[i], describe, info)
-    if not ok then
-      if stop == "cancelled" then error(stop, 0) end
+    if not ok and stop == cancelled then
+      if core.is_asked() then error(stop, 0) end -- else the listener ended itself, and that is not the others' end
+    elseif not ok then
       core.report("listener of SIG" .. info.name .. ": " .. stop)
     elseif stop == true then
       return

@@ -215,7 +215,7 @@ describe("a sleep", function()
     end
     until_ready(joiners[10000])
     for i = 1, 10000 do tasks[i]:cancel() end
-    for i = 1, 10000 do assert.same({true, false, "cancelled"}, {joiners[i]:join(PATIENCE)}) end
+    for i = 1, 10000 do assert.same({true, false, ipc.cancelled}, {joiners[i]:join(PATIENCE)}) end
     assert.equal(10000, closed)
   end)
 end)

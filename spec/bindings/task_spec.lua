@@ -50,7 +50,7 @@ describe("a task", function()
     end)
     ipc.yield()
     t:cancel()
-    assert.same({false, "cancelled"}, {t:join()})
+    assert.same({false, ipc.cancelled}, {t:join()})
     assert.equal("cancelled", t:status())
     assert.same({"false cancelled", "closed"}, log)
   end)
@@ -59,7 +59,7 @@ describe("a task", function()
     local ran = false
     local t = ipc.task(function() ran = true end)
     t:cancel()
-    assert.same({false, "cancelled"}, {t:join()})
+    assert.same({false, ipc.cancelled}, {t:join()})
     assert.is_false(ran)
   end)
 
@@ -266,7 +266,7 @@ describe("a wait", function()
           end
         end)
         if not ok then
-          assert(err == "cancelled", err)
+          assert(err == ipc.cancelled, err)
           outcomes.cancelled = outcomes.cancelled + 1
         elseif message then
           assert(not received[message], "twice")
@@ -288,7 +288,7 @@ describe("a wait", function()
     for i = 1, rounds do
       local ok, err = waiters[i]:join()
       if not ok then
-        assert.equal("cancelled", err, "seed " .. seed) -- cancelled before it ran
+        assert.equal(ipc.cancelled, err, "seed " .. seed) -- cancelled before it ran
         never = never + 1
       end
     end

@@ -162,7 +162,7 @@ for _, engine in ipairs(engines) do
           return got
         end)
         first:cancel()
-        assert.same({false, "cancelled"}, {first:join(PATIENCE)})
+        assert.same({false, ipc.cancelled}, {first:join(PATIENCE)})
         m:release()
         assert.same({true, {true}}, {second:join(PATIENCE)})
         assert.is_true(free(m))
@@ -203,7 +203,7 @@ for _, engine in ipairs(engines) do
               end
               local ok, why = t:join(PATIENCE)
               if not ok then
-                if why ~= "cancelled" then error(why) end
+                if why ~= ipc.cancelled then error(why) end
                 cancelled = cancelled + 1
               end
             end

@@ -57,7 +57,7 @@ for _, engine in ipairs(engines) do
             local second = waiting(function() return q:receive(type, PATIENCE) end)
             pause()
             first:cancel()
-            assert.same({false, "cancelled"}, {first:join(PATIENCE)})
+            assert.same({false, ipc.cancelled}, {first:join(PATIENCE)})
             q:send(2, "x")
             assert.same({true, "x", 2}, {second:join(PATIENCE)})
           end
@@ -73,7 +73,7 @@ for _, engine in ipairs(engines) do
           local second = waiting(function() return q:send(3, large, PATIENCE) end)
           pause()
           first:cancel()
-          assert.same({false, "cancelled"}, {first:join(PATIENCE)})
+          assert.same({false, ipc.cancelled}, {first:join(PATIENCE)})
           q:receive()
           assert.same({true, true}, {second:join(PATIENCE)})
           assert.same({0, 1, count - 1}, {drain(q, 2), drain(q, 3), #q})

@@ -81,7 +81,7 @@ for _, engine in ipairs(engines) do
           record(message, type, true)
           got = got + 1
         else
-          assert.equal("cancelled", message)
+          assert.equal(ipc.cancelled, message)
           cancelled = cancelled + 1
         end
       end
@@ -142,7 +142,7 @@ for _, engine in ipairs(engines) do
           elseif ok then
             gone = gone + 1
           else
-            if message ~= "cancelled" then error(message, 0) end
+            if message ~= ipc.cancelled then error(message, 0) end
             cancelled = cancelled + 1
           end
         end

@@ -103,7 +103,7 @@ for _, engine in ipairs(engines) do
         local first = waiting(function() return s:acquire() end)
         local second = waiting(function() return s:acquire(PATIENCE) end)
         first:cancel()
-        assert.same({false, "cancelled"}, {first:join(PATIENCE)})
+        assert.same({false, ipc.cancelled}, {first:join(PATIENCE)})
         s:release()
         assert.same({true, true}, {second:join(PATIENCE)})
         s:release()
@@ -160,7 +160,7 @@ for _, engine in ipairs(engines) do
               end
               local ok, why = t:join(PATIENCE)
               if not ok then
-                if why ~= "cancelled" then error(why) end
+                if why ~= ipc.cancelled then error(why) end
                 cancelled = cancelled + 1
               end
             end

@@ -117,7 +117,7 @@ for _, engine in ipairs(engines) do
         pause()
         assert.equal(1, d:stat().waiters)
         t:cancel()
-        assert.same({false, "cancelled"}, {t:join(PATIENCE)})
+        assert.same({false, ipc.cancelled}, {t:join(PATIENCE)})
         assert.equal(0, d:stat().waiters)
       end
     end)

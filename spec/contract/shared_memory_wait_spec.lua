@@ -132,7 +132,7 @@ for _, engine in ipairs(engines) do
         local first = waiting(function() return m:wait(0, 0) end)
         local second = waiting(function() return m:wait(0, 0, PATIENCE) end)
         first:cancel()
-        assert.same({false, "cancelled"}, {first:join(PATIENCE)})
+        assert.same({false, ipc.cancelled}, {first:join(PATIENCE)})
         m[0] = 1
         assert.same({true, 1}, {second:join(PATIENCE)})
       end)

@@ -98,7 +98,7 @@ function waits.join(world, timeout)
   if not target then return "timeout" end
   local ok, value = target:join(timeout)
   if ok == nil then return value end
-  assert(ok and value == target or not ok and value == "cancelled", "a join gave what is not the task's")
+  assert(ok and value == target or not ok and value == ipc.cancelled, "a join gave what is not the task's")
   return "join"
 end
 
@@ -142,7 +142,7 @@ local function body(world)
     world.begun = world.begun + 1
     local ok, how = pcall(waits[name], world, random(0, 4) / 2000)
     world.ended = world.ended + 1
-    if not ok and how ~= "cancelled" then
+    if not ok and how ~= ipc.cancelled then
       world.problem = world.problem or name .. ": " .. tostring(how)
       return
     end
@@ -150,7 +150,7 @@ local function body(world)
     world.outcomes[how] = (world.outcomes[how] or 0) + 1
     if not ok then
       local again, why = pcall(ipc.sleep, 10)
-      if again or why ~= "cancelled" then world.problem = "a cancellation was forgotten" end
+      if again or why ~= ipc.cancelled then world.problem = "a cancellation was forgotten" end
       return
     end
   end
@@ -218,7 +218,7 @@ local function race(count, seed, each)
   end
   for i = 1, count do
     local ok, err = tasks[i]:join(30)
-    if not ok and err ~= "cancelled" then error(err or "a task hangs", 0) end
+    if not ok and err ~= ipc.cancelled then error(err or "a task hangs", 0) end
   end
   for _, target in ipairs(world.targets) do target:close() end
   for _, target in ipairs(gone) do target:close() end
