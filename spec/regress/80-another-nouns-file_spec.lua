@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- A file of /dev/shm that this process had open was known again by its inode alone. So a hard link of a memory's file, put
--- under a queue's name, was taken for a queue by the process that had the memory, and that crashed. The same went
--- for another name of the same noun, and for a directory of shared data that was renamed or copied: two keys were
--- one object, or two objects shared one lock file. A semaphore and a mutex of one file key took each other's set.
+-- A file of /dev/shm that this process had open was known again by its inode alone. So a hard link of a memory's
+-- file, put under a queue's name, was taken for a queue by the process that had the memory, and that crashed. The
+-- same went for another name of the same noun, and for a directory of shared data that was renamed or copied: two
+-- keys were one object, or two objects shared one lock file. A semaphore and a mutex of one file key took each
+-- other's set.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- remove() by a process that may use an object but does not own it said true. It had marked the object as removed and then
--- could not take the name away: so the object was dead for all who had it, and nobody could make a new one there.
--- Whether the name can be taken away is now asked first; if not, it is EPERM, and nothing has changed.
+-- remove() by a process that may use an object but does not own it said true. It had marked the object as removed and
+-- then could not take the name away: so the object was dead for all who had it, and nobody could make a new one
+-- there. Whether the name can be taken away is now asked first; if not, it is EPERM, and nothing has changed.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
