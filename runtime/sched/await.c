@@ -16,6 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To try one case of a select takes as long as to copy so many bytes. */
+enum { CASE = 256 };
+
 const char il_waiting;
 
 struct il_collector *il_collector;
@@ -92,6 +95,7 @@ static int wait_on_main(lua_State *L, push_function *push)
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
 	il_sched_changed();
+	il_sched.since = 0;
 	il_running = running;
 	il_preempt();
 	if (status != LUA_OK) {
@@ -174,7 +178,7 @@ static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
 	if (il_is_collectors(op))
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (deadline == 0 && !op->remote)
-		return timed_out(L);
+		return il_serve(0) ? timed_out(L) : il_served(L, timed_out(L));
 	check_may_wait(L, il_sched.current);
 	return start(L, op, 1, deadline, NULL, holds_on);
 }
@@ -186,7 +190,9 @@ int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
 
 static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
-	return il_await_first(type, op, deadline) ? type->push(L, op) : rest(L, op, deadline, holds_on);
+	if (!il_await_first(type, op, deadline))
+		return rest(L, op, deadline, holds_on);
+	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
 }
 
 /* The file may be closed and the text collected while it waits. */
@@ -231,12 +237,15 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadl
 	bool remote = false;
 	for (uint32_t i = 0; i < count; i++) {
 		ops[i].once = deadline == 0;
-		if (ops[i].type->attempt(&ops[i]) || ops[i].begun)
-			return push(L, &ops[i]);
+		if (ops[i].type->attempt(&ops[i]) || ops[i].begun) {
+			bool more = il_serve(ops[i].size + (size_t)i * CASE);
+			int results = push(L, &ops[i]);
+			return more ? results : il_served(L, results);
+		}
 		remote |= ops[i].remote;
 	}
 	if (deadline == 0 && !remote)
-		return timed_out(L);
+		return il_serve((size_t)count * CASE) ? timed_out(L) : il_served(L, timed_out(L));
 	check_may_wait(L, t);
 	return start(L, ops, count, deadline, push, false);
 }
@@ -255,12 +264,6 @@ static int turned(lua_State *L, int status, lua_KContext context)
 	return 0;
 }
 
-static int one_turn(lua_State *L)
-{
-	il_turn(L, 0, main_waits);
-	return 0;
-}
-
 int il_await_turn(lua_State *L)
 {
 	struct il_task *t = il_sched.current;
@@ -272,14 +275,19 @@ int il_await_turn(lua_State *L)
 		lua_pushlightuserdata(L, (void *)&il_waiting);
 		return lua_yieldk(L, 1, 0, turned);
 	}
-	lua_State *running = il_running;
-	il_sched.turning = true;
-	il_running = NULL;
-	lua_pushcfunction(L, one_turn);
-	int status = lua_pcall(L, 0, 0, 0);
-	il_sched.turning = false;
-	il_sched_changed();
-	il_running = running;
-	il_preempt();
-	return status == LUA_OK ? 0 : lua_error(L);
+	return il_turn_on_main(L) == LUA_OK ? 0 : lua_error(L);
+}
+
+static int again(lua_State *L, int status, lua_KContext results)
+{
+	(void)L;
+	(void)status;
+	return (int)results;
+}
+
+int il_await_again(lua_State *L, int results)
+{
+	il_task_ready(il_sched.current);
+	lua_pushlightuserdata(L, (void *)&il_waiting);
+	return lua_yieldk(L, 1, results, again);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "loop/op.h"
+#include "sched/turn.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -75,7 +76,9 @@ static inline int il_await_data(lua_State *L, const struct il_await_type *type, 
 	il_op_init(op, &type->op, source, arg);
 	op->data = data;
 	op->size = size;
-	return il_await_first(type, op, deadline) ? type->push(L, op) : il_await_rest(L, op, deadline);
+	if (!il_await_first(type, op, deadline))
+		return il_await_rest(L, op, deadline);
+	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
 }
 
 static inline int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
@@ -103,6 +106,9 @@ int il_await_deadline(lua_State *L, int64_t deadline);
 
 /* ipc.yield(): to the end of the ready line. */
 int il_await_turn(lua_State *L);
+
+/* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may wait. */
+int il_await_again(lua_State *L, int results);
 
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
 bool il_may_wait(lua_State *L);

@@ -19,13 +19,16 @@
 
 enum { LOOK_EVERY = 16 };
 
+/* Of calls that are served at once: so many before the first look at the clock, in whoever is resumed. */
+enum { FIRST_CALLS = 8 };
+
 /* Tasks run for this long (ns) before the kernel is asked what else there is. */
 static const int64_t BATCH = 50000;
 
 struct il_sched il_sched;
 
 static struct il_task *ready_first, **ready_last = &ready_first;
-static int64_t polled; /* when the kernel was last asked */
+static int64_t polled; /* when the kernel was last asked; 0: it is to be asked */
 
 void il_task_ready(struct il_task *t)
 {
@@ -83,15 +86,20 @@ static void resume(lua_State *L, struct il_task *t)
 {
 	struct il_task *outer = il_sched.current;
 	lua_State *running = il_running;
+	int64_t since = il_sched.since;
 	int results = 0, nargs = lua_status(t->co) == LUA_OK ? lua_gettop(t->co) - 1 : 0;
 	il_sched.switches++;
 	il_sched.current = t;
+	il_sched.since = 0;
+	if (il_sched.left > FIRST_CALLS)
+		il_sched.left = FIRST_CALLS;
 	t->status = IL_RUNNING;
 	il_running = t->co;
 	il_preempt();
 	int status = lua_resume(t->co, L, nargs, &results);
 	il_running = running;
 	il_sched.current = outer;
+	il_sched.since = since;
 	if (status == LUA_YIELD && il_is_waiting(t->co)) {
 		lua_pop(t->co, 1);
 		if (t->status == IL_RUNNING)
@@ -120,32 +128,63 @@ static bool never_started(struct il_task *t)
 	return t->cancelled && lua_status(t->co) == LUA_OK;
 }
 
+static void run(lua_State *L, struct il_task *t)
+{
+	if (!never_started(t)) {
+		resume(L, t);
+		return;
+	}
+	lua_settop(t->co, 0);
+	il_cancel_push(t->co);
+	t->status = IL_FAILED;
+	il_task_end(L, t, 1);
+}
+
+/* The batch of n tasks so far is over: it has taken long, or one of them has. */
+static bool batch_over(int n)
+{
+	return !polled || (n % LOOK_EVERY == 0 && il_now() - polled > BATCH);
+}
+
 static void run_ready(lua_State *L)
 {
 	struct il_task *t;
 	for (int n = 1; (t = pop_ready()); n++) {
-		if (never_started(t)) {
-			lua_settop(t->co, 0);
-			il_cancel_push(t->co);
-			t->status = IL_FAILED;
-			il_task_end(L, t, 1);
-		} else {
-			resume(L, t);
-		}
-		if (n % LOOK_EVERY == 0 && il_now() - polled > BATCH)
-			break;
-		if (il_sched.main_wait.state == IL_DONE)
+		run(L, t);
+		if (batch_over(n) || il_sched.main_wait.state == IL_DONE)
 			break;
 	}
 }
 
-void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
+void il_sched_ask(void)
+{
+	polled = 0;
+}
+
+static void ask(lua_State *L, int64_t until)
+{
+	il_preempt_idle(until != 0);
+	int err = il_signal_arrived ? 0 : il_loop_poll(until);
+	if (err)
+		luaL_error(L, "the event loop failed: %s", strerror(err));
+	polled = il_now();
+	il_signal_drain();
+	il_check_interrupt(L);
+	il_events_run(L);
+}
+
+static void begin_turn(lua_State *L)
 {
 	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	if (err)
 		luaL_error(L, "the event loop failed: %s", strerror(err));
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
+}
+
+void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
+{
+	begin_turn(L);
 	run_ready(L);
 	if (!wanted()) {
 		if (il_now() - polled <= BATCH)
@@ -154,14 +193,24 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 	}
 	if (ready_first || il_events_due())
 		until = 0;
-	il_preempt_idle(until != 0);
-	err = il_signal_arrived ? 0 : il_loop_poll(until);
-	if (err)
-		luaL_error(L, "the event loop failed: %s", strerror(err));
-	polled = il_now();
-	il_signal_drain();
-	il_check_interrupt(L);
-	il_events_run(L);
+	ask(L, until);
+}
+
+/* Whoever is ready now stands up to `last`; what the kernel tells first belongs to them, what comes later does not. */
+void il_turn_all(lua_State *L)
+{
+	begin_turn(L);
+	int64_t now = il_now();
+	if (!ready_first || now - polled > BATCH || il_loop_next() <= now)
+		ask(L, 0);
+	struct il_task *t = NULL, **last = ready_first ? ready_last : NULL;
+	for (int n = 1; last && (t = pop_ready()); n++) {
+		if (last == &t->next)
+			last = NULL;
+		run(L, t);
+		if (last && batch_over(n))
+			ask(L, 0);
+	}
 }
 
 bool il_task_any_ready(void)

@@ -28,6 +28,8 @@ struct il_sched {
 	bool turning;              /* the loop runs, on top of the main chunk */
 	bool failed;               /* a task's error was printed */
 	lua_State *main;           /* the Lua state that loaded the module */
+	int64_t left;              /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
+	int64_t since;             /* since when the one that runs is known to run; 0: it has only begun */
 };
 
 /* Hidden, and said so here: then it is reached directly, not through the table of addresses. */
@@ -66,6 +68,12 @@ void il_task_run(lua_State *L, struct il_task *t, struct il_event *e);
 /* Runs what is ready and asks the kernel; waits there until something happens, but not beyond `until` (0: not at all)
  * and not if wanted() has become false. Raises "interrupted" and out of memory. */
 void il_turn(lua_State *L, int64_t until, bool (*wanted)(void));
+
+/* Runs each task that is ready now, once, and asks the kernel in between. Raises as il_turn does. */
+void il_turn_all(lua_State *L);
+
+/* The kernel is to be asked before another task runs. */
+void il_sched_ask(void);
 
 /* True while a task, a timer or unsent data keeps the program alive. */
 bool il_sched_alive(void);

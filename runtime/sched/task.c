@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tasks, see task.h: how they are made and end, and what they are asked. What a task runs in is body.c, and sched.c has
- * it run. Each has a coroutine of its own, which nothing uses again: programs and libraries keep things by it. What a task returned stays on its coroutine's stack until the task is collected.
+ * it run. Each has a coroutine of its own, which nothing uses again: programs and libraries keep things by it. What a
+ * task returned stays on its coroutine's stack until the task is collected.
  * Floor 3.
  */
 #include "sched/task.h"
