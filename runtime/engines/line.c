@@ -79,15 +79,35 @@ static bool finish(struct il_list *served)
 	return any;
 }
 
+static void fail(struct il_line *line, int err)
+{
+	il_op_finish_all(&line->ops, err);
+	settle(line);
+}
+
+/* 0; EAGAIN: it is tried again later; or errno. */
+static int enter(struct il_line *line)
+{
+	int err = line->type->enter(line);
+	bool was_late = line->late;
+	line->late = err == EAGAIN;
+	if (line->late)
+		return il_later_start(&line->later) ? ENOMEM : EAGAIN;
+	if (was_late)
+		il_later_stop(&line->later);
+	return err;
+}
+
 static bool serve(struct il_line *line, bool park)
 {
 	bool again = true, any = false;
 	while (again && !il_list_empty(&line->ops)) {
 		struct il_list served = IL_LIST_INIT(served);
-		int err = line->type->enter(line);
+		int err = enter(line);
+		if (err == EAGAIN)
+			return any;
 		if (err) {
-			il_op_finish_all(&line->ops, err);
-			settle(line);
+			fail(line, err);
 			return true;
 		}
 		again = serve_round(line, &served);
@@ -106,26 +126,44 @@ static bool serve(struct il_line *line, bool park)
 static bool poll(struct il_poller *p)
 {
 	struct il_line *line = il_container_of(p, struct il_line, poller);
-	return (il_get(line->changes) != line->seen || *line->lost) && serve(line, false);
+	return !line->late && (il_get(line->changes) != line->seen || *line->lost) && serve(line, false);
+}
+
+/* True: a wait has ended. */
+static bool park(struct il_line *line)
+{
+	int err = line->type->park(line);
+	if (err && err != EAGAIN)
+		fail(line, err);
+	return err == EAGAIN ? serve(line, true) : err;
 }
 
 static bool arm(struct il_poller *p)
 {
 	struct il_line *line = il_container_of(p, struct il_line, poller);
 	bool any = serve(line, true);
-	if (!il_list_empty(&line->ops) && line->type->park && line->type->park(line))
-		any |= serve(line, true);
-	if (!il_list_empty(&line->ops) && !il_word_watched(&line->word))
+	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
+		any |= park(line);
+	if (!il_list_empty(&line->ops) && !line->late && !il_word_watched(&line->word))
 		il_word_watch(&line->word, line->changes, line->seen);
 	return any;
 }
 
+void il_line_look_again(struct il_line *line)
+{
+	serve(line, false);
+	if (!il_list_empty(&line->ops) && !line->late)
+		il_poller_add(&line->poller);
+}
+
 static void changed(struct il_word *word)
 {
-	struct il_line *line = il_container_of(word, struct il_line, word);
-	serve(line, false);
-	if (!il_list_empty(&line->ops))
-		il_poller_add(&line->poller);
+	il_line_look_again(il_container_of(word, struct il_line, word));
+}
+
+static void look_later(struct il_later *later)
+{
+	il_line_look_again(il_container_of(later, struct il_line, later));
 }
 
 void il_line_init(struct il_line *line)
@@ -135,12 +173,15 @@ void il_line_init(struct il_line *line)
 	il_list_init(&line->ops);
 	il_poller_init(&line->poller, poll, arm);
 	il_word_init(&line->word, changed);
+	il_later_init(&line->later, look_later);
 }
 
 void il_line_fini(struct il_line *line)
 {
 	il_poller_del(&line->poller);
 	il_word_unwatch(&line->word);
+	il_later_stop(&line->later);
+	line->late = false;
 	if (line->type->unpark)
 		line->type->unpark(line);
 }

@@ -8,6 +8,7 @@
 #ifndef IL_LINE_H
 #define IL_LINE_H
 
+#include "loop/later.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/word.h"
@@ -22,19 +23,23 @@ struct il_line {
 	uint32_t *parked;          /* shared: who sleeps on it, bits */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen;             /* the count up to which all have looked */
+	struct il_later later;     /* they look again, since the lock could not be had */
+	bool late;
 };
 
 struct il_line_type {
 	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
 	bool strict;     /* nobody is served before the first */
 	bool alike;      /* those who ask for the same `arg` get the same answer, if it is "not now" */
-	/* Takes the lock. 0, or the errno with which all waits end, and it is not had. */
+	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which all waits end.
+	 * With an error it is not had. It must not block for longer than some milliseconds. */
 	int (*enter)(struct il_line *line);
 	void (*leave)(struct il_line *line);
 	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
 	int (*attempt)(struct il_line *line, struct il_op *op, bool waiting);
-	/* Without it, before the loop blocks: watches what else may end the wait. True: look again. Or NULL. */
-	bool (*park)(struct il_line *line);
+	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno with which all
+	 * waits end. Or NULL. */
+	int (*park)(struct il_line *line);
 	/* Nobody waits any more. Or NULL. */
 	void (*unpark)(struct il_line *line);
 	/* Somebody has been served: others in this process may be glad of it. Or NULL. */
@@ -51,6 +56,9 @@ void il_line_cancel(struct il_line *line, struct il_op *op);
 
 /* Something has changed in this process, or may have. True: a wait has ended. */
 bool il_line_look(struct il_line *line);
+
+/* The same; and those who go on waiting are parked again, as if they had just come. */
+void il_line_look_again(struct il_line *line);
 
 /* Ends the waits of one source with ECANCELED. */
 void il_line_close(struct il_line *line, const void *source);

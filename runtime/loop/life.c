@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct il_life {
@@ -28,20 +30,59 @@ struct il_life {
 
 static struct il_list lives = IL_LIST_INIT(lives);
 
-/* Field 22 of /proc/PID/stat; the name in field 2 may have anything in it but ends with the last ")". 0: not known. */
-static uint64_t start_of(pid_t pid)
+/* A file of /proc/PID as a text; empty without. */
+static void read_file(pid_t pid, const char *name, char *text, size_t size)
 {
-	char path[32], text[1024];
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	char path[48];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
+}
+
+/* Fields 3, 14 + 15, 20 and 22 of /proc/PID/stat. */
+struct facts {
+	char state;
+	unsigned long long ran; /* in ticks of 10 ms */
+	long threads;
+	unsigned long long start;
+};
+
+/* The name in field 2 may have anything in it but ends with the last ")". False: not known, and all zero. */
+static bool read_facts(pid_t pid, struct facts *f)
+{
+	char text[1024];
+	unsigned long long user, system;
+	read_file(pid, "stat", text, sizeof text);
 	const char *at = strrchr(text, ')');
-	for (int field = 2; at && field < 22; field++)
-		at = strchr(at + 1, ' ');
-	return at ? strtoull(at + 1, NULL, 10) : 0;
+	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %ld %*d %llu",
+			  &f->state, &user, &system, &f->threads, &f->start) != 5) {
+		*f = (struct facts){ 0 };
+		return false;
+	}
+	f->ran = user + system;
+	return true;
+}
+
+static uint64_t start_of(pid_t pid)
+{
+	struct facts f;
+	read_facts(pid, &f);
+	return f.start;
+}
+
+/* To the nanosecond, where the kernel keeps that. */
+uint64_t il_life_ran(pid_t pid)
+{
+	char text[64];
+	struct facts f;
+	read_file(pid, "schedstat", text, sizeof text);
+	uint64_t ran = strtoull(text, NULL, 10);
+	if (!ran)
+		read_facts(pid, &f);
+	return ran ? ran : f.ran;
 }
 
 uint64_t il_life_start(void)
@@ -97,6 +138,19 @@ static int open_pidfd(pid_t pid, uint64_t start)
 	return fd;
 }
 
+/* Without a pidfd: there is no descriptor left, or the kernel has none. A process that has neither ended nor is a zombie with
+ * this start is taken for alive; its first thread may be a zombie while others run. */
+static bool looks_ended(pid_t pid, uint64_t start)
+{
+	struct facts f;
+	siginfo_t info = { .si_pid = 0 };
+	if (kill(pid, 0) && errno == ESRCH)
+		return true;
+	if (read_facts(pid, &f))
+		return ((f.state == 'Z' || f.state == 'X') && f.threads <= 1) || (start && f.start != start);
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
 bool il_life_ended(pid_t pid, uint64_t start)
 {
 	struct il_life *life = find(pid, start);
@@ -107,7 +161,7 @@ bool il_life_ended(pid_t pid, uint64_t start)
 	int fd = open_pidfd(pid, start);
 	if (fd >= 0)
 		close(fd);
-	return fd < 0 && errno == ESRCH;
+	return fd < 0 && (errno == ESRCH || looks_ended(pid, start));
 }
 
 static void life_free(struct il_life *life)

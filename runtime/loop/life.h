@@ -28,6 +28,9 @@ uint64_t il_life_start(void);
 /* The pid namespace; 0: not known. */
 uint64_t il_life_space(void);
 
+/* For how long a process, or thread, has run: it grows when that runs. 0: not known. */
+uint64_t il_life_ran(pid_t pid);
+
 /* Looks whether a process has ended; a zombie has. */
 bool il_life_ended(pid_t pid, uint64_t start);
 

@@ -155,6 +155,13 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 	return block(events, now, until);
 }
 
+/* A poller that was looked at, or armed, may want to look again after a while. */
+static int64_t earlier(int64_t until)
+{
+	int64_t next = il_loop_next();
+	return next < until ? next : until;
+}
+
 static int ask_kernel(struct epoll_event *events, int64_t until)
 {
 	int64_t start = until > 0 ? il_now() : 0;
@@ -166,7 +173,7 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	}
 	int n = spin(events, start, until, &woke);
 	if (n == 0 && !woke)
-		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, until);
+		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, earlier(until));
 	if (several_cpus()) {
 		int64_t took = il_now() - start;
 		usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
@@ -192,8 +199,7 @@ int il_loop_poll(int64_t until)
 	int err = il_loop_open();
 	if (err)
 		return err;
-	int64_t next = il_loop_next();
-	int n = ask_kernel(events, next < until ? next : until);
+	int n = ask_kernel(events, earlier(until));
 	if (n < 0 && errno != EINTR)
 		return errno;
 	take_ready(events, n);
@@ -226,8 +232,7 @@ void il_loop_nested(int64_t next)
 	if (il_set.timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
-	if (il_pollers_arm() || !il_words_hand_out())
-		next = 0;
+	next = il_pollers_arm() || !il_words_hand_out() ? 0 : earlier(next);
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */
 	timerfd_settime(il_set.timer_fd, TFD_TIMER_ABSTIME, &when, NULL);

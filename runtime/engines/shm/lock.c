@@ -151,13 +151,13 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
-static void holder_ended(struct il_watches *w)
+static void look_again(struct il_watches *w)
 {
-	il_line_look(&il_container_of(w, struct object, watches)->line);
+	il_line_look_again(&il_container_of(w, struct object, watches)->line);
 }
 
 /* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
-static bool park(struct il_line *line)
+static int park(struct il_line *line)
 {
 	struct object *o = object_of(line->object);
 	bool ended = false;
@@ -167,8 +167,8 @@ static bool park(struct il_line *line)
 		if (r.count && !is_own(&r))
 			ended |= il_watches_add(&o->watches, (pid_t)r.pid, r.start);
 	}
-	il_watches_end(&o->watches);
-	return ended;
+	int err = il_watches_end(&o->watches);
+	return err ? err : ended ? EAGAIN : 0;
 }
 
 static void unpark(struct il_line *line)
@@ -231,7 +231,7 @@ void il_shm_lock_mapped(struct il_segment *s)
 	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
-	il_watches_init(&o->watches, holder_ended);
+	il_watches_init(&o->watches, look_again);
 	il_shm_line_init(&o->line, &line_type, s);
 }
 

@@ -6,6 +6,7 @@
 #include "engines/shm/watches.h"
 #include "loop/life.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct watch {
@@ -34,17 +35,25 @@ static void ended(struct il_mourner *m)
 	struct watch *w = il_container_of(m, struct watch, mourner);
 	struct il_watches *watches = w->watches;
 	watch_free(w);
-	watches->ended(watches);
+	watches->look(watches);
+}
+
+static void look(struct il_later *l)
+{
+	struct il_watches *w = il_container_of(l, struct il_watches, later);
+	w->look(w);
 }
 
 void il_watches_init(struct il_watches *w, void (*f)(struct il_watches *w))
 {
 	il_list_init(&w->list);
-	w->ended = f;
+	il_later_init(&w->later, look);
+	w->look = f;
 }
 
 void il_watches_begin(struct il_watches *w)
 {
+	w->blind = false;
 	for (struct il_list *l = w->list.next; l != &w->list; l = l->next)
 		watch_at(l)->wanted = false;
 }
@@ -59,19 +68,22 @@ bool il_watches_add(struct il_watches *watches, pid_t pid, uint64_t start)
 		}
 	}
 	struct watch *w = calloc(1, sizeof *w);
-	if (!w)
-		return true;
+	if (!w) {
+		watches->blind = true;
+		return false;
+	}
 	*w = (struct watch){ .watches = watches, .pid = pid, .start = start, .wanted = true };
 	w->mourner.ended = ended;
 	il_list_init(&w->mourner.node);
 	il_list_add(&watches->list, &w->node);
-	if (il_life_watch(&w->mourner, pid, start) == 0)
-		return false;
-	watch_free(w);
-	return true;
+	int err = il_life_watch(&w->mourner, pid, start);
+	if (err)
+		watch_free(w);
+	watches->blind |= err && err != ESRCH;
+	return err == ESRCH;
 }
 
-void il_watches_end(struct il_watches *watches)
+int il_watches_end(struct il_watches *watches)
 {
 	struct il_list *next;
 	for (struct il_list *l = watches->list.next; l != &watches->list; l = next) {
@@ -80,10 +92,15 @@ void il_watches_end(struct il_watches *watches)
 		if (!w->wanted)
 			watch_free(w);
 	}
+	if (watches->blind)
+		return il_later_start(&watches->later);
+	il_later_stop(&watches->later);
+	return 0;
 }
 
 void il_watches_clear(struct il_watches *w)
 {
+	il_later_stop(&w->later);
 	while (!il_list_empty(&w->list))
 		watch_free(watch_at(w->list.next));
 }

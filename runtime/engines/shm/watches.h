@@ -7,6 +7,7 @@
 #define IL_SHM_WATCHES_H
 
 #include "base/list.h"
+#include "loop/later.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,16 +15,19 @@
 
 struct il_watches {
 	struct il_list list;
-	void (*ended)(struct il_watches *w); /* one of them; it is watched no more */
+	struct il_later later; /* one cannot be watched: it is to be looked at */
+	bool blind;            /* the same, of this round */
+	void (*look)(struct il_watches *w); /* one has ended, or may have; watches all anew */
 };
 
-void il_watches_init(struct il_watches *w, void (*ended)(struct il_watches *w));
+void il_watches_init(struct il_watches *w, void (*look)(struct il_watches *w));
 
-/* Between begin and end each that is to be watched is added; what is not, is watched no more. */
+/* Between begin and end each that is to be watched is added; what is not, is watched no more. Without a descriptor or memory
+ * for one of them, `look` is called from time to time. 0 or ENOMEM: not even that. */
 void il_watches_begin(struct il_watches *w);
-void il_watches_end(struct il_watches *w);
+int il_watches_end(struct il_watches *w);
 
-/* True: it has ended already, or cannot be watched. */
+/* True: it has ended already. */
 bool il_watches_add(struct il_watches *w, pid_t pid, uint64_t start);
 
 /* None is watched any more. */
