@@ -62,6 +62,7 @@ static void settle(struct il_slots *s)
 		return;
 	il_poller_del(&s->poller);
 	il_word_unwatch(&s->word);
+	il_later_stop(&s->later);
 }
 
 static bool fail_all(struct il_slots *s, int err)
@@ -119,14 +120,23 @@ static bool poll(struct il_poller *p)
 	return il_slots_look(il_container_of(p, struct il_slots, poller));
 }
 
+/* An owner of the latch that dies has nothing half done. */
+static int enter_soon(struct il_slots *s)
+{
+	int err = *s->lost ? EUCLEAN : il_latch_soon(s->latch, &s->patience);
+	return err == EOWNERDEAD ? 0 : err;
+}
+
+/* EAGAIN: the latch cannot be had now. */
 static int mark(struct il_slots *s)
 {
 	uint32_t bits = 0;
 	for (struct il_list *l = s->ops.next; l != &s->ops; l = l->next)
 		bits |= bit_of(op_at(l)->size);
-	int err = il_slots_enter(s);
+	int err = enter_soon(s);
 	if (err)
 		return err;
+	il_later_stop(&s->later);
 	atomic_store((_Atomic uint32_t *)s->parked, il_get(s->parked) | bits);
 	s->seen = il_get(s->changes);
 	il_slots_leave(s);
@@ -138,20 +148,32 @@ static bool arm(struct il_poller *p)
 {
 	struct il_slots *s = il_container_of(p, struct il_slots, poller);
 	int err = mark(s);
+	bool late = err == EAGAIN;
+	if (late)
+		err = il_later_start(&s->later);
 	if (err)
 		return fail_all(s, err);
 	bool any = il_slots_look(s);
-	if (!il_list_empty(&s->ops) && !il_word_watched(&s->word))
+	if (!late && !il_list_empty(&s->ops) && !il_word_watched(&s->word))
 		il_word_watch(&s->word, s->changes, s->seen);
 	return any;
 }
 
-static void changed(struct il_word *word)
+static void look_again(struct il_slots *s)
 {
-	struct il_slots *s = il_container_of(word, struct il_slots, word);
 	il_slots_look(s);
 	if (!il_list_empty(&s->ops))
 		il_poller_add(&s->poller);
+}
+
+static void changed(struct il_word *word)
+{
+	look_again(il_container_of(word, struct il_slots, word));
+}
+
+static void look_later(struct il_later *later)
+{
+	look_again(il_container_of(later, struct il_slots, later));
 }
 
 bool il_slots_wait_attempt(struct il_op *op)
@@ -195,8 +217,8 @@ int il_slots_enter(struct il_slots *s)
 {
 	if (*s->lost)
 		return EUCLEAN;
-	int err = il_latch(s->latch);
-	return err == EOWNERDEAD ? 0 : err; /* he had nothing that could be half-done */
+	int err = il_latch(s->latch, &s->patience);
+	return err == EOWNERDEAD ? 0 : err;
 }
 
 void il_slots_leave(struct il_slots *s)
@@ -218,12 +240,12 @@ static bool is_waited_for(const struct il_slots *s, size_t slot)
 	return atomic_load((_Atomic uint32_t *)s->parked) & bit_of(slot);
 }
 
-/* One who stands still with the latch is waited for once, and not at every change. */
+/* If the latch's owner stands still, only the first change waits for it, some milliseconds. */
 static enum way announce(struct il_slots *s)
 {
 	if (s->still && s->still == il_get(s->latch))
 		return LATELY;
-	int err = il_slots_enter(s);
+	int err = enter_soon(s);
 	s->still = err ? il_get(s->latch) : 0;
 	if (err)
 		return LATELY;
@@ -299,12 +321,14 @@ void il_slots_init(struct il_slots *s)
 	il_list_init(&s->ops);
 	il_poller_init(&s->poller, poll, arm);
 	il_word_init(&s->word, changed);
+	il_later_init(&s->later, look_later);
 }
 
 void il_slots_fini(struct il_slots *s)
 {
 	il_poller_del(&s->poller);
 	il_word_unwatch(&s->word);
+	il_later_stop(&s->later);
 }
 
 void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const struct il_memory_ops *ops)

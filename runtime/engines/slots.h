@@ -9,6 +9,8 @@
 #define IL_SLOTS_H
 
 #include "engines/engine.h"
+#include "loop/later.h"
+#include "loop/patience.h"
 #include "loop/poller.h"
 #include "loop/word.h"
 
@@ -24,6 +26,8 @@ struct il_slots {
 	struct il_word word;
 	uint32_t seen;  /* the count of changes when all who wait had been marked */
 	uint32_t still; /* the latch, as it was when it could not be had; or 0 */
+	struct il_patience patience; /* with who has the latch */
+	struct il_later later;       /* those who wait could not be marked */
 };
 
 /* What an engine's handle begins with. */

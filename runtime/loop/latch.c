@@ -21,7 +21,7 @@
 
 enum { SPINS = 100 };
 
-static const int64_t PATIENCE = 5 * IL_SECOND, SLICE = IL_SECOND / 10;
+static const int64_t SLICE = IL_SECOND / 10, SOON = IL_SECOND / 50;
 
 /* Of the thread that Lua runs on. */
 static _Thread_local struct {
@@ -64,22 +64,48 @@ static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 	return EBUSY;
 }
 
-/* Until the owner wakes us; not longer than a slice, for a damaged word wakes nobody. 0 or EUCLEAN. */
-static int sleep_on(uint32_t *word, uint32_t found)
+/* Until the owner wakes us, but not for longer than a slice, since a damaged word wakes nobody. 0: it has moved; EAGAIN: it has
+ * not; EUCLEAN. */
+static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 {
-	struct timespec slice = il_timespec(SLICE);
+	struct timespec ts = il_timespec(slice);
 	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
 	if (found == 0 || found & FUTEX_OWNER_DIED)
 		return 0;
 	if (!(found & FUTEX_WAITERS) &&
 	    !atomic_compare_exchange_strong((_Atomic uint32_t *)word, &found, found | FUTEX_WAITERS))
 		return 0;
-	if (syscall(SYS_futex, word, FUTEX_WAIT, found | FUTEX_WAITERS, &slice, NULL, 0) == 0 || errno != ETIMEDOUT)
+	found |= FUTEX_WAITERS;
+	if (syscall(SYS_futex, word, FUTEX_WAIT, found, &ts, NULL, 0) == 0 || errno == EAGAIN)
 		return 0;
-	return owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH) ? EUCLEAN : 0;
+	bool nobody = owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH);
+	return !nobody ? EAGAIN : il_get(word) == found ? EUCLEAN : 0;
 }
 
-static int __attribute__((noinline)) wait_for(uint32_t *word)
+/* Of an owner that stood still when we looked last: EBUSY, it moves now; EAGAIN, it does not; ETIMEDOUT. */
+static int doubt(struct il_patience *p, uint32_t found)
+{
+	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
+	if (!il_patience_left(p, (uint64_t)owner, owner))
+		return ETIMEDOUT;
+	return p->moves ? EBUSY : EAGAIN;
+}
+
+/* EBUSY: go on; EAGAIN: it is not for now. */
+static int sleep_for(uint32_t *word, uint32_t found, struct il_patience *p, int64_t until, bool soon)
+{
+	int64_t now = il_now();
+	if (now >= until)
+		return EAGAIN;
+	int err = sleep_on(word, found, until - now < SLICE ? until - now : SLICE);
+	if (err == 0)
+		il_patience_renew(p);
+	if (err == EAGAIN)
+		err = doubt(p, found);
+	return err == 0 || (err == EAGAIN && !soon) ? EBUSY : err;
+}
+
+static int __attribute__((noinline)) wait_for(uint32_t *word, struct il_patience *p, bool soon)
 {
 	uint32_t found;
 	int err = take(word, 0, &found);
@@ -92,18 +118,20 @@ static int __attribute__((noinline)) wait_for(uint32_t *word)
 		__builtin_ia32_pause();
 #endif
 	}
-	int64_t end = err == EBUSY ? il_now() + PATIENCE : 0;
+	if (err == EBUSY && p->since)
+		err = doubt(p, found);
+	if (err == EAGAIN && !soon)
+		err = EBUSY;
+	int64_t until = err != EBUSY ? 0 : soon ? il_now() + SOON : IL_NEVER;
 	while (err == EBUSY) { /* others may sleep: the mark says so for them, too */
 		err = take(word, FUTEX_WAITERS, &found);
-		if (err == EBUSY) {
-			err = sleep_on(word, found);
-			err = err ? err : il_now() > end ? ETIMEDOUT : EBUSY;
-		}
+		if (err == EBUSY)
+			err = sleep_for(word, found, p, until, soon);
 	}
 	return err;
 }
 
-int il_latch(uint32_t *word)
+static inline int latch(uint32_t *word, struct il_patience *p, bool soon)
 {
 	uint32_t found;
 	if (self.pid != il_loop.pid)
@@ -111,10 +139,22 @@ int il_latch(uint32_t *word)
 	announce(word);
 	int err = take(word, 0, &found);
 	if (err == EBUSY)
-		err = wait_for(word);
+		err = wait_for(word, p, soon);
 	if (err && err != EOWNERDEAD)
 		announce(NULL);
+	else
+		il_patience_renew(p);
 	return err;
+}
+
+int il_latch(uint32_t *word, struct il_patience *p)
+{
+	return latch(word, p, false);
+}
+
+int il_latch_soon(uint32_t *word, struct il_patience *p)
+{
+	return latch(word, p, true);
 }
 
 void il_latch_gather(uint32_t *word, uint32_t *from)

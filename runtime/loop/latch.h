@@ -8,13 +8,19 @@
 #ifndef IL_LOOP_LATCH_H
 #define IL_LOOP_LATCH_H
 
+#include "loop/patience.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* 0: it is ours. EOWNERDEAD: it is, and who had it died with his work half done. EUCLEAN: its word is damaged. ETIMEDOUT:
- * its owner stands still (SIGSTOP). */
-int il_latch(uint32_t *word);
+/* 0: it is ours. EOWNERDEAD: it is, and its owner died with its work half done. EUCLEAN: its word is damaged. ETIMEDOUT:
+ * its owner stands still (SIGSTOP), which blocks this thread until that is sure, but only once. */
+int il_latch(uint32_t *word, struct il_patience *p);
+
+/* The same, or EAGAIN: not now, try again later. It blocks for some milliseconds, and not at all if the owner has not moved since
+ * the call before. */
+int il_latch_soon(uint32_t *word, struct il_patience *p);
 
 /* Who sleeps on another word sleeps on the latch's from now on, and is woken when it is free; or one of them when its owner
  * dies. With the latch. */

@@ -16,7 +16,7 @@ static const struct il_segment *segment_of(const struct il_line *line)
 
 int il_shm_line_enter(struct il_line *line)
 {
-	return il_segment_enter(line->object);
+	return il_segment_enter_soon(line->object);
 }
 
 void il_shm_line_leave(struct il_line *line)
@@ -38,7 +38,11 @@ bool il_shm_line_attempt(struct il_line *line, struct il_op *op)
 		line->poller.poll(&line->poller);
 	if (line->type->strict && !il_list_empty(&line->ops))
 		return false;
-	op->err = il_segment_enter(line->object);
+	op->err = op->once ? il_segment_enter(line->object) : il_segment_enter_soon(line->object);
+	if (op->err == EAGAIN) {
+		line->seen = il_get(line->changes) - 1; /* who waits has not looked */
+		return false;
+	}
 	if (op->err)
 		return true;
 	int err = line->type->attempt(line, op, false);

@@ -229,11 +229,9 @@ void il_segment_drop(struct il_segment *s)
 	free(s);
 }
 
-int il_segment_enter(struct il_segment *s)
+/* The latch has been asked for. */
+static inline int entered(struct il_segment *s, int err)
 {
-	if (s->lost)
-		return EUCLEAN;
-	int err = il_latch(&s->head->latch);
 	if (err && err != EOWNERDEAD)
 		return err;
 	s->repaired = err;
@@ -246,6 +244,16 @@ int il_segment_enter(struct il_segment *s)
 	if (err)
 		il_segment_leave(s);
 	return err;
+}
+
+int il_segment_enter(struct il_segment *s)
+{
+	return s->lost ? EUCLEAN : entered(s, il_latch(&s->head->latch, &s->patience));
+}
+
+int il_segment_enter_soon(struct il_segment *s)
+{
+	return s->lost ? EUCLEAN : entered(s, il_latch_soon(&s->head->latch, &s->patience));
 }
 
 /* Another process may have died before it told everybody: then it is done here. */

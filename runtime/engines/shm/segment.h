@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "engines/engine.h"
 #include "engines/shm/shm.h"
+#include "loop/patience.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -60,6 +61,7 @@ struct il_segment {
 	struct stat file;     /* as it was when it was mapped; all zero without a name */
 	int refs;
 	bool repaired;        /* with the latch: its last owner died */
+	struct il_patience patience; /* with who has the latch */
 	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
 	char name[IL_NAME_MAX + 1];
 };
@@ -70,9 +72,10 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 		    void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);
 
-/* Takes the latch. EIDRM: it has been removed; EUCLEAN: damaged; ETIMEDOUT: a process inside stands still. With an error
- * it is not had. */
+/* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; ETIMEDOUT: a process inside
+ * stands still; soon, EAGAIN: not now. With an error it is not had. */
 int il_segment_enter(struct il_segment *s);
+int il_segment_enter_soon(struct il_segment *s);
 void il_segment_leave(struct il_segment *s);
 
 /* With the latch, before a change is made that others may wait for: when the latch is left, they are woken. They already
