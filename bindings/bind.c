@@ -70,9 +70,13 @@ int il_next_message(lua_State *L, int n)
 
 static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
 {
-	lua_Integer n = luaL_checkinteger(L, arg); /* raises if it is none */
-	return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
-						     (LUAI_UACINT)high, (LUAI_UACINT)n));
+	int isnum;
+	lua_Integer n = lua_tointegerx(L, arg, &isnum);
+	if (isnum)
+		return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
+							     (LUAI_UACINT)high, (LUAI_UACINT)n));
+	const char *got = lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
+	return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be an integer, got %s", what, got));
 }
 
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
@@ -92,65 +96,15 @@ int il_check_signal(lua_State *L, int arg)
 		if (!number)
 			luaL_argerror(L, arg, lua_pushfstring(L, "no signal is named '%s'", lua_tostring(L, arg)));
 	} else {
-		lua_Integer n = luaL_checkinteger(L, arg);
+		int isnum;
+		lua_Integer n = lua_tointegerx(L, arg, &isnum);
+		if (!isnum)
+			luaL_typeerror(L, arg, "a signal's name or number");
 		if (n < 1 || n > 64 || !il_signal_name((int)n))
 			luaL_argerror(L, arg, lua_pushfstring(L, "no signal has the number %I", (LUAI_UACINT)n));
 		number = (int)n;
 	}
 	return number;
-}
-
-static int unknown_option(lua_State *L, int arg, const char *const *names)
-{
-	luaL_Buffer text;
-	if (lua_isstring(L, -1))
-		lua_pushfstring(L, "unknown option '%s'; it knows ", lua_tostring(L, -1));
-	else
-		lua_pushfstring(L, "unknown option, a %s; it knows ", luaL_typename(L, -1));
-	luaL_buffinit(L, &text);
-	for (const char *const *name = names; *name; name++) {
-		luaL_addstring(&text, name == names ? "" : ", ");
-		luaL_addstring(&text, *name);
-	}
-	luaL_pushresult(&text);
-	lua_concat(L, 2);
-	return luaL_argerror(L, arg, lua_tostring(L, -1));
-}
-
-void il_check_option_name(lua_State *L, int arg, const char *const *names)
-{
-	size_t size;
-	const char *given = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
-	for (const char *const *name = names; given && *name; name++)
-		if (strlen(*name) == size && memcmp(*name, given, size) == 0)
-			return;
-	unknown_option(L, arg, names);
-}
-
-void il_options(lua_State *L, int arg, const char *const *names)
-{
-	if (lua_isnoneornil(L, arg))
-		return;
-	luaL_checktype(L, arg, LUA_TTABLE);
-	for (lua_pushnil(L); lua_next(L, arg);) {
-		lua_pop(L, 1);
-		il_check_option_name(L, arg, names);
-	}
-	lua_newtable(L);
-	for (; *names; names++) {
-		lua_getfield(L, arg, *names);
-		lua_setfield(L, -2, *names);
-	}
-	lua_replace(L, arg);
-}
-
-int il_option(lua_State *L, int arg, const char *name)
-{
-	if (lua_isnoneornil(L, arg)) {
-		lua_pushnil(L);
-		return LUA_TNIL;
-	}
-	return lua_getfield(L, arg, name);
 }
 
 int il_anchor(lua_State *L, int index)
@@ -184,13 +138,4 @@ bool il_push_anchored(lua_State *L, int anchor)
 	lua_rawgeti(L, -1, anchor);
 	lua_replace(L, -2);
 	return !lua_isnil(L, -1);
-}
-
-void il_push_lua_half(lua_State *L, const char *module, const char *name)
-{
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
-	lua_getfield(L, -1, module);
-	lua_getfield(L, -1, name);
-	lua_replace(L, -3);
-	lua_pop(L, 1);
 }

@@ -55,17 +55,6 @@ lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer h
 /* A signal by name or number at arg. Raises. */
 int il_check_signal(lua_State *L, int arg);
 
-/* Options. `names` is the list of those that a call knows, with a NULL behind it.
- * il_options: none and nil are no options; the table at arg makes place for a copy with what it says for these names, be it by a metatable, so
- * that nothing of the user's runs later. Raises if it is no table, or has other names. */
-void il_options(lua_State *L, int arg, const char *const *names);
-
-/* Raises if the name at the top of the stack is not in the list. */
-void il_check_option_name(lua_State *L, int arg, const char *const *names);
-
-/* The value in the copy; pushes it, returns its type. */
-int il_option(lua_State *L, int arg, const char *name);
-
 /* For a class with fields beside its methods: __index becomes the function, with the table of methods as its upvalue. */
 void il_fields(lua_State *L, const char *name, lua_CFunction index);
 
@@ -84,6 +73,7 @@ bool il_push_anchored(lua_State *L, int anchor);
 /* Pushes the function of the Lua half: field `name` of module "ipc.`module`". */
 void il_push_lua_half(lua_State *L, const char *module, const char *name);
 
+void il_half_open(lua_State *L);
 void il_task_open(lua_State *L);
 void il_timer_open(lua_State *L);
 void il_signal_open(lua_State *L);

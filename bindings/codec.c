@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "binary.h"
 #include "json.h"
+#include "option.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "key.h"
 #include "lock.h"
+#include "option.h"
 
 #include <string.h>
 
@@ -31,8 +32,10 @@ static int file_lock(lua_State *L)
 
 static int file_lock_acquire(lua_State *L)
 {
-	static const char *const modes[] = { "exclusive", "shared", NULL };
-	return il_lock_acquire(L, &class, luaL_checkoption(L, 3, "exclusive", modes) == 1 ? IL_SHARED : IL_EXCLUSIVE);
+	const char *how = lua_isnoneornil(L, 3) ? "exclusive" : lua_type(L, 3) == LUA_TSTRING ? lua_tostring(L, 3) : "";
+	bool shared = strcmp(how, "shared") == 0;
+	luaL_argcheck(L, shared || strcmp(how, "exclusive") == 0, 3, "how must be \"exclusive\" or \"shared\"");
+	return il_lock_acquire(L, &class, shared ? IL_SHARED : IL_EXCLUSIVE);
 }
 
 static int file_lock_try_acquire(lua_State *L)

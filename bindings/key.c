@@ -5,6 +5,7 @@
  */
 #include "key.h"
 #include "bind.h"
+#include "option.h"
 
 #include <errno.h>
 #include <limits.h>

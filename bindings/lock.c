@@ -9,6 +9,7 @@
 #include "bind.h"
 #include "key.h"
 #include "loop/loop.h"
+#include "option.h"
 #include "sched/task.h"
 
 #include <errno.h>

@@ -162,6 +162,7 @@ int luaopen_ipc(lua_State *L)
 		return luaL_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
 	lua_newtable(L);
+	il_half_open(L);
 	il_task_open(L);
 	il_timer_open(L);
 	il_signal_open(L);

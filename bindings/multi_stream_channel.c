@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "key.h"
 #include "loop/hub.h"
+#include "option.h"
 #include "sched/await.h"
 #include "stream_channel.h"
 

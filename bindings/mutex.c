@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "key.h"
 #include "lock.h"
+#include "option.h"
 
 #include <errno.h>
 

@@ -13,6 +13,7 @@
 #include "sched/await.h"
 #include "sched/host.h"
 #include "sched/task.h"
+#include "sched/told.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -74,7 +75,8 @@ struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which,
 static int message_handler(lua_State *L)
 {
 	const char *text = luaL_tolstring(L, 1, NULL);
-	luaL_traceback(L, L, text, 1);
+	if (!il_told(L, 1))
+		luaL_traceback(L, L, text, 1);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "bind.h"
 #include "loop/spawn.h"
+#include "option.h"
 #include "process.h"
 
 #include <errno.h>

@@ -8,6 +8,7 @@
 #include "codec.h"
 #include "engines/engine.h"
 #include "key.h"
+#include "option.h"
 #include "sched/await.h"
 
 #include <errno.h>

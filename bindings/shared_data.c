@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "bind.h"
 #include "key.h"
+#include "option.h"
 
 #include <errno.h>
 #include <string.h>

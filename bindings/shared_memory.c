@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "engines/engine.h"
 #include "key.h"
+#include "option.h"
 #include "sched/await.h"
 
 #include <errno.h>

@@ -33,12 +33,21 @@ void il_push_siginfo(lua_State *L, const struct il_siginfo *info)
 	}
 }
 
-int il_check_catchable(lua_State *L, int number, int arg)
+/* Pushes why it can only be sent; NULL and nothing: it can be caught. */
+static const char *push_refusal(lua_State *L, int number)
 {
 	if (number == SIGKILL || number == SIGSTOP)
-		luaL_argerror(L, arg, lua_pushfstring(L, "SIG%s cannot be caught or ignored", il_signal_name(number)));
+		return lua_pushfstring(L, "SIG%s cannot be caught or ignored", il_signal_name(number));
 	if (number == IL_SIGNAL_TIMER || number == IL_SIGNAL_POOL)
-		luaL_argerror(L, arg, lua_pushfstring(L, "SIG%s is the runtime's own", il_signal_name(number)));
+		return lua_pushfstring(L, "SIG%s is the runtime's own", il_signal_name(number));
+	return NULL;
+}
+
+int il_check_catchable(lua_State *L, int number, int arg)
+{
+	const char *why = push_refusal(L, number);
+	if (why)
+		luaL_argerror(L, arg, why);
 	return number;
 }
 
@@ -55,6 +64,15 @@ static struct il_arrivals *check_open(lua_State *L)
 	return s;
 }
 
+static struct il_arrivals *check_catchable(lua_State *L)
+{
+	struct il_arrivals *s = check_open(L);
+	const char *why = push_refusal(L, s->number);
+	if (why)
+		luaL_error(L, "%s", why);
+	return s;
+}
+
 static int signal_signal(lua_State *L)
 {
 	return il_arrivals_new(L, CLASS, il_check_signal(L, 1));
@@ -62,8 +80,7 @@ static int signal_signal(lua_State *L)
 
 static int signal_handle(lua_State *L)
 {
-	struct il_arrivals *s = check_open(L);
-	il_check_catchable(L, s->number, 1);
+	struct il_arrivals *s = check_catchable(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_createtable(L, 1, 0);
 	lua_pushvalue(L, 2);
@@ -73,8 +90,7 @@ static int signal_handle(lua_State *L)
 
 static int dispose(lua_State *L, void (*how)(int))
 {
-	struct il_arrivals *s = check_open(L);
-	il_check_catchable(L, s->number, 1);
+	struct il_arrivals *s = check_catchable(L);
 	il_arrivals_stop(L, s);
 	int err = il_signal_dispose(s->number, how);
 	s->disposed = s->disposed || !err;
@@ -142,8 +158,7 @@ static const struct il_await_type wait_type = { { "signal wait", wait_attempt, w
 
 static int signal_wait(lua_State *L)
 {
-	struct il_arrivals *s = check_open(L);
-	il_check_catchable(L, s->number, 1);
+	struct il_arrivals *s = check_catchable(L);
 	int err = il_arrivals_collect(L, s); /* from now on: nothing is lost between two waits */
 	if (err)
 		return il_arrivals_result(L, s, err);

@@ -55,15 +55,16 @@ static void unwatch(struct trap *t)
 static int signal_trap(lua_State *L)
 {
 	int n = lua_gettop(L);
-	luaL_argcheck(L, n > 0, 1, "signal expected");
-	for (int i = 1; i <= n; i++)
+	int i = 1;
+	do /* without any, the first is missing */
 		il_check_catchable(L, il_check_signal(L, i), i);
+	while (++i <= n);
 	struct trap *t = lua_newuserdatauv(L, sizeof *t + (size_t)n * sizeof t->watches[0], 0);
 	t->trapped = t->closed = false;
 	t->count = 0;
 	il_list_init(&t->waiters);
 	luaL_setmetatable(L, CLASS);
-	for (int i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		struct watch *w = &t->watches[i];
 		int number = il_check_signal(L, i + 1);
 		w->trap = t;

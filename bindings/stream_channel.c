@@ -6,6 +6,7 @@
 #include "stream_channel.h"
 #include "bind.h"
 #include "handle.h"
+#include "option.h"
 #include "sched/await.h"
 
 #include <errno.h>

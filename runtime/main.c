@@ -8,6 +8,7 @@
 #include "options.h"
 #include "repl.h"
 #include "sched/host.h"
+#include "sched/told.h"
 #include "state.h"
 
 #include <errno.h>
@@ -49,7 +50,8 @@ static int message_handler(lua_State *L)
 			return 1;
 		text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
 	}
-	luaL_traceback(L, L, text, 1);
+	if (!il_told(L, 1))
+		luaL_traceback(L, L, text, 1);
 	return 1;
 }
 

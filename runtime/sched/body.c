@@ -7,6 +7,7 @@
 #include "sched/body.h"
 #include "sched/cancel.h"
 #include "sched/task.h"
+#include "sched/told.h"
 
 #include <lauxlib.h>
 
@@ -56,7 +57,8 @@ static int traceback(lua_State *L)
 	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : describe(L, 1);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
 	lua_pushthread(L);
-	luaL_traceback(L, L, text, 1);
+	if (!il_told(L, 1))
+		luaL_traceback(L, L, text, 1);
 	lua_rawset(L, -3);
 	lua_settop(L, 1);
 	return 1;

@@ -10,6 +10,26 @@ Scope.__name = "ipc.Scope"
 
 local unpack, pack = table.unpack, table.pack
 
+local function bad(arg, call, text)
+  core.fail(("bad argument #%d to '%s' (%s)"):format(arg, call, text))
+end
+
+local function check_function(arg, call, fn)
+  if type(fn) ~= "function" then bad(arg, call, "function expected, got " .. type(fn)) end
+end
+
+local function check_seconds(arg, call, seconds)
+  if seconds == nil then return end
+  if type(seconds) ~= "number" then bad(arg, call, "number expected, got " .. type(seconds)) end
+  if seconds < 0 or seconds ~= seconds then bad(arg, call, "timeout must be seconds, not negative") end
+end
+
+local function check_scope(call, self)
+  if getmetatable(self) ~= Scope then
+    core.fail(("calling '%s' on bad self (ipc.Scope expected, got %s)"):format(call, type(self)))
+  end
+end
+
 -- The scope's own task watches each child, so a failure stops the others at once. The function is a child like the
 -- others; without it nobody is left to end them.
 local function watch(scope, child, is_function)
@@ -30,11 +50,14 @@ local function add(scope, is_function, fn, ...)
 end
 
 function Scope:task(fn, ...)
-  if self.closed then error("scope is closed", 2) end
+  check_scope("task", self)
+  check_function(1, "task", fn)
+  if self.closed then core.fail("scope is closed") end
   return add(self, false, fn, ...)
 end
 
 function Scope:cancel()
+  check_scope("cancel", self)
   self.cancelled = true
   for child in pairs(self.running) do child:cancel() end
 end
@@ -56,11 +79,11 @@ end
 
 local function raise(child)
   local _, err = child:join(0)
-  if type(err) == "string" then err = core.traceback(child) or err end
-  error(err, 0)
+  core.raise(type(err) == "string" and core.traceback(child) or err)
 end
 
 function ipc.scope(fn)
+  check_function(1, "scope", fn)
   local scope <close> = setmetatable({running = {}, watchers = {}}, Scope)
   local body = add(scope, true, fn, scope)
   local i = 1
@@ -82,6 +105,8 @@ local function finish(child, in_time, ok, ...)
 end
 
 function ipc.timeout(seconds, fn, ...)
+  check_seconds(1, "timeout", seconds)
+  check_function(2, "timeout", fn)
   local child = core.hold(ipc.task(fn, ...))
   local in_time
   do

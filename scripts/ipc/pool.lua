@@ -30,31 +30,34 @@ Pool.__index = Pool
 Pool.__name = "ipc.Pool"
 
 local function check(condition, text, ...)
-  if not condition then error(text:format(...), 3) end
+  if not condition then core.fail(text:format(...)) end
 end
 
--- Only names that `known` has, with values of its types; `level`: of who gave the options.
-local function check_options(options, known, what, level)
-  if type(options) ~= "table" then
-    error(("%s: options must be a table, got %s"):format(what, type(options)), level)
-  end
-  for name, value in pairs(options) do
-    local expected = known[name]
-    if not expected then error(("%s: unknown option '%s'"):format(what, tostring(name)), level) end
-    if expected == "function" and type(value) ~= expected then
-      error(("%s: %s must be a function, got %s"):format(what, name, type(value)), level)
-    end
-  end
+-- A copy of the options, which has only these names.
+local function check_options(options, names, call)
+  if options == nil then options = {} end
+  check(type(options) == "table", "%s: options must be a table, got %s", call, type(options))
+  local copy, unknown = core.options(options, names)
+  check(copy, "%s: %s", call, unknown)
+  return copy
 end
 
-local function own(pool)
-  if pool.foreign then error("pool belongs to the process that made it", 3) end
-  if pool.closed then error("pool is closed", 3) end
+local function check_self(pool, call)
+  check(getmetatable(pool) == Pool, "calling '%s' on bad self (ipc.Pool expected, got %s)", call, type(pool))
 end
 
+local function own(pool, call)
+  check_self(pool, call)
+  check(not pool.foreign, "pool belongs to the process that made it")
+  check(not pool.closed, "pool is closed")
+end
+
+-- The job's part of the traceback: what is below it is ours.
 local function describe(err)
   if err == ipc.cancelled then err = tostring(err) end -- it means nothing to another process
-  return type(err) == "string" and debug.traceback(err, 2) or err
+  if type(err) ~= "string" then return err end
+  local trace = debug.traceback(err, 2)
+  return trace:sub(1, (trace:find("\n\t[C]: in function 'xpcall'\n\tipc.pool:", #err + 1, true) or 0) - 1)
 end
 
 -- What a job came to, as a list, or if there are nils among it as a table of names: any codec can carry these.
@@ -101,7 +104,7 @@ function Worker:__close()
 end
 
 -- A process that runs serve(channel). It has no channel but its own, so that each sees the end of its own.
-local function fork(pool, serve)
+local function fork(pool, where, serve)
   local ours, theirs = assert(ipc.stream_channel_pair {codec = pool.codec, max_message = pool.max_message})
   local child, problem = ipc.process(function(unused)
     pool.foreign = true
@@ -114,7 +117,7 @@ local function fork(pool, serve)
   theirs:close()
   if not child then
     ours:close()
-    error("pool: " .. problem, 0)
+    core.raise(where .. "pool: " .. problem)
   end
   child.channel:close()
   local worker = setmetatable({pool = pool, child = child, channel = ours}, Worker)
@@ -124,7 +127,7 @@ end
 
 -- map ----------------------------------------------------------------------------------------------
 
-local MAP_OPTIONS <const> = {progress = "function", died = "function", failed = "function"}
+local MAP_OPTIONS <const> = {"died", "failed", "progress"}
 
 local Map = {}
 Map.__index = Map
@@ -146,7 +149,8 @@ function Map:fail(index, problem)
   local failed = self.options.failed
   if failed then return self:settle(index, failed(self.items[index], problem)) end
   if problem == nil or type(problem) == "string" then problem = ("item %d: %s"):format(index, problem) end
-  error(problem, 0)
+  self.problem = problem
+  core.raise(problem)
 end
 
 -- The first of them is the one that it died over; the others it had not begun.
@@ -169,7 +173,7 @@ end
 
 -- One worker's life: until there is no job left, or it dies.
 function Map:serve(index)
-  local worker <close> = fork(self.pool, function(channel)
+  local worker <close> = fork(self.pool, self.where, function(channel)
     for job in channel:messages() do answer(channel, self.fn, self.items[job]) end
   end)
   local jobs, quick = {}, false
@@ -203,30 +207,37 @@ end
 ---@param options? ipc.MapOptions|fun(done: integer, total: integer, index: integer, value: any)
 ---@return any[] results
 function Pool:map(items, fn, options)
-  own(self)
+  own(self, "map")
   check(type(items) == "table", "pool:map: items must be a list, got %s", type(items))
   check(type(fn) == "function", "pool:map: fn must be a function, got %s", type(fn))
   if type(options) == "function" then options = {progress = options} end
-  options = options or {}
-  check_options(options, MAP_OPTIONS, "pool:map", 3)
+  options = check_options(options, MAP_OPTIONS, "pool:map")
+  for _, name in ipairs(MAP_OPTIONS) do
+    local value = options[name]
+    check(value == nil or type(value) == "function", "pool:map: %s must be a function, got %s", name, type(value))
+  end
   local map = setmetatable({pool = self, items = items, fn = fn, options = options, results = {}, tries = {},
-    again = {}, last = 0, done = 0}, Map)
-  ipc.scope(function(scope)
+    again = {}, last = 0, done = 0, where = core.where()}, Map)
+  local done, err = pcall(ipc.scope, function(scope)
     self.scopes[scope] = true
     local _ <close> = setmetatable({}, {__close = function() self.scopes[scope] = nil end})
     local workers = {}
     for i = 1, math.min(self.workers, #items) do workers[i] = scope:task(supervise, map) end
     for _, worker in ipairs(workers) do worker:join() end
   end)
-  if self.closed then error("pool is closed", 2) end
+  if not done then
+    if type(err) == "string" and err == map.problem then err = core.where(2) .. err end
+    core.raise(err)
+  end
+  check(not self.closed, "pool is closed")
   return map.results
 end
 
 -- submit ---------------------------------------------------------------------------------------------
 
 -- A reply; or nil and how it died.
-local function try(pool, fn, arguments)
-  local worker <close> = fork(pool, function(channel)
+local function try(pool, where, fn, arguments)
+  local worker <close> = fork(pool, where, function(channel)
     answer(channel, fn, table.unpack(arguments, 1, arguments.n))
   end)
   local reply, problem = worker.channel:receive()
@@ -236,32 +247,38 @@ local function try(pool, fn, arguments)
   return nil, ("its worker died (%s %s)"):format(how, code)
 end
 
-local function finish(ok, ...)
-  if not ok then error(..., 0) end
+-- What joins the task gets the error as it is; what is printed when nobody does, says whose job it was.
+local function fail(where, problem)
+  core.raise(problem, type(problem) == "string" and where .. problem or nil)
+end
+
+local function finish(where, ok, ...)
+  if not ok then fail(where, ...) end
   return ...
 end
 
-local function job(pool, fn, arguments)
+local function job(pool, where, fn, arguments)
   local _ <close> = pool.slots:hold()
   local problem
   for _ = 1, pool.attempts do
-    local reply, died = try(pool, fn, arguments)
-    if reply then return finish(unpack(reply)) end
+    local reply, died = try(pool, where, fn, arguments)
+    if reply then return finish(where, unpack(reply)) end
     problem = died
   end
-  error(problem, 0)
+  fail(where, problem)
 end
 
 ---Runs fn(...) in a worker when one is free. Does not wait.
 ---@param fn function
 ---@return ipc.Task task to be joined for the results
 function Pool:submit(fn, ...)
-  own(self)
+  own(self, "submit")
   check(type(fn) == "function", "pool:submit: fn must be a function, got %s", type(fn))
   local task
+  local where = core.where()
   task = ipc.task(function(arguments)
     local _ <close> = setmetatable({}, {__close = function() self.tasks[task] = nil end})
-    return job(self, fn, arguments)
+    return job(self, where, fn, arguments)
   end, table.pack(...))
   self.tasks[task] = true
   return task
@@ -271,6 +288,7 @@ end
 
 ---Ends the workers, by TERM and then KILL; who waits for results gets an error. Waits until they have ended.
 function Pool:close()
+  check_self(self, "close")
   if self.closed or self.foreign then return end
   self.closed = true
   for scope in pairs(self.scopes) do scope:cancel() end
@@ -296,29 +314,26 @@ local function processors()
   return math.tointeger(count) or 1
 end
 
-local function option(options, name, default)
+local function check_count(options, name)
   local value = options[name]
-  if value == nil then value = default end
-  if math.type(value) ~= "integer" or value < 1 or value > 10000 then
-    error(("pool: %s must be an integer from 1 to 10000"):format(name), 3)
-  end
+  check(value == nil or (math.type(value) == "integer" and value >= 1 and value <= 10000),
+    "pool: %s must be an integer from 1 to 10000", name)
   return value
 end
 
 -- The channels of the workers will have these; one is made in order that what is wrong is said now.
 local function check_channel(codec, max_message)
-  if max_message and (math.type(max_message) ~= "integer" or max_message < 2 * ALWAYS_FITS) then
-    error(("pool: max_message must be an integer of at least %d bytes"):format(2 * ALWAYS_FITS), 3)
-  end
-  if codec == "raw" then error("pool: codec \"raw\" carries strings only", 3) end
+  check(max_message == nil or (math.type(max_message) == "integer" and max_message >= 2 * ALWAYS_FITS),
+    "pool: max_message must be an integer of at least %d bytes", 2 * ALWAYS_FITS)
+  check(codec ~= "raw", "pool: codec \"raw\" carries strings only")
   local made, a, b = pcall(ipc.stream_channel_pair, {codec = codec, max_message = max_message})
-  if not made then error("pool: " .. (tostring(a):match("%((.*)%)$") or tostring(a)), 3) end
+  check(made, "pool: %s", made or tostring(a):match("%((.*)%)$") or tostring(a))
   if not a then return end
   a:close()
   b:close()
 end
 
-local POOL_OPTIONS <const> = {workers = true, attempts = true, codec = true, max_message = true}
+local POOL_OPTIONS <const> = {"attempts", "codec", "max_message", "workers"}
 
 local pool = {}
 
@@ -326,12 +341,13 @@ local pool = {}
 ---@param options? ipc.PoolOptions
 ---@return ipc.Pool
 function pool.new(options)
-  options = options or {}
-  check_options(options, POOL_OPTIONS, "pool", 3)
-  local workers, codec = option(options, "workers", processors()), options.codec or "lua"
+  options = check_options(options, POOL_OPTIONS, "pool")
+  local codec = options.codec == nil and "lua" or options.codec
   check_channel(codec, options.max_message)
+  local workers, attempts = check_count(options, "workers"), check_count(options, "attempts")
+  workers = workers or processors()
   return setmetatable({
-    workers = workers, attempts = option(options, "attempts", 2), codec = codec,
+    workers = workers, attempts = attempts or 2, codec = codec,
     max_message = options.max_message, slots = ipc.semaphore(ipc.private, workers), channels = {}, scopes = {},
     tasks = {},
   }, Pool)

@@ -28,7 +28,7 @@ local function add(data, name, n, what)
       value, version = 0, 0
     end
     if not math.type(value) then
-      error(("'%s' of shared data %s is a %s, not a number"):format(name, what, type(value)), 0)
+      core.fail(("'%s' of shared data %s is a %s, not a number"):format(name, what, type(value)))
     end
     local sum = value + n
     local ok, why, code = swap(data, name, sum, version)

@@ -25,36 +25,52 @@ Supervisor.__index = Supervisor
 Supervisor.__name = "ipc.Supervisor"
 
 local RESTART <const> = {always = true, on_failure = true, never = true}
-local OPTIONS <const> = {children = "table", grace = "number", signals = "table", event = "function"}
-local CHILD <const> = {name = "string", fn = "function", program = "table", restart = "string", backoff = "table",
-  reset = "number", restarts = "number"}
-local BACKOFF <const> = {min = "number", max = "number"}
+local OPTIONS <const> = {children = "table", event = "function", grace = "number", signals = "table"}
+local CHILD <const> = {backoff = "table", fn = "function", name = "string", program = "table", reset = "number",
+  restart = "string", restarts = "number"}
+local BACKOFF <const> = {max = "number", min = "number"}
 
-local function fault(text, ...) error("supervisor: " .. text:format(...), 0) end
+local function fault(text, ...) core.fail("supervisor: " .. text:format(...)) end
 
--- Only names that `known` has, with values of its types; no number is negative. `who`, `where`: for the message.
+local function names_of(known)
+  local names = {}
+  for name in pairs(known) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- A copy with only names that `known` has, and values of its types; no number is negative. `who`, `where`: for what is
+-- said.
 local function check(options, known, who, where)
-  for name, value in pairs(options) do
+  local copy, unknown = core.options(options, names_of(known), where)
+  if not copy then fault("%s%s", who, unknown) end
+  for name, value in pairs(copy) do
     local expected = known[name]
-    name = where .. tostring(name)
-    if not expected then fault("%sunknown option '%s'", who, name) end
     if expected == "number" and not (type(value) == "number" and value >= 0) then
-      fault("%s%s must be a number, 0 or more", who, name)
+      fault("%s%s%s must be a number, 0 or more", who, where, name)
     elseif type(value) ~= expected then
-      fault("%s%s must be a %s, got %s", who, name, expected, type(value))
+      fault("%s%s%s must be a %s, got %s", who, where, name, expected, type(value))
     end
   end
+  return copy
+end
+
+-- What has other keys than 1 to n would be read in part.
+local function check_list(list, what)
+  local n = 0
+  for _ in pairs(list) do n = n + 1 end
+  if n ~= #list then fault("%s must be a list without holes", what) end
 end
 
 local function check_child(child, i)
   if type(child) ~= "table" then fault("children[%d] must be a table, got %s", i, type(child)) end
+  if type(child.name) ~= "string" then fault("children[%d].name must be a string", i) end
+  child = check(child, CHILD, child.name .. ": ", "")
   local name = child.name
-  if type(name) ~= "string" then fault("children[%d].name must be a string", i) end
-  check(child, CHILD, name .. ": ", "")
   if (child.fn == nil) == (child.program == nil) then fault("%s needs a function, fn, or a table, program", name) end
   local restart, pauses = child.restart or "always", child.backoff or {}
   if not RESTART[restart] then fault("%s: restart must be \"always\", \"on_failure\" or \"never\"", name) end
-  check(pauses, BACKOFF, name .. ": ", "backoff.")
+  pauses = check(pauses, BACKOFF, name .. ": ", "backoff.")
   local least = pauses.min or 0.1
   return {
     name = name, fn = child.fn, program = child.program, restart = restart, state = "new", started = 0,
@@ -63,19 +79,29 @@ local function check_child(child, i)
   }
 end
 
-local function own(self)
-  if self.foreign then error("supervisor belongs to the process that made it", 3) end
+local function check_self(self, call)
+  if getmetatable(self) ~= Supervisor then
+    core.fail(("calling '%s' on bad self (ipc.Supervisor expected, got %s)"):format(call, type(self)))
+  end
 end
 
-function Supervisor:tell(what, child, ...)
+local function own(self, call)
+  check_self(self, call)
+  if self.foreign then core.fail("supervisor belongs to the process that made it") end
+end
+
+local function tell(self, what, child, ...)
   if self.event then self.event(what, child.name, ...) end
 end
 
+-- What is wrong with a program's table is seen when it is started; then the line that called run is at fault.
 local function start(self, child)
-  return ipc.process(child.program or function(channel)
+  local checked, process, problem = pcall(ipc.process, child.program or function(channel)
     self.foreign = true
     child.fn(channel)
   end)
+  if checked then return process, problem end
+  core.raise(("%ssupervisor: %s: %s"):format(self.where, child.name, tostring(process):match("%((.*)%)$") or process))
 end
 
 -- Runs it once: whether it ended well, and after how long. Whatever ends this task, ends the process.
@@ -83,7 +109,7 @@ local function run_once(self, child)
   local process, problem = start(self, child)
   if not process then
     child.state = "failed"
-    self:tell("ended", child, "error", problem)
+    tell(self, "ended", child, "error", problem)
     return false, 0
   end
   local _ <close> = setmetatable({}, {__close = function()
@@ -93,10 +119,10 @@ local function run_once(self, child)
   end})
   local since = ipc.now()
   child.process, child.state, child.started = process, "running", child.started + 1
-  self:tell("started", child, process.pid)
+  tell(self, "started", child, process.pid)
   local ok, how, code = process:wait()
   child.process, child.state = nil, self.stopping and "stopped" or "ended"
-  self:tell("ended", child, how, code)
+  tell(self, "ended", child, how, code)
   return ok, ipc.now() - since
 end
 
@@ -113,10 +139,10 @@ local function watch(self, child)
     row = row + 1
     if row > child.restarts then
       child.state = "given up"
-      return self:tell("given up", child)
+      return tell(self, "given up", child)
     end
     child.state = "waiting"
-    self:tell("restarting", child, pause)
+    tell(self, "restarting", child, pause)
     ipc.sleep(pause)
     pause = math.min(pause * 2, child.max)
   end
@@ -126,7 +152,7 @@ end
 local function stop_child(self, child, deadline)
   local process, told = child.process, child.told or child.task:status() == "done"
   child.told = true
-  if not told then self:tell("stopping", child) end
+  if not told then tell(self, "stopping", child) end
   if process then
     if not told then process:signal("TERM") end
     local _, why = process:wait(math.max(deadline - ipc.now(), 0))
@@ -141,10 +167,8 @@ end
 ---Stops all, the last one first; none is started again. Waits until they have ended.
 ---@param grace? number seconds from TERM to KILL
 function Supervisor:stop(grace)
-  own(self)
-  if grace ~= nil and not (type(grace) == "number" and grace >= 0) then
-    error("supervisor: grace must be a number, 0 or more", 2)
-  end
+  own(self, "stop")
+  if grace ~= nil and not (type(grace) == "number" and grace >= 0) then fault("grace must be a number, 0 or more") end
   if not self.running then return end
   self.stopping = true
   local deadline = ipc.now() + (grace or self.grace)
@@ -172,14 +196,14 @@ end
 ---@return "ended"|"stopped" how
 ---@return ipc.SignalInfo? signal that stopped them
 function Supervisor:run()
-  own(self)
-  if self.running then error("supervisor runs already", 2) end
-  self.running, self.stopping = true, false
+  own(self, "run")
+  if self.running then core.fail("supervisor runs already") end
+  self.running, self.stopping, self.where = true, false, core.where()
   for _, child in ipairs(self.children) do
     child.task, child.told, child.state, child.started = nil, nil, "new", 0
   end
   local _ <close> = setmetatable({}, {__close = function() self.running = false end})
-  local trap <close> = ipc.signal_trap(table.unpack(self.signals))
+  local trap <close> = self.signals[1] and ipc.signal_trap(table.unpack(self.signals))
   local info = look_after(self, trap)
   return self.stopping and "stopped" or "ended", info
 end
@@ -187,6 +211,7 @@ end
 ---How the children are.
 ---@return {name: string, state: string, pid: integer?, started: integer}[]
 function Supervisor:status()
+  check_self(self, "status")
   local list = {}
   for i, child in ipairs(self.children) do
     local pid = child.process and child.process.pid
@@ -201,26 +226,31 @@ end
 
 local supervisor = {}
 
-local function make(options)
-  if type(options) ~= "table" or type(options.children) ~= "table" then
-    fault("options must be a table with a list, children")
-  end
-  check(options, OPTIONS, "", "")
-  local children, signals = {}, options.signals or {"TERM", "INT"}
-  for i, child in ipairs(options.children) do children[i] = check_child(child, i) end
+local function check_signals(signals)
+  check_list(signals, "signals")
   for i, name in ipairs(signals) do
     if not pcall(ipc.signal, name) then fault("signals[%d]: no signal is %s", i, tostring(name)) end
+    local caught, why = pcall(ipc.signal_handler, name)
+    if not caught then fault("signals[%d]: %s", i, why:match("%((.*)%)$") or why) end
   end
-  return {children = children, grace = options.grace or 5, event = options.event, signals = signals}
+  return table.move(signals, 1, #signals, 1, {})
 end
 
 ---A supervisor of processes that do not run yet. Does not wait.
 ---@param options ipc.SupervisorOptions
 ---@return ipc.Supervisor
 function supervisor.new(options)
-  local ok, self = pcall(make, options)
-  if not ok then error(self, 2) end
-  return setmetatable(self, Supervisor)
+  if type(options) ~= "table" or type(options.children) ~= "table" then
+    fault("options must be a table with a list, children")
+  end
+  options = check(options, OPTIONS, "", "")
+  check_list(options.children, "children")
+  local children = {}
+  for i, child in ipairs(options.children) do children[i] = check_child(child, i) end
+  return setmetatable({
+    children = children, grace = options.grace or 5, event = options.event,
+    signals = check_signals(options.signals or {"TERM", "INT"}),
+  }, Supervisor)
 end
 
 return supervisor

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Lua halves: how the classes call them, and how they raise. A half is a file of scripts/ipc, and its errors are about a line
+ * of the user's, never about one of its own.
+ * Floor 4.
+ */
+#include "bind.h"
+#include "option.h"
+#include "sched/told.h"
+
+#include <string.h>
+
+void il_push_lua_half(lua_State *L, const char *module, const char *name)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
+	lua_getfield(L, -1, module);
+	lua_getfield(L, -1, name);
+	lua_replace(L, -3);
+	lua_pop(L, 1);
+}
+
+static bool is_half(const char *source)
+{
+	return strncmp(source, "=ipc", 4) == 0 && (source[4] == '.' || !source[4]);
+}
+
+/* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called a half. "" if
+ * there is none on this stack. */
+static int where(lua_State *L)
+{
+	lua_Debug ar;
+	if (lua_isinteger(L, 1)) {
+		luaL_where(L, (int)lua_tointeger(L, 1));
+		return 1;
+	}
+	for (int level = 1; lua_getstack(L, level, &ar); level++)
+		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !is_half(ar.source)) {
+			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+			return 1;
+		}
+	lua_pushliteral(L, "");
+	return 1;
+}
+
+/* fail(text): a mistake of the user's, with its line. */
+static int fail(lua_State *L)
+{
+	luaL_checkstring(L, 1);
+	lua_settop(L, 1);
+	where(L);
+	lua_insert(L, 1);
+	lua_concat(L, 2);
+	return lua_error(L);
+}
+
+/* raise(error [, text]): as error(error, 0), but this text (the error itself) is all that is ever shown of it. */
+static int raise(lua_State *L)
+{
+	lua_settop(L, 2);
+	if (lua_isnil(L, 2)) {
+		lua_pushvalue(L, 1);
+		lua_replace(L, 2);
+	}
+	return lua_type(L, 2) == LUA_TSTRING ? il_told_raise(L) : (lua_settop(L, 1), lua_error(L));
+}
+
+static const luaL_Reg core[] = {
+	{ "fail", fail }, { "options", il_half_options }, { "raise", raise }, { "where", where }, { NULL, NULL },
+};
+
+void il_half_open(lua_State *L)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	luaL_setfuncs(L, core, 0);
+	lua_pop(L, 1);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tables of options. `names` is the list of those that a call knows, with a NULL behind it.
+ * Floor 4.
+ */
+#ifndef IL_OPTION_H
+#define IL_OPTION_H
+
+#include <lua.h>
+
+/* The table at arg makes place for a copy with what it says for the names, be it by a metatable, so that nothing of the user's
+ * runs later; none and nil are no options. Raises if it is no table, or has other names. */
+void il_options(lua_State *L, int arg, const char *const *names);
+
+/* Raises if the name at the top of the stack is not in the list. */
+void il_check_option_name(lua_State *L, int arg, const char *const *names);
+
+/* The value in the copy; pushes it, returns its type. */
+int il_option(lua_State *L, int arg, const char *name);
+
+/* For the Lua halves: (given, {names...} [, where]) → a copy | nil, "unknown option 'where.name'; it knows names..." */
+int il_half_options(lua_State *L);
+
+#endif
