@@ -1,27 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * Line editing by libedit, which is loaded when the first prompt is shown, so that scripts start without it. Its callback
- * interface takes one character at a time. However the program ends while a line is edited, the terminal is put back
- * as it was.
+ * Line editing by libedit, which is loaded when the first prompt is shown, so that scripts start without it. It gets its
+ * characters from us, and each byte of them is waited for by the caller's function, also in the middle of a key's sequence.
+ * Inside the library a locale of its own is in force: what a byte means is the terminal's affair, and the program's
+ * numbers and patterns are not to know. However the program ends while a line is edited, the terminal is put back as it
+ * was.
  * Floor 5; knows no Lua.
  */
 #include "editor.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
+#include <wchar.h>
 
-enum { HISTORY_LINES = 1000 };
+enum { HISTORY_LINES = 1000, REPLACEMENT = 0xfffd };
 
 static struct {
 	void *library;
 	void (*install)(const char *prompt, void (*line)(char *));
 	void (*remove)(void);
 	void (*read_char)(void);
+	int (**getc)(FILE *);
 	int (*add_history)(const char *);
 	int (*read_history)(const char *);
 	int (*write_history)(const char *);
@@ -31,12 +38,25 @@ static struct {
 
 static char *entered; /* the line, malloc'ed by libedit; NULL at the end of the input */
 static bool complete; /* `entered` is valid */
+static bool stopped;  /* the caller's wait said so */
+static struct {
+	bool (*wait)(void *arg);
+	void *arg;
+	int again; /* a byte that is to be read once more; -1: none */
+} input = { .again = -1 };
+static locale_t inside, outside; /* in force while the library runs (0: none could be made), and else */
 static struct termios before;
 static volatile sig_atomic_t editing; /* the terminal is libedit's */
 static pid_t owner;
 
+static void begin(const char *prompt, void (*on_line)(char *))
+{
+	editing = tcgetattr(STDIN_FILENO, &before) == 0;
+	edit.install(prompt, on_line);
+}
+
 /* The settings are put back here too: libedit leaves that for later in some of its versions. */
-void il_editor_end(void)
+static void end(void)
 {
 	edit.remove();
 	if (editing)
@@ -48,7 +68,60 @@ static void on_line(char *line)
 {
 	entered = line;
 	complete = true;
-	il_editor_end();
+}
+
+/* UTF-8 where the environment does not say, or names what this machine does not have. */
+static locale_t terminal_locale(void)
+{
+	locale_t named = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+	if (named && strcmp(nl_langinfo_l(CODESET, named), "ANSI_X3.4-1968") != 0)
+		return named;
+	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	if (!utf8)
+		return named;
+	if (named)
+		freelocale(named);
+	return utf8;
+}
+
+/* The terminal's next byte; -1: stopped, or there are no more. */
+static int next_byte(void)
+{
+	unsigned char c;
+	ssize_t n;
+	int again = input.again;
+	input.again = -1;
+	if (again >= 0)
+		return again;
+	do {
+		uselocale(outside);
+		stopped = !input.wait(input.arg);
+		uselocale(inside);
+		if (stopped)
+			return -1;
+		n = read(STDIN_FILENO, &c, 1);
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	if (n == 1)
+		return c;
+	complete = true; /* a terminal that was hung up */
+	entered = NULL;
+	return -1;
+}
+
+/* libedit's source of characters. Bytes that are none are replaced, and so seen; the one after them begins anew. */
+static int next_char(FILE *file)
+{
+	wchar_t c;
+	mbstate_t state = { 0 };
+	(void)file;
+	for (int byte, size = 1; (byte = next_byte()) >= 0; size++) {
+		size_t got = mbrtowc(&c, &(char){ (char)byte }, 1, &state);
+		if (got == (size_t)-1 && size > 1)
+			input.again = byte;
+		if (got != (size_t)-2)
+			return got == (size_t)-1 ? REPLACEMENT : (int)c;
+	}
+	return -1;
 }
 
 /* A function of the library; a cast that ISO C does not have and POSIX requires to work. */
@@ -65,7 +138,8 @@ static bool load_library(void)
 		return false;
 	bool whole = symbol(&edit.install, "rl_callback_handler_install") &&
 		     symbol(&edit.remove, "rl_callback_handler_remove") &&
-		     symbol(&edit.read_char, "rl_callback_read_char") && symbol(&edit.add_history, "add_history") &&
+		     symbol(&edit.read_char, "rl_callback_read_char") && symbol(&edit.getc, "rl_getc_function") &&
+		     symbol(&edit.add_history, "add_history") &&
 		     symbol(&edit.read_history, "read_history") && symbol(&edit.write_history, "write_history") &&
 		     symbol(&edit.using_history, "using_history") &&
 		     symbol(&edit.stifle_history, "stifle_history");
@@ -90,8 +164,9 @@ static void leave(void)
 {
 	if (getpid() != owner)
 		return;
+	uselocale(inside);
 	if (editing)
-		il_editor_end();
+		end();
 	if (history_file())
 		edit.write_history(history_file());
 }
@@ -148,33 +223,43 @@ bool il_editor_open(void)
 	int *catch_signals = dlsym(edit.library, "rl_catch_signals");
 	if (catch_signals)
 		*catch_signals = 0;
+	*edit.getc = next_char;
+	inside = terminal_locale();
+	outside = uselocale(inside);
 	edit.using_history();
 	edit.stifle_history(HISTORY_LINES);
 	if (history_file())
 		edit.read_history(history_file());
+	uselocale(outside);
 	owner = getpid();
 	guard_terminal();
 	atexit(leave);
 	return true;
 }
 
-void il_editor_begin(const char *prompt)
+bool il_editor_line(const char *prompt, bool (*wait)(void *arg), void *arg, char **line)
 {
-	bool known = tcgetattr(STDIN_FILENO, &before) == 0;
-	complete = false;
-	editing = known;
-	edit.install(prompt, on_line);
-}
-
-bool il_editor_step(char **line)
-{
-	edit.read_char();
-	*line = complete ? entered : NULL;
-	return complete;
+	input.wait = wait;
+	input.arg = arg;
+	complete = stopped = false;
+	entered = NULL;
+	outside = uselocale(inside);
+	begin(prompt, on_line);
+	while (!complete && !stopped)
+		edit.read_char();
+	end();
+	uselocale(outside);
+	if (stopped) /* in a search, libedit takes that for the end */
+		free(entered);
+	*line = stopped ? NULL : entered;
+	return !stopped;
 }
 
 void il_editor_remember(const char *line)
 {
-	if (edit.library)
-		edit.add_history(line);
+	if (!edit.library)
+		return;
+	outside = uselocale(inside);
+	edit.add_history(line);
+	uselocale(outside);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The prompt of ipclua. Between two characters of a line the runtime's loop runs, so that tasks and timers go on. Where
+ * The prompt of ipclua. Between two bytes of a line the runtime's loop runs, so that tasks and timers go on. Where
  * there is no editor (editor.h), lines are read plainly.
  * Floor 5.
  */
@@ -31,18 +31,19 @@ static bool input(lua_State *L)
 	return false;
 }
 
+static bool input_for_editor(void *L)
+{
+	return input(L);
+}
+
 /* Pushes a line: 1. At the end of the input: 0. Interrupted: -1. */
 static int edit_line(lua_State *L, const char *prompt)
 {
 	char *line;
-	il_editor_begin(prompt);
-	do {
-		if (!input(L)) {
-			il_editor_end();
-			lua_writeline();
-			return -1;
-		}
-	} while (!il_editor_step(&line));
+	if (!il_editor_line(prompt, input_for_editor, L, &line)) {
+		lua_writeline();
+		return -1;
+	}
 	if (!line)
 		return 0;
 	lua_pushstring(L, line);
