@@ -5,6 +5,7 @@
  */
 #include "key.h"
 #include "bind.h"
+#include "loop/file.h"
 #include "option.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 
 #define CLASS "ipc.Key"
 
-enum { LAST_PROJECT = 255, DEFAULT_MODE = 0600 };
+enum { LAST_PROJECT = 255, FILE_BITS = 0xffffff /* of a number: what is the file's */ };
 
 static const char class[] = CLASS;
 
@@ -21,7 +22,9 @@ struct key {
 	struct il_object object;
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
-	char text[]; /* "file:PATH?project=N", then the path; "shm:NAME"; a URL without its password, then all of it */
+	/* "file:PATH?project=N", then the path as it was given, and from the root on; "shm:NAME"; a URL without its password, then
+	 * all of it */
+	char text[];
 };
 
 static struct key *test_key(lua_State *L, int arg)
@@ -34,9 +37,14 @@ static struct key *check_key(lua_State *L)
 	return il_self(L, class);
 }
 
+static const char *after(const char *text)
+{
+	return text + strlen(text) + 1;
+}
+
 static const char *path_of(const struct key *k)
 {
-	return k->text + strlen(k->text) + 1;
+	return after(k->text);
 }
 
 /* What errno means for an object behind a key, if strerror does not say it. */
@@ -125,19 +133,26 @@ unsigned il_mode_option(lua_State *L, int arg)
 	return mode;
 }
 
-static int push_file_key(lua_State *L, const char *path, int project)
+/* `path` is for people; `now`: where the file is found from the working directory, `absolute`: from any. */
+static int push_file_key(lua_State *L, const char *path, const char *now, const char *absolute, int project)
 {
-	size_t length = strlen(path);
-	struct key *k = lua_newuserdatauv(L, sizeof *k + 2 * length + sizeof "file:?project=255" + 1, 0);
-	char *at = k->text;
+	size_t length = strlen(path), size = length + sizeof "file:?project=255";
+	struct key *k = lua_newuserdatauv(L, sizeof *k + size + length + 1 + strlen(absolute) + 1, 0);
 	*k = (struct key){ .object.class = class, .project = project, .key.text = k->text };
-	at += snprintf(at, length + sizeof "file:?project=255", "file:%s?project=%d", path, project);
-	memcpy(at + 1, path, length + 1);
+	char *at = k->text + snprintf(k->text, size, "file:%s?project=%d", path, project) + 1;
+	strcpy(stpcpy(at, path) + 1, absolute);
 	luaL_setmetatable(L, CLASS);
-	int err = il_file_key(&k->key, path, project);
+	int err = il_file_key(&k->key, now, project);
 	if (err == EINVAL)
 		return il_fail(L, err, "the System V key of %s is 0, which is private: use another project or file", path);
 	return err ? il_fail(L, err, "cannot make a key of %s", path) : 1;
+}
+
+static int push_key_of_path(lua_State *L, const char *path, int project)
+{
+	char absolute[PATH_MAX];
+	il_file_absolute(absolute, path);
+	return push_file_key(L, path, path, absolute, project);
 }
 
 /* The path at index, which came from argument 1. */
@@ -155,7 +170,7 @@ static int file_key(lua_State *L)
 	luaL_checkstring(L, 1);
 	const char *path = check_path(L, 1);
 	int project = lua_isnoneornil(L, 2) ? 0 : (int)il_check_range(L, 2, 0, LAST_PROJECT, "project");
-	return push_file_key(L, path, project);
+	return push_key_of_path(L, path, project);
 }
 
 static int hex_digit(int c)
@@ -195,7 +210,7 @@ static int key_of_file(lua_State *L, const char *text)
 		i += escaped ? 2 : 0;
 	}
 	luaL_pushresult(&path);
-	return push_file_key(L, check_path(L, -1), project);
+	return push_key_of_path(L, check_path(L, -1), project);
 }
 
 /* Memory without a name: every object that is asked for is another one. */
@@ -308,7 +323,11 @@ static int key_clone(lua_State *L)
 		return luaL_error(L, "key %s is no file, so there is no next project", k->text);
 	if (k->project == LAST_PROJECT)
 		return luaL_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
-	return push_file_key(L, path_of(k), k->project + 1);
+	const char *absolute = after(path_of(k));
+	int n = push_file_key(L, path_of(k), absolute, absolute, k->project + 1);
+	if (n == 1 && (((struct key *)lua_touserdata(L, -1))->key.id & FILE_BITS) != (k->key.id & FILE_BITS))
+		return il_fail(L, ESTALE, "%s: another file is at its path now", k->text);
+	return n;
 }
 
 /* "redis://host:port/db/NAME?prefix=P", "redis+unix:///path?prefix=P&db=0&name=NAME" */

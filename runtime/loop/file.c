@@ -7,24 +7,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Of the folder alone: what the last part is, a link or nothing yet, is for whoever opens it. */
-char *il_file_absolute(const char *path)
+void il_file_absolute(char absolute[PATH_MAX], const char *path)
 {
-	char folder[PATH_MAX], real[PATH_MAX], *whole;
+	char folder[PATH_MAX + 2], real[PATH_MAX];
 	const char *slash = strrchr(path, '/'), *last = slash ? slash + 1 : path;
-	size_t length = (size_t)(last - path);
-	if (path[0] == '/' || length >= sizeof folder)
-		return strdup(path);
-	memcpy(folder, path, length);
-	strcpy(folder + length, ".");
-	if (!realpath(folder, real))
-		return strdup(path);
-	return asprintf(&whole, "%s/%s", real[1] ? real : "", last) < 0 ? NULL : whole;
+	snprintf(folder, sizeof folder, "%.*s.", (int)(last - path), path);
+	strcpy(absolute, path);
+	if (path[0] == '/' || !realpath(folder, real) || strlen(real) + 1 + strlen(last) >= PATH_MAX)
+		return;
+	char *end = stpcpy(absolute, real[1] ? real : "");
+	*end = '/';
+	strcpy(end + 1, last);
 }
 
 bool il_file_same(const struct stat *a, const struct stat *b)

@@ -7,13 +7,14 @@
 #ifndef IL_LOOP_FILE_H
 #define IL_LOOP_FILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 
-/* A copy of the path that means the same after a chdir, to be freed; NULL: no memory. Where the working directory has no
- * path that leads to it, the copy is what was given. */
-char *il_file_absolute(const char *path);
+/* A path that means the same after a chdir. Where the working directory has none that leads to it, or the whole would be too
+ * long, it is what was given, of less than PATH_MAX bytes. */
+void il_file_absolute(char absolute[PATH_MAX], const char *path);
 
 bool il_file_same(const struct stat *a, const struct stat *b);
 

@@ -5,7 +5,6 @@
  * Floor 1.
  */
 #include "loop/hub.h"
-#include "loop/rendezvous.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -164,9 +163,10 @@ int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
 	if (h->path)
 		return EISCONN;
 	char *copy = strdup(path);
-	int err = copy ? il_rendezvous_listen(path, mode, &h->listener.fd) : ENOMEM;
+	int err = copy ? il_rendezvous_listen(&h->place, path, mode) : ENOMEM;
+	h->listener.fd = err ? -1 : h->place.fd;
 	if (!err && (err = il_io_watch(&h->listener, EPOLLIN)))
-		il_rendezvous_close(path, h->listener.fd, true);
+		il_rendezvous_close(&h->place, true);
 	if (err) {
 		h->listener.fd = -1;
 		free(copy);
@@ -341,7 +341,7 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 	il_timer_disarm(&h->retry);
 	il_io_unwatch(&h->listener);
 	if (h->path)
-		il_rendezvous_close(h->path, h->listener.fd, h->pid == il_loop.pid);
+		il_rendezvous_close(&h->place, h->pid == il_loop.pid);
 	h->listener.fd = -1;
 	free(h->path);
 	h->path = NULL;

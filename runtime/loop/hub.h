@@ -7,6 +7,7 @@
 #ifndef IL_LOOP_HUB_H
 #define IL_LOOP_HUB_H
 
+#include "loop/rendezvous.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
 
@@ -17,6 +18,7 @@ struct il_hub {
 	struct il_list ready;     /* those that may have something to be received */
 	struct il_list receivers, senders; /* operations */
 	struct il_list node;      /* among all hubs */
+	struct il_rendezvous place;
 	struct il_io listener;
 	struct il_timer retry;    /* while starved */
 	struct il_stream_options options;
@@ -27,7 +29,7 @@ struct il_hub {
 	bool strangers;           /* who may open the path may join, whoever it is */
 	bool starved;             /* no descriptor was left for who wants to join */
 	pid_t pid;                /* that has it */
-	char *path;               /* listened at; NULL */
+	char *path;               /* listened at, as it was given; NULL */
 };
 
 struct il_client {

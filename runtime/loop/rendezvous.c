@@ -5,9 +5,11 @@
  * Floor 1.
  */
 #include "loop/rendezvous.h"
+#include "loop/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,11 +67,9 @@ static bool is_dead(const char *path)
 
 static int lock_folder(const char *path)
 {
-	char folder[sizeof ((struct sockaddr_un *)0)->sun_path];
+	char folder[PATH_MAX + 1];
 	const char *slash = strrchr(path, '/');
-	size_t length = slash ? (size_t)(slash - path) : 0;
-	memcpy(folder, path, length);
-	strcpy(folder + length, slash && !length ? "/" : slash ? "" : ".");
+	snprintf(folder, sizeof folder, "%.*s.", slash ? (int)(slash - path) + 1 : 0, path);
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		while (flock(fd, LOCK_EX) && errno == EINTR)
@@ -99,40 +99,47 @@ static int publish(const char *own, const char *path)
 	return err;
 }
 
-int il_rendezvous_listen(const char *path, unsigned mode, int *result)
+static int listen_at(struct il_rendezvous *r, const char *path, const char *own, unsigned mode)
 {
 	struct sockaddr_un at;
-	char own[sizeof at.sun_path];
-	int n = snprintf(own, sizeof own, "%s.%d", path, (int)getpid());
-	int err = address(&at, n < (int)sizeof own ? own : path);
-	if (n >= (int)sizeof own)
-		err = ENAMETOOLONG;
-	int fd = err ? -1 : make_socket();
-	if (fd < 0)
-		return err ? err : errno;
+	int err = address(&at, own);
 	unlink(own); /* of a process that had our pid and died between the two steps */
-	if (fchmod(fd, mode) || bind(fd, (struct sockaddr *)&at, sizeof at))
+	if (!err && (fchmod(r->fd, mode) || bind(r->fd, (struct sockaddr *)&at, sizeof at)))
 		err = errno;
-	else if (chmod(own, mode) || listen(fd, BACKLOG))
+	else if (!err && (chmod(own, mode) || lstat(own, &r->file) || listen(r->fd, BACKLOG)))
 		err = errno;
-	else
+	if (!err)
 		err = publish(own, path);
 	unlink(own);
-	if (err)
-		close(fd);
-	*result = fd;
 	return err;
 }
 
-/* When ours does not listen any more, a socket at the path that answers is somebody else's. */
-void il_rendezvous_close(const char *path, int fd, bool remove)
+int il_rendezvous_listen(struct il_rendezvous *r, const char *path, unsigned mode)
 {
-	int folder = remove ? lock_folder(path) : -1;
-	close(fd);
-	if (remove && is_dead(path))
-		unlink(path);
+	char own[sizeof ((struct sockaddr_un *)0)->sun_path], absolute[PATH_MAX];
+	if (snprintf(own, sizeof own, "%s.%d", path, (int)getpid()) >= (int)sizeof own)
+		return ENAMETOOLONG;
+	il_file_absolute(absolute, path);
+	*r = (struct il_rendezvous){ .path = strdup(absolute) };
+	int err = !r->path ? ENOMEM : (r->fd = make_socket()) < 0 ? errno : listen_at(r, path, own, mode);
+	if (err)
+		il_rendezvous_close(r, false);
+	return err;
+}
+
+/* As long as it is open, no other socket can have its inode. */
+void il_rendezvous_close(struct il_rendezvous *r, bool remove)
+{
+	struct stat st;
+	int folder = remove ? lock_folder(r->path) : -1;
+	if (remove && lstat(r->path, &st) == 0 && il_file_same(&st, &r->file))
+		unlink(r->path);
+	if (r->fd >= 0)
+		close(r->fd);
 	if (folder >= 0)
 		close(folder);
+	free(r->path);
+	*r = (struct il_rendezvous){ .fd = -1 };
 }
 
 static bool may_join(int fd)

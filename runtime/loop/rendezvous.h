@@ -7,13 +7,20 @@
 #define IL_LOOP_RENDEZVOUS_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
+
+struct il_rendezvous {
+	int fd;
+	struct stat file; /* the socket at the path */
+	char *path;       /* from the root on */
+};
 
 /* Listens; a path at which nobody listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG, over 107 bytes;
  * EEXIST, what is there is no socket. */
-int il_rendezvous_listen(const char *path, unsigned mode, int *fd);
+int il_rendezvous_listen(struct il_rendezvous *r, const char *path, unsigned mode);
 
-/* Closes; removes the path if it is still ours and `remove`. */
-void il_rendezvous_close(const char *path, int fd, bool remove);
+/* Closes; removes the socket if it is still at its path and `remove`. */
+void il_rendezvous_close(struct il_rendezvous *r, bool remove);
 
 /* The next who wants to join: of the same user or root, or a stranger too. -1 and errno: EAGAIN, nobody. */
 int il_rendezvous_accept(int fd, bool strangers);

@@ -248,7 +248,9 @@ static int open_memory(struct memory *m, struct il_memory_options *o)
 
 int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **memory)
 {
-	int err = o->slots > MOST_SLOTS ? EFBIG : *memory ? 0 : make(key, o->slots, memory);
+	if (o->slots > MOST_SLOTS)
+		return il_because(EFBIG, "memory of %zu slots is over a server's limit of %d", o->slots, MOST_SLOTS);
+	int err = *memory ? 0 : make(key, o->slots, memory);
 	if (err)
 		return err;
 	err = open_memory(memory_of(*memory), o);

@@ -7,6 +7,7 @@
  */
 #include "engines/sysv/line.h"
 #include "engines/sysv/sysv.h"
+#include "loop/file.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -27,7 +28,8 @@ struct file_lock {
 	int wanted;          /* for the thread: the same for the first in line */
 	unsigned mode;
 	pid_t pid;           /* whose fd it is */
-	char path[];
+	struct stat file;    /* that was opened last */
+	char path[];         /* from the root on */
 };
 
 static struct il_list locks = IL_LIST_INIT(locks);
@@ -54,12 +56,12 @@ static struct file_lock *of_line(struct il_sysv_line *line)
 	return il_container_of(line, struct file_lock, line);
 }
 
-static int open_file(struct file_lock *f)
+static int open_file(struct file_lock *f, const char *path)
 {
-	f->fd = open(f->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, f->mode);
+	f->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, f->mode);
 	if (f->fd < 0 && (errno == EACCES || errno == EISDIR || errno == EROFS))
-		f->fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	return f->fd < 0 ? errno : 0;
+		f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return f->fd < 0 || fstat(f->fd, &f->file) ? errno : 0;
 }
 
 static bool is_removed(struct file_lock *f)
@@ -93,7 +95,7 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 	}
 	for (bool again = true; again && !err;) {
 		if (f->fd < 0)
-			err = open_file(f);
+			err = open_file(f, f->path);
 		while (!err && flock(f->fd, how | LOCK_NB))
 			err = errno == EINTR ? 0 : errno;
 		again = !err && is_removed(f);
@@ -166,9 +168,16 @@ static int release(struct il_lock *l, bool abandoned)
 	return 0;
 }
 
+/* What has this path now may be another's file. */
 static int remove_file(struct il_lock *l)
 {
-	return unlink(file_lock(l)->path) ? errno : 0;
+	struct file_lock *f = file_lock(l);
+	struct stat st;
+	if (stat(f->path, &st))
+		return errno;
+	if (!il_file_same(&st, &f->file))
+		return EIDRM;
+	return unlink(f->path) ? errno : 0;
 }
 
 static void close_lock(struct il_lock *l)
@@ -191,15 +200,19 @@ static const struct il_lock_ops ops = {
 
 int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_lock **l)
 {
-	struct file_lock *f = calloc(1, sizeof *f + strlen(path) + 1);
+	char absolute[PATH_MAX];
+	if (strlen(path) >= sizeof absolute)
+		return ENAMETOOLONG;
+	il_file_absolute(absolute, path);
+	struct file_lock *f = calloc(1, sizeof *f + strlen(absolute) + 1);
 	if (!f)
 		return ENOMEM;
-	strcpy(f->path, path);
+	strcpy(f->path, absolute);
 	f->mode = o->mode;
 	f->pid = il_loop.pid;
 	f->lock.ops = &ops;
 	il_sysv_line_init(&f->line, &line_type);
-	int err = open_file(f);
+	int err = open_file(f, path);
 	if (err) {
 		free(f);
 		return err;
