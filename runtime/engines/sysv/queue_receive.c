@@ -2,7 +2,8 @@
  *
  * Receiving from System V queues. A thread that waits for a message does not take it: it offers no room, so the kernel
  * says E2BIG when one comes, and leaves it. The message is taken by the loop's thread for whoever is in line by then,
- * so a wait that ends early has nothing in its hands. Only an empty message needs no room; it is kept for the next.
+ * so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it, and it is sent
+ * again if the wait is over by then.
  * Floor 2.
  */
 #include "engines/sysv/queue.h"
@@ -59,6 +60,16 @@ void il_msg_forget_kept(struct il_msg_object *o)
 	o->pid = il_loop.pid;
 }
 
+/* A message that nobody here has got goes back at once, so that another process can have it: behind those that came meanwhile.
+ * It is kept only if the queue has become full. */
+static void send_back(struct il_msg_object *o, struct il_msg *m)
+{
+	if (il_msg_put(o->id, m, IPC_NOWAIT) == EAGAIN)
+		il_list_add(&o->kept, &m->node);
+	else
+		free(m);
+}
+
 /* A message that was kept comes into the buffer. */
 static bool take_kept(struct il_msg_object *o, int64_t wanted)
 {
@@ -108,7 +119,7 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 	return err;
 }
 
-/* A task that waits looks at its message later, so it gets a copy; without memory for it the message is kept. */
+/* A task that waits looks at its message later, so it gets a copy. */
 static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
@@ -123,7 +134,7 @@ static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 		return 0;
 	op->arg = wanted;
 	op->size = 0;
-	il_list_add(&o->kept, &il_msg_buffer->node);
+	send_back(o, il_msg_buffer);
 	il_msg_buffer = NULL;
 	return ENOMEM;
 }
@@ -162,14 +173,18 @@ void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
 static int grant(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
-	if (w->taken) {
-		il_list_add(&w->object->kept, &w->message->node);
-		w->message = NULL;
-		w->taken = false;
-		if (!op)
-			il_msg_look(w->object, w);
+	if (!w->taken)
+		return op ? attempt_in_line(line, op) : 0;
+	w->taken = false;
+	if (op) {
+		op->arg = w->message->type;
+		op->size = 0;
+		return 0;
 	}
-	return op ? attempt_in_line(line, op) : 0;
+	send_back(w->object, w->message);
+	w->message = NULL;
+	il_msg_look(w->object, w);
+	return 0;
 }
 
 static const struct il_sysv_line_type line_type = {
