@@ -193,10 +193,22 @@ void il_line_start(struct il_line *line, struct il_op *op)
 		il_poller_add(&line->poller);
 }
 
+/* Those behind the first may want less than it did, and be served now that it has left, though nothing has changed. */
+static void first_left(struct il_line *line)
+{
+	if (!line->type->strict || il_list_empty(&line->ops))
+		return;
+	line->seen = il_get(line->changes) - 1;
+	il_poller_add(&line->poller);
+}
+
 void il_line_cancel(struct il_line *line, struct il_op *op)
 {
+	bool first = line->ops.next == &op->line;
 	il_list_del(&op->line);
 	settle(line);
+	if (first)
+		first_left(line);
 }
 
 bool il_line_look(struct il_line *line)
@@ -216,6 +228,7 @@ void il_line_close(struct il_line *line, const void *source)
 		next = line->ops.next; /* with it, others may have left */
 	}
 	settle(line);
+	first_left(line);
 }
 
 int il_line_count(const struct il_line *line)

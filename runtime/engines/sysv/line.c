@@ -20,6 +20,14 @@ static void finish(struct il_op *op, int err)
 	il_op_finish(op, err);
 }
 
+/* What was done for the operation may serve others. Only now: they may be of the same select. */
+static void serve_op(struct il_sysv_line *line, struct il_op *op, int err)
+{
+	finish(op, err);
+	if (!err && line->type->served)
+		line->type->served(line);
+}
+
 /* Serves from the front until there is no more to get. */
 static bool serve(struct il_sysv_line *line)
 {
@@ -29,7 +37,7 @@ static bool serve(struct il_sysv_line *line)
 		int err = line->type->attempt(line, op);
 		if (err == EAGAIN)
 			return served;
-		finish(op, err);
+		serve_op(line, op, err);
 		served = true;
 	}
 	il_poller_del(&line->poller);
@@ -70,7 +78,7 @@ static void ended(struct il_job *job)
 		op = line->leaving && line->type->specific ? NULL : first(line);
 		int err = line->type->grant(line, op);
 		if (op && err != EAGAIN)
-			finish(op, err);
+			serve_op(line, op, err);
 	} else if (result != EINTR && first(line) && !line->leaving) {
 		finish(first(line), result);
 	}
@@ -86,12 +94,16 @@ static bool arm(struct il_poller *p)
 	bool served = false;
 	for (struct il_op *op; (op = first(line)) && !line->working;) {
 		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
-		if (err == EAGAIN)
-			break;
+		if (err == EAGAIN) { /* it may have become the first since the last look */
+			if (!serve(line))
+				break;
+			served = true;
+			continue;
+		}
 		if (!err)
 			err = il_pool_start(&line->job, work, ended);
 		line->working = !err;
-		served = err;
+		served |= err != 0;
 		if (err)
 			finish(op, err);
 	}
@@ -120,6 +132,15 @@ void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op)
 		il_poller_add(&line->poller);
 }
 
+/* Some have left: those behind them may want less than they did. */
+static void rest(struct il_sysv_line *line)
+{
+	if (!first(line))
+		il_poller_del(&line->poller);
+	else if (!line->working)
+		il_poller_add(&line->poller);
+}
+
 bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 {
 	bool working_for_it = line->working && op == first(line);
@@ -131,8 +152,7 @@ bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 		line->leaving = NULL;
 		return granted;
 	}
-	if (!first(line))
-		il_poller_del(&line->poller);
+	rest(line);
 	return false;
 }
 
@@ -162,6 +182,6 @@ void il_sysv_line_close(struct il_sysv_line *line, const void *source)
 		finish(op, ECANCELED);
 	if (line->working && front != first(line) && (line->type->specific || !first(line)))
 		il_pool_cancel(&line->job);
-	else if (!first(line))
-		il_poller_del(&line->poller);
+	else
+		rest(line);
 }

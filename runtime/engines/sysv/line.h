@@ -33,6 +33,8 @@ struct il_sysv_line_type {
 	int (*block)(struct il_sysv_line *line);
 	/* After a block that returned 0: what it got is for op, or for nobody (NULL). EAGAIN: op must go on waiting. */
 	int (*grant)(struct il_sysv_line *line, struct il_op *op);
+	/* An operation has ended well, by attempt or grant, so that those in other lines may be served. Or NULL. */
+	void (*served)(struct il_sysv_line *line);
 	bool harmless; /* block takes nothing: others may be served meanwhile */
 	bool specific; /* block is for the operation it was prepared for, and for no other */
 };

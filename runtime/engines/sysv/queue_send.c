@@ -73,8 +73,6 @@ static int send_now(struct il_msg_object *o, struct il_op *op)
 	err = il_msg_put(o->id, il_msg_buffer, IPC_NOWAIT);
 	if (err == EAGAIN || err == EINVAL)
 		return why_not(op->source, op, err);
-	if (!err)
-		il_msg_look(o, NULL);
 	return err;
 }
 
@@ -122,14 +120,16 @@ static int block(struct il_sysv_line *line)
 static int grant(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
-	if (w->only_look)
-		return op ? attempt_in_line(line, op) : 0;
-	il_msg_look(w->object, NULL);
-	return 0;
+	return w->only_look && op ? attempt_in_line(line, op) : 0;
+}
+
+static void served(struct il_sysv_line *line)
+{
+	il_msg_look(il_container_of(line, struct il_msg_waiters, line)->object, NULL);
 }
 
 static const struct il_sysv_line_type line_type = {
-	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant, .specific = true,
+	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant, .served = served, .specific = true,
 };
 
 bool il_msg_send_attempt(struct il_op *op)
@@ -138,6 +138,8 @@ bool il_msg_send_attempt(struct il_op *op)
 	if (!il_list_empty(&o->senders.line.ops))
 		return false;
 	op->err = send_now(o, op);
+	if (!op->err)
+		il_msg_look(o, NULL);
 	return op->err != EAGAIN;
 }
 
