@@ -184,9 +184,10 @@ static int record(struct il_lock_handle *handle, int64_t grant, struct hold **re
 	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
 	if (!h) {
 		handle->lock->grant = grant;
-		handle->lock->ops->release(handle->lock, false);
+		handle->lock->ops->release(handle->lock, handle->lock->untold);
 		return ENOMEM;
 	}
+	handle->lock->untold = false;
 	handle->spare = NULL;
 	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current, .grant = grant };
 	il_list_init(&h->of_task.node);

@@ -46,6 +46,7 @@ struct il_lock {
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
 	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its acquire */
+	bool untold;   /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */
 };
 
 struct il_lock_options {

@@ -80,6 +80,7 @@ void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence, int64_t u
 	c->until = until;
 	c->fence = c->lock->fence = fence;
 	op->arg = c->number;
+	c->lock->lock.untold = abandoned;
 	op->size = abandoned ? IL_ABANDONED : 0;
 	il_op_finish(op, 0);
 }

@@ -156,7 +156,7 @@ void il_redis_lock_close(struct il_lock *l)
 	while (!il_list_empty(&h->held)) {
 		struct il_claim *c = il_container_of(h->held.next, struct il_claim, node);
 		if (!c->lost)
-			il_redis_lock_return(h, c->number, "given");
+			il_redis_lock_return(h, c->number, l->untold ? "died" : "given");
 		il_claim_free(c);
 	}
 	il_server_flush(h->face.server);

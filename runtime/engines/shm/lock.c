@@ -145,6 +145,7 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 		op->size = IL_ABANDONED;
 		il_put(&p->abandoned, 0);
 	}
+	handle_of(op->source)->lock.untold = op->size == IL_ABANDONED;
 	handle_of(op->source)->held++;
 	return 0;
 }
@@ -336,7 +337,7 @@ void il_shm_lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
 	il_line_close(&h->object->line, l);
-	while (h->held && il_shm_lock_release(l, false) == 0)
+	while (h->held && il_shm_lock_release(l, l->untold) == 0)
 		;
 	il_segment_drop(&h->object->segment);
 	free(h);

@@ -17,6 +17,7 @@ static struct il_set *set_of(struct il_sysv_line *line)
 static void hold(struct il_op *op, bool abandoned)
 {
 	il_sysv_lock(op->source)->held = 1;
+	il_sysv_lock(op->source)->lock.untold = abandoned;
 	op->size = abandoned ? IL_ABANDONED : 0;
 }
 

@@ -288,7 +288,7 @@ void il_set_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
 	il_sysv_line_close(&handle->set->line, l);
-	while (handle->held && l->ops->release(l, false) == 0)
+	while (handle->held && l->ops->release(l, l->untold) == 0)
 		;
 	drop(handle->set);
 	free(handle);
