@@ -9,6 +9,8 @@
 
 #include "sched/select.h"
 
+#include "sched/object.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -17,27 +19,6 @@
 /* Registers a class. `meta` may hold __gc and __close and so on; `cases` says what ipc.select may wait for, NULL: nothing.
  * Leaves the stack as it was. */
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const struct il_cases *cases);
-
-/* What a userdata begins with whose class is asked for often. Only C writes there; a metatable can be given to anything. */
-struct il_object {
-	const char *class; /* by its address: one constant for each class */
-};
-
-/* The object at arg; NULL: it is something else. As luaL_testudata, but faster. */
-static inline void *il_test_object(lua_State *L, int arg, const char *class)
-{
-	struct il_object *o = lua_touserdata(L, arg);
-	return o && lua_rawlen(L, arg) >= sizeof *o && o->class == class ? o : NULL;
-}
-
-/* The object at 1. Raises. */
-static inline void *il_self(lua_State *L, const char *class)
-{
-	void *o = il_test_object(L, 1, class);
-	if (!o)
-		luaL_typeerror(L, 1, class);
-	return o;
-}
 
 /* nil, "what: reason", errno. */
 int il_fail(lua_State *L, int err, const char *format, ...);

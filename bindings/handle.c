@@ -57,7 +57,7 @@ static const char *mode_of(int flags)
 
 int il_handle_describe(lua_State *L, int arg)
 {
-	struct il_channel *c = luaL_testudata(L, arg, "ipc.StreamChannel");
+	struct il_channel *c = il_test_channel(L, arg);
 	if (c)
 		return describe_channel(L, arg, c);
 	if (!luaL_testudata(L, arg, LUA_FILEHANDLE))

@@ -42,7 +42,10 @@ struct hold {
 	struct guard *guard;
 };
 
+static const char guard_class[] = GUARD;
+
 struct guard {
+	struct il_object object;
 	struct hold *hold; /* NULL: released */
 };
 
@@ -234,7 +237,7 @@ int il_lock_push_guard(lua_State *L, struct il_op *op)
 	if (op->err || (op->err = record(op->data, op->arg, &h)))
 		return fail(L, op->data, op->err);
 	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
-	g->hold = NULL;
+	*g = (struct guard){ .object.class = guard_class };
 	luaL_setmetatable(L, GUARD);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles);
 	lua_rawgetp(L, -1, h->handle);
@@ -425,20 +428,20 @@ static int let_go(struct guard *g)
 
 static int guard_close(lua_State *L)
 {
-	struct guard *g = luaL_checkudata(L, 1, GUARD);
+	struct guard *g = il_self(L, guard_class);
 	struct il_lock *l = g->hold ? g->hold->handle->lock : NULL;
 	return released(L, l, let_go(g));
 }
 
 static int guard__close(lua_State *L)
 {
-	let_go(luaL_checkudata(L, 1, GUARD));
+	let_go(il_self(L, guard_class));
 	return 0;
 }
 
 static int guard__tostring(lua_State *L)
 {
-	struct guard *g = luaL_checkudata(L, 1, GUARD);
+	struct guard *g = il_self(L, guard_class);
 	lua_pushfstring(L, GUARD " (%s)", g->hold ? g->hold->handle->what : "released");
 	return 1;
 }

@@ -28,9 +28,11 @@ static const int64_t GRACE = 5 * IL_SECOND;
 
 static const char *const names[IL_CHILD_CHANNELS] = { "stdin", "stdout", "stderr", "channel" };
 
+static const char class[] = CLASS;
+
 static struct il_child *check_process(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, class);
 }
 
 static struct il_child *check_own(lua_State *L)
@@ -58,7 +60,7 @@ static void inherit(struct il_process *p)
 struct il_child *il_child_push(lua_State *L)
 {
 	struct il_child *c = lua_newuserdatauv(L, sizeof *c, IL_CHILD_CHANNELS);
-	*c = (struct il_child){ .anchor = LUA_NOREF };
+	*c = (struct il_child){ .object.class = class, .anchor = LUA_NOREF };
 	il_process_init(&c->p);
 	c->p.on_end = ended;
 	luaL_setmetatable(L, CLASS);

@@ -7,6 +7,7 @@
 #define IL_PROCESS_H
 
 #include "loop/process.h"
+#include "sched/object.h"
 #include "stream_channel.h"
 
 #include <lua.h>
@@ -15,6 +16,7 @@
 enum { IL_CHILD_STDIN, IL_CHILD_STDOUT, IL_CHILD_STDERR, IL_CHILD_CHANNEL, IL_CHILD_CHANNELS };
 
 struct il_child {
+	struct il_object object;
 	struct il_process p;
 	struct il_channel *channels[IL_CHILD_CHANNELS]; /* the user values, or NULL */
 	int anchor;                                     /* kept until it has ended, so that it is reaped */

@@ -130,7 +130,7 @@ static const char *directory(lua_State *L)
 /* What has a descriptor: a number, a file or a channel at the top. */
 static struct source descriptor(lua_State *L, const char *name)
 {
-	struct il_channel *c = luaL_testudata(L, -1, "ipc.StreamChannel");
+	struct il_channel *c = il_test_channel(L, -1);
 	luaL_Stream *file = luaL_testudata(L, -1, LUA_FILEHANDLE);
 	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
 	const char *fault = "must be \"pipe\", \"null\", a file, a channel or a descriptor";

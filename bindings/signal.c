@@ -14,6 +14,8 @@
 
 #define CLASS "ipc.Signal"
 
+static const char class[] = CLASS;
+
 void il_push_siginfo(lua_State *L, const struct il_siginfo *info)
 {
 	lua_createtable(L, 0, 5);
@@ -53,7 +55,7 @@ int il_check_catchable(lua_State *L, int number, int arg)
 
 static struct il_arrivals *check(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, class);
 }
 
 static struct il_arrivals *check_open(lua_State *L)
@@ -75,7 +77,7 @@ static struct il_arrivals *check_catchable(lua_State *L)
 
 static int signal_signal(lua_State *L)
 {
-	return il_arrivals_new(L, CLASS, il_check_signal(L, 1));
+	return il_arrivals_new(L, class, il_check_signal(L, 1));
 }
 
 static int signal_handle(lua_State *L)
@@ -195,7 +197,7 @@ static int signal__index(lua_State *L)
 
 static int signal__tostring(lua_State *L)
 {
-	return il_arrivals_tostring(L, CLASS);
+	return il_arrivals_tostring(L, class);
 }
 
 static const luaL_Reg methods[] = {

@@ -9,6 +9,7 @@
 
 #include "loop/signal.h"
 #include "sched/interrupt.h"
+#include "sched/object.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@ struct il_arrival {
 };
 
 struct il_arrivals {
+	struct il_object object;
 	struct il_sigwatch watch;
 	struct il_event event;
 	struct il_list calls;   /* arrivals for the listeners */
@@ -28,7 +30,7 @@ struct il_arrivals {
 	bool listens, collects, disposed, closed;
 };
 
-/* Pushes a new object of the class, for a signal: 1. Raises. */
+/* Pushes a new object of the class, which is known by the address of its name, for a signal: 1. Raises. */
 int il_arrivals_new(lua_State *L, const char *class, int number);
 
 /* Has the list at the top of the stack, which it pops, as listeners of the object at 1. 0 or errno. */

@@ -9,9 +9,11 @@
 
 #define CLASS "ipc.SignalHandler"
 
+static const char class[] = CLASS;
+
 static struct il_arrivals *check_open(lua_State *L)
 {
-	struct il_arrivals *s = luaL_checkudata(L, 1, CLASS);
+	struct il_arrivals *s = il_self(L, class);
 	if (s->closed)
 		luaL_error(L, "signal handler is closed");
 	return s;
@@ -19,7 +21,7 @@ static struct il_arrivals *check_open(lua_State *L)
 
 static int signal_handler(lua_State *L)
 {
-	return il_arrivals_new(L, CLASS, il_check_catchable(L, il_check_signal(L, 1), 1));
+	return il_arrivals_new(L, class, il_check_catchable(L, il_check_signal(L, 1), 1));
 }
 
 /* Pushes a copy of the list, without the listener at `skip`; returns how many there are. */
@@ -70,12 +72,12 @@ static int handler_remove(lua_State *L)
 
 static int handler_close(lua_State *L)
 {
-	return il_arrivals_close(L, luaL_checkudata(L, 1, CLASS));
+	return il_arrivals_close(L, il_self(L, class));
 }
 
 static int handler__tostring(lua_State *L)
 {
-	return il_arrivals_tostring(L, CLASS);
+	return il_arrivals_tostring(L, class);
 }
 
 static const luaL_Reg methods[] = {

@@ -11,7 +11,10 @@
 
 #define CLASS "ipc.SignalTrap"
 
+static const char class[] = CLASS;
+
 struct trap {
+	struct il_object object;
 	struct il_siginfo info;
 	struct il_list waiters;
 	bool trapped, closed;
@@ -34,7 +37,7 @@ static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
 
 static struct trap *check_trap(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, class);
 }
 
 static struct trap *check_open(lua_State *L)
@@ -60,6 +63,7 @@ static int signal_trap(lua_State *L)
 		il_check_catchable(L, il_check_signal(L, i), i);
 	while (++i <= n);
 	struct trap *t = lua_newuserdatauv(L, sizeof *t + (size_t)n * sizeof t->watches[0], 0);
+	t->object.class = class;
 	t->trapped = t->closed = false;
 	t->count = 0;
 	il_list_init(&t->waiters);

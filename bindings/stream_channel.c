@@ -22,6 +22,11 @@ static const char class[] = CLASS;
 
 enum { MAX_MESSAGE = 16 * 1024 * 1024 };
 
+struct il_channel *il_test_channel(lua_State *L, int arg)
+{
+	return il_test_object(L, arg, class);
+}
+
 static struct il_channel *check_channel(lua_State *L)
 {
 	return il_self(L, class);

@@ -23,6 +23,9 @@ struct il_channel {
 #define IL_CHANNEL_OPTIONS "codec", "framing", "max_message"
 extern const char *const il_channel_option_names[];
 
+/* The channel at arg; NULL: it is something else. */
+struct il_channel *il_test_channel(lua_State *L, int arg);
+
 /* Pushes a channel with the options of the table at `options`, to be given its stream afterwards. Raises. */
 struct il_channel *il_channel_push(lua_State *L, int options);
 

@@ -18,9 +18,9 @@
 
 static const char *const status_names[] = { "ready", "running", "waiting", "done", "failed", "cancelled" };
 
-static struct il_task *check_task(lua_State *L, int arg)
+static struct il_task *check_task(lua_State *L)
 {
-	return luaL_checkudata(L, arg, IL_TASK_CLASS);
+	return il_self(L, il_task_class);
 }
 
 static const char *status_name(const struct il_task *t)
@@ -77,7 +77,7 @@ static const struct il_await_type join_type = { { "task join", join_attempt, joi
 
 static int task_join(lua_State *L)
 {
-	struct il_task *t = check_task(L, 1);
+	struct il_task *t = check_task(L);
 	if (t == il_sched.current)
 		return luaL_error(L, "a task cannot join itself");
 	return il_await(L, &join_type, t, 0, 2);
@@ -86,12 +86,12 @@ static int task_join(lua_State *L)
 /* join that a cancelled task may still do, after it has cancelled the other: for scopes. */
 static int task_outlast(lua_State *L)
 {
-	return il_await_shielded(L, &join_type, check_task(L, 1), 0, IL_NEVER);
+	return il_await_shielded(L, &join_type, check_task(L), 0, IL_NEVER);
 }
 
 static int task_cancel(lua_State *L)
 {
-	il_task_cancel(check_task(L, 1));
+	il_task_cancel(check_task(L));
 	return 0;
 }
 
@@ -107,7 +107,7 @@ static const struct il_await_type close_type = { { "task close", join_attempt, j
 /* Cancels and waits for the end, where something can wait. */
 static int task_close(lua_State *L)
 {
-	struct il_task *t = check_task(L, 1);
+	struct il_task *t = check_task(L);
 	il_task_cancel(t);
 	if (t == il_sched.current || !il_may_wait(L))
 		return 0;
@@ -116,13 +116,13 @@ static int task_close(lua_State *L)
 
 static int task_status(lua_State *L)
 {
-	lua_pushstring(L, status_name(check_task(L, 1)));
+	lua_pushstring(L, status_name(check_task(L)));
 	return 1;
 }
 
 static int task_detach(lua_State *L)
 {
-	struct il_task *t = check_task(L, 1);
+	struct il_task *t = check_task(L);
 	if (!t->detached && t->status < IL_FINISHED)
 		il_sched_release();
 	t->detached = true;
@@ -140,7 +140,7 @@ static int is_asked(lua_State *L)
 /* A scope looks after the task's error. */
 static int task_hold(lua_State *L)
 {
-	check_task(L, 1)->held = true;
+	check_task(L)->held = true;
 	lua_settop(L, 1);
 	return 1;
 }
@@ -155,13 +155,13 @@ static int report(lua_State *L)
 
 static int task_traceback(lua_State *L)
 {
-	il_task_traceback(L, check_task(L, 1));
+	il_task_traceback(L, check_task(L));
 	return 1;
 }
 
 static int task__tostring(lua_State *L)
 {
-	struct il_task *t = check_task(L, 1);
+	struct il_task *t = check_task(L);
 	lua_pushfstring(L, "ipc.Task %I (%s)", (LUAI_UACINT)t->id, status_name(t));
 	return 1;
 }
@@ -272,7 +272,7 @@ static const struct il_cases cases = { "join", waits, NULL };
 
 void il_task_open(lua_State *L)
 {
-	il_class(L, IL_TASK_CLASS, methods, meta, &cases);
+	il_class(L, il_task_class, methods, meta, &cases);
 	luaL_setfuncs(L, functions, 0);
 	il_cancel_open(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");

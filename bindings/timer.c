@@ -16,7 +16,10 @@
 #define CLASS "ipc.Timer"
 #define GUARD "ipc.timer guard"
 
+static const char class[] = CLASS;
+
 struct timer {
+	struct il_object object;
 	struct il_timer t;
 	struct il_event event;
 	struct il_list waiters;
@@ -27,7 +30,7 @@ struct timer {
 
 static struct timer *check_timer(lua_State *L)
 {
-	return luaL_checkudata(L, 1, CLASS);
+	return il_self(L, class);
 }
 
 static void serve_waiters(struct timer *t);
@@ -120,7 +123,7 @@ static int64_t check_interval(lua_State *L, int arg, bool once)
 static struct timer *push_timer(lua_State *L)
 {
 	struct timer *t = lua_newuserdatauv(L, sizeof *t, 1);
-	*t = (struct timer){ .anchor = LUA_NOREF, .t.expired = expired };
+	*t = (struct timer){ .object.class = class, .anchor = LUA_NOREF, .t.expired = expired };
 	il_event_init(&t->event, run);
 	il_list_init(&t->waiters);
 	luaL_setmetatable(L, CLASS);
@@ -133,7 +136,7 @@ static struct timer *push_timer(lua_State *L)
 static int guard__gc(lua_State *L)
 {
 	lua_getiuservalue(L, 1, 1);
-	struct timer *t = luaL_testudata(L, -1, CLASS);
+	struct timer *t = il_test_object(L, -1, class);
 	if (t) {
 		stop(L, t);
 		il_op_finish_all(&t->waiters, ECANCELED);

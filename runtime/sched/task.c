@@ -14,6 +14,8 @@
 
 enum { SPARES = 16 };
 
+const char il_task_class[] = "ipc.Task";
+
 static struct il_task *spare; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 static int spares;
 static char anchors; /* registry key, its address: the tasks that have not ended */
@@ -51,12 +53,13 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	luaL_checkstack(L, 6, "too many arguments");
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
 	memset(t, 0, sizeof *t);
+	t->object.class = il_task_class;
 	t->anchor = LUA_NOREF;
 	t->status = IL_GONE;
 	t->wait.wake = il_task_woken;
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
-	luaL_setmetatable(L, IL_TASK_CLASS);
+	luaL_setmetatable(L, il_task_class);
 	new_coroutine(L, nargs);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_pushvalue(L, -3);
@@ -183,7 +186,7 @@ void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void 
 	int top = lua_gettop(L);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1)) {
-		struct il_task *t = luaL_testudata(L, -1, IL_TASK_CLASS);
+		struct il_task *t = il_test_object(L, -1, il_task_class);
 		if (t && t->status < IL_FINISHED)
 			f(L, t, arg);
 	}

@@ -8,12 +8,13 @@
 #define IL_SCHED_TASK_H
 
 #include "loop/op.h"
+#include "sched/object.h"
 #include "sched/sched.h"
 
 #include <lua.h>
 #include <stdbool.h>
 
-#define IL_TASK_CLASS "ipc.Task"
+extern const char il_task_class[]; /* "ipc.Task" */
 
 enum il_task_status { IL_READY, IL_RUNNING, IL_WAITS, IL_FINISHED, IL_FAILED, IL_GONE };
 
@@ -24,6 +25,7 @@ struct il_hold {
 };
 
 struct il_task {
+	struct il_object object;
 	struct il_wait wait;
 	struct il_op op;          /* what a single wait waits for */
 	struct il_list joiners;   /* operations that wait for its end */

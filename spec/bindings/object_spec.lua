@@ -17,12 +17,25 @@ local makers = {
   shared_data = function() return ipc.shared_data(ipc.private) end,
   stream_channel = function() return (ipc.stream_channel_pair()) end,
   multi_stream_channel = function() return ipc.multi_stream_channel() end,
+  task = function() return ipc.task(function() end) end,
+  timer = function() return ipc.timer(100) end,
+  signal = function() return ipc.signal("USR1") end,
+  signal_handler = function() return ipc.signal_handler("USR1") end,
+  signal_trap = function() return ipc.signal_trap("USR1") end,
+  process = function() return ipc.process {"true"} end,
+  guard = function() return ipc.mutex(ipc.private):hold() end,
+  key = function() return ipc.private end,
 }
+
+-- One that a class has; a key has nothing to close.
+local function method_of(object)
+  return object.close or object.stop or object.clone
+end
 
 for noun, make in pairs(makers) do
   describe("a method of " .. noun, function()
     local function refused(what)
-      local ok, why = pcall(make().close, what)
+      local ok, why = pcall(method_of(make()), what)
       assert.is_false(ok)
       assert.matches("ipc%.%w+ expected, got ", why)
     end
@@ -31,7 +44,7 @@ for noun, make in pairs(makers) do
       for _, what in ipairs{1, "a string that is longer than an address", {1, 2, 3}, print, ipc.null, true} do
         refused(what)
       end
-      assert.is_false(pcall(make().close))
+      assert.is_false(pcall(method_of(make())))
     end)
 
     it("refuses objects of other classes", function()
@@ -49,6 +62,31 @@ for noun, make in pairs(makers) do
       local ok, why = pcall(refused, file)
       debug.setmetatable(file, own)
       assert.is_true(ok, why)
+    end)
+  end)
+
+  describe("a metamethod of " .. noun, function()
+    it("refuses what is no such object", function()
+      local meta = debug.getmetatable(make())
+      for name, fn in pairs(meta) do
+        if type(fn) == "function" then
+          for _, what in ipairs{1, "x", {}, io.stdout, ipc.null, coroutine.create(print)} do
+            local ok, result = pcall(fn, what, what)
+            assert.is_true(not ok or not result, name)
+          end
+        end
+      end
+    end)
+
+    it("may be the finaliser, called by hand: the object is closed", function()
+      local object = make()
+      local meta = debug.getmetatable(object)
+      if not meta.__gc then return end
+      meta.__gc(object)
+      meta.__gc(object)
+      assert.equal("string", type(tostring(object)))
+      for _, method in pairs(meta.__methods or meta.__index) do pcall(method, object, "x", "x", 0) end
+      pcall(ipc.select, {object}, 0)
     end)
   end)
 end
