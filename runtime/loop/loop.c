@@ -30,7 +30,7 @@ enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FEW = 16 };
  * block where nobody can watch. */
 enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000, NAP = 1000000 };
 
-struct il_loop il_loop = { .lingering = IL_LIST_INIT(il_loop.lingering) };
+struct il_loop il_loop = { .unsent = IL_LIST_INIT(il_loop.unsent) };
 
 static int64_t usual_wait = LONG_WAIT;
 static int waits_to_spin, penalty; /* after looking in vain: how many waits to let pass, now and the next time */
@@ -252,7 +252,7 @@ void il_loop_after_fork(void)
 	il_set_drop();
 	il_heap_fini(&il_loop.deadlines);
 	il_timers_drop();
-	il_streams_drop();
+	il_streams_after_fork();
 }
 
 void il_loop_fini(void)

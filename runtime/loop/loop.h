@@ -17,7 +17,7 @@
 struct il_loop {
 	struct il_heap deadlines; /* of struct il_wait */
 	struct il_heap timers;    /* of struct il_timer */
-	struct il_list lingering; /* streams that still have to flush */
+	struct il_list unsent;    /* streams that may still have to flush */
 	pid_t pid;                /* this process; changes in a forked child */
 };
 extern struct il_loop il_loop;

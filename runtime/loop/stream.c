@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor, see stream.h: a stream's life, and what it receives. What it sends is in stream_send.c.
+ * Messages over a descriptor, see stream.h: how a stream begins, and what it receives. What it sends is in stream_send.c, its
+ * end in stream_end.c.
  * A descriptor that was found empty is not read again until the loop has called: nobody looks in vain.
  * Floor 1.
  */
@@ -36,20 +37,8 @@ static struct il_stream *stream_new(const struct il_stream_options *o)
 	il_outbox_init(&s->out);
 	il_list_init(&s->receivers);
 	il_list_init(&s->senders);
-	il_list_init(&s->lingering);
+	il_list_init(&s->unsent);
 	return s;
-}
-
-static void stream_free(struct il_stream *s)
-{
-	if (!s)
-		return;
-	il_list_del(&s->lingering);
-	il_io_unwatch(&s->io);
-	il_wire_close(&s->wire);
-	il_inbox_fini(&s->in);
-	il_outbox_fini(&s->out);
-	free(s);
 }
 
 static int attach(struct il_stream *s, int fd)
@@ -68,7 +57,7 @@ int il_stream_open(struct il_stream **result, int fd, const struct il_stream_opt
 	}
 	int err = attach(s, fd);
 	if (err) {
-		stream_free(s);
+		il_stream_abandon(s);
 		return err;
 	}
 	*result = s;
@@ -89,8 +78,8 @@ int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 		}
 	}
 	if (err) {
-		stream_free(pair[0]);
-		stream_free(pair[1]);
+		il_stream_abandon(pair[0]);
+		il_stream_abandon(pair[1]);
 	}
 	return err;
 }
@@ -260,36 +249,11 @@ static void ready(struct il_io *io, uint32_t events)
 		serve_receivers(s);
 	}
 	if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+		size_t unsent = s->out.bytes;
 		il_stream_serve_senders(s);
-		if (!il_list_empty(&s->lingering) && il_list_empty(&s->out.queue)) {
-			stream_free(s);
+		if (il_stream_sent(s, unsent))
 			return;
-		}
 	}
 	if (s->called)
 		s->called(s);
-}
-
-void il_stream_close(struct il_stream *s)
-{
-	if (!s)
-		return;
-	s->called = NULL;
-	il_op_finish_all(&s->receivers, ECONNRESET);
-	il_op_finish_all(&s->senders, ECONNRESET);
-	if (il_stream_flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0)
-		il_list_add(&il_loop.lingering, &s->lingering);
-	else
-		stream_free(s);
-}
-
-void il_stream_abandon(struct il_stream *s)
-{
-	stream_free(s);
-}
-
-void il_streams_drop(void)
-{
-	while (!il_list_empty(&il_loop.lingering))
-		stream_free(il_container_of(il_loop.lingering.next, struct il_stream, lingering));
 }

@@ -2,7 +2,7 @@
  *
  * Messages over a descriptor. Receivers and senders stand in lines; a message is received whole or not at all, and one
  * whose first byte has been sent is sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that
- * is closed may still have to flush.
+ * is closed may still have to flush; the end of the program waits for that, with a bound.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_STREAM_H
@@ -23,11 +23,12 @@ struct il_stream {
 	struct il_inbox in;
 	struct il_outbox out;
 	struct il_list receivers, senders; /* operations */
-	struct il_list lingering;          /* in il_loop.lingering once closed with unsent bytes */
+	struct il_list unsent;             /* in il_loop.unsent from when something could not be sent at once until it is */
 	int err;                           /* ECONNRESET and the like: nothing more comes */
 	bool drained;                      /* the descriptor was found empty and has not called since */
 	bool hangup;                       /* it has called about its end: there is always that to read */
 	bool finished;                     /* nothing more is to be sent */
+	bool closed;                       /* nobody has it any more: it goes when all is sent */
 	/* for who looks after many: something came or can be sent; may close the stream */
 	void (*called)(struct il_stream *s);
 	void *owner;
@@ -45,11 +46,15 @@ int il_stream_open(struct il_stream **s, int fd, const struct il_stream_options 
 /* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
 void il_stream_close(struct il_stream *s);
 
-/* In a forked child: closes the descriptor, sends nothing. */
+/* In a forked child: closes the descriptor, sends nothing. NULL is harmless. */
 void il_stream_abandon(struct il_stream *s);
 
-/* Gives up the streams that were closed and still have to flush: at the end, and in a forked child. */
-void il_streams_drop(void);
+/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when nobody has
+ * taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
+bool il_streams_unsent(bool nothing_else);
+
+/* In a forked child: what is unsent is its parent's to send. Behind half a message nothing of the child's can go out. */
+void il_streams_after_fork(void);
 
 /* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
 int il_stream_finish(struct il_stream *s);

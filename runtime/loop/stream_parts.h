@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two files of struct il_stream share: stream.c, which receives, and stream_send.c.
+ * What the files of struct il_stream share: stream.c, which receives, stream_send.c and stream_end.c.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_STREAM_PARTS_H
@@ -29,6 +29,9 @@ void il_stream_close_wire(struct il_stream *s);
 
 /* Sends what could not be sent before: 0 or errno. Unless it is EAGAIN, nothing is left. */
 int il_stream_flush(struct il_stream *s);
+
+/* Of a stream that had so many unsent bytes before the descriptor called: true if it was closed and is gone now. */
+bool il_stream_sent(struct il_stream *s, size_t unsent);
 
 /* Sends what is left, and then for those in line, as far as the descriptor takes it. */
 void il_stream_serve_senders(struct il_stream *s);

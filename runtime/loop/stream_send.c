@@ -14,8 +14,11 @@
 int il_stream_flush(struct il_stream *s)
 {
 	int err = il_list_empty(&s->out.queue) ? 0 : il_outbox_flush(&s->out, &s->wire);
-	if (!err || err == EAGAIN)
+	if (err == EAGAIN)
 		return err;
+	il_list_del(&s->unsent);
+	if (!err)
+		return 0;
 	err = err == EPIPE ? ECONNRESET : err;
 	s->err = s->err ? s->err : err;
 	il_outbox_fini(&s->out);
@@ -27,6 +30,8 @@ int il_stream_flush(struct il_stream *s)
 static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_outbox_add(&s->out, p, sent) : ENOMEM;
+	if (!err && il_list_empty(&s->unsent))
+		il_list_add(&il_loop.unsent, &s->unsent);
 	if (!err)
 		err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
 	if (err == EPERM)

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "loop/signal.h"
+#include "loop/stream.h"
 #include "sched/await.h"
 #include "sched/body.h"
 #include "sched/cancel.h"
@@ -220,7 +221,8 @@ bool il_task_any_ready(void)
 
 bool il_sched_alive(void)
 {
-	return il_sched.alive > 0 || il_events_due() || !il_list_empty(&il_loop.lingering);
+	bool busy = il_sched.alive > 0 || il_events_due();
+	return il_streams_unsent(!busy) || busy;
 }
 
 void il_sched_drop(lua_State *L, bool quietly)
