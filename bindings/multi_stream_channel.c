@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "key.h"
 #include "loop/hub.h"
+#include "loop/rendezvous.h"
 #include "option.h"
 #include "sched/await.h"
 #include "stream_channel.h"
@@ -118,7 +119,7 @@ static int hub_listen(lua_State *L)
 	if (err == EISCONN)
 		return luaL_error(L, "hub listens at %s already", h->hub.path);
 	if (err == ENAMETOOLONG)
-		return il_fail(L, err, "cannot listen at %s: a socket's path can have 100 bytes", path);
+		return il_fail(L, err, "cannot listen at %s: the path can have %d bytes", path, IL_RENDEZVOUS_PATH);
 	if (err)
 		return il_fail(L, err, "cannot listen at %s", path);
 	lua_pushboolean(L, 1);

@@ -245,6 +245,8 @@ static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
 			       (LUAI_UACINT)c->options.max_message);
 	if (op->err == EPROTO)
 		return il_fail(L, EPROTO, "%s", mismatch);
+	if (op->err == EMFILE || op->err == ENFILE)
+		return il_fail(L, op->err, "a handle is next, and stays there until there is a descriptor left for it");
 	return failure(L, op->err);
 }
 

@@ -93,6 +93,7 @@ static int add_client(struct il_hub *h, struct il_stream *s)
 	}
 	if (il_list_empty(&h->node))
 		il_list_add(&hubs, &h->node);
+	il_stream_refuse_handles(s);
 	c->hub = h;
 	c->stream = s;
 	c->id = ++h->last_id;
@@ -196,14 +197,10 @@ static bool receive(struct il_hub *h, struct il_op *op, bool copy)
 		if (!il_stream_take(c->stream, op, copy))
 			continue; /* it will call */
 		op->arg = c->id;
-		if (!op->err || op->err == ENOMEM || op->err == EPROTO)
+		if (!op->err || op->err == ENOMEM)
 			il_list_add(&h->ready, &c->ready);
 		else if (op->err != ECONNRESET || il_wire_hung_up(&c->stream->wire))
 			il_hub_disconnect(c);
-		if (op->err == EPROTO) { /* nobody here has asked for handles */
-			il_hub_disconnect(c);
-			op->err = EMSGSIZE;
-		}
 		if (!op->err || op->err == EMSGSIZE || op->err == ENOMEM)
 			return true;
 		op->err = 0; /* it has gone, or failed: nothing of it is lost */

@@ -19,10 +19,15 @@ static size_t have(const struct il_inbox *in)
 	return in->end - in->start;
 }
 
+static uint32_t header_at(const struct il_inbox *in, size_t at)
+{
+	const unsigned char *u = (const unsigned char *)in->bytes + at;
+	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+}
+
 static uint32_t header(const struct il_inbox *in)
 {
-	const unsigned char *u = (const unsigned char *)in->bytes + in->start;
-	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+	return header_at(in, in->start);
 }
 
 static enum il_frame front_line(struct il_inbox *in, char **data, size_t *size)
@@ -44,14 +49,17 @@ enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size)
 		return front_line(in, data, size);
 	if (have(in) < IL_FRAME_HEADER)
 		return IL_FRAME_NONE;
-	uint32_t length = header(in) & ~HANDLE;
+	bool handle = in->handles && header(in) & HANDLE;
+	uint32_t length = handle ? header(in) & ~HANDLE : header(in);
 	*data = in->bytes + in->start + IL_FRAME_HEADER;
 	*size = length;
-	if (length > in->max_message)
+	if (length > in->max_message && !(handle && length <= IL_FRAME_HANDLE_TEXT)) {
+		*size = header(in); /* what it says as a length, whatever was meant */
 		return IL_FRAME_TOO_LONG;
+	}
 	if (have(in) - IL_FRAME_HEADER < length)
 		return IL_FRAME_NONE;
-	return header(in) & HANDLE ? IL_FRAME_HANDLE : IL_FRAME_MESSAGE;
+	return handle ? IL_FRAME_HANDLE : IL_FRAME_MESSAGE;
 }
 
 /* Takes those out that came with the bytes before `start`, and closes all but the first; or all. */
@@ -133,15 +141,42 @@ static void keep_passed(struct il_inbox *in, int fd)
 		close(fd);
 }
 
+/* How many of the bytes that were peeked at, n behind `end`, stand before the next handle. */
+static size_t before_handle(const struct il_inbox *in, size_t n)
+{
+	size_t at = in->start, end = in->end + n;
+	while (at < end && (at < in->end || !((unsigned char)in->bytes[at] & 0x80))) {
+		if (end - at < IL_FRAME_HEADER)
+			return n;
+		at += IL_FRAME_HEADER + (header_at(in, at) & ~HANDLE);
+	}
+	return at < end ? at - in->end : n;
+}
+
+/* Without room for a descriptor a handle stays where it is, and what comes before it is read. A descriptor that is no handle's
+ * is lost: it would be closed. */
+static ssize_t read_without_room(struct il_inbox *in, struct il_wire *wire, size_t room, int *passed, int err)
+{
+	ssize_t n = il_wire_peek(wire, in->bytes + in->end, room);
+	if (n <= 0)
+		return n;
+	size_t before = before_handle(in, (size_t)n);
+	if (before)
+		return il_wire_read(wire, in->bytes + in->end, before, passed);
+	errno = err;
+	return -1;
+}
+
 int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
 {
-	int passed, err;
+	int passed = IL_NOTHING_PASSED, err;
 	*emptied = false;
 	shrink(in);
 	if ((err = make_room(in)))
 		return err;
 	size_t room = in->size - in->end;
-	ssize_t n = il_wire_read(wire, in->bytes + in->end, room, &passed);
+	ssize_t n = in->handles && (err = il_wire_room(wire)) ? read_without_room(in, wire, room, &passed, err)
+							      : il_wire_read(wire, in->bytes + in->end, room, &passed);
 	if (n < 0) {
 		*emptied = errno == EAGAIN;
 		return errno;
@@ -149,7 +184,7 @@ int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied)
 	in->end += (size_t)n;
 	in->received += (uint64_t)n;
 	keep_passed(in, passed);
-	*emptied = (size_t)n < room && passed == IL_NOTHING_PASSED;
+	*emptied = (size_t)n < room && passed == IL_NOTHING_PASSED && !err;
 	in->ended = n == 0 && !wire->socket;
 	if ((size_t)n == room && in->size < READ_AHEAD && in->start == 0)
 		resize(in, in->size * 2);

@@ -3,8 +3,8 @@
  * Received bytes, cut into messages. Reading is greedy: one system call brings as many as there is room for. Framing: a
  * 4-byte big-endian length before each message, or a newline after it. What ends in the middle of a frame has been killed, or
  * given up: half a frame is no message. A text is an exception: the last line of a pipe or a file may have no newline. On a
- * socket, which carries messages, it must. A length with its highest bit set announces a
- * handle: the descriptor that came with its bytes, and a text that says what it is.
+ * socket, which carries messages, it must. Where handles can come, a length with its highest bit set announces one: the
+ * descriptor that came with its bytes, and a short text that says what it is.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_INBOX_H
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-enum { IL_FRAME_HEADER = 4, IL_PASSED = 8 };
+enum { IL_FRAME_HEADER = 4, IL_FRAME_HANDLE_TEXT = 63, IL_PASSED = 8 };
 
 enum il_frame { IL_FRAME_NONE, IL_FRAME_MESSAGE, IL_FRAME_HANDLE, IL_FRAME_TOO_LONG };
 
@@ -30,17 +30,19 @@ struct il_inbox {
 	int passed_count;
 	uint32_t max_message;
 	bool lines;
+	bool handles;             /* can come */
 	bool ended;               /* the text has ended: its last line needs no newline */
 };
 
-/* What is at the front: *data and *size are its message, or the size of what is too long. */
+/* What is at the front: *data and *size are its message, or the size that too long a frame claims. */
 enum il_frame il_inbox_front(struct il_inbox *in, char **data, size_t *size);
 
 /* Takes it; for a handle returns its descriptor, -1 if none came. Others that came with it are closed. The bytes stay valid
  * until the next fill. */
 int il_inbox_take(struct il_inbox *in);
 
-/* One read. 0, EAGAIN, ECONNRESET at the end, ENOMEM or errno. *emptied: there was less than room for. */
+/* One read. 0, EAGAIN, ECONNRESET at the end, ENOMEM or errno. *emptied: there was less than room for. EMFILE or ENFILE: a
+ * handle is next, and this process can have no descriptor more; it stays. */
 int il_inbox_fill(struct il_inbox *in, struct il_wire *wire, bool *emptied);
 
 void il_inbox_fini(struct il_inbox *in);

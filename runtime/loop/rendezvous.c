@@ -31,6 +31,13 @@ static int address(struct sockaddr_un *at, const char *path)
 	return 0;
 }
 
+/* The name under which it is bound first: ours alone, and never longer than a socket's path may be. */
+static int own_name(char *own, size_t room, const char *path)
+{
+	int n = snprintf(own, room, "%s.%x", path, (unsigned)getpid());
+	return strlen(path) > IL_RENDEZVOUS_PATH || n >= (int)room ? ENAMETOOLONG : 0;
+}
+
 static int make_socket(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -52,12 +59,17 @@ int il_rendezvous_connect(const char *path, int *result)
 	return err;
 }
 
+static bool is_socket(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 /* Nobody listens at the path, but a socket is there. */
 static bool is_dead(const char *path)
 {
-	struct stat st;
 	int fd, err;
-	if (lstat(path, &st) || !S_ISSOCK(st.st_mode))
+	if (!is_socket(path))
 		return false;
 	err = il_rendezvous_connect(path, &fd);
 	if (!err)
@@ -103,24 +115,27 @@ static int listen_at(struct il_rendezvous *r, const char *path, const char *own,
 {
 	struct sockaddr_un at;
 	int err = address(&at, own);
-	unlink(own); /* of a process that had our pid and died between the two steps */
-	if (!err && (fchmod(r->fd, mode) || bind(r->fd, (struct sockaddr *)&at, sizeof at)))
-		err = errno;
-	else if (!err && (chmod(own, mode) || lstat(own, &r->file) || listen(r->fd, BACKLOG)))
+	if (is_socket(own)) /* of a process that had our pid and died between the two steps */
+		unlink(own);
+	bool bound = !err && fchmod(r->fd, mode) == 0 && bind(r->fd, (struct sockaddr *)&at, sizeof at) == 0;
+	if (!err && (!bound || chmod(own, mode) || lstat(own, &r->file) || listen(r->fd, BACKLOG)))
 		err = errno;
 	if (!err)
 		err = publish(own, path);
-	unlink(own);
+	if (bound)
+		unlink(own);
 	return err;
 }
 
 int il_rendezvous_listen(struct il_rendezvous *r, const char *path, unsigned mode)
 {
 	char own[sizeof ((struct sockaddr_un *)0)->sun_path], absolute[PATH_MAX];
-	if (snprintf(own, sizeof own, "%s.%d", path, (int)getpid()) >= (int)sizeof own)
+	if (!*path)
+		return ENOENT;
+	if (own_name(own, sizeof own, path))
 		return ENAMETOOLONG;
 	il_file_absolute(absolute, path);
-	*r = (struct il_rendezvous){ .path = strdup(absolute) };
+	*r = (struct il_rendezvous){ .fd = -1, .path = strdup(absolute) };
 	int err = !r->path ? ENOMEM : (r->fd = make_socket()) < 0 ? errno : listen_at(r, path, own, mode);
 	if (err)
 		il_rendezvous_close(r, false);

@@ -45,6 +45,7 @@ static int attach(struct il_stream *s, int fd)
 {
 	int err = il_wire_open(&s->wire, fd);
 	s->io.fd = s->wire.fd;
+	s->in.handles = s->wire.passes && !s->in.lines;
 	return err;
 }
 
@@ -82,6 +83,11 @@ int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 		il_stream_abandon(pair[1]);
 	}
 	return err;
+}
+
+void il_stream_refuse_handles(struct il_stream *s)
+{
+	s->wire.passes = s->in.handles = false;
 }
 
 void il_stream_close_wire(struct il_stream *s)
@@ -129,6 +135,12 @@ static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 	return true;
 }
 
+/* It may be otherwise the next time. */
+static bool passing(int err)
+{
+	return err == EAGAIN || err == ENOMEM || err == EMFILE || err == ENFILE;
+}
+
 /* 0, EAGAIN, or the error of a read. */
 static int fill(struct il_stream *s)
 {
@@ -136,7 +148,7 @@ static int fill(struct il_stream *s)
 	int err = il_inbox_fill(&s->in, &s->wire, &emptied);
 	if (emptied && (err == EAGAIN || !s->hangup))
 		s->drained = s->io.slot != 0;
-	if (err && err != EAGAIN && err != ENOMEM)
+	if (err && !passing(err))
 		s->err = err == EPIPE ? ECONNRESET : err;
 	return err;
 }
@@ -153,8 +165,8 @@ static bool receive(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 		int err = fill(s);
 		if (err == EAGAIN)
 			return false;
-		if (err == ENOMEM)
-			return il_stream_fails(op, ENOMEM);
+		if (err && !s->err)
+			return il_stream_fails(op, err);
 	}
 }
 

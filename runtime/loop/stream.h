@@ -43,6 +43,9 @@ struct il_stream_options {
 int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o);
 int il_stream_open(struct il_stream **s, int fd, const struct il_stream_options *o);
 
+/* Handles that come are frames that are too long; their descriptors do not get in. */
+void il_stream_refuse_handles(struct il_stream *s);
+
 /* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
 void il_stream_close(struct il_stream *s);
 
@@ -61,7 +64,8 @@ int il_stream_finish(struct il_stream *s);
 
 /* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
  * op->owned). err: ECONNRESET, the other end has closed; EMSGSIZE, a frame of op->size bytes is too long and the
- * stream is shut down; EPROTO: a handle is next, or is not, and it stays. */
+ * stream is shut down; EPROTO: a handle is next, or is not, and it stays; EMFILE, ENFILE: a descriptor is next, for which
+ * there is no room: it stays, too. */
 bool il_stream_receive_attempt(struct il_op *op);
 int il_stream_receive_start(struct il_op *op);
 

@@ -14,6 +14,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Who had a Unix socket before may have asked for more than descriptors with the bytes. There is no room for that, and what
+ * comes first would be in the way. */
+static void want_descriptors_only(int fd)
+{
+	static const int others[] = {
+		SO_PASSCRED, SO_PASSSEC,
+#ifdef SO_PASSPIDFD
+		SO_PASSPIDFD,
+#endif
+	};
+	int off = 0;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		setsockopt(fd, SOL_SOCKET, others[i], &off, sizeof off);
+}
+
 static int open_socket(struct il_wire *w)
 {
 	int type = 0, domain = 0;
@@ -23,6 +38,8 @@ static int open_socket(struct il_wire *w)
 		return errno;
 	w->socket = w->writable = true;
 	w->passes = domain == AF_UNIX;
+	if (w->passes)
+		want_descriptors_only(w->fd);
 	return type == SOCK_STREAM ? 0 : EPROTOTYPE;
 }
 
@@ -75,6 +92,24 @@ union control {
 
 /* Room for one, the kernel closes what does not fit. CMSG_SPACE would be room for two: it counts the padding. */
 enum { ONE_DESCRIPTOR = CMSG_LEN(sizeof(int)) };
+
+int il_wire_room(const struct il_wire *w)
+{
+	static int number = -1; /* was free lately: to ask for one is cheap */
+	if (!w->passes || (number >= 0 && fcntl(number, F_GETFD) < 0))
+		return 0;
+	int copy = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return errno;
+	close(copy);
+	number = copy;
+	return 0;
+}
+
+ssize_t il_wire_peek(const struct il_wire *w, void *buffer, size_t size)
+{
+	return recv(w->fd, buffer, size, MSG_DONTWAIT | MSG_PEEK);
+}
 
 static ssize_t read_unix(struct il_wire *w, void *buffer, size_t size, int *passed)
 {

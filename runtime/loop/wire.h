@@ -31,6 +31,12 @@ enum { IL_NOTHING_PASSED = -1, IL_PASSED_IN_VAIN = -2 };
  * came for which there was no room here. A read ends behind a descriptor, even if there is more. */
 ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed);
 
+/* Before a read: 0, or EMFILE and the like: a descriptor that comes with the bytes would be lost. */
+int il_wire_room(const struct il_wire *w);
+
+/* The same bytes as the next read, at a socket, which stay there. */
+ssize_t il_wire_peek(const struct il_wire *w, void *buffer, size_t size);
+
 /* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */
 ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pass);
 

@@ -71,14 +71,16 @@ static bool expected(struct il_stream *s, struct il_op *op)
 	size_t left = model.size - model.at;
 	if (left < IL_FRAME_HEADER)
 		return ends(op, ECONNRESET);
-	uint32_t length = (uint32_t)(p[0] & ~HANDLE) << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-	if (length > model.options.max_message) {
-		CHECK(op->size == length);
+	uint32_t header = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+	bool handle = p[0] & HANDLE && !model.text; /* of a socket */
+	uint32_t length = handle ? header & INT32_MAX : header;
+	if (length > model.options.max_message && !(handle && length <= IL_FRAME_HANDLE_TEXT)) {
+		CHECK(op->size == header);
 		return ends(op, EMSGSIZE);
 	}
 	if (left - IL_FRAME_HEADER < length)
 		return ends(op, ECONNRESET);
-	if (p[0] & HANDLE) { /* it stays until somebody wants it */
+	if (handle) { /* it stays until somebody wants it */
 		CHECK(op->err == EPROTO);
 		il_op_clear(op);
 		il_op_init(op, &handle_type, s, 0);
