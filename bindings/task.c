@@ -83,10 +83,10 @@ static int task_join(lua_State *L)
 	return il_await(L, &join_type, t, 0, 2);
 }
 
-/* join that a cancelled task may still do, after it has cancelled the other: for scopes. */
+/* join that no cancellation ends, after it has cancelled the other: for scopes. */
 static int task_outlast(lua_State *L)
 {
-	return il_await_shielded(L, &join_type, check_task(L), 0, IL_NEVER);
+	return il_await_to_the_end(L, &join_type, check_task(L), 0, IL_NEVER);
 }
 
 static int task_cancel(lua_State *L)
@@ -111,7 +111,7 @@ static int task_close(lua_State *L)
 	il_task_cancel(t);
 	if (t == il_sched.current || !il_may_wait(L))
 		return 0;
-	return il_await_shielded(L, &close_type, t, 0, IL_NEVER);
+	return il_await_to_the_end(L, &close_type, t, 0, IL_NEVER);
 }
 
 static int task_status(lua_State *L)
@@ -254,6 +254,7 @@ static const luaL_Reg functions[] = {
 	{ "select", il_select },    { "run", il_host_run },
 	{ "step", il_host_step },   { "fileno", fileno_of_loop },
 	{ "current", current },     { "tasks", tasks },
+	{ "shield", il_cancel_shield },
 	{ NULL, NULL },
 };
 

@@ -63,6 +63,13 @@ function Task:detach() end
 ---Cancels the task and waits for its end; also what `<close>` does.
 function Task:close() end
 
+---Calls fn and returns its results; waits when fn does. A cancellation of this task waits until fn has ended.
+---@generic T
+---@param fn fun(...: any): T...
+---@param ... any arguments for fn
+---@return T ...
+function ipc.shield(fn, ...) end
+
 ---@class ipc.Scope
 local Scope = {}
 

@@ -58,8 +58,10 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 	w->state = IL_IDLE;
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
-	if (w->winner == IL_CANCELLED)
+	if (w->winner == IL_CANCELLED) {
+		il_sched.current->told = true;
 		return il_cancel_raise(L);
+	}
 	struct il_op *op = &w->ops[w->winner];
 	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
 }
@@ -154,15 +156,44 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
+/* To the end of the ready line. */
+static int stand_in_line(lua_State *L, struct il_task *t, lua_KContext context, lua_KFunction then)
+{
+	il_task_ready(t);
+	lua_pushlightuserdata(L, (void *)&il_waiting);
+	return lua_yieldk(L, 1, context, then);
+}
+
+static inline bool is_refused(const struct il_task *t)
+{
+	return t && t->cancelled && !il_cancel_shielded(t);
+}
+
+static int refused(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return il_cancel_raise(L);
+}
+
+/* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do so in
+ * a loop. */
+static int refuse(lua_State *L, struct il_task *t)
+{
+	bool goes_on = t->told;
+	t->told = true;
+	return goes_on && il_may_wait(L) ? stand_in_line(L, t, 0, refused) : il_cancel_raise(L);
+}
+
 /* Where the operation is to be: of the one who waits, or of the select that asks for it. */
-static inline struct il_op *place(lua_State *L, struct il_task *t, bool shielded)
+static inline struct il_op *place(lua_State *L, struct il_task *t, bool to_the_end)
 {
 	if (il_is_collected(L)) {
 		il_collector->taken = true;
 		return il_collector->op;
 	}
-	if (t && t->cancelled && !shielded)
-		il_cancel_raise(L);
+	if (!to_the_end && is_refused(t))
+		refuse(L, t);
 	if ((t ? t->wait : il_sched.main_wait).state != IL_IDLE)
 		check_may_wait(L, t);
 	return t ? &t->op : &il_sched.main_op;
@@ -215,13 +246,6 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	return await(L, type, op, deadline, false);
 }
 
-int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
-{
-	struct il_op *op = place(L, il_sched.current, true);
-	il_op_init(op, &type->op, source, arg);
-	return await(L, type, op, deadline, false);
-}
-
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
 {
 	struct il_op *op = place(L, il_sched.current, true);
@@ -232,8 +256,8 @@ int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *so
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
 {
 	struct il_task *t = il_sched.current;
-	if (t && t->cancelled)
-		return il_cancel_raise(L);
+	if (is_refused(t))
+		return refuse(L, t);
 	bool remote = false;
 	for (uint32_t i = 0; i < count; i++) {
 		ops[i].once = deadline == 0;
@@ -259,22 +283,17 @@ static int turned(lua_State *L, int status, lua_KContext context)
 {
 	(void)status;
 	(void)context;
-	if (il_sched.current && il_sched.current->cancelled)
-		return il_cancel_raise(L);
-	return 0;
+	return is_refused(il_sched.current) ? refuse(L, il_sched.current) : 0;
 }
 
 int il_await_turn(lua_State *L)
 {
 	struct il_task *t = il_sched.current;
-	if (t && t->cancelled)
-		return il_cancel_raise(L);
+	if (is_refused(t))
+		return refuse(L, t);
 	check_may_wait(L, t);
-	if (t) {
-		il_task_ready(t);
-		lua_pushlightuserdata(L, (void *)&il_waiting);
-		return lua_yieldk(L, 1, 0, turned);
-	}
+	if (t)
+		return stand_in_line(L, t, 0, turned);
 	return il_turn_on_main(L) == LUA_OK ? 0 : lua_error(L);
 }
 
@@ -287,7 +306,5 @@ static int again(lua_State *L, int status, lua_KContext results)
 
 int il_await_again(lua_State *L, int results)
 {
-	il_task_ready(il_sched.current);
-	lua_pushlightuserdata(L, (void *)&il_waiting);
-	return lua_yieldk(L, 1, results, again);
+	return stand_in_line(L, il_sched.current, results, again);
 }

@@ -90,10 +90,8 @@ static inline int il_await(lua_State *L, const struct il_await_type *type, void 
 int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
 		    int timeout);
 
-/* The same as il_await, but not disturbed by a cancellation that came before: for clean-up that must be done. */
-int il_await_shielded(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
-
-/* And not by one that comes meanwhile: for what is sure to end, and must have ended before anybody goes on. */
+/* The same as il_await, but no cancellation disturbs it: for what is sure to end, and must have ended before its caller
+ * goes on. */
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
 /* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. No other

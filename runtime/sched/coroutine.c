@@ -129,6 +129,26 @@ static int coroutine_wrap(lua_State *L)
 	return 1;
 }
 
+/* While the other one runs, the frame of our function is on top here. */
+lua_State *il_coroutine_resumed(lua_State *co)
+{
+	lua_Debug frame;
+	int top = lua_gettop(co);
+	if (!lua_checkstack(co, 2) || !lua_getstack(co, 0, &frame))
+		return NULL;
+	lua_getinfo(co, "f", &frame);
+	lua_CFunction function = lua_tocfunction(co, -1);
+	if (function == wrapped)
+		lua_getupvalue(co, -1, 1);
+	else if (function == coroutine_resume)
+		lua_getlocal(co, &frame, 1);
+	else
+		lua_pushnil(co);
+	lua_State *resumed = lua_tothread(co, -1);
+	lua_settop(co, top);
+	return resumed;
+}
+
 static const luaL_Reg functions[] = {
 	{ "resume", coroutine_resume },
 	{ "wrap", coroutine_wrap },

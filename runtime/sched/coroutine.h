@@ -9,6 +9,9 @@
 
 #include <lua.h>
 
+/* The coroutine that this one has resumed by them, and that has not come back: it runs, or waits. NULL: this one does. */
+lua_State *il_coroutine_resumed(lua_State *co);
+
 /* Puts them into the standard library. */
 void il_coroutine_install(lua_State *L);
 

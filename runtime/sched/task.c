@@ -145,7 +145,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 	il_task_push(L, t);
 	lua_insert(L, -2);
 	begin(L, t, nargs);
-	t->cancelled = t->held = false;
+	t->cancelled = t->told = t->held = false;
 	return t;
 }
 
@@ -177,7 +177,7 @@ void il_task_cancel(struct il_task *t)
 	if (t->status >= IL_FINISHED)
 		return;
 	t->cancelled = true;
-	if (!t->holds_on)
+	if (!t->holds_on && !il_cancel_shielded(t))
 		il_wait_end(&t->wait, IL_CANCELLED);
 }
 

@@ -39,6 +39,7 @@ struct il_task {
 	int results;              /* on top of the coroutine's stack, once it has ended */
 	uint8_t status;           /* enum il_task_status */
 	bool cancelled;           /* somebody asked it to stop */
+	bool told;                /* it has been, by an error in a wait */
 	bool holds_on;            /* a cancellation does not end its present wait, the next one sees it */
 	bool detached;            /* does not keep the program alive */
 	bool held;                /* a scope looks after its error */
