@@ -256,33 +256,31 @@ static bool is_own(const struct hold *h)
 	return !h->left && h->task == il_sched.current;
 }
 
-/* One of the running task's, of those without a guard if there is one. */
+/* The running task's; the latest, for one whose lease has ended stays until it is released. */
 static struct hold *own_hold(const struct il_lock_handle *handle)
 {
-	struct hold *guarded = NULL;
-	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
-		struct hold *h = il_container_of(l, struct hold, node);
-		if (is_own(h) && !h->guard)
-			return h;
-		if (is_own(h) && !guarded)
-			guarded = h;
-	}
-	return guarded;
+	struct hold *latest = NULL;
+	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next)
+		if (is_own(il_container_of(l, struct hold, node)))
+			latest = il_container_of(l, struct hold, node);
+	return latest;
 }
 
 /* What release() gives back: the task's own, or what anybody may release; what a guard stands for only if there is nothing
  * else, and only if the guard is the task's. */
 static struct hold *hold_to_release(const struct il_lock_handle *handle)
 {
-	struct hold *own = own_hold(handle);
-	if (handle->class->owned || (own && !own->guard))
-		return own;
+	struct hold *guarded = NULL, *other = NULL;
 	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
 		struct hold *h = il_container_of(l, struct hold, node);
-		if (!h->guard)
+		if (is_own(h) && !h->guard)
 			return h;
+		if (is_own(h))
+			guarded = h;
+		else if (!h->guard && !handle->class->owned)
+			other = h;
 	}
-	return own;
+	return other ? other : guarded;
 }
 
 /* To wait for oneself without end is a mistake; with a timeout, or to try, is not. */
