@@ -155,10 +155,16 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
+/* Not again: a tool may have put something before them meanwhile. */
 void il_coroutine_install(lua_State *L)
 {
-	if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE)
-		luaL_setfuncs(L, functions, 0);
+	if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
+		lua_getfield(L, -1, "resume");
+		bool done = lua_tocfunction(L, -1) == coroutine_resume;
+		lua_pop(L, 1);
+		if (!done)
+			luaL_setfuncs(L, functions, 0);
+	}
 	lua_pop(L, 1);
 	il_interrupt_open(L);
 }

@@ -87,6 +87,14 @@ static void notify(void)
 		arm(L);
 }
 
+void il_interrupt_behind(lua_State *L, lua_Hook *user, int *mask, int *count)
+{
+	bool ours = lua_gethook(L) == hook;
+	*user = ours ? armed.hook : lua_gethook(L);
+	*mask = ours ? armed.mask : lua_gethookmask(L);
+	*count = ours ? armed.count : lua_gethookcount(L);
+}
+
 /* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new line
  * after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's has. */
 static void pass_on(lua_State *L, lua_Debug *ar, lua_Hook user, int mask)

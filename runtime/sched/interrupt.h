@@ -49,6 +49,9 @@ static inline void il_preempt_switch(void)
 		il_preempt();
 }
 
+/* The hook that others have set on L; ours may stand before it. */
+void il_interrupt_behind(lua_State *L, lua_Hook *user, int *mask, int *count);
+
 /* Before the loop asks the kernel; `blocks`: it may stay there, so no timer of ours should wake it. */
 void il_preempt_idle(bool blocks);
 

@@ -8,6 +8,7 @@
 #include "sched/task.h"
 #include "sched/body.h"
 #include "sched/cancel.h"
+#include "sched/hook.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -27,11 +28,13 @@ void il_tasks_open(lua_State *L)
 	il_body_open(L);
 }
 
-/* Pushes a coroutine for a function and nargs arguments. */
-static void new_coroutine(lua_State *L, int nargs)
+/* Pushes a coroutine for a function and nargs arguments, with the hook of its maker. */
+static void new_coroutine(lua_State *L, lua_State *maker, int nargs)
 {
-	if (!lua_checkstack(lua_newthread(L), nargs + LUA_MINSTACK / 2))
+	lua_State *co = lua_newthread(L);
+	if (!lua_checkstack(co, nargs + LUA_MINSTACK / 2))
 		luaL_error(L, "too many arguments for a task");
+	il_hook_hand_on(L, maker, co);
 }
 
 /* Stack: the function, nargs arguments, the task, its coroutine → the task. Does not raise. */
@@ -48,7 +51,7 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 	il_sched.living++;
 }
 
-struct il_task *il_task_new(lua_State *L, int nargs)
+static struct il_task *new(lua_State *L, lua_State *maker, int nargs)
 {
 	luaL_checkstack(L, 6, "too many arguments");
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
@@ -60,13 +63,18 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, il_task_class);
-	new_coroutine(L, nargs);
+	new_coroutine(L, maker, nargs);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_pushvalue(L, -3);
 	t->anchor = luaL_ref(L, -2);
 	lua_pop(L, 1);
 	begin(L, t, nargs);
 	return t;
+}
+
+struct il_task *il_task_new(lua_State *L, int nargs)
+{
+	return new(L, L, nargs);
 }
 
 static void report(lua_State *L, struct il_task *t)
@@ -134,11 +142,12 @@ void il_task_end(lua_State *L, struct il_task *t, int results)
 		unanchor(L, t);
 }
 
-/* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. */
+/* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A callback
+ * interrupts whatever runs; its hook is the main chunk's. */
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
 	luaL_checkstack(L, 4, "too many arguments");
-	new_coroutine(L, nargs);
+	new_coroutine(L, il_sched.main, nargs);
 	struct il_task *t = spare;
 	spare = t->next;
 	spares--;
@@ -151,7 +160,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
-	struct il_task *t = spare ? reuse_task(L, nargs) : il_task_new(L, nargs);
+	struct il_task *t = spare ? reuse_task(L, nargs) : new(L, il_sched.main, nargs);
 	t->callback = true;
 	t->ended = ended;
 	t->owner = owner;
