@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- A release that met a process which was stopped inside the same mutex failed after five seconds, and had forgotten by
--- then that it was held: when the stopped one went on, nobody could have the mutex until the process ended. A guard, the
--- end of a task and a handle that was closed said nothing at all. Now what is given back is given back when the stopped
+-- A release that met a process which was stopped inside the same mutex failed after five seconds, and had forgotten
+-- that it was held: when the stopped one went on, nobody could have the mutex until the process ended. A guard, the
+-- end of a task and a handle that was closed said nothing at all. Now what is given back is free when the stopped
 -- process goes on, or ends, and nobody has to wait or to ask for it.
-
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
@@ -16,8 +16,8 @@ local nouns = {
   semaphore = function(key) return ipc.semaphore(key, 1) end,
 }
 
--- How it is given back, of a lock that this task holds or, where `take` says how, of one that it takes; and what the next
--- holder of a mutex is told.
+-- How it is given back, of a lock that this task holds or, where `take` says how, takes; and what the next holder of a
+-- mutex is told.
 local ways = {
   ["a release"] = {release = function(lock) assert.is_true(lock:release()) end},
   ["a guard"] = {take = function(lock) return assert(lock:hold()) end, release = function(_, guard) guard:close() end},
