@@ -47,6 +47,8 @@ folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sc
 folder := $(filter-out $(if $(LMDB),,%/store) $(if $(HIREDIS),,%/redis),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
+lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core))
+ctests := $(patsubst spec/c/%_test.c,$(BUILD)/c-%,$(wildcard spec/c/*_test.c))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
 server := scripts/tools/embed_scripts.lua runtime/engines/redis $(wildcard runtime/engines/redis/*.lua)
@@ -54,7 +56,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check test sanitize lint floors bench growth sweep points fuzz fuzzers install uninstall clean help FORCE
+.PHONY: all packages demo check ctests test sanitize lint floors bench growth sweep points fuzz fuzzers install uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -76,6 +78,16 @@ $(BUILD)/ipclua-oom: $(core) $(host) $(BUILD)/scripts/tools/oom.o
 $(BUILD)/ipclua-points: $(core) $(host) $(BUILD)/scripts/tools/points.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(pointld) -o $@ $(hostld) $^ $(libs)
+
+# the floors below Lua by themselves, with a test in C
+$(BUILD)/lower.a: $(lower)
+	$(Q)rm -f $@ && ar rc $@ $^
+
+$(BUILD)/c-%: spec/c/%_test.c spec/c/check.h $(BUILD)/lower.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/lower.a $(libs)
+
+ctests: $(ctests)
 
 fuzzers: $(fuzz)
 

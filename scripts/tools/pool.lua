@@ -14,9 +14,9 @@ local jobs = {}
 
 -- Each of these, started late, would be alone at the end: the longest first.
 local LONG <const> = {
-  "mutex_death", "redis_lock_wait", "redis_queue", "out of memory", "race", "pool_spec", "program_spec", "redis_data",
+  "mutex_death", "redis_lock_wait", "redis_queue", "out of memory", "race", "program_spec", "redis_data",
   "redis_lock_spec", "queue_traffic", "redis_lock_stop", "shared_data_traffic", "semaphore_death", "redis_machines",
-  "slots", "host_spec", "shared_memory", "rock", "codec", "examples", "store_spec", "shared_data", "fuzz", "fork_spec",
+  "host_spec", "shared_memory", "rock", "codec", "examples", "store_spec", "shared_data", "fuzz", "fork_spec",
 }
 
 local function rank(name)

@@ -20,10 +20,10 @@ local TAGS = {stock = "slow", address = "slow,nosan", thread = "slow,nosan,busy"
 local SKIPPED = {
   host = {"/points/"},
   stock = {
-    "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_", "/pool_", "/slots_",
+    "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_",
   },
-  address = {"/points/", "/pool_", "/slots_"},
-  thread = {"/points/", "/pool_", "/slots_", "/host_"},
+  address = {"/points/"},
+  thread = {"/points/", "/host_"},
 }
 local TOOLS = {address = {"asan", "address,undefined"}, thread = {"tsan", "thread"}}
 
@@ -77,6 +77,11 @@ local function stock_specs()
     :format(cwd, build, cwd, build, stock, busted), spec)
 end
 
+-- TSan's shadow memory wants the addresses where it expects them; a container may forbid to say so.
+local function steady(kind)
+  return kind == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
+end
+
 -- A process that a spec started reports into a file of its own; under strace LSan can only give up, and in a forked
 -- child that calls exit() it misses its parent's threads.
 local function reports(logs)
@@ -96,10 +101,8 @@ local function sanitized(kind, folder, where)
   local common = ("log_path=%s:exitcode=99"):format(logs)
   local options = kind == "thread" and ("TSAN_OPTIONS=%s:die_after_fork=0"):format(common)
     or ("ASAN_OPTIONS=%s:detect_leaks=1 UBSAN_OPTIONS=%s:print_stacktrace=1:halt_on_error=1"):format(common, common)
-  -- TSan's shadow memory wants the addresses where it expects them; a container may forbid to say so
-  local steady = kind == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
   specs("specs under " .. TOOLS[kind][1], kind, ("IPC_SANITIZE=%s IPCLUA=%s %s %s%s %s")
-    :format(kind, host, options, steady, host, busted), where, reports(logs))
+    :format(kind, host, options, steady(kind), host, busted), where, reports(logs))
 end
 
 local function lint()
@@ -134,23 +137,34 @@ local function fuzz(folder, seconds, clang)
   end
 end
 
+-- every test of spec/c, in programs of C
+local function c_tests(kind, folder)
+  for path in io.popen("LC_ALL=C ls spec/c/*_test.c"):lines() do
+    local name = path:match("([^/]+)_test%.c$")
+    part(("C test of %s under %s"):format(name, TOOLS[kind][1]),
+      ("[ \"$(UBSAN_OPTIONS=halt_on_error=1 %s./%s/c-%s)\" = ok ]"):format(steady(kind), folder, name), 60)
+  end
+end
+
 local suites = {}
 
 -- Of each sanitizer one build, for all that is made with it.
 function suites.test()
   if not make("build", "WERROR=1") then return end
-  local asan = sanitizer("address", "all BUILD/ipclua-oom fuzzers")
-  local tsan = sanitizer("thread", "all BUILD/ipclua-points")
+  local asan = sanitizer("address", "all BUILD/ipclua-oom ctests fuzzers")
+  local tsan = sanitizer("thread", "all BUILD/ipclua-points ctests")
   lint()
   host_specs()
   stock_specs()
   if asan then
     sanitized("address", asan, spec)
+    c_tests("address", asan)
     sweep(asan, 20)
     fuzz(asan, 4)
   end
   if tsan then
     sanitized("thread", tsan, spec == "spec" and "spec/runtime" or spec)
+    c_tests("thread", tsan)
     points(tsan)
   end
   part("rock", "scripts/tools/rock")

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * The race between one who begins to wait for a slot and one who changes it, step by step: both are here, as two views of
- * the same memory, and the steps are put in every order that matters. Built and run by slots_spec.lua.
+ * the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
 #include "loop/loop.h"
+#include "check.h"
 
 #include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { SLOT = 3, COUNT = 40 };
-
-#define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), exit(1)))
 
 static int64_t memory[COUNT];
 static struct {

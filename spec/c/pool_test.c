@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The pool of threads by itself: jobs that end, jobs that block in a read or in System V's msgrcv and are cancelled, and
- * results that race with their cancellation. Each job must end exactly once. Built and run by pool_spec.lua.
+ * results that race with their cancellation. Each job must end exactly once.
  */
 #include "loop/loop.h"
 #include "loop/pool.h"
+#include "check.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,8 +15,6 @@
 #include <unistd.h>
 
 enum { JOBS = 40, ROUNDS = 50 };
-
-#define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), exit(1)))
 
 struct test_job {
 	struct il_job job;

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor is
+ * watched as well, or there are more words than one thread can sleep on. Another thread changes them.
+ */
+#include "loop/word.h"
+#include "base/clock.h"
+#include "loop/latch.h"
+#include "loop/loop.h"
+#include "check.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { WORDS = 300 };
+
+static struct test_word {
+	struct il_word word;
+	uint32_t value;
+	int told;
+} words[WORDS];
+
+static int told;
+
+static void changed(struct il_word *word)
+{
+	struct test_word *t = il_container_of(word, struct test_word, word);
+	CHECK(!il_word_watched(word));
+	t->told++;
+	told++;
+}
+
+static void watch(int count)
+{
+	told = 0;
+	for (int i = 0; i < count; i++) {
+		words[i].told = 0;
+		il_word_init(&words[i].word, changed);
+		il_word_watch(&words[i].word, &words[i].value, il_get(&words[i].value));
+		CHECK(il_word_watched(&words[i].word));
+	}
+}
+
+static int count_of_changes;
+
+static void *change(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < count_of_changes; i++) {
+		usleep(i % 50 ? 0 : 1000);
+		il_put(&words[i].value, il_get(&words[i].value) + 1);
+		il_word_wake(&words[i].value);
+	}
+	return NULL;
+}
+
+static void each_is_told_once(int count)
+{
+	pthread_t thread;
+	watch(count);
+	count_of_changes = count;
+	CHECK(pthread_create(&thread, NULL, change, NULL) == 0);
+	while (told < count)
+		CHECK(il_loop_poll(IL_NEVER) == 0);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < count; i++)
+		CHECK(words[i].told == 1);
+}
+
+static void what_changed_before_is_told(void)
+{
+	told = 0;
+	il_word_init(&words[0].word, changed);
+	il_word_watch(&words[0].word, &words[0].value, words[0].value - 1);
+	while (!told)
+		CHECK(il_loop_poll(IL_NEVER) == 0);
+}
+
+static void what_is_not_watched_is_not_told(void)
+{
+	watch(2);
+	il_word_unwatch(&words[0].word);
+	il_word_unwatch(&words[0].word); /* harmless */
+	il_put(&words[0].value, words[0].value + 1);
+	il_put(&words[1].value, words[1].value + 1);
+	while (!told)
+		CHECK(il_loop_poll(IL_NEVER) == 0);
+	CHECK(told == 1 && words[1].told == 1);
+}
+
+static void ready(struct il_io *io, uint32_t events)
+{
+	(void)io;
+	(void)events;
+}
+
+int main(void)
+{
+	il_loop_init();
+	CHECK(il_loop_open() == 0);
+	each_is_told_once(1);
+	each_is_told_once(WORDS);
+	what_changed_before_is_told();
+	what_is_not_watched_is_not_told();
+	int fds[2];
+	CHECK(pipe(fds) == 0);
+	struct il_io io = { .fd = fds[0], .ready = ready }; /* from here on threads have to sleep on the words */
+	CHECK(il_io_watch(&io, EPOLLIN) == 0);
+	each_is_told_once(1);
+	each_is_told_once(WORDS);
+	what_is_not_watched_is_not_told();
+	il_io_unwatch(&io);
+	il_loop_fini();
+	puts("ok");
+	return 0;
+}
