@@ -199,6 +199,9 @@ struct il_data_ops {
 int il_because(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *il_why(int err);
 
+/* Processes are told apart by /proc: 0, or ENOENT and why. */
+int il_check_proc(void);
+
 /* Engines ----------------------------------------------------------------------------------------------- */
 
 enum { IL_PLACE_TEXT = 300 };

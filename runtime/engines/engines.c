@@ -8,6 +8,7 @@
 #endif
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
+#include "loop/life.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -40,6 +41,11 @@ int il_because(int err, const char *format, ...)
 const char *il_why(int err)
 {
 	return err && cause.err == err ? cause.text : NULL;
+}
+
+int il_check_proc(void)
+{
+	return il_life_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
 }
 
 void il_engines_after_fork(void)

@@ -14,6 +14,7 @@
  */
 #include "engines/slots.h"
 #include "loop/latch.h"
+#include "loop/life.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -47,6 +48,12 @@ static _Atomic int64_t *slot_at(const struct il_slots *s, size_t slot)
 static uint32_t bit_of(size_t slot)
 {
 	return (uint32_t)1 << slot % 32;
+}
+
+/* A child may be in another pid namespace than its parent was. */
+static int check(const struct il_slots *s)
+{
+	return *s->lost ? EUCLEAN : *s->space != il_life_space() ? EXDEV : 0;
 }
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
@@ -123,7 +130,9 @@ static bool poll(struct il_poller *p)
 /* An owner of the latch that dies has nothing half done. */
 static int enter_soon(struct il_slots *s)
 {
-	int err = *s->lost ? EUCLEAN : il_latch_soon(s->latch, &s->patience);
+	int err = check(s);
+	if (!err)
+		err = il_latch_soon(s->latch, &s->patience);
 	return err == EOWNERDEAD ? 0 : err;
 }
 
@@ -215,9 +224,9 @@ void il_slots_close(struct il_slots *s, const struct il_memory *m)
 
 int il_slots_enter(struct il_slots *s)
 {
-	if (*s->lost)
-		return EUCLEAN;
-	int err = il_latch(s->latch, &s->patience);
+	int err = check(s);
+	if (!err)
+		err = il_latch(s->latch, &s->patience);
 	return err == EOWNERDEAD ? 0 : err;
 }
 

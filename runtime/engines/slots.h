@@ -20,6 +20,7 @@ struct il_slots {
 	size_t count;
 	uint32_t *latch, *changes, *parked, *removed; /* all NULL: another program made it, and nobody can wait */
 	const volatile bool *lost;                    /* what is mapped is no longer shared; NULL: cannot happen */
+	const uint64_t *space;                        /* the pid namespace in which the latch means something */
 	bool (*gone)(struct il_slots *s);             /* asks the system whether it was removed; or NULL */
 	struct il_list ops;                           /* who waits */
 	struct il_poller poller;
@@ -48,7 +49,7 @@ void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const s
 /* Ends the waits through a handle with ECANCELED. */
 void il_slots_close(struct il_slots *s, const struct il_memory *m);
 
-/* 0, EUCLEAN, or ETIMEDOUT: who has it stands still. Not for slots without words. */
+/* 0, EUCLEAN, EXDEV, or ETIMEDOUT: who has it stands still. Not for slots without words. */
 int il_slots_enter(struct il_slots *s);
 void il_slots_leave(struct il_slots *s);
 

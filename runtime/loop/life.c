@@ -5,6 +5,7 @@
  * Floor 1.
  */
 #include "loop/life.h"
+#include "base/clock.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -30,79 +31,171 @@ struct il_life {
 
 static struct il_list lives = IL_LIST_INIT(lives);
 
-/* A file of /proc/PID as a text; empty without. */
-static void read_file(pid_t pid, const char *name, char *text, size_t size)
+struct il_life_own il_life_own;
+
+/* What else there is to know of this process. */
+static struct {
+	int64_t shift; /* ticks by which /proc shows starts later to us than they are in the first time namespace */
+	bool numbered; /* /proc has our numbers: it can be that of a pid namespace further out */
+} proc;
+
+/* Of the namespaces that a machine starts with (linux/proc_ns.h). */
+enum { FIRST_TIME = 0xEFFFFFFA, FIRST_PID = 0xEFFFFFFC };
+
+enum { TICK = 10000000 }; /* ns; USER_HZ is 100 everywhere */
+
+/* A file as a text; empty without. 0 or errno. */
+static int read_file(const char *path, char *text, size_t size)
 {
-	char path[48];
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+	int err = n < 0 ? errno : 0;
 	if (fd >= 0)
 		close(fd);
 	text[n > 0 ? n : 0] = '\0';
+	return err;
 }
 
 /* Fields 3, 14 + 15, 20 and 22 of /proc/PID/stat. */
 struct facts {
 	char state;
-	unsigned long long ran; /* in ticks of 10 ms */
+	unsigned long long ran; /* in ticks */
 	long threads;
 	unsigned long long start;
 };
 
-/* The name in field 2 may have anything in it but ends with the last ")". False: not known, and all zero. */
-static bool read_facts(pid_t pid, struct facts *f)
+/* The name in field 2 may have anything in it but ends with the last ")". 0, or errno and all zero. */
+static int read_facts(const char *path, struct facts *f)
 {
 	char text[1024];
 	unsigned long long user, system;
-	read_file(pid, "stat", text, sizeof text);
+	int err = read_file(path, text, sizeof text);
 	const char *at = strrchr(text, ')');
 	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %ld %*d %llu",
 			  &f->state, &user, &system, &f->threads, &f->start) != 5) {
 		*f = (struct facts){ 0 };
-		return false;
+		return err ? err : ESRCH;
 	}
 	f->ran = user + system;
+	return 0;
+}
+
+static bool no_descriptor(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM;
+}
+
+static uint64_t namespace(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+uint64_t il_life_space(void)
+{
+	static pid_t pid;
+	static uint64_t space;
+	if (pid != il_loop.pid)
+		space = namespace("/proc/self/ns/pid");
+	pid = il_loop.pid;
+	return space;
+}
+
+/* The file tells of the namespace that children will have. Whoever has left for another one, without them, does not know its
+ * own: ESRCH. */
+static int learn_shift(int64_t *shift)
+{
+	char text[256];
+	long long seconds = 0, ns = 0;
+	uint64_t time = namespace("/proc/self/ns/time");
+	*shift = 0;
+	if (!time || time == FIRST_TIME)
+		return 0;
+	if (time != namespace("/proc/self/ns/time_for_children"))
+		return ESRCH;
+	int err = read_file("/proc/self/timens_offsets", text, sizeof text);
+	const char *at = strstr(text, "boottime");
+	if (err || !at || sscanf(at, "boottime %lld %lld", &seconds, &ns) != 2)
+		return err ? err : ESRCH;
+	*shift = seconds * (IL_SECOND / TICK) + ns / TICK;
+	return 0;
+}
+
+/* NSpid has a process's numbers from that namespace inwards of which /proc is. */
+static int learn_numbered(bool *numbered)
+{
+	char text[4096];
+	int first, second;
+	*numbered = il_life_space() == FIRST_PID;
+	if (*numbered)
+		return 0;
+	int err = read_file("/proc/self/status", text, sizeof text);
+	const char *at = strstr(text, "NSpid:");
+	*numbered = at && sscanf(at, "NSpid:%d%*[\t]%d", &first, &second) == 1 && first == il_loop.pid;
+	return err;
+}
+
+int il_life_find_out(void)
+{
+	struct facts f;
+	int64_t shift;
+	bool numbered;
+	int unknown = learn_shift(&shift), err = unknown;
+	if (!no_descriptor(err))
+		err = learn_numbered(&numbered);
+	if (!no_descriptor(err))
+		err = read_facts("/proc/self/stat", &f);
+	if (no_descriptor(err))
+		return err;
+	proc.shift = shift;
+	proc.numbered = numbered && !unknown;
+	il_life_own.start = unknown || err ? 0 : f.start - (uint64_t)shift;
+	il_life_own.pid = il_loop.pid;
+	return 0;
+}
+
+/* A file of /proc/PID, where that is the process which we know by this number. */
+static bool path_of(char path[48], pid_t pid, const char *name)
+{
+	snprintf(path, 48, "/proc/%d/%s", (int)pid, name);
+	return il_life_learn() == 0 && proc.numbered;
+}
+
+static bool facts_of(pid_t pid, struct facts *f)
+{
+	char path[48];
+	*f = (struct facts){ 0 };
+	if (!path_of(path, pid, "stat") || read_facts(path, f))
+		return false;
+	f->start -= (uint64_t)proc.shift;
 	return true;
 }
 
-static uint64_t start_of(pid_t pid)
+/* The two are of the same kind, and a tick apart where they were rounded in different namespaces. */
+static bool differ(uint64_t a, uint64_t b)
+{
+	return a && b && a - b + 1 > 2;
+}
+
+/* It started at another time than that which was noted, so it is another process that has the number now. Unless it is we for
+ * whom the times have changed: a checkpoint that was restored gives all of them new ones. */
+static bool is_another(uint64_t noted, uint64_t start)
 {
 	struct facts f;
-	read_facts(pid, &f);
-	return f.start;
+	return differ(noted, start) && read_facts("/proc/self/stat", &f) == 0 && !differ(il_life_own.start, f.start - (uint64_t)proc.shift);
 }
 
 /* To the nanosecond, where the kernel keeps that. */
 uint64_t il_life_ran(pid_t pid)
 {
-	char text[64];
+	char path[48], text[64] = "";
 	struct facts f;
-	read_file(pid, "schedstat", text, sizeof text);
+	if (path_of(path, pid, "schedstat"))
+		read_file(path, text, sizeof text);
 	uint64_t ran = strtoull(text, NULL, 10);
 	if (!ran)
-		read_facts(pid, &f);
+		facts_of(pid, &f);
 	return ran ? ran : f.ran;
-}
-
-uint64_t il_life_start(void)
-{
-	static pid_t pid;
-	static uint64_t start;
-	if (pid != il_loop.pid) {
-		start = start_of(il_loop.pid);
-		pid = il_loop.pid;
-	}
-	return start;
-}
-
-uint64_t il_life_space(void)
-{
-	static uint64_t space;
-	struct stat st;
-	if (!space && stat("/proc/self/ns/pid", &st) == 0)
-		space = st.st_ino;
-	return space;
 }
 
 static bool readable(int fd)
@@ -129,8 +222,9 @@ static int open_pidfd(pid_t pid, uint64_t start)
 		errno = pid > 0 && errno != EINVAL ? errno : ESRCH;
 		return -1;
 	}
-	uint64_t now = readable(fd) ? 0 : start_of(pid);
-	if (readable(fd) || (start && now && now != start)) {
+	struct facts f;
+	bool known = !readable(fd) && facts_of(pid, &f);
+	if (readable(fd) || (known && is_another(start, f.start))) {
 		close(fd);
 		errno = ESRCH;
 		return -1;
@@ -146,8 +240,8 @@ static bool looks_ended(pid_t pid, uint64_t start)
 	siginfo_t info = { .si_pid = 0 };
 	if (kill(pid, 0) && errno == ESRCH)
 		return true;
-	if (read_facts(pid, &f))
-		return ((f.state == 'Z' || f.state == 'X') && f.threads <= 1) || (start && f.start != start);
+	if (facts_of(pid, &f))
+		return ((f.state == 'Z' || f.state == 'X') && f.threads <= 1) || is_another(start, f.start);
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
 }
 

@@ -8,6 +8,7 @@
 #define IL_LOOP_LIFE_H
 
 #include "base/list.h"
+#include "loop/loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,10 +23,27 @@ struct il_mourner {
 	void (*ended)(struct il_mourner *m); /* on the loop's thread; it is told once, and is no mourner any more */
 };
 
-/* When this process started. */
-uint64_t il_life_start(void);
+/* What others are to know this process by. Hidden, and said so here: then it is reached directly. */
+extern struct il_life_own {
+	pid_t pid;      /* of which the rest is known: a fork makes it another process */
+	uint64_t start; /* in the time of the first time namespace; 0: that cannot be known here */
+} il_life_own __attribute__((visibility("hidden")));
 
-/* The pid namespace; 0: not known. */
+int il_life_find_out(void);
+
+/* Makes sure that it is known. 0; EMFILE, ENFILE, ENOMEM: not now. */
+static inline int il_life_learn(void)
+{
+	return il_life_own.pid == il_loop.pid ? 0 : il_life_find_out();
+}
+
+/* When this process started. */
+static inline uint64_t il_life_start(void)
+{
+	return il_life_learn() ? 0 : il_life_own.start;
+}
+
+/* The pid namespace; 0: not known, for there is no /proc. */
 uint64_t il_life_space(void);
 
 /* For how long a process, or thread, has run: it grows when that runs. 0: not known. */

@@ -203,7 +203,10 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	struct permits *p = shared(o);
+	int err = il_life_learn();
 	(void)waiting;
+	if (err)
+		return err;
 	if (o->owed)
 		pay(o);
 	if (il_get(&p->taken) >= o->max)
@@ -332,7 +335,9 @@ int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const 
 	struct il_segment *s;
 	if (!h)
 		return ENOMEM;
-	int err = il_segment_open(key, type, size_of((uint32_t)o->max), o->mode, o, &s);
+	int err = il_life_learn();
+	if (!err)
+		err = il_segment_open(key, type, size_of((uint32_t)o->max), o->mode, o, &s);
 	if (err) {
 		free(h);
 		return err;

@@ -82,7 +82,7 @@ static void mapped(struct il_segment *s)
 		.at = (int64_t *)(void *)((char *)head + SLOTS_AT),
 		.count = count <= s->size && size_of(count) == s->size ? count : 0,
 		.latch = &head->latch, .changes = &head->changes, .parked = &head->parked, .removed = &head->removed,
-		.lost = &s->lost,
+		.lost = &s->lost, .space = &head->pids,
 	};
 	il_slots_init(&o->slots);
 }

@@ -122,7 +122,7 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 	struct il_segment *s = type->new();
 	if (!s)
 		return ENOMEM;
-	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1 };
+	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1, .pid = il_loop.pid };
 	if (st)
 		s->file = *st;
 	strncpy(s->name, name, sizeof s->name - 1);
@@ -211,9 +211,12 @@ static int open_anonymous(const struct il_segment_type *type, size_t size, void 
 int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
 		    void *options, struct il_segment **s)
 {
-	int err = EEXIST;
 	if (!key->name)
 		return open_anonymous(type, size, options, s);
+	int err = il_check_proc();
+	if (err)
+		return err;
+	err = EEXIST;
 	for (int i = 0; i < TRIES && (err == EEXIST || err == EIDRM); i++)
 		err = open_named(type, size, key->name, mode, options, s);
 	return err == ENOTEMPTY ? EEXIST : err;
@@ -227,6 +230,20 @@ void il_segment_drop(struct il_segment *s)
 	il_list_del(&s->node);
 	munmap(s->head, s->size);
 	free(s);
+}
+
+/* A child may be in another pid namespace than its parent was. */
+static int check_space(struct il_segment *s)
+{
+	if (s->head->pids != il_life_space())
+		return EXDEV;
+	s->pid = il_loop.pid;
+	return 0;
+}
+
+static inline int usable(struct il_segment *s)
+{
+	return s->lost ? EUCLEAN : s->pid != il_loop.pid ? check_space(s) : 0;
 }
 
 /* The latch has been asked for. */
@@ -248,12 +265,14 @@ static inline int entered(struct il_segment *s, int err)
 
 int il_segment_enter(struct il_segment *s)
 {
-	return s->lost ? EUCLEAN : entered(s, il_latch(&s->head->latch, &s->patience));
+	int err = usable(s);
+	return err ? err : entered(s, il_latch(&s->head->latch, &s->patience));
 }
 
 int il_segment_enter_soon(struct il_segment *s)
 {
-	return s->lost ? EUCLEAN : entered(s, il_latch_soon(&s->head->latch, &s->patience));
+	int err = usable(s);
+	return err ? err : entered(s, il_latch_soon(&s->head->latch, &s->patience));
 }
 
 /* Another process may have died before it told everybody: then it is done here. */

@@ -60,6 +60,7 @@ struct il_segment {
 	size_t size;          /* as mapped: the one to believe */
 	struct stat file;     /* as it was when it was mapped; all zero without a name */
 	int refs;
+	pid_t pid;            /* the process that has found its pid namespace to be this one's */
 	bool repaired;        /* with the latch: its last owner died */
 	struct il_patience patience; /* with who has the latch */
 	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
@@ -72,8 +73,8 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 		    void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);
 
-/* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; ETIMEDOUT: a process inside
- * stands still; soon, EAGAIN: not now. With an error it is not had. */
+/* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; EXDEV: this process was
+ * forked into another pid namespace; ETIMEDOUT: a process inside stands still; soon, EAGAIN: not now. With an error it is not had. */
 int il_segment_enter(struct il_segment *s);
 int il_segment_enter_soon(struct il_segment *s);
 void il_segment_leave(struct il_segment *s);

@@ -74,7 +74,7 @@ static int make_temporary(char *path)
 	snprintf(path, IL_STORE_PATH, PLACE TEMPORARY "%d.XXXXXX", (int)il_loop.pid);
 	if (mkdtemp(path))
 		return 0;
-	return errno == ENOENT ? il_because(ENOENT, PLACE " is not there: it wants a tmpfs") : errno;
+	return errno == ENOENT ? il_because(ENOENT, "/dev/shm is not there: it wants a tmpfs") : errno;
 }
 
 /* With the lock nobody has it any more; or it was published, and has another name now. */

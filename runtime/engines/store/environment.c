@@ -7,6 +7,7 @@
 #include "engines/store/store.h"
 #include "base/clock.h"
 #include "loop/latch.h"
+#include "loop/life.h"
 #include "loop/loop.h"
 #include "loop/quiet.h"
 
@@ -147,6 +148,8 @@ void il_environment_close(struct il_store *s)
 static int open_again(struct il_store *s)
 {
 	struct il_store_files files;
+	if (s->bell->pids != il_life_space()) /* this process was forked into another one */
+		return EXDEV;
 	int dead, err = il_environment_new(s->path, s->bell->map, &s->env, s->fds);
 	if (err)
 		return err == ENOENT ? EIDRM : err;

@@ -305,13 +305,16 @@ static int open_anonymous(struct il_data_options *o, struct il_store **result)
 int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s)
 {
 	char path[IL_STORE_PATH];
-	int err = EAGAIN;
+	int err = key->name || key->id ? il_check_proc() : 0;
+	if (err)
+		return err;
 	o->given = o->size != 0;
 	if (!o->given)
 		o->size = DEFAULT_SIZE;
 	il_directory_path(path, key);
 	if (!path[0])
 		return open_anonymous(o, s);
+	err = EAGAIN;
 	for (int i = 0; i < TRIES && err == EAGAIN; i++)
 		err = open_path(path, o, s);
 	return err;

@@ -124,6 +124,7 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 	if (ours) {
 		struct words *w = (struct words *)(void *)((char *)at + slots * sizeof(int64_t) + GAP);
 		err = sign(w);
+		m->slots.space = &w->pids;
 		m->slots.latch = &w->latch;
 		m->slots.changes = &w->changes;
 		m->slots.parked = &w->parked;
@@ -180,10 +181,13 @@ static const struct il_memory_ops ops = {
 
 int il_sysv_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)
 {
+	int err = il_check_proc();
+	if (err)
+		return err;
 	struct memory *memory = calloc(1, sizeof *memory);
-	int err = EIDRM;
 	if (!memory)
 		return ENOMEM;
+	err = EIDRM;
 	for (int i = 0; i < TRIES && err == EIDRM; i++)
 		err = attach(key, o, memory);
 	if (err) {
