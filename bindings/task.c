@@ -83,10 +83,12 @@ static int task_join(lua_State *L)
 	return il_await(L, &join_type, t, 0, 2);
 }
 
-/* join that no cancellation ends, after it has cancelled the other: for scopes. */
+/* join that no cancellation ends, after it has cancelled the other: for scopes. Returns at once where nothing can wait, as in
+ * coroutine.close(). */
 static int task_outlast(lua_State *L)
 {
-	return il_await_to_the_end(L, &join_type, check_task(L), 0, IL_NEVER);
+	struct il_task *t = check_task(L);
+	return il_may_wait(L) ? il_await_to_the_end(L, &join_type, t, 0, IL_NEVER) : 0;
 }
 
 static int task_cancel(lua_State *L)

@@ -43,6 +43,13 @@ static int run(lua_State *L, lua_State *co, int nargs)
 	return results;
 }
 
+/* What lies on the stack of a coroutine that is to start, above the function. */
+static int own_arguments(lua_State *co)
+{
+	lua_Debug frame;
+	return lua_status(co) == LUA_OK && !lua_getstack(co, 0, &frame) ? lua_gettop(co) - 1 : 0;
+}
+
 static int begin(lua_State *L, lua_State *co, int nargs)
 {
 	if (!lua_checkstack(co, nargs))
@@ -51,8 +58,9 @@ static int begin(lua_State *L, lua_State *co, int nargs)
 		return fail(L, "cannot resume dead coroutine");
 	if (lua_status(co) == LUA_YIELD && il_is_waiting(co))
 		return fail(L, "cannot resume a coroutine that waits");
+	int own = own_arguments(co);
 	lua_xmove(L, co, nargs);
-	return run(L, co, nargs);
+	return run(L, co, own + nargs);
 }
 
 /* The results of a run as those of wrap's function: an error goes on, with the position, as in lcorolib.c. */
@@ -119,12 +127,26 @@ static int wrapped(lua_State *L)
 	return finish(L, co, begin(L, co, lua_gettop(L)), true);
 }
 
+static int base_done(lua_State *L, int status, lua_KContext context)
+{
+	(void)context;
+	return status == LUA_OK || status == LUA_YIELD ? lua_gettop(L) : lua_error(L);
+}
+
+/* An error that leaves the coroutine closes its `<close>` variables here, where they can wait; in lua_resetthread they could
+ * not, and the tasks of a scope would outlive it. */
+static int base(lua_State *L)
+{
+	return base_done(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, base_done), 0);
+}
+
 static int coroutine_wrap(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_State *co = lua_newthread(L);
+	lua_pushcfunction(L, base);
 	lua_pushvalue(L, 1);
-	lua_xmove(L, co, 1);
+	lua_xmove(L, co, 2);
 	lua_pushcclosure(L, wrapped, 1);
 	return 1;
 }
