@@ -3,6 +3,7 @@
  * Helpers of all classes, see bind.h. Floor 4.
  */
 #include "bind.h"
+#include "base/reason.h"
 #include "loop/signal.h"
 
 #include <stdarg.h>
@@ -41,7 +42,7 @@ int il_fail(lua_State *L, int err, const char *format, ...)
 	va_start(args, format);
 	lua_pushvfstring(L, format, args);
 	va_end(args);
-	lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), strerror(err));
+	lua_pushfstring(L, "%s: %s", lua_tostring(L, -1), il_reason(err));
 	lua_replace(L, -2);
 	lua_pushinteger(L, err);
 	return 3;

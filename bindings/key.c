@@ -66,6 +66,10 @@ static const char *reason(int err, bool file)
 		       "remove it";
 	case EUCLEAN:
 		return "it is damaged; remove it";
+	case EPERM:
+		return "it belongs to another user";
+	case EAGAIN:
+		return "no thread can be made to wait with (ulimit -u)";
 	case ETIMEDOUT:
 		return "a process that has it locked for a moment stands still";
 	default:
@@ -104,8 +108,8 @@ int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *ke
 
 int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
 {
-	const char *why = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV ? reason(err, false)
-			: err == EPERM ? "it belongs to another user" : NULL;
+	bool known = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV || err == EPERM || err == EAGAIN;
+	const char *why = known ? reason(err, false) : NULL;
 	if (err == EIDRM)
 		return il_word(L, "removed");
 	if (err == ECANCELED)

@@ -124,7 +124,8 @@ static int fork_function(lua_State *L)
 	}
 	if (err) {
 		il_unanchor(L, &c->anchor);
-		return il_fail(L, err, "cannot start a process");
+		return il_fail(L, err, err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"
+						    : "cannot start a process");
 	}
 	(child ? inner : outer)->stream = pair[child];
 	if (!child) {

@@ -223,6 +223,8 @@ static int start(struct il_child *c, struct il_program *g, const struct source *
 
 static int failure(lua_State *L, const struct il_program *g, int which, int err)
 {
+	if (err == EAGAIN)
+		return il_fail(L, err, "cannot start '%s', ulimit -u allows no more processes", g->argv[0]);
 	if (which < STANDARD)
 		return il_fail(L, err, "cannot start '%s': its %s", g->argv[0], names[which]);
 	if (g->cwd)

@@ -6,6 +6,7 @@
  */
 #include "sched/await.h"
 #include "base/clock.h"
+#include "base/reason.h"
 #include "sched/cancel.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
@@ -143,7 +144,7 @@ static struct il_wait *own_wait(void)
 static int cannot(lua_State *L, int err)
 {
 	lua_pushnil(L);
-	lua_pushfstring(L, "cannot wait: %s", strerror(err));
+	lua_pushfstring(L, "cannot wait: %s", il_reason(err));
 	lua_pushinteger(L, err);
 	return 3;
 }
