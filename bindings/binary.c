@@ -8,6 +8,7 @@
 #include "binary.h"
 #include "bytes.h"
 #include "codec.h"
+#include "sched/error.h"
 
 #include <endian.h>
 #include <lauxlib.h>
@@ -214,7 +215,7 @@ static const unsigned char *take(struct reader *r, size_t size)
 {
 	const unsigned char *p = r->at;
 	if ((size_t)(r->end - p) < size)
-		luaL_error(r->L, "the bytes end in the middle of a value");
+		il_error(r->L, "the bytes end in the middle of a value");
 	r->at += size;
 	return p;
 }
@@ -277,9 +278,9 @@ static void get_table(struct reader *r, int depth, size_t values, size_t pairs)
 {
 	lua_State *L = r->L;
 	if (depth >= IL_BINARY_DEPTH)
-		luaL_error(L, "nested more than %d deep", IL_BINARY_DEPTH);
+		il_error(L, "nested more than %d deep", IL_BINARY_DEPTH);
 	if (values + 2 * pairs > (size_t)(r->end - r->at) || values + 2 * pairs > r->slots)
-		luaL_error(L, "a table is larger than the bytes that are left");
+		il_error(L, "a table is larger than the bytes that are left");
 	r->slots -= values + 2 * pairs;
 	luaL_checkstack(L, 4, "nested too deep");
 	lua_createtable(L, (int)values, (int)pairs);
@@ -290,7 +291,7 @@ static void get_table(struct reader *r, int depth, size_t values, size_t pairs)
 	for (size_t i = 0; i < pairs; i++) {
 		unsigned tag = get(r, depth + 1);
 		if (tag == T_NIL || (tag == T_FLOAT && lua_tonumber(L, -1) != lua_tonumber(L, -1)))
-			luaL_error(L, "a key of a table is %s", tag == T_NIL ? "nil" : "NaN");
+			il_error(L, "a key of a table is %s", tag == T_NIL ? "nil" : "NaN");
 		get(r, depth + 1);
 		lua_rawset(L, -3);
 	}
@@ -346,7 +347,7 @@ static unsigned get_other(struct reader *r, int depth)
 		get_table(r, depth, count, take32(r));
 		break;
 	default:
-		luaL_error(L, "no value begins with byte 0x%c%c", "0123456789abcdef"[tag >> 4], "0123456789abcdef"[tag & 15]);
+		il_error(L, "no value begins with byte 0x%c%c", "0123456789abcdef"[tag >> 4], "0123456789abcdef"[tag & 15]);
 	}
 	return tag;
 }
@@ -358,12 +359,12 @@ int il_binary_decode(lua_State *L)
 	struct reader r = { L, bytes, bytes + size, size };
 	luaL_checkstack(L, 8, NULL);
 	if (size == 0)
-		return luaL_error(L, "no bytes at all");
+		return il_error(L, "no bytes at all");
 	unsigned version = *take(&r, 1);
 	if (version != VERSION)
-		return luaL_error(L, "these bytes have version %d, not %d", (int)version, (int)VERSION);
+		return il_error(L, "these bytes have version %d, not %d", (int)version, (int)VERSION);
 	get(&r, 0);
 	if (r.at != r.end)
-		return luaL_error(L, "bytes are left over behind the value");
+		return il_error(L, "bytes are left over behind the value");
 	return 1;
 }

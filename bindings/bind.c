@@ -62,11 +62,11 @@ int il_next_message(lua_State *L, int n)
 	if (!lua_isnil(L, first))
 		return n;
 	if (n == 1 || lua_type(L, first + 1) != LUA_TSTRING)
-		return luaL_error(L, "a message is nil, which would end the loop: use receive");
+		return il_error(L, "a message is nil, which would end the loop: use receive");
 	const char *why = lua_tostring(L, first + 1);
 	if (strcmp(why, "closed") == 0 || strcmp(why, "removed") == 0)
 		return 0;
-	return luaL_error(L, "%s", why);
+	return il_error(L, "%s", why);
 }
 
 static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)

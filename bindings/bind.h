@@ -9,6 +9,7 @@
 
 #include "sched/select.h"
 
+#include "sched/error.h"
 #include "sched/object.h"
 
 #include <lauxlib.h>

@@ -110,7 +110,7 @@ void il_codec_path(lua_State *L)
 
 int il_codec_refuse(lua_State *L, const char *why)
 {
-	return luaL_error(L, "cannot encode message%s: %s", lua_tostring(L, -1), why);
+	return il_error(L, "cannot encode message%s: %s", lua_tostring(L, -1), why);
 }
 
 /* ---- the two ways ---- */
@@ -121,7 +121,7 @@ static void encode_custom(lua_State *L, int value, int table)
 	lua_pushvalue(L, value);
 	lua_call(L, 1, 1);
 	if (lua_type(L, -1) != LUA_TSTRING)
-		luaL_error(L, "cannot encode message: the codec's encode returned a %s, not a string",
+		il_error(L, "cannot encode message: the codec's encode returned a %s, not a string",
 			   luaL_typename(L, -1));
 }
 
@@ -139,7 +139,7 @@ void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table)
 		break;
 	case IL_CODEC_RAW:
 		if (lua_type(L, value) != LUA_TSTRING)
-			luaL_error(L, "cannot encode message: codec \"raw\" carries strings, got a %s",
+			il_error(L, "cannot encode message: codec \"raw\" carries strings, got a %s",
 				   luaL_typename(L, value));
 		return;
 	}

@@ -6,9 +6,6 @@
  */
 #include "bind.h"
 #include "option.h"
-#include "sched/told.h"
-
-#include <string.h>
 
 void il_push_lua_half(lua_State *L, const char *module, const char *name)
 {
@@ -19,26 +16,13 @@ void il_push_lua_half(lua_State *L, const char *module, const char *name)
 	lua_pop(L, 1);
 }
 
-static bool is_half(const char *source)
-{
-	return strncmp(source, "=ipc", 4) == 0 && (source[4] == '.' || !source[4]);
-}
-
-/* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called a half. "" if
- * there is none on this stack. */
+/* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called a half. */
 static int where(lua_State *L)
 {
-	lua_Debug ar;
-	if (lua_isinteger(L, 1)) {
+	if (lua_isinteger(L, 1))
 		luaL_where(L, (int)lua_tointeger(L, 1));
-		return 1;
-	}
-	for (int level = 1; lua_getstack(L, level, &ar); level++)
-		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !is_half(ar.source)) {
-			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-			return 1;
-		}
-	lua_pushliteral(L, "");
+	else
+		il_where_user(L, 1);
 	return 1;
 }
 
@@ -47,7 +31,7 @@ static int fail(lua_State *L)
 {
 	luaL_checkstring(L, 1);
 	lua_settop(L, 1);
-	where(L);
+	il_where_user(L, 1);
 	lua_insert(L, 1);
 	lua_concat(L, 2);
 	return lua_error(L);

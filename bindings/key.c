@@ -324,9 +324,9 @@ static int key_clone(lua_State *L)
 {
 	struct key *k = check_key(L);
 	if (k->project < 0)
-		return luaL_error(L, "key %s is no file, so there is no next project", k->text);
+		return il_error(L, "key %s is no file, so there is no next project", k->text);
 	if (k->project == LAST_PROJECT)
-		return luaL_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
+		return il_error(L, "%s has the last project, %d: there is no next one", k->text, LAST_PROJECT);
 	const char *absolute = after(path_of(k));
 	int n = push_file_key(L, path_of(k), absolute, absolute, k->project + 1);
 	if (n == 1 && (((struct key *)lua_touserdata(L, -1))->key.id & FILE_BITS) != (k->key.id & FILE_BITS))

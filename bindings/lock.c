@@ -94,7 +94,7 @@ struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock_handle *handle = check_handle(L, class);
 	if (!handle->lock)
-		luaL_error(L, "%s is closed", class->noun);
+		il_error(L, "%s is closed", class->noun);
 	return handle->lock;
 }
 
@@ -289,7 +289,7 @@ static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 	const struct il_lock_handle *handle = handle_of(l);
 	bool selecting = il_is_collected(L);
 	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && own_hold(handle))
-		luaL_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
+		il_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
 }
 
 /* The handle goes along, since the lock may be gone before the results are built. */
@@ -347,9 +347,9 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 	struct il_lock_handle *handle = handle_of(l);
 	struct hold *h = hold_to_release(handle);
 	if (!h && !class->owned && !il_list_empty(&handle->holds))
-		return luaL_error(L, "%s is held by guards of other tasks, which release it", class->noun);
+		return il_error(L, "%s is held by guards of other tasks, which release it", class->noun);
 	if (!h)
-		return luaL_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
+		return il_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
 	lua_settop(L, 1);
 	return released(L, l, give_back(h, false, true));
 }

@@ -119,7 +119,7 @@ static void check_version(lua_State *L)
 		lua_getglobal(L, "_VERSION");
 	else
 		lua_getfield(L, LUA_5_1_GLOBALS, "_VERSION");
-	luaL_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
+	il_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
 }
 
 /* Each Lua half gets (ipc, core): the module and what only the halves may call. */
@@ -159,7 +159,7 @@ int luaopen_ipc(lua_State *L)
 		return 1;
 	anchor_fini(L); /* its finaliser is the last: it was made first */
 	if (!il_owner_claim(L))
-		return luaL_error(L, "ipc is loaded in another Lua state of this process");
+		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
 	lua_newtable(L);
 	il_half_open(L);

@@ -40,9 +40,9 @@ static struct hub *check_open(lua_State *L)
 {
 	struct hub *h = check_hub(L);
 	if (h->closed)
-		luaL_error(L, "hub is closed");
+		il_error(L, "hub is closed");
 	if (h->hub.pid != il_loop.pid)
-		luaL_error(L, "hub belongs to process %d, which made it", (int)h->hub.pid);
+		il_error(L, "hub belongs to process %d, which made it", (int)h->hub.pid);
 	return h;
 }
 
@@ -117,7 +117,7 @@ static int hub_listen(lua_State *L)
 	il_options(L, 3, options);
 	int err = il_hub_listen(&h->hub, path, il_mode_option(L, 3));
 	if (err == EISCONN)
-		return luaL_error(L, "hub listens at %s already", h->hub.path);
+		return il_error(L, "hub listens at %s already", h->hub.path);
 	if (err == ENAMETOOLONG)
 		return il_fail(L, err, "cannot listen at %s: the path can have %d bytes", path, IL_RENDEZVOUS_PATH);
 	if (err)
@@ -179,7 +179,7 @@ static struct il_packet *push_packet(lua_State *L, const struct hub *h, int mess
 	lua_setmetatable(L, -2);
 	p->packet = il_packet_new(h->channel.options.lines, bytes, size);
 	if (!p->packet)
-		luaL_error(L, "not enough memory");
+		il_error(L, "not enough memory");
 	return p->packet;
 }
 

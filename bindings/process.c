@@ -13,7 +13,6 @@
 #include "sched/await.h"
 #include "sched/host.h"
 #include "sched/task.h"
-#include "sched/told.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,7 +38,7 @@ static struct il_child *check_own(lua_State *L)
 {
 	struct il_child *c = check_process(L);
 	if (c->inherited)
-		luaL_error(L, "process %d is a child of another process", (int)c->p.pid);
+		il_error(L, "process %d is a child of another process", (int)c->p.pid);
 	return c;
 }
 

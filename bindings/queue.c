@@ -38,7 +38,7 @@ static struct queue *check_open(lua_State *L)
 {
 	struct queue *q = check_queue(L);
 	if (!q->queue)
-		luaL_error(L, "queue is closed");
+		il_error(L, "queue is closed");
 	return q;
 }
 
@@ -327,7 +327,7 @@ static int queue__len(lua_State *L)
 	if (err == EINPROGRESS)
 		return il_ask(L, 1, queue__len);
 	if (err)
-		return luaL_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : strerror(err));
+		return il_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : strerror(err));
 	lua_pushinteger(L, stat.messages);
 	return 1;
 }

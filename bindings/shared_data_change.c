@@ -143,7 +143,7 @@ int il_data_add(lua_State *L)
 		if (!err && !il_data_decode(L, d, name))
 			return 2;
 		if (lua_type(L, 4) != LUA_TNUMBER)
-			return luaL_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
+			return il_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
 					  luaL_typename(L, 4));
 		il_data_check_open(L);
 		lua_pushvalue(L, 3);

@@ -101,7 +101,7 @@ static int pairs_next(lua_State *L)
 	}
 	if (err) {
 		const char *why = d->data->remote ? d->data->remote->why : NULL;
-		return luaL_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : why ? why : strerror(err));
+		return il_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : why ? why : strerror(err));
 	}
 	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
 	lua_pushlstring(L, e.name, e.name_size + e.size);

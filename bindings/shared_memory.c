@@ -41,7 +41,7 @@ static struct memory *check_memory(lua_State *L)
 {
 	struct memory *m = il_self(L, class);
 	if (!m->memory)
-		luaL_error(L, "shared memory is closed");
+		il_error(L, "shared memory is closed");
 	last = m;
 	return m;
 }
@@ -55,7 +55,7 @@ static inline struct memory *check_open(lua_State *L)
 static inline void check_sound(lua_State *L, const struct memory *m)
 {
 	if (*m->lost)
-		luaL_error(L, "shared memory %s is damaged; remove it", m->what);
+		il_error(L, "shared memory %s is damaged; remove it", m->what);
 }
 
 /* A float may stand for an integer, a string may not. */
@@ -75,9 +75,9 @@ static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 {
 	lua_Integer slot;
 	if (!to_integer(L, arg, &slot))
-		luaL_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
+		il_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
 	if (slot < 0 || (size_t)slot >= m->memory->count)
-		luaL_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
+		il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
 			   (LUAI_UACINT)m->memory->count);
 	return (size_t)slot;
 }
@@ -92,7 +92,7 @@ static lua_Integer other_value(lua_State *L, int arg, size_t slot)
 {
 	lua_Integer value;
 	if (!to_integer(L, arg, &value))
-		luaL_error(L, "slot %I takes integers, got %s", (LUAI_UACINT)slot, what_it_is(L, arg));
+		il_error(L, "slot %I takes integers, got %s", (LUAI_UACINT)slot, what_it_is(L, arg));
 	return value;
 }
 
@@ -131,7 +131,7 @@ static int cannot_access(lua_State *L, const struct memory *m, int err)
 		lua_pop(L, 1);
 	else
 		lua_pushfstring(L, "shared memory %s: %s", m->what, lua_tostring(L, -1));
-	return luaL_error(L, "%s", lua_tostring(L, -1));
+	return il_error(L, "%s", lua_tostring(L, -1));
 }
 
 static int remote_read(lua_State *L)

@@ -62,7 +62,7 @@ static struct il_arrivals *check_open(lua_State *L)
 {
 	struct il_arrivals *s = check(L);
 	if (s->closed)
-		luaL_error(L, "signal is closed");
+		il_error(L, "signal is closed");
 	return s;
 }
 
@@ -71,7 +71,7 @@ static struct il_arrivals *check_catchable(lua_State *L)
 	struct il_arrivals *s = check_open(L);
 	const char *why = push_refusal(L, s->number);
 	if (why)
-		luaL_error(L, "%s", why);
+		il_error(L, "%s", why);
 	return s;
 }
 

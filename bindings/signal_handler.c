@@ -15,7 +15,7 @@ static struct il_arrivals *check_open(lua_State *L)
 {
 	struct il_arrivals *s = il_self(L, class);
 	if (s->closed)
-		luaL_error(L, "signal handler is closed");
+		il_error(L, "signal handler is closed");
 	return s;
 }
 

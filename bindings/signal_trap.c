@@ -44,7 +44,7 @@ static struct trap *check_open(lua_State *L)
 {
 	struct trap *t = check_trap(L);
 	if (t->closed)
-		luaL_error(L, "signal trap is closed");
+		il_error(L, "signal trap is closed");
 	return t;
 }
 

@@ -36,7 +36,7 @@ static struct il_channel *check_open(lua_State *L)
 {
 	struct il_channel *c = check_channel(L);
 	if (!c->stream)
-		luaL_error(L, "channel is closed");
+		il_error(L, "channel is closed");
 	return c;
 }
 
@@ -187,7 +187,7 @@ void il_channel_encode(lua_State *L, struct il_channel *c)
 	}
 	const char *bytes = lua_tolstring(L, 2, &size);
 	if (c->options.lines && memchr(bytes, '\n', size))
-		luaL_error(L, "message has a newline, which ends a message on this channel (framing \"line\")");
+		il_error(L, "message has a newline, which ends a message on this channel (framing \"line\")");
 }
 
 int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size)
@@ -370,7 +370,7 @@ static int channel_fileno(lua_State *L)
 {
 	int fd = check_open(L)->stream->wire.fd;
 	if (fd < 0)
-		return luaL_error(L, "channel has no descriptor any more");
+		return il_error(L, "channel has no descriptor any more");
 	lua_pushinteger(L, fd);
 	return 1;
 }

@@ -66,7 +66,7 @@ static int join_push(lua_State *L, struct il_op *op)
 		return 1;
 	luaL_checkstack(L, n, "too many results");
 	if (!lua_checkstack(t->co, n))
-		return luaL_error(L, "too many results to copy");
+		return il_error(L, "too many results to copy");
 	for (int i = 0; i < n; i++)
 		lua_pushvalue(t->co, first);
 	lua_xmove(t->co, L, n);
@@ -79,7 +79,7 @@ static int task_join(lua_State *L)
 {
 	struct il_task *t = check_task(L);
 	if (t == il_sched.current)
-		return luaL_error(L, "a task cannot join itself");
+		return il_error(L, "a task cannot join itself");
 	return il_await(L, &join_type, t, 0, 2);
 }
 

@@ -99,7 +99,7 @@ static int start(lua_State *L, struct timer *t, int64_t interval)
 		int err = t->busy ? 0 : il_timer_arm(&t->t, false);
 		if (err) {
 			stop(L, t);
-			return luaL_error(L, "not enough memory");
+			return il_error(L, "not enough memory");
 		}
 		if (!t->detached)
 			il_sched.alive++;
@@ -256,7 +256,7 @@ static int timer_wait(lua_State *L)
 {
 	struct timer *t = check_timer(L);
 	if (t->has_function)
-		return luaL_error(L, "a timer that has a function cannot be waited for");
+		return il_error(L, "a timer that has a function cannot be waited for");
 	return il_await(L, &wait_type, t, 0, 2);
 }
 

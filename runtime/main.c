@@ -8,7 +8,7 @@
 #include "options.h"
 #include "repl.h"
 #include "sched/host.h"
-#include "sched/told.h"
+#include "sched/error.h"
 #include "state.h"
 
 #include <errno.h>

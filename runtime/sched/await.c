@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "sched/cancel.h"
+#include "sched/error.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -37,7 +38,7 @@ bool il_is_called_by_collector(lua_State *L)
 int64_t il_deadline(lua_State *L, int arg)
 {
 	if (il_is_collected(L))
-		luaL_error(L, "it has a timeout of its own: a select has one for all its cases");
+		il_error(L, "it has a timeout of its own: a select has one for all its cases");
 	luaL_checktype(L, arg, LUA_TNUMBER);
 	double seconds = lua_tonumber(L, arg);
 	luaL_argcheck(L, seconds >= 0, arg, "timeout must be seconds, not negative");
@@ -72,7 +73,7 @@ static int resumed(lua_State *L, int status, lua_KContext push)
 	struct il_task *t = il_sched.current;
 	(void)status;
 	if (!t || t->wait.state != IL_DONE)
-		return luaL_error(L, "a coroutine that waits was resumed by something else than what it waits for");
+		return il_error(L, "a coroutine that waits was resumed by something else than what it waits for");
 	return results(L, &t->wait, (push_function *)push);
 }
 
@@ -121,12 +122,12 @@ static void check_may_wait(lua_State *L, const struct il_task *t)
 {
 	if (!t) {
 		if (il_sched.turning)
-			luaL_error(L, "cannot wait here: the loop is running already (a finaliser or a hook?)");
+			il_error(L, "cannot wait here: the loop is running already (a finaliser or a hook?)");
 	} else if (!lua_isyieldable(L)) {
-		luaL_error(L, "cannot wait inside a callback of a function that Lua cannot suspend "
+		il_error(L, "cannot wait inside a callback of a function that Lua cannot suspend "
 			      "(table.sort, string.gsub, a finaliser)");
 	} else if (L != il_running) {
-		luaL_error(L, "cannot wait in a coroutine that was resumed by stock coroutine.resume or "
+		il_error(L, "cannot wait in a coroutine that was resumed by stock coroutine.resume or "
 			      "coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
 	}
 }

@@ -7,7 +7,7 @@
 #include "sched/body.h"
 #include "sched/cancel.h"
 #include "sched/task.h"
-#include "sched/told.h"
+#include "sched/error.h"
 
 #include <lauxlib.h>
 

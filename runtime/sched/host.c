@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "sched/await.h"
+#include "sched/error.h"
 #include "sched/task.h"
 
 #include <errno.h>
@@ -37,7 +38,7 @@ static int turn_once(lua_State *L)
 static void on_main(lua_State *L, lua_CFunction turns, int64_t until, const char *name)
 {
 	if (il_sched.current || il_sched.turning || il_sched.main_wait.state != IL_IDLE)
-		luaL_error(L, "%s is for the main chunk, not for a task or a callback", name);
+		il_error(L, "%s is for the main chunk, not for a task or a callback", name);
 	lua_State *running = il_running;
 	il_sched.turning = true;
 	il_running = NULL;

@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "loop/signal.h"
 #include "loop/timer.h"
+#include "sched/error.h"
 #include "sched/task.h"
 
 #include <lauxlib.h>
@@ -265,7 +266,7 @@ void il_check_interrupt(lua_State *L)
 	if (!il_sched.current)
 		interrupt_asked = 0;
 	interrupted = true;
-	luaL_error(L, "interrupted");
+	il_error(L, "interrupted");
 }
 
 void il_interrupt_open(lua_State *L)

@@ -12,6 +12,7 @@
 #include "sched/await.h"
 #include "sched/body.h"
 #include "sched/cancel.h"
+#include "sched/error.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -167,7 +168,7 @@ static void ask(lua_State *L, int64_t until)
 	il_preempt_idle(until != 0);
 	int err = il_signal_arrived ? 0 : il_loop_poll(until);
 	if (err)
-		luaL_error(L, "the event loop failed: %s", strerror(err));
+		il_error(L, "the event loop failed: %s", strerror(err));
 	polled = il_now();
 	il_signal_drain();
 	il_check_interrupt(L);
@@ -178,7 +179,7 @@ static void begin_turn(lua_State *L)
 {
 	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	if (err)
-		luaL_error(L, "the event loop failed: %s", strerror(err));
+		il_error(L, "the event loop failed: %s", strerror(err));
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 }

@@ -8,6 +8,7 @@
 #include "sched/task.h"
 #include "sched/body.h"
 #include "sched/cancel.h"
+#include "sched/error.h"
 #include "sched/hook.h"
 
 #include <lauxlib.h>
@@ -33,7 +34,7 @@ static void new_coroutine(lua_State *L, lua_State *maker, int nargs)
 {
 	lua_State *co = lua_newthread(L);
 	if (!lua_checkstack(co, nargs + LUA_MINSTACK / 2))
-		luaL_error(L, "too many arguments for a task");
+		il_error(L, "too many arguments for a task");
 	il_hook_hand_on(L, maker, co);
 }
 

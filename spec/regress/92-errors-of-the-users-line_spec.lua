@@ -64,6 +64,17 @@ local said = {
   ["ipc.queue(ipc.private):send('x', 1)"] = bad(1, "send", "type must be an integer, got string)"),
   ["ipc.process()"] = bad(1, "process", "function or table expected, got no value)"),
 
+  -- found by what a half calls
+  ["ipc.shared_data(ipc.private):update('n', function() return print end)"] =
+    "cannot encode message: a function has no JSON form",
+  ["local d = ipc.shared_data(ipc.private) d:update('n', function() d:close() return 1 end)"] =
+    "shared data is closed",
+  ["local d = ipc.shared_data(ipc.private) d:set('n', 'x') d:add('n', 1)"] =
+    "'n' of shared data private is a string, not a number",
+  ["table.sort({3, 2, 1}, function() ipc.scope(print) end)"] = "cannot wait inside a callback",
+  ["table.sort({3, 2, 1}, function() ipc.timeout(1, print) end)"] = "cannot wait inside a callback",
+  ["table.sort({3, 2, 1}, function() supervisors.new{children = {}}:run() end)"] = "cannot wait inside a callback",
+
   ["pools.new(false)"] = "pool: options must be a table, got boolean",
   ["pools.new(2)"] = "pool: options must be a table, got number",
   ["pools.new{wrokers = 2}"] = "pool: unknown option 'wrokers'; it knows attempts, codec, max_message, workers",
