@@ -6,6 +6,7 @@
  */
 #include "module.h"
 #include "options.h"
+#include "reaper.h"
 #include "repl.h"
 #include "sched/host.h"
 #include "sched/error.h"
@@ -268,6 +269,7 @@ static int pmain(lua_State *L)
 
 int main(int argc, char **argv)
 {
+	il_reaper_start();
 	lua_State *L = il_state_new();
 	if (!L) {
 		message("cannot create state: not enough memory");
