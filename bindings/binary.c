@@ -6,6 +6,7 @@
  * Floor 4.
  */
 #include "binary.h"
+#include "array.h"
 #include "bytes.h"
 #include "codec.h"
 #include "sched/error.h"
@@ -24,6 +25,7 @@ enum tag {
 	T_FLOAT,                 /* 8 bytes, IEEE 754 */
 	T_STRING8, T_STRING32,   /* the length, and as many bytes */
 	T_TABLE8, T_TABLE32,     /* the number of bare values, of pairs, and these */
+	T_EMPTY_ARRAY,           /* a table that is marked so, see array.h */
 	T_STRING0 = 0x40,        /* + length: below 64 bytes */
 	T_INT0 = 0x80,           /* + the integer: 0 to 127 */
 };
@@ -157,7 +159,12 @@ static bool put_table(struct writer *w, int table, int depth)
 		}
 		lua_settop(L, key);
 	}
-	put_counts(w, head, values, pairs);
+	if (values || pairs || !il_array_is_marked(L, table)) {
+		put_counts(w, head, values, pairs);
+	} else {
+		w->bytes.size = head;
+		*il_bytes_add(&w->bytes, 1) = T_EMPTY_ARRAY;
+	}
 	return true;
 }
 
@@ -180,8 +187,8 @@ static bool put_other(struct writer *w, int index, int type, int depth)
 	case LUA_TTABLE:
 		return put_table(w, index, depth);
 	case LUA_TLIGHTUSERDATA:
-		if (!lua_touserdata(L, index)) {
-			*il_bytes_add(&w->bytes, 1) = T_NULL;
+		if (!lua_touserdata(L, index) || il_array_is_foreign(L, index)) {
+			*il_bytes_add(&w->bytes, 1) = lua_touserdata(L, index) ? T_EMPTY_ARRAY : T_NULL;
 			return true;
 		} /* fall through */
 	default:
@@ -345,6 +352,9 @@ static unsigned get_other(struct reader *r, int depth)
 	case T_TABLE32:
 		count = take32(r);
 		get_table(r, depth, count, take32(r));
+		break;
+	case T_EMPTY_ARRAY:
+		il_array_push(L);
 		break;
 	default:
 		il_error(L, "no value begins with byte 0x%c%c", "0123456789abcdef"[tag >> 4], "0123456789abcdef"[tag & 15]);

@@ -2,7 +2,8 @@
  *
  * Lua values as bytes: the codec "lua". One byte of version, then one value; a value is a byte that says what it is, and
  * what belongs to it, little-endian. It carries nil, booleans, integers, floats bit by bit, strings, ipc.null and
- * tables of these, with any of them as keys but nil and NaN. Metatables stay behind and are not asked.
+ * tables of these, with any of them as keys but nil and NaN. Metatables stay behind and are not asked, but for the mark of an
+ * empty array.
  * Floor 4.
  */
 #ifndef IL_BINARY_H

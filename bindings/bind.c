@@ -3,6 +3,7 @@
  * Helpers of all classes, see bind.h. Floor 4.
  */
 #include "bind.h"
+#include "base/number.h"
 #include "base/reason.h"
 #include "loop/signal.h"
 
@@ -67,6 +68,13 @@ int il_next_message(lua_State *L, int n)
 	if (strcmp(why, "closed") == 0 || strcmp(why, "removed") == 0)
 		return 0;
 	return il_error(L, "%s", why);
+}
+
+void il_push_number(lua_State *L, lua_Number n)
+{
+	char text[40];
+	il_number_write(text, sizeof text, 14, n);
+	lua_pushfstring(L, text[strspn(text, "-0123456789")] ? "%s" : "%s.0", text);
 }
 
 static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)

@@ -31,6 +31,9 @@ int il_word(lua_State *L, const char *word);
  * ("closed", "removed"), else what there is. Raises what went wrong. */
 int il_next_message(lua_State *L, int n);
 
+/* Pushes a float as Lua would write it where the decimal point is a point. */
+void il_push_number(lua_State *L, lua_Number n);
+
 /* An integer argument within limits. Raises. */
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
 

@@ -9,7 +9,6 @@
 #include "json.h"
 #include "option.h"
 
-#include <ctype.h>
 #include <string.h>
 
 enum { MAX_NAME = 40, MAX_PATH = 200 };
@@ -55,12 +54,8 @@ enum il_codec il_codec_option(lua_State *L, int arg)
 
 static bool identifier(const char *name, size_t size)
 {
-	if (size == 0 || size > MAX_NAME || isdigit((unsigned char)name[0]))
-		return false;
-	for (size_t i = 0; i < size; i++)
-		if (!isalnum((unsigned char)name[i]) && name[i] != '_')
-			return false;
-	return true;
+	static const char digits[] = "0123456789", all[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	return size > 0 && size <= MAX_NAME && !strchr(digits, name[0]) && strspn(name, all) == size;
 }
 
 /* ["a b"], with escapes, and cut when it is long. */
@@ -85,6 +80,16 @@ static void push_quoted(lua_State *L, const char *name, size_t size)
 	lua_pushstring(L, text);
 }
 
+static void push_scalar(lua_State *L, int key, int type)
+{
+	if (type == LUA_TNUMBER && !lua_isinteger(L, key))
+		il_push_number(L, lua_tonumber(L, key));
+	else
+		luaL_tolstring(L, key, NULL);
+	lua_pushfstring(L, "[%s]", lua_tostring(L, -1));
+	lua_replace(L, -2);
+}
+
 void il_codec_path(lua_State *L)
 {
 	size_t size;
@@ -95,7 +100,7 @@ void il_codec_path(lua_State *L)
 	else if (name)
 		push_quoted(L, name, size);
 	else if (type == LUA_TNUMBER || type == LUA_TBOOLEAN)
-		lua_pushfstring(L, "[%s]", luaL_tolstring(L, key, NULL));
+		push_scalar(L, key, type);
 	else
 		lua_pushfstring(L, "[a %s]", lua_typename(L, type));
 	lua_pushfstring(L, "%s%s", lua_tostring(L, -1), lua_tostring(L, key + 2));
@@ -178,10 +183,8 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 {
 	if (codec == IL_CODEC_RAW)
 		return true;
-	if (codec == IL_CODEC_JSON)
-		return il_json_decode(L) || failed(L);
 	table = lua_absindex(L, table);
-	lua_pushcfunction(L, codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
+	lua_pushcfunction(L, codec == IL_CODEC_JSON ? il_json_decode : codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
 	lua_insert(L, -2);
 	lua_pushvalue(L, table);
 	return lua_pcall(L, 2, 1, 0) == LUA_OK || failed(L);

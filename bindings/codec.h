@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Payloads: Lua values to bytes and back. "json" goes through lua-cjson (json.c), "lua" is a binary form of our own
+ * Payloads: Lua values to bytes and back. "json" is plain JSON (json.h), "lua" is a binary form of our own
  * (binary.c), "raw" carries strings as they are, and a table with encode and decode is the user's own.
  * Floor 4.
  */

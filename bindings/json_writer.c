@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lua values as JSON text, see json_writer.h. Whether a table is a list is found out while it is written as one, since
+ * Lua values as JSON text, see json.h. Whether a table is a list is found out while it is written as one, since
  * most are what they look like; what was written of one that is none is taken back.
  * Floor 4.
  */
-#include "json_writer.h"
-#include "bind.h"
+#include "json.h"
+#include "array.h"
 #include "bytes.h"
 #include "codec.h"
-#include "json.h"
 #include "json_number.h"
 
+#include <lauxlib.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,7 +211,7 @@ static bool put_table(struct writer *w, int table, int depth)
 	int key = lua_gettop(L) + 1;
 	lua_pushnil(L);
 	if (!lua_next(L, table)) {
-		put_bytes(w, "{}", 2);
+		put_bytes(w, il_array_is_marked(L, table) ? "[]" : "{}", 2);
 		return true;
 	}
 	if (lua_type(L, key) != LUA_TNUMBER)
@@ -273,8 +273,12 @@ static bool put(struct writer *w, int index, int depth)
 			put_bytes(w, "false", 5);
 		return true;
 	case LUA_TLIGHTUSERDATA:
-		if (lua_touserdata(L, index))
-			break; /* fall through */
+		if (lua_touserdata(L, index)) {
+			if (!il_array_is_foreign(L, index))
+				break;
+			put_bytes(w, "[]", 2);
+			return true;
+		} /* fall through */
 	case LUA_TNIL:
 		put_bytes(w, "null", 4);
 		return true;
@@ -284,9 +288,11 @@ static bool put(struct writer *w, int index, int depth)
 	return refuse(w, "a %s has no JSON form", lua_typename(L, type));
 }
 
-void il_json_write(lua_State *L, int value)
+void il_json_encode(lua_State *L, int value)
 {
 	struct writer w;
+	value = lua_absindex(L, value);
+	luaL_checkstack(L, 12, NULL);
 	il_bytes_init(&w.bytes, L);
 	w.careful = false;
 	if (!put(&w, value, 0))

@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "module.h"
+#include "array.h"
 #include "bind.h"
 #include "embed.h"
 #include "lock.h"
@@ -148,6 +149,7 @@ static void constants(lua_State *L)
 	lua_setfield(L, -2, "SIGNALS_ASYNC");
 	lua_pushlightuserdata(L, NULL); /* lua-cjson's null is the same */
 	lua_setfield(L, -2, "null");
+	il_array_open(L);
 	il_coroutine_open(L);
 	lua_setfield(L, -2, "coroutine");
 }

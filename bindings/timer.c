@@ -293,8 +293,9 @@ static int timer_detach(lua_State *L)
 static int timer__tostring(lua_State *L)
 {
 	struct timer *t = check_timer(L);
-	lua_pushfstring(L, CLASS " (%s, %s%f s)", t->running ? "running" : "stopped", t->once ? "after " : "every ",
-			(lua_Number)t->t.interval / 1e9);
+	il_push_number(L, (lua_Number)t->t.interval / 1e9);
+	lua_pushfstring(L, CLASS " (%s, %s%s s)", t->running ? "running" : "stopped", t->once ? "after " : "every ",
+			lua_tostring(L, -1));
 	return 1;
 }
 

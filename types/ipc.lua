@@ -8,6 +8,7 @@
 ---@field _VERSION string "ipc x.y.z"
 ---@field SIGNALS_ASYNC true listeners run even while Lua code is busy
 ---@field null lightuserdata JSON's null
+---@field empty_array table an empty table that is an array in JSON; it cannot be changed
 ---@field cancelled ipc.Cancelled the error value of a cancellation; its text is "cancelled"
 ---@field private ipc.Key memory without a name: for this process and the children it forks
 local ipc = {}

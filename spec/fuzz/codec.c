@@ -86,11 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	}
 	if (lua_gettop(L) != 2)
 		fault(L, "the stack is out of order");
-	if (!encoded(L, codec, 2)) { /* JSON reads 1e999 as an infinity, which it cannot write */
-		if (codec == IL_CODEC_LUA || !strstr(lua_tostring(L, -1), "infinity"))
-			fault(L, "what was read cannot be written");
-		return 0;
-	}
+	if (!encoded(L, codec, 2))
+		fault(L, "what was read cannot be written");
 	if (!il_codec_decode(L, codec, 1))
 		fault(L, "what was written cannot be read");
 	lua_pushvalue(L, 1);
@@ -126,6 +123,7 @@ void fuzz_examples(void)
 		"{{{{}}, {true, false}}, ('x'):rep(70), ('y'):rep(300)}", "'\\0\\1\\xff\\\\\"/é'", "math.mininteger",
 		"(function() local t = {} for i = 1, 300 do t[i] = i end return t end)()",
 		"{a = {b = {c = {1234567890123456789, 9007199254740993}}}}", "{[-1] = 1, [0] = 2, [2.5] = 3}",
+		"{require 'ipc'.empty_array, {}, {{require 'ipc'.empty_array}}}",
 	};
 	lua_State *L = lua();
 	for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
@@ -134,6 +132,7 @@ void fuzz_examples(void)
 	}
 	example(L, IL_CODEC_LUA, "{[{}] = {}, [true] = 0/0, [1/0] = require 'ipc'.null}");
 	fuzz_example("\0[123456789012345678901, -9223372036854775809, \"12345678901234567\", 1.5e3, null]", 78);
+	fuzz_example("\0[[], {}, 1e400, 1., 0.1e-7, \"\\u0000\\ud83d\"]", 45);
 	fuzz_example("\0{\"\\u00e9\\ud83d\\ude00\": [12345678901234567 , 0.1234567890123456789]}", 66);
 }
 

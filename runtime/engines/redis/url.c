@@ -4,6 +4,7 @@
  */
 #include "engines/redis/url.h"
 #include "base/clock.h"
+#include "base/number.h"
 #include "engines/redis/redis.h"
 
 #include <errno.h>
@@ -64,7 +65,7 @@ static int64_t seconds(const char *text)
 {
 	char *end;
 	bool digits = text[strspn(text, "0123456789.")] == 0;
-	double s = digits ? strtod(text, &end) : 0;
+	double s = digits ? il_number_read(text, &end) : 0;
 	return digits && end != text && !*end && s >= 0.01 && s <= 86400 ? il_nanoseconds(s) : 0;
 }
 
