@@ -326,16 +326,16 @@ describe("a hook of the user's", function()
         timer:stop()
         local inside = {}
         ipc.task(function()
-          inside[1] = debug.gethook() -- a hook is of one coroutine
-          debug.sethook(hook, "", 10)
+          inside[1] = debug.gethook() == hook -- a coroutine takes over the hook of its maker
+          debug.sethook()
           ipc.sleep(0.001)
-          inside[2] = debug.gethook() == hook
+          inside[2] = debug.gethook() == nil
         end):join()
-        ipc.task(function() inside[3] = debug.gethook() end):join()
+        ipc.task(function() inside[3] = debug.gethook() == hook end):join()
         print(inside[1], inside[2], inside[3], debug.gethook() == hook)
         debug.sethook()
         print((debug.gethook()))]]
-      assert.equal("nil\ttrue\tnil\ttrue\nnil\n", output, errors)
+      assert.equal("true\ttrue\ttrue\ttrue\nnil\n", output, errors)
       assert.equal("exit 0", status)
     end)
   end
