@@ -20,6 +20,7 @@
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
+#include <string.h>
 #include <unistd.h>
 
 enum { LUA_5_1_GLOBALS = -10002 };
@@ -120,24 +121,43 @@ static void check_version(lua_State *L)
 		lua_getglobal(L, "_VERSION");
 	else
 		lua_getfield(L, LUA_5_1_GLOBALS, "_VERSION");
-	il_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
+	luaL_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
 }
 
-/* Each Lua half gets (ipc, core): the module and what only the halves may call. */
+/* Pushes what a Lua half returns. It gets (ipc, core): the module, and what only the halves may call. */
+static void load_half(lua_State *L, int ipc, const struct il_embed *e)
+{
+	const char *name = lua_pushfstring(L, "=%s", e->name);
+	if (luaL_loadbufferx(L, e->source, e->size, name, "t") != LUA_OK)
+		lua_error(L);
+	lua_replace(L, -2);
+	lua_pushvalue(L, ipc);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	lua_call(L, 2, 1);
+}
+
+/* Those that are modules of their own are loaded when they are required. */
+static const struct {
+	const char *name;
+	lua_CFunction open;
+} modules[] = { { "ipc.pool", luaopen_ipc_pool }, { "ipc.supervisor", luaopen_ipc_supervisor } };
+
+static bool is_module(const char *name)
+{
+	for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
+		if (strcmp(modules[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void load_halves(lua_State *L, int ipc)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
-	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++) {
-		const struct il_embed *e = &il_embedded[i];
-		lua_pushfstring(L, "=%s", e->name);
-		if (luaL_loadbufferx(L, e->source, e->size, lua_tostring(L, -1), "t") != LUA_OK)
-			lua_error(L);
-		lua_pushvalue(L, ipc);
-		luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
-		lua_call(L, 2, 1);
-		lua_setfield(L, -3, e->name);
-		lua_pop(L, 1);
-	}
+	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
+		if (!is_module(il_embedded[i].name)) {
+			load_half(L, ipc, &il_embedded[i]);
+			lua_setfield(L, -2, il_embedded[i].name);
+		}
 	lua_pop(L, 1);
 }
 
@@ -196,20 +216,21 @@ void il_module_preload(lua_State *L)
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	lua_pushcfunction(L, luaopen_ipc);
 	lua_setfield(L, -2, "ipc");
-	lua_pushcfunction(L, luaopen_ipc_pool);
-	lua_setfield(L, -2, "ipc.pool");
-	lua_pushcfunction(L, luaopen_ipc_supervisor);
-	lua_setfield(L, -2, "ipc.supervisor");
+	for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+		lua_pushcfunction(L, modules[i].open);
+		lua_setfield(L, -2, modules[i].name);
+	}
 	lua_pop(L, 1);
 }
 
-/* A half that is a module of its own. Stock Lua finds these functions in ipc.so by itself. */
+/* Stock Lua finds these functions in ipc.so by itself. */
 static int open_half(lua_State *L, const char *name)
 {
 	check_version(L);
 	luaL_requiref(L, "ipc", luaopen_ipc, 0);
-	lua_getfield(L, LUA_REGISTRYINDEX, "ipc.halves");
-	lua_getfield(L, -1, name);
+	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
+		if (strcmp(il_embedded[i].name, name) == 0)
+			load_half(L, lua_absindex(L, -1), &il_embedded[i]);
 	return 1;
 }
 
