@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
--- A release that met a process which was stopped inside the same mutex failed after five seconds, and had forgotten by
 -- A release that met a process which was stopped inside the same mutex failed after five seconds, and had forgotten
 -- that it was held: when the stopped one went on, nobody could have the mutex until the process ended. A guard, the
 -- end of a task and a handle that was closed said nothing at all. Now what is given back is free when the stopped
 -- process goes on, or ends, and nobody has to wait or to ask for it.
+
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
