@@ -2,7 +2,8 @@
 -- Processes that sent each other large messages through shared memory on a busy machine were told that one of them
 -- stood still, though none did: each had waited five seconds for the lock of the queue, in which it had passed from one
 -- to the next a hundred times. And the five seconds stopped the whole program of who waited: its timers, its tasks,
--- its timeouts. Patience begins anew now whenever the lock's owner moves, and a wait for it is a wait like others.
+-- its timeouts. Patience begins anew now whenever the lock's owner moves (spec/c/patience_test.c), and a wait for it is
+-- a wait like others.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -10,18 +11,6 @@ local segment = require "spec.support.segment"
 
 local PATIENCE <const> = 20
 local shm = engines[2]
-
-describe("patience with who has something locked", function()
-  it("begins anew when it moves", function()
-    local program = os.tmpname()
-    local pipe = assert(io.popen(("cc -std=c11 -D_GNU_SOURCE -g -Iruntime -o %s spec/support/patience_test.c 2>&1 "
-      .. "&& %s 2>&1"):format(program, program)))
-    local output = pipe:read("a")
-    pipe:close()
-    os.remove(program)
-    assert.equal("ok\n", output)
-  end)
-end)
 
 describe("a process that stands still with the lock of shared memory", function()
   after_each(shm.cleanup)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long one waits for a process that has something locked for a moment, by a clock of our own. Built and run by
- * spec/regress/72-patience-with-who-moves_spec.lua.
+ * How long one waits for a process that has something locked for a moment, by a clock of our own: until it has stood still
+ * for five seconds, and a minute if it moves.
  */
 #include "loop/patience.c"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), exit(1)))
 
 static struct {
 	int64_t now;
