@@ -59,6 +59,10 @@ static int ask(lua_State *L, int handle, lua_CFunction again, bool raise)
 	struct il_remote *remote = *object_of(userdata);
 	struct il_request *request = remote->request;
 	remote->request = NULL;
+	if (remote->here && !il_may_wait_now(L)) {
+		remote->unheard = true;
+		return again(L);
+	}
 	return il_await_data(L, &type, request, (intptr_t)again, userdata, raise, lua_gettop(L) + 1);
 }
 

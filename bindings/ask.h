@@ -15,7 +15,7 @@
 /* After a function of an engine's has returned EINPROGRESS: waits for the answer, then calls `again` with the stack as it is
  * now, which calls the same function again. Returns what the C function must return. The userdata at index `handle` is
  * an IL_ASKER: behind its struct il_object is a pointer to the engine's object, NULL once it is closed (then: nil, "closed"). Raises where nothing can wait; what
- * was asked for is done all the same. */
+ * was asked for is done all the same. On this machine it blocks there. */
 #define IL_ASKER(type, member) _Static_assert(offsetof(type, member) == sizeof(struct il_object), "see il_ask")
 int il_ask(lua_State *L, int handle, lua_CFunction again);
 

@@ -175,14 +175,16 @@ static int data__tostring(lua_State *L)
 {
 	struct il_shared_data *d = check_data(L);
 	struct il_data_stat stat;
-	if (!d->data)
+	if (!d->data) {
 		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
-	else if (d->data->remote) /* only a wait could tell more */
-		lua_pushfstring(L, d->data->remote->removed ? CLASS " (%s, removed)" : CLASS " (%s)", d->what);
-	else if (d->data->ops->stat(d->data, &stat))
-		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
-	else
+		return 1;
+	}
+	bool far = il_is_far(d->data->remote); /* only a wait could tell more */
+	int err = !far ? d->data->ops->stat(d->data, &stat) : d->data->remote->removed ? EIDRM : EINPROGRESS;
+	if (!err)
 		lua_pushfstring(L, CLASS " (%s, %I names)", d->what, (LUAI_UACINT)stat.names);
+	else
+		lua_pushfstring(L, err == EIDRM ? CLASS " (%s, removed)" : CLASS " (%s)", d->what);
 	return 1;
 }
 

@@ -94,8 +94,19 @@ static int half_done(lua_State *L, int status, lua_KContext context)
 	return lua_gettop(L) - 3;
 }
 
-/* Another machine adds by itself, if the numbers are integers and the sum is one. Else they are got, added here, and set if
- * nothing came between, by the Lua half: each step may wait. */
+/* Got, added, and set if nothing came between, by the Lua half: each step may wait. */
+static int add_by_steps(lua_State *L, const struct il_shared_data *d)
+{
+	lua_settop(L, 3);
+	il_push_lua_half(L, "ipc.shared_data", "add");
+	for (int i = 1; i <= 3; i++)
+		lua_pushvalue(L, i);
+	lua_pushstring(L, d->what);
+	lua_callk(L, 4, LUA_MULTRET, 0, half_done);
+	return half_done(L, LUA_OK, 0);
+}
+
+/* Another machine adds by itself, if the numbers are integers and the sum is one. */
 static int remote_add(lua_State *L)
 {
 	struct il_shared_data *d = lua_touserdata(L, 1);
@@ -110,15 +121,11 @@ static int remote_add(lua_State *L)
 		lua_pushinteger(L, sum);
 	if (err != EAGAIN)
 		return err ? il_data_fail(L, d, err) : 1;
-	il_push_lua_half(L, "ipc.shared_data", "add");
-	for (int i = 1; i <= 3; i++)
-		lua_pushvalue(L, i);
-	lua_pushstring(L, d->what);
-	lua_callk(L, 4, LUA_MULTRET, 0, half_done);
-	return half_done(L, LUA_OK, 0);
+	return add_by_steps(L, d);
 }
 
-/* No codec runs while the data is locked: read, add, and write if nothing came between. */
+/* No codec runs while the data is locked: read, add, and write if nothing came between. If another process stands in the way, by
+ * steps that can wait. */
 int il_data_add(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
@@ -128,11 +135,13 @@ int il_data_add(lua_State *L)
 	const char *name = il_data_check_name(L, 2, &size);
 	luaL_checktype(L, 3, LUA_TNUMBER);
 	lua_settop(L, 3);
-	if (d->data->remote)
+	if (il_is_far(d->data->remote))
 		return remote_add(L);
 	do {
 		lua_settop(L, 3);
 		err = d->data->ops->get(d->data, name, size, &e);
+		if (err == EINPROGRESS)
+			return add_by_steps(L, d);
 		if (err && err != ENOENT)
 			return il_data_fail(L, d, err);
 		lua_Integer version = err ? 0 : e.version;
@@ -152,6 +161,8 @@ int il_data_add(lua_State *L)
 		encode(L, d, 5);
 		err = write_value(L, d, 5, version, &e);
 	} while (err == ESTALE);
+	if (err == EINPROGRESS)
+		return add_by_steps(L, d);
 	if (err)
 		return wrote(L, d, err, &e);
 	lua_settop(L, 4);

@@ -99,10 +99,10 @@ static int pairs_next(lua_State *L)
 		lua_pushnil(L);
 		return 1;
 	}
-	if (err) {
-		const char *why = d->data->remote ? d->data->remote->why : NULL;
-		return il_error(L, NOUN " %s: %s", d->what, err == EIDRM ? "removed" : why ? why : strerror(err));
-	}
+	if (err == EIDRM)
+		return il_error(L, NOUN " %s: removed", d->what);
+	if (err)
+		return il_error(L, "%s", lua_tostring(L, 1 - il_data_fail(L, d, err)));
 	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
 	lua_pushlstring(L, e.name, e.name_size + e.size);
 	name = lua_tostring(L, 3);

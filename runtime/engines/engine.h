@@ -36,8 +36,15 @@ struct il_remote {
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
 	bool removed;    /* the other machine has said that the object was removed */
-	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next */
+	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next; `here`, it
+			  * blocks instead of EINPROGRESS */
+	bool here;       /* on this machine: it asks only when it has to wait for another process */
 };
+
+static inline bool il_is_far(const struct il_remote *r)
+{
+	return r && !r->here;
+}
 
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
@@ -147,7 +154,7 @@ enum il_memory_verb {
 /* Shared data ----------------------------------------------------------------------------------------- */
 
 struct il_data {
-	struct il_remote *remote; /* NULL: it is on this machine */
+	struct il_remote *remote;
 	const struct il_data_ops *ops;
 	void *owner;
 	size_t size;      /* bytes that names and values may take */

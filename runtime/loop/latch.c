@@ -82,13 +82,10 @@ static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 	return !nobody ? EAGAIN : il_get(word) == found ? EUCLEAN : 0;
 }
 
-/* Of an owner that stood still when we looked last: EBUSY, it moves now; EAGAIN, it does not; ETIMEDOUT. */
 static int doubt(struct il_patience *p, uint32_t found)
 {
 	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
-	if (!il_patience_left(p, (uint64_t)owner, owner))
-		return ETIMEDOUT;
-	return p->moves ? EBUSY : EAGAIN;
+	return il_patience_doubt(p, (uint64_t)owner, owner);
 }
 
 /* EBUSY: go on; EAGAIN: it is not for now. */

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "loop/life.h"
 
+#include <errno.h>
+
 static const int64_t STANDS_STILL = 5 * IL_SECOND, LONGEST_TURN = 60 * IL_SECOND;
 
 bool il_patience_left(struct il_patience *p, uint64_t turn, pid_t owner)
@@ -21,4 +23,11 @@ bool il_patience_left(struct il_patience *p, uint64_t turn, pid_t owner)
 	p->turn = turn;
 	p->ran = ran;
 	return now < p->end && now < p->since + LONGEST_TURN;
+}
+
+int il_patience_doubt(struct il_patience *p, uint64_t turn, pid_t owner)
+{
+	if (!il_patience_left(p, turn, owner))
+		return ETIMEDOUT;
+	return p->moves ? EBUSY : EAGAIN;
 }

@@ -25,6 +25,10 @@ struct il_patience {
  * at each further call until it moves. */
 bool il_patience_left(struct il_patience *p, uint64_t turn, pid_t owner);
 
+/* Is there any use in sleeping for it? EBUSY: yes, it moves; EAGAIN: not now, it has not moved since the last look; ETIMEDOUT: it
+ * stands still. */
+int il_patience_doubt(struct il_patience *p, uint64_t turn, pid_t owner);
+
 /* It has moved: it was free, or somebody woke us. */
 static inline void il_patience_renew(struct il_patience *p)
 {

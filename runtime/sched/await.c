@@ -171,6 +171,11 @@ static inline bool is_refused(const struct il_task *t)
 	return t && t->cancelled && !il_cancel_shielded(t);
 }
 
+bool il_may_wait_now(lua_State *L)
+{
+	return il_may_wait(L) && !is_refused(il_sched.current) && !il_is_collected(L);
+}
+
 static int refused(lua_State *L, int status, lua_KContext context)
 {
 	(void)status;

@@ -111,6 +111,9 @@ int il_await_again(lua_State *L, int results);
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
 bool il_may_wait(lua_State *L);
 
+/* The same; false, too, in a task that is cancelled, and where a select asks what there is to wait for. */
+bool il_may_wait_now(lua_State *L);
+
 /* A coroutine that yielded in order to wait has the address of this on top of its stack; see coroutine.c. */
 extern const char il_waiting;
 

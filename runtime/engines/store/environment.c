@@ -25,7 +25,7 @@ enum {
 	VAIN = 3, NAP = 50000,
 };
 
-static const int64_t PATIENCE = 5 * IL_SECOND;
+static const int64_t SOON = IL_SECOND / 50;
 
 /* Environments of a process that this one was forked from: LMDB has no way to give them up. */
 static struct forgotten {
@@ -88,17 +88,42 @@ static int begin_reader(struct il_store *s)
 	return rc;
 }
 
+/* LMDB's result, or the gate's. */
+static int begin_writer(struct il_store *s, MDB_txn **txn, bool patiently)
+{
+	int rc = il_gate_enter(&s->bell->writing, &s->patience.writer, patiently);
+	if (rc)
+		return rc == EAGAIN ? EINPROGRESS : rc;
+	rc = mdb_txn_begin(s->env, NULL, 0, txn);
+	if (rc)
+		il_gate_leave(&s->bell->writing);
+	return rc;
+}
+
+int il_store_commit(struct il_store *s, MDB_txn *txn)
+{
+	int rc = mdb_txn_commit(txn);
+	il_gate_leave(&s->bell->writing);
+	return rc;
+}
+
+void il_store_abort(struct il_store *s, MDB_txn *txn)
+{
+	mdb_txn_abort(txn);
+	il_gate_leave(&s->bell->writing);
+}
+
 static int open_tree(struct il_store *s)
 {
 	MDB_txn *txn = NULL;
 	int rc = begin_reader(s);
 	if (rc == MDB_READERS_FULL)
-		rc = mdb_txn_begin(s->env, NULL, 0, &txn);
+		rc = begin_writer(s, &txn, true);
 	if (rc)
 		return rc;
 	rc = mdb_dbi_open(txn ? txn : s->reader, NULL, 0, &s->dbi);
 	if (txn)
-		mdb_txn_abort(txn);
+		il_store_abort(s, txn);
 	else
 		mdb_txn_reset(s->reader);
 	return rc;
@@ -165,22 +190,33 @@ static int open_again(struct il_store *s)
 	return err == ENOENT || err == EAGAIN ? EIDRM : err;
 }
 
-int il_store_enter(struct il_store *s)
+/* One process after the other. */
+static int open_in_turn(struct il_store *s, bool patiently)
+{
+	int err = il_gate_enter(&s->bell->opening, &s->patience.opener, patiently);
+	if (err)
+		return err == EAGAIN ? EINPROGRESS : err;
+	err = open_again(s);
+	il_gate_leave(&s->bell->opening);
+	return err;
+}
+
+int il_store_enter(struct il_store *s, bool patiently)
 {
 	if (s->pid != il_loop.pid)
 		forget_environment(s);
 	if (il_get(&s->bell->removed))
 		return EIDRM;
-	return s->env ? 0 : open_again(s);
+	return s->env ? 0 : open_in_turn(s, patiently);
 }
 
-int il_store_begin(struct il_store *s, MDB_txn **txn)
+int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently)
 {
-	int err = il_store_enter(s);
+	int err = il_store_enter(s, patiently);
 	if (!err)
-		err = il_store_errno(mdb_txn_begin(s->env, NULL, 0, txn));
+		err = il_store_errno(begin_writer(s, txn, patiently));
 	if (!err && il_get(&s->bell->removed)) {
-		mdb_txn_abort(*txn);
+		il_store_abort(s, *txn);
 		err = EIDRM;
 	}
 	return err;
@@ -198,10 +234,10 @@ void il_store_change(struct il_store *s)
 /* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits
  * later, have a mixture of both. What is wrong with it is found on the way, and then the write lock is taken for a
  * second look. */
-int il_store_read(struct il_store *s, il_store_look *look, void *arg)
+int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently)
 {
 	MDB_txn *txn;
-	int err = il_store_enter(s);
+	int err = il_store_enter(s, patiently);
 	if (err)
 		return err;
 	int rc = begin_reader(s);
@@ -216,46 +252,56 @@ int il_store_read(struct il_store *s, il_store_look *look, void *arg)
 		s->reader = NULL;
 	}
 	if (rc < 0 && rc != MDB_NOTFOUND) {
-		err = il_store_begin(s, &txn);
+		err = il_store_begin(s, &txn, patiently);
 		if (err)
 			return err;
 		rc = look(s, txn, arg);
-		mdb_txn_abort(txn);
+		il_store_abort(s, txn);
 	}
 	return il_store_errno(rc);
 }
 
+struct reader {
+	int pid;
+	size_t txn;
+};
+
 static int note_reader(const char *line, void *oldest)
 {
-	size_t txn;
-	if (sscanf(line, "%*d %*x %zu", &txn) == 1 && txn < *(size_t *)oldest)
-		*(size_t *)oldest = txn;
+	struct reader r, *old = oldest;
+	if (sscanf(line, "%d %*x %zu", &r.pid, &r.txn) == 2 && r.txn < old->txn)
+		*old = r;
 	return 0;
 }
 
 /* A process that was suspended in the middle of a read, which takes less than a microsecond: LMDB uses no page again
  * that was given back since. */
-static bool held_by_reader(struct il_store *s)
+static bool held_by_reader(struct il_store *s, struct reader *oldest)
 {
 	MDB_envinfo info;
-	size_t oldest = SIZE_MAX;
-	mdb_reader_list(s->env, note_reader, &oldest);
-	return mdb_env_info(s->env, &info) == 0 && oldest < info.me_last_txnid;
+	*oldest = (struct reader){ .txn = SIZE_MAX };
+	mdb_reader_list(s->env, note_reader, oldest);
+	return mdb_env_info(s->env, &info) == 0 && oldest->txn < info.me_last_txnid;
 }
 
-bool il_store_wait_for_room(struct il_store *s, struct il_store_patience *state, int *err)
+/* A reader runs again soon, or stands still. */
+bool il_store_wait_for_room(struct il_store *s, struct il_store_room *state, bool patiently, int *err)
 {
-	int dead = 0;
+	struct reader oldest;
+	int dead = 0, how = EBUSY;
+	int64_t now = il_now();
 	*err = ENOSPC;
 	if (mdb_reader_check(s->env, &dead) == 0 && dead)
 		return true;
-	if (!held_by_reader(s))
+	if (!held_by_reader(s, &oldest))
 		return ++state->vain < VAIN;
-	if (!state->end)
-		state->end = il_time_add(il_now(), PATIENCE);
-	*err = ETIMEDOUT;
-	if (il_now() > state->end)
+	if (!state->until)
+		state->until = now + SOON;
+	if (s->patience.reader.since || now > state->until)
+		how = il_patience_doubt(&s->patience.reader, oldest.txn, oldest.pid);
+	*err = how == ETIMEDOUT ? ETIMEDOUT : EINPROGRESS;
+	if (how == ETIMEDOUT || (!patiently && (how == EAGAIN || now > state->until)))
 		return false;
-	nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL); /* it runs again soon, or stands still */
+	nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
 	return true;
 }

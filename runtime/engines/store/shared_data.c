@@ -15,12 +15,36 @@ enum { PAGE_HEADER = 16, LARGEST_VALUE = 1 << 30 };
 
 struct data {
 	struct il_data data;
+	struct il_remote remote; /* what is asked again: the store */
 	struct il_store *store;
 };
 
+static struct data *handle_of(struct il_data *d)
+{
+	return il_container_of(d, struct data, data);
+}
+
 static struct il_store *store_of(struct il_data *d)
 {
-	return il_container_of(d, struct data, data)->store;
+	return handle_of(d)->store;
+}
+
+/* A call begins, the first time or after an answer: may it not be asked again? */
+static bool is_patient(struct il_data *d)
+{
+	struct il_remote *r = &handle_of(d)->remote;
+	bool patient = r->unheard;
+	r->request = NULL;
+	r->unheard = false;
+	return patient;
+}
+
+static int end(struct il_data *d, int err)
+{
+	struct data *handle = handle_of(d);
+	if (err == EINPROGRESS)
+		handle->remote.request = (struct il_request *)(void *)handle->store;
+	return err;
 }
 
 /* Reading ----------------------------------------------------------------------------------------------- */
@@ -80,7 +104,7 @@ static int look_at(struct il_store *s, MDB_txn *txn, void *arg)
 static int get(struct il_data *d, const char *name, size_t size, struct il_entry *e)
 {
 	*e = (struct il_entry){ .name = name, .name_size = size };
-	return il_store_read(store_of(d), look_at, e);
+	return end(d, il_store_read(store_of(d), look_at, e, is_patient(d)));
 }
 
 static int step(struct il_store *s, MDB_cursor *cursor, struct il_entry *e)
@@ -113,7 +137,7 @@ static int look_after(struct il_store *s, MDB_txn *txn, void *arg)
 static int next(struct il_data *d, const char *name, size_t size, struct il_entry *e)
 {
 	*e = (struct il_entry){ .name = name, .name_size = size };
-	return il_store_read(store_of(d), look_after, e);
+	return end(d, il_store_read(store_of(d), look_after, e, is_patient(d)));
 }
 
 static int look_around(struct il_store *s, MDB_txn *txn, void *arg)
@@ -129,9 +153,9 @@ static size_t pages_of(const MDB_stat *stat)
 static int stat_data(struct il_data *d, struct il_data_stat *stat)
 {
 	MDB_stat st;
-	int err = il_store_read(store_of(d), look_around, &st);
+	int err = il_store_read(store_of(d), look_around, &st, is_patient(d));
 	if (err)
-		return err;
+		return end(d, err);
 	*stat = (struct il_data_stat){
 		.names = (int64_t)st.ms_entries, .used = (int64_t)(pages_of(&st) * st.ms_psize),
 		.waiters = il_line_count(&store_of(d)->line),
@@ -180,31 +204,34 @@ static int change(struct il_store *s, MDB_txn *txn, struct il_entry *e, int64_t 
 	if (!rc)
 		rc = e->value ? put(s, txn, e) : mdb_del(txn, s->dbi, &key, NULL);
 	if (rc) {
-		mdb_txn_abort(txn);
+		il_store_abort(s, txn);
 		return rc;
 	}
 	il_store_change(s);
-	return mdb_txn_commit(txn);
+	return il_store_commit(s, txn);
 }
 
 static int set(struct il_data *d, struct il_entry *e, int64_t check)
 {
 	struct il_store *s = store_of(d);
-	struct il_store_patience patience = { 0 };
+	struct il_store_room room = { 0 };
 	MDB_txn *txn;
+	bool patiently = is_patient(d);
 	int rc, err;
 	if (e->value && e->size > d->max_value)
 		return EMSGSIZE;
 	do {
-		err = il_store_begin(s, &txn);
+		err = il_store_begin(s, &txn, patiently);
 		if (err)
-			return err;
+			return end(d, err);
 		rc = change(s, txn, e, check);
 		err = il_store_errno(rc);
-	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &patience, &err));
-	if (!err)
-		il_line_look(&s->line);
-	return err;
+	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &room, patiently, &err));
+	if (err)
+		return end(d, err);
+	il_patience_renew(&s->patience.reader);
+	il_line_look(&s->line);
+	return 0;
 }
 
 /* The rest ---------------------------------------------------------------------------------------------- */
@@ -233,15 +260,16 @@ static bool wait_cancel(struct il_op *op)
 
 static int remove_data(struct il_data *d)
 {
-	int err = il_store_remove(store_of(d));
+	int err = il_store_remove(store_of(d), is_patient(d));
 	il_line_look(&store_of(d)->line);
-	return err;
+	return end(d, err);
 }
 
 static void close_data(struct il_data *d)
 {
-	struct data *handle = il_container_of(d, struct data, data);
+	struct data *handle = handle_of(d);
 	il_line_close(&handle->store->line, d);
+	il_store_ask_close(handle->store, d->owner);
 	il_store_drop(handle->store);
 	free(handle);
 }
@@ -264,6 +292,8 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 	const struct il_bell *bell = handle->store->bell;
 	size_t largest = bell->pages / 4 * bell->page - PAGE_HEADER - IL_STORE_VERSION;
 	handle->data.ops = &ops;
+	handle->data.remote = &handle->remote;
+	handle->remote = (struct il_remote){ .answer = &il_store_ask_type, .here = true };
 	handle->data.size = bell->size;
 	handle->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
 	*d = &handle->data;

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 2, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
+	LAYOUT = 3, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
 	LARGEST_PAGE = 32768, DEFAULT_SIZE = 4 << 20, TRIES = 64,
 };
 
@@ -123,7 +123,7 @@ static int map_bell(const char *path, uint64_t inode, struct il_bell **bell)
 
 static int write_bell(const char *path, struct il_bell *bell)
 {
-	char name[IL_STORE_PATH + 16];
+	struct il_bell *mapped;
 	struct il_store_files files;
 	int err = il_directory_reserve(path, "bell", BELL_SIZE);
 	if (!err)
@@ -132,13 +132,12 @@ static int write_bell(const char *path, struct il_bell *bell)
 		return err;
 	bell->data = files.inodes[IL_STORE_DATA];
 	bell->lock = files.inodes[IL_STORE_LOCK];
-	snprintf(name, sizeof name, "%s/bell", path);
-	int fd = open(name, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	err = pwrite(fd, bell, sizeof *bell, 0) == sizeof *bell ? 0 : EIO;
-	close(fd);
-	return err;
+	err = map_bell(path, files.inodes[IL_STORE_BELL], &mapped);
+	if (err)
+		return err;
+	*mapped = *bell;
+	munmap(mapped, BELL_SIZE);
+	return 0;
 }
 
 /* LMDB writes the first two pages itself, and then only makes the file long: the space is for us to reserve. */
@@ -218,7 +217,7 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 	if (fd >= 0)
 		close(fd);
 	if (!err)
-		err = il_store_enter(s);
+		err = il_store_enter(s, true);
 	if (err && err != EIDRM) {
 		free_store(s);
 		return err;
@@ -236,7 +235,7 @@ static int use_again(struct il_store *s, const char *path, const struct il_store
 	if (strcmp(s->path, path) != 0 || il_directory_compare(files, &s->files))
 		return EUCLEAN;
 	s->refs++;
-	int err = il_store_enter(s);
+	int err = il_store_enter(s, true);
 	if (err && err != EIDRM)
 		il_store_drop(s);
 	return err;
@@ -324,31 +323,31 @@ void il_store_drop(struct il_store *s)
 {
 	if (--s->refs)
 		return;
-	il_line_fini(&s->line);
+	il_store_line_fini(s);
 	il_list_del(&s->node);
 	free_store(s);
 }
 
 /* Of one that is damaged, too, whose lock cannot be had. */
-static int mark_removed(struct il_store *s)
+static int mark_removed(struct il_store *s, bool patiently)
 {
 	MDB_txn *txn = NULL;
-	int err = il_store_begin(s, &txn);
+	int err = il_store_begin(s, &txn, patiently);
 	if (err && err != EUCLEAN && err != EINVAL && err != EPROTO)
 		return err;
 	il_put(&s->bell->removed, 1);
 	il_store_change(s);
 	if (!err)
-		mdb_txn_abort(txn);
+		il_store_abort(s, txn);
 	return 0;
 }
 
 /* Whoever may not remove the files changes nothing. */
-int il_store_remove(struct il_store *s)
+int il_store_remove(struct il_store *s, bool patiently)
 {
 	int fd = -1, err = s->guard < 0 ? il_directory_to_remove(s->path, &s->files, &fd) : 0;
 	if (!err)
-		err = mark_removed(s);
+		err = mark_removed(s, patiently);
 	if (!err && s->guard >= 0)
 		err = il_directory_delete(s->path);
 	else if (!err && fd >= 0)

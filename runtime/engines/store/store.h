@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "engines/engine.h"
 #include "engines/line.h"
+#include "engines/store/gate.h"
+#include "loop/later.h"
 
 #include <lmdb.h>
 #include <stdbool.h>
@@ -44,6 +46,8 @@ struct il_bell {
 	uint32_t reserved;
 	uint64_t data, lock;      /* the inodes of these files: a copy of the directory has others */
 	char path[IL_STORE_PATH]; /* of the directory; empty for a private one */
+	struct il_gate writing;   /* in front of LMDB's write lock, */
+	struct il_gate opening;   /* and of what it locks when an environment is opened */
 };
 
 struct il_store {
@@ -62,6 +66,11 @@ struct il_store {
 	size_t room;
 	struct il_line line;    /* waits of this process */
 	MDB_txn *txn;           /* with which they look */
+	struct {
+		struct il_patience writer, opener, reader;
+	} patience;             /* with the process that is inside, that opens, that keeps pages from being used */
+	struct il_list asking;  /* operations that wait until one of these has gone on */
+	struct il_later later;  /* looks for them */
 	char path[IL_STORE_PATH];
 };
 
@@ -106,29 +115,35 @@ int il_directory_compare(const struct il_store_files *a, const struct il_store_f
  * errno. */
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2]);
 
+/* A process that stands in the way of these stands still (ETIMEDOUT), or may go on soon: EINPROGRESS, and il_store_ask_type waits
+ * for it. With `patiently` the thread waits until one of both is known. */
+
 /* Opens it, if this process has not: it does not go through a fork. EIDRM: the store was removed. */
-int il_store_enter(struct il_store *s);
+int il_store_enter(struct il_store *s, bool patiently);
 
 /* Closes it; one that was another process's is left to that. */
 void il_environment_close(struct il_store *s);
 
 /* Looks at the last commit, without a lock if that can be; `look` returns LMDB's results. ENOENT: not there. */
 typedef int il_store_look(struct il_store *s, MDB_txn *txn, void *arg);
-int il_store_read(struct il_store *s, il_store_look *look, void *arg);
+int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently);
 
-/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. */
-int il_store_begin(struct il_store *s, MDB_txn **txn);
+/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. Ends with one of the others;
+ * commit returns LMDB's result. */
+int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently);
+int il_store_commit(struct il_store *s, MDB_txn *txn);
+void il_store_abort(struct il_store *s, MDB_txn *txn);
 
 /* Announces that something changes, with the write lock. */
 void il_store_change(struct il_store *s);
 
 /* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or
  * may end soon. False: *err says why not. `state` begins as {0}. */
-struct il_store_patience {
+struct il_store_room {
 	int vain;
-	int64_t end;
+	int64_t until;
 };
-bool il_store_wait_for_room(struct il_store *s, struct il_store_patience *state, int *err);
+bool il_store_wait_for_room(struct il_store *s, struct il_store_room *state, bool patiently, int *err);
 
 /* errno of LMDB's result. */
 int il_store_errno(int rc);
@@ -140,7 +155,7 @@ int il_store_open(const struct il_key *key, struct il_data_options *o, struct il
 void il_store_drop(struct il_store *s);
 
 /* Tells those who wait, and frees the name. */
-int il_store_remove(struct il_store *s);
+int il_store_remove(struct il_store *s, bool patiently);
 
 /* A name's version and value, where they are in the map: for a look. */
 int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t size, struct il_entry *e);
@@ -148,9 +163,16 @@ int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t siz
 /* Waits (line.c) ---------------------------------------------------------------------------------------- */
 
 void il_store_line_init(struct il_store *s);
+void il_store_line_fini(struct il_store *s);
 
 /* For attempt and start of an operation type. */
 bool il_store_line_attempt(struct il_store *s, struct il_op *op);
 void il_store_line_start(struct il_store *s, struct il_op *op);
+
+/* Its source is the store. It is done when what was EINPROGRESS is worth another try. */
+extern const struct il_op_type il_store_ask_type;
+
+/* Ends those with ECANCELED that are asked through a handle of the class. */
+void il_store_ask_close(struct il_store *s, const void *handle);
 
 #endif
