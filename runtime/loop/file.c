@@ -3,6 +3,7 @@
  * Files by their names, see file.h. Floor 1.
  */
 #include "loop/file.h"
+#include "base/clock.h"
 #include "loop/quiet.h"
 
 #include <errno.h>
@@ -10,6 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
+
+enum { NAP = 200000 }; /* ns */
 
 /* Of the folder alone: what the last part is, a link or nothing yet, is for whoever opens it. */
 void il_file_absolute(char absolute[PATH_MAX], const char *path)
@@ -36,6 +41,20 @@ int il_file_to_remove(const char *path, int flags, int *fd)
 {
 	*fd = open(path, flags | O_NOATIME | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	return *fd < 0 ? errno : 0;
+}
+
+/* Whoever has it may stand still, and flock has no timeout. */
+int il_file_lock(int fd)
+{
+	int64_t end = il_now() + 5 * IL_SECOND;
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		if (il_now() > end)
+			return ETIMEDOUT;
+		nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
+	}
+	return 0;
 }
 
 int il_file_reserve(int fd, size_t size)

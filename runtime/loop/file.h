@@ -22,6 +22,9 @@ bool il_file_same(const struct stat *a, const struct stat *b);
  * done; or errno. */
 int il_file_to_remove(const char *path, int flags, int *fd);
 
+/* An exclusive flock, which others have for some system calls. 0; ETIMEDOUT: not within five seconds; or errno. */
+int il_file_lock(int fd);
+
 /* `size` bytes that are there, so that writing to them cannot fail. 0 or errno; EFBIG: over the limit, and no signal. */
 int il_file_reserve(int fd, size_t size);
 

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 /* A key's name may have slashes, a file's may not. */
@@ -59,9 +58,9 @@ int il_name_check(const char *path, const struct stat *mine, int *fd)
 int il_name_take(const char *path, int fd)
 {
 	struct stat st;
-	while (flock(fd, LOCK_EX))
-		if (errno != EINTR)
-			return errno;
+	int err = il_file_lock(fd);
+	if (err)
+		return err;
 	if (fstat(fd, &st))
 		return errno;
 	return means(path, &st) && unlink(path) ? errno : 0;

@@ -189,8 +189,9 @@ static int open_named(const struct il_segment_type *type, size_t size, const cha
 		err = EACCES;
 	if (!err)
 		err = attach(fd, &st, type, name, options, result);
-	if (err == EIDRM && il_name_take(path, fd))
-		err = il_because(EACCES, "it was removed, but its file belongs to another user: rm %s", path);
+	int left = err == EIDRM ? il_name_take(path, fd) : 0;
+	if (left)
+		err = left == ETIMEDOUT ? left : il_because(EACCES, "it was removed, but its file belongs to another user: rm %s", path);
 	close(fd);
 	return err == EEXIST ? ENOTEMPTY : err; /* told apart from the one above */
 }

@@ -45,14 +45,6 @@ static int open_directory(const char *path)
 	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static int lock(int fd, int how)
-{
-	while (flock(fd, how))
-		if (errno != EINTR)
-			return errno;
-	return 0;
-}
-
 static bool still_there(const char *path, int fd)
 {
 	struct stat a, b;
@@ -84,7 +76,7 @@ static void delete_if_free(const char *path)
 	struct stat st;
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && lock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
 	    still_there(path, fd))
 		delete(path, fd);
 	close(fd);
@@ -117,8 +109,8 @@ int il_directory_make(char *path, int *guard)
 			rmdir(path);
 			return err;
 		}
-		/* somebody's sweep may have come first */
-		if (*guard >= 0 && lock(*guard, LOCK_SH) == 0 && still_there(path, *guard))
+		/* a sweep may have come first, and deletes it */
+		if (*guard >= 0 && flock(*guard, LOCK_SH | LOCK_NB) == 0 && still_there(path, *guard))
 			return 0;
 		if (*guard >= 0)
 			close(*guard);
@@ -199,7 +191,7 @@ int il_directory_to_remove(const char *path, const struct il_store_files *files,
 int il_directory_free(const char *path, int fd)
 {
 	char temporary[IL_STORE_PATH];
-	int err = lock(fd, LOCK_EX);
+	int err = il_file_lock(fd);
 	if (err || !still_there(path, fd))
 		return err;
 	err = make_temporary(temporary);
