@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A process that was stopped in the middle of a change of shared data stopped every other one that changed something:
--- all of its tasks, timers and timeouts, and Ctrl-C, for as long as it pleased, in LMDB's lock. Now a change waits for it
--- as anything else is waited for, and for five seconds at most.
+-- all of its tasks, timers and timeouts, and Ctrl-C, for as long as it pleased, in LMDB's lock. Now a change waits for
+-- it as anything else is waited for, and for five seconds at most.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
