@@ -48,8 +48,17 @@ static int raise(lua_State *L)
 	return lua_type(L, 2) == LUA_TSTRING ? il_told_raise(L) : (lua_settop(L, 1), lua_error(L));
 }
 
+/* trace(error): for message handlers: the text of a string, or of what has one, with where it comes from. */
+static int trace(lua_State *L)
+{
+	if (!il_told(L, 1))
+		luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 2);
+	return 1;
+}
+
 static const luaL_Reg core[] = {
-	{ "fail", fail }, { "options", il_half_options }, { "raise", raise }, { "where", where }, { NULL, NULL },
+	{ "fail", fail },   { "options", il_half_options }, { "raise", raise },
+	{ "where", where }, { "trace", trace },             { NULL, NULL },
 };
 
 void il_half_open(lua_State *L)

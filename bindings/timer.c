@@ -181,6 +181,8 @@ static int timer(lua_State *L)
 		lua_settop(L, 1);
 		lua_pushnumber(L, 1);
 		lua_insert(L, 1);
+	} else if (lua_type(L, 1) != LUA_TNUMBER) {
+		luaL_typeerror(L, 1, "seconds or function");
 	}
 	return new_timer(L, false);
 }

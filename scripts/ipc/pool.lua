@@ -56,7 +56,7 @@ end
 local function describe(err)
   if err == ipc.cancelled then err = tostring(err) end -- it means nothing to another process
   if type(err) ~= "string" then return err end
-  local trace = debug.traceback(err, 2)
+  local trace = core.trace(err)
   return trace:sub(1, (trace:find("\n\t[C]: in function 'xpcall'\n\tipc.pool:", #err + 1, true) or 0) - 1)
 end
 

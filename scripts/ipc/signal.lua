@@ -4,11 +4,11 @@
 
 local ipc, core = ...
 
-local traceback, cancelled = debug.traceback, ipc.cancelled
+local trace, cancelled = core.trace, ipc.cancelled
 
 local function describe(err)
   if err == cancelled then return err end
-  return traceback(type(err) == "string" and err or tostring(err), 2)
+  return trace(err)
 end
 
 local function deliver(listeners, info)

@@ -36,6 +36,17 @@ local programs = {
   {"a timeout in a task", [[
     ipc.task(function() ipc.timeout(5, function() error("no luck") end) end)]],
     "^ipc: task script:1: no luck\n", 1, 1},
+  {"a scope in a job", [[
+    local pool = require "ipc.pool".new()
+    pool:map({1}, function()
+      ipc.scope(function(scope) scope:task(function() error("no luck") end) end)
+    end)]],
+    "^ipclua: script:2: item 1: script:3: no luck\n", 1, 2},
+  {"a scope in a listener", [[
+    ipc.signal("USR1"):handle(function() ipc.scope(function() error("no luck") end) end)
+    ipc.signal("USR1"):dispatch(ipc.pid())
+    ipc.yield()]],
+    "^ipc: listener of SIGUSR1: script:1: no luck\n", 1, 1},
   {"a scope in a child", [[
     ipc.process(function()
       ipc.scope(function(scope) scope:task(function() error("no luck") end) end)
