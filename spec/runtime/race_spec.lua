@@ -270,7 +270,7 @@ describe("a wait", function()
       collectgarbage("step", 0)
     end
     finally(function() debug.sethook() end)
-    debug.sethook(collect, "", 100)
+    debug.sethook(collect, "", 400)
     check(rounds(SANITIZED and 300 or 600))
     assert.is_true(debug.gethook() == collect)
     debug.sethook()
