@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { EXIT_INTERRUPTED = 130 };
@@ -56,10 +57,13 @@ static int message_handler(lua_State *L)
 	return 1;
 }
 
-/* The first Ctrl-C raises in Lua; a second one, if that did not help, kills. */
+/* The first Ctrl-C raises in Lua; a second one, if that did not help, kills. A thread of some module passes it on. */
 static void on_interrupt(int number)
 {
 	struct sigaction fresh = { .sa_handler = SIG_DFL };
+	pid_t process = getpid();
+	if ((pid_t)syscall(SYS_gettid) != process && syscall(SYS_tgkill, process, process, number) == 0)
+		return;
 	sigaction(number, &fresh, NULL);
 	il_interrupt_request();
 }
