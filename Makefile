@@ -56,7 +56,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check ctests test sanitize lint floors bench growth sweep points fuzz fuzzers install uninstall clean help FORCE
+.PHONY: all packages demo check ctests test sanitize lint floors bench growth sweep points fuzz fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -164,12 +164,19 @@ points: packages ## processes that die at every single store into shared memory
 fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
 	$(Q)$(suite) fuzz
 
-install: all ## into PREFIX (/usr/local), below DESTDIR
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(TYPESDIR)
+install: all install-doc ## into PREFIX (/usr/local), below DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(TYPESDIR)
 	install -m 755 $(BUILD)/ipclua $(DESTDIR)$(BINDIR)/ipclua
 	install -m 755 $(BUILD)/ipc.so $(DESTDIR)$(LIBDIR)/ipc.so
 	install -m 644 types/ipc.lua $(DESTDIR)$(TYPESDIR)/ipc.lua
-	install -m 644 README.md LICENSE $(wildcard doc/*.md doc/*.svg) $(DESTDIR)$(DOCDIR)
+
+# in folders as here, or their links would lead nowhere
+install-doc:
+	install -d $(addprefix $(DESTDIR)$(DOCDIR)/,doc scripts/examples types)
+	install -m 644 README.md CONTRIBUTING.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 644 $(wildcard doc/*.md doc/*.svg) $(DESTDIR)$(DOCDIR)/doc
+	install -m 644 $(wildcard scripts/examples/*.lua) $(DESTDIR)$(DOCDIR)/scripts/examples
+	install -m 644 types/ipc.lua $(DESTDIR)$(DOCDIR)/types
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(LIBDIR)/ipc.so

@@ -20,7 +20,7 @@ local TAGS = {stock = "slow", address = "slow,nosan", thread = "slow,nosan,busy"
 local SKIPPED = {
   host = {"/points/"},
   stock = {
-    "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_",
+    "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_", "/pages_",
   },
   address = {"/points/"},
   thread = {"/points/", "/host_"},
