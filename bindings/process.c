@@ -195,9 +195,10 @@ static int process_signal(lua_State *L)
 static int process_reap(lua_State *L)
 {
 	struct il_child *c = check_process(L);
-	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : GRACE;
+	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : il_sched.over ? 0 : GRACE;
 	if (c->inherited || c->p.ended)
 		return 0;
+	c->p.closing = true;
 	if (il_may_wait(L)) {
 		lua_settop(L, 1);
 		return il_await_to_the_end(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));

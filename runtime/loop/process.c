@@ -165,6 +165,16 @@ void il_process_fini(struct il_process *p)
 	p->io.fd = -1;
 }
 
+void il_processes_kill_closing(void)
+{
+	for (struct il_list *l = processes.next, *next; l != &processes; l = next) {
+		struct il_process *p = il_container_of(l, struct il_process, siblings);
+		next = l->next; /* it may have ended, and leave */
+		if (p->closing)
+			il_process_signal(p, SIGKILL);
+	}
+}
+
 void il_process_after_fork(void (*f)(struct il_process *p))
 {
 	while (!il_list_empty(&processes)) {

@@ -18,6 +18,7 @@ struct il_process {
 	pid_t pid, parent;
 	int code;                /* exit code or signal, once it has ended */
 	bool ended, signalled;
+	bool closing;            /* it has been asked to end, and is to be made to */
 	int err;                 /* its end cannot be known: ECHILD */
 	void (*on_end)(struct il_process *p);
 };
@@ -47,6 +48,9 @@ bool il_process_wait_blocking(struct il_process *p, int64_t ns);
 
 /* Lets go of the handle; the process goes on. */
 void il_process_fini(struct il_process *p);
+
+/* At the end of the program, which does not wait. */
+void il_processes_kill_closing(void);
 
 /* In a child: f(p) for each process of the parent, then lets go of it. */
 void il_process_after_fork(void (*f)(struct il_process *p));

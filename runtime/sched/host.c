@@ -76,12 +76,6 @@ bool il_host_failed(void)
 	return il_sched.failed;
 }
 
-void il_host_shutdown(lua_State *L)
-{
-	if (il_sched.open)
-		il_sched_drop(L, false);
-}
-
 struct readable {
 	struct il_io io;
 	struct il_list line;

@@ -32,7 +32,7 @@ static struct il_list events = IL_LIST_INIT(events);
 static int depth;
 volatile sig_atomic_t il_hook_wanted;
 static volatile sig_atomic_t interrupt_asked, arming;
-static bool interrupted;
+static bool interrupted, stopped;
 
 /* The coroutine that has our hook, and the hook it had before. */
 static struct {
@@ -145,7 +145,12 @@ void il_event_withdraw(struct il_event *e)
 
 bool il_events_due(void)
 {
-	return !il_list_empty(&events);
+	return !stopped && !il_list_empty(&events);
+}
+
+void il_events_stop(void)
+{
+	stopped = true;
 }
 
 static struct il_event *next_event(void)
@@ -169,7 +174,7 @@ static int run_events(lua_State *L)
 
 void il_events_run(lua_State *L)
 {
-	if (il_list_empty(&events) || depth >= MAX_DEPTH)
+	if (!il_events_due() || depth >= MAX_DEPTH)
 		return;
 	depth++;
 	lua_pushcfunction(L, run_events);
@@ -281,6 +286,7 @@ void il_interrupt_after_fork(void)
 	disarm();
 	il_list_init(&events);
 	depth = 0;
+	stopped = false;
 	interrupt_asked = il_hook_wanted = 0;
 	kernel.owner = 0;
 	kernel.due = IL_NEVER;
@@ -289,6 +295,7 @@ void il_interrupt_after_fork(void)
 void il_interrupt_fini(void)
 {
 	disarm();
+	stopped = false;
 	il_signal_notify = NULL;
 	il_running = NULL;
 	if (kernel.owner == il_loop.pid && kernel.owner)

@@ -37,6 +37,9 @@ void il_event_withdraw(struct il_event *e);
 void il_events_run(lua_State *L);
 bool il_events_due(void);
 
+/* The program ends: nothing is due any more. */
+void il_events_stop(void);
+
 /* To be called whenever other Lua code begins to run than before, and when a timer was added: sees to it that the hook
  * and the kernel's timer are where they have to be. */
 void il_preempt(void);

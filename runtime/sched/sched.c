@@ -233,11 +233,11 @@ void il_sched_drop(lua_State *L, bool quietly)
 	il_tasks_drop(L, quietly);
 	ready_first = NULL;
 	ready_last = &ready_first;
-	il_sched.alive = il_sched.living = 0;
+	il_sched.alive = il_sched.living = il_sched.ending = 0;
 	il_sched.current = NULL;
 	il_sched.turning = false;
 	if (quietly)
-		il_sched.failed = false;
+		il_sched.failed = il_sched.over = false;
 }
 
 void il_sched_forget(void)

@@ -27,6 +27,8 @@ struct il_sched {
 	bool open;                 /* the module is loaded in this process */
 	bool turning;              /* the loop runs, on top of the main chunk */
 	bool failed;               /* a task's error was printed */
+	bool over;                 /* what is left at the end of the program is being closed: nothing may wait any more */
+	int64_t ending;            /* tasks that its end waits for */
 	lua_State *main;           /* the Lua state that loaded the module */
 	int64_t left;              /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
 	int64_t since;             /* since when the one that runs is known to run; 0: it has only begun */

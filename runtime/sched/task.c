@@ -126,6 +126,8 @@ void il_task_end(lua_State *L, struct il_task *t, int results)
 	bool joined = !il_list_empty(&t->joiners);
 	t->results = results;
 	il_sched.living--;
+	if (t->ending)
+		il_sched.ending--;
 	if (t->status != IL_FAILED)
 		t->status = IL_FINISHED;
 	else if (il_cancel_is(t->co, -results))
@@ -231,7 +233,12 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	}
 	struct il_task *outer = il_sched.current;
 	il_sched.current = t;
-	lua_resetthread(t->co);
+	if (lua_resetthread(t->co) != LUA_OK && !il_cancel_is(t->co, -1)) {
+		t->status = IL_FAILED;
+		t->results = 1;
+		report(L, t);
+		t->status = IL_GONE;
+	}
 	lua_settop(t->co, 0);
 	il_sched.current = outer;
 	settle_holds(t, false);

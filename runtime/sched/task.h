@@ -41,6 +41,7 @@ struct il_task {
 	bool cancelled;           /* somebody asked it to stop */
 	bool told;                /* it has been, by an error in a wait */
 	bool holds_on;            /* a cancellation does not end its present wait, the next one sees it */
+	bool ending;              /* the end of the program waits for it */
 	bool detached;            /* does not keep the program alive */
 	bool held;                /* a scope looks after its error */
 	bool callback;            /* used again for other callbacks, unless Lua has seen it */

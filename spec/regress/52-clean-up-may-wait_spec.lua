@@ -138,6 +138,29 @@ describe("ipc.shield", function()
     assert.same({true, {"outside", false, "again", false}}, {ok, log})
   end)
 
+  it("lets a coroutine's own clean-up wait, when its error or a cancellation unwinds it", function()
+    local log = {}
+    local function generator(fail)
+      return ipc.coroutine.wrap(function()
+        local _ <close> = closing(function(_, err)
+          ipc.shield(ipc.sleep, 0.001)
+          log[#log + 1] = err
+        end)
+        if fail then error("failed", 0) end
+        ipc.sleep(1000)
+      end)
+    end
+    local t = waiting(function()
+      pcall(generator(true))
+      generator(false)()
+    end)
+    while #log == 0 do ipc.sleep(0.001) end
+    waits.settle()
+    t:cancel()
+    assert.same({false, ipc.cancelled}, {t:join(PATIENCE)})
+    assert.same({"failed", ipc.cancelled}, log)
+  end)
+
   it("is not left behind by a coroutine that dies in it or is closed", function()
     local t = waiting(function()
       local co = coroutine.create(function() ipc.shield(error, "dies") end)

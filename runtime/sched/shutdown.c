@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of the program, see il_host_shutdown in host.h. Tasks that are left are cancelled as any task is, so their
+ * coroutines unwind by themselves, and clean-up may wait. Tasks that these make meanwhile are cancelled when those before
+ * them have ended: clean-up may need them.
+ * Floor 3.
+ */
+#include "base/clock.h"
+#include "loop/process.h"
+#include "sched/host.h"
+#include "sched/interrupt.h"
+#include "sched/sched.h"
+#include "sched/task.h"
+
+#include <lauxlib.h>
+
+static const int64_t BOUND = IL_SECOND;
+
+/* One that runs is below us: it has called os.exit. */
+static void ask_to_end(lua_State *L, struct il_task *t, void *unused)
+{
+	(void)L;
+	(void)unused;
+	if (t->status == IL_RUNNING)
+		return;
+	t->ending = true;
+	il_sched.ending++;
+	il_task_cancel(t);
+}
+
+static bool any_ending(void)
+{
+	return il_sched.ending > 0;
+}
+
+static void say_where(lua_State *L, struct il_task *t, void *said)
+{
+	if (!t->ending || *(bool *)said)
+		return;
+	*(bool *)said = true;
+	il_task_where(L, t);
+	lua_pushfstring(L, "ipc: %I task%s did not end within a second of the program's end, one at %s\n",
+			(LUAI_UACINT)il_sched.ending, il_sched.ending > 1 ? "s" : "", lua_tostring(L, -1));
+	lua_writestringerror("%s", lua_tostring(L, -1));
+	lua_pop(L, 2);
+}
+
+static int end_tasks(lua_State *L)
+{
+	int64_t until = il_time_add(il_now(), BOUND);
+	bool said = false;
+	do {
+		while (any_ending() && il_now() < until)
+			il_turn(L, until, any_ending);
+		if (any_ending()) {
+			il_task_each(L, say_where, &said);
+			break;
+		}
+		il_task_each(L, ask_to_end, NULL);
+	} while (any_ending());
+	return 0;
+}
+
+/* It may stand on top of a turn. */
+static void cancel_all(lua_State *L)
+{
+	lua_State *running = il_running;
+	il_wait_drop(&il_sched.main_wait);
+	il_events_stop();
+	il_sched.current = NULL;
+	il_sched.turning = true;
+	il_running = NULL;
+	lua_pushcfunction(L, end_tasks);
+	if (lua_pcall(L, 0, 0, 0) != LUA_OK)
+		lua_pop(L, 1); /* "interrupted", or out of memory: then there is no time */
+	il_running = running;
+}
+
+void il_host_shutdown(lua_State *L)
+{
+	if (!il_sched.open)
+		return;
+	if (il_sched.living)
+		cancel_all(L);
+	il_sched.over = true;
+	lua_gc(L, LUA_GCSTOP, 0); /* all goes with the state; where memory is short it would collect for each task */
+	il_sched_drop(L, false);
+	il_sched.over = false;
+	il_processes_kill_closing();
+}
