@@ -77,6 +77,14 @@ void il_push_number(lua_State *L, lua_Number n)
 	lua_pushfstring(L, text[strspn(text, "-0123456789")] ? "%s" : "%s.0", text);
 }
 
+int il_missing(lua_State *L, int arg, const char *noun, const char *wanted)
+{
+	bool reason = lua_isnil(L, arg) && lua_type(L, arg + 1) == LUA_TSTRING && lua_isinteger(L, arg + 2);
+	if (!reason)
+		return luaL_typeerror(L, arg, wanted);
+	return luaL_argerror(L, arg, lua_pushfstring(L, "no %s: %s", noun, lua_tostring(L, arg + 1)));
+}
+
 static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
 {
 	int isnum;

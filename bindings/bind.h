@@ -34,6 +34,10 @@ int il_next_message(lua_State *L, int n);
 /* Pushes a float as Lua would write it where the decimal point is a point. */
 void il_push_number(lua_State *L, lua_Number n);
 
+/* Raises: the argument is not what is wanted. A nil that nil, message, errno began, as a call returns that failed, is told with that
+ * reason: "no noun: message". */
+int il_missing(lua_State *L, int arg, const char *noun, const char *wanted);
+
 /* An integer argument within limits. Raises. */
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
 

@@ -45,7 +45,10 @@ static int raise(lua_State *L)
 		lua_pushvalue(L, 1);
 		lua_replace(L, 2);
 	}
-	return lua_type(L, 2) == LUA_TSTRING ? il_told_raise(L) : (lua_settop(L, 1), lua_error(L));
+	if (lua_type(L, 2) == LUA_TSTRING)
+		return il_told_raise(L);
+	lua_settop(L, 1);
+	return lua_error(L);
 }
 
 /* trace(error): for message handlers: the text of a string, or of what has one, with where it comes from. */

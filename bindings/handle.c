@@ -32,7 +32,7 @@ int il_handle_fd(lua_State *L, int arg)
 	if (lua_type(L, arg) == LUA_TNUMBER)
 		return (int)il_check_range(L, arg, 0, INT_MAX, "descriptor");
 	if (!luaL_testudata(L, arg, LUA_FILEHANDLE))
-		luaL_typeerror(L, arg, "file or descriptor");
+		il_missing(L, arg, "file", "file or descriptor");
 	return file_fd(L, arg);
 }
 
@@ -61,7 +61,7 @@ int il_handle_describe(lua_State *L, int arg)
 	if (c)
 		return describe_channel(L, arg, c);
 	if (!luaL_testudata(L, arg, LUA_FILEHANDLE))
-		luaL_typeerror(L, arg, "channel or file");
+		il_missing(L, arg, "file", "channel or file");
 	int fd = file_fd(L, arg), flags = fcntl(fd, F_GETFL);
 	luaL_argcheck(L, flags >= 0, arg, "file has no descriptor");
 	lua_pushfstring(L, "file %s", mode_of(flags));

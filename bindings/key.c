@@ -297,11 +297,9 @@ static int key(lua_State *L)
 
 static int no_key(lua_State *L)
 {
-	if (!lua_isnoneornil(L, 1))
-		luaL_typeerror(L, 1, "key or its text");
-	bool reason = lua_type(L, 2) == LUA_TSTRING && lua_isinteger(L, 3);
-	return luaL_argerror(L, 1, reason ? lua_pushfstring(L, "no key: %s", lua_tostring(L, 2))
-				 : "no key: it could not be made, or is missing; an object without a name takes ipc.private");
+	if (!lua_isnoneornil(L, 1) || lua_type(L, 2) == LUA_TSTRING)
+		return il_missing(L, 1, "key", "key or its text");
+	return luaL_argerror(L, 1, "no key: it could not be made, or is missing; an object without a name takes ipc.private");
 }
 
 const struct il_key *il_check_key(lua_State *L)

@@ -215,11 +215,11 @@ static int channel_send_handle(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
 	size_t size;
-	lua_settop(L, 3);
+	lua_settop(L, 4); /* nil, message, errno may stand where the file should */
 	int fd = il_handle_describe(L, 2);
 	if (c->options.lines || !c->stream->wire.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
-	const char *text = lua_tolstring(L, 4, &size);
+	const char *text = lua_tolstring(L, -1, &size);
 	return il_await_handle(L, &send_type, c->stream, fd, text, size, 3);
 }
 

@@ -44,6 +44,13 @@ describe("what is no key", function()
     refused(why, function() return ipc.queue(ipc.key("file:/srv/no/such")) end)
   end)
 
+  it("is told apart from no file, where a file is wanted", function()
+    local a <close> = ipc.stream_channel_pair()
+    local why <const> = "#1 to '%s' %%(no file: /srv/no/such: No such file or directory%%)"
+    refused(why:format("stream_channel"), function() return ipc.stream_channel(io.open("/srv/no/such")) end)
+    refused(why:format("send_handle"), function() return a:send_handle(io.open("/srv/no/such")) end)
+  end)
+
   it("is also a file in the disguise of one", function()
     local file <close> = assert(io.tmpfile())
     local own = debug.getmetatable(file)
