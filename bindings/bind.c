@@ -5,8 +5,10 @@
 #include "bind.h"
 #include "base/number.h"
 #include "base/reason.h"
+#include "loop/process.h"
 #include "loop/signal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -47,6 +49,17 @@ int il_fail(lua_State *L, int err, const char *format, ...)
 	lua_replace(L, -2);
 	lua_pushinteger(L, err);
 	return 3;
+}
+
+bool il_collect(lua_State *L, int err, bool *collected)
+{
+	bool again = !*collected && (il_is_shortage(err) || err == ENOSPC || err == EAGAIN);
+	*collected = true;
+	if (!again)
+		return false;
+	il_processes_reap();
+	lua_gc(L, LUA_GCCOLLECT);
+	return true;
 }
 
 int il_word(lua_State *L, const char *word)

@@ -24,6 +24,11 @@ void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const lua
 /* nil, "what: reason", errno. */
 int il_fail(lua_State *L, int err, const char *format, ...);
 
+/* After a call of the system has failed: true if that may be for want of what garbage still has, descriptors, memory, or the
+ * place of processes that have ended. Then all garbage has been collected, once, and the call is to be made again. What was
+ * read from handles of the user's may be out of date: finalizers have run. */
+bool il_collect(lua_State *L, int err, bool *collected);
+
 /* nil, word: an outcome that the caller must expect. */
 int il_word(lua_State *L, const char *word);
 

@@ -24,7 +24,11 @@ static int file_lock(lua_State *L)
 	il_options(L, 2, options);
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
 	il_lock_push(L, &class, path);
-	int err = il_file_lock_new(path, &o, il_lock_place(L, 3));
+	bool collected = false;
+	int err;
+	do
+		err = il_file_lock_new(path, &o, il_lock_place(L, 3));
+	while (il_collect(L, err, &collected));
 	if (err)
 		return il_fail(L, err, "file lock %s", path);
 	return il_lock_opened(L, 3);

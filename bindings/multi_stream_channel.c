@@ -104,7 +104,11 @@ static int hub_create_client(lua_State *L)
 	struct hub *h = check_open(L);
 	luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "a client has the options of its hub");
 	struct il_channel *c = il_channel_like(L, &h->channel);
-	int err = il_hub_create(&h->hub, &c->stream);
+	bool collected = false;
+	int err;
+	do
+		err = il_hub_create(&check_open(L)->hub, &c->stream);
+	while (il_collect(L, err, &collected));
 	return err ? il_fail(L, err, "cannot make a client") : 1;
 }
 
@@ -115,7 +119,11 @@ static int hub_listen(lua_State *L)
 	const char *path = check_path(L, 2);
 	lua_settop(L, 3);
 	il_options(L, 3, options);
-	int err = il_hub_listen(&h->hub, path, il_mode_option(L, 3));
+	bool collected = false;
+	int err;
+	do
+		err = il_hub_listen(&check_open(L)->hub, path, il_mode_option(L, 3));
+	while (il_collect(L, err, &collected));
 	if (err == EISCONN)
 		return il_error(L, "hub listens at %s already", h->hub.path);
 	if (err == ENAMETOOLONG)
@@ -132,7 +140,11 @@ static int hub_connect(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, il_channel_option_names);
 	struct il_channel *c = il_channel_push(L, 2);
-	int err = il_hub_connect(&c->stream, path, &c->options);
+	bool collected = false;
+	int err;
+	do
+		err = il_hub_connect(&c->stream, path, &c->options);
+	while (il_collect(L, err, &collected));
 	return err ? il_fail(L, err, "cannot connect to %s", path) : 1;
 }
 

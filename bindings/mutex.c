@@ -20,7 +20,11 @@ static int open_mutex(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L);
 	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
-	int err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
+	while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_mutex);
 	if (err == EEXIST)

@@ -104,11 +104,23 @@ static _Noreturn void live(lua_State *L)
 	_exit(status != LUA_OK || il_host_failed() || failed ? 1 : 0);
 }
 
+/* In both processes there are both ends of their channel then. */
+static int start(struct il_process *p, const struct il_stream_options *o, struct il_stream *pair[2], bool *child)
+{
+	int err = il_stream_pair(pair, o);
+	if (!err && (err = il_process_fork(p, child))) {
+		il_stream_abandon(pair[0]);
+		il_stream_abandon(pair[1]);
+	}
+	return err;
+}
+
 /* Stack: function, arguments. */
 static int fork_function(lua_State *L)
 {
 	struct il_stream *pair[2];
-	bool child;
+	bool child, collected = false;
+	int err;
 	lua_pushnil(L);
 	int none = lua_gettop(L);
 	struct il_child *c = il_child_push(L);
@@ -116,11 +128,9 @@ static int fork_function(lua_State *L)
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	c->anchor = il_anchor(L, none + 1);
-	int err = il_stream_pair(pair, &inner->options);
-	if (!err && (err = il_process_fork(&c->p, &child))) {
-		il_stream_abandon(pair[0]);
-		il_stream_abandon(pair[1]);
-	}
+	do
+		err = start(&c->p, &inner->options, pair, &child);
+	while (il_collect(L, err, &collected));
 	if (err) {
 		il_unanchor(L, &c->anchor);
 		return il_fail(L, err, err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"

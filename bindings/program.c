@@ -169,6 +169,12 @@ static struct source source(lua_State *L, int which)
 	return s;
 }
 
+static void read_sources(lua_State *L, struct source sources[STANDARD])
+{
+	for (int i = 0; i < STANDARD; i++)
+		sources[i] = source(L, i);
+}
+
 /* Its pipes carry lines of bytes, unless the table says otherwise. */
 static void default_option(lua_State *L, const char *name, const char *value)
 {
@@ -244,8 +250,7 @@ int il_program(lua_State *L)
 	program.argv = arguments(L, n);
 	program.envp = environment(L);
 	program.cwd = directory(L);
-	for (int i = 0; i < STANDARD; i++)
-		sources[i] = source(L, i);
+	read_sources(L, sources);
 	default_option(L, "codec", "raw");
 	default_option(L, "framing", "line");
 	struct il_child *c = il_child_push(L);
@@ -254,10 +259,16 @@ int il_program(lua_State *L)
 			il_child_channel(L, c, i, 1);
 	if (sources[STDOUT_FILENO].kind == AS_OURS)
 		fflush(stdout); /* what was printed before stands before what it prints */
-	c->anchor = il_anchor(L, -1);
-	int err = start(c, &program, sources, &failed);
-	if (!err)
-		return 1;
-	il_unanchor(L, &c->anchor);
+	bool collected = false;
+	int err;
+	do {
+		if (collected) /* and finalizers have run */
+			read_sources(L, sources);
+		c->anchor = il_anchor(L, -1);
+		err = start(c, &program, sources, &failed);
+		if (!err)
+			return 1;
+		il_unanchor(L, &c->anchor);
+	} while (il_collect(L, err, &collected));
 	return failure(L, &program, failed, err);
 }

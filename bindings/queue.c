@@ -92,7 +92,11 @@ static int open_queue(lua_State *L)
 	const struct il_key *key = il_check_key(L);
 	struct il_queue_options o = check_options(L);
 	struct queue *q = lua_touserdata(L, 3);
-	int err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
+	while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_queue);
 	if (err == EEXIST)

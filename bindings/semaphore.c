@@ -30,7 +30,11 @@ static int open_semaphore(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L);
 	struct il_lock_options o = check_options(L);
-	int err = key->engine->semaphore ? key->engine->semaphore(key, &o, il_lock_place(L, 4)) : ENOTSUP;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->semaphore ? key->engine->semaphore(key, &o, il_lock_place(L, 4)) : ENOTSUP;
+	while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 4, open_semaphore);
 	if (err == EEXIST)

@@ -107,7 +107,11 @@ static int open_data(lua_State *L)
 	const struct il_key *key = il_check_key(L);
 	struct il_data_options o = check_options(L);
 	struct il_shared_data *d = lua_touserdata(L, 3);
-	int err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
+	while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_data);
 	if (err)

@@ -333,7 +333,11 @@ static int open_memory(lua_State *L)
 	const struct il_key *key = il_check_key(L);
 	struct il_memory_options o = check_options(L);
 	struct memory *m = lua_touserdata(L, 4);
-	int err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
+	while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 4, open_memory);
 	if (err)

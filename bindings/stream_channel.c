@@ -128,7 +128,11 @@ static int stream_channel_pair(lua_State *L)
 	lua_settop(L, 1);
 	il_options(L, 1, il_channel_option_names);
 	struct il_channel *a = il_channel_push(L, 1), *b = il_channel_push(L, 1);
-	int err = il_stream_pair(pair, &a->options);
+	bool collected = false;
+	int err;
+	do
+		err = il_stream_pair(pair, &a->options);
+	while (il_collect(L, err, &collected));
 	if (err)
 		return il_fail(L, err, "cannot make a pair of channels");
 	a->stream = pair[0];
@@ -136,16 +140,26 @@ static int stream_channel_pair(lua_State *L)
 	return 2;
 }
 
-/* A number is taken over; of a Lua file the channel has a descriptor of its own. */
+/* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when somebody waits. */
+static int own_descriptor(lua_State *L, int *fd)
+{
+	int err = il_loop_open();
+	*fd = il_handle_fd(L, 1);
+	if (!err && lua_isuserdata(L, 1) && (*fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0)
+		err = errno;
+	return err;
+}
+
 static int stream_channel(lua_State *L)
 {
-	int fd = il_handle_fd(L, 1), err = 0;
-	bool file = lua_isuserdata(L, 1);
+	int fd = il_handle_fd(L, 1), err;
+	bool collected = false;
 	lua_settop(L, 2);
 	il_options(L, 2, il_channel_option_names);
 	struct il_channel *c = il_channel_push(L, 2);
-	if (file && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
-		err = errno;
+	do
+		err = own_descriptor(L, &fd);
+	while (il_collect(L, err, &collected));
 	if (!err)
 		err = il_stream_open(&c->stream, fd, &c->options);
 	if (err == EPROTOTYPE)

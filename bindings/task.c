@@ -183,7 +183,11 @@ static int sleep_for(lua_State *L)
 
 static int fileno_of_loop(lua_State *L)
 {
-	int fd = il_loop_fileno();
+	bool collected = false;
+	int fd;
+	do
+		fd = il_loop_fileno();
+	while (fd < 0 && il_collect(L, errno, &collected));
 	if (fd < 0)
 		return il_fail(L, errno, "the event loop");
 	il_loop_nested(il_task_any_ready() ? 1 : il_loop_next());

@@ -7,6 +7,11 @@
 #include <errno.h>
 #include <string.h>
 
+bool il_is_shortage(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+}
+
 const char *il_reason(int err)
 {
 	switch (err) {

@@ -6,7 +6,12 @@
 #ifndef IL_BASE_REASON_H
 #define IL_BASE_REASON_H
 
+#include <stdbool.h>
+
 /* As strerror says it; of a limit that can be raised, with its name. */
 const char *il_reason(int err);
+
+/* There is no descriptor, or no memory, at present: the same call may succeed when something has been closed. */
+bool il_is_shortage(int err);
 
 #endif

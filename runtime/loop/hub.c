@@ -5,6 +5,7 @@
  * Floor 1.
  */
 #include "loop/hub.h"
+#include "base/reason.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,9 @@
 
 /* ns: until those are asked in again for whom there was no descriptor. That there is one again has no event. */
 enum { RETRY = 50000000 };
+
+/* Then garbage is asked for one, once. */
+enum { VAIN = 10 };
 
 static struct il_list hubs = IL_LIST_INIT(hubs);
 
@@ -140,17 +144,17 @@ void il_hub_sweep(struct il_hub *h)
 static void accept_all(struct il_io *io, uint32_t events)
 {
 	struct il_hub *h = il_container_of(io, struct il_hub, listener);
-	int fd;
+	int fd, starved = h->starved;
 	(void)events;
-	h->starved = false;
 	while ((fd = il_rendezvous_accept(io->fd, h->strangers)) >= 0) {
 		struct il_stream *s;
 		if (il_stream_open(&s, fd, &h->options) == 0)
 			add_client(h, s);
 	}
-	h->starved = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
+	h->starved = il_is_shortage(errno) ? starved + 1 : 0;
 	if (h->starved)
 		retry_after(h, RETRY);
+	il_loop.starved |= h->starved == VAIN;
 	serve_receivers(h); /* its first message may be there */
 }
 
@@ -182,7 +186,9 @@ int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
 
 int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o)
 {
-	int fd, err = il_rendezvous_connect(path, &fd);
+	int fd, err = il_loop_open(); /* or it could not be waited for later */
+	if (!err)
+		err = il_rendezvous_connect(path, &fd);
 	return err ? err : il_stream_open(s, fd, o);
 }
 
@@ -334,7 +340,7 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 		end(c->stream);
 		forget(c);
 	}
-	h->starved = false;
+	h->starved = 0;
 	il_timer_disarm(&h->retry);
 	il_io_unwatch(&h->listener);
 	if (h->path)

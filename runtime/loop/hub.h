@@ -27,7 +27,7 @@ struct il_hub {
 	int64_t last_id, dropped; /* packets dropped */
 	int count;                /* of clients */
 	bool strangers;           /* who may open the path may join, whoever it is */
-	bool starved;             /* no descriptor was left for who wants to join */
+	int starved;              /* how often in a row no descriptor was left for who wants to join */
 	pid_t pid;                /* that has it */
 	char *path;               /* listened at, as it was given; NULL */
 };

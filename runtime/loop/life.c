@@ -6,6 +6,7 @@
  */
 #include "loop/life.h"
 #include "base/clock.h"
+#include "base/reason.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -80,11 +81,6 @@ static int read_facts(const char *path, struct facts *f)
 	return 0;
 }
 
-static bool no_descriptor(int err)
-{
-	return err == EMFILE || err == ENFILE || err == ENOMEM;
-}
-
 static uint64_t namespace(const char *path)
 {
 	struct stat st;
@@ -141,11 +137,11 @@ int il_life_find_out(void)
 	int64_t shift;
 	bool numbered;
 	int unknown = learn_shift(&shift), err = unknown;
-	if (!no_descriptor(err))
+	if (!il_is_shortage(err))
 		err = learn_numbered(&numbered);
-	if (!no_descriptor(err))
+	if (!il_is_shortage(err))
 		err = read_facts("/proc/self/stat", &f);
-	if (no_descriptor(err))
+	if (il_is_shortage(err))
 		return err;
 	proc.shift = shift;
 	proc.numbered = numbered && !unknown;

@@ -6,6 +6,7 @@
  */
 #include "loop/loop.h"
 #include "base/clock.h"
+#include "base/reason.h"
 #include "loop/life.h"
 #include "loop/op.h"
 #include "loop/poller.h"
@@ -85,11 +86,20 @@ static bool several_cpus(void)
 	return count > 1;
 }
 
+/* There was no descriptor left for an epoll set, so none is watched: all but descriptors can be waited for without one. */
+static bool blind(void)
+{
+	return il_set.epoll_fd < 0;
+}
+
 /* What il_loop_wake has said until now is among the events. */
 static int look(struct epoll_event *events)
 {
 	wakes_seen = atomic_load(&wakes);
-	return epoll_wait(il_set.epoll_fd, events, BATCH, 0);
+	if (!blind())
+		return epoll_wait(il_set.epoll_fd, events, BATCH, 0);
+	il_pool_collect();
+	return 0;
 }
 
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
@@ -115,6 +125,11 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 
 static int block(struct epoll_event *events, int64_t now, int64_t until)
 {
+	if (blind()) {
+		struct timespec nap = il_timespec(until < now + NAP ? until - now : NAP);
+		nanosleep(&nap, NULL);
+		return look(events);
+	}
 	if (until == IL_NEVER)
 		return epoll_wait(il_set.epoll_fd, events, BATCH, -1);
 	int64_t rest = until - now;
@@ -143,7 +158,7 @@ static bool any_wanted(void)
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if (il_set.timer_fd < 0 && !any_wanted()) {
+	if (il_set.timer_fd < 0 && (blind() ? !il_set.watching : il_words_any() && !any_wanted())) {
 		atomic_store(&asleep, true);
 		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
 		atomic_store(&asleep, false);
@@ -197,7 +212,7 @@ int il_loop_poll(int64_t until)
 {
 	struct epoll_event events[BATCH];
 	int err = il_loop_open();
-	if (err)
+	if (err && !il_is_shortage(err))
 		return err;
 	int n = ask_kernel(events, earlier(until));
 	if (n < 0 && errno != EINTR)

@@ -19,6 +19,7 @@ struct il_loop {
 	struct il_heap timers;    /* of struct il_timer */
 	struct il_list unsent;    /* streams that may still have to flush */
 	pid_t pid;                /* this process; changes in a forked child */
+	bool starved;             /* somebody has begun to wait for a descriptor, which garbage may have */
 };
 extern struct il_loop il_loop;
 
@@ -35,9 +36,11 @@ struct il_io {
 /* To be called once before anything else of the loop. */
 void il_loop_init(void);
 
-/* Makes the descriptors, if they are not there. Whoever relies on il_loop_wake calls this before, or the call is lost.
- * 0 or errno. */
+/* Makes the descriptors, if they are not there. Without them no descriptor can be watched; all else goes on. 0 or errno. */
 int il_loop_open(void);
+
+/* Makes sure of a place for one more that is watched. 0 or errno. */
+int il_io_prepare(void);
 
 /* Watches for events (added to what is watched already). 0 or errno; EPERM: a file that is always ready. */
 int il_io_watch(struct il_io *io, uint32_t events);
@@ -46,7 +49,7 @@ int il_io_watch(struct il_io *io, uint32_t events);
 void il_io_unwatch(struct il_io *io);
 
 /* Asks the kernel once: descriptors, then timers, then deadlines. Waits until something happens, but not beyond
- * `until`; 0: does not wait. 0 or errno (EMFILE and the like: the loop cannot work). EINTR is 0. */
+ * `until`; 0: does not wait. 0 or errno: the loop cannot work. EINTR is 0. */
 int il_loop_poll(int64_t until);
 
 /* Makes the next or the present il_loop_poll return. Async-signal-safe, and from any thread. */

@@ -132,9 +132,7 @@ static int employ(struct il_job *job)
 
 int il_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ended)(struct il_job *))
 {
-	int err = il_loop_open();
-	if (!err)
-		err = prepare();
+	int err = prepare();
 	if (err)
 		return err;
 	il_list_init(&job->node);

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,6 +72,13 @@ static void reaped_unseen(struct il_process *p)
 		p->on_end(p);
 }
 
+int il_process_prepare(int *place)
+{
+	int err = il_io_prepare();
+	*place = err ? -1 : eventfd(0, EFD_CLOEXEC);
+	return err ? err : *place < 0 ? errno : 0;
+}
+
 /* Only its parent reaps it, and has not yet: so the pid is its own. Where the kernel reaps it and gives the pid to another,
  * the first waitid says that this is no child of ours, before anything is done to it. */
 int il_process_adopt(struct il_process *p, pid_t pid)
@@ -98,14 +106,21 @@ int il_process_adopt(struct il_process *p, pid_t pid)
 int il_process_fork(struct il_process *p, bool *child)
 {
 	sigset_t all, old;
+	int place, err = il_process_prepare(&place);
+	*child = false;
+	if (err)
+		return err;
 	sigfillset(&all);
 	fflush(NULL); /* or the child would write it once more */
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pid_t pid = fork();
+	err = pid < 0 ? errno : 0;
+	close(place);
 	*child = pid == 0;
-	if (pid == 0)
+	if (*child)
 		return 0;
-	int err = pid < 0 ? errno : il_process_adopt(p, pid);
+	if (!err)
+		err = il_process_adopt(p, pid);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
@@ -153,6 +168,19 @@ bool il_process_wait_blocking(struct il_process *p, int64_t ns)
 		ppoll(&fd, 1, ns == IL_NEVER ? NULL : &ts, NULL);
 	}
 	return p->ended;
+}
+
+/* Each may end a wait, and that may take others out of the list: so the round has a list of its own. */
+void il_processes_reap(void)
+{
+	struct il_list round;
+	il_list_move(&processes, &round);
+	while (!il_list_empty(&round)) {
+		struct il_list *first = round.next;
+		il_list_del(first);
+		il_list_add(&processes, first);
+		reap(il_container_of(first, struct il_process, siblings));
+	}
 }
 
 void il_process_fini(struct il_process *p)

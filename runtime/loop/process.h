@@ -29,6 +29,10 @@ void il_process_init(struct il_process *p);
 /* Forks. In the parent 0 or errno; *child is false. In the child *child is true and all signals are blocked. */
 int il_process_fork(struct il_process *p, bool *child);
 
+/* Before a child is made: room to look after it. One without could only be killed, having done something already. *place: a
+ * descriptor, to be closed right before il_process_adopt. 0 or errno. */
+int il_process_prepare(int *place);
+
 /* Looks after a child that was just made. 0 or errno; then it has been killed and reaped. */
 int il_process_adopt(struct il_process *p, pid_t pid);
 
@@ -45,6 +49,9 @@ bool il_process_wait_cancel(struct il_op *op);
 
 /* Waits without the loop, for at most `ns`. True: it has ended. */
 bool il_process_wait_blocking(struct il_process *p, int64_t ns);
+
+/* Reaps all of ours that have ended, as the loop would when it looks next. */
+void il_processes_reap(void);
 
 /* Lets go of the handle; the process goes on. */
 void il_process_fini(struct il_process *p);

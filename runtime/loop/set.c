@@ -54,18 +54,24 @@ static void close_descriptors(void)
 			close(fds[i]);
 }
 
-/* A program that forked without us goes on with its own epoll set: the one it has is its parent's too. */
+/* A program that forked without us goes on with its own epoll set: the one it has is its parent's too. Where it cannot have one
+ * now, it tries again. */
 static int reopen(void)
 {
-	bool nested = il_set.timer_fd >= 0;
-	atomic_store(&il_set.foreign_fork, false);
+	static bool nested;
+	nested = nested || il_set.timer_fd >= 0;
 	close_descriptors();
 	int err = open_descriptors();
 	for (uint32_t i = 0; i < il_set.size && !err; i++)
 		if (il_set.table[i].io)
 			err = control(EPOLL_CTL_ADD, il_set.table[i].io, il_set.table[i].io->events);
+	atomic_store(&il_set.foreign_fork, false);
 	if (!err && nested && il_loop_fileno() < 0)
 		err = errno;
+	if (err)
+		close_descriptors();
+	atomic_store(&il_set.foreign_fork, err != 0);
+	nested = nested && err;
 	return err;
 }
 
@@ -89,11 +95,17 @@ static int grow_table(void)
 	return 0;
 }
 
+int il_io_prepare(void)
+{
+	int err = il_loop_open();
+	return err || il_set.free ? err : grow_table();
+}
+
 int il_io_watch(struct il_io *io, uint32_t events)
 {
 	if (io->slot && (io->events & events) == events)
 		return 0;
-	int err = il_loop_open();
+	int err = il_io_prepare();
 	if (err)
 		return err;
 	if (io->slot) {
@@ -102,8 +114,6 @@ int il_io_watch(struct il_io *io, uint32_t events)
 			io->events |= events;
 		return err;
 	}
-	if (!il_set.free && (err = grow_table()))
-		return err;
 	uint32_t slot = il_set.free;
 	io->slot = slot;
 	err = control(EPOLL_CTL_ADD, io, events);

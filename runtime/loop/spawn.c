@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,16 +123,12 @@ static int spawn(const struct il_program *g, pid_t *pid)
 	return err;
 }
 
-/* A place for its pidfd is held meanwhile: a program without one could only be killed, having done something already. */
 int il_process_spawn(struct il_process *p, const struct il_program *g)
 {
 	pid_t pid;
-	int err = il_loop_open();
+	int place, err = il_process_prepare(&place);
 	if (err)
 		return err;
-	int place = eventfd(0, EFD_CLOEXEC);
-	if (place < 0)
-		return errno;
 	err = spawn(g, &pid);
 	close(place);
 	return err ? err : il_process_adopt(p, pid);

@@ -67,10 +67,12 @@ int il_stream_open(struct il_stream **result, int fd, const struct il_stream_opt
 
 int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 {
-	int fds[2], err = ENOMEM;
+	int fds[2], err = il_loop_open(); /* or they could not be waited for later */
 	pair[0] = stream_new(o);
 	pair[1] = stream_new(o);
-	if (pair[0] && pair[1]) {
+	if (!err)
+		err = pair[0] && pair[1] ? 0 : ENOMEM;
+	if (!err) {
 		err = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) ? errno : 0;
 		if (!err) {
 			err = attach(pair[0], fds[0]);

@@ -166,13 +166,18 @@ static void dissolve(struct il_sleeper *s, bool all)
 	tell(&round);
 }
 
+bool il_words_any(void)
+{
+	return !il_list_empty(&watched);
+}
+
 bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 {
 	struct futex_waitv futexes[AT_ONCE];
 	struct timespec ts = il_timespec(until);
 	int n = 0;
 	learn_capacity();
-	if (il_list_empty(&watched) || !il_list_empty(&sleepers))
+	if (!il_list_empty(&sleepers))
 		return false;
 	futexes[n++] = own_futex_of(wakes, seen);
 	for (struct il_list *l = watched.next; l != &watched; l = l->next) {

@@ -46,6 +46,9 @@ void il_word_wake_own(uint32_t *wakes);
  * that are many, threads sleep on them from now on, unless `patiently`. */
 bool il_words_look(bool patiently);
 
+/* Is any word watched on which no thread sleeps yet? */
+bool il_words_any(void);
+
 /* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
  * have changed. False: that cannot be done without threads. */
 bool il_words_sleep(uint32_t *wakes, uint32_t seen, int64_t until);

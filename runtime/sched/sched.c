@@ -169,6 +169,9 @@ static void ask(lua_State *L, int64_t until)
 	int err = il_signal_arrived ? 0 : il_loop_poll(until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
+	if (il_loop.starved)
+		lua_gc(L, LUA_GCCOLLECT);
+	il_loop.starved = false;
 	polled = il_now();
 	il_signal_drain();
 	il_check_interrupt(L);
@@ -177,9 +180,7 @@ static void ask(lua_State *L, int64_t until)
 
 static void begin_turn(lua_State *L)
 {
-	int err = il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
-	if (err)
-		il_error(L, "the event loop failed: %s", strerror(err));
+	il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 }

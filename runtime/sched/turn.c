@@ -47,7 +47,7 @@ static bool in_finaliser(lua_State *L)
 /* The call has succeeded: that there was no memory to run others is for them to tell. */
 static int give_turn(lua_State *L, int results)
 {
-	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L) || il_loop_open())
+	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L))
 		return results;
 	if (il_sched.current)
 		return il_await_again(L, results);

@@ -60,7 +60,7 @@ describe("a limit of System V", function()
   end
 end)
 
-describe("a file system that is not there", function()
+describe("a file system that is not there #nosan", function()
   if not os.execute("unshare -m true 2>/dev/null") then return pending("this may not make a mount namespace") end
   after_each(shm.cleanup)
 
