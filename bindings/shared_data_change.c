@@ -10,6 +10,9 @@
 
 #include <errno.h>
 
+/* How often something may come between before the Lua half goes on, which knows an end. */
+enum { AT_ONCE = 100 };
+
 /* What the handle got last. */
 static lua_Integer remembered(lua_State *L, int name)
 {
@@ -131,7 +134,7 @@ int il_data_add(lua_State *L)
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_entry e;
 	size_t size;
-	int err;
+	int err, attempts = 0;
 	const char *name = il_data_check_name(L, 2, &size);
 	luaL_checktype(L, 3, LUA_TNUMBER);
 	lua_settop(L, 3);
@@ -160,8 +163,8 @@ int il_data_add(lua_State *L)
 		lua_pushvalue(L, 4);
 		encode(L, d, 5);
 		err = write_value(L, d, 5, version, &e);
-	} while (err == ESTALE);
-	if (err == EINPROGRESS)
+	} while (err == ESTALE && ++attempts < AT_ONCE);
+	if (err == EINPROGRESS || err == ESTALE)
 		return add_by_steps(L, d);
 	if (err)
 		return wrote(L, d, err, &e);

@@ -6,8 +6,16 @@ local _, core = ...
 
 local look, swap = core.data_look, core.data_swap
 
+-- So often may something come between. A thousand processes that all change one name do not need as many; a function
+-- that changes it itself would need no end.
+local ATTEMPTS <const> = 10000
+
+local function give_up(name)
+  core.fail(("'%s' changed at each of %d attempts: what it calls must not change it"):format(name, ATTEMPTS))
+end
+
 local function update(data, name, fn)
-  while true do
+  for _ = 1, ATTEMPTS do
     local value, version, errno = look(data, name)
     if value == nil then
       if version ~= nil then return nil, version, errno end
@@ -18,10 +26,11 @@ local function update(data, name, fn)
     if ok then return value end
     if why ~= "changed" then return nil, why, code end
   end
+  give_up(name)
 end
 
 local function add(data, name, n, what)
-  while true do
+  for _ = 1, ATTEMPTS do
     local value, version, errno = look(data, name)
     if value == nil then
       if version ~= nil then return nil, version, errno end
@@ -35,6 +44,7 @@ local function add(data, name, n, what)
     if ok then return sum end
     if why ~= "changed" then return nil, why, code end
   end
+  give_up(name)
 end
 
 return {update = update, add = add}
