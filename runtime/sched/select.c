@@ -27,6 +27,7 @@ struct selection {
 	struct chosen *chosen;
 	lua_Integer kept; /* length of LIST */
 	uint32_t count;   /* operations that have been made */
+	bool owns;        /* one of them owns something: not to be left to the collector */
 	struct il_op op[];
 };
 
@@ -58,8 +59,8 @@ static const struct il_cases *class_of(lua_State *L, int object)
 	return class;
 }
 
-/* The operations of a select that was left by an error may own payloads. */
-static int selection__gc(lua_State *L)
+/* Operations may own payloads, such as a descriptor that was to be sent. */
+static int selection__close(lua_State *L)
 {
 	struct selection *s = lua_touserdata(L, 1);
 	for (uint32_t i = 0; i < s->count; i++)
@@ -107,8 +108,10 @@ static struct selection *push_selection(lua_State *L, uint32_t n)
 	s->chosen = (struct chosen *)((char *)s + ops);
 	s->kept = 2 * (lua_Integer)n;
 	if (luaL_newmetatable(L, "ipc.select")) {
-		lua_pushcfunction(L, selection__gc);
+		lua_pushcfunction(L, selection__close);
 		lua_setfield(L, -2, "__gc");
+		lua_pushcfunction(L, selection__close);
+		lua_setfield(L, -2, "__close");
 	}
 	lua_setmetatable(L, -2);
 	return s;
@@ -214,6 +217,7 @@ static void collect(lua_State *L, struct selection *s)
 		s->collector.op->size = (size_t)(lua_gettop(L) - at);
 	}
 	s->count++;
+	s->owns |= s->collector.op->owned;
 	while (lua_gettop(L) > at)
 		lua_rawseti(L, LIST, ++s->kept);
 }
@@ -290,6 +294,8 @@ int il_select(lua_State *L)
 	lua_pushvalue(L, LIST);
 	int status = lua_pcall(L, 3, 0, 0);
 	il_collector = outer;
+	if (s->owns)
+		lua_toclose(L, SELECTION);
 	if (status != LUA_OK)
 		return status == LUA_ERRMEM ? lua_error(L) : complain(L, s);
 	check_open(L, s);

@@ -202,6 +202,30 @@ describe("select", function()
     assert.matches("spec.lua:%d+: select", problem)
   end)
 
+  it("keeps no descriptor of a case that has lost, or when it ends otherwise", function()
+    local function descriptors()
+      local pipe <close> = assert(io.popen(("ls /proc/%d/fd"):format(ipc.pid())))
+      return select(2, pipe:read("a"):gsub("\n", ""))
+    end
+    local x, y = ipc.stream_channel_pair()
+    local _ <close> = x
+    local _ <close> = y
+    local q <close> = queue()
+    while x:send(("x"):rep(60000), 0) do end -- so that it has to wait
+    collectgarbage("stop")
+    finally(function() collectgarbage("restart") end)
+    local before, cases = descriptors(), {q, {x, "send_handle", io.stdout}}
+    q:send(1, "m")
+    assert.same({1, "m", 1}, {ipc.select(cases)})
+    assert.same({nil, "timeout"}, {ipc.select(cases, 0)})
+    assert.same({nil, "timeout"}, {ipc.select(cases, 0.001)})
+    local t = waits.waiting(ipc.select, cases)
+    t:cancel()
+    t:join(waits.PATIENCE)
+    refused("case 3", {q, cases[2], 42})
+    assert.equal(before, descriptors())
+  end)
+
   it("has an outcome for what is over without a wait", function()
     local x, y = ipc.stream_channel_pair {max_message = 10}
     local _ <close> = x
