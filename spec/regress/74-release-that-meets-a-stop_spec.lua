@@ -116,6 +116,28 @@ describe("a lock in shared memory that is given back while a process stands stil
       assert.same({true, true}, {task:join(PATIENCE)})
     end)
 
+    for _, ending in ipairs{"os.exit", "its function"} do
+      it(("is not abandoned by a process that ends with %s: a %s"):format(ending, noun), function()
+        local key = shm.key()
+        local lock <close> = assert(open(key))
+        local child <close> = assert(ipc.process(function(channel)
+          assert(lock:acquire())
+          channel:send("held")
+          channel:receive()
+          assert.is_true(lock:release())
+          channel:send("released")
+          if ending == "os.exit" then os.exit(0) end
+        end))
+        assert.equal("held", child.channel:receive(PATIENCE))
+        local go_on = stop(noun, key)
+        child.channel:send("release")
+        assert.equal("released", child.channel:receive(PATIENCE))
+        go_on()
+        assert.is_true(child:wait(PATIENCE))
+        assert.same({true}, {lock:acquire(0)})
+      end)
+    end
+
     it("is nothing that a forked child would give back: a " .. noun, function()
       local key = shm.key()
       local lock <close> = assert(open(key))

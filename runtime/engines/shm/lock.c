@@ -2,11 +2,11 @@
  *
  * Semaphores and mutexes, see lock.h. Taking a permit is one store, the count of one's record; giving it back is another. The
  * sum of the counts is kept beside them, and made again from them after a process died in between.
- * Giving back cannot fail because a process stands still with the latch: nobody can take the permit before that goes on, so it is
- * owed until then, and paid by whatever enters the segment first, at the latest by a look after a while.
+ * Giving back cannot fail because a process stands still with the latch: it is owed then (debt.h).
  * Floor 2.
  */
 #include "engines/shm/lock.h"
+#include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/watches.h"
 #include "loop/latch.h"
@@ -39,11 +39,7 @@ struct object {
 	struct il_segment segment;
 	struct il_line line;
 	struct il_watches watches; /* holders, while somebody waits here */
-	uint32_t owed;             /* permits that were given back, and are still in the record */
-	bool owed_abandoned;       /* one of them as if its holder had died */
-	pid_t owed_by;
-	uint32_t orphans;          /* handles that were closed meanwhile: they keep the segment until it is paid */
-	struct il_later later;     /* pays */
+	struct il_debt debt;       /* permits that were given back, and are still in the record */
 	uint32_t records;          /* that there is room for */
 	uint32_t max;              /* as it was when it was mapped */
 	bool tells;                /* who comes after a holder that died: a mutex */
@@ -138,24 +134,6 @@ static struct record *own_record(struct object *o)
 
 /* Giving back ------------------------------------------------------------------------------------------- */
 
-/* What a parent owes is its own business. */
-static bool owes(const struct object *o)
-{
-	return o->owed && o->owed_by == il_loop.pid;
-}
-
-static void owe(struct object *o, bool abandoned)
-{
-	if (!owes(o)) {
-		o->owed = 0;
-		o->owed_abandoned = false;
-		o->owed_by = il_loop.pid;
-	}
-	o->owed++;
-	o->owed_abandoned |= abandoned;
-	il_later_start(&o->later);
-}
-
 /* With the latch. */
 static void give(struct object *o, uint32_t count, bool abandoned)
 {
@@ -168,33 +146,14 @@ static void give(struct object *o, uint32_t count, bool abandoned)
 	set_count(shared(o), r, r->count - count);
 }
 
-/* With the latch. */
-static void pay(struct object *o)
+static void pay(struct il_debt *d)
 {
-	if (owes(o))
-		give(o, o->owed, o->owed_abandoned);
-	o->owed = 0;
+	give(il_container_of(d, struct object, debt), d->owed, d->abandoned);
 }
 
-static void pay_later(struct il_later *l)
+static void paid(struct il_debt *d)
 {
-	struct object *o = il_container_of(l, struct object, later);
-	int err = il_segment_enter_soon(&o->segment);
-	if (err == EAGAIN || err == ETIMEDOUT) {
-		il_later_start(l);
-		return;
-	}
-	if (!err) {
-		pay(o);
-		il_segment_leave(&o->segment);
-	}
-	o->owed = 0;
-	il_later_stop(l);
-	il_line_look(&o->line);
-	for (uint32_t n = o->orphans; n; n--) {
-		o->orphans = n - 1;
-		il_segment_drop(&o->segment);
-	}
+	il_line_look(&il_container_of(d, struct object, debt)->line);
 }
 
 /* Operations -------------------------------------------------------------------------------------------- */
@@ -207,8 +166,7 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 	(void)waiting;
 	if (err)
 		return err;
-	if (o->owed)
-		pay(o);
+	il_debt_pay(&o->debt);
 	if (il_get(&p->taken) >= o->max)
 		bury(o);
 	struct record *r = il_get(&p->taken) < o->max ? own_record(o) : NULL;
@@ -308,14 +266,14 @@ void il_shm_lock_mapped(struct il_segment *s)
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
 	il_watches_init(&o->watches, look_again);
-	il_later_init(&o->later, pay_later);
+	il_debt_init(&o->debt, s, pay, paid);
 	il_shm_line_init(&o->line, &line_type, s);
 }
 
 void il_shm_lock_unmapped(struct il_segment *s)
 {
 	il_line_fini(&object_of(s)->line);
-	il_later_stop(&object_of(s)->later);
+	il_debt_fini(&object_of(s)->debt);
 }
 
 int il_shm_lock_recover(struct il_segment *s)
@@ -361,11 +319,10 @@ int il_shm_lock_release(struct il_lock *l, bool abandoned)
 	h->held--;
 	int err = il_segment_enter_soon(&o->segment);
 	if (err == EAGAIN || err == ETIMEDOUT)
-		owe(o, abandoned);
+		il_debt_add(&o->debt, abandoned);
 	if (err)
 		return err == EAGAIN || err == ETIMEDOUT ? 0 : err;
-	if (o->owed)
-		pay(o);
+	il_debt_pay(&o->debt);
 	give(o, 1, abandoned);
 	il_segment_leave(&o->segment);
 	il_line_look(&o->line);
@@ -378,7 +335,7 @@ int il_shm_lock_value(struct il_lock *l, int *permits)
 	int err = il_segment_enter(&o->segment);
 	if (err)
 		return err;
-	pay(o);
+	il_debt_pay(&o->debt);
 	bury(o);
 	uint32_t taken = il_get(&shared(o)->taken);
 	il_segment_leave(&o->segment);
@@ -393,7 +350,7 @@ int il_shm_lock_holder(struct il_lock *l, pid_t *pid)
 	*pid = 0;
 	if (err)
 		return err;
-	pay(o);
+	il_debt_pay(&o->debt);
 	bury(o);
 	for (uint32_t i = 0; i < used_records(o); i++)
 		if (shared(o)->records[i].count)
@@ -416,9 +373,6 @@ void il_shm_lock_close(struct il_lock *l)
 	il_line_close(&h->object->line, l);
 	while (h->held && il_shm_lock_release(l, l->untold) == 0)
 		;
-	if (owes(h->object))
-		h->object->orphans++;
-	else
-		il_segment_drop(&h->object->segment);
+	il_debt_drop_segment(&h->object->debt);
 	free(h);
 }

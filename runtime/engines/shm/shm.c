@@ -2,6 +2,7 @@
  *
  * The table of the engine. Floor 2.
  */
+#include "engines/shm/debt.h"
 #include "engines/shm/name.h"
 
 #include <errno.h>
@@ -33,5 +34,6 @@ const struct il_engine il_shm = {
 	.queue = il_shm_queue,
 	.memory = il_shm_memory,
 	.data = il_local_data,
+	.fini = il_debts_fini,
 	.place = place,
 };
