@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "codec.h"
+#include "base/number.h"
 #include "bind.h"
 #include "binary.h"
 #include "json.h"
@@ -187,5 +188,9 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 	lua_pushcfunction(L, codec == IL_CODEC_JSON ? il_json_decode : codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
 	lua_insert(L, -2);
 	lua_pushvalue(L, table);
-	return lua_pcall(L, 2, 1, 0) == LUA_OK || failed(L);
+	locale_t was = codec == IL_CODEC_JSON ? il_number_enter() : (locale_t)0;
+	int status = lua_pcall(L, 2, 1, 0);
+	if (codec == IL_CODEC_JSON)
+		il_number_leave(was);
+	return status == LUA_OK || failed(L);
 }

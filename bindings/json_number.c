@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers as text, see json_number.h. Most floats have few digits, and a quotient of two exact doubles finds them, in both
- * directions; only for the others it takes the C library.
+ * Numbers as text, see json_number.h. Most floats have few digits, and a quotient of two exact doubles finds them; only for
+ * the others it takes the C library.
  * Floor 4.
  */
 #include "json_number.h"
 #include "base/number.h"
 
-#include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -82,96 +82,4 @@ int il_json_float(char *text, double d)
 	p[whole] = '.';
 	memcpy(p + whole + 1, first + whole, (size_t)places);
 	return (int)(p + whole + 1 + places - text);
-}
-
-/* ---- reading ---- */
-
-enum { EXACT_POWER = 22, EXACT_DIGITS = 19 };
-
-static const int64_t MOST_EXPONENT = INT64_C(1) << 48; /* no text has so many digits */
-
-struct digits {
-	uint64_t n;  /* their value, if they are EXACT_DIGITS at most */
-	int count;   /* without leading zeros; EXACT_DIGITS + 1: that many or more */
-	int64_t exponent;
-};
-
-static inline bool digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static inline void add_digit(struct digits *s, char c)
-{
-	s->n = s->n * 10 + (uint64_t)(c - '0');
-	s->count += s->count <= EXACT_DIGITS && (s->count || c != '0');
-}
-
-/* Both factors are exact doubles, so the result is rounded once, as by strtod. False: they are not. */
-static bool exact(const struct digits *s, double *d)
-{
-	if (FLT_EVAL_METHOD != 0 || s->count > EXACT_DIGITS || s->n > UINT64_C(1) << 53 || s->exponent < -EXACT_POWER ||
-	    s->exponent > EXACT_POWER)
-		return false;
-	*d = s->exponent < 0 ? (double)s->n / powers[-s->exponent] : (double)s->n * powers[s->exponent];
-	return true;
-}
-
-/* What follows a fraction and an exponent, or NULL. */
-static const char *read_rest(const char *p, struct digits *s)
-{
-	if (*p == '.') {
-		const char *first = ++p;
-		for (; digit(*p); p++) {
-			add_digit(s, *p);
-			s->exponent--;
-		}
-		if (p == first)
-			return NULL;
-	}
-	if (*p != 'e' && *p != 'E')
-		return p;
-	bool minus = *++p == '-';
-	p += minus || *p == '+';
-	if (!digit(*p))
-		return NULL;
-	int64_t exponent = 0;
-	for (; digit(*p); p++)
-		exponent = exponent < MOST_EXPONENT ? exponent * 10 + (*p - '0') : exponent;
-	s->exponent += minus ? -exponent : exponent;
-	return p;
-}
-
-static const char *read_float(const char *text, const char *end, bool minus, const struct digits *s, struct il_json_number *n)
-{
-	n->integer = false;
-	if (exact(s, &n->d))
-		n->d = minus ? -n->d : n->d;
-	else
-		n->d = il_number_read(text, NULL);
-	return isinf(n->d) ? NULL : end;
-}
-
-const char *il_json_read_number(const char *text, struct il_json_number *n)
-{
-	struct digits s = { 0 };
-	bool minus = *text == '-';
-	const char *p = text + minus;
-	n->d = 0;
-	if (!digit(*p))
-		return NULL;
-	if (*p == '0')
-		p++;
-	else
-		for (; digit(*p); p++)
-			add_digit(&s, *p);
-	bool whole = *p != '.' && *p != 'e' && *p != 'E';
-	bool fits = s.count <= EXACT_DIGITS && s.n <= (uint64_t)LUA_MAXINTEGER + minus && !(minus && s.n == 0);
-	if (whole && fits) {
-		n->integer = true;
-		n->i = (lua_Integer)(minus ? 0 - s.n : s.n);
-		return p;
-	}
-	p = whole ? p : read_rest(p, &s);
-	return p ? read_float(text, p, minus, &s, n) : NULL;
 }

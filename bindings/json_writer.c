@@ -293,6 +293,7 @@ void il_json_encode(lua_State *L, int value)
 	struct writer w;
 	value = lua_absindex(L, value);
 	luaL_checkstack(L, 12, NULL);
+	il_json_load(L); /* what could not be read here shall not be written */
 	il_bytes_init(&w.bytes, L);
 	w.careful = false;
 	if (!put(&w, value, 0))

@@ -4,7 +4,6 @@
  */
 #include "base/number.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,11 +21,21 @@ double il_number_read(const char *text, char **end)
 	return strtod_l(text, end, plain());
 }
 
-/* There is no snprintf_l; a thread's locale is its own. */
+/* A thread's locale is its own. */
+locale_t il_number_enter(void)
+{
+	return uselocale(plain());
+}
+
+void il_number_leave(locale_t was)
+{
+	uselocale(was);
+}
+
 int il_number_write(char *text, size_t size, int digits, double d)
 {
-	locale_t was = uselocale(plain());
+	locale_t was = il_number_enter();
 	int n = snprintf(text, size, "%.*g", digits, d);
-	uselocale(was);
+	il_number_leave(was);
 	return n;
 }

@@ -6,6 +6,7 @@
 #ifndef IL_BASE_NUMBER_H
 #define IL_BASE_NUMBER_H
 
+#include <locale.h>
 #include <stddef.h>
 
 /* strtod(3). */
@@ -13,5 +14,9 @@ double il_number_read(const char *text, char **end);
 
 /* snprintf(3) of "%.{digits}g". */
 int il_number_write(char *text, size_t size, int digits, double d);
+
+/* Between the two this thread's numbers have a point, also those of other libraries. */
+locale_t il_number_enter(void);
+void il_number_leave(locale_t was);
 
 #endif

@@ -29,10 +29,21 @@ local function start(script, at, width)
   return io.popen(command:format(redis, at, width, host, script, DONE))
 end
 
+-- Leaks of modules that are not ours: lua_close has unloaded them, so their frames have no names. lua-cjson loses
+-- its buffers when Lua runs out of memory under it.
+local function foreign_leak(text)
+  if not text:find("LeakSanitizer", 1, true) or text:find("runtime error:", 1, true) then return false end
+  for leak in (text .. "\n\n"):gmatch("%a+ leak of.-\n%s*\n") do
+    if not leak:find("#1 0x%x+  %(<unknown module>%)") then return false end
+  end
+  return true
+end
+
 local function verdict(output)
   local text, status = output:match("^(.*)\n" .. DONE .. "(%d+)$")
   status = tonumber(status)
   if not status then return "no status", output end
+  if foreign_leak(text) then return end
   if text:find("Sanitizer", 1, true) or text:find("runtime error:", 1, true) then return "sanitizer", text end
   if status == 124 or status == 137 then return "hangs", text end
   if status ~= 0 and status ~= 1 then return "ends with status " .. status, text end

@@ -154,6 +154,21 @@ describe("codec json", function()
     assert.same({1}, carried("lua", t))
     setmetatable(t, nil)
   end)
+
+  it("carries random values over a lua-cjson that keeps integers", function()
+    local script = ([[package.path = "spec/support/?.lua;" .. package.path
+      package.loaded.cjson = require "newer_cjson"
+      print(require "values".carry("json", %d, %d))]]):format(VALUES // 20, os.time())
+    assert.equal("carried\n", output_of(("timeout 60 %s -e '%s'"):format(program, script)))
+  end)
+
+  it("says what is missing without lua-cjson", function()
+    local script = [[package.path, package.cpath, package.loaded.cjson = "", "", nil
+      local a = require "ipc".stream_channel_pair()
+      print(pcall(a.send, a, 1))]]
+    local output = output_of(("timeout 60 %s -e '%s'"):format(program, script))
+    assert.matches("^false\tthe json codec needs lua%-cjson", output)
+  end)
 end)
 
 describe("codec lua", function()

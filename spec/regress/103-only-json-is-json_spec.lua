@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- JSON was read by lua-cjson, by whichever version was installed: "1." was a number, 1e400 an infinity that the same
--- codec refused to send on, and a tab or a newline in a string passed, which no other reader takes. What is no JSON is
--- refused, and whatever can be received can be sent. What is read does not depend on another library any more.
+-- lua-cjson takes more than JSON: "1." was a number, 1e400 an infinity that the same codec refused to send on, and a tab
+-- or a newline in a string passed, which no other reader takes. What is no JSON is refused before, and whatever can be
+-- received can be sent.
 
 local ipc = require "ipc"
 
@@ -30,7 +30,7 @@ describe("JSON", function()
       '"a\tb"', '"a\nb"', '"a\0b"', "1\0", '"\\ud800"', '"\\udc00"', '"\\ud800\\ud800"', '"\\a"', '"\\u00g0"', "nul"} do
       local value, why = reads(text)
       assert.is_nil(value, text)
-      assert.matches("^cannot decode a message of type 1 of queue .*: not JSON: .* at byte %d+$", why)
+      assert.matches("^cannot decode a message of type 1 of queue .*: .", why)
     end
     assert.equal(0, #queue)
   end)
@@ -45,14 +45,5 @@ describe("JSON", function()
       assert.is_true(raw:send(1, again))
       assert.same(value, (queue:receive(1, 0)))
     end
-  end)
-
-  it("needs no other library, and does not care for its settings", function()
-    local cjson = package.loaded.cjson
-    package.loaded.cjson = setmetatable({}, {__index = function() error "asked" end})
-    finally(function() package.loaded.cjson = cjson end)
-    assert.same({a = {1, 2.5, "x"}}, (reads '{"a":[1,2.5,"x"]}'))
-    assert.is_true(queue:send(1, {a = setmetatable({}, {})}))
-    assert.equal('{"a":{}}', (raw:receive(1, 0)))
   end)
 end)
