@@ -137,6 +137,16 @@ unsigned il_mode_option(lua_State *L, int arg)
 	return mode;
 }
 
+static char last_failure; /* registry key, its address: why the last key that could not be made was not */
+
+/* Stack: nil, message, errno. */
+static int cannot_make(lua_State *L)
+{
+	lua_pushvalue(L, -2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &last_failure);
+	return 3;
+}
+
 /* `path` is for people; `now`: where the file is found from the working directory, `absolute`: from any. */
 static int push_file_key(lua_State *L, const char *path, const char *now, const char *absolute, int project)
 {
@@ -147,9 +157,13 @@ static int push_file_key(lua_State *L, const char *path, const char *now, const 
 	strcpy(stpcpy(at, path) + 1, absolute);
 	luaL_setmetatable(L, CLASS);
 	int err = il_file_key(&k->key, now, project);
+	if (!err)
+		return 1;
 	if (err == EINVAL)
-		return il_fail(L, err, "the System V key of %s is 0, which is private: use another project or file", path);
-	return err ? il_fail(L, err, "cannot make a key of %s", path) : 1;
+		il_fail(L, err, "the System V key of %s is 0, which is private: use another project or file", path);
+	else
+		il_fail(L, err, "cannot make a key of %s", path);
+	return cannot_make(L);
 }
 
 static int push_key_of_path(lua_State *L, const char *path, int project)
@@ -263,7 +277,10 @@ static int push_redis_key(lua_State *L, const char *url)
 	int err = il_redis_key(&k->key, all, k->text, &why);
 	if (err == EINVAL)
 		return luaL_argerror(L, 1, why);
-	return err ? il_fail(L, err, "a redis key: this ipc was built without hiredis (Debian's libhiredis-dev)") : 1;
+	if (!err)
+		return 1;
+	il_fail(L, err, "a redis key: this ipc was built without hiredis (Debian's libhiredis-dev)");
+	return cannot_make(L);
 }
 
 static int redis_key(lua_State *L)
@@ -295,11 +312,15 @@ static int key(lua_State *L)
 	return push_key_of_text(L);
 }
 
+/* A reason is cut off where other arguments follow the call that made no key; so the last one is remembered. */
 static int no_key(lua_State *L)
 {
+	static const char hint[] = "no key: an object without a name takes ipc.private";
 	if (!lua_isnoneornil(L, 1) || lua_type(L, 2) == LUA_TSTRING)
 		return il_missing(L, 1, "key", "key or its text");
-	return luaL_argerror(L, 1, "no key: it could not be made, or is missing; an object without a name takes ipc.private");
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &last_failure) != LUA_TSTRING)
+		return luaL_argerror(L, 1, hint);
+	return luaL_argerror(L, 1, lua_pushfstring(L, "%s; the last key that failed: %s", hint, lua_tostring(L, -1)));
 }
 
 const struct il_key *il_check_key(lua_State *L)

@@ -44,6 +44,11 @@ describe("what is no key", function()
     refused(why, function() return ipc.queue(ipc.key("file:/srv/no/such")) end)
   end)
 
+  it("says which key failed last where the reason was cut off", function()
+    refused("ipc%.private; the last key that failed: cannot make a key of /srv/no/such: No such file or directory",
+      function() return ipc.semaphore(ipc.file_key("/srv/no/such"), 1) end)
+  end)
+
   it("is told apart from no file, where a file is wanted", function()
     local a <close> = ipc.stream_channel_pair()
     local why <const> = "#1 to '%s' %%(no file: /srv/no/such: No such file or directory%%)"
