@@ -6,7 +6,6 @@
 #include "key.h"
 #include "bind.h"
 #include "loop/file.h"
-#include "option.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -45,96 +44,6 @@ static const char *after(const char *text)
 static const char *path_of(const struct key *k)
 {
 	return after(k->text);
-}
-
-/* What errno means for an object behind a key, if strerror does not say it. */
-static const char *reason(int err, bool file)
-{
-	switch (err) {
-	case EINVAL: case EISDIR: case ELOOP: case ENXIO:
-		return "what is there was made by another program for another purpose";
-	case ENOSPC:
-		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm is full";
-	case EACCES:
-		return file ? NULL : "it belongs to another user, and its mode does not allow it";
-	case EFBIG:
-		return "it would be larger than a file may be (ulimit -f)";
-	case EPROTO:
-		return "it was made by another version, and its layout differs; when no program uses it, remove it";
-	case EXDEV:
-		return "it was made in another pid namespace, whose processes cannot be told from here; when they have gone, "
-		       "remove it";
-	case EUCLEAN:
-		return "it is damaged; remove it";
-	case EPERM:
-		return "it belongs to another user";
-	case EAGAIN:
-		return "no thread can be made to wait with (ulimit -u)";
-	case ETIMEDOUT:
-		return "a process that has it locked for a moment stands still";
-	default:
-		return NULL;
-	}
-}
-
-/* What is in the way, and how to remove it, where the constructor says that it is no object that can be opened. */
-static void push_place(lua_State *L, int err, const char *noun, const struct il_key *key)
-{
-	char place[IL_PLACE_TEXT];
-	bool remove = err == EUCLEAN || err == EXDEV || err == EPROTO;
-	if (!key->engine->place || !(remove || err == EINVAL || err == EISDIR || err == ELOOP || err == ENXIO)) {
-		lua_pushliteral(L, "");
-		return;
-	}
-	key->engine->place(key, noun, remove, place);
-	lua_pushfstring(L, " (%s)", place);
-}
-
-int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
-{
-	const char *why = err == ENOTSUP ? "is not offered there" : il_why(err);
-	bool known = why;
-	if (!why)
-		why = reason(err, !strncmp(key->text, "file:", 5));
-	if (!why)
-		return il_fail(L, err, "%s %s", noun, key->text);
-	lua_pushnil(L);
-	push_place(L, known ? 0 : err, noun, key);
-	lua_pushfstring(L, "%s %s%s %s%s", noun, key->text, err == ENOTSUP ? "" : ":", why, lua_tostring(L, -1));
-	lua_replace(L, -2);
-	lua_pushinteger(L, err);
-	return 3;
-}
-
-int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
-{
-	bool known = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV || err == EPERM || err == EAGAIN;
-	const char *why = known ? reason(err, false) : NULL;
-	if (err == EIDRM)
-		return il_word(L, "removed");
-	if (err == ECANCELED)
-		return il_word(L, "closed");
-	if (!why)
-		return il_fail(L, err, "%s %s", noun, what);
-	lua_pushnil(L);
-	lua_pushfstring(L, "%s %s: %s", noun, what, why);
-	lua_pushinteger(L, err);
-	return 3;
-}
-
-unsigned il_mode_option(lua_State *L, int arg)
-{
-	unsigned mode = 0;
-	int type = il_option(L, arg, "mode");
-	const char *digits = type == LUA_TNIL ? "600" : lua_isinteger(L, -1) || type == LUA_TSTRING
-			     ? lua_tostring(L, -1) : "";
-	size_t length = strspn(digits, "01234567");
-	for (size_t i = 0; i < length && i < 5; i++)
-		mode = mode * 8 + (unsigned)(digits[i] - '0');
-	if (!length || digits[length] || mode > 0777 || length > 4)
-		luaL_argerror(L, arg, "mode must be permissions in octal digits, such as 0660 or \"0660\"");
-	lua_pop(L, 1);
-	return mode;
 }
 
 static char last_failure; /* registry key, its address: why the last key that could not be made was not */
