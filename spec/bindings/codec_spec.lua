@@ -243,7 +243,8 @@ describe("bytes from elsewhere", function()
     local build, face = program:match("^(.*)/") or ".", os.tmpname()
     local command = "cc -std=c11 -D_GNU_SOURCE -O1 -g %s -Iruntime -Ibindings -I/usr/include/lua5.4 -o %s "
       .. "spec/support/codec_face.c %s/runtime/state.o "
-      .. "$(cd %s && ls $(cd - >/dev/null && find bindings runtime/*/ -name '*.c' | sed 's/c$/o/') 2>/dev/null | sed 's|^|%s/|') "
+      .. "$(cd %s && ls $(cd - >/dev/null && find bindings runtime/*/ -name '*.c' | sed 's/c$/o/') 2>/dev/null "
+      .. "| sed 's|^|%s/|') "
       .. "-Wl,-E -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"
       .. " && timeout 60 %s %s spec/support/codec_foreign.lua"
     local steady = sanitizer == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""

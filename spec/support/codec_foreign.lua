@@ -82,13 +82,15 @@ for text, why in pairs {
   ["01"] = "number that JSON does not have", ["0123456789012345678"] = "number that", ["0x10"] = "what is no value",
   ["1 2"] = "Expected the end", ["1\0"] = "what is no value at byte 2", ["[] //"] = "what is no value at byte 4",
   ["-"] = "a number that JSON does not have", ["1."] = "a number that JSON does not have", ["1.e5"] = "number that",
-  ["1e"] = "number that", ["1e+"] = "number that", ["-.5"] = "number that", [".5"] = "what is no value", ["+1"] = "what is no value",
+  ["1e"] = "number that", ["1e+"] = "number that", ["-.5"] = "number that", [".5"] = "what is no value",
+  ["+1"] = "what is no value",
   ["1e400"] = "a number too large for a float", ["-1e400"] = "a number too large", [("9"):rep(400)] = "too large",
   nan = "what is no value at byte 1", NaN = "no value", inf = "no value", Infinity = "no value", tru = "no value", ["'a'"] = "no value",
   ["\xef\xbb\xbf1"] = "no value at byte 1", ['"\\ud800"'] = "invalid unicode escape",
   ['"\\ud800\\u0041"'] = "invalid unicode escape", ['"\\udc00\\ud800"'] = "invalid unicode escape",
   ['"\\x"'] = "invalid escape code", ['"\\u12g4"'] = "invalid unicode escape", ['"\\u12"'] = "invalid unicode escape",
-  ['"a\0"'] = "a control character in a string at byte 3", ['"\n"'] = "a control character", ['"\\\n"'] = "invalid escape",
+  ['"a\0"'] = "a control character in a string at byte 3", ['"\n"'] = "a control character",
+  ['"\\\n"'] = "invalid escape",
 } do
   fails("json", text, why)
 end
