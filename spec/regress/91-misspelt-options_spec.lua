@@ -87,7 +87,7 @@ it("a client takes no options: it has those of its hub", function()
   refused("a client has the options of its hub", true, hub.create_client, hub, {codec = "raw"})
 end)
 
-it("options stay what they were while a constructor waits", function()
+it("options stay what they were when their table changes later", function()
   local options = {codec = "raw"}
   local queue <close> = assert(ipc.queue(ipc.private, options))
   options.codec = "json"
