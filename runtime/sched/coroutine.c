@@ -7,6 +7,7 @@
 #include "sched/coroutine.h"
 #include "sched/await.h"
 #include "sched/interrupt.h"
+#include "sched/sched.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -134,7 +135,8 @@ static int base_done(lua_State *L, int status, lua_KContext context)
 }
 
 /* An error that leaves the coroutine closes its `<close>` variables here, where they can wait; in lua_resetthread they could
- * not, and the tasks of a scope would outlive it. */
+ * not, and the tasks of a scope would outlive it. A program that does not use ipc does without: the base is one more frame
+ * of its tracebacks. */
 static int base(lua_State *L)
 {
 	return base_done(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, base_done), 0);
@@ -144,9 +146,10 @@ static int coroutine_wrap(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_State *co = lua_newthread(L);
-	lua_pushcfunction(L, base);
+	if (il_sched.open)
+		lua_pushcfunction(L, base);
 	lua_pushvalue(L, 1);
-	lua_xmove(L, co, 2);
+	lua_xmove(L, co, il_sched.open ? 2 : 1);
 	lua_pushcclosure(L, wrapped, 1);
 	return 1;
 }

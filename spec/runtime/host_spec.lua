@@ -122,6 +122,11 @@ local same = {
   "lua -e 'c = coroutine.create(function() error(\"x\") end) print(coroutine.resume(c)) print(debug.traceback(c))'",
   "lua -e 'print(debug.gethook())'", "lua -e 'print(coroutine.running())'",
   "lua -e 'print(coroutine.isyieldable())'",
+  "lua -e 'print(coroutine.wrap(function() return (debug.traceback(\"m\")) end)())'",
+  "lua -e 'f = coroutine.wrap(function() coroutine.yield(coroutine.running()) end) print(debug.traceback(f()))'",
+  "lua -e 'print(coroutine.wrap(function() return debug.getinfo(1), debug.getinfo(2) end)()) error(\"x\")'",
+  "lua -e 'n = 0 function f() n = n + 1 coroutine.wrap(f)() end print(pcall(f)) print(n)'",
+  "lua -e 'n = 0 function f() n = n + 1 assert(coroutine.resume(coroutine.create(f))) end print(pcall(f)) print(n)'",
   -- ends
   "lua -e 'os.exit()'", "lua -e 'os.exit(true)'", "lua -e 'os.exit(false)'", "lua -e 'os.exit(7)'",
   "lua -e 'os.exit(256 + 3)'",
