@@ -151,6 +151,11 @@ bench: packages ## side by side with lua5.4, cqueues, luv and others
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)$(BUILD)/ipclua scripts/bench/run.lua
 
+guests: packages ## foreign programs do the same under ipclua as under lua5.4 (GUESTS="name path ...")
+	$(Q)scripts/tools/install-packages guests
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)BUILD=$(BUILD) LUA=$(LUA) $(LUA) scripts/tools/guests.lua
+
 growth: packages ## what things cost as there are more of them: tables, and doc/growth.svg
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)$(BUILD)/ipclua scripts/bench/growth.lua
