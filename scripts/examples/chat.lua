@@ -122,13 +122,13 @@ local function show()
 end
 
 io.stdout:setvbuf("line")
-if arg[1] == "serve" and arg[2] then
+if arg[1] == "serve" and #arg == 2 then
   serve(arg[2])
-elseif arg[1] == "join" and arg[3] then
+elseif arg[1] == "join" and #arg == 3 then
   join(arg[2], arg[3])
 elseif not arg[1] then
   show()
 else
-  io.stderr:write("usage: chat.lua serve SOCKET | join SOCKET NAME\n")
-  os.exit(2)
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua chat.lua [serve SOCKET | join SOCKET NAME]\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
 end

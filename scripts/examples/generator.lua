@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua generator.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 -- Yields every message with a number; while it waits for the next, only this task waits.
 local function numbered(channel)
   return ipc.coroutine.wrap(function()

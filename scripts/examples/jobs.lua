@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Jobs and workers, on one machine or on many: only the key is another one.
---   ipclua jobs.lua                                   two workers and eight jobs, on this machine
+--   ipclua jobs.lua                                   two workers and eight jobs, in this program
 --   ipclua jobs.lua --key redis://db.example/jobs work     on each machine that is to work
 --   ipclua jobs.lua --key redis://db.example/jobs give 8   somewhere else
 --   ipclua jobs.lua --key redis://db.example/jobs stop 2   so many workers
@@ -8,14 +8,39 @@
 
 local ipc = require "ipc"
 
+local USAGE <const> = [[
+usage: ipclua jobs.lua                            two workers and eight jobs, in this program
+       ipclua jobs.lua [--key KEY] work           takes jobs until it is told to stop
+       ipclua jobs.lua [--key KEY] give [COUNT]   gives jobs, 8 by default, and prints the results
+       ipclua jobs.lua [--key KEY] stop [COUNT]   stops so many workers, 1 by default
+KEY is "shm:jobs" by default.
+]]
+
 local JOB <const>, STOP <const>, RESULT <const> = 1, 2, 3
 
-local words = table.move(arg, 1, #arg, 1, {})
-local key = "shm:jobs"
-if words[1] == "--key" then
-  key = assert(words[2], "a key is needed")
-  words = table.move(words, 3, #words, 1, {})
+local function usage(status)
+  (status == 0 and io.stdout or io.stderr):write(USAGE)
+  os.exit(status)
 end
+
+-- How many words the verbs take, themselves among them.
+local VERBS <const> = { work = 1, give = 2, stop = 2 }
+
+-- The command line: key, verb, count; a verb of nil is the show, which leaves nothing behind.
+local function parse(words)
+  if words[1] == "--help" then usage(0) end
+  if #words == 0 then return ipc.private, nil, 8 end
+  local key = "shm:jobs"
+  if words[1] == "--key" then
+    key = words[2] or usage(2)
+    words = table.move(words, 3, #words, 1, {})
+  end
+  local verb, count = words[1], math.tointeger(tonumber(words[2] or words[1] == "stop" and 1 or 8))
+  if #words > (VERBS[verb or ""] or 0) or not verb or not count or count < 1 then usage(2) end
+  return key, verb, count
+end
+
+local key, verb, many = parse { ... }
 local queue = assert(ipc.queue(key))
 
 -- A worker takes jobs until there are none, and it is told to stop.
@@ -41,17 +66,15 @@ local function stop(count)
   for _ = 1, count do assert(queue:send(STOP, true)) end
 end
 
-local count = tonumber(words[2]) or 8
-if words[1] == "work" then
+if verb == "work" then
   work()
-elseif words[1] == "give" then
-  give(count)
-elseif words[1] == "stop" then
-  stop(count)
+elseif verb == "give" then
+  give(many)
+elseif verb == "stop" then
+  stop(many)
 else
   local workers = { ipc.process(work), ipc.process(work) }
-  give(count)
+  give(many)
   stop(#workers)
   for _, worker in ipairs(workers) do worker:wait() end
-  queue:remove()
 end

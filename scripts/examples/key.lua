@@ -4,12 +4,27 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua key.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local path = os.tmpname() -- stands for a file that your programs know, and nobody edits
+local program = path .. ".lua"
 local key = ipc.file_key(path)
+local next_key = key:clone() -- the next project of the same file: another object
 print("project", key.project)
 
--- The next project of the same file: another object.
-local jobs, done = ipc.queue(key), ipc.queue(key:clone())
+-- Objects behind a key outlive who made them. These are removed at the end, whatever that is: Ctrl-C, an error.
+local _ <close> = setmetatable({}, { __close = function()
+  local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+  ipc.queue(key):remove()
+  ipc.queue(next_key):remove()
+  os.remove(path)
+  os.remove(program)
+end })
+
+local jobs, done = ipc.queue(key), ipc.queue(next_key)
 jobs:send(1, "wash up")
 print("waiting:", #jobs, #done)
 
@@ -21,7 +36,6 @@ local script = [[
   local job = ipc.queue(key):receive()
   ipc.queue(key:clone()):send(1, job .. ": done")
 ]]
-local program = path .. ".lua"
 local file <close> = assert(io.open(program, "w"))
 file:write(script)
 file:flush()
@@ -33,7 +47,3 @@ print(done:receive(1, 5))
 print("same file, same key:", ipc.file_key((path:gsub("^(.*)/", "%1/./"))) == key)
 os.rename(program, path)
 print("another file, same key:", ipc.file_key(path) == key)
-
-jobs:remove()
-done:remove()
-os.remove(path)

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua multi_stream_channel.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local hub <close> = ipc.multi_stream_channel {backpressure = "drop_oldest", limit = 10000}
 
 -- Three bidders, each a process with a client's channel.

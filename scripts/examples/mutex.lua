@@ -4,8 +4,18 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua mutex.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
+local mutex = ipc.mutex(ipc.private) -- for this process, and the children that it forks
 local path = os.tmpname()
-local mutex = ipc.mutex(ipc.file_key(path))
+local _ <close> = setmetatable({}, { __close = function() -- at the end, whatever that is: Ctrl-C, an error
+  local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+  os.remove(path)
+  os.remove(path .. ".old")
+end })
 
 local function read(name)
   local file <close> = io.open(name)
@@ -47,12 +57,8 @@ local clumsy = ipc.process(function(channel)
   ipc.sleep(3600)
 end)
 print(clumsy.channel:receive(), "held by it: " .. tostring(mutex:holder() == clumsy.pid))
-local waiting = ipc.task(count) -- waits; the kernel wakes it when the holder has died
+local waiting = ipc.task(count) -- waits; it is woken when the holder has died
 ipc.sleep(0.05)
 clumsy:signal("KILL")
 waiting:join()
 print("and one more is", read(path))
-
-mutex:remove()
-os.remove(path)
-os.remove(path .. ".old")

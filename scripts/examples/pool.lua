@@ -3,7 +3,19 @@
 -- without arguments it makes three. Then: what is done when a worker dies, and when a file cannot be read. See
 -- doc/pool.md, and wordcount.lua for a larger one.
 
-local files, folder = {...}, nil
+local files, folder, mark = {...}, nil, os.tmpname()
+for _, name in ipairs(files) do
+  if name:sub(1, 1) == "-" then
+    (name == "--help" and io.stdout or io.stderr):write "usage: ipclua pool.lua [FILE...]\n"
+    os.exit(name == "--help" and 0 or 2)
+  end
+end
+local _ <close> = setmetatable({}, {__close = function() -- at the end, whatever that is: Ctrl-C, an error
+  local _ <close> = require "ipc".signal_trap("INT") -- a Ctrl-C has to wait for this
+  os.remove(mark)
+  for _, name in ipairs(folder and files or {}) do os.remove(name) end
+  if folder then os.remove(folder) end
+end})
 if #files == 0 then
   folder = os.tmpname()
   os.remove(folder)
@@ -32,7 +44,6 @@ for i, line in ipairs(lines) do print(i, line) end
 print("all seen:", seen == 1)
 
 -- A job whose worker dies is done again; here the first one dies half-way.
-local mark = os.tmpname()
 local function dies_once(word)
   if word == "two" and os.remove(mark) then os.execute("kill -s KILL $PPID") end
   return word:upper()
@@ -54,5 +65,3 @@ local sum = pool:submit(function(n)
   return total
 end, 1000000)
 print(select(2, sum:join()))
-
-if folder then os.execute("rm -r " .. folder) end

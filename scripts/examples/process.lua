@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua process.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local function primes_between(channel, first, last)
   local found = 0
   for n = math.max(first, 2), last do

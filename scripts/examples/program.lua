@@ -3,6 +3,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua program.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 -- What is sent goes in as a line, what is printed comes out as one.
 do
   local sort <close> = assert(ipc.process{"sort", "-u", stdin = "pipe", stdout = "pipe"})

@@ -4,12 +4,23 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua queue.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 -- Types of messages. A worker receives "-STOP": the lowest type up to STOP, so the most urgent job,
 -- and the order to stop when no job is left. Reports have a type beyond that, for us.
 local URGENT <const>, NORMAL <const>, LATER <const>, STOP <const>, REPORT <const> = 1, 2, 3, 4, 100
 
 local path = os.tmpname()
-local queue = ipc.queue(ipc.file_key(path))
+local key = ipc.file_key(path)
+local _ <close> = setmetatable({}, { __close = function() -- at the end, whatever that is: Ctrl-C, an error
+  local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+  ipc.queue(key):remove() -- or it would stay there, for the next program that uses this key
+  os.remove(path)
+end })
+local queue = ipc.queue(key)
 
 for number, urgency in ipairs { LATER, NORMAL, URGENT, LATER, URGENT, NORMAL, LATER, NORMAL } do
   queue:send(urgency, { number = number })
@@ -41,6 +52,3 @@ table.sort(done)
 print("done:", table.concat(done, " "))
 print("in order of urgency:", in_order)
 print(queue:receive(0, 0.01)) -- nothing more to come
-
-queue:remove() -- or it would stay there, for the next program that uses this key
-os.remove(path)

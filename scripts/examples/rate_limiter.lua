@@ -4,12 +4,18 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua rate_limiter.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local INTERVAL, BURST = 10000, 5 -- one every 10 ms, in microseconds; 5 at once after a pause
 
-local key = ipc.shm_key("example.limiter." .. os.time() .. "." .. tostring({}):match("%x+$"))
+-- For this process, and the children that it forks; with a key of a name, for all programs that know the name.
+local limiter = ipc.shared_memory(ipc.private, 1)
 
 -- Takes the next free time, and sleeps until then. ipc.now() is the same clock in every process.
-local function admit(limiter)
+local function admit()
   local now, due, at
   repeat
     now = math.floor(ipc.now() * 1e6)
@@ -21,9 +27,8 @@ local function admit(limiter)
 end
 
 local function client(channel)
-  local limiter <close> = ipc.shared_memory(key, 1)
   for _ = 1, 6 do
-    local at = admit(limiter)
+    local at = admit()
     channel:send { at = at, went = ipc.now() * 1e6 }
   end
 end
@@ -44,5 +49,3 @@ for i, request in ipairs(requests) do
 end
 print(("%d requests of %d processes, %d too early"):format(#requests, #children, early))
 print("at 100 in a second they need:", requests[#requests].at - requests[1].at >= 230000)
-
-ipc.shared_memory(key, 1):remove()

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua select.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local orders, kitchen = ipc.stream_channel_pair()
 local calls, phone = ipc.stream_channel_pair()
 

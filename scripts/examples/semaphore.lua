@@ -4,8 +4,12 @@
 
 local ipc = require "ipc"
 
-local path = os.tmpname() -- any file that exists; it stays empty
-local ovens = ipc.semaphore(ipc.file_key(path), 2)
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua semaphore.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
+local ovens = ipc.semaphore(ipc.private, 2) -- for this process, and the children that it forks
 
 local function baker(channel)
   local from, to
@@ -37,7 +41,7 @@ end
 print(#times .. " bakers, never more than two at a time:", most <= 2)
 print("free ovens:", ovens:value())
 
--- A baker that is killed leaves no oven occupied: the kernel gives its permit back.
+-- A baker that is killed leaves no oven occupied: its permit is given back.
 local unlucky = ipc.process(function(channel)
   ovens:acquire()
   channel:send "baking"
@@ -50,6 +54,3 @@ print("killed", ovens:value())
 
 -- acquire(0) only tries.
 print(ovens:acquire(0), ovens:acquire(0), ovens:acquire(0))
-
-ovens:remove()
-os.remove(path)

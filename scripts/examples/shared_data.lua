@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua shared_data.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local data <close> = ipc.shared_data(ipc.private) -- for this process, and the children that it forks
 data:set("config", { greeting = "hello" })
 
@@ -16,7 +21,8 @@ local function worker(_, name)
     config, version = data:wait("config", version)
   end
 end
-local children = { ipc.process(worker, "ann"), ipc.process(worker, "bob") }
+local ann <close> = ipc.process(worker, "ann") -- ended before the data is closed, whatever happens
+local bob <close> = ipc.process(worker, "bob")
 
 local function wait_for_greetings(count)
   local n, version = 0, 0
@@ -39,7 +45,9 @@ local function count()
     repeat local n = data:get("counter") or 0 until data:set("counter", n + 1, true)
   end
 end
-local counters = {}
+local counters <close> = setmetatable({}, { __close = function(list)
+  for _, child in ipairs(list) do child:close() end
+end })
 for i = 1, 4 do counters[i] = ipc.process(count) end
 for _, child in ipairs(counters) do child:wait() end
 print("four times 500 are", (data:get("counter")))
@@ -49,4 +57,5 @@ print("taken over:", data:set("owner", "bob", 0)) -- only if there is none
 print("handed over:", data:set("owner", "bob", version) ~= nil)
 
 data:delete("config") -- which the workers wait for, and take as the end
-for _, child in ipairs(children) do print(child:wait()) end
+print(ann:wait())
+print(bob:wait())

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua shared_memory.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local JOBS = 100
 local NEXT, DONE, SUM = 0, 1, 2 -- slots
 

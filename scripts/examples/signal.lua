@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua signal.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local me = ipc.pid()
 
 -- The newest listener is asked first. One that returns true keeps the signal from the older ones.

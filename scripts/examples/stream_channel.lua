@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua stream_channel.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local shop, customer = ipc.stream_channel_pair()
 local prices <const> = { bread = 3.20, milk = 1.10 }
 

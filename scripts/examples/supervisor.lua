@@ -4,8 +4,18 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua supervisor.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 -- A service that fails when it is started for the first and the second time.
 local starts = os.tmpname()
+local _ <close> = setmetatable({}, {__close = function() -- at the end, whatever that is
+  local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+  os.remove(starts)
+end})
+
 local function flaky()
   local file <close> = assert(io.open(starts, "a+"))
   local count = file:seek("end")
@@ -35,4 +45,3 @@ local supervisor = require "ipc.supervisor".new {
 local how, signal = supervisor:run()
 print("all " .. how .. " by " .. signal.name)
 for _, child in ipairs(supervisor:status()) do print(child.name, child.state, child.started) end
-os.remove(starts)

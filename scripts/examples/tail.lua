@@ -68,6 +68,11 @@ end
 
 local function show()
   local log = os.tmpname()
+  local _ <close> = setmetatable({}, {__close = function() -- at the end, whatever that is: Ctrl-C, an error
+    local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+    os.remove(log)
+    os.remove(log .. ".1")
+  end})
   local file = assert(io.open(log, "a"))
   file:setvbuf("line")
   local hub <close> = ipc.multi_stream_channel{codec = "raw"}
@@ -88,8 +93,16 @@ local function show()
   write "four, in a new file"
   follower.task:close()
   file:close()
-  os.remove(log)
-  os.remove(log .. ".1")
 end
 
-if arg[2] then serve(arg[1], arg[2]) else show() end
+if not arg[1] then
+  show()
+elseif #arg ~= 2 or arg[1]:sub(1, 1) == "-" then
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua tail.lua [LOG SOCKET]\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+elseif not io.open(arg[1]) then -- tail would wait for it
+  io.stderr:write("tail.lua: there is no file ", arg[1], "\n")
+  os.exit(1)
+else
+  serve(arg[1], arg[2])
+end

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua task.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local function fetch(name, seconds)
   ipc.sleep(seconds) -- stands for a slow answer; only this task waits
   return name .. " is here"

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua timer.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 -- The third tick is due 0.15 s after the start, however long the first two took to serve.
 local start, n = ipc.now(), 0
 ipc.timer(0.05, function(timer)

@@ -4,6 +4,11 @@
 
 local ipc = require "ipc"
 
+if arg[1] then -- it takes none
+  (arg[1] == "--help" and io.stdout or io.stderr):write "usage: ipclua trap.lua\n"
+  os.exit(arg[1] == "--help" and 0 or 2)
+end
+
 local function factory(channel)
   local trap <close> = ipc.signal_trap("TERM", "INT")
   channel:send("working")

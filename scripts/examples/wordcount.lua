@@ -94,12 +94,20 @@ function Count:report(all, files, partial)
     #words, partial and " (partial: interrupted)" or ""))
 end
 
+local function usage(status)
+  (status == 0 and io.stdout or io.stderr):write "usage: ipclua wordcount.lua [-j WORKERS] [--all] [FILE...]\n"
+  os.exit(status)
+end
+
 local function parse(args)
   local names, workers, all = {}, nil, false
   while #args > 0 do
     local word = table.remove(args, 1)
-    if word == "-j" then workers = tonumber(table.remove(args, 1) or 0) or 0
+    if word == "-j" then
+      workers = math.tointeger(tonumber(table.remove(args, 1)))
+      if not workers or workers < 1 then usage(2) end
     elseif word == "--all" then all = true
+    elseif word:sub(1, 1) == "-" then usage(word == "--help" and 0 or 2)
     else names[#names + 1] = word end
   end
   if #names == 0 then
