@@ -164,7 +164,7 @@ static int send_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type send_type = {
-	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_cancel }, send_push,
+	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_send_cancel }, send_push,
 };
 
 struct packet {

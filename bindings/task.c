@@ -64,6 +64,8 @@ static int join_push(lua_State *L, struct il_op *op)
 	}
 	if (!n)
 		return 1;
+	if (lua_gettop(t->co) < n)
+		return luaL_error(L, "the task's coroutine was closed, and its results are gone");
 	luaL_checkstack(L, n, "too many results");
 	if (!lua_checkstack(t->co, n))
 		return il_error(L, "too many results to copy");

@@ -262,6 +262,7 @@ static int pmain(lua_State *L)
 	}
 	luaL_openlibs(L);
 	il_coroutine_install(L);
+	il_coroutine_guarded = true;
 	il_module_preload(L);
 	create_arg_table(L, argv, argc, o.script);
 	lua_settop(L, 0);

@@ -159,6 +159,12 @@ function ipc.coroutine.wrap(fn) end
 ---@return any ...
 function ipc.coroutine.resume(co, ...) end
 
+---As coroutine.close. Raises for a coroutine that waits, and for a task's own.
+---@param co thread
+---@return boolean noerror
+---@return any errorobject
+function ipc.coroutine.close(co) end
+
 ---Puts these functions in place of the standard ones.
 function ipc.coroutine.install() end
 

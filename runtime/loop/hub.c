@@ -24,6 +24,13 @@ static struct il_list hubs = IL_LIST_INIT(hubs);
 static void accept_all(struct il_io *io, uint32_t events);
 static void accept_again(struct il_timer *t);
 static void serve_receivers(struct il_hub *h);
+static void end_send(struct il_op *op, int err)
+{
+	il_packet_drop(op->data);
+	il_list_del(&op->line);
+	il_op_finish(op, err);
+}
+
 static void serve_senders(struct il_hub *h);
 
 void il_hub_init(struct il_hub *h)
@@ -308,8 +315,10 @@ bool il_hub_send_attempt(struct il_op *op)
 	return il_list_empty(&h->senders) && transmit(h, op);
 }
 
+/* The packet may lose its owner meanwhile. */
 int il_hub_send_start(struct il_op *op)
 {
+	((struct il_packet *)op->data)->refs++;
 	il_list_add(&((struct il_hub *)op->source)->senders, &op->line);
 	return 0;
 }
@@ -320,9 +329,14 @@ static void serve_senders(struct il_hub *h)
 		struct il_op *op = il_container_of(h->senders.next, struct il_op, line);
 		if (!transmit(h, op))
 			return;
-		il_list_del(&op->line);
-		il_op_finish(op, op->err);
+		end_send(op, op->err);
 	}
+}
+
+bool il_hub_send_cancel(struct il_op *op)
+{
+	il_packet_drop(op->data);
+	return il_hub_cancel(op);
 }
 
 bool il_hub_cancel(struct il_op *op)
@@ -354,7 +368,8 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 void il_hub_close(struct il_hub *h)
 {
 	il_op_finish_all(&h->receivers, ECONNRESET);
-	il_op_finish_all(&h->senders, ECONNRESET);
+	while (!il_list_empty(&h->senders))
+		end_send(il_container_of(h->senders.next, struct il_op, line), ECONNRESET);
 	let_go(h, il_stream_close);
 }
 

@@ -70,6 +70,7 @@ bool il_hub_send_attempt(struct il_op *op);
 int il_hub_send_start(struct il_op *op);
 
 bool il_hub_cancel(struct il_op *op);
+bool il_hub_send_cancel(struct il_op *op);
 
 /* In a forked child all hubs are its parent's. */
 void il_hubs_after_fork(void);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "sched/cancel.h"
+#include "sched/coroutine.h"
 #include "sched/error.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
@@ -21,7 +22,7 @@
 /* To try one case of a select takes as long as to copy so many bytes. */
 enum { CASE = 256 };
 
-const char il_waiting;
+const char il_waiting[2];
 
 struct il_collector *il_collector;
 
@@ -52,12 +53,42 @@ static int timed_out(lua_State *L)
 	return 2;
 }
 
+/* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given. So there they
+ * have copies, and the memory of a select is kept in the registry, by the task. */
+static bool own_payloads(struct il_op *ops, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct il_op *op = &ops[i];
+		if (!op->data || !op->size || op->owned)
+			continue;
+		void *copy = malloc(op->size);
+		if (!copy)
+			return false;
+		op->data = memcpy(copy, op->data, op->size);
+		op->owned = true;
+	}
+	return true;
+}
+
+static void keep_selection(lua_State *L, int memory)
+{
+	if (!il_sched.current || il_coroutine_guarded)
+		return;
+	if (memory)
+		lua_pushvalue(L, memory);
+	else
+		lua_pushnil(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, il_sched.current);
+}
+
 /* For il_await_many the function that pushes is not in the type of the operation but in the wait's owner. */
 typedef int push_function(lua_State *L, struct il_op *op);
 
 static int results(lua_State *L, struct il_wait *w, push_function *push)
 {
 	w->state = IL_IDLE;
+	if (push)
+		keep_selection(L, 0);
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
 	if (w->winner == IL_CANCELLED) {
@@ -68,12 +99,31 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
 }
 
+int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed)
+{
+	bool own = L == il_sched.current->co;
+	lua_pushlightuserdata(L, (void *)&il_waiting[own]);
+	return lua_yieldk(L, 1, context, resumed);
+}
+
+/* What it was resumed with lies above the token. */
+int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed)
+{
+	while (!il_is_waiting(L) && lua_gettop(L) > 0)
+		lua_pop(L, 1);
+	lua_pushnil(L);
+	lua_pushliteral(L, "cannot resume a coroutine that waits in a task");
+	return lua_yieldk(L, 2, context, resumed);
+}
+
 static int resumed(lua_State *L, int status, lua_KContext push)
 {
-	struct il_task *t = il_sched.current;
 	(void)status;
-	if (!t || t->wait.state != IL_DONE)
-		return il_error(L, "a coroutine that waits was resumed by something else than what it waits for");
+	struct il_task *t = il_sched.current;
+	if (il_is_stranger(L))
+		return il_send_away(L, push, resumed);
+	if (t->wait.state != IL_DONE)
+		return il_error(L, "what this coroutine waited for is gone");
 	return results(L, &t->wait, (push_function *)push);
 }
 
@@ -113,8 +163,7 @@ static int suspend(lua_State *L, push_function *push)
 {
 	if (!il_sched.current)
 		return wait_on_main(L, push);
-	lua_pushlightuserdata(L, (void *)&il_waiting);
-	return lua_yieldk(L, 1, (lua_KContext)push, resumed);
+	return il_suspend(L, (lua_KContext)push, resumed);
 }
 
 /* Raises where nothing can wait: better now than after something has been started. */
@@ -152,6 +201,8 @@ static int cannot(lua_State *L, int err)
 
 static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push, bool holds_on)
 {
+	if (il_sched.current && !il_coroutine_guarded && !own_payloads(ops, count))
+		return cannot(L, ENOMEM);
 	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
 	if (il_sched.current)
 		il_sched.current->holds_on = holds_on;
@@ -162,8 +213,7 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 static int stand_in_line(lua_State *L, struct il_task *t, lua_KContext context, lua_KFunction then)
 {
 	il_task_ready(t);
-	lua_pushlightuserdata(L, (void *)&il_waiting);
-	return lua_yieldk(L, 1, context, then);
+	return il_suspend(L, context, then);
 }
 
 static inline bool is_refused(const struct il_task *t)
@@ -179,8 +229,7 @@ bool il_may_wait_now(lua_State *L)
 static int refused(lua_State *L, int status, lua_KContext context)
 {
 	(void)status;
-	(void)context;
-	return il_cancel_raise(L);
+	return il_is_stranger(L) ? il_send_away(L, context, refused) : il_cancel_raise(L);
 }
 
 /* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do so in
@@ -260,7 +309,7 @@ int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *so
 	return await(L, type, op, deadline, true);
 }
 
-int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push)
+int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline, push_function *push)
 {
 	struct il_task *t = il_sched.current;
 	if (is_refused(t))
@@ -278,18 +327,21 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadl
 	if (deadline == 0 && !remote)
 		return il_serve((size_t)count * CASE) ? timed_out(L) : il_served(L, timed_out(L));
 	check_may_wait(L, t);
+	if (memory)
+		keep_selection(L, memory);
 	return start(L, ops, count, deadline, push, false);
 }
 
 int il_await_deadline(lua_State *L, int64_t deadline)
 {
-	return il_await_many(L, NULL, 0, deadline, NULL);
+	return il_await_many(L, NULL, 0, 0, deadline, NULL);
 }
 
 static int turned(lua_State *L, int status, lua_KContext context)
 {
 	(void)status;
-	(void)context;
+	if (il_is_stranger(L))
+		return il_send_away(L, context, turned);
 	return is_refused(il_sched.current) ? refuse(L, il_sched.current) : 0;
 }
 
@@ -306,9 +358,8 @@ int il_await_turn(lua_State *L)
 
 static int again(lua_State *L, int status, lua_KContext results)
 {
-	(void)L;
 	(void)status;
-	return (int)results;
+	return il_is_stranger(L) ? il_send_away(L, results, again) : (int)results;
 }
 
 int il_await_again(lua_State *L, int results)

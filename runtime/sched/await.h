@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "loop/op.h"
+#include "sched/interrupt.h"
 #include "sched/turn.h"
 
 #include <lua.h>
@@ -94,9 +95,9 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
  * goes on. */
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
-/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then. No other
- * Lua code runs before all of them are in their lines: it could close what they wait for. */
-int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline,
+/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then, in the userdata
+ * at stack index `memory`. No other Lua code runs before all of them are in their lines: it could close what they wait for. */
+int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline,
 		  int (*push)(lua_State *L, struct il_op *op));
 
 /* ipc.sleep(): waits for nothing until the deadline, returns nothing. */
@@ -114,12 +115,36 @@ bool il_may_wait(lua_State *L);
 /* The same; false, too, in a task that is cancelled, and where a select asks what there is to wait for. */
 bool il_may_wait_now(lua_State *L);
 
-/* A coroutine that yielded in order to wait has the address of this on top of its stack; see coroutine.c. */
-extern const char il_waiting;
+/* A coroutine that yielded in order to wait has the address of one of these on top of its stack, for as long as it waits:
+ * of the second if it is a task's own, of the first if a task or another coroutine resumed it. */
+extern const char il_waiting[2];
+
+static inline bool il_is_token(lua_State *co, int index)
+{
+	return (uintptr_t)lua_touserdata(co, index) - (uintptr_t)il_waiting < sizeof il_waiting;
+}
+
+/* Of one that waits: is it a task's own? */
+static inline bool il_is_own(lua_State *co)
+{
+	return lua_touserdata(co, -1) == (const void *)&il_waiting[1];
+}
 
 static inline bool il_is_waiting(lua_State *co)
 {
-	return lua_gettop(co) > 0 && lua_touserdata(co, -1) == (const void *)&il_waiting;
+	return lua_gettop(co) > 0 && il_is_token(co, -1);
 }
+
+/* Yields in order to wait: for `return`. Whoever resumes it pops the token; then `resumed` is called, which has to ask il_is_stranger
+ * first. */
+int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed);
+
+/* True: we were resumed by stock coroutine.resume, which knows nothing of waiting. Then `return il_send_away(...)` with the arguments that
+ * il_suspend had: the caller gets nil and a message, and we wait on. */
+static inline bool il_is_stranger(const lua_State *L)
+{
+	return L != il_running;
+}
+int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed);
 
 #endif

@@ -6,15 +6,25 @@
  */
 #include "sched/body.h"
 #include "sched/cancel.h"
+#include "sched/coroutine.h"
 #include "sched/task.h"
 #include "sched/error.h"
 
 #include <lauxlib.h>
 
 static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for a stray yield */
+static char guard;    /* registry key, its address */
+
+static int guard__close(lua_State *L);
 
 void il_body_open(lua_State *L)
 {
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, guard__close);
+	lua_setfield(L, -2, "__close");
+	lua_pushvalue(L, -1);
+	lua_setmetatable(L, -2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &guard);
 	lua_newtable(L);
 	lua_pushliteral(L, "k");
 	lua_setfield(L, -2, "__mode");
@@ -23,13 +33,6 @@ void il_body_open(lua_State *L)
 	lua_pushliteral(L, "coroutine.yield in a task: use ipc.yield, or yield in a coroutine of your own");
 	lua_rawseti(L, -2, 1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
-}
-
-void il_body_push_stray(lua_State *L)
-{
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
-	lua_rawgeti(L, -1, 1);
-	lua_replace(L, -2);
 }
 
 static int to_string(lua_State *L)
@@ -80,19 +83,113 @@ static bool take_traceback(lua_State *L)
 	return true;
 }
 
+/* The scheduler has resumed it. */
+static bool is_own(const lua_State *L)
+{
+	return il_sched.current && il_sched.current->co == L;
+}
+
+static int die(lua_State *L)
+{
+	lua_pushnil(L);
+	return lua_error(L);
+}
+
+/* What is below a task's function: a guard where programs have stock coroutine.close, and the message handler. */
+static int below(void)
+{
+	return il_coroutine_guarded ? 1 : 2;
+}
+
 static int body_done(lua_State *L, int status, lua_KContext context)
 {
+	struct il_task *t = il_sched.current;
 	(void)context;
-	if (status == LUA_OK || status == LUA_YIELD)
-		return lua_gettop(L) - 1;
-	il_sched.current->status = IL_FAILED;
-	return take_traceback(L) ? 2 : 1;
+	if (status == LUA_OK || status == LUA_YIELD) {
+		t->results = lua_gettop(L) - below();
+	} else {
+		t->status = IL_FAILED;
+		t->results = take_traceback(L) ? 2 : 1;
+	}
+	return t->results ? die(L) : 0;
+}
+
+/* __close of the guard: the task has ended, or somebody closes its coroutine. */
+static int guard__close(lua_State *L)
+{
+	if (!is_own(L))
+		il_task_closed(L);
+	return 0;
 }
 
 int il_body(lua_State *L)
 {
+	if (!il_coroutine_guarded) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, &guard);
+		lua_insert(L, 1);
+		lua_toclose(L, 1);
+	}
 	lua_pushcfunction(L, traceback);
-	lua_insert(L, 1);
-	int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 1, 0, body_done);
+	lua_insert(L, below());
+	int status = lua_pcallk(L, lua_gettop(L) - below() - 1, LUA_MULTRET, below(), 0, body_done);
 	return body_done(L, status, 0);
+}
+
+static int let_go(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	if (is_own(L))
+		return 0;
+	lua_pushnil(L);
+	lua_pushliteral(L, "the coroutine belongs to a task: only the scheduler resumes it");
+	return lua_yieldk(L, 2, 0, let_go);
+}
+
+/* What stock coroutine.resume calls, if it comes first. */
+static int sentinel(lua_State *L)
+{
+	return let_go(L, LUA_OK, 0);
+}
+
+void il_body_prepare(lua_State *L, lua_State *co, int nargs)
+{
+	lua_pushcfunction(co, il_body);
+	lua_xmove(L, co, nargs + 1);
+	if (!il_coroutine_guarded)
+		lua_pushcfunction(co, sentinel);
+}
+
+int il_body_begin(lua_State *L, lua_State *co)
+{
+	int results;
+	if (!il_coroutine_guarded && lua_status(co) == LUA_OK)
+		lua_pop(co, 1);
+	else if (!il_coroutine_guarded)
+		lua_resume(co, L, 0, &results); /* it ends, with what is below it */
+	return lua_gettop(co) - 1;
+}
+
+void il_body_ended(struct il_task *t)
+{
+	lua_settop(t->co, below() + t->results);
+}
+
+void il_body_bury(lua_State *L, struct il_task *t, bool stray)
+{
+	t->status = IL_FAILED;
+	if (stray) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
+		lua_rawgeti(L, -1, 1);
+		lua_replace(L, -2);
+	} else {
+		lua_xmove(t->co, L, 1);
+	}
+	lua_resetthread(t->co);
+	lua_settop(t->co, 0);
+	lua_pushcfunction(t->co, die);
+	lua_xmove(L, t->co, 1);
+	lua_resume(t->co, L, 1, &t->results);
+	t->results = 1;
+	lua_settop(t->co, 1);
 }

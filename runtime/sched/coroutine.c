@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * coroutine.resume and coroutine.wrap, see coroutine.h. A coroutine that yielded in order to wait has il_waiting on its
+ * coroutine.resume, wrap and close, see coroutine.h. A coroutine that yielded in order to wait has il_waiting on its
  * stack (await.c); it stays there for as long as it waits, so nobody else can resume it by mistake.
  * Floor 3.
  */
 #include "sched/coroutine.h"
 #include "sched/await.h"
+#include "sched/body.h"
+#include "sched/error.h"
 #include "sched/interrupt.h"
 #include "sched/sched.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
+
+bool il_coroutine_guarded;
 
 static int fail(lua_State *L, const char *message)
 {
@@ -48,18 +52,27 @@ static int run(lua_State *L, lua_State *co, int nargs)
 static int own_arguments(lua_State *co)
 {
 	lua_Debug frame;
-	return lua_status(co) == LUA_OK && !lua_getstack(co, 0, &frame) ? lua_gettop(co) - 1 : 0;
+	return lua_getstack(co, 0, &frame) ? 0 : lua_gettop(co) - 1;
 }
 
+static int belongs(lua_State *L)
+{
+	return il_error(L, "the coroutine belongs to a task: only the scheduler resumes and closes it");
+}
+
+/* A task's own coroutine, or one of a task's that waits, is not resumed. */
 static int begin(lua_State *L, lua_State *co, int nargs)
 {
+	int status = lua_status(co);
+	if (status == LUA_YIELD && il_is_waiting(co))
+		return il_is_own(co) ? belongs(L) : fail(L, "cannot resume a coroutine that waits");
+	if (status == LUA_OK && lua_gettop(co) == 0)
+		return fail(L, "cannot resume dead coroutine");
+	if (status == LUA_OK && lua_tocfunction(co, 1) == il_body)
+		return belongs(L);
 	if (!lua_checkstack(co, nargs))
 		return fail(L, "too many arguments to resume");
-	if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
-		return fail(L, "cannot resume dead coroutine");
-	if (lua_status(co) == LUA_YIELD && il_is_waiting(co))
-		return fail(L, "cannot resume a coroutine that waits");
-	int own = own_arguments(co);
+	int own = status == LUA_OK ? own_arguments(co) : 0;
 	lua_xmove(L, co, nargs);
 	return run(L, co, own + nargs);
 }
@@ -90,17 +103,16 @@ static int resume_results(lua_State *L, int results)
 }
 
 /* Gives the wait to whoever resumed us. The coroutine is at index 1 for resume, in the upvalue for wrap. */
-static int pass_on(lua_State *L, lua_State *co, lua_KContext wraps)
+static int pass_on(lua_State *L, lua_KContext wraps)
 {
 	lua_settop(L, wraps ? 0 : 1);
-	lua_pushlightuserdata(L, lua_touserdata(co, -1));
-	return lua_yieldk(L, 1, wraps, resumed_after_wait);
+	return il_suspend(L, wraps, resumed_after_wait);
 }
 
 static int finish(lua_State *L, lua_State *co, int results, bool wraps)
 {
 	if (results == -2)
-		return pass_on(L, co, wraps);
+		return pass_on(L, wraps);
 	return wraps ? wrap_results(L, co, results) : resume_results(L, results);
 }
 
@@ -108,6 +120,8 @@ static int resumed_after_wait(lua_State *L, int status, lua_KContext wraps)
 {
 	lua_State *co = lua_tothread(L, wraps ? lua_upvalueindex(1) : 1);
 	(void)status;
+	if (il_is_stranger(L))
+		return il_send_away(L, wraps, resumed_after_wait);
 	lua_settop(L, wraps ? 0 : 1);
 	if (lua_status(co) != LUA_YIELD || !il_is_waiting(co)) /* closed while it waited */
 		return finish(L, co, fail(L, "cannot resume dead coroutine"), wraps);
@@ -120,6 +134,19 @@ static int coroutine_resume(lua_State *L)
 	lua_State *co = lua_tothread(L, 1);
 	luaL_argexpected(L, co, 1, "thread");
 	return finish(L, co, begin(L, co, lua_gettop(L) - 1), false);
+}
+
+/* What waits may be in the middle of an operation, and its task waits with it. The rest is the standard function's. */
+static int coroutine_close(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	luaL_argexpected(L, co, 1, "thread");
+	bool waits = lua_status(co) == LUA_YIELD && il_is_waiting(co);
+	if (waits ? il_is_own(co) : lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_body)
+		return belongs(L);
+	if (waits)
+		return il_error(L, "cannot close a coroutine that waits");
+	return lua_tocfunction(L, lua_upvalueindex(1))(L);
 }
 
 static int wrapped(lua_State *L)
@@ -180,6 +207,19 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
+/* Into the table at the top, which has the standard functions, or ours. */
+static void put(lua_State *L)
+{
+	luaL_setfuncs(L, functions, 0);
+	lua_getfield(L, -1, "close");
+	if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != coroutine_close) {
+		lua_pushcclosure(L, coroutine_close, 1);
+		lua_setfield(L, -2, "close");
+	} else {
+		lua_pop(L, 1);
+	}
+}
+
 /* Not again: a tool may have put something before them meanwhile. */
 void il_coroutine_install(lua_State *L)
 {
@@ -188,7 +228,7 @@ void il_coroutine_install(lua_State *L)
 		bool done = lua_tocfunction(L, -1) == coroutine_resume;
 		lua_pop(L, 1);
 		if (!done)
-			luaL_setfuncs(L, functions, 0);
+			put(L);
 	}
 	lua_pop(L, 1);
 	il_interrupt_open(L);
@@ -210,7 +250,7 @@ int il_coroutine_open(lua_State *L)
 		lua_rawset(L, -5);
 	}
 	lua_pop(L, 1);
-	luaL_setfuncs(L, functions, 0);
+	put(L);
 	lua_pushcfunction(L, install);
 	lua_setfield(L, -2, "install");
 	return 1;

@@ -70,18 +70,25 @@ void il_sched_open(lua_State *L)
 	il_sched.open = true;
 }
 
-/* The coroutine died outside of il_body's protection, or yielded what is no wait: its `<close>` variables run here. */
-static int bury(lua_State *L, struct il_task *t, bool stray)
+static void end(lua_State *L, struct il_task *t, int status)
 {
-	t->status = IL_FAILED;
-	if (stray)
-		il_body_push_stray(L);
-	else
-		lua_xmove(t->co, L, 1);
-	lua_resetthread(t->co);
-	lua_settop(t->co, 0);
-	lua_xmove(L, t->co, 1);
-	return 1;
+	if (t->results)
+		il_body_ended(t);
+	else if (status != LUA_OK)
+		il_body_bury(L, t, status == LUA_YIELD);
+	il_task_end(L, t);
+}
+
+/* How many arguments lua_resume is to be told of. */
+static int prepare(lua_State *L, struct il_task *t)
+{
+	if (t->begun) {
+		lua_pop(t->co, 1); /* il_waiting */
+		return 0;
+	}
+	t->begun = true;
+	t->results = 0;
+	return il_body_begin(L, t->co);
 }
 
 static void resume(lua_State *L, struct il_task *t)
@@ -89,7 +96,7 @@ static void resume(lua_State *L, struct il_task *t)
 	struct il_task *outer = il_sched.current;
 	lua_State *running = il_running;
 	int64_t since = il_sched.since;
-	int results = 0, nargs = lua_status(t->co) == LUA_OK ? lua_gettop(t->co) - 1 : 0;
+	int results = 0;
 	il_sched.switches++;
 	il_sched.current = t;
 	il_sched.since = 0;
@@ -98,18 +105,15 @@ static void resume(lua_State *L, struct il_task *t)
 	t->status = IL_RUNNING;
 	il_running = t->co;
 	il_preempt();
-	int status = lua_resume(t->co, L, nargs, &results);
+	int status = lua_resume(t->co, L, prepare(L, t), &results);
 	il_running = running;
 	il_sched.current = outer;
 	il_sched.since = since;
-	if (status == LUA_YIELD && il_is_waiting(t->co)) {
-		lua_pop(t->co, 1);
+	if (status == LUA_YIELD && results == 1 && il_is_token(t->co, -1)) {
 		if (t->status == IL_RUNNING)
 			t->status = IL_WAITS;
 	} else {
-		if (status != LUA_OK)
-			results = bury(L, t, status == LUA_YIELD);
-		il_task_end(L, t, results);
+		end(L, t, status);
 	}
 	if (running)
 		il_preempt();
@@ -124,22 +128,27 @@ void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
 	lua_pop(L, 1);
 }
 
-/* Cancelled before it ever ran: it never will. */
-static bool never_started(struct il_task *t)
+/* Cancelled before it ever ran, or somebody has closed its coroutine: it never will run. */
+static inline bool is_over(const struct il_task *t)
 {
-	return t->cancelled && lua_status(t->co) == LUA_OK;
+	return t->closed || (!t->begun && (t->cancelled || lua_gettop(t->co) == 0));
 }
 
-static void run(lua_State *L, struct il_task *t)
+static void bury(lua_State *L, struct il_task *t)
 {
-	if (!never_started(t)) {
-		resume(L, t);
-		return;
-	}
+	lua_resetthread(t->co);
 	lua_settop(t->co, 0);
-	il_cancel_push(t->co);
-	t->status = IL_FAILED;
-	il_task_end(L, t, 1);
+	t->status = IL_GONE;
+	t->results = 0;
+	il_task_end(L, t);
+}
+
+static inline void run(lua_State *L, struct il_task *t)
+{
+	if (is_over(t))
+		bury(L, t);
+	else
+		resume(L, t);
 }
 
 /* The batch of n tasks so far is over: it has taken long, or one of them has. */

@@ -299,5 +299,5 @@ int il_select(lua_State *L)
 	if (status != LUA_OK)
 		return status == LUA_ERRMEM ? lua_error(L) : complain(L, s);
 	check_open(L, s);
-	return il_await_many(L, s->op, s->count, deadline, push_selected);
+	return il_await_many(L, s->op, s->count, SELECTION, deadline, push_selected);
 }

@@ -20,12 +20,14 @@ const char il_task_class[] = "ipc.Task";
 
 static struct il_task *spare; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 static int spares;
-static char anchors; /* registry key, its address: the tasks that have not ended */
+static char anchors; /* registry key, its address: a list of the tasks that have not ended; a free place has the next free one */
+static int places, free_place; /* in that list; 0: none */
 
 void il_tasks_open(lua_State *L)
 {
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
+	places = free_place = 0;
 	il_body_open(L);
 }
 
@@ -44,12 +46,42 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 	t->co = lua_tothread(L, -1);
 	lua_setiuservalue(L, -2, 1);
 	lua_insert(L, -nargs - 2);
-	lua_pushcfunction(t->co, il_body);
-	lua_xmove(L, t->co, nargs + 1);
+	il_body_prepare(L, t->co, nargs);
 	t->id = ++il_sched.tasks;
+	t->begun = t->closed = false;
 	t->status = IL_READY;
 	il_sched.alive++;
 	il_sched.living++;
+}
+
+/* As luaL_ref and luaL_unref, but in a third of the time. The task is at the index. */
+static void anchor(lua_State *L, struct il_task *t, int index)
+{
+	int place = free_place, next = 0;
+	lua_pushvalue(L, index);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	if (place) {
+		lua_rawgeti(L, -1, place);
+		next = (int)lua_tointeger(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, place ? place : places + 1);
+	lua_pop(L, 1);
+	t->anchor = place ? place : ++places;
+	free_place = next;
+}
+
+static void unanchor(lua_State *L, struct il_task *t)
+{
+	if (!t->anchor || !lua_checkstack(L, 3))
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_pushinteger(L, free_place);
+	lua_rawseti(L, -2, t->anchor);
+	lua_pop(L, 1);
+	free_place = t->anchor;
+	t->anchor = 0;
 }
 
 static struct il_task *new(lua_State *L, lua_State *maker, int nargs)
@@ -58,17 +90,13 @@ static struct il_task *new(lua_State *L, lua_State *maker, int nargs)
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
 	memset(t, 0, sizeof *t);
 	t->object.class = il_task_class;
-	t->anchor = LUA_NOREF;
 	t->status = IL_GONE;
 	t->wait.wake = il_task_woken;
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, il_task_class);
 	new_coroutine(L, maker, nargs);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_pushvalue(L, -3);
-	t->anchor = luaL_ref(L, -2);
-	lua_pop(L, 1);
+	anchor(L, t, -2);
 	begin(L, t, nargs);
 	return t;
 }
@@ -87,16 +115,6 @@ static void report(lua_State *L, struct il_task *t)
 	const char *text = lua_tostring(L, -1);
 	lua_writestringerror("ipc: task %s\n", text ? text : "failed: not enough memory");
 	lua_pop(L, 1);
-}
-
-static void unanchor(lua_State *L, struct il_task *t)
-{
-	if (t->anchor == LUA_NOREF || !lua_checkstack(L, 3))
-		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	luaL_unref(L, -1, t->anchor);
-	lua_pop(L, 1);
-	t->anchor = LUA_NOREF;
 }
 
 /* Keeps the task of a callback for the next one. */
@@ -121,16 +139,15 @@ static void settle_holds(struct il_task *t, bool quietly)
 	}
 }
 
-void il_task_end(lua_State *L, struct il_task *t, int results)
+void il_task_end(lua_State *L, struct il_task *t)
 {
 	bool joined = !il_list_empty(&t->joiners);
-	t->results = results;
 	il_sched.living--;
 	if (t->ending)
 		il_sched.ending--;
-	if (t->status != IL_FAILED)
+	if (t->status < IL_FINISHED)
 		t->status = IL_FINISHED;
-	else if (il_cancel_is(t->co, -results))
+	else if (t->status == IL_FAILED && il_cancel_is(t->co, -t->results))
 		t->status = IL_GONE;
 	if (!t->detached)
 		il_sched_release();
@@ -175,7 +192,7 @@ struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il
 
 bool il_task_push(lua_State *L, struct il_task *t)
 {
-	if (t->anchor == LUA_NOREF)
+	if (!t->anchor)
 		return false;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	lua_rawgeti(L, -1, t->anchor);
@@ -203,6 +220,31 @@ void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void 
 			f(L, t, arg);
 	}
 	lua_settop(L, top);
+}
+
+struct search {
+	lua_State *co;
+	struct il_task *found;
+};
+
+static void compare(lua_State *L, struct il_task *t, void *arg)
+{
+	struct search *s = arg;
+	(void)L;
+	if (t->co == s->co)
+		s->found = t;
+}
+
+void il_task_closed(lua_State *co)
+{
+	struct search s = { .co = co };
+	il_task_each(co, compare, &s);
+	if (!s.found)
+		return;
+	s.found->closed = true;
+	il_wait_drop(&s.found->wait);
+	if (s.found->status == IL_WAITS)
+		il_task_ready(s.found);
 }
 
 void il_task_where(lua_State *L, struct il_task *t)
@@ -260,7 +302,7 @@ void il_tasks_forget(void)
 
 void il_task_traceback(lua_State *L, struct il_task *t)
 {
-	if (t->status != IL_FAILED || !t->co || t->results < 1) {
+	if (t->status != IL_FAILED || lua_gettop(t->co) < t->results) {
 		lua_pushnil(L);
 		return;
 	}

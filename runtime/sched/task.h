@@ -35,9 +35,10 @@ struct il_task {
 	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */
 	void *owner;
 	int64_t id;
-	int anchor;               /* reference that keeps it while it runs */
+	int anchor;               /* its place in the list that keeps it while it runs; 0: none */
 	int results;              /* on top of the coroutine's stack, once it has ended */
 	uint8_t status;           /* enum il_task_status */
+	bool begun, closed;       /* its coroutine has run, has been closed by others */
 	bool cancelled;           /* somebody asked it to stop */
 	bool told;                /* it has been, by an error in a wait */
 	bool holds_on;            /* a cancellation does not end its present wait, the next one sees it */
@@ -63,6 +64,9 @@ void il_task_cancel(struct il_task *t);
 /* The task of a coroutine is where? "file:line" of the Lua function that waits. Pushes a string. */
 void il_task_where(lua_State *L, struct il_task *t);
 
+/* Somebody closes a coroutine, which perhaps is a task's that has not ended: that task is to notice. */
+void il_task_closed(lua_State *co);
+
 /* Calls f(L, task) for each task that has not ended; pushes nothing. */
 void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void *arg), void *arg);
 
@@ -70,7 +74,7 @@ void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void 
 void il_task_traceback(lua_State *L, struct il_task *t);
 
 /* For sched.c: the task has ended; tells who waits for it and lets go of it. Does not raise. */
-void il_task_end(lua_State *L, struct il_task *t, int results);
+void il_task_end(lua_State *L, struct il_task *t);
 
 /* For sched.c, the tasks' part of il_sched_open, il_sched_drop and il_sched_forget. */
 void il_tasks_open(lua_State *L);

@@ -153,6 +153,7 @@ static void tell(struct il_list *line, const struct il_entry *e, bool later)
 		if (copy)
 			memcpy(copy, e->value, e->size);
 		op->arg = e->value ? e->version : 0;
+		il_op_clear(op); /* it may own the name */
 		op->data = copy;
 		op->size = copy ? e->size : 0;
 		op->owned = true;

@@ -40,6 +40,7 @@ static int look(struct il_store *s, MDB_txn *txn, void *arg)
 	if (copy)
 		memcpy(copy, e.value, e.size);
 	op->arg = e.version;
+	il_op_clear(op); /* it may own the name */
 	op->data = copy;
 	op->size = e.size;
 	op->owned = true;
