@@ -54,11 +54,6 @@ local cases = {
     receive()
     other:close()
   ]],
-  ["that ends"] = [[
-    ipc.task(q.receive, q)
-    send()
-    os.exit(0, true)
-  ]],
   ["of which another task waits for it"] = [[
     local s = ipc.semaphore(ipc.private, 1)
     s:acquire()
