@@ -206,7 +206,7 @@ void il_task_cancel(struct il_task *t)
 	if (t->status >= IL_FINISHED)
 		return;
 	t->cancelled = true;
-	if (!t->holds_on && !il_cancel_shielded(t))
+	if (t->wait.state == IL_WAITING && !t->holds_on && !il_cancel_shielded(t))
 		il_wait_end(&t->wait, IL_CANCELLED);
 }
 

@@ -215,15 +215,17 @@ describe("select", function()
     collectgarbage("stop")
     finally(function() collectgarbage("restart") end)
     local before, cases = descriptors(), {q, {x, "send_handle", io.stdout}}
-    q:send(1, "m")
-    assert.same({1, "m", 1}, {ipc.select(cases)})
-    assert.same({nil, "timeout"}, {ipc.select(cases, 0)})
-    assert.same({nil, "timeout"}, {ipc.select(cases, 0.001)})
-    local t = waits.waiting(ipc.select, cases)
-    t:cancel()
-    t:join(waits.PATIENCE)
-    refused("case 3", {q, cases[2], 42})
-    assert.equal(before, descriptors())
+    for _ = 1, 20 do
+      q:send(1, "m")
+      assert.same({1, "m", 1}, {ipc.select(cases)})
+      assert.same({nil, "timeout"}, {ipc.select(cases, 0)})
+      assert.same({nil, "timeout"}, {ipc.select(cases, 0.0001)})
+      local t = waits.waiting(ipc.select, cases)
+      t:cancel()
+      t:join(waits.PATIENCE)
+      refused("case 3", {q, cases[2], 42})
+    end
+    assert.is_true(descriptors() < before + 20) -- the runtime has some of its own, when it needs them
   end)
 
   it("has an outcome for what is over without a wait", function()
