@@ -69,8 +69,8 @@ static inline bool il_await_first(const struct il_await_type *type, struct il_op
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
  * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a constant
  * where it is called: most calls are over with the first attempt, and then that and push are called directly. */
-static inline int il_await_data(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, void *data,
-				size_t size, int timeout)
+static inline __attribute__((always_inline)) int il_await_data(lua_State *L, const struct il_await_type *type, void *source,
+							       int64_t arg, void *data, size_t size, int timeout)
 {
 	int64_t deadline = il_check_deadline(L, timeout);
 	struct il_op *op = il_await_place(L);
@@ -79,10 +79,12 @@ static inline int il_await_data(lua_State *L, const struct il_await_type *type, 
 	op->size = size;
 	if (!il_await_first(type, op, deadline))
 		return il_await_rest(L, op, deadline);
-	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
+	bool more = il_serve(op->size);
+	int results = type->push(L, op);
+	return more ? results : il_served(L, results);
 }
 
-static inline int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
+static inline __attribute__((always_inline)) int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
 {
 	return il_await_data(L, type, source, arg, NULL, 0, timeout);
 }
