@@ -131,6 +131,11 @@ static void encode_custom(lua_State *L, int value, int table)
 			   luaL_typename(L, -1));
 }
 
+int il_codec_prepare(lua_State *L, enum il_codec codec)
+{
+	return codec == IL_CODEC_JSON ? il_json_prepare(L) : 0;
+}
+
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table)
 {
 	switch (codec) {

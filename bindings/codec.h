@@ -15,6 +15,9 @@ enum il_codec { IL_CODEC_JSON, IL_CODEC_LUA, IL_CODEC_RAW, IL_CODEC_TABLE };
 /* The option codec= of the options table at arg; pushes the codec's table or nil. Raises. */
 enum il_codec il_codec_option(lua_State *L, int arg);
 
+/* Before an object is opened: 0; EMFILE and the like: what the codec needs cannot be loaded now. */
+int il_codec_prepare(lua_State *L, enum il_codec codec);
+
 /* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises, with the path
  * inside the value to what cannot be encoded. */
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);

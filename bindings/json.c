@@ -9,10 +9,14 @@
 #include "json.h"
 #include "array.h"
 #include "base/number.h"
+#include "base/reason.h"
 #include "bind.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static const double TWO_53 = 9007199254740992.0;
 
@@ -59,6 +63,29 @@ void il_json_load(lua_State *L)
 {
 	push_decode(L);
 	lua_pop(L, 1);
+}
+
+static int load_protected(lua_State *L)
+{
+	il_json_load(L);
+	return 0;
+}
+
+/* Lua tells a file that cannot be opened from one that is not there by no means: another one tells. */
+int il_json_prepare(lua_State *L)
+{
+	static bool tried;
+	if (tried)
+		return 0;
+	lua_pushcfunction(L, load_protected);
+	int status = lua_pcall(L, 0, 0, 0), fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int err = status == LUA_ERRMEM ? ENOMEM : status != LUA_OK && fd < 0 && il_is_shortage(errno) ? errno : 0;
+	if (fd >= 0)
+		close(fd);
+	if (status != LUA_OK)
+		lua_pop(L, 1);
+	tried = !err;
+	return err;
 }
 
 /* Pushes what the number at the index should have been, if that is something else: true. */

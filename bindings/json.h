@@ -16,6 +16,10 @@ enum { IL_JSON_DEPTH = 1000 }; /* tables in tables, at most */
 /* Loads lua-cjson, if it is not loaded yet. Raises. */
 void il_json_load(lua_State *L);
 
+/* The same before there is anything to read. 0, also where it is not installed: who reads or writes will be told that. Or errno:
+ * EMFILE and the like, and it may be there later. */
+int il_json_prepare(lua_State *L);
+
 /* Pushes the text of the value at index `value`. Raises, with the path to what JSON cannot say. */
 void il_json_encode(lua_State *L, int value);
 

@@ -106,9 +106,11 @@ static int hub_create_client(lua_State *L)
 	struct il_channel *c = il_channel_like(L, &h->channel);
 	bool collected = false;
 	int err;
-	do
-		err = il_hub_create(&check_open(L)->hub, &c->stream);
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, c->codec);
+		if (!err)
+			err = il_hub_create(&check_open(L)->hub, &c->stream);
+	} while (il_collect(L, err, &collected));
 	return err ? il_fail(L, err, "cannot make a client") : 1;
 }
 
@@ -121,9 +123,11 @@ static int hub_listen(lua_State *L)
 	il_options(L, 3, options);
 	bool collected = false;
 	int err;
-	do
-		err = il_hub_listen(&check_open(L)->hub, path, il_mode_option(L, 3));
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, h->channel.codec);
+		if (!err)
+			err = il_hub_listen(&check_open(L)->hub, path, il_mode_option(L, 3));
+	} while (il_collect(L, err, &collected));
 	if (err == EISCONN)
 		return il_error(L, "hub listens at %s already", h->hub.path);
 	if (err == ENAMETOOLONG)
@@ -142,9 +146,11 @@ static int hub_connect(lua_State *L)
 	struct il_channel *c = il_channel_push(L, 2);
 	bool collected = false;
 	int err;
-	do
-		err = il_hub_connect(&c->stream, path, &c->options);
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, c->codec);
+		if (!err)
+			err = il_hub_connect(&c->stream, path, &c->options);
+	} while (il_collect(L, err, &collected));
 	return err ? il_fail(L, err, "cannot connect to %s", path) : 1;
 }
 

@@ -128,9 +128,11 @@ static int fork_function(lua_State *L)
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	c->anchor = il_anchor(L, none + 1);
-	do
-		err = start(&c->p, &inner->options, pair, &child);
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, inner->codec);
+		if (!err)
+			err = start(&c->p, &inner->options, pair, &child);
+	} while (il_collect(L, err, &collected));
 	if (err) {
 		il_unanchor(L, &c->anchor);
 		return il_fail(L, err, err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"

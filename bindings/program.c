@@ -213,6 +213,14 @@ static void close_channels(struct il_child *c)
 			il_channel_abandon(c->channels[i]);
 }
 
+static enum il_codec codec_of(const struct il_child *c)
+{
+	for (int i = 0; i < STANDARD; i++)
+		if (c->channels[i])
+			return c->channels[i]->codec;
+	return IL_CODEC_RAW;
+}
+
 /* Nothing here raises. *failed: which descriptor it was that failed, or STANDARD. 0 or errno. */
 static int start(struct il_child *c, struct il_program *g, const struct source *sources, int *failed)
 {
@@ -242,7 +250,7 @@ int il_program(lua_State *L)
 {
 	struct il_program program;
 	struct source sources[STANDARD];
-	int failed;
+	int failed = STANDARD;
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	size_t n = (size_t)lua_rawlen(L, 1);
 	copy_table(L, (lua_Integer)n);
@@ -265,7 +273,9 @@ int il_program(lua_State *L)
 		if (collected) /* and finalizers have run */
 			read_sources(L, sources);
 		c->anchor = il_anchor(L, -1);
-		err = start(c, &program, sources, &failed);
+		err = il_codec_prepare(L, codec_of(c));
+		if (!err)
+			err = start(c, &program, sources, &failed);
 		if (!err)
 			return 1;
 		il_unanchor(L, &c->anchor);

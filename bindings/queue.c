@@ -94,9 +94,11 @@ static int open_queue(lua_State *L)
 	struct queue *q = lua_touserdata(L, 3);
 	bool collected = false;
 	int err;
-	do
-		err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, q->codec);
+		if (!err)
+			err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
+	} while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_queue);
 	if (err == EEXIST)

@@ -109,9 +109,11 @@ static int open_data(lua_State *L)
 	struct il_shared_data *d = lua_touserdata(L, 3);
 	bool collected = false;
 	int err;
-	do
-		err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, d->codec);
+		if (!err)
+			err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
+	} while (il_collect(L, err, &collected));
 	if (err == EINPROGRESS)
 		return il_ask(L, 3, open_data);
 	if (err)

@@ -130,9 +130,11 @@ static int stream_channel_pair(lua_State *L)
 	struct il_channel *a = il_channel_push(L, 1), *b = il_channel_push(L, 1);
 	bool collected = false;
 	int err;
-	do
-		err = il_stream_pair(pair, &a->options);
-	while (il_collect(L, err, &collected));
+	do {
+		err = il_codec_prepare(L, a->codec);
+		if (!err)
+			err = il_stream_pair(pair, &a->options);
+	} while (il_collect(L, err, &collected));
 	if (err)
 		return il_fail(L, err, "cannot make a pair of channels");
 	a->stream = pair[0];
@@ -141,9 +143,11 @@ static int stream_channel_pair(lua_State *L)
 }
 
 /* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when somebody waits. */
-static int own_descriptor(lua_State *L, int *fd)
+static int own_descriptor(lua_State *L, enum il_codec codec, int *fd)
 {
-	int err = il_loop_open();
+	int err = il_codec_prepare(L, codec);
+	if (!err)
+		err = il_loop_open();
 	*fd = il_handle_fd(L, 1);
 	if (!err && lua_isuserdata(L, 1) && (*fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		err = errno;
@@ -158,7 +162,7 @@ static int stream_channel(lua_State *L)
 	il_options(L, 2, il_channel_option_names);
 	struct il_channel *c = il_channel_push(L, 2);
 	do
-		err = own_descriptor(L, &fd);
+		err = own_descriptor(L, c->codec, &fd);
 	while (il_collect(L, err, &collected));
 	if (!err)
 		err = il_stream_open(&c->stream, fd, &c->options);

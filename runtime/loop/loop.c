@@ -38,6 +38,7 @@ static int waits_to_spin, penalty; /* after looking in vain: how many waits to l
 static _Atomic uint32_t wakes; /* calls of il_loop_wake */
 static atomic_bool asleep;     /* on words: the eventfd will not do */
 static uint32_t wakes_seen;
+static bool unheard;           /* il_loop_wake may have been called when there was no eventfd */
 
 static void forked(void)
 {
@@ -95,11 +96,12 @@ static bool blind(void)
 /* What il_loop_wake has said until now is among the events. */
 static int look(struct epoll_event *events)
 {
+	uint32_t before = wakes_seen;
 	wakes_seen = atomic_load(&wakes);
 	if (!blind())
 		return epoll_wait(il_set.epoll_fd, events, BATCH, 0);
-	il_pool_collect();
-	return 0;
+	events[0] = (struct epoll_event){ .data.u64 = IL_SET_WAKE };
+	return wakes_seen != before;
 }
 
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
@@ -214,6 +216,11 @@ int il_loop_poll(int64_t until)
 	int err = il_loop_open();
 	if (err && !il_is_shortage(err))
 		return err;
+	if (unheard && !blind()) {
+		il_pool_collect();
+		until = 0;
+	}
+	unheard = blind();
 	int n = ask_kernel(events, earlier(until));
 	if (n < 0 && errno != EINTR)
 		return errno;

@@ -7,12 +7,7 @@ local DEPTH = 1000 -- IL_JSON_DEPTH
 
 local function load_cjson()
   local found, module = pcall(require, "cjson")
-  if not found then
-    local any, why = io.open("/dev/null") -- without a descriptor no module is found
-    if not any then error("cannot load lua-cjson: " .. why, 0) end
-    any:close()
-    error("the json codec needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)", 0)
-  end
+  if not found then error("the json codec needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)", 0) end
   local cjson = module.new() -- its settings are ours alone
   cjson.decode_max_depth(DEPTH)
   cjson.decode_invalid_numbers(false)
