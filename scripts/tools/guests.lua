@@ -41,7 +41,10 @@ end
 
 -- Much that is pure Lua is packaged for older ones only.
 local function environment(program)
-  local older = "/usr/share/lua/5.3/?.lua;/usr/share/lua/5.3/?/init.lua;/usr/share/lua/5.1/?.lua"
+  local older = ""
+  for _, version in ipairs{"5.3", "5.1"} do
+    older = older .. ("/usr/share/lua/V/?.lua;/usr/share/lua/V/?/init.lua;"):gsub("V", version)
+  end
   return ("PATH=%s/bin/%s:$PATH LUA_PATH=\"$LUA_PATH;;%s\" LUA_CPATH=\"%s/?.so;%s/%s/?.so;$LUA_CPATH;;\""):format(here,
     program, older, here, cwd, BUILD)
 end

@@ -24,13 +24,19 @@ return {
     .. "lua -e 'require(\"ipc\").coroutine.install()' -lluacov TOOLS/covered.lua && "
     .. "lua -e 'require(\"luacov.runner\").run_report()' && cat luacov.report.out"},
 
+  -- programs
+  {name = "luacheck", run = "lua /usr/bin/luacheck --no-color TOOLS/../..", keep = ALL},
+  {name = "luarocks", source = "lua-argparse", keep = "is now installed", run = "rm -rf tree && lua /usr/bin/luarocks "
+    .. "--lua-version 5.4 make --deps-mode none --tree tree argparse-scm-*.rockspec LUA_INCDIR=/usr/include/lua5.4"},
+
+  -- suites
   busted("argparse", "lua-argparse"),
   busted("binaryheap", "lua-binaryheap"),
   busted("busted", "lua-busted"),
   busted("fifo", "lua-fifo"),
   busted("http", "lua-http"),
   busted("inspect", "lua-inspect"),
-  busted("luacheck", "luacheck"),
+  busted("luacheck-suite", "luacheck"),
   busted("luassert", "lua-luassert"),
   busted("mediator", "lua-mediator"),
   busted("penlight", "lua-penlight"),
