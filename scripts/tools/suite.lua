@@ -146,6 +146,16 @@ local function c_tests(kind, folder)
   end
 end
 
+-- the warnings of the other compiler, where it is
+local function other_compiler()
+  if os.execute("command -v clang >/dev/null") then
+    part("clang", "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory BUILD=build/clang CC=clang "
+      .. "CFLAGS=-O0 WERROR=1 all")
+  else
+    pool.part{name = "clang"}.pending = 1
+  end
+end
+
 local suites = {}
 
 -- Of each sanitizer one build, for all that is made with it.
@@ -154,6 +164,7 @@ function suites.test()
   local asan = sanitizer("address", "all BUILD/ipclua-oom ctests fuzzers")
   local tsan = sanitizer("thread", "all BUILD/ipclua-points ctests")
   lint()
+  other_compiler()
   host_specs()
   stock_specs()
   if asan then
