@@ -742,7 +742,7 @@ function FileLock:release() end
 
 ---Removes the file. Does not wait.
 ---@return true|nil ok
----@return string? message
+---@return "removed"|string|nil
 ---@return integer? errno
 function FileLock:remove() end
 
