@@ -28,14 +28,20 @@ static void refuse(const struct scanner *c, const char *at, const char *why)
 	luaL_error(c->L, "not JSON: %s at byte %I", why, (LUAI_UACINT)(at - c->text + 1));
 }
 
-static inline bool digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+/* What each character may be. A table, since the look must cost little beside the reading. */
+enum { DIGIT = 1, SPACE = 2, BETWEEN = 4 /* values: nothing to be looked at */, STOPS = 8 /* what is plain in a string */ };
 
-static inline bool space(char c)
+static const unsigned char kinds[256] = {
+	['0'] = DIGIT, ['1'] = DIGIT, ['2'] = DIGIT, ['3'] = DIGIT, ['4'] = DIGIT,
+	['5'] = DIGIT, ['6'] = DIGIT, ['7'] = DIGIT, ['8'] = DIGIT, ['9'] = DIGIT,
+	[' '] = SPACE | BETWEEN, [','] = BETWEEN, [':'] = BETWEEN, ['"'] = STOPS, ['\\'] = STOPS,
+	[0 ... 8] = STOPS, ['\t'] = SPACE | BETWEEN | STOPS, ['\n'] = SPACE | BETWEEN | STOPS, [11 ... 12] = STOPS,
+	['\r'] = SPACE | BETWEEN | STOPS, [14 ... 31] = STOPS,
+};
+
+static inline bool is(char c, int kind)
 {
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+	return kinds[(unsigned char)c] & kind;
 }
 
 /* The characters from p up to `stop` are replaced by a marked string. */
@@ -55,7 +61,7 @@ static void put_mark(struct scanner *c, const char *p, const char *stop, size_t 
 static const char *scan_string(const struct scanner *c, const char *p)
 {
 	for (;; p += 2) {
-		while ((unsigned char)*p >= ' ' && *p != '"' && *p != '\\')
+		while (!is(*p, STOPS))
 			p++;
 		if (*p == '"')
 			return p + 1;
@@ -68,9 +74,9 @@ static const char *scan_string(const struct scanner *c, const char *p)
 
 static const char *scan_digits(const struct scanner *c, const char *p)
 {
-	if (!digit(*p))
+	if (!is(*p, DIGIT))
 		refuse(c, p, "a number that JSON does not have");
-	while (digit(*p))
+	while (is(*p, DIGIT))
 		p++;
 	return p;
 }
@@ -109,7 +115,7 @@ static const char *scan_array(struct scanner *c, const char *p)
 {
 	const char *next = p;
 	enter(c);
-	while (space(*next))
+	while (is(*next, SPACE))
 		next++;
 	if (*next != ']')
 		return p;
@@ -131,7 +137,11 @@ static const char *scan_word(const struct scanner *c, const char *p)
 
 static void scan(struct scanner *c)
 {
-	for (const char *p = c->text; p < c->end;) {
+	for (const char *p = c->text;;) {
+		while (is(*p, BETWEEN))
+			p++;
+		if (p == c->end)
+			return;
 		switch (*p) {
 		case '"':
 			p = scan_string(c, p + 1);
@@ -148,9 +158,6 @@ static void scan(struct scanner *c)
 			break;
 		case '}': case ']':
 			c->depth--;
-			p++;
-			break;
-		case ' ': case '\n': case '\t': case '\r': case ',': case ':':
 			p++;
 			break;
 		default:
