@@ -73,20 +73,35 @@ local function grant(token, p, l, h, told)
   return {0, now, abandoned, fence}
 end
 
--- Who listens is told, and hears it unless cut off: then it keeps its place, and the next one is asked. Who does not
--- listen yet is about to, and asks when it does; it has a third of its lease to do so.
+-- Since the server was started, no request of this token's process has come: all connections were cut off, so that it
+-- does not hear says nothing of it. The server tells its start to the second.
+local start
+local function is_yet_to_come(token, l)
+  if not start then
+    local info = redis.pcall("INFO", "server")
+    local uptime = type(info) == "string" and info:match("uptime_in_seconds:(%d+)")
+    start = uptime and (time[1] - uptime + 1) * 1000 or 0
+  end
+  return tonumber(call("ZSCORE", seen, token) or now) - l < start
+end
+
+-- A process that listens is told, and hears it unless cut off: then the token keeps its place, and the next one is
+-- asked. A process that does not listen yet, or was cut off by a restart of the server, is about to ask: it has a third
+-- of its lease to do so.
 local deaf = {}
+local function hears_it(token, h)
+  local to, number = token:match("^(.*):(%d+)$")
+  local message = ("%s %d %s %d"):format(number, is_abandoned and 1 or 0, tells and next_fence() or "0", now)
+  if h ~= "1" or deaf[to] then return false end
+  deaf[to] = call("PUBLISH", meta:gsub("meta$", to), message) == 0
+  return not deaf[to]
+end
+
 local function hand_to(token)
   local p, l, h = known(token)
-  local to, number = token:match("^(.*):(%d+)$")
-  if h == "1" then
-    local message = ("%s %d %s %d"):format(number, is_abandoned and 1 or 0, tells and next_fence() or "0", now)
-    if deaf[to] or call("PUBLISH", meta:gsub("meta$", to), message) == 0 then
-      deaf[to] = true
-      return false
-    end
-  end
-  grant(token, p, l, h, h == "1" and 1 or 0)
+  local told = hears_it(token, h)
+  if not told and h == "1" and not is_yet_to_come(token, l) then return false end
+  grant(token, p, l, h, told and 1 or 0)
   leave_line(token)
   return true
 end
