@@ -53,7 +53,7 @@ int il_fail(lua_State *L, int err, const char *format, ...)
 
 bool il_collect(lua_State *L, int err, bool *collected)
 {
-	bool again = !*collected && (il_is_shortage(err) || err == ENOSPC || err == EAGAIN);
+	bool again = !*collected && (il_is_shortage(err) || err == ENOSPC);
 	*collected = true;
 	if (!again)
 		return false;

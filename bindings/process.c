@@ -132,7 +132,7 @@ static int fork_function(lua_State *L)
 		err = il_codec_prepare(L, inner->codec);
 		if (!err)
 			err = start(&c->p, &inner->options, pair, &child);
-	} while (il_collect(L, err, &collected));
+	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected)); /* the places of processes are short, too */
 	if (err) {
 		il_unanchor(L, &c->anchor);
 		return il_fail(L, err, err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"

@@ -279,6 +279,6 @@ int il_program(lua_State *L)
 		if (!err)
 			return 1;
 		il_unanchor(L, &c->anchor);
-	} while (il_collect(L, err, &collected));
+	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected));
 	return failure(L, &program, failed, err);
 }

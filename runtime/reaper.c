@@ -26,8 +26,8 @@ static bool reap(pid_t program, int *status)
 	return ended;
 }
 
-/* What the terminal sends, the program gets by itself; but of a terminal that is gone only process 1 is told. With a value goes
- * who sent it: that much the kernel lets others say. */
+/* What the terminal sends, the program gets by itself; but of a terminal that is gone only process 1 is told. A signal with a
+ * value keeps its sender's pid: that much the kernel lets others say. */
 static void pass_on(siginfo_t *info, pid_t program)
 {
 	if (info->si_code == SI_QUEUE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The program as process 1 of a container. Whoever loses its parent becomes a child of process 1, and stays a zombie until that
- * has reaped it. Which of its children were adopted a process cannot tell; to reap one that somebody in the program has
- * started, io.popen for one, would be to steal its exit status. So the program is a child, and process 1 reaps.
+ * The program as process 1 of a container. A process that loses its parent becomes a child of process 1, and stays a zombie until
+ * that has reaped it. Which of its children were adopted a process cannot tell; to reap one that the program has started,
+ * by io.popen for example, would be to steal its exit status. So the program is a child, and process 1 reaps.
  * Floor 5.
  */
 #ifndef IL_REAPER_H

@@ -16,7 +16,7 @@
 
 enum { NAP = 200000 }; /* ns */
 
-/* Of the folder alone: what the last part is, a link or nothing yet, is for whoever opens it. */
+/* Of the folder alone: the last part may be a link, or nothing yet. */
 void il_file_absolute(char absolute[PATH_MAX], const char *path)
 {
 	char folder[PATH_MAX + 2], real[PATH_MAX];
@@ -35,8 +35,8 @@ bool il_file_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether a name may be taken away, the kernel says only when it does it. But O_NOATIME is for the same ones: the file's
- * owner, and who may act as such. */
+/* Whether a name may be taken away, the kernel says only when it does it. But O_NOATIME is allowed to the same ones: the
+ * file's owner, and a process with CAP_FOWNER. */
 int il_file_to_remove(const char *path, int flags, int *fd)
 {
 	*fd = open(path, flags | O_NOATIME | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);

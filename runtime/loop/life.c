@@ -97,8 +97,8 @@ uint64_t il_life_space(void)
 	return space;
 }
 
-/* The file tells of the namespace that children will have. Whoever has left for another one, without them, does not know its
- * own: ESRCH. */
+/* The file tells of the namespace that children will have. A process that has made another one for them cannot know its own
+ * any more: ESRCH. */
 static int learn_shift(int64_t *shift)
 {
 	char text[256];
@@ -173,8 +173,8 @@ static bool differ(uint64_t a, uint64_t b)
 	return a && b && a - b + 1 > 2;
 }
 
-/* It started at another time than that which was noted, so it is another process that has the number now. Unless it is we for
- * whom the times have changed: a checkpoint that was restored gives all of them new ones. */
+/* It started at another time than that which was noted, so it is another process that has the number now. Unless our own time
+ * has changed: a checkpoint that was restored gives new ones to all. */
 static bool is_another(uint64_t noted, uint64_t start)
 {
 	struct facts f;

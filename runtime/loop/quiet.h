@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writing without the signals that the kernel sends to whoever may not: SIGPIPE where nobody reads, SIGXFSZ above the
- * limit of a file's size (ulimit -f). Their default is to end the program; the errno, EPIPE or EFBIG, says as much.
+ * Writing without the signals of a write that fails: SIGPIPE where there is no reader any more, SIGXFSZ above the limit of a
+ * file's size (ulimit -f). Their default is to end the program; the errno, EPIPE or EFBIG, says as much.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_QUIET_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names in /dev/shm, see name.h. A name is only taken away by whoever has the file's flock and sees that the name still
- * means this file: the flock keeps two from doing it, the second of them to a new file.
+ * Names in /dev/shm, see name.h. A name is only taken away with the file's flock, and if it still means this file: the flock
+ * keeps two processes from doing it, the second of them to a new file.
  * Floor 2.
  */
 #include "engines/shm/name.h"

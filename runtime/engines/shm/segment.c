@@ -323,7 +323,7 @@ static int mark_removed(struct il_segment *s)
 	return 0;
 }
 
-/* Whoever may not take the name away changes nothing. */
+/* A process that may not take the name away changes nothing. */
 int il_segment_remove(struct il_segment *s)
 {
 	char path[IL_NAME_PATH];

@@ -161,7 +161,7 @@ int il_directory_delete(const char *path)
 	return 0;
 }
 
-/* The name is gone, or another directory has it: then whoever owns the files may still tell the others. */
+/* The name is gone, or another directory has it: then the owner of the files may still tell the others. */
 static int no_name(const struct il_store_files *files)
 {
 	return geteuid() == files->owner || geteuid() == 0 ? 0 : EPERM;

@@ -342,7 +342,7 @@ static int mark_removed(struct il_store *s, bool patiently)
 	return 0;
 }
 
-/* Whoever may not remove the files changes nothing. */
+/* A process that may not remove the files changes nothing. */
 int il_store_remove(struct il_store *s, bool patiently)
 {
 	int fd = -1, err = s->guard < 0 ? il_directory_to_remove(s->path, &s->files, &fd) : 0;

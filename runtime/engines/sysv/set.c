@@ -131,7 +131,7 @@ static int no_set(int err)
 	return err;
 }
 
-/* A set that nobody can ever operate on was made for nothing. */
+/* A set on which no operation is possible was made for nothing. */
 static int too_many_steps(int id)
 {
 	struct semid_ds ds;
