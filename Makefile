@@ -56,7 +56,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check ctests test sanitize lint floors bench growth sweep points fuzz fuzzers install install-doc uninstall clean help FORCE
+.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points fuzz fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -86,6 +86,8 @@ $(BUILD)/lower.a: $(lower)
 $(BUILD)/c-%: spec/c/%_test.c spec/c/check.h $(BUILD)/lower.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/lower.a $(libs)
+
+$(BUILD)/c-state: runtime/state.c
 
 ctests: $(ctests)
 
