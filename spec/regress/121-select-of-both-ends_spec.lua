@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A select that waited to send to a queue of System V and to receive from it was given its own message when there was
--- room: both cases had won, and the program was aborted.
+-- room; and one with two messages for a queue sent the second, when it had been won by a case that stood between them.
+-- Both times two cases had won, and the program was aborted.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -35,6 +36,20 @@ for _, engine in ipairs(engines) do
     it("sends, and the message stays", function()
       for _ = 1, 10 do try(false) end
       for _ = 1, 10 do try(true) end
+    end)
+
+    it("completes one case, with two messages for the queue", function()
+      local q <close> = assert(ipc.queue(engine.key(), {capacity = 4096, codec = "raw"}))
+      local a, b = ipc.stream_channel_pair()
+      for _, size in ipairs{1090, 3000} do assert(q:send(1, ("f"):rep(size), PATIENCE)) end
+      local task = ipc.task(ipc.select, {{q, "send", 2, ("s"):rep(2000)}, b, {q, "send", 2, ("s"):rep(500)}})
+      for _ = 1, 10 do ipc.yield() end -- until a thread waits for room for the first
+      assert(q:receive(1, PATIENCE)) -- room for the second, not for the first
+      assert(a:send("won"))
+      local ok, which = task:join(PATIENCE)
+      assert.is_true(ok)
+      assert.equal(which == 2 and 1 or 2, #q)
+      q:remove()
     end)
   end)
 end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- An error that left a coroutine made by coroutine.wrap closed its variables where nothing can wait: a scope raised that
--- instead of the error, or of the cancellation, and left its tasks behind; a shield could not wait either. In
+-- An error that left a coroutine of coroutine.wrap closed its variables where nothing can wait: a scope raised that,
+-- in place of the error or the cancellation, and left its tasks behind; a shield could not wait either. In
 -- coroutine.close() nothing can wait still; there a scope cancels its tasks, and the error stays what it was.
 
 local ipc = require "ipc"

@@ -66,6 +66,7 @@ static void ended(struct il_job *job)
 {
 	struct il_sysv_line *line = il_container_of(job, struct il_sysv_line, job);
 	struct il_op *op = line->leaving;
+	bool leaving = op != NULL;
 	int result = job->forked ? EINTR : line->result;
 	line->working = false;
 	if (op && (result || op->wait->winner >= 0 || op->wait->winner == IL_DROPPED))
@@ -82,8 +83,8 @@ static void ended(struct il_job *job)
 	} else if (result != EINTR && first(line) && !line->leaving) {
 		finish(first(line), result);
 	}
-	if (!job->forked) /* in a child the waits of its parent may be about to be dropped */
-		serve(line);
+	if (!job->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
+		serve(line);         /* and others of the one that is leaving may still be in the line */
 	if (first(line))
 		il_poller_add(&line->poller);
 }
