@@ -26,15 +26,16 @@ static void clear(struct il_list *queue)
 	}
 }
 
-static void keep(struct il_list *queue, const struct il_siginfo *info)
+static bool keep(struct il_list *queue, const struct il_siginfo *info)
 {
 	struct il_arrival *a = malloc(sizeof *a);
 	if (!a) {
 		il_signals_lost++;
-		return;
+		return false;
 	}
 	a->info = *info;
 	il_list_add(queue, &a->node);
+	return true;
 }
 
 /* The first waiter gets the first arrival. */
@@ -53,8 +54,7 @@ static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
 {
 	struct il_arrivals *s = il_container_of(w, struct il_arrivals, watch);
 	if (s->listens) {
-		keep(&s->calls, info);
-		if (!il_list_empty(&s->calls))
+		if (keep(&s->calls, info))
 			il_event_post(&s->event);
 	}
 	if (s->collects) {
@@ -64,21 +64,20 @@ static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
 }
 
 /* One delivery: the Lua half calls the listeners one after the other. */
-static bool run(lua_State *L, struct il_event *e)
+static void run(lua_State *L, struct il_event *e)
 {
 	struct il_arrivals *s = il_container_of(e, struct il_arrivals, event);
 	luaL_checkstack(L, 10, NULL);
+	il_push_anchored(L, s->anchor); /* it may be closed meanwhile, and forgotten */
 	il_push_lua_half(L, "ipc.signal", "deliver");
-	il_push_anchored(L, s->anchor);
-	lua_getiuservalue(L, -1, 1);
-	lua_replace(L, -2);
+	lua_getiuservalue(L, -2, 1);
 	struct il_arrival *a = first(&s->calls);
 	il_push_siginfo(L, &a->info);
 	struct il_task *task = il_task_prepare(L, 2, NULL, NULL, false);
 	il_list_del(&a->node);
 	free(a);
 	il_task_run(L, task, e);
-	return !il_list_empty(&s->calls);
+	lua_pop(L, 1);
 }
 
 /* Watches if there is a reason to, and not otherwise. 0 or errno. */

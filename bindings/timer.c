@@ -67,7 +67,7 @@ static void ended(struct il_task *task)
 		il_unanchor(il_sched.main, &t->anchor);
 }
 
-static bool run(lua_State *L, struct il_event *e)
+static void run(lua_State *L, struct il_event *e)
 {
 	struct timer *t = il_container_of(e, struct timer, event);
 	int64_t missed;
@@ -86,7 +86,6 @@ static bool run(lua_State *L, struct il_event *e)
 	if (t->once)
 		stop(L, t);
 	il_task_run(L, task, e);
-	return false;
 }
 
 static int start(lua_State *L, struct timer *t, int64_t interval)

@@ -152,10 +152,12 @@ static int wait_on_main(lua_State *L, push_function *push)
 	il_sched.since = 0;
 	il_running = running;
 	il_preempt();
-	if (status != LUA_OK) {
+	if (status != LUA_OK && il_sched.main_wait.state != IL_DONE) {
 		il_wait_drop(&il_sched.main_wait);
 		return lua_error(L);
 	}
+	if (status != LUA_OK)
+		lua_pop(L, 1); /* the result counts; what has failed is tried again */
 	return results(L, &il_sched.main_wait, push);
 }
 

@@ -30,8 +30,10 @@ bool il_async = true;
 
 static struct il_list events = IL_LIST_INIT(events);
 static int depth;
-volatile sig_atomic_t il_hook_wanted;
-static volatile sig_atomic_t interrupt_asked, arming;
+volatile sig_atomic_t il_hook_wanted; /* of the following, or 0 */
+enum { SIGNALLED = 1, INTERRUPTED = 2 };
+static volatile sig_atomic_t interrupt_asked, arming; /* the first: which interrupt, 0 without */
+static sig_atomic_t interrupts; /* so far */
 static bool interrupted, stopped;
 
 /* The coroutine that has our hook, and the hook it had before. */
@@ -50,6 +52,18 @@ static struct {
 } kernel = { .due = IL_NEVER };
 
 static void hook(lua_State *L, lua_Debug *ar);
+static void call_at(int64_t due);
+
+/* The task that runs has had the interrupt, and goes on all the same. */
+static bool is_told(void)
+{
+	return il_sched.current && il_sched.current->interrupt == interrupt_asked;
+}
+
+static bool is_wanted(void)
+{
+	return (il_async && il_hook_wanted & SIGNALLED) || (interrupt_asked && !is_told());
+}
 
 static void disarm(void)
 {
@@ -83,9 +97,15 @@ static void arm(lua_State *L)
 static void notify(void)
 {
 	lua_State *L = il_running;
-	il_hook_wanted = 1;
+	il_hook_wanted |= SIGNALLED;
 	if (L && !arming && (il_async || interrupt_asked))
 		arm(L);
+}
+
+/* What is wanted is about to be looked after. An interrupt stands until the main chunk has been told. */
+static void attend(void)
+{
+	il_hook_wanted = interrupt_asked ? INTERRUPTED : 0;
 }
 
 void il_interrupt_behind(lua_State *L, lua_Hook *user, int *mask, int *count)
@@ -114,7 +134,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 		disarm();
 	else
 		lua_sethook(L, armed.hook, armed.mask, armed.count);
-	il_hook_wanted = 0;
+	attend();
 	il_check_interrupt(L);
 	if (il_async) {
 		il_signal_drain();
@@ -125,22 +145,40 @@ static void hook(lua_State *L, lua_Debug *ar)
 	pass_on(L, ar, user, mask);
 }
 
-void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event *))
+void il_event_init(struct il_event *e, void (*run)(lua_State *, struct il_event *))
 {
 	il_list_init(&e->node);
+	e->due = e->round = 0;
 	e->active = false;
 	e->run = run;
 }
 
 void il_event_post(struct il_event *e)
 {
+	e->due++;
 	if (il_list_empty(&e->node))
 		il_list_add(&events, &e->node);
 }
 
 void il_event_withdraw(struct il_event *e)
 {
+	e->due = e->round = 0;
 	il_list_del(&e->node);
+}
+
+void il_event_begin(struct il_event *e)
+{
+	e->due -= e->due > 0; /* 0: it was withdrawn, as the last one */
+	e->round -= e->round > 0;
+	e->active = true;
+	il_list_del(&e->node);
+}
+
+void il_event_leave(struct il_event *e)
+{
+	e->active = false;
+	if (e->due && il_list_empty(&e->node))
+		il_list_add(&events, &e->node);
 }
 
 bool il_events_due(void)
@@ -153,22 +191,31 @@ void il_events_stop(void)
 	stopped = true;
 }
 
+static void begin_round(void)
+{
+	for (struct il_list *l = events.next; l != &events; l = l->next) {
+		struct il_event *e = il_container_of(l, struct il_event, node);
+		e->round = e->due;
+	}
+}
+
 static struct il_event *next_event(void)
 {
 	for (struct il_list *l = events.next; l != &events; l = l->next) {
 		struct il_event *e = il_container_of(l, struct il_event, node);
-		if (!e->active)
+		if (e->round && !e->active)
 			return e;
 	}
 	return NULL;
 }
 
+/* An interrupt is first of all for the one below. */
 static int run_events(lua_State *L)
 {
 	struct il_event *e;
-	while ((e = next_event()))
-		if (e->run(L, e))
-			il_event_post(e);
+	begin_round();
+	while (!interrupt_asked && (e = next_event()))
+		e->run(L, e);
 	return 0;
 }
 
@@ -180,6 +227,8 @@ void il_events_run(lua_State *L)
 	lua_pushcfunction(L, run_events);
 	int status = lua_pcall(L, 0, 0, 0);
 	depth--;
+	if (il_events_due())
+		call_at(0); /* the rest, if nobody waits before */
 	if (status != LUA_OK)
 		lua_error(L);
 }
@@ -228,13 +277,10 @@ static bool own_handler(void)
 	return true;
 }
 
-void il_preempt(void)
+/* Has the kernel's timer call us then, but not too soon. */
+static void call_at(int64_t due)
 {
-	lua_State *L = il_running;
-	if (il_hook_wanted && L && (il_async || interrupt_asked))
-		arm(L);
-	int64_t due = il_heap_min(&il_loop.timers);
-	if (due >= kernel.due || !L || !il_async || (kernel.soonest && kernel.due != IL_NEVER))
+	if (!il_async || (kernel.soonest && kernel.due != IL_NEVER))
 		return;
 	int64_t soonest = il_now() + SLICE;
 	kernel.soonest = due < soonest;
@@ -243,17 +289,27 @@ void il_preempt(void)
 		kernel_arm(due);
 }
 
+void il_preempt(void)
+{
+	lua_State *L = il_running;
+	if (il_hook_wanted && L && is_wanted())
+		arm(L);
+	int64_t due = il_heap_min(&il_loop.timers);
+	if (due < kernel.due && L)
+		call_at(due);
+}
+
 void il_preempt_idle(bool blocks)
 {
 	disarm();
-	il_hook_wanted = 0;
+	attend();
 	if (blocks && kernel.due < il_heap_min(&il_loop.timers))
 		kernel_arm(IL_NEVER);
 }
 
 void il_interrupt_request(void)
 {
-	interrupt_asked = 1;
+	interrupt_asked = ++interrupts;
 	notify();
 	il_loop_wake();
 }
@@ -263,13 +319,18 @@ bool il_interrupted(void)
 	return interrupted;
 }
 
-/* A task that is interrupted fails; the main chunk is told too, so the request stands until it has been. */
+/* A task that is interrupted fails, if it does not catch that; whoever is below it on the stack is told too, and at last the main
+ * chunk: until then the request stands. The other tasks do not run before. */
 void il_check_interrupt(lua_State *L)
 {
-	if (!interrupt_asked)
+	if (!interrupt_asked || is_told())
 		return;
-	if (!il_sched.current)
+	if (il_sched.current) {
+		il_sched.current->interrupt = interrupt_asked;
+		il_sched_ask();
+	} else {
 		interrupt_asked = 0;
+	}
 	interrupted = true;
 	il_error(L, "interrupted");
 }

@@ -13,12 +13,14 @@
 #include <lua.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct il_event {
-	struct il_list node;
-	bool active; /* its last call runs and has not waited: the next one has to */
-	/* Starts one call (il_task_call); raises before anything happened, or not at all. True: call again, more is due. */
-	bool (*run)(lua_State *L, struct il_event *e);
+	struct il_list node; /* among those of which a call is due */
+	uint32_t due, round; /* calls that are due; those of them that were so when this round of il_events_run began */
+	bool active;         /* its last call runs and has not waited: the next one has to */
+	/* Starts one call (il_task_run); raises before anything happened, or not at all. */
+	void (*run)(lua_State *L, struct il_event *e);
 };
 
 /* The Lua thread that runs now; NULL in the loop. Read by signal handlers. */
@@ -27,13 +29,18 @@ extern lua_State *volatile il_running;
 /* False: events wait for the loop's turns and ipc.dispatch(). */
 extern bool il_async;
 
-void il_event_init(struct il_event *e, bool (*run)(lua_State *, struct il_event *));
+void il_event_init(struct il_event *e, void (*run)(lua_State *, struct il_event *));
 
-/* Something is due. Cannot fail. */
+/* One more call is due; none is. Cannot fail. */
 void il_event_post(struct il_event *e);
 void il_event_withdraw(struct il_event *e);
 
-/* Runs what is due. Raises out of memory, and "interrupted". */
+/* For il_task_run: a call begins, and has ended or waits. */
+void il_event_begin(struct il_event *e);
+void il_event_leave(struct il_event *e);
+
+/* Runs what is due now; what becomes due meanwhile is for the next round, so that whoever calls goes on. Raises out of memory, and
+ * "interrupted". */
 void il_events_run(lua_State *L);
 bool il_events_due(void);
 

@@ -121,10 +121,9 @@ static void resume(lua_State *L, struct il_task *t)
 
 void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
 {
-	il_event_withdraw(e);
-	e->active = true;
+	il_event_begin(e);
 	resume(L, t);
-	e->active = false;
+	il_event_leave(e);
 	lua_pop(L, 1);
 }
 
@@ -175,7 +174,7 @@ void il_sched_ask(void)
 static void ask(lua_State *L, int64_t until)
 {
 	il_preempt_idle(until != 0);
-	int err = il_signal_arrived ? 0 : il_loop_poll(until);
+	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
 	if (il_loop.starved)
@@ -183,7 +182,8 @@ static void ask(lua_State *L, int64_t until)
 	il_loop.starved = false;
 	polled = il_now();
 	il_signal_drain();
-	il_check_interrupt(L);
+	if (il_sched.main_wait.state != IL_DONE) /* a result is there: to be delivered first */
+		il_check_interrupt(L);
 	il_events_run(L);
 }
 

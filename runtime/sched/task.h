@@ -37,6 +37,7 @@ struct il_task {
 	int64_t id;
 	int anchor;               /* its place in the list that keeps it while it runs; 0: none */
 	int results;              /* on top of the coroutine's stack, once it has ended */
+	int interrupt;            /* the last one that was raised in it */
 	uint8_t status;           /* enum il_task_status */
 	bool begun, closed;       /* its coroutine has run, has been closed by others */
 	bool cancelled;           /* somebody asked it to stop */
