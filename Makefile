@@ -56,7 +56,8 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points fuzz fuzzers install install-doc uninstall clean help FORCE
+.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points model fuzz \
+	fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
@@ -167,6 +168,9 @@ sweep: packages ## out of memory at every single allocation (long)
 
 points: packages ## processes that die at every single store into shared memory
 	$(Q)$(suite) points
+
+model: all ## random programs beside books of what must hold (SEEDS=1000 START=1 ENGINE=shm|sysv|private)
+	$(Q)$(LUA) spec/model/run.lua $(BUILD)/ipclua $(or $(ENGINE),all) $(or $(SEEDS),1000) $(or $(START),1)
 
 fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
 	$(Q)$(suite) fuzz

@@ -137,6 +137,14 @@ local function fuzz(folder, seconds, clang)
   end
 end
 
+-- random programs beside books of what must hold, so many on each engine
+local function model(kind, folder, seeds)
+  for _, engine in ipairs{"private", "shm", "sysv"} do
+    part(("model, %s%s"):format(engine, kind), ("%s spec/model/run.lua %s/ipclua %s %d"):format(stock, folder, engine,
+      seeds), 300)
+  end
+end
+
 -- every test of spec/c, in programs of C
 local function c_tests(kind, folder)
   for path in io.popen("LC_ALL=C ls spec/c/*_test.c"):lines() do
@@ -167,8 +175,10 @@ function suites.test()
   other_compiler()
   host_specs()
   stock_specs()
+  model("", build, 3000)
   if asan then
     sanitized("address", asan, spec)
+    model(", asan", asan, 200)
     c_tests("address", asan)
     sweep(asan, 20)
     fuzz(asan, 4)
@@ -185,7 +195,10 @@ end
 function suites.sanitize()
   for kind in pairs(TOOLS) do
     local folder = sanitizer(kind, "all")
-    if folder then sanitized(kind, folder, spec) end
+    if folder then
+      sanitized(kind, folder, spec)
+      model(", " .. TOOLS[kind][1], folder, 1000)
+    end
   end
   pool.run()
 end

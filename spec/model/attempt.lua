@@ -1,22 +1,20 @@
 -- SPDX-License-Identifier: MIT
--- A call that waits, in the books from its begin to its one end, whatever it waits for. What it waits for are cases, one
--- or, in a select, several. A case has `line`, the cases that wait for the same thing, oldest first, and
---   call(timeout)  makes the call; `choice` is the same for a select
---   won(...)       the call has returned this, if it is not the end of the object
---   lost(why)      it has not: "timeout", "cancelled", "another case"
---   due()          by the books it can be served, so the runtime will do that as soon as it looks
---   sure()         even a try must find it, if it is made now
+-- A call that waits, in the books from its begin to its one end, whatever it waits for: one case, or the several of a
+-- select. A case has `line`, the cases that wait for the same thing, oldest first; `choice`, what select is given; and
+--   call(timeout)  makes the call
+--   won(...)       the call has returned this, and its object has not ended
+--   lost(why)      it has not: "timeout", "cancelled", "closed", "removed", "another case"
+--   due()          by the books it can be served, so the runtime has to do that as soon as it looks
+--   sure()         a call that is made now must find it, even with a timeout of 0
 --   after(other)   `other`, which came first, has to be served first
--- and default methods here.
+--   soon()         when it will be served by itself
 
 local ipc = require "ipc"
 
-local attempt = {}
+local attempt = {SLACK = 2e-9} -- seconds: of adding floats
 
 local Attempt = {}
 Attempt.__index = Attempt
-
-local SLACK <const> = 2e-9 -- seconds: of adding floats
 
 function Attempt:__tostring()
   if self.name then return self.name end
@@ -25,17 +23,7 @@ function Attempt:__tostring()
   return table.concat(names, " or ")
 end
 
--- The call was left by an error, unless its end has been told.
-function Attempt:__close(err)
-  if self.over then return end
-  if not self.flow.world.is_cancellation(err) then
-    self.flow:fail("%s raises %s", self, err)
-  end
-  self.flow:cancelled_in(self)
-  self:finish(nil, "cancelled")
-end
-
--- Others have run since.
+-- Others have run since it began.
 function Attempt:has_waited()
   return self.flow.world.steps > self.step + 1
 end
@@ -46,16 +34,25 @@ local function leave(case)
   end
 end
 
-function Attempt:finish(won, why)
+-- It is over: `won` is the case that is, or none. `how` is for the trace, and for those that have lost.
+local function finish(self, won, how)
   local flow = self.flow
   if self.over then flow:fail("%s ends twice", self) end
-  flow:note("%s: %s", self, why)
-  self.over, flow.waits = true, nil
+  flow:note("%s: %s", self, how)
+  self.over = true
   flow.world:forget(self)
   for _, case in ipairs(self.cases) do
     leave(case)
-    if case ~= won then case:lost(won and "another case" or why) end
+    if case ~= won then case:lost(won and "another case" or how) end
   end
+end
+
+-- The call was left by an error: that is a cancellation, and somebody asked for it.
+function Attempt:__close(err)
+  if self.over then return end
+  if err ~= ipc.cancelled then self.flow:fail("%s raises %s", self, err) end
+  self.flow:cancelled_in(self)
+  finish(self, nil, "cancelled")
 end
 
 local function check_owed(self)
@@ -64,14 +61,14 @@ end
 
 local function check_not_early(self)
   local late = ipc.now() - self.began - (self.timeout or math.huge)
-  if late < -SLACK then self.flow:fail("%s ends %g s early", self, -late) end
+  if late < -attempt.SLACK then self.flow:fail("%s ends %g s early", self, -late) end
 end
 
-function Attempt:timed_out()
+local function timed_out(self)
   check_owed(self)
   check_not_early(self)
   if self.sure then self.flow:fail("%s says timeout, but it was there", self.sure) end
-  self:finish(nil, "timeout")
+  finish(self, nil, "timeout")
 end
 
 -- Those that came first have been served, that is, woken.
@@ -85,32 +82,41 @@ local function check_turn(self, case)
   end
 end
 
-function Attempt:served(case, first, ...)
+local function served(self, case, first, why, ...)
   check_owed(self)
-  if first ~= nil then check_turn(self, case) end
-  local interrupted = case:is_interrupted(first, ...)
-  self:finish(not interrupted and case, tostring(first == nil and (...) or first):sub(1, 20))
-  if not interrupted then case:won(first, ...) end
+  if first == nil then
+    case:check_end(why)
+    return finish(self, nil, why)
+  end
+  if case.doomed and first ~= "" then -- the kernel may have given that to a thread before
+    self.flow:fail("%s: %s, after it was %s", case, first, case.word)
+  end
+  check_turn(self, case)
+  finish(self, case, #self.cases > 1 and tostring(case) or tostring(first):sub(1, 20))
+  case:won(first, why, ...)
 end
 
-function Attempt:called(value, why, ...)
-  if value == nil and why == "timeout" then return self:timed_out() end
-  self:served(self.cases[1], value, why, ...)
+-- What the call of the only case has returned.
+function Attempt:called(first, why, ...)
+  if first == nil and why == "timeout" then return timed_out(self) end
+  served(self, self.cases[1], first, why, ...)
 end
 
+-- What select has returned; returns the case.
 function Attempt:selected(which, ...)
-  if which == nil then return self:timed_out() end
-  self:served(self.cases[which], ...)
-  return self.cases[which]
+  if which == nil then return timed_out(self) end
+  local case = self.cases[which]
+  served(self, case, ...)
+  return case
 end
 
 function Attempt:slept()
   check_owed(self)
   check_not_early(self)
-  self:finish(nil, "over")
+  finish(self, nil, "over")
 end
 
--- Enters it: for `local a <close> = attempt.begin(...)`.
+-- Enters it: for `local a <close> = attempt.begin(...)`. `cases` is a list, and may have other keys for select's sake.
 function attempt.begin(flow, cases, timeout, name)
   local self = setmetatable({
     flow = flow, cases = cases, timeout = timeout, name = name, owed = flow:must_unwind(), began = ipc.now(),
@@ -121,7 +127,6 @@ function attempt.begin(flow, cases, timeout, name)
     if timeout == 0 and case:sure() then self.sure = case end
   end
   flow:note("%s begins, %s", self, timeout or "for ever")
-  flow.waits = self
   self.step = flow.world:enter(self)
   return self
 end
@@ -139,11 +144,9 @@ function attempt.class()
     self.word, self.doomed = word, self.doomed or self.attempt.flow:is_asleep()
   end
 
-  -- Whether the call has ended by that.
-  function Case:is_interrupted(first, why)
-    if first == nil and self.word and why == self.word then return true end
-    if self.doomed or first == nil then
-      self.attempt.flow:fail("%s: %s, %s; its object was %s", self, first, why, self.word or "there")
+  function Case:check_end(why)
+    if why ~= self.word then
+      self.attempt.flow:fail("%s: nil, %s; its object was %s", self, why, self.word or "there")
     end
   end
   return Case

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The books of one task, or of the main chunk: who may have it cancelled, whether it was, and how it ended. Scopes and
--- timeouts are regions: {owner = flow, cancelled, failed = flow, deadline}.
+-- The books of one task, or of the main chunk: whether it was cancelled, by whom it may have been, and how it ended. It
+-- may belong to a region, which is a scope or a timeout (nested.lua).
 
 local ipc = require "ipc"
 
@@ -12,7 +12,7 @@ function Flow:__tostring() return self.name end
 function Flow:note(...) self.world:note(self, ...) end
 function Flow:fail(...) self.world:fail(self, ...) end
 
--- Waits, and nothing has ended that yet.
+-- It waits, and nothing has woken it yet.
 function Flow:is_asleep()
   return self.task ~= nil and self.task:status() == "waiting"
 end
@@ -26,16 +26,15 @@ function Flow:must_unwind()
   return (self.asked or self.unwound) and self.shields == 0
 end
 
--- Somebody has reason to end it: it may be cancelled, and at last will be.
+-- Somebody has reason to end it: it may be cancelled, and will be at last.
 function Flow:has_to_end()
-  local region = self.region
-  return self.asked or self.unwound or region and (region.cancelled or region.failed and region.failed ~= self
-    or region.deadline and ipc.now() >= region.deadline or region.owner:has_to_end())
+  return self.asked or self.unwound or self.region and self.region:has_to_end(self)
 end
 
-function Flow:cancelled_in(attempt)
-  if self.shields > 0 then self:fail("%s is cancelled under a shield", attempt) end
-  if not self:has_to_end() then self:fail("%s is cancelled, and nobody asked for that", attempt) end
+-- A wait, or a region, was left by a cancellation.
+function Flow:cancelled_in(what)
+  if self.shields > 0 then self:fail("%s is cancelled in a shield", what) end
+  if not self:has_to_end() then self:fail("%s is cancelled, and nobody asked for that", what) end
   self.unwound = true
 end
 
@@ -50,12 +49,12 @@ local ending = {}
 -- The function of the task is over.
 function ending:__close(err)
   local flow = self.flow
-  local cancelled = flow.world.is_cancellation(err)
-  flow.ended = err == nil and "done" or cancelled and "cancelled" or "failed"
-  flow.err = err
+  flow.ended, flow.err = err == nil and "done" or err == ipc.cancelled and "cancelled" or "failed", err
   flow:note("is %s", flow.ended)
-  if cancelled and not (flow:has_to_end() or flow.lent) then flow:fail("ends as cancelled, and nobody asked for that") end
-  if flow.region then flow.region:ended(flow) end
+  if flow.ended == "cancelled" and not (flow.lent or flow:has_to_end()) then
+    flow:fail("ends as cancelled, and nobody asked for that")
+  end
+  if flow.region then flow.region:child_ended(flow) end
   flow.world:flow_ended(flow)
 end
 
@@ -69,20 +68,26 @@ function Flow:body(run, ops)
   return self
 end
 
--- What status() has to be.
-function Flow:check_status()
-  local status = self.task:status()
-  local right = self.ended and (status == self.ended or self.task == ipc.current())
-    or not self.ended and self.started and (status == "waiting" or status == "ready" or status == "running")
-    or not self.started and (status == "ready" or status == "cancelled" and self:has_to_end())
-  if not right then self:fail("has status %s, but it is %s", status, self.ended or self.started and "at work" or "new") end
+local AT_WORK <const> = {waiting = true, ready = true, running = true}
+
+local function is_right(flow, status)
+  if flow.ended then return status == flow.ended or flow.task == ipc.current() end
+  if flow.started then return AT_WORK[status] end
+  return status == "ready" or status == "cancelled" and flow:has_to_end()
 end
 
--- What a join has brought: the results of the body, the error, or the cancellation.
-function Flow:check_result(by, ok, value)
+function Flow:check_status()
+  local status = self.task:status()
+  if not is_right(self, status) then
+    self:fail("has status %s, but it is %s", status, self.ended or self.started and "at work" or "new")
+  end
+end
+
+-- What a join has brought: the results, the error, or the cancellation.
+function Flow:check_result(ok, value)
   local right = self.ended == "done" and ok and value == self
     or self.ended == "failed" and ok == false and value == self.err
-    or (self.ended == "cancelled" or not self.started) and ok == false and self.world.is_cancellation(value)
+    or (self.ended == "cancelled" or not self.started) and ok == false and value == ipc.cancelled
   if not right then
     self:fail("is joined as %s, %s, but it is %s, %s", ok, value, self.ended or "new", self.err or self)
   end
@@ -95,10 +100,9 @@ function Flow.new(world, parent, region)
     parent.children = parent.children + 1
     name = (parent.parent and parent.name .. "." or "") .. parent.children
   end
-  local self = setmetatable({
+  return setmetatable({
     world = world, parent = parent, region = region, name = name, children = 0, shields = 0, joiners = {},
   }, Flow)
-  return self
 end
 
 return Flow

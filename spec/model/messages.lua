@@ -1,23 +1,14 @@
 -- SPDX-License-Identifier: MIT
--- The books of what carries messages, a queue or one direction of a channel: which message is there, who took it, and
--- which ones have to come before it. Every message has a number, and is a text that begins with it.
+-- The books of what carries messages, a queue or one direction of a channel: which messages are inside, who took them,
+-- and which have to come before them. A message is a text that begins with its number; or it is empty, and then one is
+-- like another of its type.
 
 local attempt = require "spec.model.attempt"
 
-local Messages = {}
+local Messages, Send, Receive = {}, attempt.class(), attempt.class()
 Messages.__index = Messages
 
-local Send, Receive = attempt.class(), attempt.class()
 local PADDING <const> = ("x"):rep(1 << 16)
-
-function Messages:new_message(type, size)
-  local world = self.world
-  world.messages = world.messages + 1
-  local text = world.messages .. ":"
-  local message = {number = world.messages, type = type, text = text .. PADDING:sub(1, math.max(0, size - #text))}
-  self.known[message.text:sub(1, #text)] = message
-  return message
-end
 
 local function remove(list, value)
   for i, other in ipairs(list) do
@@ -29,17 +20,18 @@ local function fits(wanted, type)
   return wanted == 0 or wanted == type or wanted < 0 and type <= -wanted
 end
 
--- Whether a receive of that kind must be given `other` before `message`. Of two that were sent at the same time none is
--- the first; who had to wait may have been given the message before the other came.
+-- Whether a receive of that kind has to be given `other` before `message`. Of two that were sent at the same time none
+-- is the first; one that had to wait may have been given the message before the other was there.
 local function precedes(other, message, wanted, waited)
   if other == message or not other.sent or not fits(wanted, other.type) then return false end
+  if other.text == "" and other.wanders then return false end
   if wanted < 0 and other.type ~= message.type then
     return other.type < message.type and (not waited or other.sent < message.begun)
   end
   return other.sent < message.begun
 end
 
--- Receives that have been given something of which they do not know yet.
+-- Receives that have been given something of which the books do not know yet.
 local function count_woken(line, but)
   local count = 0
   for _, case in ipairs(line) do
@@ -48,6 +40,7 @@ local function count_woken(line, but)
   return count
 end
 
+-- How many messages are surely there that such a receive could have.
 function Messages:count(wanted)
   local count = 0
   for _, message in ipairs(self.inside) do
@@ -56,60 +49,82 @@ function Messages:count(wanted)
   return count
 end
 
-function Messages:bytes()
-  local sum = 0
-  for _, message in ipairs(self.inside) do sum = sum + #message.text end
-  return sum
+-- Of the empty ones it may be any: the oldest.
+function Messages:find(text, type)
+  if text ~= "" then return self.known[text:match("^%d+:")] end
+  for _, message in ipairs(self.inside) do
+    if message.text == "" and message.type == type then return message end
+  end
 end
 
--- What has been received, or looked at.
-function Messages:identify(flow, text, type, wanted, but)
-  local message = self.known[tostring(text):match("^%d+:")]
-  local function wrong(how) flow:fail("%s gave %s (type %s), which %s", self.name, tostring(text):sub(1, 20), type, how) end
+-- The message that was received, or looked at.
+function Messages:identify(flow, text, type, wanted, case)
+  local message = self:find(text, type)
+  local function wrong(how) flow:fail("%s gave %q of type %d, which %s", self.name, text:sub(1, 20), type, how) end
   if not message then return wrong("nobody sent there") end
   if message.text ~= text or message.type ~= type then wrong("was sent otherwise") end
   if message.taken then wrong("was received before") end
-  if message.unsent then wrong("was not sent: " .. message.unsent) end
+  if message.unsent then wrong("was not sent, because of " .. message.unsent) end
   if not fits(wanted, type) then wrong("nobody wanted") end
-  local before = 0
+  local before, waited = 0, case and case.attempt:has_waited()
   for _, other in ipairs(self.inside) do
-    if precedes(other, message, wanted, but and but.attempt:has_waited()) then before = before + 1 end
+    if precedes(other, message, wanted, waited) then before = before + 1 end
   end
-  if before > count_woken(self.receives, but) then wrong("comes after others") end
+  if before > count_woken(self.receives, case) then wrong("comes after others") end
   return message
+end
+
+local function take(self, message)
+  message.taken = true
+  remove(self.inside, message)
 end
 
 -- Sending --------------------------------------------------------------------------------------------------------
 
 function Send:__tostring()
-  return ("send %d of type %d to %s"):format(self.message.number, self.message.type, self.to.name)
+  local message = self.message
+  return ("send %d of type %d, %d bytes, to %s"):format(message.number, message.type, #message.text, self.to.name)
 end
 
 function Send:call(timeout) return self.to:send(self.handle, self.message, timeout) end
 
-function Send:won()
-  self.message.sent = self.to.world:step()
-end
+function Send:won() self.message.sent = self.to.world:step() end
 
+-- If it is empty, the one that was received may be another.
 function Send:lost(why)
-  if self.message.taken then self.attempt.flow:fail("%s: %s, but it was received", self, why) end
-  self.message.unsent = why
-  remove(self.to.inside, self.message)
+  local message, to = self.message, self.to
+  local other = message.taken and message.text == "" and to:find("", message.type)
+  if other then
+    take(to, other)
+    message.taken = nil
+  end
+  if message.taken then self.attempt.flow:fail("%s: %s, but it was received", self, why) end
+  message.unsent = why
+  remove(to.inside, message)
 end
 
+-- The messages of one select stand in line, too, and not always in the order of the list.
 function Send:due()
-  return self.doomed or self.line[1] == self and self.to:has_room(#self.message.text)
+  if self.doomed then return true end
+  for _, other in ipairs(self.line) do
+    if other.attempt ~= self.attempt then break end
+    if not self.to:has_room(#other.message.text) then return false end
+  end
+  return self.line[1].attempt == self.attempt
 end
 
--- A message for which there is room may not pass one that came first; who selects cannot stand in the kernel's line.
-function Send:after(other)
-  return self.to.fair or #other.attempt.cases == 1 and #self.attempt.cases == 1
+function Messages:new_message(type, size)
+  local number = self.world:next_message()
+  local text = number .. ":"
+  local message = {number = number, type = type, begun = self.world:step(), wanders = self.wander}
+  message.text = size == 0 and "" or text .. PADDING:sub(1, math.max(0, size - #text))
+  self.known[text] = message
+  table.insert(self.inside, message)
+  return message
 end
 
 function Messages:send_case(handle, type, size)
   local message = self:new_message(type, size)
-  message.begun = self.world:step()
-  table.insert(self.inside, message)
   local case = {to = self, line = self.sends, handle = handle, message = message}
   case.choice = self:send_choice(handle, message)
   return setmetatable(case, Send)
@@ -117,18 +132,14 @@ end
 
 -- Receiving ------------------------------------------------------------------------------------------------------
 
-function Receive:__tostring()
-  return ("receive %d from %s"):format(self.wanted, self.from.name)
-end
+function Receive:__tostring() return ("receive %d from %s"):format(self.wanted, self.from.name) end
 
 function Receive:call(timeout) return self.from:receive(self.handle, self.wanted, timeout) end
 
 function Receive:won(text, type)
   local from = self.from
   if self.word == "removed" then return end
-  local message = from:identify(self.attempt.flow, text, from.typed and type or 1, self.wanted, self)
-  message.taken = true
-  remove(from.inside, message)
+  take(from, from:identify(self.attempt.flow, text, from.typed and type or 1, self.wanted, self))
 end
 
 function Receive:due()
@@ -139,10 +150,7 @@ function Receive:due()
   end
 end
 
-function Receive:sure()
-  return #self.line == 1 and self.from:count(self.wanted) > 0
-end
-
+function Receive:sure() return #self.line == 1 and self.from:count(self.wanted) > 0 end
 function Receive:after(other) return other.wanted == self.wanted end
 
 function Messages:receive_case(handle, wanted)
@@ -151,6 +159,7 @@ function Messages:receive_case(handle, wanted)
   return setmetatable(case, Receive)
 end
 
+-- The end of a handle, or of all.
 function Messages:interrupt(word, handle)
   for _, line in ipairs{self.sends, self.receives} do
     for _, case in ipairs(line) do
@@ -161,26 +170,20 @@ end
 
 -- Takes what is left, and sees that nothing is lost.
 function Messages:drain(flow, receive)
-  while true do
-    local text, type = receive()
-    if text == nil then break end
-    local message = self:identify(flow, text, self.typed and type or 1, 0)
-    message.taken = true
-    remove(self.inside, message)
-  end
+  for text, type in receive do take(self, self:identify(flow, text, self.typed and type or 1, 0)) end
   if self.inside[1] then flow:fail("message %d is lost in %s", self.inside[1].number, self.name) end
 end
 
--- The class of a noun, which has send, receive, send_choice, receive_choice and has_room(bytes).
+function Messages:clear()
+  self.known, self.inside, self.sends, self.receives = {}, {}, {}, {}
+end
+
+-- The class of a noun, which has send, receive, send_choice, receive_choice and has_room(bytes); typed: whether its
+-- messages have types.
 function Messages.class()
   local class = setmetatable({}, {__index = Messages})
   class.__index = class
   return class
-end
-
-function Messages.init(self, world)
-  self.world, self.known, self.inside, self.sends, self.receives = world, {}, {}, {}, {}
-  return self
 end
 
 return Messages

@@ -4,12 +4,10 @@
 local ipc = require "ipc"
 local attempt = require "spec.model.attempt"
 
-local INTERVAL <const>, SLACK <const> = 1e-4, 2e-9
+local INTERVAL <const> = 1e-4
 
-local Timer = {}
+local Timer, Tick = {}, attempt.class()
 Timer.__index = Timer
-
-local Tick = attempt.class()
 
 function Tick:__tostring() return "tick" end
 
@@ -18,15 +16,14 @@ function Tick:call(timeout) return self.timer.object:wait(timeout) end
 function Tick:won(tick, missed)
   local timer, flow = self.timer, self.attempt.flow
   if self.word then return end
-  local early = timer.earliest + tick * INTERVAL - ipc.now()
-  if early > SLACK then flow:fail("tick %d is %g s early", tick, early) end
+  local early = timer.start + tick * INTERVAL - ipc.now()
+  if early > attempt.SLACK then flow:fail("tick %d is %g s early", tick, early) end
   for n = tick - missed, tick do
     if timer.seen[n] then flow:fail("tick %d came twice", n) end
     timer.seen[n] = true
   end
 end
 
--- It comes by itself.
 function Tick:soon() return ipc.now() + INTERVAL end
 function Tick:due() return self.doomed end
 
@@ -34,22 +31,21 @@ function Timer:case()
   return setmetatable({timer = self, line = self.line, choice = {self.object, "wait"}}, Tick)
 end
 
--- Who waits is told that it was stopped; then it starts anew.
+-- Whoever waits is told that it was stopped; then it starts anew.
 function Timer:restart(flow)
   flow:note("restart the timer")
   for _, case in ipairs(self.line) do case:interrupt("closed") end
-  self.seen = {}
   self.object:stop()
-  self.earliest = ipc.now()
+  self.seen, self.start = {}, ipc.now()
   self.object:start()
 end
 
 function Timer:finish() self.object:close() end
 
 function Timer.new(world)
-  local self = setmetatable({world = world, line = {}, seen = {}, earliest = ipc.now()}, Timer)
-  self.object = ipc.timer(INTERVAL)
-  return self
+  return setmetatable({
+    world = world, line = {}, seen = {}, start = ipc.now(), object = ipc.timer(INTERVAL),
+  }, Timer)
 end
 
 return Timer

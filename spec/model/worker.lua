@@ -1,42 +1,50 @@
 -- SPDX-License-Identifier: MIT
--- Runs the programs of some seeds, one after the other, in one process, on one engine:
---   ipclua spec/model/worker.lua shm|sysv|private START COUNT [trace]
--- Says the number of each before it starts. A fault ends it, with what has happened.
+-- Runs the programs of some seeds on one engine, one after the other in one process; a fault ends it, with what has
+-- happened. Says the number of each seed before it starts.
+--   ipclua spec/model/worker.lua ENGINE START COUNT PATH [without=1,2,3] [trace]
+-- PATH is a file of the caller's, for keys and to lock; it is the caller who calls with `clean` after a fault:
+--   ipclua spec/model/worker.lua clean PATH
 
 local ipc = require "ipc"
 local program = require "spec.model.program"
 local World = require "spec.model.world"
 
-local engine, start, count = arg[1], math.tointeger(arg[2]), math.tointeger(arg[3])
+local MOST_KEYS <const> = 5
 
-local path = os.tmpname()
-local pid = (function()
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return math.tointeger(file:read("n"))
-end)()
+local function name_of(path) return (("model" .. path):gsub("/", ".")) end
 
 local keys = {}
 function keys.private() return ipc.private end
+function keys.shm(path, n) return assert(ipc.shm_key(("%s.%d"):format(name_of(path), n))) end
+function keys.sysv(path, n) return assert(ipc.file_key(path, n)) end
 
-local made = 0
-function keys.shm()
-  made = made + 1
-  return assert(ipc.shm_key(("model.%d.%d"):format(pid, made)))
+-- Removes what a worker has left behind.
+local function clean(path)
+  for n = 1, MOST_KEYS do
+    local id = keys.sysv(path, n).id & 0xffffffff
+    os.execute(("{ ipcrm -S 0x%x; ipcrm -Q 0x%x; } 2>/dev/null"):format(id, id))
+  end
+  os.execute(("rm -f /dev/shm/ipclua.*.%s.*"):format(name_of(path)))
 end
 
-function keys.sysv()
-  made = made + 1
-  return assert(ipc.file_key(path, made % 256))
+local function work(engine, start, count, path, ...)
+  local without, trace = {}, false
+  for _, word in ipairs{...} do
+    for number in word:gmatch("%d+") do without[tonumber(number)] = true end
+    trace = trace or word == "trace"
+  end
+  local options = {path = path, handles = engine == "private" and 1 or 2, wander = engine == "sysv"}
+  function options.key(n) return keys[engine](path, n) end
+  for seed = start, start + count - 1 do
+    print(seed)
+    local world = World.new(program.make(seed, without), options)
+    world:run()
+    world:finish()
+    if trace then print(table.concat(world.trace, "\n")) end
+  end
 end
 
--- Callbacks run where something waits, and not in the middle of the books.
-ipc.signals_async(false)
+if arg[1] == "clean" then return clean(arg[2]) end
 io.stdout:setvbuf("no")
-for seed = start, start + count - 1 do
-  print(seed)
-  local world = World.new(program.make(seed), keys[engine], engine == "private" and 1 or 2, path, pid)
-  world:run()
-  world:finish()
-  if arg[4] then print(table.concat(world.trace, "\n")) end
-end
-os.remove(path)
+ipc.signals_async(false) -- callbacks come where something waits, and not in the middle of the books
+work(arg[1], math.tointeger(arg[2]), math.tointeger(arg[3]), table.unpack(arg, 4))

@@ -1,23 +1,22 @@
 -- SPDX-License-Identifier: MIT
--- All that there is while one program runs: the objects, the tasks, what waits, and what has happened. Runs it to its
--- end: when nothing moves any more the books say whether that is right, and then somebody is cancelled.
+-- All that there is while one program runs: the objects, the tasks, what waits, and what has happened. It runs the
+-- program to its end: when nothing moves any more the books say whether that is right, and then a task is cancelled.
 
 local ipc = require "ipc"
 local Channel = require "spec.model.channel"
 local Flow = require "spec.model.flow"
 local Lock = require "spec.model.lock"
-local operations = require "spec.model.operations"
+local operations = require "spec.model.nested"
 local Queue = require "spec.model.queue"
 local Timer = require "spec.model.timer"
 
-local PATIENCE <const> = tonumber(os.getenv('PAT')) or 20 -- seconds for what has to happen
+local PATIENCE <const> = tonumber(os.getenv("MODEL_PATIENCE")) or 20 -- seconds for what has to happen
+local NAP <const> = 1e-5
 
 local World = {}
 World.__index = World
 
-function World.is_cancellation(err) return err == ipc.cancelled end
-
--- What has happened ------------------------------------------------------------------------------------------------
+-- The books ----------------------------------------------------------------------------------------------------------
 
 function World:note(flow, text, ...)
   local trace = self.trace
@@ -35,6 +34,11 @@ function World:step()
   return self.steps
 end
 
+function World:next_message()
+  self.messages = self.messages + 1
+  return self.messages
+end
+
 function World:enter(attempt)
   table.insert(self.waiting, attempt)
   return self:step()
@@ -47,7 +51,7 @@ function World:forget(attempt)
   end
 end
 
-function World:flow(parent, region)
+function World:new_flow(parent, region)
   local flow = Flow.new(self, parent, region)
   table.insert(self.flows, flow)
   return flow
@@ -58,23 +62,37 @@ function World:flow_ended(flow)
   for _, lock in ipairs(self.locks) do lock:flow_ended(flow) end
 end
 
-function World:own(flow)
+-- Anything that the flow may release.
+function World:to_release(flow)
   for _, lock in ipairs(self.locks) do
-    local hold = lock:own(flow)
-    if hold then return hold end
+    for _, handle in ipairs(lock.handles) do
+      local hold = lock:own(flow, handle)
+      if hold then return hold end
+    end
   end
 end
 
-function World:check_error(flow, err)
-  if not self.errors[err] and not self.is_cancellation(err) then flow:fail("catches %s", err) end
-  flow:note("catches %s", err)
+function World:new_error(flow, is_text)
+  self.errors = self.errors + 1
+  local text = ("error %d of %s."):format(self.errors, flow)
+  return is_text and text or setmetatable({}, {__tostring = function() return text end})
 end
 
--- Running it -------------------------------------------------------------------------------------------------------
+-- An error that is a text may have got a traceback.
+function World.is_error_of(err, flow)
+  return err == flow.err or type(err) == "string" and type(flow.err) == "string" and err:find(flow.err, 1, true) == 1
+end
+
+function World:check_error(flow, err)
+  flow:note("catches %s", tostring(err):match("[^\n]*"))
+  if err ~= ipc.cancelled and not tostring(err):find("error %d+ of ") then flow:fail("catches %s", err) end
+end
+
+-- Running ------------------------------------------------------------------------------------------------------------
 
 local turns = {}
 function turns.yield() ipc.yield() end
-function turns.sleep() ipc.sleep(1e-5) end
+function turns.sleep() ipc.sleep(NAP) end
 function turns.step() ipc.step(0) end
 
 function World:is_alive()
@@ -83,61 +101,78 @@ function World:is_alive()
   end
 end
 
--- When the first thing happens by itself; and what should have happened by now.
-function World:prospects()
-  local soonest, owing = math.huge, nil
+-- When the first thing happens by itself.
+function World:next_event()
+  local soonest = math.huge
   for _, attempt in ipairs(self.waiting) do
     if attempt.timeout then soonest = math.min(soonest, attempt.began + attempt.timeout) end
-    local due = attempt.flow.shields == 0 and attempt.flow:has_to_end()
     for _, case in ipairs(attempt.cases) do
       if case.soon then soonest = math.min(soonest, case:soon()) end
-      due = due or case:due()
     end
-    if due then owing = owing or attempt end
   end
   for _, flow in ipairs(self.flows) do
-    local region = flow.region
-    if region and region.deadline and flow.started and not flow.ended then soonest = math.min(soonest, region.deadline) end
+    local deadline = flow.region and flow.region.deadline
+    if deadline and flow.started and not flow.ended then soonest = math.min(soonest, deadline) end
   end
   for _, due in pairs(self.callbacks) do soonest = math.min(soonest, due) end
-  return soonest, owing
+  return soonest
 end
 
-function World:cancel_somebody()
+-- A wait that should have ended by now.
+function World:overdue()
+  for _, attempt in ipairs(self.waiting) do
+    if attempt.flow.shields == 0 and attempt.flow:has_to_end() then return attempt end
+    for _, case in ipairs(attempt.cases) do
+      if case:due() then return attempt end
+    end
+  end
+end
+
+-- Ends the process, after a list of the tasks that there are.
+local function fail_stuck(self, text)
+  for _, task in ipairs(ipc.tasks()) do
+    self:note(self.main, "there is a task %s, waits for %s, %s", task.status, task.waiting_on, task.where)
+  end
+  for _, flow in ipairs(self.flows) do
+    if flow ~= self.main and not flow:is_over() then
+      self:note(flow, "is not over: %s%s", flow.started and "at work" or "new", flow.asked and ", cancelled" or "")
+    end
+  end
+  self:fail(self.main, text)
+end
+
+function World:cancel_one()
   local left = {}
   for _, flow in ipairs(self.flows) do
-    if flow.own and flow.task and not flow.asked and not flow:is_over() then left[#left + 1] = flow end
+    if flow.task and not flow.asked and not flow:is_over() then left[#left + 1] = flow end
   end
-  if not left[1] then self:fail(self.main, "nothing moves, and nothing can be done") end
+  if not left[1] then return ipc.sleep(NAP) end
   self.choice = self.choice % #self.program.choices + 1
   left[self.program.choices[self.choice] % #left + 1]:cancel(self.main)
 end
 
 -- Nothing has moved for some turns.
 function World:stuck(since)
-  local soonest, owing = self:prospects()
+  local overdue, soonest = self:overdue(), self:next_event()
   if ipc.now() - since > PATIENCE then
-    if owing then owing.flow:fail("waits for ever for %s, which is due", owing) end
-    self:fail(self.main, "nothing moves any more")
+    if overdue then overdue.flow:fail("waits for ever: %s, and by the books it is served", overdue) end
+    fail_stuck(self, "nothing moves any more")
   end
-  if owing then
-    ipc.sleep(1e-5)
-  elseif soonest < math.huge then
-    ipc.sleep(math.max(0, math.min(soonest - ipc.now(), 1e-3)))
-  else
-    self:cancel_somebody()
-  end
+  if overdue then return ipc.sleep(NAP) end
+  if soonest < math.huge then return ipc.sleep(math.max(0, math.min(soonest - ipc.now(), 1e-3))) end
+  self:cancel_one()
 end
 
 function World:run()
-  local turn, idle, since, at = turns[self.program.turn], 0, ipc.now(), 0
-  for _, ops in ipairs(self.program.tasks) do operations.start(self.main, {body = ops}) end
+  local turn, main = turns[self.program.turn], self.program.main
+  local at, idle, since, before = 0, 0, ipc.now(), nil
+  for _, ops in ipairs(self.program.tasks) do operations.task(self.main, {body = ops}) end
   while self:is_alive() do
-    local before = self.steps
     turn()
     at = at + 1
-    operations.run(self.main, {self.program.main[at]})
-    if self.steps ~= before then idle, since = 0, ipc.now() else idle = idle + 1 end
+    operations.catch(self.main, {"catch", 0, body = {main[at]}})
+    local now = self.steps + ipc.stats().switches
+    if now ~= before then idle, since, before = 0, ipc.now(), now else idle = idle + 1 end
     if idle > 2 then self:stuck(since) end
   end
 end
@@ -151,7 +186,7 @@ end
 function World:finish()
   for _, flow in ipairs(self.flows) do
     if flow.task then flow:check_status() end
-    if flow.watcher then flow.watcher:join() end
+    if flow.watcher then assert(flow.watcher:join()) end
   end
   for _, object in ipairs(self.objects) do object:finish(self.main) end
   ipc.yield()
@@ -164,22 +199,31 @@ function World:add(list, object)
   table.insert(self.objects, object)
 end
 
--- keys(): the next key, or nothing for an engine without; path: of a file to lock
-function World.new(program, keys, handles, path, pid)
-  local self = setmetatable({
-    program = program, handles = handles, pid = pid, before = counters(), trace = {}, steps = 0, choice = 0, messages = 0,
-    flows = {}, waiting = {}, callbacks = {}, errors = {}, objects = {}, locks = {}, queues = {}, channels = {},
-  }, World)
-  self.main = self:flow()
-  for i, max in ipairs(program.permits) do
-    self:add(self.locks, Lock.new(self, {kind = "semaphore", name = "semaphore " .. i, max = max, key = keys()}))
+-- options: key(n), the n-th; handles: how many of an object; path: of a file to lock; wander: see queue.lua
+local function make_objects(self, options)
+  local key, handles = options.key, options.handles
+  for i, max in ipairs(self.program.permits) do
+    local name = "semaphore " .. i
+    self:add(self.locks, Lock.new(self, {kind = "semaphore", name = name, max = max, key = key(i), handles = handles}))
   end
-  self:add(self.locks, Lock.new(self, {kind = "mutex", name = "mutex", key = keys()}))
-  self:add(self.locks, Lock.new(self, {kind = "file", name = "file lock", path = path}))
-  for i = 1, 2 do self:add(self.queues, Queue.new(self, "queue " .. i, keys())) end
+  self:add(self.locks, Lock.new(self, {kind = "mutex", name = "mutex", key = key(3), handles = handles}))
+  self:add(self.locks, Lock.new(self, {kind = "file", name = "file lock", path = options.path, handles = 2}))
+  for i = 1, 2 do
+    local name = "queue " .. i
+    self:add(self.queues, Queue.new(self, {name = name, key = key(3 + i), handles = handles, wander = options.wander}))
+  end
   for _, direction in ipairs{Channel.pair(self, "channel")} do self:add(self.channels, direction) end
   self.timer = Timer.new(self)
   table.insert(self.objects, self.timer)
+end
+
+function World.new(program, options)
+  local self = setmetatable({
+    program = program, pid = ipc.pid(), before = counters(), trace = {}, steps = 0, choice = 0, messages = 0,
+    errors = 0, flows = {}, waiting = {}, callbacks = {}, objects = {}, locks = {}, queues = {}, channels = {},
+  }, World)
+  self.main = self:new_flow()
+  make_objects(self, options)
   return self
 end
 
