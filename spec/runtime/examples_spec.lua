@@ -154,8 +154,9 @@ describe("the example", function()
       .. "true\texit\t0\ntrue\texit\t0\n$",
   }
 
+  local BUSY <const> = {timer = true, signal = true, trap = true}
   for name, pattern in pairs(prints) do
-    local busy = (name == "timer" or name == "signal") and " #busy" or ""
+    local busy = BUSY[name] and " #busy" or ""
     it(name .. " prints what it says" .. busy, function()
       local text, status = output_of(example(name))
       assert.matches(pattern, text)
