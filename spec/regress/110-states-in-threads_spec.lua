@@ -7,9 +7,9 @@ local peer = require "spec.support.peer"
 -- much of all sizes, some of it alive at the end
 local CODE = [[
   kept = {}
-  for k = 1, 12 do
+  for k = 1, 8 do
     local t = {}
-    for i = 1, 2000 do t[i] = {tostring(i), ("x"):rep(i % 300) .. k} end
+    for i = 1, 1000 do t[i] = {tostring(i), ("x"):rep(i % 300) .. k} end
     kept[k % 4] = t
   end
 ]]
@@ -40,10 +40,10 @@ describe("Lua states in threads, with the allocator of the state that made them"
       end)
 
       it("leave no memory behind: " .. where .. " #nosan", function()
-        for _ = 1, 3 do lanes(1, CODE, made_here, closed_here) end
+        for _ = 1, 2 do lanes(1, CODE, made_here, closed_here) end
         local before = resident()
-        for _ = 1, 10 do lanes(1, CODE, made_here, closed_here) end
-        assert.is_true(resident() - before < 6 << 20, resident() - before)
+        for _ = 1, 8 do lanes(1, CODE, made_here, closed_here) end
+        assert.is_true(resident() - before < 4 << 20, resident() - before)
       end)
     end
   end
