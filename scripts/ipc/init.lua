@@ -30,21 +30,26 @@ local function check_scope(call, self)
   end
 end
 
--- The scope's own task watches each child, so a failure stops the others at once. The function is a child like the
--- others; without it nobody is left to end them.
-local function watch(scope, child, is_function)
-  local ok = child:join()
-  scope.running[child] = nil
+-- A scope is a ring of nodes, one for each task that has not ended. A task of the scope's own watches over each of them, so
+-- a failure stops the others at once. The function is a child like the others; without it nobody is left to end them.
+local function unlink(node)
+  node.prev.next, node.next.prev = node.next, node.prev
+end
+
+local function watch(scope, node)
+  local ok = core.outlast(node.child)
+  unlink(node)
   if ok then return end
-  local failed = child:status() == "failed"
-  if failed and not scope.failed then scope.failed = child end
-  if failed or is_function then scope:cancel() end
+  local failed = node.child:status() == "failed"
+  if failed and not scope.failed then scope.failed = node.child end
+  if failed or node.is_function then scope:cancel() end
 end
 
 local function add(scope, is_function, fn, ...)
   local child = core.hold(ipc.task(fn, ...))
-  scope.running[child] = true
-  scope.watchers[#scope.watchers + 1] = core.hold(ipc.task(watch, scope, child, is_function))
+  local node = {child = child, is_function = is_function, prev = scope.prev, next = scope}
+  node.prev.next, scope.prev = node, node
+  node.watcher = core.hold(ipc.task(watch, scope, node))
   if scope.cancelled then child:cancel() end
   return child
 end
@@ -59,20 +64,27 @@ end
 function Scope:cancel()
   check_scope("cancel", self)
   self.cancelled = true
-  for child in pairs(self.running) do child:cancel() end
+  local node = self.next
+  while node ~= self do
+    node.child:cancel()
+    node = node.next
+  end
 end
 
 function Scope:__tostring()
   return ("ipc.Scope (%s)"):format(self.closed and "closed" or "open")
 end
 
--- left by an error, or done: waits for all children, whatever becomes of us meanwhile
+-- Left by an error, or done: waits for all children, whatever becomes of us or of those that watch meanwhile.
 function Scope:__close(err)
   if err ~= nil then self:cancel() end
-  local i = 1
-  while self.watchers[i] do
-    core.outlast(self.watchers[i])
-    i = i + 1
+  while self.next ~= self do
+    local node = self.next
+    if node.watcher then core.outlast(node.watcher) end
+    if self.next == node then
+      core.outlast(node.child)
+      unlink(node)
+    end
   end
   self.closed = true
 end
@@ -84,12 +96,12 @@ end
 
 function ipc.scope(fn)
   check_function(1, "scope", fn)
-  local scope <close> = setmetatable({running = {}, watchers = {}}, Scope)
+  local scope <close> = setmetatable({}, Scope)
+  scope.prev, scope.next = scope, scope
   local body = add(scope, true, fn, scope)
-  local i = 1
-  while scope.watchers[i] do
-    scope.watchers[i]:join()
-    i = i + 1
+  while scope.next ~= scope do
+    local watched, problem = scope.next.watcher:join()
+    if not watched then error(problem, 0) end -- there was no memory for it
   end
   if scope.failed then raise(scope.failed) end
   local results = pack(body:join(0))

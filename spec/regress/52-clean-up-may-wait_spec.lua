@@ -282,6 +282,24 @@ describe("a second cancellation", function()
   end)
 end)
 
+describe("a scope that lives long", function()
+  it("keeps nothing of a task that has ended", function()
+    local ended = setmetatable({}, {__mode = "k"})
+    ipc.scope(function(scope)
+      for _ = 1, 100 do
+        local t = scope:task(function() end)
+        ended[t] = true
+        t:join()
+      end
+      waits.settle()
+      waits.collect()
+      local left = 0
+      for _ in pairs(ended) do left = left + 1 end
+      assert.is_true(left < 10)
+    end)
+  end)
+end)
+
 describe("a task that catches each cancellation and goes on", function()
   it("lets the others run", function()
     local enough, rounds = false, 0

@@ -113,6 +113,30 @@ describe("the end of the program", function()
     ]])
   end)
 
+  it("lets no task outlive its scope, its <close> or its timeout", function()
+    for _, outer in ipairs {
+      "ipc.scope(function(scope) scope:task(inner) ipc.sleep(1000) end)",
+      "ipc.scope(function(scope) scope:task(inner) end)",
+      "local _ <close> = ipc.task(inner) ipc.sleep(1000)",
+      "ipc.timeout(1000, inner)",
+    } do
+      assert.same({"inner\nouter\n", "exit 0", ""}, run([[
+        local begun
+        local function inner()
+          begun = true
+          local _ <close> = closing(function() ipc.shield(ipc.sleep, 0.002) print "inner" end)
+          ipc.sleep(1000)
+        end
+        left(function()
+          local _ <close> = saying "outer"
+          ]] .. outer .. [[
+        end)
+        repeat ipc.yield() until begun
+        os.exit(0, true)
+      ]]))
+    end
+  end)
+
   it("calls no timer's function and no listener any more", function()
     assert.same({"clean\n", "exit 0", ""}, run [[
       left(function()
