@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which Lua state of the process has the runtime: signals, timers and the loop are the process's, so one can. All copies
- * of this code in a process, such as the host's and an ipc.so, ask the same word.
+ * Which Lua state of the process has the runtime: signals, timers and the loop are the process's, so one can. All
+ * copies of this code in a process, such as the host's and an ipc.so, ask the same word.
  * Floor 4.
  */
 #ifndef IL_OWNER_H

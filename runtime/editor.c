@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Line editing by libedit, which is loaded when the first prompt is shown, so that scripts start without it. It gets its
- * characters from us, and each byte of them is waited for by the caller's function, also in the middle of a key's sequence.
- * Inside the library a locale of its own is in force: what a byte means is the terminal's affair, and the program's
- * numbers and patterns are not to know. However the program ends while a line is edited, the terminal is put back as it
- * was.
+ * Line editing by libedit, which is loaded when the first prompt is shown, so that scripts start without it. It gets
+ * its characters from us, and each byte of them is waited for by the caller's function, also in the middle of a key's
+ * sequence. Inside the library a locale of its own is in force: what a byte means is the terminal's affair, and the
+ * program's numbers and patterns are not to know. However the program ends while a line is edited, the terminal is put
+ * back as it was.
  * Floor 5; knows no Lua.
  */
 #include "editor.h"
@@ -93,6 +93,8 @@ static int next_byte(void)
 	input.again = -1;
 	if (again >= 0)
 		return again;
+	if (stopped || complete)
+		return -1;
 	do {
 		uselocale(outside);
 		stopped = !input.wait(input.arg);

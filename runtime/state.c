@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Lua state of the program, see state.h. Small blocks come from free lists by size, all others from malloc: Lua says
- * how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first of its
- * list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another list.
+ * The Lua state of the program, see state.h. Small blocks come from free lists by size, all others from malloc: Lua
+ * says how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first of
+ * its list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another list.
  *
  * A C module may use the allocator for states of its own, in threads (lua_getallocf). The lists belong to the thread
- * that made the state. Other threads take small blocks from malloc, too, and shift them by half a grain: by its address a
- * block says where it has to go. A block of the lists that another thread gives back waits in `returned`.
+ * that made the state. Other threads take small blocks from malloc, too, and shift them by half a grain: by its address
+ * a block says where it has to go. A block of the lists that another thread gives back waits in `returned`.
  * Floor 5.
  */
 #include "state.h"
@@ -70,7 +70,8 @@ static void *cut(size_t grains)
 	return block;
 }
 
-/* The list is empty: all that other threads have given back becomes it, at once, so no block can come and go meanwhile. */
+/* The list is empty: all that other threads have given back becomes it, at once, so that no block comes and goes
+ * meanwhile. */
 static void *refill(size_t grains)
 {
 	if (!atomic_load_explicit(&returned[grains], memory_order_relaxed))
