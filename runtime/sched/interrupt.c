@@ -108,14 +108,6 @@ static void attend(void)
 	il_hook_wanted = interrupt_asked ? INTERRUPTED : 0;
 }
 
-void il_interrupt_behind(lua_State *L, lua_Hook *user, int *mask, int *count)
-{
-	bool ours = lua_gethook(L) == hook;
-	*user = ours ? armed.hook : lua_gethook(L);
-	*mask = ours ? armed.mask : lua_gethookmask(L);
-	*count = ours ? armed.count : lua_gethookcount(L);
-}
-
 /* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new line
  * after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's has. */
 static void pass_on(lua_State *L, lua_Debug *ar, lua_Hook user, int mask)
@@ -297,6 +289,19 @@ void il_preempt(void)
 	int64_t due = il_heap_min(&il_loop.timers);
 	if (due < kernel.due && L)
 		call_at(due);
+}
+
+void il_interrupt_behind(lua_State *L, lua_Hook *user, int *mask, int *count)
+{
+	arming = 1; /* what a signal wants meanwhile is done below */
+	atomic_signal_fence(memory_order_seq_cst);
+	bool ours = lua_gethook(L) == hook;
+	*user = ours ? armed.hook : lua_gethook(L);
+	*mask = ours ? armed.mask : lua_gethookmask(L);
+	*count = ours ? armed.count : lua_gethookcount(L);
+	atomic_signal_fence(memory_order_seq_cst);
+	arming = 0;
+	il_preempt_switch();
 }
 
 void il_preempt_idle(bool blocks)
