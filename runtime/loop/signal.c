@@ -235,12 +235,12 @@ static bool ignored_outside(int number)
 	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-void il_signal_defaults(sigset_t *set)
+void il_signal_ignored(sigset_t *set)
 {
-	memset(set, 0xff, sizeof *set); /* sigfillset leaves the two of the C library out, which posix_spawn then ignores */
+	sigemptyset(set);
 	for (int i = 1; i < SIGNALS; i++)
 		if (ignored_outside(i))
-			sigdelset(set, i);
+			sigaddset(set, i);
 }
 
 void il_signal_after_fork(void)

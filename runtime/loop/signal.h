@@ -65,8 +65,8 @@ int il_signal_send(pid_t pid, int number, bool has_value, int32_t value);
  * outside stay so), nothing watched, an empty ring. The caller empties the mask. */
 void il_signal_after_fork(void);
 
-/* The signals for which a child that runs another program gets the default disposition: the same ones. */
-void il_signal_defaults(sigset_t *set);
+/* The signals that were ignored from outside: for a child that runs another program, too. */
+void il_signal_ignored(sigset_t *set);
 
 /* Puts back what was there before. */
 void il_signal_fini(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Child processes that run another program, see spawn.h. posix_spawn does not copy page tables, so it costs the same
- * however large the parent is, and tells why a program could not be started.
+ * Child processes that run another program, see spawn.h. No page tables are copied, so that costs the same however large
+ * the parent is, and the child tells why a program could not be started.
  * Floor 1.
  */
 #include "loop/spawn.h"
@@ -9,12 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { STANDARD = 3 };
+enum { STANDARD = 3, STACK = 32 * 1024 };
 
 void il_program_init(struct il_program *g)
 {
@@ -86,40 +92,95 @@ int il_program_lend(struct il_program *g, int which, int fd, bool channel)
 	return copy < 0 ? errno : put(g, which, copy);
 }
 
-static int set_actions(posix_spawn_file_actions_t *actions, const struct il_program *g)
+/* What the child works with, in memory that it shares with us until it has become the program. */
+struct start {
+	const struct il_program *g;
+	char *const *envp;
+	const char *path; /* our PATH */
+	sigset_t ignored;
+	int err;
+};
+
+/* None of our handlers may be called in the child: our memory is its own. The C library keeps two signals for itself, and
+ * would leave those as they are. */
+static void reset_signals(const sigset_t *ignored)
 {
-	int err = 0;
-	for (int i = 0; i < STANDARD && !err; i++)
-		if (g->fds[i] >= 0)
-			err = posix_spawn_file_actions_adddup2(actions, g->fds[i], i);
-	if (!err && g->merge)
-		err = posix_spawn_file_actions_adddup2(actions, STDOUT_FILENO, STDERR_FILENO);
-	if (!err && g->cwd)
-		err = posix_spawn_file_actions_addchdir_np(actions, g->cwd);
-	if (!err) /* all of ours are CLOEXEC; those of other modules may be not */
-		err = posix_spawn_file_actions_addclosefrom_np(actions, STANDARD);
-	return err;
+	static const unsigned long by_default[8]; /* the kernel's struct sigaction */
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t none;
+	for (int i = 1; i < NSIG; i++)
+		if (sigismember(ignored, i) == 1)
+			sigaction(i, &ignore, NULL);
+		else
+			syscall(SYS_rt_sigaction, i, by_default, NULL, (size_t)NSIG / 8);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* All of ours are CLOEXEC; those of other modules may be not. */
+static int set_descriptors(const struct il_program *g)
+{
+	for (int i = 0; i < STANDARD; i++)
+		if (g->fds[i] >= 0 && dup2(g->fds[i], i) < 0)
+			return errno;
+	if (g->merge && dup2(STDOUT_FILENO, STDERR_FILENO) < 0)
+		return errno;
+	if (g->cwd && chdir(g->cwd))
+		return errno;
+	closefrom(STANDARD);
+	return 0;
+}
+
+/* As execvpe(3), but what is no program is not given to a shell. */
+static int become(const char *name, char *const *argv, char *const *envp, const char *path)
+{
+	char file[PATH_MAX];
+	bool denied = false;
+	if (strchr(name, '/')) {
+		execve(name, argv, envp);
+		return errno;
+	}
+	for (const char *end; *name && path; path = *end ? end + 1 : NULL) {
+		end = strchrnul(path, ':');
+		int n = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - path), path, end > path ? "/" : "", name);
+		if (n >= (int)sizeof file)
+			continue;
+		execve(file, argv, envp);
+		if (errno == EACCES)
+			denied = true;
+		else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE && errno != ENODEV && errno != ETIMEDOUT)
+			return errno;
+	}
+	return denied ? EACCES : ENOENT;
+}
+
+static int child(void *arg)
+{
+	struct start *s = arg;
+	reset_signals(&s->ignored);
+	s->err = set_descriptors(s->g);
+	if (!s->err)
+		s->err = become(s->g->argv[0], s->g->argv, s->envp, s->path);
+	return 127;
+}
+
+/* A child that shares our memory, and for which we wait until it has become the program or given up: as posix_spawn does,
+ * which cannot have a signal ignored that we listen to. */
 static int spawn(const struct il_program *g, pid_t *pid)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, defaults;
-	int err = posix_spawn_file_actions_init(&actions);
-	if (err)
-		return err;
-	sigemptyset(&none);
-	il_signal_defaults(&defaults);
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setsigmask(&attr, &none);
-	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	err = set_actions(&actions, g);
-	if (!err)
-		err = posix_spawnp(pid, g->argv[0], &actions, &attr, g->argv, g->envp ? g->envp : environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
+	static _Alignas(16) char stack[STACK];
+	struct start s = { .g = g, .envp = g->envp ? g->envp : environ, .path = getenv("PATH") };
+	sigset_t all, old;
+	if (!s.path)
+		s.path = "/bin:/usr/bin";
+	il_signal_ignored(&s.ignored);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &old);
+	*pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &s);
+	int err = *pid < 0 ? errno : s.err;
+	if (*pid > 0 && err)
+		waitpid(*pid, NULL, 0);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err;
 }
 
