@@ -4,6 +4,7 @@
  * the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
+#include "loop/life.h"
 #include "loop/loop.h"
 #include "check.h"
 
@@ -17,6 +18,8 @@ static int64_t memory[COUNT];
 static struct {
 	uint32_t latch, changes, parked, removed;
 } words;
+
+static uint64_t space;
 
 static struct view {
 	struct il_slots slots;
@@ -35,8 +38,9 @@ static void woken(struct il_wait *w)
 
 static void open_view(struct view *v)
 {
+	space = il_life_space();
 	*v = (struct view){ .slots = { .at = memory, .count = COUNT, .latch = &words.latch, .changes = &words.changes,
-				       .parked = &words.parked, .removed = &words.removed } };
+				       .parked = &words.parked, .removed = &words.removed, .space = &space } };
 	il_slots_init(&v->slots);
 	il_slots_handle_init(&v->handle, &v->slots, NULL);
 	v->wait.wake = woken;

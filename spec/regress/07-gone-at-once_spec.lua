@@ -10,7 +10,7 @@ describe("a child that has ended at once", function()
   for _, home in ipairs(homes) do
     it("is a process that has ended, when nobody wants to know how, in " .. home.name, function()
       local output, status, errors = home.run([[
-        for i = 1, 200 do
+        for i = 1, 100 do
           local child = assert(ipc.process(function(channel) channel:send(i) os.exit(3) end))
           assert(child.channel:receive(10) == i)
           local ok, why, number = child:wait(10)

@@ -39,7 +39,7 @@ describe("the host as process 1", function()
         child.stdin:close()
       end
       local deadline = ipc.now() + 20
-      while zombies() > own and ipc.now() < deadline do ipc.yield() end
+      while zombies() ~= own and ipc.now() < deadline do ipc.yield() end
       return zombies()
     end
   ]]

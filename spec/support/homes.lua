@@ -41,7 +41,7 @@ for _, home in ipairs(homes) do
   -- that runs ours, such as env(1). One that hangs is ended, with "exit 124".
   function home.run(code, before)
     local script, errors = home.script(code), os.tmpname()
-    local pipe = assert(io.popen(("exec 2>%s </dev/null; timeout 20 %s %s %s"):format(errors, before or "",
+    local pipe = assert(io.popen(("exec 2>%s </dev/null; timeout 90 %s %s %s"):format(errors, before or "",
       home.command, script)))
     local output = pipe:read("a")
     local _, how, code_of_end = pipe:close()
