@@ -55,7 +55,7 @@ int il_check_catchable(lua_State *L, int number, int arg)
 
 static struct il_arrivals *check(lua_State *L)
 {
-	return il_self(L, class);
+	return il_arrivals_check(L, class);
 }
 
 static struct il_arrivals *check_open(lua_State *L)

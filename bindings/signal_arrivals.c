@@ -99,15 +99,36 @@ static int update(lua_State *L, struct il_arrivals *s)
 	return 0;
 }
 
+static void begin(struct il_arrivals *s)
+{
+	s->forks = il_signal_forks;
+	il_list_init(&s->watch.node);
+	il_list_init(&s->waiters);
+	il_event_init(&s->event, run);
+}
+
+struct il_arrivals *il_arrivals_check(lua_State *L, const char *class)
+{
+	struct il_arrivals *s = il_self(L, class);
+	if (s->forks == il_signal_forks)
+		return s;
+	begin(s); /* what it was part of is not there any more */
+	clear(&s->calls);
+	clear(&s->waits);
+	s->listens = s->collects = s->disposed = false;
+	il_unanchor(L, &s->anchor);
+	lua_newtable(L);
+	lua_setiuservalue(L, 1, 1);
+	return s;
+}
+
 int il_arrivals_new(lua_State *L, const char *class, int number)
 {
 	struct il_arrivals *s = lua_newuserdatauv(L, sizeof *s, 1);
 	*s = (struct il_arrivals){ .object.class = class, .number = number, .anchor = LUA_NOREF, .watch.arrived = arrived };
-	il_list_init(&s->watch.node);
 	il_list_init(&s->calls);
 	il_list_init(&s->waits);
-	il_list_init(&s->waiters);
-	il_event_init(&s->event, run);
+	begin(s);
 	luaL_setmetatable(L, class);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);
@@ -164,7 +185,7 @@ int il_arrivals_close(lua_State *L, struct il_arrivals *s)
 
 int il_arrivals_tostring(lua_State *L, const char *class)
 {
-	struct il_arrivals *s = il_self(L, class);
+	struct il_arrivals *s = il_arrivals_check(L, class);
 	lua_pushfstring(L, "%s (SIG%s%s)", class, il_signal_name(s->number), s->closed ? ", closed" :
 			s->listens ? ", handled" : "");
 	return 1;

@@ -26,12 +26,16 @@ struct il_arrivals {
 	struct il_list calls;   /* arrivals for the listeners */
 	struct il_list waits;   /* arrivals for wait */
 	struct il_list waiters; /* operations */
+	uint32_t forks;         /* il_signal_forks of the process whose it is */
 	int number, anchor;
 	bool listens, collects, disposed, closed;
 };
 
 /* Pushes a new object of the class, which is known by the address of its name, for a signal: 1. Raises. */
 int il_arrivals_new(lua_State *L, const char *class, int number);
+
+/* The object at 1, which is of the class. A forked child's begins anew: it listens to nothing. */
+struct il_arrivals *il_arrivals_check(lua_State *L, const char *class);
 
 /* Has the list at the top of the stack, which it pops, as listeners of the object at 1. 0 or errno. */
 int il_arrivals_listen(lua_State *L, struct il_arrivals *s);

@@ -13,7 +13,7 @@ static const char class[] = CLASS;
 
 static struct il_arrivals *check_open(lua_State *L)
 {
-	struct il_arrivals *s = il_self(L, class);
+	struct il_arrivals *s = il_arrivals_check(L, class);
 	if (s->closed)
 		il_error(L, "signal handler is closed");
 	return s;
@@ -72,7 +72,7 @@ static int handler_remove(lua_State *L)
 
 static int handler_close(lua_State *L)
 {
-	return il_arrivals_close(L, il_self(L, class));
+	return il_arrivals_close(L, il_arrivals_check(L, class));
 }
 
 static int handler__tostring(lua_State *L)

@@ -21,6 +21,7 @@ enum { RING = 16384, SIGNALS = 65 };
 
 volatile sig_atomic_t il_signal_arrived;
 int64_t il_signals_lost;
+uint32_t il_signal_forks;
 void (*il_signal_notify)(void);
 
 struct disposition {
@@ -245,6 +246,7 @@ void il_signal_ignored(sigset_t *set)
 
 void il_signal_after_fork(void)
 {
+	il_signal_forks++;
 	for (int i = 1; i < SIGNALS; i++) {
 		struct sigaction fresh = { .sa_handler = ignored_outside(i) ? SIG_IGN : SIG_DFL };
 		sigaction(i, &fresh, NULL);
