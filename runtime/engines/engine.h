@@ -224,7 +224,7 @@ struct il_engine {
 	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
-	void (*fini)(void); /* at the end, when all objects are closed; NULL */
+	void (*fini)(void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
 };
 
 /* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
@@ -246,9 +246,11 @@ int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock
 #ifdef IL_LMDB
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT]);
+void il_local_data_fini(void);
 #else
 #define il_local_data NULL /* LMDB was not there when this was built */
 #define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
+#define il_local_data_fini NULL
 #endif
 
 /* NULL: this was built without hiredis. */

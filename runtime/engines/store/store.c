@@ -328,6 +328,17 @@ void il_store_drop(struct il_store *s)
 	free_store(s);
 }
 
+/* A child that ends leaves its handles as they are. The last process that has private data deletes it. */
+void il_local_data_fini(void)
+{
+	for (struct il_list *l = stores.next; l != &stores; l = l->next) {
+		struct il_store *s = il_container_of(l, struct il_store, node);
+		if (s->guard >= 0)
+			il_directory_leave(s->path, s->guard);
+		s->guard = -1;
+	}
+}
+
 /* Of one that is damaged, too, whose lock cannot be had. */
 static int mark_removed(struct il_store *s, bool patiently)
 {

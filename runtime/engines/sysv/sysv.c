@@ -29,6 +29,7 @@ const struct il_engine il_sysv = {
 	.memory = il_sysv_memory,
 	.data = il_local_data,
 	.place = place,
+	.fini = il_local_data_fini,
 	.after_fork = il_sysv_file_lock_after_fork,
 };
 
