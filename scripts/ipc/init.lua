@@ -43,12 +43,12 @@ local function watch(scope, node)
   if ok then return end
   local failed = node.child:status() == "failed"
   if failed and not scope.failed then scope.failed = node.child end
-  if failed or node.is_function then scope:cancel() end
+  if failed or node.child == scope.body then scope:cancel() end
 end
 
-local function add(scope, is_function, fn, ...)
+local function add(scope, fn, ...)
   local child = core.hold(ipc.task(fn, ...))
-  local node = {child = child, is_function = is_function, prev = scope.prev, next = scope}
+  local node = {child = child, watcher = false, prev = scope.prev, next = scope}
   node.prev.next, scope.prev = node, node
   node.watcher = core.hold(ipc.task(watch, scope, node))
   if scope.cancelled then child:cancel() end
@@ -59,7 +59,7 @@ function Scope:task(fn, ...)
   check_scope("task", self)
   check_function(1, "task", fn)
   if self.closed then core.fail("scope is closed") end
-  return add(self, false, fn, ...)
+  return add(self, fn, ...)
 end
 
 function Scope:cancel()
@@ -97,15 +97,15 @@ end
 
 function ipc.scope(fn)
   check_function(1, "scope", fn)
-  local scope <close> = setmetatable({}, Scope)
+  local scope <close> = setmetatable({prev = false, next = false, body = false, cancelled = false}, Scope)
   scope.prev, scope.next = scope, scope
-  local body = add(scope, true, fn, scope)
+  scope.body = add(scope, fn, scope)
   while scope.next ~= scope do
-    local watched, problem = scope.next.watcher:join()
-    if not watched then error(problem, 0) end -- there was no memory for it
+    local watcher = scope.next.watcher
+    if not (watcher and watcher:join()) then error("not enough memory", 0) end -- for it, or for what it had to do
   end
   if scope.failed then raise(scope.failed) end
-  local results = pack(body:join(0))
+  local results = pack(scope.body:join(0))
   if results[1] and not (scope.cancelled and results.n == 1) then return unpack(results, 2, results.n) end
   return nil, ipc.cancelled
 end
