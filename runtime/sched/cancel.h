@@ -16,6 +16,7 @@ struct il_task;
 /* Makes the value, and puts it into the table at the top of the stack. */
 void il_cancel_open(lua_State *L);
 
+/* Pushes it; what is at the index is it. Neither raises. */
 void il_cancel_push(lua_State *L);
 bool il_cancel_is(lua_State *L, int index);
 

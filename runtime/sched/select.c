@@ -11,6 +11,7 @@
 #include "sched/await.h"
 #include "sched/task.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,7 +82,7 @@ static void list(lua_State *L, lua_Integer *n)
 static uint32_t read_cases(lua_State *L)
 {
 	lua_Integer n = 0, listed = (lua_Integer)lua_rawlen(L, CASES);
-	lua_createtable(L, (int)listed * 4, 0);
+	lua_createtable(L, listed < INT_MAX / 4 ? (int)listed * 4 : 0, 0);
 	for (lua_Integer i = 1; i <= listed; i++) {
 		if (lua_rawgeti(L, CASES, i) != LUA_TNIL) {
 			lua_pushinteger(L, i);
@@ -119,6 +120,16 @@ static struct selection *push_selection(lua_State *L, uint32_t n)
 
 /* One case ----------------------------------------------------------------------------------------------- */
 
+/* Pushes something. */
+static const char *name_of_key(lua_State *L, int at)
+{
+	int type = lua_type(L, at);
+	lua_pushvalue(L, at);
+	if (type == LUA_TSTRING)
+		return lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
+	return type == LUA_TNUMBER ? lua_tostring(L, -1) : lua_typename(L, type);
+}
+
 static const char *kind_of(lua_State *L, int at)
 {
 	return luaL_getmetafield(L, at, "__name") == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, at);
@@ -147,7 +158,7 @@ static void check_fields(lua_State *L, int at, lua_Integer n)
 	lua_pop(L, 2);
 	for (lua_pushnil(L); lua_next(L, at); lua_pop(L, 1))
 		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) < 1 || lua_tointeger(L, -2) > n)
-			luaL_error(L, "a case has no field '%s'", lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?");
+			luaL_error(L, "a case has no field %s", name_of_key(L, -2));
 }
 
 /* Of the case {object, "method", ...} at the top, pushes the function, the object and the arguments. */
@@ -239,19 +250,17 @@ static int collect_all(lua_State *L)
 
 static const char *name_of(lua_State *L, uint32_t i)
 {
-	int type = lua_rawgeti(L, LIST, 2 * (lua_Integer)i + 1);
-	if (type == LUA_TSTRING)
-		return lua_pushfstring(L, "'%s'", lua_tostring(L, -1));
-	return type == LUA_TNUMBER ? lua_tostring(L, -1) : lua_typename(L, type);
+	lua_rawgeti(L, LIST, 2 * (lua_Integer)i + 1);
+	return name_of_key(L, -1);
 }
 
 /* The case that could not be collected is the first that has no operation; what is wrong with it is at the top. */
 static int complain(lua_State *L, const struct selection *s)
 {
-	const char *text = lua_tostring(L, -1), *method = s->chosen[s->count].method;
 	int arg, rest = 0;
 	if (lua_type(L, -1) != LUA_TSTRING)
 		return lua_error(L);
+	const char *text = lua_tostring(L, -1), *method = s->chosen[s->count].method;
 	if (method && sscanf(text, "bad argument #%d to '?' %n", &arg, &rest) == 1 && rest)
 		text = lua_pushfstring(L, "bad argument #%d to '%s' %s", arg - 1, method, text + rest);
 	return luaL_error(L, "select: case %s: %s", name_of(L, s->count), text);
