@@ -176,7 +176,7 @@ for _, engine in ipairs(engines) do
         child:signal("KILL")
         child:wait()
         m:release()
-        assert.is_true(free(m))
+        contract.at_last(engine, true, free, m) -- a server that has just started may take it for one that comes back
       end)
 
       it("and is never held twice when timeouts and cancellations race with releases", function()
