@@ -370,7 +370,7 @@ function StreamChannel:send_handle(handle, timeout) end
 ---@return integer? errno
 function StreamChannel:receive_handle(timeout) end
 
----Who made the other end of a Unix socket.
+---The process that made the other end of a Unix socket.
 ---@return integer|nil pid
 ---@return integer|string uid
 ---@return integer? errno
@@ -460,7 +460,7 @@ function MultiStreamChannel:receive(timeout) end
 ---@return fun(): any, integer
 function MultiStreamChannel:messages() end
 
----The numbers of those who are there.
+---The numbers of the clients that are there.
 ---@return integer[]
 function MultiStreamChannel:clients() end
 
@@ -641,7 +641,7 @@ function Semaphore:remove() end
 ---Gives back what this handle holds, and wakes waiters with nil, "closed".
 function Semaphore:close() end
 
----One holder, a task of some process, who alone may release it.
+---One holder, a task of some process; only that task may release it.
 ---@class ipc.Mutex
 local Mutex = {}
 
@@ -679,7 +679,7 @@ function Mutex:hold(timeout) end
 ---@return integer? errno
 function Mutex:release() end
 
----The process id of the holder, nil when nobody holds it. Waits with a Redis key only.
+---The process id of the holder, nil when there is none. Waits with a Redis key only.
 ---@return integer|nil pid
 ---@return "removed"|string|nil
 ---@return integer? errno
