@@ -43,8 +43,11 @@ end
 local Count = {}
 Count.__index = Count
 
+local TERMINAL <const> = os.execute("test -t 2") -- has a bar
+local CLEAR <const> = "\r\27[K"                  -- goes back to the beginning of the bar, and deletes it
+
 local function complain(text, ...)
-  io.stderr:write("wordcount: ", text:format(...), "\n")
+  io.stderr:write(TERMINAL and CLEAR or "", "wordcount: ", text:format(...), "\n")
 end
 
 -- Called by the pool: a file has been counted, or given up.
@@ -75,7 +78,7 @@ end
 function Count:draw_bar(files)
   local width, done = 40, self.finished + self.failed
   local full = width * done // math.max(files, 1)
-  io.stderr:write(("\r\27[K[%s%s] %d of %d files, %.1f MiB"):format(("#"):rep(full),
+  io.stderr:write(CLEAR, ("[%s%s] %d of %d files, %.1f MiB"):format(("#"):rep(full),
     ("-"):rep(width - full), done, files, self.bytes / 2^20))
 end
 
@@ -121,7 +124,7 @@ local function main(args)
   local count = setmetatable({ total = {}, words = 0, bytes = 0, finished = 0, failed = 0 }, Count)
   local pool <close> = new_pool { workers = workers, attempts = TRIES, max_message = 1 << 30 }
   local trap <close> = ipc.signal_trap("INT", "TERM")
-  local bar <close> = os.execute("test -t 2") and ipc.timer(0.1, function() count:draw_bar(#names) end)
+  local bar <close> = TERMINAL and ipc.timer(0.1, function() count:draw_bar(#names) end)
   local counting = ipc.task(count.run, count, pool, names)
   local first, result, problem = ipc.select { counted = counting, signal = trap }
   if first == "signal" then
@@ -130,7 +133,11 @@ local function main(args)
   elseif not result then
     error(problem, 0)
   end
-  if bar then count:draw_bar(#names) io.stderr:write("\n") end
+  if bar then
+    bar:stop() -- or it is drawn once more while the words are sorted
+    count:draw_bar(#names)
+    io.stderr:write("\n")
+  end
   count:report(all, #names, first == "signal")
   return first == "signal" and 128 + result.number or count.failed == 0
 end
