@@ -25,6 +25,7 @@ dependencies = {
 
 build = {
   type = "make",
+  copy_directories = {}, -- `make install` puts the pages where their links lead somewhere
   build_target = "all",
   install_target = "install",
   build_variables = {
