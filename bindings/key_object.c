@@ -17,7 +17,7 @@ static const char *reason(int err, bool file)
 	case EINVAL: case EISDIR: case ELOOP: case ENXIO:
 		return "what is there was made by another program for another purpose";
 	case ENOSPC:
-		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm is full";
+		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm has no room for it";
 	case EACCES:
 		return file ? NULL : "it belongs to another user, and its mode does not allow it";
 	case EFBIG:

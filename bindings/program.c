@@ -54,7 +54,7 @@ static const char *text_at(lua_State *L, int index, const char *what)
 	size_t size;
 	const char *text = lua_tolstring(L, index, &size);
 	if (!text)
-		lua_pushfstring(L, "%s must be a string, got a %s", what, luaL_typename(L, index));
+		lua_pushfstring(L, "%s must be a string or a number, got %s", what, luaL_typename(L, index));
 	else if (strlen(text) != size)
 		lua_pushfstring(L, "%s has a zero byte", what);
 	else
@@ -84,7 +84,7 @@ static void push_variable(lua_State *L)
 {
 	int value = lua_gettop(L), name = value - 1;
 	if (lua_type(L, name) != LUA_TSTRING) {
-		lua_pushfstring(L, "a name in env must be a string, got a %s", luaL_typename(L, name));
+		lua_pushfstring(L, "a name in env must be a string, got %s", luaL_typename(L, name));
 		refuse(L);
 	}
 	const char *text = text_at(L, name, "a name in env");

@@ -82,7 +82,7 @@ static int cannot_open(lua_State *L, int err, const struct il_key *key, const st
 		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
 			       (LUAI_UACINT)o->size);
 	if (err == ENOSPC && key->engine != il_redis_engine())
-		return il_fail(L, err, NOUN " %s: /dev/shm is full, and has no room for %I bytes and a quarter more",
+		return il_fail(L, err, NOUN " %s: /dev/shm has no room for %I bytes and a quarter more",
 			       key->text, (LUAI_UACINT)o->size);
 #ifndef IL_LMDB
 	if (err == ENOTSUP && key->engine != il_redis_engine())

@@ -160,7 +160,7 @@ describe("the directory of shared data", function()
       local ipc = require "ipc"
       local key = ipc.shm_key "x"
       local d, why, code = ipc.shared_data(key)
-      print(d, code, why:match "/dev/shm is full")
+      print(d, code, why:match "/dev/shm has no room")
       print(io.popen("ls -A /dev/shm"):read("a") == "")
       d = assert(ipc.shared_data(key, {size = 1 << 20, codec = "raw"}))
       os.execute "head -c 3M /dev/zero > /dev/shm/fill 2>/dev/null"
@@ -182,7 +182,7 @@ describe("the directory of shared data", function()
     file:close()
     local said = output(("unshare -m sh -c 'mount -t tmpfs -o size=3m none /dev/shm && exec %s %s' 2>&1")
       :format(host, script))
-    assert.equal("nil\t28\t/dev/shm is full\ntrue\ntrue\non\n", said)
+    assert.equal("nil\t28\t/dev/shm has no room\ntrue\ntrue\non\n", said)
   end)
 end)
 
