@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- lua-cjson takes more than JSON: "1." was a number, 1e400 an infinity that the same codec refused to send on, and a
--- tab or a newline in a string passed, which no other reader takes. What is no JSON is refused before, and whatever can be
--- received can be sent.
+-- tab or a newline in a string passed, which no other reader takes. What is no JSON is refused before, and
+-- whatever can be received can be sent.
 
 local ipc = require "ipc"
 
