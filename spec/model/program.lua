@@ -76,7 +76,12 @@ end
 
 local fill = {}
 
-function fill.guard(op, maker) op.body = maker:list(4, op) end
+-- Under a guard other functions are called, which know nothing of it.
+function fill.guard(op, maker)
+  op.body = maker:list(4, op)
+  if random() < 0.7 then table.insert(op.body, 1, maker:operation(op, "borrow")) end
+end
+
 function fill.borrow(op, maker, within) op.body = maker:list(2, within) end
 function fill.scope(op, maker) op.bodies = maker:lists(3, 4) end
 function fill.task(op, maker) op.body = maker:list(5) end
@@ -110,11 +115,11 @@ function fill.shield(op) op.body = ending:list(3) end
 function fill.defer(op, maker) op.body, op.last = maker:list(3), ending:list(3) end
 
 -- What a guard of a lock has inside is often of the same lock.
-function Maker:operation(within)
-  local kind = self.depth == 0 and "yield" or self.bounded and bounded() or self.depth > 1 and any() or simple()
+function Maker:operation(within, kind)
+  kind = kind or self.depth == 0 and "yield" or self.bounded and bounded() or self.depth > 1 and any() or simple()
   local op = {kind, number(), number(), number(), t = timeout()}
   if self.bounded then op.t = op.t or 1e-9 end
-  if within and OF_LOCKS[kind] and random() < 0.7 then op[2], op[3] = within[2], within[3] end
+  if within and OF_LOCKS[kind] and random() < 0.8 then op[2], op[3] = within[2], within[3] end
   if fill[kind] then fill[kind](op, setmetatable({bounded = self.bounded, depth = self.depth - 1}, Maker), within) end
   return op
 end
