@@ -56,7 +56,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points model fuzz \
+.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points model storm fuzz \
 	fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -171,6 +171,9 @@ points: packages ## processes that die at every single store into shared memory
 
 model: all ## random programs beside books of what must hold (SEEDS=1000 START=1 ENGINE=shm|sysv|private)
 	$(Q)$(LUA) spec/model/run.lua $(BUILD)/ipclua $(or $(ENGINE),all) $(or $(SEEDS),1000) $(or $(START),1)
+
+storm: all ## processes killed and stopped at random, on every engine, one CPU and two (STORM_SECONDS=10)
+	$(Q)$(LUA) spec/storm/run.lua $(BUILD)/ipclua
 
 fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
 	$(Q)$(suite) fuzz

@@ -3,7 +3,7 @@
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
-local storm = require "spec.support.storm"
+local storm = require "spec.storm.permits"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, collect, holder, waiter = contract.waiting, contract.collect, contract.holder, contract.waiter

@@ -5,7 +5,7 @@ local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local rounds = require "spec.support.rounds"
-local storm = require "spec.support.storm"
+local storm = require "spec.storm.permits"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, holder, waiter, told = contract.waiting, contract.holder, contract.waiter, contract.told

@@ -4,7 +4,7 @@
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
-local storm = require "spec.support.storm"
+local storm = require "spec.storm.permits"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, collect, holder = contract.waiting, contract.collect, contract.holder

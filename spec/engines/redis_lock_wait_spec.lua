@@ -6,7 +6,7 @@ local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local proxied = require "spec.support.proxied"
-local storm = require "spec.support.storm"
+local storm = require "spec.storm.permits"
 
 local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
 local waiting, waiter = contract.waiting, contract.waiter
