@@ -14,7 +14,7 @@ enum { HEAD = 2 };
 
 static const int64_t FRESH = IL_SECOND; /* ns */
 
-static redisReply *name_of(const struct il_batch *b, size_t i)
+static struct il_reply *name_of(const struct il_batch *b, size_t i)
 {
 	return b->reply->reply->element[HEAD + 2 * i];
 }
@@ -27,7 +27,7 @@ static size_t count_of(const struct il_batch *b)
 /* The value is to follow the name at once. */
 static int entry(struct il_batches *all, const struct il_batch *b, size_t i, struct il_entry *e)
 {
-	const redisReply *name = name_of(b, i), *record = b->reply->reply->element[HEAD + 2 * i + 1];
+	const struct il_reply *name = name_of(b, i), *record = b->reply->reply->element[HEAD + 2 * i + 1];
 	size_t head = strspn(record->str, "0123456789") + 1;
 	size_t size = record->len > head ? record->len - head : 0, room = name->len + size + 1;
 	if (all->room < room) {
@@ -47,17 +47,17 @@ static int entry(struct il_batches *all, const struct il_batch *b, size_t i, str
 }
 
 /* An integer of a reply that is text has no other use: 1 is "it has changed since". */
-static void mark(redisReply *r)
+static void mark(struct il_reply *r)
 {
 	r->integer = 1;
 }
 
-static bool marked(const redisReply *r)
+static bool marked(const struct il_reply *r)
 {
 	return r->integer;
 }
 
-static int compare(const char *name, size_t size, const redisReply *r)
+static int compare(const char *name, size_t size, const struct il_reply *r)
 {
 	int order = memcmp(name, r->str, size < r->len ? size : r->len);
 	return order ? order : size < r->len ? -1 : size > r->len;
@@ -105,11 +105,11 @@ int il_batches_next(struct il_batches *all, const char *name, size_t size, struc
 	return EAGAIN;
 }
 
-static bool sound(const redisReply *r)
+static bool sound(const struct il_reply *r)
 {
-	bool strings = r->type == REDIS_REPLY_ARRAY && r->elements >= HEAD && r->elements % 2 == 0;
+	bool strings = r->type == IL_REPLY_ARRAY && r->elements >= HEAD && r->elements % 2 == 0;
 	for (size_t i = HEAD; strings && i < r->elements; i++)
-		strings = r->element[i]->type == REDIS_REPLY_STRING;
+		strings = r->element[i]->type == IL_REPLY_STRING;
 	return strings;
 }
 

@@ -8,14 +8,10 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_MAX = 512, KEYS_MAX = 8, WORDS = 3 + KEYS_MAX };
-
-const struct il_script_source *il_script(size_t i)
-{
-	return &il_script_sources[i];
-}
 
 void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
 {
@@ -56,15 +52,14 @@ static int format_command(const struct il_call *c, char **command, size_t *size)
 	const char *argv[2 + IL_CALL_ARGUMENTS];
 	size_t lengths[2 + IL_CALL_ARGUMENTS];
 	char key[KEY_MAX];
+	*size = 0;
 	argv[0] = c->command;
 	argv[1] = key;
 	lengths[0] = strlen(c->command);
 	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
 	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
 	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
-	int length = redisFormatCommandArgv(command, 2 + c->count, argv, lengths);
-	*size = length > 0 ? (size_t)length : 0;
-	return length > 0 ? 0 : ENOMEM;
+	return il_command_format(command, size, 2 + c->count, argv, lengths);
 }
 
 /* "EVALSHA digest n base:word... argument..." */
@@ -91,12 +86,32 @@ static int format_script(const struct il_call *c, char **command, size_t *size)
 		lengths[i] = strlen(argv[i]);
 	memcpy(argv + count, c->argv, (size_t)c->count * sizeof *argv);
 	memcpy(lengths + count, c->size, (size_t)c->count * sizeof *lengths);
-	int length = redisFormatCommandArgv(command, count + c->count, argv, lengths);
-	*size = length > 0 ? (size_t)length : 0;
-	return length > 0 ? 0 : ENOMEM;
+	return il_command_format(command, size, count + c->count, argv, lengths);
 }
 
 int il_call_format(const struct il_call *c, char **command, size_t *size)
 {
 	return c->command ? format_command(c, command, size) : format_script(c, command, size);
+}
+
+/* In place of EVALSHA and the digest. */
+int il_call_make_whole(int number, char **command, size_t *size)
+{
+	static const char before[] = "$7\r\nEVALSHA\r\n$40\r\n0123456789012345678901234567890123456789\r\n";
+	const struct il_script_source *script = &il_script_sources[number];
+	char head[48];
+	size_t first = (size_t)(strchr(*command, '\n') - *command) + 1, rest = *size - first - (sizeof before - 1);
+	size_t n = (size_t)snprintf(head, sizeof head, "$4\r\nEVAL\r\n$%zu\r\n", script->size);
+	char *whole = malloc(first + n + script->size + 2 + rest), *at = whole;
+	if (!whole)
+		return ENOMEM;
+	at = mempcpy(at, *command, first);
+	at = mempcpy(at, head, n);
+	at = mempcpy(at, script->source, script->size);
+	at = mempcpy(at, "\r\n", 2);
+	at = mempcpy(at, *command + *size - rest, rest);
+	free(*command);
+	*command = whole;
+	*size = (size_t)(at - whole);
+	return 0;
 }

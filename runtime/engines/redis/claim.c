@@ -72,8 +72,26 @@ void il_claims_fail(struct il_redis_lock *h, int err)
 	}
 }
 
+/* The answer came so late that its lease is over: by then it may be another's. It goes back, and is asked for under another
+ * number. */
+static void ask_again(struct il_claim *c)
+{
+	il_redis_lock_return(c->lock, c->number, "undone");
+	if (c->request)
+		il_request_forget(c->request);
+	c->request = NULL;
+	c->number = ++numbers;
+	int err = il_claim_ask(c);
+	if (err)
+		fail(c, err);
+}
+
 void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence, int64_t until)
 {
+	if (until <= il_now()) {
+		ask_again(c);
+		return;
+	}
 	struct il_op *op = take_op(c);
 	il_list_del(&c->node);
 	il_list_add(&c->lock->held, &c->node);
@@ -113,6 +131,8 @@ static void answered(struct il_request *r)
 	if (!il_list_empty(&c->op)) { /* else it has heard already */
 		if (err == EAGAIN)
 			stands(c, r);
+		else if (r->err && (r->sent || r->again))
+			give_up(c, err); /* it is not known what the server has done */
 		else if (err)
 			fail(c, err);
 		else
@@ -205,5 +225,6 @@ void il_claims_message(struct il_listener *l, const char *data, size_t size)
 
 void il_claims_down(struct il_listener *l, int err)
 {
+	il_face_explain(&lock_of(l)->face);
 	il_claims_fail(lock_of(l), err);
 }

@@ -73,7 +73,7 @@ static int check(struct data *d, const struct il_request *r)
 		d->data.remote->removed = true;
 		return EIDRM;
 	}
-	return r->reply->elements == 2 && r->reply->element[1]->type == REDIS_REPLY_STRING ? 0 : ENOENT;
+	return r->reply->elements == 2 && r->reply->element[1]->type == IL_REPLY_STRING ? 0 : ENOENT;
 }
 
 static int get(struct il_data *data, const char *name, size_t size, struct il_entry *e)

@@ -18,7 +18,7 @@ int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
 	int err = il_url_parse(key->name, &u, &why);
 	if (err)
 		return err;
-	*f = (struct il_face){ .remote.answer = &il_request_answer };
+	*f = (struct il_face){ .remote.answer = &il_request_answer, .lease = u->lease, .timeout = u->timeout };
 	il_list_init(&f->requests);
 	il_list_init(&f->node);
 	il_list_init(&f->listener.node);
@@ -72,6 +72,11 @@ struct il_request *il_face_answer(struct il_face *f)
 		return NULL;
 	f->remote.request = NULL;
 	return r;
+}
+
+void il_face_explain(struct il_face *f)
+{
+	f->remote.why = f->server->why;
 }
 
 int il_face_listen(struct il_face *f, const char *word)

@@ -28,6 +28,7 @@ struct il_face {
 	struct il_remote remote; /* the noun's struct points to it */
 	struct il_server *server;
 	struct il_list requests; /* that call again: without an answer, or with one that was not told */
+	int64_t lease, timeout;  /* ns: its URL's */
 	char *base;              /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
 	struct il_list node;               /* of the server's faces */
@@ -47,6 +48,9 @@ int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flag
 
 /* The request whose answer has come, to be freed by the caller; NULL: nothing has been asked. */
 struct il_request *il_face_answer(struct il_face *f);
+
+/* What the server said last is why something of this object is about to fail. */
+void il_face_explain(struct il_face *f);
 
 /* Hears what is published on "base:word", from when `up` is called. Harmless if it listens already. 0 or errno. */
 int il_face_listen(struct il_face *f, const char *word);

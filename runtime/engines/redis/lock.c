@@ -82,7 +82,7 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 	h->face.listener.message = il_claims_message;
 	h->face.listener.up = il_tend_up;
 	h->face.listener.down = il_claims_down;
-	h->lease = o->lease ? o->lease : il_server_lease(h->face.server);
+	h->lease = o->lease ? o->lease : h->face.lease;
 	h->look_at = IL_NEVER;
 	h->timer.expired = il_tend_expired;
 	il_list_init(&h->line);

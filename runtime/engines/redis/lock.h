@@ -74,7 +74,7 @@ struct il_claim *il_claim_find(struct il_list *claims, int64_t number);
 
 void il_claim_free(struct il_claim *c);
 
-/* Its operation is done, and it is held until then. */
+/* Its operation is done, and it is held until then; if that is over already, it is given back, and asked for again. */
 void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence, int64_t until);
 
 /* Asks for it. 0 or errno. */

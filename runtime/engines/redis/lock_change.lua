@@ -1,6 +1,7 @@
 -- KEYS: meta held line seen who
 -- All that is done to a lock, so that whoever comes finds the permits of the dead free, and the first in line served.
---   meta  id, max, tells (a mutex: of deaths), abandoned (one is to be told), fence, arrivals
+--   meta  id, max, tells (a mutex: of deaths), abandoned (one is to be told), fence, arrivals; run (of the server),
+--         since (when it was noticed)
 --   held  token -> when its lease ends, ms
 --   line  token -> number of arrival
 --   seen  token in line -> when to forget it
@@ -23,6 +24,18 @@ local time = call("TIME")
 local micros = time[1] * 1000000 + time[2]
 local now = math.floor(micros / 1000)
 local waiters = call("ZCARD", line) -- or more, later
+
+-- What the server has evicted a part of is no lock any more.
+if call("HLEN", who) ~= waiters + call("ZCARD", held) or (waiters > 0 and call("ZCARD", seen) ~= waiters) then
+  for _, token in ipairs(call("HKEYS", who)) do
+    redis.pcall("PUBLISH", meta:gsub("meta$", token:match("^(.*):") or ""), "removed " .. ARGV[1])
+  end
+  for _, token in ipairs(call("ZRANGE", line, 0, -1)) do
+    redis.pcall("PUBLISH", meta:gsub("meta$", token:match("^(.*):") or ""), "removed " .. ARGV[1])
+  end
+  call("DEL", meta, held, line, seen, who)
+  return {43}
+end
 
 local function know(token, p, l, h, fence, abandoned, told)
   call("HSET", who, token, table.concat({p, l, h, fence, abandoned, told}, " "))
@@ -73,16 +86,21 @@ local function grant(token, p, l, h, told)
   return {0, now, abandoned, fence}
 end
 
--- Since the server was started, no request of this token's process has come: all connections were cut off, so that it
--- does not hear says nothing of it. The server tells its start to the second.
-local start
+-- Since the server was started again, no request of this token's process has come: all connections were cut off, so
+-- that it does not hear says nothing of it. The server has another run_id then.
+local since
 local function is_yet_to_come(token, l)
-  if not start then
+  if not since then
     local info = redis.pcall("INFO", "server")
-    local uptime = type(info) == "string" and info:match("uptime_in_seconds:(%d+)")
-    start = uptime and (time[1] - uptime + 1) * 1000 or 0
+    local run = type(info) == "string" and info:match("run_id:(%w+)") or ""
+    local known_run = call("HMGET", meta, "run", "since")
+    since = tonumber(known_run[2] or 0)
+    if known_run[1] ~= run then
+      since = now
+      call("HSET", meta, "run", run, "since", since)
+    end
   end
-  return tonumber(call("ZSCORE", seen, token) or now) - l < start
+  return tonumber(call("ZSCORE", seen, token) or now) - l < since
 end
 
 -- A process that listens is told, and hears it unless cut off: then the token keeps its place, and the next one is
@@ -93,7 +111,8 @@ local function hears_it(token, h)
   local to, number = token:match("^(.*):(%d+)$")
   local message = ("%s %d %s %d"):format(number, is_abandoned and 1 or 0, tells and next_fence() or "0", now)
   if h ~= "1" or deaf[to] then return false end
-  deaf[to] = call("PUBLISH", meta:gsub("meta$", to), message) == 0
+  local heard = redis.pcall("PUBLISH", meta:gsub("meta$", to), message) -- not allowed: as if it did not hear
+  deaf[to] = type(heard) == "table" or heard == 0
   return not deaf[to]
 end
 

@@ -111,7 +111,7 @@ static int ask(struct il_memory *memory, int verb, size_t slot, int64_t *value, 
 		err = take_slot(m, r, value);
 	else if (!err && verb == IL_MEMORY_SWAP && value_of(r, 1) != *value)
 		err = ESTALE;
-	if ((!err && verb == IL_MEMORY_ADD) || err == ESTALE)
+	if ((!err && verb == IL_MEMORY_ADD) || (err == ESTALE && verb == IL_MEMORY_SWAP))
 		*value = value_of(r, 1);
 	return settle(r, err);
 }

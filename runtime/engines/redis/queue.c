@@ -50,9 +50,9 @@ void il_rq_bounds(int64_t wanted, char lowest[IL_RQ_BOUND], char highest[IL_RQ_B
 /* It is taken out of the reply, not copied. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 {
-	redisReply *reply = r->reply;
+	struct il_reply *reply = r->reply;
 	size_t at = 2 * place + 2;
-	if (reply->elements <= at || reply->element[at]->type != REDIS_REPLY_STRING)
+	if (reply->elements <= at || reply->element[at]->type != IL_REPLY_STRING)
 		return EPROTO;
 	op->arg = il_reply_number(r, at - 1);
 	op->data = reply->element[at]->str;
@@ -128,6 +128,7 @@ static void up(struct il_listener *l)
 
 static void down(struct il_listener *l, int err)
 {
+	il_face_explain(&of_listener(l)->face);
 	il_rq_receivers_end(of_listener(l), NULL, true, err);
 	il_rq_senders_end(of_listener(l), NULL, true, err);
 }

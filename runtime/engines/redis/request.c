@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const int64_t LATER = 50000000; /* ns */
+
 static struct il_request *of_node(struct il_list *node)
 {
 	return il_container_of(node, struct il_request, node);
@@ -19,20 +21,24 @@ static struct il_request *of_node(struct il_list *node)
 
 /* Answers ---------------------------------------------------------------------------------------------- */
 
+/* One that is still to be answered by the server stays until that has come, or the connection is lost. */
 void il_request_free(struct il_request *r)
 {
 	il_list_del(&r->node);
 	il_list_del(&r->mine);
 	if (r->face && r->face->remote.request == r)
 		r->face->remote.request = NULL;
-	if (r->command)
-		redisFreeCommand(r->command);
-	if (r->reply)
-		freeReplyObject(r->reply);
-	free(r);
+	free(r->command);
+	il_reply_free(r->reply);
+	r->command = NULL;
+	r->reply = NULL;
+	r->face = NULL;
+	r->orphan = !il_list_empty(&r->expected.node);
+	if (!r->orphan)
+		free(r);
 }
 
-/* Whoever wants to know is told; out of the server's list. */
+/* What waits for it is told; out of the server's list. */
 static void tell(struct il_request *r, int err)
 {
 	struct il_server *s = r->server;
@@ -51,57 +57,37 @@ static void tell(struct il_request *r, int err)
 	il_server_rest(s);
 }
 
-static void reload(struct il_server *s);
-
-
-/* The server does not know the script, any more: it did nothing, and will be asked again. */
-static void unknown_script(struct il_request *r)
-{
-	struct il_server *s = r->server;
-	s->reloading = true;
-	r->sent = false;
-	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
-		if (of_node(l)->sent)
-			return;
-	reload(s);
-}
-
-static void on_reply(redisAsyncContext *context, void *data, void *request)
-{
-	redisReply *reply = data;
-	struct il_request *r = request;
-	struct il_link *link = context->data;
-	if (!reply || link->context != context) /* it is lost, and that is told elsewhere */
-		return;
-	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0) {
-		unknown_script(r);
-		return;
-	}
-	bool last = r->server->reloading;
-	struct il_server *s = r->server;
-	il_link_keep(reply);
-	r->reply = reply;
-	s->users++;
-	tell(r, 0);
-	for (struct il_list *l = s->requests.next; last && l != &s->requests; l = l->next)
-		last = !of_node(l)->sent;
-	if (last)
-		reload(s);
-	s->users--;
-	il_server_rest(s);
-}
-
 /* Sending ---------------------------------------------------------------------------------------------- */
 
 static bool may_send(const struct il_server *s)
 {
-	return s->lines[IL_REQUESTS].link.up && !s->loads && !s->reloading;
+	return s->up && !s->holding;
 }
 
+/* A script is said whole for the first time on a connection: to be told that it is not known would take time, and what was said
+ * behind it would have happened before it. And that must never be so of what takes messages back. */
+static int complete(struct il_request *r)
+{
+	bool *knows = &r->server->knows[r->script];
+	if (r->plain || r->whole || (*knows && r->script != IL_SCRIPT_queue_putback))
+		return 0;
+	int err = il_call_make_whole((int)r->script, &r->command, &r->size);
+	r->whole = !err;
+	*knows |= r->whole;
+	return err;
+}
+
+/* If there is no memory to say it, it is said later. */
 static void send_request(struct il_request *r)
 {
-	r->sent_at = il_now();
-	r->sent = il_link_say(&r->server->lines[IL_REQUESTS].link, r->command, r->size, on_reply, r) == 0;
+	struct il_server *s = r->server;
+	if (complete(r) || il_server_say(s, &r->expected, r->command, r->size)) {
+		il_server_watch(s, il_time_add(il_now(), LATER));
+		return;
+	}
+	r->sent_at = r->expected.at;
+	r->sent = true;
+	s->in_flight++;
 }
 
 static void send_all(struct il_server *s)
@@ -111,73 +97,93 @@ static void send_all(struct il_server *s)
 			send_request(of_node(l));
 }
 
-static void loaded(redisAsyncContext *context, void *data, void *server)
+/* Nothing is sent until all that was sent is answered, so that the order stays. */
+static void hold(struct il_server *s, int refused)
 {
-	struct il_server *s = server;
-	struct il_link *link = context->data;
-	const redisReply *reply = data;
-	if (!reply || link->context != context)
+	s->holding = true;
+	if (refused)
+		s->refused = refused;
+}
+
+static void settle(struct il_server *s)
+{
+	if (!s->holding || s->in_flight)
 		return;
-	if (reply->type == REDIS_REPLY_ERROR)
-		il_server_fault(s, EPROTO, reply->str);
-	else if (--s->loads == 0)
+	char why[sizeof s->why];
+	int refused = s->refused;
+	s->holding = false;
+	s->refused = 0;
+	if (!refused) {
 		send_all(s);
-}
-
-static void load(struct il_server *s, size_t i)
-{
-	const struct il_script_source *script = il_script(i);
-	char *command;
-	int size = redisFormatCommand(&command, "SCRIPT LOAD %b", script->source, script->size);
-	if (size < 0)
-		return;
-	if (il_link_say(&s->lines[IL_REQUESTS].link, command, (size_t)size, loaded, s) == 0)
-		s->loads++;
-	redisFreeCommand(command);
-}
-
-/* Which scripts does the server know? Those that it does not are loaded. */
-static void known(redisAsyncContext *context, void *data, void *server)
-{
-	struct il_server *s = server;
-	struct il_link *link = context->data;
-	const redisReply *reply = data;
-	if (!reply || link->context != context)
-		return;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != IL_SCRIPTS) {
-		il_server_fault(s, EPROTO, reply->type == REDIS_REPLY_ERROR ? reply->str : "no server of scripts");
 		return;
 	}
-	for (size_t i = 0; i < IL_SCRIPTS; i++)
-		if (reply->element[i]->integer != 1)
-			load(s, i);
-	if (--s->loads == 0)
-		send_all(s);
+	snprintf(why, sizeof why, "%s", strstr(s->why, ": ") ? strstr(s->why, ": ") + 2 : s->why);
+	il_server_fault(s, refused, why);
 }
 
-static void reload(struct il_server *s)
+/* It is to be said once more: it has done nothing. */
+static void refused(struct il_request *r, struct il_reply *reply)
 {
-	const char *argv[2 + IL_SCRIPTS] = { "SCRIPT", "EXISTS" };
-	char *command;
-	for (size_t i = 0; i < IL_SCRIPTS; i++)
-		argv[2 + i] = il_script(i)->digest;
-	s->reloading = false;
-	s->loads = 0;
-	int size = redisFormatCommandArgv(&command, 2 + IL_SCRIPTS, argv, NULL);
-	if (size < 0)
-		return;
-	if (il_link_say(&s->lines[IL_REQUESTS].link, command, (size_t)size, known, s) == 0)
-		s->loads = 1;
-	redisFreeCommand(command);
+	struct il_server *s = r->server;
+	char text[200];
+	int err = il_error_of(reply, text, sizeof text);
+	il_server_explain(s, err, text);
+	hold(s, err);
+	il_reply_free(reply);
 }
 
-void il_requests_opened(struct il_server *s)
+static bool is_patient(const struct il_request *r)
 {
-	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
-		if (of_node(l)->flags & IL_PATIENT)
-			of_node(l)->deadline = il_time_add(il_now(), s->url->timeout);
-	reload(s);
-	il_server_schedule(s);
+	return r->flags & IL_PATIENT;
+}
+
+/* The server does not know the script any more: it did nothing, and is asked again, with the script. */
+static bool is_forgotten(struct il_request *r, struct il_reply *reply)
+{
+	if (r->plain || r->whole || !il_reply_is_error(reply, "NOSCRIPT"))
+		return false;
+	memset(r->server->knows, 0, sizeof r->server->knows);
+	hold(r->server, 0);
+	il_reply_free(reply);
+	return true;
+}
+
+static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply *reply)
+{
+	struct il_request *r = il_container_of(e, struct il_request, expected);
+	bool lost = !reply;
+	if (!lost)
+		s->in_flight--;
+	if (r->orphan) {
+		il_reply_free(reply);
+		free(r);
+	} else if (lost) {
+		return; /* il_requests_lost tells it */
+	} else {
+		bool passes = reply->type == IL_REPLY_ERROR && il_error_passes(reply);
+		r->sent = false;
+		if (passes && is_patient(r)) {
+			refused(r, reply);
+		} else if (!is_forgotten(r, reply)) {
+			if (passes) {
+				char text[200];
+				int err = il_error_of(reply, text, sizeof text);
+				il_server_explain(s, err, text);
+				hold(s, err);
+			} else {
+				il_server_answered(s);
+			}
+			r->reply = reply;
+			tell(r, 0);
+		}
+	}
+	if (!lost)
+		settle(s);
+}
+
+void il_requests_send(struct il_server *s)
+{
+	send_all(s);
 }
 
 static struct il_request *make(const struct il_call *c, enum il_request_flags flags)
@@ -187,6 +193,8 @@ static struct il_request *make(const struct il_call *c, enum il_request_flags fl
 		return NULL;
 	il_list_init(&r->node);
 	il_list_init(&r->mine);
+	il_list_init(&r->expected.node);
+	r->expected.answered = on_reply;
 	r->server = c->face->server;
 	r->face = c->face;
 	r->script = c->script;
@@ -208,15 +216,14 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	if (!r)
 		return NULL;
 	r->sent_at = il_now();
-	r->deadline = il_time_add(r->sent_at, s->url->timeout);
+	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->face->timeout);
 	il_list_add(&s->requests, &r->node);
-	if (il_server_watch(s, r->deadline)) {
+	if (il_server_watch(s, il_time_add(r->sent_at, c->face->timeout))) {
 		il_request_free(r);
 		return NULL;
 	}
 	if (may_send(s))
 		send_request(r);
-	il_server_schedule(s);
 	return r;
 }
 
@@ -233,7 +240,7 @@ int il_request_make(const struct il_call *c, enum il_request_flags flags, void (
 		r->face = NULL; /* which may be gone by then */
 	if (result)
 		*result = r;
-	il_server_connect(s, IL_REQUESTS);
+	il_server_connect(s);
 	return 0;
 }
 
@@ -245,7 +252,7 @@ int il_request_ask(const struct il_call *c, enum il_request_flags flags)
 		return ENOMEM;
 	f->remote.request = r;
 	il_list_add(&f->requests, &r->mine);
-	il_server_connect(r->server, IL_REQUESTS);
+	il_server_connect(r->server);
 	return EINPROGRESS;
 }
 
@@ -266,14 +273,35 @@ void il_request_forget(struct il_request *r)
 
 /* Without a connection --------------------------------------------------------------------------------- */
 
+/* Of what is not patient. What is, waits for the connection, which has times of its own. */
 int64_t il_requests_due(const struct il_server *s)
 {
-	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next) {
-		const struct il_request *r = of_node(l);
-		if (r->sent || s->loads || !(r->flags & IL_PATIENT))
-			return r->deadline;
+	int64_t due = IL_NEVER;
+	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
+		if (of_node(l)->deadline < due)
+			due = of_node(l)->deadline;
+	return due;
+}
+
+/* The round is a list of its own, for those who are told may make new requests. */
+void il_requests_expire(struct il_server *s, int64_t now)
+{
+	struct il_list round;
+	il_list_init(&round);
+	for (struct il_list *next, *l = s->requests.next; l != &s->requests; l = next) {
+		next = l->next;
+		if (of_node(l)->deadline <= now) {
+			il_list_del(l);
+			il_list_add(&round, l);
+		}
 	}
-	return IL_NEVER;
+	while (!il_list_empty(&round)) {
+		struct il_request *r = of_node(round.next);
+		bool unknown = r->sent && !(r->flags & IL_SAFE), tried = !r->sent && s->connection.phase != IL_CONNECTED && s->err;
+		if (!tried)
+			il_server_explain(s, ETIMEDOUT, "no answer in time");
+		tell(r, unknown ? ECONNABORTED : tried ? s->err : ETIMEDOUT);
+	}
 }
 
 /* What may have happened must not be done again; what can be, waits for a connection if it is patient. Those who are told
@@ -281,28 +309,20 @@ int64_t il_requests_due(const struct il_server *s)
 void il_requests_lost(struct il_server *s, int err, bool patient)
 {
 	struct il_list round;
-	int64_t deadline = il_time_add(il_now(), s->url->timeout);
-	s->reloading = false;
-	s->loads = 0;
+	s->in_flight = 0;
 	il_list_move(&s->requests, &round);
-	s->users++;
 	while (!il_list_empty(&round)) {
 		struct il_request *r = of_node(round.next);
-		bool sent = r->sent;
+		bool sent = r->sent, safe = r->flags & IL_SAFE;
 		r->sent = false;
 		r->again |= sent;
-		if (r->flags & IL_PATIENT && patient && (!sent || r->flags & IL_SAFE)) {
-			r->deadline = deadline;
-			il_list_del(&r->node);
-			il_list_add(&s->requests, &r->node);
-		} else if (sent && r->flags & IL_SAFE && patient && err != ETIMEDOUT && err != EACCES) {
+		if (patient && (is_patient(r) ? !sent || safe : sent && safe && err != ETIMEDOUT && err != EACCES && err != EPROTO)) {
 			il_list_del(&r->node);
 			il_list_add(&s->requests, &r->node);
 		} else {
-			tell(r, sent && !(r->flags & IL_SAFE) ? ECONNABORTED : err);
+			tell(r, sent && !safe ? ECONNABORTED : err);
 		}
 	}
-	s->users--;
 }
 
 void il_requests_drop(struct il_server *s)

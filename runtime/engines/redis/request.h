@@ -9,10 +9,10 @@
 #define IL_REDIS_REQUEST_H
 
 #include "base/list.h"
-#include "engines/redis/server.h"
+#include "engines/redis/resp.h"
+#include "engines/redis/server_private.h"
 #include "loop/op.h"
 
-#include <hiredis/hiredis.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,7 +22,7 @@ struct il_face;
 
 enum { IL_CALL_ARGUMENTS = 40 };
 
-/* EVALSHA of a script: KEYS are the face's keys that the script's first line names ("-- KEYS: meta order"), ARGV what is
+/* EVALSHA of a script (EVAL, where the server does not know it): KEYS are the face's keys that the script's first line names ("-- KEYS: meta order"), ARGV what is
  * added here. Bytes are not copied: they must stay until the request is made. */
 struct il_call {
 	struct il_face *face;
@@ -59,13 +59,16 @@ struct il_request {
 	void (*answered)(struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
 	void *owner;                            /* for answered(): whose it is, */
 	int64_t tag;                            /* and which */
-	redisReply *reply;                      /* NULL with err */
+	struct il_reply *reply;                 /* NULL with err */
 	int err;
 	enum il_request_flags flags;
 	bool done;
 	bool plain; /* it is a command, not a script */
 	/* the server's: */
+	struct il_expected expected;            /* that is in a list: it has not been answered on the connection it was sent on */
 	enum il_script script;
+	bool whole;      /* it is said with the script itself */
+	bool orphan;     /* nothing but its answer is waited for, to be thrown away */
 	bool sent;
 	bool again;      /* it was sent before, over a connection that was lost then */
 	int64_t sent_at; /* last; or when it was made */
@@ -88,9 +91,10 @@ void il_request_forget(struct il_request *r);
 void il_request_free(struct il_request *r);
 
 /* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers (for commands it is 0 if
- * the server did not call their reply an error); other failures are
- * ECONNREFUSED, ECONNABORTED (see IL_UNSAFE), ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no
- * memory), EACCES (password), EPROTO; face->remote.why then says more. */
+ * the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE), ETIMEDOUT (no
+ * answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY (it loads its data, or is
+ * busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO; face->remote.why then says more. Of those the
+ * patient hear EBUSY and EROFS only when the server is given up. */
 int il_request_status(struct il_request *r);
 
 /* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server, see server.h: its two connections, when they are made, and when they are given up. Requests stand in one list, in
- * their order: first those that were sent, then those that wait for a connection. Floor 2.
+ * A server, see server.h: its connection, when it is made, and when it is given up. What was said and is not answered stands in
+ * the list `expected`, in order: an answer belongs to the first. Floor 2.
  */
 #include "engines/redis/server_private.h"
 #include "base/clock.h"
@@ -14,8 +14,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* ns: between attempts to connect, and how long waits go on without a server. */
-static const int64_t FIRST_PAUSE = 50000000, LONGEST_PAUSE = IL_SECOND, PATIENCE = 10 * IL_SECOND;
+/* ns: between attempts to connect; how long waits go on without an answer; of silence before it is asked. */
+static const int64_t FIRST_PAUSE = 50000000, LONGEST_PAUSE = IL_SECOND, PATIENCE = 10 * IL_SECOND, SILENCE = 10 * IL_SECOND;
+
+static const char LATE[] = "no answer in time", SENSELESS[] = "an answer that makes no sense";
 
 static struct il_list servers = IL_LIST_INIT(servers);
 
@@ -27,17 +29,45 @@ static void name_client(struct il_server *s)
 	snprintf(s->client, sizeof s->client, "%016llx", (unsigned long long)random);
 }
 
-void il_server_explain(struct il_server *s, const char *why)
+void il_server_explain(struct il_server *s, int err, const char *why)
 {
 	const struct il_url *u = s->url;
+	s->err = err;
 	if (u->local)
 		snprintf(s->why, sizeof s->why, "redis server %s: %s", u->host, why);
 	else
 		snprintf(s->why, sizeof s->why, "redis server %s:%d: %s", u->host, u->port, why);
 }
 
-static int arm(struct il_server *s, int64_t due, int64_t now)
+/* When ------------------------------------------------------------------------------------------------- */
+
+static int64_t later(int64_t a, int64_t b)
 {
+	return a > b ? a : b;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When it is dead, or to be asked whether it is. */
+static int64_t health_due(const struct il_server *s)
+{
+	if (s->connection.phase == IL_CLOSED)
+		return s->retry_at ? s->retry_at : IL_NEVER;
+	if (!s->up)
+		return s->opening_until;
+	if (!il_list_empty(&s->expected)) {
+		const struct il_expected *first = il_container_of(s->expected.next, const struct il_expected, node);
+		return il_time_add(later(first->at, s->heard_at), s->timeout);
+	}
+	return il_topics_wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
+}
+
+static int arm(struct il_server *s, int64_t due)
+{
+	int64_t now = il_now();
 	s->due = due;
 	il_timer_start(&s->timer, due > now ? due - now : 0);
 	int err = il_timer_arm(&s->timer, false);
@@ -46,151 +76,231 @@ static int arm(struct il_server *s, int64_t due, int64_t now)
 	return err;
 }
 
-/* The next thing that is due: an answer, an attempt to connect, the end of patience. */
-void il_server_schedule(struct il_server *s)
-{
-	int64_t now = il_now(), due = il_requests_due(s);
-	for (int i = 0; i < 2; i++) {
-		const struct il_line_up *l = &s->lines[i];
-		int64_t next = l->retry_at ? l->retry_at : l->link.context && !l->link.up ? l->opening_until : IL_NEVER;
-		due = next < due ? next : due;
-	}
-	if (due == IL_NEVER || (s->timer.item.place && s->due <= due))
-		return;
-	arm(s, due, now);
-}
-
-/* Once armed, it can be set to another time without memory. */
 int il_server_watch(struct il_server *s, int64_t deadline)
 {
-	il_server_schedule(s);
-	return s->timer.item.place ? 0 : arm(s, deadline, il_now());
+	return s->timer.item.place && s->due <= deadline ? 0 : arm(s, deadline);
 }
 
-static bool needed(const struct il_server *s, int which)
+static void schedule(struct il_server *s)
 {
-	return which == IL_REQUESTS ? !il_list_empty(&s->requests) : il_topics_wanted(s);
+	int64_t due = earlier(il_requests_due(s), health_due(s));
+	if (due != IL_NEVER)
+		il_server_watch(s, due);
 }
 
-/* There is no connection. Whoever is patient waits for the next attempt, until patience has an end; the others are told. */
-static void without(struct il_server *s, int which, int err, const char *why)
+/* Saying ----------------------------------------------------------------------------------------------- */
+
+int il_server_say(struct il_server *s, struct il_expected *e, const char *command, size_t size)
 {
-	struct il_line_up *l = &s->lines[which];
+	int err = il_connection_say(&s->connection, command, size);
+	if (err)
+		return err;
+	e->at = il_now();
+	il_list_add(&s->expected, &e->node);
+	il_server_watch(s, il_time_add(e->at, s->timeout));
+	return 0;
+}
+
+int il_server_tell(struct il_server *s, struct il_expected *e, int argc, const char *const *argv)
+{
+	char *command;
+	size_t size;
+	int err = il_command_format(&command, &size, argc, argv, NULL);
+	if (err)
+		return err;
+	err = il_server_say(s, e, command, size);
+	free(command);
+	return err;
+}
+
+static void forget_expected(struct il_server *s)
+{
+	struct il_list round;
+	il_list_move(&s->expected, &round);
+	while (!il_list_empty(&round)) {
+		struct il_expected *e = il_container_of(round.next, struct il_expected, node);
+		il_list_del(&e->node);
+		e->answered(s, e, NULL);
+	}
+}
+
+/* Hearing ---------------------------------------------------------------------------------------------- */
+
+static void heard(struct il_server *s, struct il_reply *r)
+{
+	struct il_expected *first = il_container_of(s->expected.next, struct il_expected, node);
+	s->heard_at = il_now();
+	if (r->type == IL_REPLY_PUSH) {
+		bool sound = il_topics_pushed(s, r);
+		il_reply_free(r);
+		if (!sound)
+			il_server_fault(s, EPROTO, SENSELESS);
+	} else if (il_list_empty(&s->expected) || (first->pushed && r->type != IL_REPLY_ERROR)) {
+		il_reply_free(r);
+		il_server_fault(s, EPROTO, SENSELESS);
+	} else {
+		il_list_del(&first->node);
+		first->answered(s, first, r);
+	}
+}
+
+static struct il_server *server_of(const struct il_connection *c)
+{
+	return il_container_of(c, struct il_server, connection);
+}
+
+static void replied(struct il_connection *c, struct il_reply *r)
+{
+	struct il_server *s = server_of(c);
+	s->users++;
+	heard(s, r);
+	s->users--;
+	il_server_rest(s);
+}
+
+void il_server_answered(struct il_server *s)
+{
+	s->down_since = s->pause = 0;
+}
+
+static bool needed(const struct il_server *s)
+{
+	return !il_list_empty(&s->requests) || il_topics_wanted(s);
+}
+
+static bool wanted(struct il_connection *c)
+{
+	return needed(server_of(c));
+}
+
+/* Losing ----------------------------------------------------------------------------------------------- */
+
+/* There is no connection. What is patient waits for the next attempt, until patience has an end; the others are told. */
+static void without(struct il_server *s, int err, const char *why)
+{
 	int64_t now = il_now();
-	il_server_explain(s, why);
-	if (which == IL_TOPICS)
-		il_topics_lost(s);
-	if (!l->down_since)
-		l->down_since = now;
-	bool patient = s->users && now - l->down_since < PATIENCE;
-	if (which == IL_REQUESTS)
-		il_requests_lost(s, err, patient);
-	else if (!patient)
+	s->users++;
+	s->up = s->holding = s->subscribing = false;
+	s->refused = 0;
+	memset(s->knows, 0, sizeof s->knows);
+	il_server_explain(s, err, why);
+	forget_expected(s);
+	il_topics_lost(s);
+	if (!s->down_since)
+		s->down_since = now;
+	bool patient = s->users > 1 && now - s->down_since < PATIENCE;
+	il_requests_lost(s, err, patient);
+	if (!patient)
 		il_topics_down(s, err);
-	if (!needed(s, which) || !patient)
-		l->down_since = 0;
-	if (!needed(s, which)) {
-		l->retry_at = 0;
+	s->users--;
+	s->failed = 0; /* of an attempt that was caused by telling */
+	s->retry_at = 0;
+	if (!needed(s) || !patient)
+		s->down_since = 0;
+	if (!needed(s)) {
 		il_server_rest(s);
 		return;
 	}
-	l->pause = !l->pause ? FIRST_PAUSE : l->pause * 2 < LONGEST_PAUSE ? l->pause * 2 : LONGEST_PAUSE;
-	l->failed = 0; /* of an attempt that who was told has just caused */
-	l->retry_at = now + l->pause;
-	il_server_schedule(s);
+	s->pause = !s->pause ? FIRST_PAUSE : earlier(s->pause * 2, LONGEST_PAUSE);
+	if (s->connection.phase == IL_CLOSED)
+		s->retry_at = now + s->pause;
+	schedule(s);
 }
 
-static int which_of(const struct il_link *link, struct il_server **s)
+static void lost(struct il_connection *c, int err, const char *why)
 {
-	struct il_line_up *l = il_container_of(link, struct il_line_up, link);
-	*s = l->server;
-	return (int)(l - l->server->lines);
-}
-
-static void opened(struct il_link *link)
-{
-	struct il_server *s;
-	int which = which_of(link, &s);
-	s->lines[which].down_since = s->lines[which].pause = 0;
-	if (which == IL_REQUESTS)
-		il_requests_opened(s);
-	else
-		il_topics_opened(s);
-}
-
-static void lost(struct il_link *link, int err, const char *why)
-{
-	struct il_server *s;
-	int which = which_of(link, &s);
-	without(s, which, err, why);
+	without(server_of(c), err, why);
 }
 
 void il_server_fault(struct il_server *s, int err, const char *why)
 {
 	char copy[256];
 	snprintf(copy, sizeof copy, "%s", why);
-	il_link_close(&s->lines[IL_REQUESTS].link);
-	without(s, IL_REQUESTS, err, copy);
+	il_connection_close(&s->connection);
+	without(s, err, copy);
 }
 
-static bool wanted(struct il_link *link)
+/* Connecting ------------------------------------------------------------------------------------------- */
+
+static void connected(struct il_connection *c)
 {
-	struct il_server *s;
-	int which = which_of(link, &s);
-	return needed(s, which);
+	struct il_server *s = server_of(c);
+	il_server_greet(s);
 }
 
-void il_server_connect(struct il_server *s, int which)
+void il_server_greeted(struct il_server *s)
 {
-	struct il_line_up *l = &s->lines[which];
-	const char *why;
-	if (l->link.context || l->retry_at)
+	s->up = true;
+	s->users++;
+	il_requests_send(s);
+	il_topics_opened(s);
+	s->users--;
+	schedule(s);
+}
+
+void il_server_connect(struct il_server *s)
+{
+	if (s->connection.phase != IL_CLOSED || s->retry_at)
 		return;
-	l->failed = il_link_open(&l->link, s->url, &why);
-	if (l->failed) { /* is told on the loop: not while somebody makes a request */
-		snprintf(l->why, sizeof l->why, "%s", why ? why : strerror(l->failed));
-		l->retry_at = il_now();
-	} else {
-		l->opening_until = il_now() + s->url->timeout;
-	}
-	il_server_schedule(s);
+	s->opening_until = il_time_add(il_now(), s->timeout);
+	s->failed = il_connection_open(&s->connection, s->url);
+	if (s->failed) /* is told on the loop: not while a request is made */
+		s->retry_at = il_now();
+	il_server_watch(s, s->failed ? s->retry_at : s->opening_until);
 }
 
-static void retry(struct il_server *s, int which)
+static void retry(struct il_server *s)
 {
-	struct il_line_up *l = &s->lines[which];
-	int failed = l->failed;
-	l->retry_at = l->failed = 0;
+	int failed = s->failed;
+	s->retry_at = s->failed = 0;
 	if (failed)
-		without(s, which, failed, l->why);
-	else if (needed(s, which))
-		il_server_connect(s, which);
+		without(s, failed, strerror(failed));
+	else if (needed(s))
+		il_server_connect(s);
+}
+
+static void ponged(struct il_server *s, struct il_expected *e, struct il_reply *r)
+{
+	(void)s, (void)e;
+	il_reply_free(r);
+}
+
+static void ping(struct il_server *s)
+{
+	static const char *const argv[] = { "PING" };
+	s->ping.answered = ponged;
+	if (il_server_tell(s, &s->ping, 1, argv))
+		il_server_fault(s, ENOMEM, strerror(ENOMEM));
+}
+
+static void check_health(struct il_server *s, int64_t now)
+{
+	if (health_due(s) > now)
+		return;
+	if (s->connection.phase == IL_CLOSED)
+		retry(s);
+	else if (s->up && il_list_empty(&s->expected))
+		ping(s);
+	else
+		il_server_fault(s, ETIMEDOUT, LATE);
 }
 
 static void expired(struct il_timer *t)
 {
 	struct il_server *s = il_container_of(t, struct il_server, timer);
 	int64_t now = il_now();
-	s->users++; /* who is told may put it */
+	s->users++; /* to tell may end in a put */
 	s->due = 0;
-	if (il_requests_due(s) <= now)
-		il_link_look(&s->lines[IL_REQUESTS].link); /* Lua may have been busy all the time */
-	if (il_requests_due(s) <= now) {
-		il_link_close(&s->lines[IL_REQUESTS].link);
-		without(s, IL_REQUESTS, ETIMEDOUT, "no answer in time");
-	}
-	for (int i = 0; i < 2; i++) {
-		struct il_line_up *l = &s->lines[i];
-		if (l->link.context && !l->link.up && l->opening_until <= now) {
-			il_link_close(&l->link);
-			without(s, i, ETIMEDOUT, "no answer in time");
-		} else if (l->retry_at && l->retry_at <= now) {
-			retry(s, i);
-		}
-	}
-	il_server_schedule(s);
+	if (earlier(il_requests_due(s), health_due(s)) <= now)
+		il_connection_look(&s->connection); /* Lua may have been busy all the time */
+	il_requests_expire(s, now);
+	check_health(s, now);
+	il_requests_send(s);
+	schedule(s);
 	il_server_put(s);
 }
+
+/* Life ------------------------------------------------------------------------------------------------- */
 
 static struct il_server *make(struct il_url *url)
 {
@@ -199,50 +309,60 @@ static struct il_server *make(struct il_url *url)
 		return NULL;
 	s->url = url;
 	s->timer.expired = expired;
-	for (int i = 0; i < 2; i++) {
-		struct il_link *link = &s->lines[i].link;
-		s->lines[i].server = s;
-		link->opened = opened;
-		link->lost = lost;
-		link->wanted = wanted;
-		il_poller_init(&link->writer, NULL, NULL);
-	}
+	il_connection_init(&s->connection);
+	s->connection.connected = connected;
+	s->connection.replied = replied;
+	s->connection.lost = lost;
+	s->connection.wanted = wanted;
+	for (int i = 0; i < IL_GREETINGS; i++)
+		il_list_init(&s->greeting[i].node);
+	il_list_init(&s->ping.node);
+	il_list_init(&s->before_topics.node);
+	il_list_init(&s->expected);
 	il_list_init(&s->requests);
 	il_list_init(&s->faces);
 	il_list_init(&s->topics);
+	for (int i = 0; i < IL_TOPIC_BUCKETS; i++)
+		il_list_init(&s->buckets[i]);
 	s->pid = il_loop.pid;
 	name_client(s);
 	il_list_add(&servers, &s->node);
 	return s;
 }
 
-int il_server_get(const struct il_url *url, struct il_server **result)
+static struct il_server *find(const struct il_url *url)
 {
 	for (struct il_list *l = servers.next; l != &servers; l = l->next) {
 		struct il_server *s = il_container_of(l, struct il_server, node);
-		if (il_url_same_server(s->url, url)) {
-			s->users++;
-			*result = s;
-			return 0;
+		if (il_url_same_server(s->url, url))
+			return s;
+	}
+	return NULL;
+}
+
+int il_server_get(const struct il_url *url, struct il_server **result)
+{
+	struct il_server *s = find(url);
+	if (!s) {
+		struct il_url *copy = il_url_copy(url);
+		s = copy ? make(copy) : NULL;
+		if (!s) {
+			free(copy);
+			return ENOMEM;
 		}
 	}
-	struct il_url *copy = il_url_copy(url);
-	struct il_server *s = copy ? make(copy) : NULL;
-	if (!s) {
-		free(copy);
-		return ENOMEM;
-	}
-	s->users = 1;
+	s->users++;
+	s->timeout = later(s->timeout, url->timeout);
 	*result = s;
 	return 0;
 }
 
 static void free_server(struct il_server *s)
 {
+	il_connection_close(&s->connection);
+	forget_expected(s);
 	il_requests_drop(s);
 	il_topics_drop(s);
-	for (int i = 0; i < 2; i++)
-		il_link_close(&s->lines[i].link);
 	il_timer_disarm(&s->timer);
 	il_list_del(&s->node);
 	free(s->url);
@@ -255,22 +375,22 @@ void il_server_put(struct il_server *s)
 	if (--s->users)
 		return;
 	il_server_flush(s);
-	if (il_list_empty(&s->requests))
+	if (!s->users && il_list_empty(&s->requests))
 		free_server(s);
 }
 
-/* Not here: hiredis may be calling. */
+/* Not here: the caller may be called by what would be freed. */
 void il_server_rest(struct il_server *s)
 {
-	if (s->users || !il_list_empty(&s->requests))
-		return;
-	il_timer_start(&s->timer, 0);
-	il_timer_arm(&s->timer, false);
+	if (!s->users && il_list_empty(&s->requests))
+		arm(s, 0);
 }
 
 void il_server_flush(struct il_server *s)
 {
-	il_link_flush(&s->lines[IL_REQUESTS].link);
+	s->users++;
+	il_connection_flush(&s->connection);
+	s->users--;
 }
 
 const char *il_server_client(struct il_server *s)
@@ -278,34 +398,36 @@ const char *il_server_client(struct il_server *s)
 	return s->client;
 }
 
-int64_t il_server_lease(const struct il_server *s)
+bool il_server_evicts(const struct il_server *s)
 {
-	return s->url->lease;
+	return s->evicts;
+}
+
+static void forked(struct il_server *s)
+{
+	il_connection_close(&s->connection);
+	forget_expected(s);
+	il_requests_drop(s);
+	il_topics_drop(s);
+	il_timer_disarm(&s->timer);
+	s->up = s->holding = s->subscribing = false;
+	memset(s->knows, 0, sizeof s->knows);
+	s->due = s->retry_at = s->down_since = s->pause = 0;
+	s->failed = s->refused = s->in_flight = 0;
+	s->pid = il_loop.pid;
+	name_client(s);
+	for (struct il_list *l = s->faces.next; l != &s->faces; l = l->next) {
+		struct il_face *f = il_container_of(l, struct il_face, node);
+		f->remote.request = NULL;
+		if (f->forked)
+			f->forked(f);
+	}
 }
 
 void il_servers_after_fork(void)
 {
-	for (struct il_list *l = servers.next; l != &servers; l = l->next) {
-		struct il_server *s = il_container_of(l, struct il_server, node);
-		for (int i = 0; i < 2; i++) {
-			struct il_line_up *line = &s->lines[i];
-			il_link_close(&line->link);
-			line->retry_at = line->down_since = line->pause = 0;
-			line->failed = 0;
-		}
-		il_requests_drop(s);
-		il_topics_drop(s);
-		il_timer_disarm(&s->timer);
-		s->due = 0;
-		s->pid = il_loop.pid;
-		name_client(s);
-		for (struct il_list *f = s->faces.next; f != &s->faces; f = f->next) {
-			struct il_face *face = il_container_of(f, struct il_face, node);
-			face->remote.request = NULL;
-			if (face->forked)
-				face->forked(face);
-		}
-	}
+	for (struct il_list *l = servers.next; l != &servers; l = l->next)
+		forked(il_container_of(l, struct il_server, node));
 }
 
 /* At the end: what was said last is answered, or a moment has passed. */
@@ -314,7 +436,7 @@ void il_servers_fini(void)
 	while (!il_list_empty(&servers)) {
 		struct il_server *s = il_container_of(servers.next, struct il_server, node);
 		if (s->pid == il_loop.pid && !il_list_empty(&s->requests))
-			il_link_drain(&s->lines[IL_REQUESTS].link);
+			il_connection_drain(&s->connection);
 		free_server(s);
 	}
 }

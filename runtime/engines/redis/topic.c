@@ -1,41 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is published: channels of the server, each with those of this process who listen. Floor 2.
+ * What is published: channels of the server, each with those of this process that listen. One word about a channel is on its
+ * way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
  */
-#include "engines/redis/server_private.h"
 #include "base/clock.h"
+#include "engines/redis/server_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+
+enum asked { NOTHING, SUBSCRIBE, UNSUBSCRIBE };
 
 struct il_topic {
-	struct il_list node;
+	struct il_list node, bucket;
 	struct il_list listeners;
 	struct il_server *server;
-	bool active;  /* the server has confirmed it */
-	bool leaving; /* the server has been asked to say no more of it, and hiredis still knows it */
+	struct il_expected expected;
+	enum asked asked;
+	bool active; /* the server has confirmed it */
+	bool fresh;  /* a listener has come since, and is to be told so on the loop: the server says it once more */
 	char channel[];
 };
 
-static void heard(redisAsyncContext *c, void *data, void *topic);
-
-static int say(struct il_topic *t, const char *verb)
+static struct il_topic *of_node(struct il_list *l)
 {
-	char *command;
-	int size = redisFormatCommand(&command, "%s %s", verb, t->channel);
-	if (size < 0)
-		return ENOMEM;
-	int err = il_link_say(&t->server->lines[IL_TOPICS].link, command, (size_t)size, heard, t);
-	redisFreeCommand(command);
-	return err;
+	return il_container_of(l, struct il_topic, node);
+}
+
+static struct il_listener *listener_at(struct il_list *l)
+{
+	return il_container_of(l, struct il_listener, node);
+}
+
+static struct il_list *bucket_of(struct il_server *s, const char *channel)
+{
+	uint32_t hash = 2166136261;
+	for (; *channel; channel++)
+		hash = (hash ^ (unsigned char)*channel) * 16777619;
+	return &s->buckets[(hash ^ hash >> 16) % IL_TOPIC_BUCKETS];
 }
 
 static struct il_topic *find(struct il_server *s, const char *channel)
 {
-	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next) {
-		struct il_topic *t = il_container_of(l, struct il_topic, node);
+	const struct il_list *bucket = bucket_of(s, channel);
+	for (struct il_list *l = bucket->next; l != bucket; l = l->next) {
+		struct il_topic *t = il_container_of(l, struct il_topic, bucket);
 		if (strcmp(t->channel, channel) == 0)
 			return t;
 	}
@@ -44,138 +54,10 @@ static struct il_topic *find(struct il_server *s, const char *channel)
 
 static void free_topic(struct il_topic *t)
 {
+	il_list_del(&t->expected.node);
 	il_list_del(&t->node);
+	il_list_del(&t->bucket);
 	free(t);
-}
-
-/* A listener may leave, and others may come, while they are told: each round works off a list of its own. */
-static void confirmed(struct il_topic *t)
-{
-	struct il_list round;
-	t->active = true;
-	il_list_move(&t->listeners, &round);
-	while (!il_list_empty(&round)) {
-		struct il_listener *l = il_container_of(round.next, struct il_listener, node);
-		il_list_del(&l->node);
-		il_list_add(&t->listeners, &l->node);
-		l->active = true;
-		l->up(l);
-	}
-}
-
-static void message(struct il_topic *t, const char *data, size_t size)
-{
-	struct il_list round;
-	il_list_move(&t->listeners, &round);
-	while (!il_list_empty(&round)) {
-		struct il_listener *l = il_container_of(round.next, struct il_listener, node);
-		il_list_del(&l->node);
-		il_list_add(&t->listeners, &l->node);
-		l->message(l, data, size);
-	}
-}
-
-static void left(struct il_topic *t)
-{
-	t->leaving = t->active = false;
-	if (il_list_empty(&t->listeners))
-		free_topic(t);
-	else
-		say(t, "SUBSCRIBE");
-}
-
-static void heard(redisAsyncContext *c, void *data, void *topic)
-{
-	const redisReply *reply = data;
-	struct il_link *link = c->data;
-	if (!reply || link->context != c || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
-	    reply->element[0]->type != REDIS_REPLY_STRING)
-		return;
-	const char *kind = reply->element[0]->str;
-	if (strcasecmp(kind, "message") == 0 && reply->element[2]->type == REDIS_REPLY_STRING)
-		message(topic, reply->element[2]->str, reply->element[2]->len);
-	else if (strcasecmp(kind, "subscribe") == 0)
-		confirmed(topic);
-	else if (strcasecmp(kind, "unsubscribe") == 0)
-		left(topic);
-}
-
-int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel)
-{
-	if (l->topic)
-		return 0;
-	if (il_server_watch(s, il_time_add(il_now(), s->url->timeout)))
-		return ENOMEM;
-	struct il_link *link = &s->lines[IL_TOPICS].link;
-	struct il_topic *t = find(s, channel);
-	if (!t) {
-		t = malloc(sizeof *t + strlen(channel) + 1);
-		if (!t)
-			return ENOMEM;
-		*t = (struct il_topic){ .server = s };
-		strcpy(t->channel, channel);
-		il_list_init(&t->listeners);
-		il_list_add(&s->topics, &t->node);
-		int err = link->up ? say(t, "SUBSCRIBE") : 0;
-		if (err) {
-			free_topic(t);
-			return err;
-		}
-	} else if (t->active && !t->leaving) {
-		/* to be told of it on the loop, not here: the server says it once more */
-		int err = say(t, "SUBSCRIBE");
-		if (err)
-			return err;
-	}
-	l->topic = t;
-	l->active = false;
-	il_list_add(&t->listeners, &l->node);
-	il_server_connect(s, IL_TOPICS);
-	return 0;
-}
-
-void il_server_unlisten(struct il_server *s, struct il_listener *l)
-{
-	struct il_topic *t = l->topic;
-	if (!t)
-		return;
-	l->topic = NULL;
-	l->active = false;
-	il_list_del(&l->node);
-	if (!il_list_empty(&t->listeners) || t->leaving)
-		return;
-	if (s->lines[IL_TOPICS].link.up && say(t, "UNSUBSCRIBE") == 0)
-		t->leaving = true;
-	else if (!s->lines[IL_TOPICS].link.up)
-		free_topic(t);
-}
-
-bool il_topics_wanted(const struct il_server *s)
-{
-	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next)
-		if (!il_list_empty(&il_container_of(l, struct il_topic, node)->listeners))
-			return true;
-	return false;
-}
-
-void il_topics_opened(struct il_server *s)
-{
-	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next)
-		say(il_container_of(l, struct il_topic, node), "SUBSCRIBE");
-}
-
-/* The connection is gone, and hiredis has forgotten its channels. */
-void il_topics_lost(struct il_server *s)
-{
-	for (struct il_list *next, *l = s->topics.next; l != &s->topics; l = next) {
-		struct il_topic *t = il_container_of(l, struct il_topic, node);
-		next = l->next;
-		t->active = t->leaving = false;
-		for (struct il_list *m = t->listeners.next; m != &t->listeners; m = m->next)
-			il_container_of(m, struct il_listener, node)->active = false;
-		if (il_list_empty(&t->listeners))
-			free_topic(t);
-	}
 }
 
 static void take_out(struct il_listener *l)
@@ -185,22 +67,286 @@ static void take_out(struct il_listener *l)
 	l->active = false;
 }
 
+/* Says what is to be said next, or frees it. 0 or errno. */
+static int go_on(struct il_topic *t)
+{
+	struct il_server *s = t->server;
+	bool wanted = !il_list_empty(&t->listeners);
+	enum asked what = wanted && (!t->active || t->fresh) ? SUBSCRIBE : !wanted && t->active ? UNSUBSCRIBE : NOTHING;
+	if (t->asked)
+		return 0;
+	if (!wanted && !t->active) {
+		free_topic(t);
+		return 0;
+	}
+	if (what == NOTHING || !s->subscribing)
+		return 0;
+	const char *argv[] = { what == SUBSCRIBE ? "SUBSCRIBE" : "UNSUBSCRIBE", t->channel };
+	int err = il_server_tell(s, &t->expected, 2, argv);
+	if (!err)
+		t->asked = what;
+	return err;
+}
+
+/* A listener may leave, and others may come, while they are told: each round works off a list of its own. Until it is over
+ * `asked` is something, so that the topic stays as it is. */
+static struct il_listener *next_of(struct il_list *round, struct il_topic *t)
+{
+	struct il_listener *l = listener_at(round->next);
+	il_list_del(&l->node);
+	il_list_add(&t->listeners, &l->node);
+	return l;
+}
+
+static void confirmed(struct il_topic *t)
+{
+	struct il_list round;
+	t->active = true;
+	t->fresh = false;
+	il_list_move(&t->listeners, &round);
+	while (!il_list_empty(&round)) {
+		struct il_listener *l = next_of(&round, t);
+		if (l->active)
+			continue;
+		l->active = true;
+		l->up(l);
+	}
+	t->asked = NOTHING;
+	go_on(t);
+}
+
+static void left(struct il_topic *t)
+{
+	t->asked = NOTHING;
+	t->active = false;
+	go_on(t);
+}
+
+static void message(struct il_topic *t, const char *data, size_t size)
+{
+	struct il_list round;
+	enum asked before = t->asked;
+	t->asked = before ? before : UNSUBSCRIBE; /* it stays, even if all leave */
+	il_list_move(&t->listeners, &round);
+	while (!il_list_empty(&round)) {
+		struct il_listener *l = next_of(&round, t);
+		l->message(l, data, size);
+	}
+	t->asked = before;
+	go_on(t);
+}
+
+/* The server refuses: for lack of rights; or for now, and is asked once more over another connection. */
+static void answered(struct il_server *s, struct il_expected *e, struct il_reply *r)
+{
+	struct il_topic *t = il_container_of(e, struct il_topic, expected);
+	char text[200];
+	if (!r)
+		return; /* il_topics_lost knows */
+	int err = il_error_of(r, text, sizeof text);
+	bool passes = il_error_passes(r);
+	il_reply_free(r);
+	if (passes) {
+		il_server_fault(s, err, text);
+		return;
+	}
+	il_server_explain(s, err, text);
+	t->asked = SUBSCRIBE; /* it stays until all are told */
+	while (!il_list_empty(&t->listeners)) {
+		struct il_listener *l = listener_at(t->listeners.next);
+		take_out(l);
+		l->down(l, err);
+	}
+	t->asked = NOTHING;
+	t->active = false;
+	go_on(t);
+}
+
+/* Is it what the server is to say now? */
+static bool is_due(struct il_server *s, struct il_topic *t, enum asked what)
+{
+	if (!t || t->asked != what || s->expected.next != &t->expected.node)
+		return false;
+	il_list_del(&t->expected.node);
+	return true;
+}
+
+static const char *text_at(const struct il_reply *r, size_t i)
+{
+	return i < r->elements && r->element[i]->type == IL_REPLY_STRING ? r->element[i]->str : NULL;
+}
+
+/* A message of a channel that is left already comes late; what is sent while all data is lost has no keys. */
+bool il_topics_pushed(struct il_server *s, struct il_reply *r)
+{
+	const char *kind = text_at(r, 0), *channel = text_at(r, 1);
+	if (kind && strcmp(kind, "invalidate") == 0 && r->elements == 2) {
+		if (r->element[1]->type == IL_REPLY_NIL)
+			il_topics_look(s);
+		return true;
+	}
+	if (!kind || !channel || r->elements != 3)
+		return false;
+	struct il_topic *t = find(s, channel);
+	if (strcmp(kind, "message") == 0 && text_at(r, 2)) {
+		if (t && t->active)
+			message(t, r->element[2]->str, r->element[2]->len);
+		return t != NULL;
+	}
+	if (strcmp(kind, "subscribe") == 0 && is_due(s, t, SUBSCRIBE))
+		confirmed(t);
+	else if (strcmp(kind, "unsubscribe") == 0 && is_due(s, t, UNSUBSCRIBE))
+		left(t);
+	else
+		return false;
+	return true;
+}
+
+static struct il_topic *make(struct il_server *s, const char *channel)
+{
+	struct il_topic *t = calloc(1, sizeof *t + strlen(channel) + 1);
+	if (!t)
+		return NULL;
+	t->server = s;
+	t->expected.answered = answered;
+	t->expected.pushed = true;
+	il_list_init(&t->expected.node);
+	strcpy(t->channel, channel);
+	il_list_init(&t->listeners);
+	il_list_init(&t->node);
+	il_list_add(&s->topics, &t->node);
+	il_list_init(&t->bucket);
+	il_list_add(bucket_of(s, channel), &t->bucket);
+	return t;
+}
+
+int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel)
+{
+	if (l->topic)
+		return 0;
+	if (il_server_watch(s, il_time_add(il_now(), s->timeout)))
+		return ENOMEM;
+	struct il_topic *t = find(s, channel);
+	if (!t)
+		t = make(s, channel);
+	if (!t)
+		return ENOMEM;
+	t->fresh = true;
+	l->topic = t;
+	l->active = false;
+	il_list_add(&t->listeners, &l->node);
+	int err = go_on(t);
+	if (err) {
+		take_out(l);
+		go_on(t);
+		return err;
+	}
+	il_server_connect(s);
+	return 0;
+}
+
+void il_server_unlisten(struct il_server *s, struct il_listener *l)
+{
+	(void)s;
+	struct il_topic *t = l->topic;
+	if (!t)
+		return;
+	take_out(l);
+	go_on(t); /* no memory to say that it leaves: it is heard in vain */
+}
+
+bool il_topics_wanted(const struct il_server *s)
+{
+	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next)
+		if (!il_list_empty(&of_node(l)->listeners))
+			return true;
+	return false;
+}
+
+/* All listeners, each once, in whatever topic. */
+void il_topics_look(struct il_server *s)
+{
+	struct il_list round, topics;
+	il_list_init(&round);
+	il_list_move(&s->topics, &topics);
+	while (!il_list_empty(&topics)) {
+		struct il_topic *t = of_node(topics.next);
+		enum asked before = t->asked;
+		il_list_del(&t->node);
+		il_list_add(&s->topics, &t->node);
+		t->asked = before ? before : SUBSCRIBE; /* it stays while its listeners are told */
+		il_list_move(&t->listeners, &round);
+		while (!il_list_empty(&round)) {
+			struct il_listener *l = next_of(&round, t);
+			l->up(l);
+		}
+		t->asked = before;
+		go_on(t);
+	}
+}
+
+/* What was asked before has been answered: so it has been looked at before this connection can be found to be dead for what
+ * is published. */
+static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_reply *r)
+{
+	(void)e;
+	il_reply_free(r);
+	if (!r)
+		return;
+	s->subscribing = true;
+	for (struct il_list *next, *l = s->topics.next; l != &s->topics; l = next) {
+		next = l->next;
+		if (go_on(of_node(l))) {
+			il_server_fault(s, ENOMEM, strerror(ENOMEM));
+			return;
+		}
+	}
+}
+
+void il_topics_opened(struct il_server *s)
+{
+	static const char *const argv[] = { "PING" };
+	if (il_list_empty(&s->topics)) {
+		s->subscribing = true;
+		return;
+	}
+	il_topics_look(s);
+	s->before_topics.answered = subscribe_all;
+	if (s->up && il_server_tell(s, &s->before_topics, 1, argv))
+		il_server_fault(s, ENOMEM, strerror(ENOMEM));
+}
+
+/* The connection is gone, and what was asked with it. */
+void il_topics_lost(struct il_server *s)
+{
+	for (struct il_list *next, *l = s->topics.next; l != &s->topics; l = next) {
+		struct il_topic *t = of_node(l);
+		next = l->next;
+		t->active = false;
+		t->asked = NOTHING;
+		for (struct il_list *m = t->listeners.next; m != &t->listeners; m = m->next)
+			listener_at(m)->active = false;
+		if (il_list_empty(&t->listeners))
+			free_topic(t);
+	}
+}
+
 void il_topics_down(struct il_server *s, int err)
 {
 	struct il_list round;
 	il_list_init(&round);
 	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next) {
-		struct il_topic *t = il_container_of(l, struct il_topic, node);
+		struct il_topic *t = of_node(l);
 		while (!il_list_empty(&t->listeners)) {
-			struct il_listener *m = il_container_of(t->listeners.next, struct il_listener, node);
+			struct il_listener *m = listener_at(t->listeners.next);
 			take_out(m);
 			il_list_add(&round, &m->node);
 		}
 	}
 	while (!il_list_empty(&s->topics))
-		free_topic(il_container_of(s->topics.next, struct il_topic, node));
+		free_topic(of_node(s->topics.next));
 	while (!il_list_empty(&round)) {
-		struct il_listener *m = il_container_of(round.next, struct il_listener, node);
+		struct il_listener *m = listener_at(round.next);
 		il_list_del(&m->node);
 		m->down(m, err);
 	}
@@ -209,9 +355,9 @@ void il_topics_down(struct il_server *s, int err)
 void il_topics_drop(struct il_server *s)
 {
 	while (!il_list_empty(&s->topics)) {
-		struct il_topic *t = il_container_of(s->topics.next, struct il_topic, node);
+		struct il_topic *t = of_node(s->topics.next);
 		while (!il_list_empty(&t->listeners))
-			take_out(il_container_of(t->listeners.next, struct il_listener, node));
+			take_out(listener_at(t->listeners.next));
 		free_topic(t);
 	}
 }

@@ -14,7 +14,7 @@
 
 enum { PORT = 6379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 
-static const char DEFAULT_PREFIX[] = "ipclua";
+static const char DEFAULT_PREFIX[] = "ipclua", DEFAULT_CLIENT_NAME[] = "ipclua";
 static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
 static const char HOST_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 static const char ADDRESS_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:%"; /* fe80::1%eth0 */
@@ -86,8 +86,12 @@ static const char *option(struct il_url *u, const char *key, char *value)
 	} else if (strcmp(key, "timeout") == 0) {
 		u->timeout = seconds(value);
 		return u->timeout ? NULL : "timeout in the URL must be from 0.01 to 86400 seconds";
+	} else if (strcmp(key, "client_name") == 0) {
+		u->client_name = value;
+		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES ? NULL
+			: "client_name in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\"";
 	} else {
-		return "unknown option in the URL (there are prefix, lease, timeout; of redis+unix also db, name)";
+		return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also db, name)";
 	}
 	return NULL;
 }
@@ -142,6 +146,8 @@ static const char *parse_tcp(struct il_url *u, char *rest)
 	if (why || !path)
 		return why ? why : FORM;
 	size_t digits = strspn(path, "0123456789");
+	if (digits && !path[digits])
+		return "the URL has a database and no name; of a name of digits alone say the database, too: redis://host/0/3";
 	if (digits && path[digits] == '/') {
 		path[digits] = 0;
 		u->db = (int)number(path, 0, DB_MAX);
@@ -181,7 +187,7 @@ int il_url_parse(const char *text, struct il_url **result, const char **why)
 	struct il_url *u = malloc(sizeof *u + size);
 	if (!u)
 		return ENOMEM;
-	*u = (struct il_url){ .prefix = DEFAULT_PREFIX, .lease = 10 * IL_SECOND, .timeout = 5 * IL_SECOND, .size = size };
+	*u = (struct il_url){ .prefix = DEFAULT_PREFIX, .client_name = DEFAULT_CLIENT_NAME, .lease = 10 * IL_SECOND, .timeout = 5 * IL_SECOND, .size = size };
 	memcpy(u->bytes, text, size);
 	*why = parse(u);
 	if (*why) {
@@ -204,7 +210,8 @@ struct il_url *il_url_copy(const struct il_url *u)
 	if (!copy)
 		return NULL;
 	memcpy(copy, u, sizeof *u + u->size);
-	const char **texts[] = { &copy->host, &copy->user, &copy->password, &copy->name, &copy->prefix };
+	const char **texts[] = { &copy->host, &copy->user, &copy->password, &copy->name, &copy->prefix,
+				 &copy->client_name };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (*texts[i])
 			*texts[i] = moved(u, copy, *texts[i]);
@@ -218,8 +225,7 @@ static bool same(const char *a, const char *b)
 
 bool il_url_same_server(const struct il_url *a, const struct il_url *b)
 {
-	return a->local == b->local && a->port == b->port && a->db == b->db && a->timeout == b->timeout &&
-	       a->lease == b->lease && same(a->host, b->host) && same(a->user, b->user) && same(a->password, b->password);
+	return a->local == b->local && a->port == b->port && a->db == b->db && same(a->host, b->host) && same(a->user, b->user) && same(a->password, b->password);
 }
 
 /* "redis://host:port/db/name": never longer than what it was made of and the two numbers. */

@@ -17,6 +17,7 @@ struct il_url {
 	const char *user, *password; /* NULL: none */
 	const char *name;            /* of the object */
 	const char *prefix;          /* of its keys: "ipclua", or ?prefix= */
+	const char *client_name;     /* "ipclua", or ?client_name=: the server's CLIENT LIST shows it */
 	int64_t lease, timeout;      /* ns: ?lease=10, ?timeout=5 */
 	size_t size;
 	char bytes[];
@@ -27,7 +28,7 @@ int il_url_parse(const char *text, struct il_url **u, const char **why);
 
 struct il_url *il_url_copy(const struct il_url *u);
 
-/* The same server, spoken to in the same way? */
+/* The same server, database and user? They share a connection. */
 bool il_url_same_server(const struct il_url *a, const struct il_url *b);
 
 #endif

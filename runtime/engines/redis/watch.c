@@ -232,6 +232,7 @@ static void up(struct il_listener *l)
 
 static void down(struct il_listener *l, int err)
 {
+	il_face_explain(&watches_of(l)->face);
 	il_watches_finish(watches_of(l), err);
 }
 

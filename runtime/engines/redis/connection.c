@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One connection, see connection.h. The loop is edge-triggered: it is read until there is nothing left, or by a poller in the
+ * next turn. Floor 2.
+ */
+#include "engines/redis/connection.h"
+#include "base/reason.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { CHUNK = 64 << 10, CHUNKS = 8, ROOM = 4 << 10, KEPT = 256 << 10 }; /* bytes; CHUNKS in a turn */
+
+/* s: a machine that is gone says nothing; the kernel asks while nothing is waited for. */
+enum { SILENCE = 30, ASK_EVERY = 5, ASK_TIMES = 3 };
+
+enum { LAST_MOMENT = 500 }; /* ms */
+
+static const char CLOSED[] = "the server has closed the connection";
+
+void il_connection_close(struct il_connection *c)
+{
+	if (c->lookup)
+		il_lookup_forget(c->lookup);
+	if (c->addresses)
+		freeaddrinfo(c->addresses);
+	c->lookup = NULL;
+	c->addresses = c->next = NULL;
+	il_poller_del(&c->writer);
+	il_poller_del(&c->reader);
+	if (c->io.fd >= 0) {
+		il_io_unwatch(&c->io);
+		close(c->io.fd);
+	}
+	c->io.fd = -1;
+	il_parser_reset(&c->parser);
+	free(c->out);
+	c->out = NULL;
+	c->out_size = c->out_done = c->out_room = 0;
+	c->phase = IL_CLOSED;
+	c->generation++;
+}
+
+static void lose(struct il_connection *c, int err, const char *why)
+{
+	il_connection_close(c);
+	c->lost(c, err, why ? why : strerror(err));
+}
+
+/* Reading ---------------------------------------------------------------------------------------------- */
+
+/* False: it is not the same connection any more. */
+static bool take(struct il_connection *c, const char *bytes, size_t size)
+{
+	uint32_t generation = c->generation;
+	while (size) {
+		struct il_reply *reply;
+		size_t used;
+		int err = il_parser_feed(&c->parser, bytes, size, &used, &reply);
+		if (err) {
+			lose(c, err, err == EPROTO ? "what it says is no protocol of Redis, or is over a limit" : NULL);
+			return false;
+		}
+		bytes += used;
+		size -= used;
+		if (reply)
+			c->replied(c, reply);
+		if (c->generation != generation)
+			return false;
+	}
+	return true;
+}
+
+static void read_turn(struct il_connection *c)
+{
+	static char buffer[CHUNK];
+	il_poller_del(&c->reader);
+	for (int i = 0; i < CHUNKS; i++) {
+		ssize_t n = recv(c->io.fd, buffer, sizeof buffer, 0);
+		int err = errno;
+		if (n < 0 && err == EINTR)
+			continue;
+		if (n < 0 && err == EAGAIN)
+			return;
+		if (n <= 0) {
+			lose(c, n ? err : ECONNRESET, n ? NULL : CLOSED);
+			return;
+		}
+		if (!take(c, buffer, (size_t)n))
+			return;
+	}
+	il_poller_add(&c->reader);
+}
+
+/* True: the loop must not block, for there may be more. */
+static bool read_on(struct il_poller *p)
+{
+	read_turn(il_container_of(p, struct il_connection, reader));
+	return true;
+}
+
+void il_connection_look(struct il_connection *c)
+{
+	if (c->phase == IL_CONNECTED)
+		read_turn(c);
+}
+
+/* Writing ---------------------------------------------------------------------------------------------- */
+
+int il_connection_say(struct il_connection *c, const char *bytes, size_t size)
+{
+	if (c->phase != IL_CONNECTED)
+		return ENOTCONN;
+	if (c->out_room - c->out_size < size) {
+		size_t room = c->out_size + size;
+		room = room < ROOM ? ROOM : room + room / 2;
+		char *larger = realloc(c->out, room);
+		if (!larger)
+			return ENOMEM;
+		c->out = larger;
+		c->out_room = room;
+	}
+	memcpy(c->out + c->out_size, bytes, size);
+	c->out_size += size;
+	il_poller_add(&c->writer);
+	return 0;
+}
+
+/* 0: all is written; EAGAIN: not all; or errno. */
+static int write_all(struct il_connection *c)
+{
+	while (c->out_done < c->out_size) {
+		ssize_t n = send(c->io.fd, c->out + c->out_done, c->out_size - c->out_done, MSG_NOSIGNAL);
+		if (n >= 0)
+			c->out_done += (size_t)n;
+		else if (errno != EINTR)
+			return errno;
+	}
+	c->out_size = c->out_done = 0;
+	if (c->out_room > KEPT) {
+		free(c->out);
+		c->out = NULL;
+		c->out_room = 0;
+	}
+	return 0;
+}
+
+void il_connection_flush(struct il_connection *c)
+{
+	il_poller_del(&c->writer);
+	if (c->phase != IL_CONNECTED || c->out_done == c->out_size)
+		return;
+	int err = write_all(c);
+	if (err == EAGAIN)
+		err = il_io_watch(&c->io, EPOLLIN | EPOLLOUT);
+	if (err)
+		lose(c, err, NULL);
+}
+
+/* True: the loop must not block as it meant to, for what is due now is something else. */
+static bool flush(struct il_poller *p)
+{
+	struct il_connection *c = il_container_of(p, struct il_connection, writer);
+	il_connection_flush(c);
+	return c->phase != IL_CONNECTED;
+}
+
+/* Connecting ------------------------------------------------------------------------------------------- */
+
+static void connected(struct il_connection *c)
+{
+	if (c->addresses)
+		freeaddrinfo(c->addresses);
+	c->addresses = c->next = NULL;
+	c->phase = IL_CONNECTED;
+	il_io_unwatch(&c->io); /* room to write is of interest only while there is none */
+	int err = il_io_watch(&c->io, EPOLLIN);
+	if (err)
+		lose(c, err, NULL);
+	else
+		c->connected(c);
+}
+
+static void set_options(int fd)
+{
+	int on = 1, idle = SILENCE, every = ASK_EVERY, times = ASK_TIMES;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+}
+
+/* 0: `ready` will be called. */
+static int begin(struct il_connection *c, int family, const struct sockaddr *address, socklen_t size)
+{
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		int err = errno;
+		il_loop.starved |= il_is_shortage(err);
+		return err;
+	}
+	if (family != AF_UNIX)
+		set_options(fd);
+	c->io.fd = fd;
+	c->phase = IL_CONNECTING;
+	int err = connect(fd, address, size) && errno != EINPROGRESS ? errno : il_io_watch(&c->io, EPOLLIN | EPOLLOUT);
+	if (!err)
+		return 0;
+	close(fd);
+	c->io.fd = -1;
+	return err;
+}
+
+/* The first of those left to which it can be begun. */
+static int begin_next(struct il_connection *c)
+{
+	int err = EHOSTUNREACH;
+	while (c->next) {
+		const struct addrinfo *a = c->next;
+		c->next = a->ai_next;
+		err = begin(c, a->ai_family, a->ai_addr, a->ai_addrlen);
+		if (!err)
+			return 0;
+	}
+	return err;
+}
+
+static void try_next(struct il_connection *c, int err)
+{
+	if (c->io.fd >= 0) {
+		il_io_unwatch(&c->io);
+		close(c->io.fd);
+		c->io.fd = -1;
+	}
+	if (c->next)
+		err = begin_next(c);
+	if (err)
+		lose(c, err, NULL);
+}
+
+static void ready(struct il_io *io, uint32_t events)
+{
+	struct il_connection *c = il_container_of(io, struct il_connection, io);
+	uint32_t generation = c->generation;
+	if (c->phase == IL_CONNECTING) {
+		int err = 0;
+		socklen_t size = sizeof err;
+		getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &size);
+		if (err)
+			try_next(c, err);
+		else if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+			connected(c);
+		return;
+	}
+	if (events & EPOLLOUT)
+		il_connection_flush(c);
+	if (c->generation == generation && events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+		read_turn(c);
+}
+
+static bool wanted(struct il_io *io)
+{
+	struct il_connection *c = il_container_of(io, struct il_connection, io);
+	return c->wanted(c);
+}
+
+static void looked_up(void *owner, struct addrinfo *found, int err, const char *why)
+{
+	struct il_connection *c = owner;
+	c->lookup = NULL;
+	if (!found) {
+		lose(c, err, why);
+		return;
+	}
+	c->addresses = c->next = found;
+	try_next(c, EHOSTUNREACH);
+}
+
+static int open_local(struct il_connection *c, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t size = strlen(path) + 1;
+	if (size > sizeof address.sun_path)
+		return ENAMETOOLONG;
+	memcpy(address.sun_path, path, size);
+	return begin(c, AF_UNIX, (struct sockaddr *)&address, sizeof address);
+}
+
+int il_connection_open(struct il_connection *c, const struct il_url *url)
+{
+	int err;
+	if (url->local) {
+		err = open_local(c, url->host);
+	} else {
+		c->phase = IL_LOOKING_UP;
+		err = il_lookup_start(url->host, url->port, looked_up, c, &c->addresses, &c->lookup);
+		c->next = c->addresses;
+		if (!err && !c->lookup)
+			err = begin_next(c);
+	}
+	if (err)
+		il_connection_close(c);
+	return err;
+}
+
+void il_connection_init(struct il_connection *c)
+{
+	*c = (struct il_connection){ .io = { .fd = -1, .ready = ready, .wanted = wanted } };
+	il_poller_init(&c->writer, flush, flush);
+	il_poller_init(&c->reader, read_on, read_on);
+}
+
+/* A socket that is closed with something unread is reset, and the server may not read the rest: so it is told that this is
+ * the end, and reads and closes. */
+void il_connection_drain(struct il_connection *c)
+{
+	char buffer[4096];
+	il_connection_flush(c);
+	if (c->phase != IL_CONNECTED)
+		return;
+	struct pollfd p = { .fd = c->io.fd, .events = POLLIN };
+	shutdown(p.fd, SHUT_WR);
+	while (poll(&p, 1, LAST_MOMENT) > 0 && recv(p.fd, buffer, sizeof buffer, 0) > 0)
+		;
+}

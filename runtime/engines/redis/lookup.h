@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The addresses of a host. A name is looked up on a thread, for that may take seconds; an address is one at once.
+ * Floor 2.
+ */
+#ifndef IL_REDIS_LOOKUP_H
+#define IL_REDIS_LOOKUP_H
+
+#include <netdb.h>
+#include <stdbool.h>
+
+struct il_lookup;
+
+/* On the loop: the addresses, to be freed by freeaddrinfo(); or NULL, errno and why. */
+typedef void il_lookup_done(void *owner, struct addrinfo *found, int err, const char *why);
+
+/* *found if the host is an address; else done() will be called, unless it is forgotten before. 0 or errno. */
+int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owner, struct addrinfo **found,
+		    struct il_lookup **l);
+
+/* Nothing will be called. The thread goes on as long as it takes. */
+void il_lookup_forget(struct il_lookup *l);
+
+#endif
