@@ -88,7 +88,7 @@ local function served(self, case, first, why, ...)
     case:check_end(why)
     return finish(self, nil, why)
   end
-  if case.doomed and first ~= "" then -- the kernel may have given that to a thread before
+  if case.doomed and not self.flow.world.threads then -- the kernel may have given it to a thread before
     self.flow:fail("%s: %s, after it was %s", case, first, case.word)
   end
   check_turn(self, case)
@@ -141,7 +141,8 @@ function attempt.class()
 
   -- Its object is closed or removed: that ends the wait, unless something else has ended it before.
   function Case:interrupt(word)
-    self.word, self.doomed = word, self.doomed or self.attempt.flow:is_asleep()
+    if self.word then return end
+    self.word, self.doomed = word, self.attempt.flow:is_asleep()
   end
 
   function Case:check_end(why)

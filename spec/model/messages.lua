@@ -22,9 +22,9 @@ end
 
 -- Whether a receive of that kind has to be given `other` before `message`. Of two that were sent at the same time none
 -- is the first; one that had to wait may have been given the message before the other was there.
-local function precedes(other, message, wanted, waited)
+local function precedes(self, other, message, wanted, waited)
   if other == message or not other.sent or not fits(wanted, other.type) then return false end
-  if other.text == "" and other.wanders then return false end
+  if other.text == "" and self.world.threads then return false end -- may have been taken, and sent back
   if wanted < 0 and other.type ~= message.type then
     return other.type < message.type and (not waited or other.sent < message.begun)
   end
@@ -68,7 +68,7 @@ function Messages:identify(flow, text, type, wanted, case)
   if not fits(wanted, type) then wrong("nobody wanted") end
   local before, waited = 0, case and case.attempt:has_waited()
   for _, other in ipairs(self.inside) do
-    if precedes(other, message, wanted, waited) then before = before + 1 end
+    if precedes(self, other, message, wanted, waited) then before = before + 1 end
   end
   if before > count_woken(self.receives, case) then wrong("comes after others") end
   return message
@@ -116,7 +116,7 @@ end
 function Messages:new_message(type, size)
   local number = self.world:next_message()
   local text = number .. ":"
-  local message = {number = number, type = type, begun = self.world:step(), wanders = self.wander}
+  local message = {number = number, type = type, begun = self.world:step()}
   message.text = size == 0 and "" or text .. PADDING:sub(1, math.max(0, size - #text))
   self.known[text] = message
   table.insert(self.inside, message)

@@ -29,6 +29,8 @@ function operations.borrow(flow, op)
   if hold then lock:release(flow, hold) end
 end
 
+function operations.burst(flow, op) run(flow, op.body) end
+
 -- Errors and cancellations -------------------------------------------------------------------------------------------
 
 function operations.catch(flow, op)
@@ -140,8 +142,8 @@ function Region:__close(err)
   if err == nil then return end
   if err ~= ipc.cancelled then
     if not (self.failed and flow.world.is_error_of(err, self.failed)) then flow:fail("%s raises %s", self.name, err) end
-  elseif self.deadline and self.cancelled and not flow:has_to_end() then
-    flow.lent = true -- the end of its function is that of the caller
+  elseif self.deadline and self.cancelled then
+    flow.lent = true -- the end of its function is that of the call, and need not be the caller's
   else
     flow:cancelled_in(self.name)
   end

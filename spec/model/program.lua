@@ -9,16 +9,20 @@ local random = math.random
 local program = {}
 
 -- How often each kind comes. Those of NESTED have operations inside; those of BOUNDED end by themselves, given a
--- timeout: they are for the main chunk, which nobody cancels, and for shields.
+-- timeout: they are for the main chunk, which nobody cancels, and for shields. Those of BURST come several at a time,
+-- without a turn for others, so that many things have happened when the loop looks.
 local SIMPLE <const> = {
   acquire = 12, release = 10, try = 3, send = 12, receive = 12, peek = 1, put = 5, take = 5, tick = 2, sleep = 4,
   yield = 5, cancel = 4, join = 4, look = 4, fail = 2, reopen = 1, remove = 0.5, stop = 1, collect = 0.1,
 }
 local NESTED <const> = {
   guard = 14, borrow = 8, select = 12, scope = 4, timeout = 5, task = 3, close = 1, catch = 3, coroutine = 3, after = 2,
-  every = 1, shield = 3, defer = 2,
+  every = 1, shield = 3, defer = 2, burst = 4,
 }
-local CASES <const> = {acquire = 4, hold = 2, send = 4, receive = 5, put = 2, take = 3, tick = 1, join = 1}
+local BURST <const> = {
+  release = 4, send = 3, put = 3, take = 1, receive = 1, cancel = 2, reopen = 2, stop = 1, yield = 0.2,
+}
+local CASES <const> = {acquire = 6, hold = 3, send = 4, receive = 5, put = 2, take = 3, tick = 1, join = 1}
 local BOUNDED <const> = {
   acquire = 3, release = 3, try = 1, send = 3, receive = 3, put = 1, take = 1, sleep = 2, yield = 2, look = 1,
   select = 2, guard = 1, scope = 0.5, timeout = 0.5,
@@ -44,7 +48,8 @@ local function wheel(weights, more)
   end
 end
 
-local any, simple, case, bounded = wheel(SIMPLE, NESTED), wheel(SIMPLE), wheel(CASES), wheel(BOUNDED)
+local any, simple, case = wheel(SIMPLE, NESTED), wheel(SIMPLE), wheel(CASES)
+local bounded, at_once = wheel(BOUNDED), wheel(BURST)
 
 -- A nanosecond is over when the loop looks next, however fast the machine is. The longer ones are up to chance: both
 -- outcomes are right.
@@ -107,6 +112,11 @@ end
 function fill.select(op)
   op.cases = {}
   for i = 1, random(4) do op.cases[i] = {case(), number(), number(), number()} end
+end
+
+function fill.burst(op)
+  op.body = {}
+  for i = 1, random(2, 6) do op.body[i] = {at_once(), number(), number(), number(), t = 0} end
 end
 
 local ending = setmetatable({bounded = true, depth = 1}, Maker)

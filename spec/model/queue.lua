@@ -81,11 +81,9 @@ function Queue:finish(flow)
   for _, handle in ipairs(self.handles) do handle:close() end
 end
 
--- options: name, key, handles: how many; wander: whether empty messages may come later than they should
+-- options: name, key, handles: how many
 function Queue.new(world, options)
-  local self = setmetatable({
-    world = world, name = options.name, key = options.key, wander = options.wander, handles = {},
-  }, Queue)
+  local self = setmetatable({world = world, name = options.name, key = options.key, handles = {}}, Queue)
   self:clear()
   for i = 1, options.handles do self.handles[i] = open(self) end
   return self

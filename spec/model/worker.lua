@@ -33,13 +33,13 @@ local function work(engine, start, count, path, ...)
     for number in word:gmatch("%d+") do without[tonumber(number)] = true end
     trace = trace or word == "trace"
   end
-  local options = {path = path, handles = engine == "private" and 1 or 2, wander = engine == "sysv"}
+  local options = {path = path, handles = engine == "private" and 1 or 2, threads = engine == "sysv"}
   function options.key(n) return keys[engine](path, n) end
   for seed = start, start + count - 1 do
     print(seed)
     local world = World.new(program.make(seed, without), options)
-    world:run()
-    world:finish()
+    local ok, err = xpcall(world.run, debug.traceback, world)
+    if not ok then world:fail(world.main, "%s", err) end
     if trace then print(table.concat(world.trace, "\n")) end
   end
 end

@@ -163,20 +163,6 @@ function World:stuck(since)
   self:cancel_one()
 end
 
-function World:run()
-  local turn, main = turns[self.program.turn], self.program.main
-  local at, idle, since, before = 0, 0, ipc.now(), nil
-  for _, ops in ipairs(self.program.tasks) do operations.task(self.main, {body = ops}) end
-  while self:is_alive() do
-    turn()
-    at = at + 1
-    operations.catch(self.main, {"catch", 0, body = {main[at]}})
-    local now = self.steps + ipc.stats().switches
-    if now ~= before then idle, since, before = 0, ipc.now(), now else idle = idle + 1 end
-    if idle > 2 then self:stuck(since) end
-  end
-end
-
 local function counters()
   local stats = ipc.stats()
   return ("%d tasks, %d alive, %d timers, %d deadlines"):format(stats.tasks, stats.alive, stats.timers, stats.deadlines)
@@ -194,12 +180,28 @@ function World:finish()
   if now ~= self.before then self:fail(self.main, "there are %s; at the start there were %s", now, self.before) end
 end
 
+function World:run()
+  local turn, main = turns[self.program.turn], self.program.main
+  local at, idle, since, before = 0, 0, ipc.now(), nil
+  for _, ops in ipairs(self.program.tasks) do operations.task(self.main, {body = ops}) end
+  while self:is_alive() do
+    turn()
+    at = at + 1
+    operations.catch(self.main, {"catch", 0, body = {main[at]}})
+    local now = self.steps + ipc.stats().switches
+    if now ~= before then idle, since, before = 0, ipc.now(), now else idle = idle + 1 end
+    if idle > 2 then self:stuck(since) end
+  end
+  self:finish()
+end
+
 function World:add(list, object)
   table.insert(list, object)
   table.insert(self.objects, object)
 end
 
--- options: key(n), the n-th; handles: how many of an object; path: of a file to lock; wander: see queue.lua
+-- options: key(n), the n-th; handles: how many of an object; path: of a file to lock; threads: whether threads wait in
+-- the kernel, and are given things there before the loop knows
 local function make_objects(self, options)
   local key, handles = options.key, options.handles
   for i, max in ipairs(self.program.permits) do
@@ -210,7 +212,7 @@ local function make_objects(self, options)
   self:add(self.locks, Lock.new(self, {kind = "file", name = "file lock", path = options.path, handles = 2}))
   for i = 1, 2 do
     local name = "queue " .. i
-    self:add(self.queues, Queue.new(self, {name = name, key = key(3 + i), handles = handles, wander = options.wander}))
+    self:add(self.queues, Queue.new(self, {name = name, key = key(3 + i), handles = handles}))
   end
   for _, direction in ipairs{Channel.pair(self, "channel")} do self:add(self.channels, direction) end
   self.timer = Timer.new(self)
@@ -219,8 +221,9 @@ end
 
 function World.new(program, options)
   local self = setmetatable({
-    program = program, pid = ipc.pid(), before = counters(), trace = {}, steps = 0, choice = 0, messages = 0,
-    errors = 0, flows = {}, waiting = {}, callbacks = {}, objects = {}, locks = {}, queues = {}, channels = {},
+    program = program, threads = options.threads, pid = ipc.pid(), before = counters(), trace = {}, steps = 0,
+    choice = 0, messages = 0, errors = 0, flows = {}, waiting = {}, callbacks = {}, objects = {}, locks = {},
+    queues = {}, channels = {},
   }, World)
   self.main = self:new_flow()
   make_objects(self, options)
