@@ -339,17 +339,18 @@ local pool = {}
 
 ---A pool without workers so far. Does not wait.
 ---@param options? ipc.PoolOptions
----@return ipc.Pool
+---@return ipc.Pool?, string? message, integer? errno
 function pool.new(options)
   options = check_options(options, POOL_OPTIONS, "pool")
   local codec = options.codec == nil and "lua" or options.codec
   check_channel(codec, options.max_message)
   local workers, attempts = check_count(options, "workers"), check_count(options, "attempts")
   workers = workers or processors()
+  local slots, message, errno = ipc.semaphore(ipc.private, workers)
+  if not slots then return nil, message, errno end
   return setmetatable({
     workers = workers, attempts = attempts or 2, codec = codec,
-    max_message = options.max_message, slots = ipc.semaphore(ipc.private, workers), channels = {}, scopes = {},
-    tasks = {},
+    max_message = options.max_message, slots = slots, channels = {}, scopes = {}, tasks = {},
   }, Pool)
 end
 
