@@ -183,6 +183,7 @@ int luaopen_ipc(lua_State *L)
 	if (!il_owner_claim(L))
 		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
+	il_loop.guest = !il_coroutine_guarded;
 	lua_newtable(L);
 	il_half_open(L);
 	il_task_open(L);

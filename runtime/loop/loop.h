@@ -19,6 +19,7 @@ struct il_loop {
 	struct il_heap timers;    /* of struct il_timer */
 	struct il_list unsent;    /* streams that may still have to flush */
 	pid_t pid;                /* this process; changes in a forked child */
+	bool guest;               /* in a program that has signal handlers of its own */
 	bool starved;             /* somebody has begun to wait for a descriptor, which garbage may have */
 };
 extern struct il_loop il_loop;

@@ -10,6 +10,7 @@
 #include "sched/cancel.h"
 #include "sched/coroutine.h"
 #include "sched/error.h"
+#include "sched/hook.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -145,6 +146,7 @@ static int wait_on_main(lua_State *L, push_function *push)
 	lua_State *running = il_running;
 	il_sched.turning = true;
 	il_running = NULL;
+	il_hook_main_waits();
 	lua_pushcfunction(L, turn_until_done);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;

@@ -13,6 +13,7 @@
 #include "sched/body.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
+#include "sched/hook.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -174,6 +175,8 @@ void il_sched_ask(void)
 static void ask(lua_State *L, int64_t until)
 {
 	il_preempt_idle(until != 0);
+	if (il_sched.main_wait.state != IL_DONE)
+		il_hook_main_called(L);
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
