@@ -9,6 +9,7 @@
 #include "binary.h"
 #include "json.h"
 #include "option.h"
+#include "sched/interrupt.h"
 
 #include <string.h>
 
@@ -193,9 +194,12 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 	lua_pushcfunction(L, codec == IL_CODEC_JSON ? il_json_decode : codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
 	lua_insert(L, -2);
 	lua_pushvalue(L, table);
+	int before = il_interrupts_raised();
 	locale_t was = codec == IL_CODEC_JSON ? il_number_enter() : (locale_t)0;
 	int status = lua_pcall(L, 2, 1, 0);
 	if (codec == IL_CODEC_JSON)
 		il_number_leave(was);
+	if (status != LUA_OK && il_is_interrupt(L, before))
+		lua_error(L);
 	return status == LUA_OK || failed(L);
 }

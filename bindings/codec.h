@@ -22,7 +22,7 @@ int il_codec_prepare(lua_State *L, enum il_codec codec);
  * inside the value to what cannot be encoded. */
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);
 
-/* Replaces the string at the top by its value: true. Or by an error message, a string: false. */
+/* Replaces the string at the top by its value: true. Or by an error message, a string: false. Raises "interrupted" only. */
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
 
 /* For json_writer.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key, value, and

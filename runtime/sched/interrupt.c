@@ -16,6 +16,7 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ enum { SIGNALLED = 1, INTERRUPTED = 2 };
 static volatile sig_atomic_t interrupt_asked, arming; /* the first: which interrupt, 0 without */
 static sig_atomic_t interrupts; /* so far */
 static bool interrupted, stopped;
+static int raised; /* so often was the error raised */
 
 /* The coroutine that has our hook, and the hook it had before. */
 static struct {
@@ -337,7 +339,21 @@ void il_check_interrupt(lua_State *L)
 		interrupt_asked = 0;
 	}
 	interrupted = true;
+	raised++;
 	il_error(L, "interrupted");
+}
+
+int il_interrupts_raised(void)
+{
+	return raised;
+}
+
+bool il_is_interrupt(lua_State *L, int before)
+{
+	static const char theirs[] = "interrupted!"; /* lua.c, lstop */
+	size_t size = 0, n = sizeof theirs - 1;
+	const char *text = il_loop.guest && lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+	return raised != before || (size >= n && strcmp(text + size - n, theirs) == 0);
 }
 
 void il_interrupt_open(lua_State *L)

@@ -70,6 +70,11 @@ void il_interrupt_request(void);
 bool il_interrupted(void);
 void il_check_interrupt(lua_State *L);
 
+/* For who catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be raised again?
+ * `before`: what il_interrupts_raised said before the call. */
+int il_interrupts_raised(void);
+bool il_is_interrupt(lua_State *L, int before);
+
 /* The host's main state, before the module is loaded. */
 void il_interrupt_open(lua_State *L);
 void il_interrupt_after_fork(void);
