@@ -18,6 +18,7 @@
 #include "loop/timer.h"
 #include "sched/coroutine.h"
 #include "sched/interrupt.h"
+#include "sched/outside.h"
 #include "sched/task.h"
 
 #include <string.h>
@@ -89,6 +90,7 @@ static int fini(lua_State *L)
 		il_sched_forget();
 		il_interrupt_fini();
 		il_signal_fini();
+		il_outside_close();
 		il_engines_fini();
 		il_loop_fini();
 	}
@@ -207,6 +209,7 @@ int luaopen_ipc(lua_State *L)
 	load_halves(L, lua_gettop(L));
 	il_sched_open(L);
 	il_interrupt_open(L);
+	il_outside_open();
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, il_owner_key());
 	return 1;

@@ -12,7 +12,6 @@
 #include "loop/poller.h"
 #include "loop/pool.h"
 #include "loop/set.h"
-#include "loop/signal.h"
 #include "loop/stream.h"
 #include "loop/timer.h"
 #include "loop/word.h"
@@ -162,8 +161,6 @@ static bool any_wanted(void)
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
 	if (il_set.timer_fd < 0 && (blind() ? !il_set.watching : il_words_any() && !any_wanted())) {
-		if (il_loop.guest)
-			il_signal_let_wake();
 		atomic_store(&asleep, true);
 		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
 		atomic_store(&asleep, false);

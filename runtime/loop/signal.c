@@ -224,16 +224,6 @@ int il_signal_send(pid_t pid, int number, bool has_value, int32_t value)
 	return failed ? errno : 0;
 }
 
-/* Of what sleeps, only a futex goes on by SA_RESTART. */
-void il_signal_let_wake(void)
-{
-	struct sigaction sa;
-	if (sigaction(SIGINT, NULL, &sa) || sa.sa_sigaction == handler || !(sa.sa_flags & SA_RESTART))
-		return;
-	sa.sa_flags &= ~SA_RESTART;
-	sigaction(SIGINT, &sa, NULL);
-}
-
 /* As nohup and a shell's & do: the ones that a terminal sends may be ignored for a program and all that it starts. */
 static bool ignored_outside(int number)
 {

@@ -55,9 +55,6 @@ void il_signal_unwatch(struct il_sigwatch *w);
 /* The disposition for as long as nobody watches: SIG_IGN, SIG_DFL, or SIG_ERR for what was there at first. 0 or errno. */
 int il_signal_dispose(int number, void (*how)(int));
 
-/* The handler of another for SIGINT, such as lua5.4's, wakes no loop: so it has to end a sleep on a futex. */
-void il_signal_let_wake(void);
-
 /* Hands what has arrived to the watchers. */
 void il_signal_drain(void);
 

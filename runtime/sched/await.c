@@ -10,7 +10,6 @@
 #include "sched/cancel.h"
 #include "sched/coroutine.h"
 #include "sched/error.h"
-#include "sched/hook.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"
 
@@ -24,6 +23,7 @@
 enum { CASE = 256 };
 
 const char il_waiting[2];
+static char error_of_both; /* registry key, its address: see both() */
 
 struct il_collector *il_collector;
 
@@ -35,6 +35,12 @@ bool il_is_called_by_collector(lua_State *L)
 	bool called = lua_tocfunction(L, -1) == il_collector->by;
 	lua_pop(L, 1);
 	return called;
+}
+
+void il_await_open(lua_State *L)
+{
+	lua_pushboolean(L, 0); /* so that there is a place for it */
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &error_of_both);
 }
 
 int64_t il_deadline(lua_State *L, int arg)
@@ -140,13 +146,26 @@ static int turn_until_done(lua_State *L)
 	return 0;
 }
 
+/* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook has only
+ * this occasion to raise, and then the results are built all the same, since a lock has to know who holds it. */
+static int both(lua_State *L, int status, push_function *push)
+{
+	if (status == LUA_ERRMEM) {
+		lua_pop(L, 1);
+		return results(L, &il_sched.main_wait, push);
+	}
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &error_of_both);
+	results(L, &il_sched.main_wait, push);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &error_of_both);
+	return lua_error(L);
+}
+
 /* The main chunk cannot be suspended: it runs the loop on top of itself until it has what it waits for. */
 static int wait_on_main(lua_State *L, push_function *push)
 {
 	lua_State *running = il_running;
 	il_sched.turning = true;
 	il_running = NULL;
-	il_hook_main_waits();
 	lua_pushcfunction(L, turn_until_done);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
@@ -154,13 +173,12 @@ static int wait_on_main(lua_State *L, push_function *push)
 	il_sched.since = 0;
 	il_running = running;
 	il_preempt();
-	if (status != LUA_OK && il_sched.main_wait.state != IL_DONE) {
-		il_wait_drop(&il_sched.main_wait);
-		return lua_error(L);
-	}
-	if (status != LUA_OK)
-		lua_pop(L, 1); /* the result counts; what has failed is tried again */
-	return results(L, &il_sched.main_wait, push);
+	if (status == LUA_OK)
+		return results(L, &il_sched.main_wait, push);
+	if (il_sched.main_wait.state == IL_DONE)
+		return both(L, status, push);
+	il_wait_drop(&il_sched.main_wait);
+	return lua_error(L);
 }
 
 static int suspend(lua_State *L, push_function *push)

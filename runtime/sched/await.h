@@ -47,6 +47,9 @@ struct il_await_type {
 	int (*push)(lua_State *L, struct il_op *op); /* the operation is done: pushes the call's results */
 };
 
+/* Prepares the registry. Raises. */
+void il_await_open(lua_State *L);
+
 /* A timeout argument as a deadline: IL_NEVER without, 0 to try once. Raises on nonsense, and in a case of select. */
 int64_t il_deadline(lua_State *L, int arg);
 

@@ -9,7 +9,6 @@
 #include "loop/signal.h"
 #include "sched/await.h"
 #include "sched/error.h"
-#include "sched/hook.h"
 #include "sched/task.h"
 
 #include <errno.h>
@@ -43,7 +42,6 @@ static void on_main(lua_State *L, lua_CFunction turns, int64_t until, const char
 	lua_State *running = il_running;
 	il_sched.turning = true;
 	il_running = NULL;
-	il_hook_main_waits();
 	lua_pushcfunction(L, turns);
 	lua_pushinteger(L, until);
 	int status = lua_pcall(L, 1, 0, 0);

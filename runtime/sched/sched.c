@@ -13,8 +13,8 @@
 #include "sched/body.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
-#include "sched/hook.h"
 #include "sched/interrupt.h"
+#include "sched/outside.h"
 #include "sched/task.h"
 
 #include <lauxlib.h>
@@ -67,6 +67,7 @@ void il_sched_open(lua_State *L)
 	il_sched.main = lua_tothread(L, -1);
 	lua_pop(L, 1);
 	il_sched.main_wait.wake = woken_main;
+	il_await_open(L);
 	il_tasks_open(L);
 	il_sched.open = true;
 }
@@ -175,8 +176,6 @@ void il_sched_ask(void)
 static void ask(lua_State *L, int64_t until)
 {
 	il_preempt_idle(until != 0);
-	if (il_sched.main_wait.state != IL_DONE)
-		il_hook_main_called(L);
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
@@ -195,6 +194,7 @@ static void begin_turn(lua_State *L)
 	il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
+	il_outside_check(L);
 }
 
 void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))

@@ -7,7 +7,6 @@
 #include "sched/turn.h"
 #include "base/clock.h"
 #include "sched/await.h"
-#include "sched/hook.h"
 #include "sched/interrupt.h"
 
 enum { MOST_CALLS = 32 };
@@ -29,7 +28,6 @@ int il_turn_on_main(lua_State *L)
 	lua_State *running = il_running;
 	il_sched.turning = true;
 	il_running = NULL;
-	il_hook_main_waits();
 	lua_pushcfunction(L, run_all);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
