@@ -175,7 +175,7 @@ function World:finish()
     if flow.watcher then assert(flow.watcher:join()) end
   end
   for _, object in ipairs(self.objects) do object:finish(self.main) end
-  ipc.yield()
+  ipc.step(0)
   local now = counters()
   if now ~= self.before then self:fail(self.main, "there are %s; at the start there were %s", now, self.before) end
 end

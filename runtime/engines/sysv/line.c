@@ -60,6 +60,12 @@ static void work(struct il_job *job)
 		;
 }
 
+/* Another case has won, or nobody waits any more. */
+static bool is_lost(const struct il_wait *w)
+{
+	return w->state == IL_DONE && (w->winner >= 0 || w->winner == IL_DROPPED);
+}
+
 /* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
  * has won. */
 static void ended(struct il_job *job)
@@ -69,7 +75,7 @@ static void ended(struct il_job *job)
 	bool leaving = op != NULL;
 	int result = job->forked ? EINTR : line->result;
 	line->working = false;
-	if (op && (result || op->wait->winner >= 0 || op->wait->winner == IL_DROPPED))
+	if (result || (op && is_lost(op->wait)))
 		op = NULL;
 	if (op) {
 		op->err = line->type->grant(line, op);
@@ -142,17 +148,22 @@ static void rest(struct il_sysv_line *line)
 		il_poller_add(&line->poller);
 }
 
+/* The thread works for an operation that is in the line no more. True: it has got what it waited for. */
+static bool leave(struct il_sysv_line *line, struct il_op *op)
+{
+	line->leaving = op;
+	il_pool_cancel(&line->job);
+	bool granted = !line->leaving;
+	line->leaving = NULL;
+	return granted;
+}
+
 bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 {
 	bool working_for_it = line->working && op == first(line);
 	il_list_del(&op->line);
-	if (working_for_it && (line->type->specific || !first(line))) {
-		line->leaving = op;
-		il_pool_cancel(&line->job);
-		bool granted = !line->leaving;
-		line->leaving = NULL;
-		return granted;
-	}
+	if (working_for_it && (line->type->specific || !first(line)))
+		return leave(line, op);
 	rest(line);
 	return false;
 }
@@ -176,12 +187,17 @@ static struct il_op *of_source(struct il_sysv_line *line, const void *source)
 	return NULL;
 }
 
+/* What the thread has done for an operation, such as to send its message, has been done. */
 void il_sysv_line_close(struct il_sysv_line *line, const void *source)
 {
-	struct il_op *op, *front = first(line);
+	struct il_op *op = first(line);
+	if (op && op->source == source && line->working && line->type->specific) {
+		il_list_del(&op->line);
+		il_op_finish(op, leave(line, op) ? op->err : ECANCELED);
+	}
 	while ((op = of_source(line, source)))
 		finish(op, ECANCELED);
-	if (line->working && front != first(line) && (line->type->specific || !first(line)))
+	if (line->working && !first(line))
 		il_pool_cancel(&line->job);
 	else
 		rest(line);
