@@ -16,16 +16,21 @@
 
 static const int64_t BOUND = IL_SECOND;
 
-/* One that runs is below us: it has called os.exit. */
+static void count(struct il_task *t, bool ending)
+{
+	il_sched.ending += ending - t->ending;
+	t->ending = ending;
+}
+
+/* One that runs is below us: it has called os.exit, perhaps because it was asked to end. */
 static void ask_to_end(lua_State *L, struct il_task *t, void *unused)
 {
+	bool ends = t->status != IL_RUNNING;
 	(void)L;
 	(void)unused;
-	if (t->status == IL_RUNNING)
-		return;
-	t->ending = true;
-	il_sched.ending++;
-	il_task_cancel(t);
+	count(t, ends);
+	if (ends)
+		il_task_cancel(t);
 }
 
 static bool any_ending(void)
@@ -49,15 +54,11 @@ static int end_tasks(lua_State *L)
 {
 	int64_t until = il_time_add(il_now(), BOUND);
 	bool said = false;
-	do {
+	for (il_task_each(L, ask_to_end, NULL); any_ending() && !said;) {
 		while (any_ending() && il_now() < until)
 			il_turn(L, until, any_ending);
-		if (any_ending()) {
-			il_task_each(L, say_where, &said);
-			break;
-		}
-		il_task_each(L, ask_to_end, NULL);
-	} while (any_ending());
+		il_task_each(L, any_ending() ? say_where : ask_to_end, &said);
+	}
 	return 0;
 }
 
