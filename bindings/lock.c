@@ -38,6 +38,7 @@ struct hold {
 	struct il_lock_handle *handle;
 	struct il_task *task; /* NULL: the main chunk */
 	bool left;            /* by a task that has ended well: anybody may release it */
+	bool given;           /* it was to be released, and the engine could not: nothing is abandoned */
 	int64_t grant;        /* which of the lock's */
 	struct guard *guard;
 };
@@ -175,7 +176,7 @@ static void task_ended(struct il_hold *of_task, bool failed)
 	h->task = NULL;
 	h->left = true;
 	if (failed || h->handle->class->owned)
-		give_back(h, true, false);
+		give_back(h, !h->given, false);
 }
 
 /* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock freed
@@ -329,12 +330,25 @@ static int release_again(lua_State *L)
 	return released(L, l, l->ops->release(l, false));
 }
 
+/* The engine could not give it back: it is held as before. */
+static void hold_on(struct il_lock *l)
+{
+	struct hold *h;
+	bool untold = l->untold;
+	if (record(handle_of(l), l->grant, &h))
+		return;
+	l->untold = untold;
+	h->given = true;
+}
+
 static int released(lua_State *L, struct il_lock *l, int err)
 {
 	if (err == EINPROGRESS)
 		return il_ask(L, 1, release_again);
 	if (err == ESTALE)
 		return il_word(L, "expired");
+	if (err && l->remote && l->grant)
+		hold_on(l);
 	if (err)
 		return il_lock_fail(L, l, err);
 	lua_pushboolean(L, 1);

@@ -52,7 +52,8 @@ struct il_lock {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
-	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its acquire */
+	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its acquire; after a
+			* release that has failed: that one, if it is held as before, or 0 */
 	bool untold;   /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */
 };
 

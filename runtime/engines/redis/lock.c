@@ -166,17 +166,47 @@ void il_redis_lock_close(struct il_lock *l)
 /* Questions ------------------------------------------------------------------------------------------------ */
 
 /* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no answer for
- * longer than the lease, it has ended, whatever has become of the server. */
-static int released(struct il_request *r)
+ * longer than the lease, it has ended, whatever has become of the server. What the server refuses is held as before. */
+static int released(struct il_redis_lock *h, struct il_request *r)
 {
-	int64_t until = r->tag;
+	struct il_claim *c = il_claim_find(&h->held, r->tag);
 	int err = il_request_status(r);
-	bool ended = il_now() > until;
-	if (err == ESTALE && r->again && !ended)
+	bool ended = !c || il_now() > c->until, unknown = r->err, again = r->again || (c && c->tried);
+	if (err == ESTALE && again && !ended)
 		err = 0;
-	else if (r->err && ended)
+	else if (unknown && ended)
 		err = ESTALE;
 	il_request_free(r);
+	h->lock.grant = 0;
+	if (!c)
+		return err;
+	if (!err || err == ESTALE || err == EIDRM) {
+		il_claim_free(c);
+		return err;
+	}
+	h->lock.grant = c->number;
+	c->releasing = false;
+	c->tried |= unknown;
+	il_tend_soon(h);
+	return err;
+}
+
+static int ask_to_release(struct il_redis_lock *h, struct il_claim *c, bool abandoned)
+{
+	bool unheard = h->face.remote.unheard;
+	struct il_call call;
+	il_redis_lock_call(&call, h, "release");
+	il_call_number(&call, c->number);
+	il_call_text(&call, abandoned ? "died" : "given");
+	int err = il_face_ask(&h->face, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
+	if (unheard) {
+		il_claim_free(c);
+	} else if (err == EINPROGRESS) {
+		c->releasing = true;
+		h->face.remote.request->tag = c->number;
+	} else {
+		h->lock.grant = c->number;
+	}
 	return err;
 }
 
@@ -184,23 +214,16 @@ int il_redis_lock_release(struct il_lock *l, bool abandoned)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
 	struct il_request *r = il_face_answer(&h->face);
-	struct il_call call;
 	if (r)
-		return released(r);
+		return released(h, r);
 	struct il_claim *c = il_claim_find(&h->held, l->grant);
+	l->grant = 0;
 	if (!c)
 		return EPERM;
-	int err = ESTALE;
-	if (!c->lost) {
-		il_redis_lock_call(&call, h, "release");
-		il_call_number(&call, c->number);
-		il_call_text(&call, abandoned ? "died" : "given");
-		err = il_face_ask(&h->face, &call, h->face.remote.unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
-		if (h->face.remote.request)
-			h->face.remote.request->tag = c->until;
-	}
+	if (!c->lost)
+		return ask_to_release(h, c, abandoned);
 	il_claim_free(c);
-	return err;
+	return ESTALE;
 }
 
 static int look(struct il_redis_lock *h, size_t element, int64_t *number)

@@ -40,6 +40,8 @@ struct il_claim {
 	int64_t until; /* its lease ends then or later, as far as is known here */
 	int64_t fence;
 	bool once, lost;
+	bool releasing; /* it is being given back: its lease is not renewed */
+	bool tried;     /* to give it back; it is not known whether that was done */
 };
 
 static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)

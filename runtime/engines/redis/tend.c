@@ -34,7 +34,7 @@ static char *list(const struct il_list *claims, bool held)
 	*at = '\0';
 	for (const struct il_list *l = claims->next; l != claims; l = l->next) {
 		const struct il_claim *c = il_container_of(l, struct il_claim, node);
-		if (held ? !c->lost : keeps(c))
+		if (held ? !c->lost && !c->releasing : keeps(c))
 			at += snprintf(at, DIGITS, "%lld ", (long long)c->number);
 	}
 	return text;
@@ -67,7 +67,7 @@ static void kept(struct il_redis_lock *h, const struct il_request *r)
 	int64_t until = il_time_add(r->sent_at, h->lease), number;
 	for (struct il_list *l = h->held.next; l != &h->held; l = l->next) {
 		struct il_claim *c = il_container_of(l, struct il_claim, node);
-		if (c->until < until)
+		if (c->until < until && !c->releasing)
 			c->until = until;
 	}
 	const char *text = il_reply_bytes(r, 3, &size);
@@ -101,10 +101,22 @@ static void answered(struct il_request *r)
 		il_tend_soon(h);
 }
 
+/* The answer to a release was not waited for: it has ended by now. */
+static void forget_released(struct il_redis_lock *h)
+{
+	for (struct il_list *next, *l = h->held.next; l != &h->held; l = next) {
+		struct il_claim *c = il_container_of(l, struct il_claim, node);
+		next = l->next;
+		if (c->releasing && il_now() > c->until)
+			il_claim_free(c);
+	}
+}
+
 static void tend(struct il_redis_lock *h)
 {
 	struct il_call c;
 	struct il_request *r;
+	forget_released(h);
 	char *held = list(&h->held, true), *line = list(&h->line, false);
 	h->tended = il_now();
 	h->look_at = IL_NEVER;
