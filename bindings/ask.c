@@ -88,3 +88,12 @@ int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const 
 	lua_pushinteger(L, err);
 	return 3;
 }
+
+void il_remote_warn(lua_State *L, const struct il_remote *remote, const char *noun, const char *what)
+{
+	if (!remote || !remote->evicts)
+		return;
+	lua_pushfstring(L, "%s %s: the server removes keys when memory is short (maxmemory-policy is not noeviction)", noun, what);
+	lua_warning(L, lua_tostring(L, -1), 0);
+	lua_pop(L, 1);
+}

@@ -26,4 +26,7 @@ int il_ask_or_raise(lua_State *L, int handle, lua_CFunction again);
  * asked for may or may not have happened. */
 int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const char *noun, const char *what);
 
+/* For a constructor that is done: warns if the other machine may remove the object as it likes. */
+void il_remote_warn(lua_State *L, const struct il_remote *remote, const char *noun, const char *what);
+
 #endif

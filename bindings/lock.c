@@ -151,6 +151,7 @@ int il_lock_opened(lua_State *L, int handle)
 {
 	struct il_lock_handle *h = lua_touserdata(L, handle);
 	h->lock->owner = h;
+	il_remote_warn(L, h->lock->remote, h->class->noun, h->what);
 	lua_settop(L, handle);
 	return 1;
 }

@@ -110,6 +110,7 @@ static int open_queue(lua_State *L)
 	if (err)
 		return il_key_fail(L, err, "queue", key);
 	q->queue->owner = q;
+	il_remote_warn(L, q->queue->remote, "queue", q->what);
 	lua_settop(L, 3);
 	return 1;
 }

@@ -119,6 +119,7 @@ static int open_data(lua_State *L)
 	if (err)
 		return cannot_open(L, err, key, &o);
 	d->data->owner = d;
+	il_remote_warn(L, d->data->remote, NOUN, d->what);
 	lua_settop(L, 3);
 	return 1;
 }

@@ -343,6 +343,7 @@ static int open_memory(lua_State *L)
 	if (err)
 		return open_fail(L, err, key, &o);
 	m->memory->owner = m;
+	il_remote_warn(L, m->memory->remote, "shared memory", m->what);
 	m->slots = m->memory->slots;
 	m->count = m->slots ? m->memory->count : 0;
 	m->lost = m->memory->lost;

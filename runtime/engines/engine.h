@@ -36,6 +36,7 @@ struct il_remote {
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
 	bool removed;    /* the other machine has said that the object was removed */
+	bool evicts;     /* after the constructor: it removes objects as it likes when memory is short */
 	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next; `here`, it
 			  * blocks instead of EINPROGRESS */
 	bool here;       /* on this machine: it asks only when it has to wait for another process */

@@ -4,7 +4,10 @@
 -- HINCRBY, which can.
 local found = redis.call('HMGET', KEYS[1], '', ARGV[2])
 local head, old, value = found[1], found[2], '0'
-if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end
+if not head or string.sub(head, 1, 24) ~= ARGV[1] then
+  redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':') -- evicted, perhaps
+  return {43}
+end
 local size, used, last = string.match(head, ' (%d+) (%-?%d+) (%d+)')
 local more = #ARGV[2]
 if old then

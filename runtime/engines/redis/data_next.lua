@@ -3,6 +3,11 @@
 -- -> 1 if there may be more, else 0; then name, version:value of each
 local head = redis.call('HGET', KEYS[1], '')
 if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end
+if redis.call('ZCARD', KEYS[2]) ~= redis.call('HLEN', KEYS[1]) - 1 then -- the server has evicted one of them
+  redis.call('DEL', KEYS[1], KEYS[2])
+  redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':')
+  return {43}
+end
 local after = ARGV[2] == '' and '-' or '(' .. ARGV[2]
 local names = redis.call('ZRANGEBYLEX', KEYS[2], after, '+', 'LIMIT', 0, ARGV[3])
 local reply, room = {0, #names == tonumber(ARGV[3]) and 1 or 0}, tonumber(ARGV[4])

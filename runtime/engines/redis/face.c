@@ -71,6 +71,7 @@ struct il_request *il_face_answer(struct il_face *f)
 	if (!r || !r->done)
 		return NULL;
 	f->remote.request = NULL;
+	f->remote.evicts = il_server_evicts(f->server);
 	return r;
 }
 

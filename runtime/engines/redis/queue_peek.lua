@@ -8,4 +8,6 @@ else
   name = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[2], ARGV[3], 'LIMIT', 0, 1)[1]
 end
 if not name then return {11} end
-return {0, string.sub(name, 1, 19), redis.call('HGET', KEYS[4], name)}
+local message = redis.call('HGET', KEYS[4], name)
+if not message then return {43} end -- evicted
+return {0, string.sub(name, 1, 19), message}

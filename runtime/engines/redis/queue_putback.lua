@@ -26,5 +26,5 @@ for i = keep + 1, #taken, WIDTH do
 end
 local mark = before .. ':' .. m[4] .. ':' .. string.sub(taken, 1, keep)
 redis.call('HSET', KEYS[1], 'bytes', bytes, 'count', count, ARGV[2], mark)
-redis.call('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'news', 's' .. table.concat(news, ','))
+redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'news', 's' .. table.concat(news, ','))
 return {0}
