@@ -133,15 +133,10 @@ int il_request_status(struct il_request *r)
 	}
 	if (r->plain)
 		return 0;
-	int64_t status = il_reply_number(r, 0);
-	if (r->reply->type != IL_REPLY_ARRAY || !r->reply->elements || r->reply->element[0]->type != IL_REPLY_INTEGER ||
-	    status < 0 || status > 4095) {
-		il_server_explain(r->server, EPROTO, "an answer that makes no sense");
-		return fail(r, EPROTO);
-	}
-	if (status == EIDRM && r->face)
+	int err = (int)il_reply_number(r, 0);
+	if (err == EIDRM && r->face)
 		r->face->remote.removed = true;
-	return (int)status;
+	return err;
 }
 
 int64_t il_reply_number(const struct il_request *r, size_t element)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_ERRNO = 4095 };
+
 static const int64_t LATER = 50000000; /* ns */
 
 static struct il_request *of_node(struct il_list *node)
@@ -148,6 +150,18 @@ static bool is_forgotten(struct il_request *r, struct il_reply *reply)
 	return true;
 }
 
+/* Scripts, and the commands that are asked for, answer with an array, which begins with 0 or an errno if it is of a script. If
+ * not, then which answer is whose cannot be known any more. */
+static bool is_sound(const struct il_request *r, const struct il_reply *reply)
+{
+	if (reply->type == IL_REPLY_ERROR)
+		return true;
+	if (reply->type != IL_REPLY_ARRAY || !reply->elements)
+		return false;
+	const struct il_reply *first = reply->element[0];
+	return r->plain || (first->type == IL_REPLY_INTEGER && first->integer >= 0 && first->integer <= MOST_ERRNO);
+}
+
 static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply *reply)
 {
 	struct il_request *r = il_container_of(e, struct il_request, expected);
@@ -159,6 +173,10 @@ static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply
 		free(r);
 	} else if (lost) {
 		return; /* il_requests_lost tells it */
+	} else if (!is_sound(r, reply)) {
+		il_reply_free(reply);
+		il_server_fault(s, EPROTO, "an answer that makes no sense");
+		return;
 	} else {
 		bool passes = reply->type == IL_REPLY_ERROR && il_error_passes(reply);
 		r->sent = false;

@@ -352,6 +352,7 @@ int il_server_get(const struct il_url *url, struct il_server **result)
 		}
 	}
 	s->users++;
+	s->timeouts_differ |= s->timeout && s->timeout != url->timeout;
 	s->timeout = later(s->timeout, url->timeout);
 	*result = s;
 	return 0;
@@ -369,11 +370,23 @@ static void free_server(struct il_server *s)
 	free(s);
 }
 
+static void note_timeouts(struct il_server *s)
+{
+	int64_t longest = 0;
+	for (struct il_list *l = s->faces.next; l != &s->faces; l = l->next)
+		longest = later(longest, il_container_of(l, const struct il_face, node)->timeout);
+	if (longest)
+		s->timeout = longest;
+}
+
 /* A connection that is closed while answers are on their way may take with it what was said: so it stays until they came. */
 void il_server_put(struct il_server *s)
 {
-	if (--s->users)
+	if (--s->users) {
+		if (s->timeouts_differ)
+			note_timeouts(s);
 		return;
+	}
 	il_server_flush(s);
 	if (!s->users && il_list_empty(&s->requests))
 		free_server(s);

@@ -30,7 +30,8 @@ struct il_server {
 	int users;
 	pid_t pid;
 	struct il_url *url;
-	int64_t timeout;       /* the longest of those who use it, ns */
+	int64_t timeout;       /* the longest of its objects, ns; */
+	bool timeouts_differ;  /* they have had others */
 	struct il_connection connection;
 	bool up;               /* it is greeted */
 	int64_t opening_until; /* while it is not */
