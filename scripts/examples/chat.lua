@@ -57,9 +57,16 @@ function Chat:look_around()
   end
 end
 
+-- The first value; or the end of the program, with the reason: another path may do.
+local function must(value, why)
+  if value then return value end
+  io.stderr:write("chat.lua: ", why, "\n")
+  os.exit(1)
+end
+
 local function serve(path)
   local hub <close> = ipc.multi_stream_channel {backpressure = "disconnect"}
-  assert(hub:listen(path))
+  must(hub:listen(path))
   print("listening at " .. path)
   local trap <close> = ipc.signal_trap("INT", "TERM")
   local clock <close> = ipc.timer(0.5)
@@ -74,7 +81,7 @@ end
 -- A user ----------------------------------------------------------------------------------------------
 
 local function join(path, name)
-  local channel <close> = assert(ipc.connect(path))
+  local channel <close> = must(ipc.connect(path))
   local keyboard <close> = assert(ipc.stream_channel(io.stdin, {framing = "line", codec = "raw"}))
   channel:send {name = name}
   local cases = {heard = channel, typed = keyboard}

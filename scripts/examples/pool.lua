@@ -8,6 +8,9 @@ for _, name in ipairs(files) do
   if name:sub(1, 1) == "-" then
     (name == "--help" and io.stdout or io.stderr):write "usage: ipclua pool.lua [FILE...]\n"
     os.exit(name == "--help" and 0 or 2)
+  elseif not io.open(name) then
+    io.stderr:write("pool.lua: there is no file ", name, "\n")
+    os.exit(1)
   end
 end
 local _ <close> = setmetatable({}, {__close = function() -- at the end, whatever that is: Ctrl-C, an error

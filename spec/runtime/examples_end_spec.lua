@@ -41,11 +41,13 @@ describe("every example", function()
   it("does not wait for a file that is not there, nor make it", function()
     local folder = output_of("mktemp -d /tmp/ipclua-examples.XXXXXX"):match("%S+")
     finally(function() os.execute("rm -r " .. folder) end)
-    for _, arguments in ipairs{"tail.lua %s/none %s/socket", "file_lock.lua %s/none", "wordcount.lua %s/none"} do
+    for _, arguments in ipairs{"tail.lua %s/none %s/socket", "file_lock.lua %s/none", "wordcount.lua %s/none",
+      "pool.lua %s/none", "chat.lua join %s/none ann"} do
       local command = "exec timeout 60 " .. host .. " scripts/examples/" .. arguments:gsub("%%s", folder)
       local text, code = output_of(command .. " 2>&1")
       assert.equal(1, code, arguments)
       assert.matches("%f[%w]none", text)
+      assert.not_matches("traceback", text)
     end
     assert.equal("", (output_of("ls -A " .. folder)))
   end)
