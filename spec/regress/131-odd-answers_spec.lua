@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A server that said one thing too much, or something odd, ended the program: by an assertion of the client library, or a null
--- pointer. "*300000000" took gigabytes; an answer without end stopped all tasks, and its own timeout. Now that is an error,
--- and a new connection.
+-- A server that said one thing too much, or something odd, ended the program: by an assertion of the client
+-- library, or a null pointer. "*300000000" took gigabytes; an answer without end stopped all tasks, and its own
+-- timeout. Now that is an error, and a new connection.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -33,7 +33,7 @@ describe("a server that answers oddly", function()
   end
 
   local function open(make, ...)
-    local deadline, object, why = ipc.now() + PATIENCE, nil, nil
+    local deadline, object, why = ipc.now() + PATIENCE
     repeat
       object, why = make(...)
       assert.is_true(object ~= nil or ipc.now() < deadline, why)
@@ -54,7 +54,8 @@ describe("a server that answers oddly", function()
 
   it("unasked is not believed any more", function()
     for _, text in ipairs{"+OK\\r\\n", ":1\\r\\n", "*0\\r\\n", "-ERR no\\r\\n", "_\\r\\n", ">1\\r\\n$3\\r\\nabc\\r\\n",
-      ">3\\r\\n$9\\r\\nsubscribe\\r\\n$1\\r\\nx\\r\\n:1\\r\\n", ">3\\r\\n$7\\r\\nmessage\\r\\n$1\\r\\nx\\r\\n:1\\r\\n", "\\r\\n", "?"} do
+      ">3\\r\\n$9\\r\\nsubscribe\\r\\n$1\\r\\nx\\r\\n:1\\r\\n",
+      ">3\\r\\n$7\\r\\nmessage\\r\\n$1\\r\\nx\\r\\n:1\\r\\n", "\\r\\n", "?"} do
       local q <close> = assert(ipc.queue(key()))
       local before = tonumber(liar:ask("count"))
       liar:ask("extra " .. text)
@@ -64,11 +65,16 @@ describe("a server that answers oddly", function()
   end)
 
   local ODD <const> = {
-    "+OK\\r\\n", ":116\\r\\n", "*0\\r\\n", "*1\\r\\n:0\\r\\n", "*1\\r\\n:116\\r\\n", "*1\\r\\n:43\\r\\n", "*1\\r\\n:11\\r\\n",
-    "*1\\r\\n:-7\\r\\n", "*1\\r\\n:99999999999\\r\\n", "*1\\r\\n*1\\r\\n:0\\r\\n", "*-1\\r\\n", "*-2\\r\\n", "$-1\\r\\n", "_\\r\\n",
-    "*3\\r\\n:0\\r\\n_\\r\\n_\\r\\n", "*3\\r\\n:0\\r\\n$0\\r\\n\\r\\n$1\\r\\nx\\r\\n", "*2\\r\\n$24\\r\\n012345678901234567890123\\r\\n:1\\r\\n",
-    "%1\\r\\n:0\\r\\n:0\\r\\n", "*300000000\\r\\n:0\\r\\n", "$99999999999\\r\\n", "-\\r\\n", "-NOSCRIPT No\\r\\n", "#x\\r\\n", "*1x\\r\\n",
-    ("*1\\r\\n"):rep(20), "=1\\r\\n", "=4\\r\\ntxt:\\r\\n", "$1\\r\\nxyz", "HTTP/1.1 400 Bad Request\\r\\n\\r\\n", ":12\\n",
+    "+OK\\r\\n", ":116\\r\\n", "*0\\r\\n", "*1\\r\\n:0\\r\\n", "*1\\r\\n:116\\r\\n", "*1\\r\\n:43\\r\\n",
+    "*1\\r\\n:11\\r\\n",
+    "*1\\r\\n:-7\\r\\n", "*1\\r\\n:99999999999\\r\\n", "*1\\r\\n*1\\r\\n:0\\r\\n", "*-1\\r\\n", "*-2\\r\\n",
+    "$-1\\r\\n", "_\\r\\n",
+    "*3\\r\\n:0\\r\\n_\\r\\n_\\r\\n", "*3\\r\\n:0\\r\\n$0\\r\\n\\r\\n$1\\r\\nx\\r\\n",
+    "*2\\r\\n$24\\r\\n012345678901234567890123\\r\\n:1\\r\\n",
+    "%1\\r\\n:0\\r\\n:0\\r\\n", "*300000000\\r\\n:0\\r\\n", "$99999999999\\r\\n", "-\\r\\n", "-NOSCRIPT No\\r\\n",
+    "#x\\r\\n", "*1x\\r\\n",
+    ("*1\\r\\n"):rep(20), "=1\\r\\n", "=4\\r\\ntxt:\\r\\n", "$1\\r\\nxyz", "HTTP/1.1 400 Bad Request\\r\\n\\r\\n",
+    ":12\\n",
     ">2\\r\\n$10\\r\\ninvalidate\\r\\n_\\r\\n*1\\r\\n:0\\r\\n",
   }
   it("ends calls, and nothing else", function()
@@ -84,12 +90,14 @@ describe("a server that answers oddly", function()
         function() return q:send(1, "x", 0) end, function() return q:receive(0, 0) end, function() return q:peek() end,
         function() return q:stat() end, function() return #q end, function() return d:set("a", 2) end,
         function() return d:get("a") end, function() return d:add("n", 1) end, function() return d:delete("a") end,
-        function() return next(d) end, function() for _ in pairs(d) do break end end, function() return d:stat() end,
+        function() return next(d) end, function() return pairs(d)(d) end, function() return d:stat() end,
         function() return d:wait("b", 0, 0) end, function() return m:holder() end, function() return m:release() end,
         function() return m:acquire(0) end, function() return s:value() end, function() return s:release() end,
         function() return s:acquire(0) end, function() return mem[1] end, function() mem[1] = 5 end,
-        function() return mem:add(1, 2) end, function() return mem:swap(1, 0, 7) end, function() return mem:wait(1, 0, 0) end,
-        function() return ipc.queue(k) end, function() return ipc.mutex(k) end, function() return ipc.shared_data(k) end,
+        function() return mem:add(1, 2) end, function() return mem:swap(1, 0, 7) end, function() return mem:wait(1, 0,
+        0) end,
+        function() return ipc.queue(k) end, function() return ipc.mutex(k) end,
+        function() return ipc.shared_data(k) end,
       }
       pcall(calls[(i - 1) % #calls + 1])
       local tasks = {}
@@ -103,7 +111,8 @@ describe("a server that answers oddly", function()
   end)
 
   it("without end stops neither other tasks nor its own timeout", function()
-    for _, text in ipairs{"x", "*1\\r\\n:1\\r\\n", ":1\\r\\n", ">3\\r\\n$7\\r\\nmessage\\r\\n$1\\r\\nx\\r\\n$1\\r\\ny\\r\\n"} do
+    for _, text in ipairs{"x", "*1\\r\\n:1\\r\\n", ":1\\r\\n",
+      ">3\\r\\n$7\\r\\nmessage\\r\\n$1\\r\\nx\\r\\n$1\\r\\ny\\r\\n"} do
       for _, before in ipairs{"", "+", "$500000000\\r\\n", "*8000\\r\\n"} do
         local q <close> = open(ipc.queue, key(0.1))
         liar:ask(("flood %s|%s"):format(before, text))

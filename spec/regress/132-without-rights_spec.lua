@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- To a user of Redis 7 without rights to channels, which is what `ACL SETUSER` makes, waits never ended, and sends and releases
--- were said to have failed when they had been done: the constructors say so now. Errors had other numbers for each
--- command, and digests of scripts in their texts.
+-- To a user of Redis 7 without rights to channels, which is what `ACL SETUSER` makes, waits never ended, and sends and
+-- releases were said to have failed when they had been done: the constructors say so now. Errors had other numbers for
+-- each command, and digests of scripts in their texts.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -16,7 +16,8 @@ describe("a user of a server", function()
 
   local server, port
   lazy_setup(function()
-    port = peer.output([[python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])']])
+    port = peer.output([[python3 -c 'import socket
+s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])']])
     server = redis_process("--bind 127.0.0.1 --port " .. port)
   end)
   lazy_teardown(function() server:close() end)
@@ -45,7 +46,10 @@ describe("a user of a server", function()
   end)
 
   it("that has too few rights, hears so, whatever is missing", function()
-    for _, rights in ipairs{"-eval -evalsha '&*'", "resetkeys '~other' '&*'", "-publish '&*'", "-hset -setrange -hget '&*'"} do
+    local FEW <const> = {
+      "-eval -evalsha '&*'", "resetkeys '~other' '&*'", "-publish '&*'", "-hset -setrange -hget '&*'",
+    }
+    for _, rights in ipairs(FEW) do
       make(rights)
       for noun, open in pairs(NOUNS) do
         local object, message, code = open(key("app:p"))
@@ -79,7 +83,8 @@ describe("a user of a server", function()
     make("'&*'")
     server:cli("acl setuser default resetpass '>q'")
     finally(function() server:cli("--pass q acl setuser default nopass") end)
-    local new = assert(ipc.redis_key(("redis://127.0.0.1:%d/7/rights"):format(port))) -- not over a connection that is there
+    -- of another database, for that is another connection
+    local new = assert(ipc.redis_key(("redis://127.0.0.1:%d/7/rights"):format(port)))
     assert.equal(EACCES, (select(3, ipc.queue(new))))
     assert.equal(EACCES, (select(3, ipc.queue(key("app:wrong")))))
   end)
