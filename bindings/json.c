@@ -46,17 +46,31 @@ static void load(lua_State *L)
 		lua_error(L);
 }
 
-static void push_decode(lua_State *L)
+/* Pushes its decode; or nil and a message below it: false. */
+static bool try_decode(lua_State *L)
 {
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &decode_key) == LUA_TFUNCTION)
-		return;
+		return true;
 	lua_pop(L, 1);
 	load(L);
+	if (lua_isnil(L, -2)) {
+		lua_insert(L, -2);
+		return false;
+	}
 	cjson.reads_integers = lua_toboolean(L, -1);
 	cjson.digits = cjson.reads_integers ? 18 : 15;
 	lua_pop(L, 1);
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &decode_key);
+	return true;
+}
+
+static void push_decode(lua_State *L)
+{
+	if (!try_decode(L)) {
+		lua_pop(L, 1);
+		lua_error(L);
+	}
 }
 
 void il_json_load(lua_State *L)
@@ -65,10 +79,10 @@ void il_json_load(lua_State *L)
 	lua_pop(L, 1);
 }
 
-static int load_protected(lua_State *L)
+static int try_protected(lua_State *L)
 {
-	il_json_load(L);
-	return 0;
+	lua_pushboolean(L, try_decode(L));
+	return 1;
 }
 
 /* Lua tells a file that cannot be opened from one that is not there by no means: another one tells. */
@@ -77,13 +91,15 @@ int il_json_prepare(lua_State *L)
 	static bool tried;
 	if (tried)
 		return 0;
-	lua_pushcfunction(L, load_protected);
-	int status = lua_pcall(L, 0, 0, 0), fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int err = status == LUA_ERRMEM ? ENOMEM : status != LUA_OK && fd < 0 && il_is_shortage(errno) ? errno : 0;
+	lua_pushcfunction(L, try_protected);
+	int status = lua_pcall(L, 0, 1, 0);
+	if (status != LUA_OK && status != LUA_ERRMEM)
+		lua_error(L); /* an interrupt */
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int err = status != LUA_OK ? ENOMEM : !lua_toboolean(L, -1) && fd < 0 && il_is_shortage(errno) ? errno : 0;
 	if (fd >= 0)
 		close(fd);
-	if (status != LUA_OK)
-		lua_pop(L, 1);
+	lua_pop(L, 1);
 	tried = !err;
 	return err;
 }

@@ -115,6 +115,22 @@ static int start(struct il_process *p, const struct il_stream_options *o, struct
 	return err;
 }
 
+/* Of an interrupt that came while the child was made: on its way to the variable that it is for, the handle would be lost, and
+ * the child would run on. */
+static void end_at_once(lua_State *L, struct il_child *c)
+{
+	il_process_signal(&c->p, SIGKILL);
+	il_process_wait_blocking(&c->p, IL_NEVER);
+	il_check_interrupt(L);
+}
+
+int il_child_started(lua_State *L, struct il_child *c)
+{
+	if (il_interrupt_due())
+		end_at_once(L, c);
+	return 1;
+}
+
 /* Stack: function, arguments. */
 static int fork_function(lua_State *L)
 {
@@ -142,7 +158,7 @@ static int fork_function(lua_State *L)
 	if (!child) {
 		il_stream_abandon(pair[1]);
 		lua_settop(L, none + 1);
-		return 1;
+		return il_child_started(L, c);
 	}
 	il_engines_after_fork();
 	il_host_after_fork(L);
@@ -261,12 +277,16 @@ static int process__tostring(lua_State *L)
 	return 1;
 }
 
+/* An interrupt in the middle of it must not leave a child that runs on. */
 static int closed(lua_State *L, int status, lua_KContext context)
 {
-	(void)L;
-	(void)status;
+	struct il_child *c = check_process(L);
 	(void)context;
-	return 0;
+	if (status == LUA_OK || status == LUA_YIELD)
+		return 0;
+	if (!c->inherited && !c->p.ended)
+		il_process_signal(&c->p, SIGKILL);
+	return lua_error(L);
 }
 
 static int process_close(lua_State *L)
@@ -274,8 +294,7 @@ static int process_close(lua_State *L)
 	check_process(L);
 	il_push_lua_half(L, "ipc.process", "close");
 	lua_pushvalue(L, 1);
-	lua_callk(L, 1, 0, 0, closed);
-	return 0;
+	return closed(L, lua_pcallk(L, 1, 0, 0, 0, closed), 0);
 }
 
 static const luaL_Reg methods[] = {

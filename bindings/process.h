@@ -29,6 +29,10 @@ struct il_child *il_child_push(lua_State *L);
 /* Gives the one at the top a channel with the options of the table at `options`, without a stream yet. Raises. */
 struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which, int options);
 
+/* The child has been made, and its handle is at the top: the end of ipc.process. If an interrupt has come meanwhile, the child is
+ * ended, and it raises. */
+int il_child_started(lua_State *L, struct il_child *c);
+
 /* ipc.process of the table at 1. */
 int il_program(lua_State *L);
 

@@ -277,7 +277,7 @@ int il_program(lua_State *L)
 		if (!err)
 			err = start(c, &program, sources, &failed);
 		if (!err)
-			return 1;
+			return il_child_started(L, c);
 		il_unanchor(L, &c->anchor);
 	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected));
 	return failure(L, &program, failed, err);

@@ -64,7 +64,7 @@ static bool is_told(void)
 
 static bool is_wanted(void)
 {
-	return (il_async && il_hook_wanted & SIGNALLED) || (interrupt_asked && !is_told());
+	return (il_async && il_hook_wanted & SIGNALLED) || il_interrupt_due();
 }
 
 static void disarm(void)
@@ -326,11 +326,16 @@ bool il_interrupted(void)
 	return interrupted;
 }
 
+bool il_interrupt_due(void)
+{
+	return interrupt_asked && !is_told();
+}
+
 /* A task that is interrupted fails, if it does not catch that; whoever is below it on the stack is told too, and at last the main
  * chunk: until then the request stands. The other tasks do not run before. */
 void il_check_interrupt(lua_State *L)
 {
-	if (!interrupt_asked || is_told())
+	if (!il_interrupt_due())
 		return;
 	if (il_sched.current) {
 		il_sched.current->interrupt = interrupt_asked;

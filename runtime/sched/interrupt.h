@@ -69,6 +69,7 @@ void il_preempt_idle(bool blocks);
 void il_interrupt_request(void);
 bool il_interrupted(void);
 void il_check_interrupt(lua_State *L);
+bool il_interrupt_due(void); /* il_check_interrupt would raise */
 
 /* For who catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be raised again?
  * `before`: what il_interrupts_raised said before the call. */

@@ -5,9 +5,14 @@
 
 local DEPTH = 1000 -- IL_JSON_DEPTH
 
+-- nil, message: it is not there
 local function load_cjson()
   local found, module = pcall(require, "cjson")
-  if not found then error("the json codec needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)", 0) end
+  if not found then
+    local missing = type(module) == "string" and module:find("module 'cjson'", 1, true)
+    if not missing then error(module, 0) end -- what came between: an interrupt
+    return nil, "the json codec needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)"
+  end
   local cjson = module.new() -- its settings are ours alone
   cjson.decode_max_depth(DEPTH)
   cjson.decode_invalid_numbers(false)
