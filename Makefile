@@ -21,16 +21,13 @@ LUA_CFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or \
 # empty: without shared data
 LMDB     ?= $(lmdb)
 lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -llmdb)
-# empty: without redis keys
-HIREDIS  ?= $(hiredis)
-hiredis  := $(shell echo '\#include <hiredis/async.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -lhiredis)
 
 # SAN=address,undefined or SAN=thread; CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
 werror := $(if $(filter-out 0,$(CI) $(WERROR)),-Werror)
 warn   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wundef -Wvla
 flags  := -std=c11 -D_GNU_SOURCE $(warn) $(werror) $(san) -fPIC -fvisibility=hidden \
-	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) $(if $(HIREDIS),-DIL_HIREDIS) \
+	-Iruntime -Ibindings -I$(BUILD) $(LUA_CFLAGS) $(if $(LMDB),-DIL_LMDB) \
 	-DIL_PLAIN_MALLOC=$(if $(SAN),1,0)
 # any Lua can load ipc.so, to be told what it lacks: all of Lua's API as weak references, by lua.h's door for Windows
 weak   := -DLUA_BUILD_AS_DLL -D__declspec\(x\)=__attribute__\(\(weak\)\)
@@ -41,10 +38,10 @@ sold   := -shared -Wl,-z,nodelete
 oomld  := $(foreach f,malloc calloc realloc strdup,-Wl,--wrap=$f)
 pointld := $(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock linkat unlink unlinkat \
 	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f)
-libs   := $(LMDB) $(HIREDIS) -lm -ldl -lpthread
+libs   := $(LMDB) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
-folder := $(filter-out $(if $(LMDB),,%/store) $(if $(HIREDIS),,%/redis),$(wildcard $(folder)))
+folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
 lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core))

@@ -18,7 +18,7 @@ supported_platforms = {"linux"}
 -- lua-cjson is needed at run time for JSON payloads, and is not listed: Debian's package provides it to Lua,
 -- but luarocks would not see it there and fetch a second one from the network. Elsewhere:
 -- luarocks install lua-cjson. LMDB (Debian: liblmdb-dev) is found by the Makefile, which links both products with
--- it; without it there is no shared data on this machine. The same goes for hiredis (libhiredis-dev) and redis keys.
+-- it; without it there is no shared data on this machine.
 dependencies = {
   "lua >= 5.4, < 5.5",
 }

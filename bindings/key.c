@@ -188,7 +188,7 @@ static int push_redis_key(lua_State *L, const char *url)
 		return luaL_argerror(L, 1, why);
 	if (!err)
 		return 1;
-	il_fail(L, err, "a redis key: this ipc was built without hiredis (Debian's libhiredis-dev)");
+	il_fail(L, err, "a redis key");
 	return cannot_make(L);
 }
 

@@ -238,7 +238,7 @@ int il_shm_key(struct il_key *key, const char *name);
 enum { IL_URL_MORE = 24 };
 
 /* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has no
- * password. 0; EINVAL, and *why says what is wrong with it; or ENOTSUP: this was built without hiredis. */
+ * password. 0; ENOMEM; EINVAL, and *why says what is wrong with it. */
 int il_redis_key(struct il_key *key, const char *url, char *text, const char **why);
 
 /* flock(2) on a path, of file keys' engine only. */
@@ -255,7 +255,7 @@ void il_local_data_fini(void);
 #define il_local_data_fini NULL
 #endif
 
-/* NULL: this was built without hiredis. */
+/* That of Redis keys. */
 const struct il_engine *il_redis_engine(void);
 
 /* All engines' after_fork, and fini. */

@@ -3,9 +3,7 @@
  * The table of engines. Floor 2: the one file that names them.
  */
 #include "engines/engine.h"
-#ifdef IL_HIREDIS
 #include "engines/redis/redis.h"
-#endif
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
 #include "loop/life.h"
@@ -14,14 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#ifdef IL_HIREDIS
-#define REDIS &il_redis
-#else
-#define REDIS NULL
-#define il_redis_check_url(url, text, why) ((void)(url), (void)(text), (void)(why), ENOTSUP)
-#endif
-
-static const struct il_engine *const engines[] = { &il_sysv, &il_shm, REDIS };
+static const struct il_engine *const engines[] = { &il_sysv, &il_shm, &il_redis };
 
 static struct {
 	int err;
@@ -77,14 +68,14 @@ int il_shm_key(struct il_key *key, const char *name)
 
 int il_redis_key(struct il_key *key, const char *url, char *text, const char **why)
 {
-	key->engine = REDIS;
+	key->engine = &il_redis;
 	key->name = url;
 	return il_redis_check_url(url, text, why);
 }
 
 const struct il_engine *il_redis_engine(void)
 {
-	return REDIS;
+	return &il_redis;
 }
 
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l)

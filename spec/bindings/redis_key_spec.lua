@@ -16,7 +16,7 @@ describe("a redis key", function()
     shows("redis://db.example:6379/0/jobs", "redis://db.example/jobs")
     shows("redis://db.example:7000/12/jobs", "redis://db.example:7000/12/jobs")
     shows("redis://[::1]:6379/3/a/b", "redis://[::1]/3/a/b")
-    shows("redis://127.0.0.1:6379/0/7", "redis://127.0.0.1/7") -- one number alone is a name
+    shows("redis://127.0.0.1:6379/0/7", "redis://127.0.0.1/0/7")
     shows("redis://h:1/0/a.b_c-d", "redis://h:1/a%2Eb_c-d")
   end)
 
@@ -63,6 +63,8 @@ describe("a redis key", function()
     refuses("port in the URL", "redis://h:x/n")
     refuses("without a password", "redis://user@h/n")
     refuses("name in the URL", "redis://h/")
+    refuses("a database and no name", "redis://h/3") -- is database 3 elsewhere
+    refuses("client_name in the URL", "redis://h/n?client_name=a%20b")
     refuses("name in the URL", "redis://h/0/")
     refuses("name in the URL", "redis://h/a{b}")
     refuses("name in the URL", "redis://h/" .. ("x"):rep(201))

@@ -5,8 +5,6 @@
  */
 #include "fuzz.h"
 
-#ifdef IL_HIREDIS
-
 #include "engines/engine.h"
 
 #include <stdio.h>
@@ -40,24 +38,11 @@ void fuzz_examples(void)
 {
 	static const char *const urls[] = {
 		"redis://host/name", "redis://user:pass%40word@[::1]:7000/12/a/b?lease=3&timeout=0.5&prefix=x",
-		"redis+unix:///run/redis.sock?db=3&name=jobs&prefix=y", "redis://:p@h:1/7",
+		"redis+unix:///run/redis.sock?db=3&name=jobs&prefix=y", "redis://:p@h:1/0/7?client_name=x",
 	};
 	for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
 		fuzz_example(urls[i], strlen(urls[i]));
 }
-
-#else
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
-{
-	return bytes && size ? 0 : 0;
-}
-
-void fuzz_examples(void)
-{
-}
-
-#endif
 
 void fuzz_end(void)
 {

@@ -35,7 +35,7 @@ local program = [[
   receives(q, "sent now")
   d:set("n", 2.5)
   print(d:get("n") == 2.5, d:add("n", 0.25) == 2.75, d:get("n") == 2.75)
-  local redis = ipc.redis_key("redis://localhost/x") -- nil: this ipc was built without hiredis
+  local redis = ipc.redis_key("redis://localhost/x")
   print(not redis or (pcall(ipc.redis_key, "redis://localhost/x?timeout=1.5&lease=2.5")))
   print(redis ~= nil and (pcall(ipc.redis_key, "redis://localhost/x?timeout=1,5")))
   local timer = ipc.timer(1.5)

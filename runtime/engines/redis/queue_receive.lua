@@ -3,8 +3,8 @@
 -- process has slots, and one request at a time in each. The slot keeps what the last one got, "number:epoch:names",
 -- and the messages' bytes stay until the next request there: so one that is made again, after a connection was lost,
 -- gets the same, and one that arrives late, behind its successor, gets nothing. The first write is one that is
--- allowed when memory is out. Replies with types and bytes; 11 if there is none. What the server has evicted a part of is no
--- queue any more.
+-- allowed when memory is out. Replies with types and bytes; 11 if there is none. What the server has evicted a part
+-- of is no queue any more.
 local WIDTH = 36
 local news_channel = string.sub(KEYS[1], 1, -5) .. 'news'
 local m = redis.call('HMGET', KEYS[1], 'id', 'capacity', 'bytes', 'count', 'epoch', 'full', ARGV[5])
