@@ -753,7 +753,7 @@ function FileLock:close() end
 
 ---@class ipc.QueueOptions
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
----@field capacity? integer bytes of all messages together, the system's by default
+---@field capacity? integer bytes of all messages together: 16384 by default with a file key, else 1 MiB
 ---@field max_message? integer bytes of one message
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
 

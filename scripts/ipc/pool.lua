@@ -77,6 +77,13 @@ local function unpack(reply)
   return reply.ok, table.unpack(values, 1, reply.count)
 end
 
+-- What a codec says of a reply, as it is true of the values in it.
+local function about_values(why)
+  if type(why) ~= "string" then return why end
+  why = why:gsub("message%[(%d+)%]", function(n) return "value " .. n - 1 end, 1)
+  return (why:gsub("message%.value(%d+)", "value %1", 1))
+end
+
 -- In the worker: does a job, and says what came of it. If that cannot be carried, or is too large, it says so: nothing
 -- at all would have the other end wait for ever.
 local function answer(channel, fn, ...)
@@ -85,7 +92,7 @@ local function answer(channel, fn, ...)
   if sent == true or why == "closed" then return end
   local ok, problem = unpack(reply)
   if ok or type(problem) ~= "string" then
-    problem = ("its %s cannot be sent: %s"):format(ok and "result" or "error", carried and why or sent)
+    problem = ("its %s cannot be sent: %s"):format(ok and "result" or "error", carried and why or about_values(sent))
   end
   assert(channel:send {false, problem:sub(1, ALWAYS_FITS)})
 end

@@ -67,7 +67,9 @@ local function check_child(child, i)
   if type(child.name) ~= "string" then fault("children[%d].name must be a string", i) end
   child = check(child, CHILD, child.name .. ": ", "")
   local name = child.name
-  if (child.fn == nil) == (child.program == nil) then fault("%s needs a function, fn, or a table, program", name) end
+  if (child.fn == nil) == (child.program == nil) then
+    fault("%s needs either fn, a function, or program, a table", name)
+  end
   local restart, pauses = child.restart or "always", child.backoff or {}
   if not RESTART[restart] then fault("%s: restart must be \"always\", \"on_failure\" or \"never\"", name) end
   pauses = check(pauses, BACKOFF, name .. ": ", "backoff.")

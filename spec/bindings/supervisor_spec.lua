@@ -199,13 +199,13 @@ describe("a supervisor", function()
   it("raises for options that are wrong", function()
     assert.error_matches(function() new() end, "options must be a table with a list, children")
     assert.error_matches(function() new {children = {{fn = sleeps}}} end, "children%[1%].name must be a string")
-    assert.error_matches(function() new {children = {{name = "a"}}} end, "a needs a function, fn, or a table, program")
+    assert.error_matches(function() new {children = {{name = "a"}}} end, "a needs either fn, a function, or program")
     local child = {name = "a", fn = sleeps, restart = "often"}
     assert.error_matches(function() new {children = {child}} end, "a: restart must be")
     child = {name = "a", fn = sleeps, reset = -1}
     assert.error_matches(function() new {children = {child}} end, "a: reset must be a number")
     child = {name = "a", fn = sleeps, program = {"true"}}
-    assert.error_matches(function() new {children = {child}} end, "a needs a function, fn, or a table, program")
+    assert.error_matches(function() new {children = {child}} end, "a needs either fn, a function, or program")
     child = {name = "a", fn = sleeps, backoff = {least = 1}}
     assert.error_matches(function() new {children = {child}} end, "a: unknown option 'backoff.least'")
     child = {name = "a", fn = sleeps, restarts = 0 / 0}

@@ -85,7 +85,7 @@ describe("a pool", function()
   it("says so when a result cannot be sent", function()
     local pool <close> = new {workers = 1}
     local _, problem = pcall(pool.map, pool, {1}, function() return print end)
-    assert.matches("item 1: its result cannot be sent: .*function", problem)
+    assert.matches("item 1: its result cannot be sent: cannot encode value 1: a function", problem)
   end)
 
   it("does the job of a worker again that was killed", function()
