@@ -41,6 +41,37 @@ static struct block *_Atomic returned[LARGEST / GRAIN + 1]; /* as heap.lists, by
 /* The lists are this thread's. In a program this is one comparison with memory, without a call. */
 static _Thread_local bool owner __attribute__((tls_model("local-exec")));
 
+/* What is left when there is no memory any more: for who unwinds. In pieces that are no mappings of their own: so they are
+ * good for small blocks. */
+static void *reserve[8];
+enum { PIECE = 64 * 1024 };
+
+static void set_aside(void)
+{
+	for (size_t i = 0; i < sizeof reserve / sizeof reserve[0]; i++)
+		reserve[i] = malloc(PIECE);
+}
+
+/* Lua collects, and tries again; it raises after the second failure, and whoever unwinds then should not collect for each
+ * block. */
+static void *exhausted(void)
+{
+	static bool once;
+	for (size_t i = 0; once && owner && i < sizeof reserve / sizeof reserve[0]; i++) {
+		free(reserve[i]);
+		reserve[i] = NULL;
+	}
+	if (owner)
+		once = true;
+	return NULL;
+}
+
+__attribute__((noinline)) static void *large(size_t size)
+{
+	void *block = malloc(size);
+	return block ? block : exhausted();
+}
+
 static size_t grains_of(size_t size)
 {
 	return (size + GRAIN - 1) / GRAIN;
@@ -59,7 +90,7 @@ static void *cut(size_t grains)
 	if (left < grains * GRAIN) {
 		char *chunk = malloc(CHUNK);
 		if (!chunk)
-			return NULL;
+			return exhausted();
 		if (left)
 			put(heap.at, left / GRAIN);
 		heap.at = chunk;
@@ -152,7 +183,7 @@ static void *allocate(void *unused, void *block, size_t old, size_t size)
 		return NULL;
 	}
 	if (!block)
-		return size > LARGEST ? malloc(size) : take(size);
+		return size > LARGEST ? large(size) : take(size);
 	return resize(block, old, size);
 }
 
@@ -187,6 +218,7 @@ static void warn(void *unused, const char *text, int to_be_continued)
 lua_State *il_state_new(void)
 {
 	owner = true;
+	set_aside();
 	lua_State *L = lua_newstate(allocate, NULL);
 	if (L) {
 		lua_atpanic(L, panic);
