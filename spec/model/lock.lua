@@ -13,13 +13,16 @@ Hold.__index = Hold
 -- It is about to be given back, or lost: before anybody else can have it, the books drop it.
 function Hold:drop()
   local lock = self.lock
-  self.flow:note("give back %s", lock.name)
   for i, other in ipairs(lock.holds) do
     if other == self then return table.remove(lock.holds, i) end
   end
 end
 
-Hold.__close = Hold.drop
+-- Of a guard.
+function Hold:__close()
+  self.flow:note("the guard of %s", self.lock.name)
+  self:drop()
+end
 
 function Lock:has_room(shared)
   if self.kind == "semaphore" then return #self.holds < self.max end
@@ -39,14 +42,14 @@ function Lock:own(flow, handle)
 end
 
 -- What a release has to give back: one of the flow's own without a guard; one that any task may release; that of a
--- guard of its own. Only if it is clear which.
+-- guard of its own. Only if it is clear which: a task that waits may have got one of which the books do not know yet.
 function Lock:to_release(flow, handle)
   local own, others, guarded = self:own(flow, handle), {}, {}
   for _, hold in ipairs(self.holds) do
     local list = hold.guard and is_own(hold, flow) and guarded or not hold.guard and self.kind ~= "mutex" and others
     if list and hold.handle == handle then list[#list + 1] = hold end
   end
-  if own then return own end
+  if own or self.line[1] then return own end
   local list = others[1] and others or guarded
   return #list == 1 and list[1] or nil
 end
@@ -60,6 +63,7 @@ function Lock:is_senseless(flow, case, timeout)
 end
 
 function Lock:release(flow, hold)
+  flow:note("release %s by handle %d, what %s has", self.name, hold.handle.number, hold.flow)
   hold:drop()
   local ok, how = hold.handle.object:release()
   if ok ~= true then flow:fail("release of %s says %s, %s", self.name, ok, how) end

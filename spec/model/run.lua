@@ -8,7 +8,7 @@
 local shrink = require "spec.model.shrink"
 
 local ENGINES <const> = {"private", "shm", "sysv"}
-local PER_PROCESS <const> = 500
+local PER_PROCESS <const> = 250
 local MOST <const> = tonumber(os.getenv("MODEL_FAULTS")) or 3
 
 local host, engine, seeds, start = arg[1], arg[2] or "all", math.tointeger(arg[3]) or 1000, math.tointeger(arg[4]) or 1
