@@ -94,8 +94,8 @@ describe("a server that answers oddly", function()
         function() return d:wait("b", 0, 0) end, function() return m:holder() end, function() return m:release() end,
         function() return m:acquire(0) end, function() return s:value() end, function() return s:release() end,
         function() return s:acquire(0) end, function() return mem[1] end, function() mem[1] = 5 end,
-        function() return mem:add(1, 2) end, function() return mem:compare_and_swap(1, 0, 7) end, function() return mem:wait(1, 0,
-        0) end,
+        function() return mem:add(1, 2) end, function() return mem:compare_and_swap(1, 0, 7) end,
+        function() return mem:wait(1, 0, 0) end,
         function() return ipc.queue(k) end, function() return ipc.mutex(k) end,
         function() return ipc.shared_data(k) end,
       }
