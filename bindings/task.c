@@ -56,7 +56,7 @@ static bool join_cancel(struct il_op *op)
 static int join_push(lua_State *L, struct il_op *op)
 {
 	struct il_task *t = op->source;
-	int n = t->status == IL_FAILED ? 1 : t->results, first = -t->results;
+	int n = t->status == IL_FAILED ? 1 : t->results;
 	lua_pushboolean(L, t->status == IL_FINISHED);
 	if (t->status == IL_GONE) {
 		il_cancel_push(L);
@@ -69,8 +69,8 @@ static int join_push(lua_State *L, struct il_op *op)
 	luaL_checkstack(L, n, "too many results");
 	if (!lua_checkstack(t->co, n))
 		return il_error(L, "too many results to copy");
-	for (int i = 0; i < n; i++)
-		lua_pushvalue(t->co, first);
+	for (int i = 1; i <= n; i++)
+		lua_pushvalue(t->co, i);
 	lua_xmove(t->co, L, n);
 	return n + 1;
 }

@@ -89,12 +89,6 @@ static bool is_own(const lua_State *L)
 	return il_sched.current && il_sched.current->co == L;
 }
 
-static int die(lua_State *L)
-{
-	lua_pushnil(L);
-	return lua_error(L);
-}
-
 /* What is below a task's function: a guard where programs have stock coroutine.close, and the message handler. */
 static int below(void)
 {
@@ -103,15 +97,11 @@ static int below(void)
 
 static int body_done(lua_State *L, int status, lua_KContext context)
 {
-	struct il_task *t = il_sched.current;
 	(void)context;
-	if (status == LUA_OK || status == LUA_YIELD) {
-		t->results = lua_gettop(L) - below();
-	} else {
-		t->status = IL_FAILED;
-		t->results = take_traceback(L) ? 2 : 1;
-	}
-	return t->results ? die(L) : 0;
+	if (status == LUA_OK || status == LUA_YIELD)
+		return lua_gettop(L) - below();
+	il_sched.current->status = IL_FAILED;
+	return take_traceback(L) ? 2 : 1;
 }
 
 /* __close of the guard: the task has ended, or somebody closes its coroutine. */
@@ -170,11 +160,6 @@ int il_body_begin(lua_State *L, lua_State *co)
 	return lua_gettop(co) - 1;
 }
 
-void il_body_ended(struct il_task *t)
-{
-	lua_settop(t->co, below() + t->results);
-}
-
 void il_body_bury(lua_State *L, struct il_task *t, bool stray)
 {
 	t->status = IL_FAILED;
@@ -187,9 +172,6 @@ void il_body_bury(lua_State *L, struct il_task *t, bool stray)
 	}
 	lua_resetthread(t->co);
 	lua_settop(t->co, 0);
-	lua_pushcfunction(t->co, die);
 	lua_xmove(L, t->co, 1);
-	lua_resume(t->co, L, 1, &t->results);
 	t->results = 1;
-	lua_settop(t->co, 1);
 }

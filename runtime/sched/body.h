@@ -14,10 +14,9 @@ struct il_task;
 /* Prepares the registry. Raises. */
 void il_body_open(lua_State *L);
 
-/* The base of every task's stack, a lua_CFunction: the task's function and its arguments → nothing. If there are results,
- * their number is in the task, and it raises something with them below: so the coroutine is dead for everybody, though the results
- * are on its stack. An error and its traceback, if there is one, are results, too, and the task is IL_FAILED. Protected, and by a
- * call that can be suspended: so a `<close>` variable may wait while an error unwinds. */
+/* The base of every task's stack, a lua_CFunction: the task's function and its arguments → its results, or the error and
+ * the traceback, if there is one, and the task is IL_FAILED. Protected, and by a call that can be suspended: so a
+ * `<close>` variable may wait while an error unwinds. */
 int il_body(lua_State *L);
 
 /* Pops a function and nargs arguments into a coroutine that is to call them by il_body. Where programs have stock coroutine.resume
@@ -26,9 +25,6 @@ void il_body_prepare(lua_State *L, lua_State *co, int nargs);
 
 /* Before it is resumed for the first time: takes the sentinel away; returns how many arguments lua_resume is to be told of. */
 int il_body_begin(lua_State *L, lua_State *co);
-
-/* It has ended, with t->results: they are on top of its stack now. */
-void il_body_ended(struct il_task *t);
 
 /* The coroutine died outside of il_body, or yielded what is no wait: its `<close>` variables run here, and the error becomes the task's
  * only result. */

@@ -66,7 +66,7 @@ static int begin(lua_State *L, lua_State *co, int nargs)
 	int status = lua_status(co);
 	if (status == LUA_YIELD && il_is_waiting(co))
 		return il_is_own(co) ? belongs(L) : fail(L, "cannot resume a coroutine that waits");
-	if (status == LUA_OK && lua_gettop(co) == 0)
+	if (status == LUA_OK && (lua_gettop(co) == 0 || il_is_own(co)))
 		return fail(L, "cannot resume dead coroutine");
 	if (status == LUA_OK && lua_tocfunction(co, 1) == il_body)
 		return belongs(L);
@@ -136,17 +136,35 @@ static int coroutine_resume(lua_State *L)
 	return finish(L, co, begin(L, co, lua_gettop(L) - 1), false);
 }
 
+/* A task's that has left its results on the stack. */
+static bool has_ended(lua_State *co)
+{
+	return lua_status(co) == LUA_OK && lua_gettop(co) > 0 && il_is_own(co);
+}
+
 /* What waits may be in the middle of an operation, and its task waits with it. The rest is the standard function's. */
 static int coroutine_close(lua_State *L)
 {
 	lua_State *co = lua_tothread(L, 1);
 	luaL_argexpected(L, co, 1, "thread");
-	bool waits = lua_status(co) == LUA_YIELD && il_is_waiting(co);
-	if (waits ? il_is_own(co) : lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_body)
+	if (il_is_waiting(co) && lua_status(co) == LUA_YIELD)
+		return il_is_own(co) ? belongs(L) : il_error(L, "cannot close a coroutine that waits");
+	if (lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_body)
 		return belongs(L);
-	if (waits)
-		return il_error(L, "cannot close a coroutine that waits");
+	if (has_ended(co)) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
 	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int coroutine_status(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	if (!co || !has_ended(co))
+		return lua_tocfunction(L, lua_upvalueindex(1))(L);
+	lua_pushliteral(L, "dead");
+	return 1;
 }
 
 static int wrapped(lua_State *L)
@@ -207,17 +225,24 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
+/* Ours has the standard one as an upvalue. */
+static void put_before(lua_State *L, const char *name, lua_CFunction ours)
+{
+	lua_getfield(L, -1, name);
+	if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != ours) {
+		lua_pushcclosure(L, ours, 1);
+		lua_setfield(L, -2, name);
+	} else {
+		lua_pop(L, 1);
+	}
+}
+
 /* Into the table at the top, which has the standard functions, or ours. */
 static void put(lua_State *L)
 {
 	luaL_setfuncs(L, functions, 0);
-	lua_getfield(L, -1, "close");
-	if (lua_iscfunction(L, -1) && lua_tocfunction(L, -1) != coroutine_close) {
-		lua_pushcclosure(L, coroutine_close, 1);
-		lua_setfield(L, -2, "close");
-	} else {
-		lua_pop(L, 1);
-	}
+	put_before(L, "close", coroutine_close);
+	put_before(L, "status", coroutine_status);
 }
 
 /* Not again: a tool may have put something before them meanwhile. */

@@ -72,11 +72,10 @@ void il_sched_open(lua_State *L)
 	il_sched.open = true;
 }
 
-static void end(lua_State *L, struct il_task *t, int status)
+static void end(lua_State *L, struct il_task *t, int status, int results)
 {
-	if (t->results)
-		il_body_ended(t);
-	else if (status != LUA_OK)
+	t->results = results;
+	if (status != LUA_OK)
 		il_body_bury(L, t, status == LUA_YIELD);
 	il_task_end(L, t);
 }
@@ -89,7 +88,6 @@ static int prepare(lua_State *L, struct il_task *t)
 		return 0;
 	}
 	t->begun = true;
-	t->results = 0;
 	return il_body_begin(L, t->co);
 }
 
@@ -115,7 +113,7 @@ static void resume(lua_State *L, struct il_task *t)
 		if (t->status == IL_RUNNING)
 			t->status = IL_WAITS;
 	} else {
-		end(L, t, status);
+		end(L, t, status, results);
 	}
 	if (running)
 		il_preempt();

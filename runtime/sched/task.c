@@ -6,6 +6,7 @@
  * Floor 3.
  */
 #include "sched/task.h"
+#include "sched/await.h"
 #include "sched/body.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
@@ -118,12 +119,26 @@ static void report(lua_State *L, struct il_task *t)
 	lua_pop(L, 1);
 }
 
+/* They stay on the coroutine's stack, with a token above them that says whose it is. A coroutine without any goes at once. */
+static void keep_results(lua_State *L, struct il_task *t)
+{
+	if (t->results && lua_checkstack(t->co, 1))
+		lua_pushlightuserdata(t->co, (void *)&il_waiting[1]);
+	if (t->results || !t->anchor || !lua_checkstack(L, 3))
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawgeti(L, -1, t->anchor);
+	lua_pushnil(L);
+	lua_setiuservalue(L, -2, 1);
+	lua_pop(L, 2);
+	t->co = NULL;
+}
+
 /* Keeps the task of a callback for the next one. */
 static bool keep_task(struct il_task *t)
 {
 	if (!t->callback || t->status != IL_FINISHED || spares >= SPARES)
 		return false;
-	lua_settop(t->co, 0);
 	t->next = spare;
 	spare = t;
 	spares++;
@@ -148,7 +163,7 @@ void il_task_end(lua_State *L, struct il_task *t)
 		il_sched.ending--;
 	if (t->status < IL_FINISHED)
 		t->status = IL_FINISHED;
-	else if (t->status == IL_FAILED && il_cancel_is(t->co, -t->results))
+	else if (t->status == IL_FAILED && il_cancel_is(t->co, 1))
 		t->status = IL_GONE;
 	if (!t->detached)
 		il_sched_release();
@@ -159,8 +174,10 @@ void il_task_end(lua_State *L, struct il_task *t)
 	il_op_finish_all(&t->joiners, 0);
 	if (t->ended)
 		t->ended(t);
-	if (!keep_task(t))
-		unanchor(L, t);
+	if (keep_task(t))
+		return;
+	keep_results(L, t);
+	unanchor(L, t);
 }
 
 /* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A callback
@@ -303,14 +320,13 @@ void il_tasks_forget(void)
 
 void il_task_traceback(lua_State *L, struct il_task *t)
 {
-	if (t->status != IL_FAILED || lua_gettop(t->co) < t->results) {
+	if (t->status != IL_FAILED || !t->co || lua_gettop(t->co) < t->results) {
 		lua_pushnil(L);
 		return;
 	}
-	int error = -t->results;
 	size_t size;
-	const char *text = t->results > 1 ? lua_tolstring(t->co, error + 1, &size)
-			 : lua_type(t->co, error) == LUA_TSTRING ? lua_tolstring(t->co, error, &size) : NULL;
+	const char *text = t->results > 1 ? lua_tolstring(t->co, 2, &size)
+			 : lua_type(t->co, 1) == LUA_TSTRING ? lua_tolstring(t->co, 1, &size) : NULL;
 	if (text)
 		lua_pushlstring(L, text, size);
 	else

@@ -31,12 +31,12 @@ struct il_task {
 	struct il_list joiners;   /* operations that wait for its end */
 	struct il_list holds;     /* of struct il_hold */
 	struct il_task *next;     /* in the ready line */
-	lua_State *co;            /* NULL once its results have been dropped */
+	lua_State *co;            /* NULL once it has ended without results */
 	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */
 	void *owner;
 	int64_t id;
 	int anchor;               /* its place in the list that keeps it while it runs; 0: none */
-	int results;              /* on top of the coroutine's stack, once it has ended */
+	int results;              /* on the coroutine's stack, from 1, once it has ended */
 	int interrupt;            /* the last one that was raised in it */
 	uint8_t status;           /* enum il_task_status */
 	bool begun, closed;       /* its coroutine has run, has been closed by others */

@@ -128,6 +128,11 @@ local function refused(fn, ...)
   end
 end
 
+-- Stock Lua takes one with values on its stack for suspended.
+local function assert_dead(co)
+  if GUARDED then assert.equal("dead", coroutine.status(co)) end
+end
+
 describe("a task's coroutine", function()
   local function resumed(state, others)
     local task, co, let_go, runs = suspended(state)
@@ -141,7 +146,7 @@ describe("a task's coroutine", function()
     assert.is_true(ok)
     assert.equal("result", result)
     assert.equal(1, runs())
-    assert.equal("dead", coroutine.status(co))
+    assert_dead(co)
   end
 
   for state in pairs(states) do
@@ -217,11 +222,11 @@ describe("a task's coroutine", function()
         return table.unpack(results)
       end)
       for _ = 1, 2 do assert.same({true, table.unpack(results)}, {task:join()}) end
-      assert.equal("dead", coroutine.status(co))
+      assert_dead(co)
       assert.is_false(coroutine.resume(co, "x"))
       assert.same({true, table.unpack(results)}, {task:join()})
       coroutine.close(co)
-      pcall(task.join, task)
+      assert(pcall(task.join, task) or not GUARDED)
     end
     assert.is_false(called)
   end)
@@ -235,7 +240,7 @@ describe("a task's coroutine", function()
       end)
       local ok, err = task:join()
       assert.is_false(ok)
-      assert.equal("dead", coroutine.status(co))
+      assert_dead(co)
       assert.is_false(coroutine.resume(co))
       assert.same({false, err}, {task:join()})
     end
