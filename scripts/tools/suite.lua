@@ -139,9 +139,10 @@ end
 
 -- random programs beside books of what must hold, so many on each engine
 local function model(kind, folder, seeds)
+  local under = TOOLS[kind] and ", " .. TOOLS[kind][1] or ""
+  local command = ("UBSAN_OPTIONS=halt_on_error=1 %s spec/model/run.lua '%s%s/ipclua'"):format(stock, steady(kind), folder)
   for _, engine in ipairs{"private", "shm", "sysv"} do
-    part(("model, %s%s"):format(engine, kind), ("%s spec/model/run.lua %s/ipclua %s %d"):format(stock, folder, engine,
-      seeds), 300)
+    part(("model, %s%s"):format(engine, under), ("%s %s %d"):format(command, engine, seeds), 300)
   end
 end
 
@@ -175,10 +176,10 @@ function suites.test()
   other_compiler()
   host_specs()
   stock_specs()
-  model("", build, 3000)
+  model("host", build, 3000)
   if asan then
     sanitized("address", asan, spec)
-    model(", asan", asan, 200)
+    model("address", asan, 200)
     c_tests("address", asan)
     sweep(asan, 20)
     fuzz(asan, 4)
@@ -197,7 +198,7 @@ function suites.sanitize()
     local folder = sanitizer(kind, "all")
     if folder then
       sanitized(kind, folder, spec)
-      model(", " .. TOOLS[kind][1], folder, 1000)
+      model(kind, folder, 500)
     end
   end
   pool.run()
