@@ -23,7 +23,7 @@ local SKIPPED = {
     "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_", "/pages_",
   },
   address = {"/points/"},
-  thread = {"/points/", "/host_"},
+  thread = {"/points/", "/host_", "/examples_end_"},
 }
 local TOOLS = {address = {"asan", "address,undefined"}, thread = {"tsan", "thread"}}
 

@@ -27,7 +27,8 @@ describe("garbage", function()
 
   for _, home in ipairs(homes) do
     for what, maker in pairs(MAKERS) do
-      it(("is collected when there is no descriptor for %s, in %s"):format(what, home.name), function()
+      -- at the end a sanitizer wants a descriptor of its own, and hangs without
+      it(("is collected when there is no descriptor for %s, in %s #nosan"):format(what, home.name), function()
         local path = os.tmpname()
         finally(function() os.execute(("rm -f %s %s[0-9]* %s.hub"):format(path, path, path)) end)
         local output, status, errors = home.run(([[
