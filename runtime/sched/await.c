@@ -170,7 +170,6 @@ static int wait_on_main(lua_State *L, push_function *push)
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
 	il_sched_changed();
-	il_sched.since = 0;
 	il_running = running;
 	il_preempt();
 	if (status == LUA_OK)

@@ -46,7 +46,6 @@ static void on_main(lua_State *L, lua_CFunction turns, int64_t until, const char
 	lua_pushinteger(L, until);
 	int status = lua_pcall(L, 1, 0, 0);
 	il_sched.turning = false;
-	il_sched.since = 0;
 	il_running = running;
 	il_preempt();
 	if (status != LUA_OK)

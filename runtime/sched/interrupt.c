@@ -339,7 +339,7 @@ void il_check_interrupt(lua_State *L)
 		return;
 	if (il_sched.current) {
 		il_sched.current->interrupt = interrupt_asked;
-		il_sched_ask();
+		il_sched.polled = 0; /* the other tasks do not run before */
 	} else {
 		interrupt_asked = 0;
 	}

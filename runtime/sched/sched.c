@@ -22,16 +22,12 @@
 
 enum { LOOK_EVERY = 16 };
 
-/* Of calls that are served at once: so many before the first look at the clock, in whoever is resumed. */
-enum { FIRST_CALLS = 8 };
-
 /* Tasks run for this long (ns) before the kernel is asked what else there is. */
 static const int64_t BATCH = 50000;
 
 struct il_sched il_sched;
 
 static struct il_task *ready_first, **ready_last = &ready_first;
-static int64_t polled; /* when the kernel was last asked; 0: it is to be asked */
 
 void il_task_ready(struct il_task *t)
 {
@@ -95,20 +91,18 @@ static void resume(lua_State *L, struct il_task *t)
 {
 	struct il_task *outer = il_sched.current;
 	lua_State *running = il_running;
-	int64_t since = il_sched.since;
+	int64_t left = il_sched.left;
 	int results = 0;
 	il_sched.switches++;
 	il_sched.current = t;
-	il_sched.since = 0;
-	if (il_sched.left > FIRST_CALLS)
-		il_sched.left = FIRST_CALLS;
+	il_sched.left = t->calls;
 	t->status = IL_RUNNING;
 	il_running = t->co;
 	il_preempt();
 	int status = lua_resume(t->co, L, prepare(L, t), &results);
 	il_running = running;
 	il_sched.current = outer;
-	il_sched.since = since;
+	il_sched.left = left;
 	if (status == LUA_YIELD && results == 1 && il_is_token(t->co, -1)) {
 		if (t->status == IL_RUNNING)
 			t->status = IL_WAITS;
@@ -153,7 +147,7 @@ static inline void run(lua_State *L, struct il_task *t)
 /* The batch of n tasks so far is over: it has taken long, or one of them has. */
 static bool batch_over(int n)
 {
-	return !polled || (n % LOOK_EVERY == 0 && il_now() - polled > BATCH);
+	return !il_sched.polled || (n % LOOK_EVERY == 0 && il_now() - il_sched.polled > BATCH);
 }
 
 static void run_ready(lua_State *L)
@@ -166,11 +160,6 @@ static void run_ready(lua_State *L)
 	}
 }
 
-void il_sched_ask(void)
-{
-	polled = 0;
-}
-
 static void ask(lua_State *L, int64_t until)
 {
 	il_preempt_idle(until != 0);
@@ -180,7 +169,7 @@ static void ask(lua_State *L, int64_t until)
 	if (il_loop.starved)
 		lua_gc(L, LUA_GCCOLLECT);
 	il_loop.starved = false;
-	polled = il_now();
+	il_sched.polled = il_now();
 	il_signal_drain();
 	if (il_sched.main_wait.state != IL_DONE) /* a result is there: to be delivered first */
 		il_check_interrupt(L);
@@ -200,7 +189,7 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 	begin_turn(L);
 	run_ready(L);
 	if (!wanted()) {
-		if (il_now() - polled <= BATCH)
+		if (il_now() - il_sched.polled <= BATCH)
 			return;
 		until = 0;
 	}
@@ -214,7 +203,7 @@ void il_turn_all(lua_State *L)
 {
 	begin_turn(L);
 	int64_t now = il_now();
-	if (!ready_first || now - polled > BATCH || il_loop_next() <= now)
+	if (!ready_first || now - il_sched.polled > BATCH || il_loop_next() <= now)
 		ask(L, 0);
 	struct il_task *t = NULL, **last = ready_first ? ready_last : NULL;
 	for (int n = 1; last && (t = pop_ready()); n++) {

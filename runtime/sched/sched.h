@@ -31,7 +31,7 @@ struct il_sched {
 	int64_t ending;            /* tasks that its end waits for */
 	lua_State *main;           /* the Lua state that loaded the module */
 	int64_t left;              /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
-	int64_t since;             /* since when the one that runs is known to run; 0: it has only begun */
+	int64_t polled;            /* when the kernel was last asked; 0: it is to be asked before another task runs */
 };
 
 /* Hidden, and said so here: then it is reached directly, not through the table of addresses. */
@@ -73,9 +73,6 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void));
 
 /* Runs each task that is ready now, once, and asks the kernel in between. Raises as il_turn does. */
 void il_turn_all(lua_State *L);
-
-/* The kernel is to be asked before another task runs. */
-void il_sched_ask(void);
 
 /* True while a task, a timer or unsent data keeps the program alive. */
 bool il_sched_alive(void);

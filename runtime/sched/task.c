@@ -50,6 +50,7 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 	il_body_prepare(L, t->co, nargs);
 	t->id = ++il_sched.tasks;
 	t->begun = t->closed = false;
+	t->calls = IL_FIRST_CALLS;
 	t->interrupt = 0;
 	t->status = IL_READY;
 	il_sched.alive++;

@@ -39,6 +39,7 @@ struct il_task {
 	int results;              /* on the coroutine's stack, from 1, once it has ended */
 	int interrupt;            /* the last one that was raised in it */
 	uint8_t status;           /* enum il_task_status */
+	uint8_t calls;            /* that may be served at once from one look at the clock to the next, see turn.c */
 	bool begun, closed;       /* its coroutine has run, has been closed by others */
 	bool cancelled;           /* somebody asked it to stop */
 	bool told;                /* it has been, by an error in a wait */

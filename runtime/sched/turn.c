@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is looked at after some of them:
- * the longer they take, the fewer.
+ * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is looked at after some of
+ * them; in a task whose calls, and what it does between them, take long, after each.
  * Floor 3.
  */
 #include "sched/turn.h"
 #include "base/clock.h"
 #include "sched/await.h"
 #include "sched/interrupt.h"
+#include "sched/task.h"
 
-enum { MOST_CALLS = 32 };
+enum { MOST_CALLS = 16 };
 
-/* ns: how long a task may run through calls that are served at once */
+/* ns: how long one runs through calls that are served at once, and the kernel is not asked for what else there is */
 static const int64_t SLICE = 250000;
 
 static int64_t looked; /* at the clock */
-static int calls = 1;  /* from one look to the next */
+static uint8_t calls_of_main = IL_FIRST_CALLS;
 
 static int run_all(lua_State *L)
 {
@@ -31,7 +32,6 @@ int il_turn_on_main(lua_State *L)
 	lua_pushcfunction(L, run_all);
 	int status = lua_pcall(L, 0, 0, 0);
 	il_sched.turning = false;
-	il_sched.since = 0;
 	il_sched_changed();
 	il_running = running;
 	il_preempt();
@@ -49,6 +49,7 @@ static int give_turn(lua_State *L, int results)
 {
 	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L))
 		return results;
+	il_sched.polled = 0;
 	if (il_sched.current)
 		return il_await_again(L, results);
 	int status = il_turn_on_main(L);
@@ -61,14 +62,13 @@ static int give_turn(lua_State *L, int results)
 
 int il_served(lua_State *L, int results)
 {
-	int64_t now = il_now();
-	calls = now - looked > SLICE / 4 ? (calls + 3) / 4 : calls < MOST_CALLS ? calls + 1 : calls;
+	uint8_t *calls = il_sched.current ? &il_sched.current->calls : &calls_of_main;
+	int64_t now = il_now(), before = looked > il_sched.polled ? looked : il_sched.polled;
 	looked = now;
-	il_sched.left = calls;
-	if (!il_sched.since)
-		il_sched.since = now;
-	if (now - il_sched.since < SLICE)
-		return results;
-	il_sched_ask();
-	return give_turn(L, results);
+	if (now - before > SLICE / 4)
+		*calls = 1;
+	else if (*calls < MOST_CALLS)
+		*calls *= 2;
+	il_sched.left = *calls;
+	return now - il_sched.polled < SLICE ? results : give_turn(L, results);
 }

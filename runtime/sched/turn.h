@@ -13,6 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of those that a task begins with; two, since many make no more than one. */
+enum { IL_FIRST_CALLS = 2 };
+
 /* The main chunk runs all that are ready, on top of itself: LUA_OK, or the status of an error, which is on the stack. */
 int il_turn_on_main(lua_State *L);
 
