@@ -140,7 +140,8 @@ end
 -- random programs beside books of what must hold, so many on each engine
 local function model(kind, folder, seeds)
   local under = TOOLS[kind] and ", " .. TOOLS[kind][1] or ""
-  local command = ("UBSAN_OPTIONS=halt_on_error=1 %s spec/model/run.lua '%s%s/ipclua'"):format(stock, steady(kind), folder)
+  local command = ("UBSAN_OPTIONS=halt_on_error=1 %s spec/model/run.lua '%s%s/ipclua'"):format(stock, steady(kind),
+    folder)
   for _, engine in ipairs{"private", "shm", "sysv"} do
     part(("model, %s%s"):format(engine, under), ("%s %s %d"):format(command, engine, seeds), 300)
   end
