@@ -100,8 +100,8 @@ describe("the host as process 1", function()
     file:write("print(select(2, pcall(function() print 'ready' while true do end end))) ",
       "print(select(2, pcall(function() for i = 1, 1e7 do end return 'once' end))) os.exit(9)")
     file:close()
-    local child <close> = assert(ipc.process{"script", "-qefc", ("exec %s %s %s"):format(container, host, path), "/dev/null",
-      stdin = "pipe", stdout = "pipe"})
+    local command = ("exec %s %s %s"):format(container, host, path)
+    local child <close> = assert(ipc.process{"script", "-qefc", command, "/dev/null", stdin = "pipe", stdout = "pipe"})
     local function await(text)
       repeat local line = assert(child.stdout:receive(PATIENCE)) until line:find(text)
     end
