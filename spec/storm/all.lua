@@ -113,12 +113,6 @@ local function work(channel, parts, slot, seed)
   channel:send(tostring(problem or ok))
 end
 
-local function steps_of(memory)
-  local sum = 0
-  for slot = 1, WORKERS do sum = sum + memory[COUNTS + slot] end
-  return sum
-end
-
 -- What is left when all are gone.
 local function check_end(parts, deaths, lock, memory, data, queue)
   hold(lock, parts, memory)
@@ -143,9 +137,10 @@ function all.storm(limit, parts)
   end, function(_, child)
     local problem = child.channel:receive()
     assert(not problem, problem)
-  end, function() return steps_of(memory) end)
+  end, function(slot) return memory[COUNTS + slot] end)
   check_end(parts, seen.deaths, lock, memory, data, queue)
-  seen.steps = steps_of(memory)
+  seen.steps = 0
+  for slot = 1, WORKERS do seen.steps = seen.steps + memory[COUNTS + slot] end
   return seen
 end
 

@@ -78,8 +78,12 @@ return function(limit, open, size)
     return ipc.process(receive_all, open, size)
   end
 
+  local said = {}
+  for slot = 1, SENDERS + RECEIVERS do said[slot] = 0 end
+
   local function attend(slot, child)
     for message in child.channel:messages() do
+      said[slot] = said[slot] + 1
       if type(message) == "string" then error(message, 0) end
       if slot > SENDERS then books.note(slot, message[1], message[2])
       elseif message > 0 then books.sent[slot] = message
@@ -87,7 +91,7 @@ return function(limit, open, size)
     end
   end
 
-  local seen = weather.storm(limit, SENDERS + RECEIVERS, start, attend, function() return books.total end)
+  local seen = weather.storm(limit, SENDERS + RECEIVERS, start, attend, function(slot) return said[slot] end)
   drain(q, books, size)
   local missing, deaths = books.missing(), 0
   for slot = SENDERS + 1, SENDERS + RECEIVERS do deaths = deaths + seen.deaths[slot] end

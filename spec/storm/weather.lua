@@ -54,8 +54,20 @@ function Sky:stop(scope, living)
   for _ = 1, STOPPERS do scope:task(stop_some, self, living) end
 end
 
+-- When all is calm again each of those who live has to get on: nobody sleeps through what has happened.
+local function wait_for_all(living, progress)
+  local before, deadline = {}, ipc.now() + weather.PATIENCE
+  for slot in pairs(living) do before[slot] = progress(slot) end
+  for slot, count in pairs(before) do
+    while living[slot] and progress(slot) == count do
+      assert(ipc.now() < deadline, "one of the processes does not get on")
+      ipc.sleep(0.01)
+    end
+  end
+end
+
 -- Keeps so many processes alive until it is over: start(slot) makes one; attend(slot, child) stays with it until it
--- says no more, and raises if something is wrong. progress(): a number that grows. Returns the kills and stops that
+-- says no more, and raises if something is wrong. progress(slot): a number that grows. Returns the kills and stops that
 -- there were, and the deaths of each slot.
 function weather.storm(limit, workers, start, attend, progress)
   local sky, living, deaths = weather.sky(limit), {}, {}
@@ -72,10 +84,16 @@ function weather.storm(limit, workers, start, attend, progress)
     end
   end
 
+  local function total()
+    local sum = 0
+    for slot = 1, workers do sum = sum + progress(slot) end
+    return sum
+  end
+
   ipc.scope(function(scope)
     for slot = 1, workers do scope:task(supervise, slot) end
     sky:stop(scope, living)
-    local before, since = progress(), ipc.now()
+    local before, since = total(), ipc.now()
     while not sky:is_over() do
       ipc.sleep(math.random() * (limit.pause or 0.01))
       local child, slot = any_of(living)
@@ -83,10 +101,11 @@ function weather.storm(limit, workers, start, attend, progress)
         sky.kills = sky.kills + 1
         living[slot] = nil
       end
-      local now = progress()
+      local now = total()
       if now ~= before then before, since = now, ipc.now() end
       assert(ipc.now() - since < weather.PATIENCE, "nothing moves")
     end
+    wait_for_all(living, progress)
     for _, child in pairs(living) do child:signal("KILL") end
   end)
   return {kills = sky.kills, stops = sky.stops, deaths = deaths}
