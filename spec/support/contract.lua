@@ -23,6 +23,8 @@ end
 function contract.waiting(fn, ...)
   local t = ipc.task(fn, ...)
   contract.settle()
+  local deadline = ipc.now() + contract.PATIENCE
+  while t:status() == "ready" and ipc.now() < deadline do ipc.yield() end -- served at once, it gives turns
   assert.equal("waiting", t:status())
   return t
 end

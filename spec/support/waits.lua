@@ -10,10 +10,12 @@ function waits.settle()
   for _ = 1, 3 do ipc.yield() end
 end
 
--- A task that is waiting.
+-- A task that is waiting. One that makes calls that are served at once gives turns, and is ready meanwhile.
 function waits.waiting(fn, ...)
   local t = ipc.task(fn, ...)
   waits.settle()
+  local deadline = ipc.now() + waits.PATIENCE
+  while t:status() == "ready" and ipc.now() < deadline do ipc.yield() end
   assert(t:status() == "waiting", t:status())
   return t
 end
