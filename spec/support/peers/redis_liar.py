@@ -86,7 +86,10 @@ def obey(line):
     data = text.encode().decode("unicode_escape").encode("latin-1")
     if word == "extra":
         for client in list(clients):
-            client.sendall(data)
+            try:
+                client.sendall(data)
+            except OSError: # it has been closed meanwhile
+                pass
     elif word == "count":
         return str(state["count"])
     else:
