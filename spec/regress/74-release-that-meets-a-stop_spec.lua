@@ -41,9 +41,11 @@ local ways = {
         error("the work failed", 0)
       end)
       while task:status() ~= "waiting" do ipc.yield() end
+      local joiner = ipc.task(task.join, task, PATIENCE) -- before it fails, or it would be reported
+      while joiner:status() ~= "waiting" do ipc.yield() end
       return function()
         go:send("on")
-        assert.same({false, "the work failed"}, {task:join(PATIENCE)})
+        assert.same({true, false, "the work failed"}, {joiner:join(PATIENCE)})
       end
     end,
     release = function(_, fail) fail() end,

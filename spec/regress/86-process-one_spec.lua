@@ -39,7 +39,7 @@ describe("the host as process 1", function()
         child.stdin:close()
       end
       local deadline = ipc.now() + 20
-      while zombies() ~= own and ipc.now() < deadline do ipc.yield() end
+      while zombies() > own and ipc.now() < deadline do ipc.yield() end
       return zombies()
     end
   ]]
@@ -60,7 +60,7 @@ describe("the host as process 1", function()
       local popen = io.popen "exit 5"
       local child, killed = ipc.process{"sh", "-c", "exit 6"}, ipc.process{"sh", "-c", "kill -9 $$"}
       local forked = ipc.process(function() os.exit(7) end)
-      assert(orphans(3, 1) == 1)
+      assert(orphans(3, 1) <= 1) -- of popen, once that has ended
       say(popen:close())
       say(os.execute "exit 4")
       say(child:wait())
