@@ -141,6 +141,7 @@ function attempt.class()
 
   -- Its object is closed or removed: that ends the wait, unless something else has ended it before.
   function Case:interrupt(word)
+    self.removed = self.removed or word == "removed"
     if self.word then return end
     self.word, self.doomed = word, self.attempt.flow:is_asleep()
   end

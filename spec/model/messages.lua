@@ -138,7 +138,7 @@ function Receive:call(timeout) return self.from:receive(self.handle, self.wanted
 
 function Receive:won(text, type)
   local from = self.from
-  if self.word == "removed" then return end
+  if self.removed then return end
   take(from, from:identify(self.attempt.flow, text, from.typed and type or 1, self.wanted, self))
 end
 
