@@ -47,7 +47,7 @@ local function finish(self, won, how)
   end
 end
 
--- The call was left by an error: that is a cancellation, and somebody asked for it.
+-- The call was left by an error: that is a cancellation, and there is a reason for it.
 function Attempt:__close(err)
   if self.over then return end
   if err ~= ipc.cancelled then self.flow:fail("%s raises %s", self, err) end

@@ -26,7 +26,7 @@ function Flow:must_unwind()
   return (self.asked or self.unwound) and self.shields == 0
 end
 
--- Somebody has reason to end it: it may be cancelled, and will be at last.
+-- There is a reason to end it: it may be cancelled, and will be at last.
 function Flow:has_to_end()
   return self.asked or self.unwound or self.region and self.region:has_to_end(self)
 end
@@ -34,7 +34,7 @@ end
 -- A wait, or a region, was left by a cancellation.
 function Flow:cancelled_in(what)
   if self.shields > 0 then self:fail("%s is cancelled in a shield", what) end
-  if not self:has_to_end() then self:fail("%s is cancelled, and nobody asked for that", what) end
+  if not self:has_to_end() then self:fail("%s is cancelled without a reason", what) end
   self.unwound = true
 end
 
@@ -52,7 +52,7 @@ function ending:__close(err)
   flow.ended, flow.err = err == nil and "done" or err == ipc.cancelled and "cancelled" or "failed", err
   flow:note("is %s", flow.ended)
   if flow.ended == "cancelled" and not (flow.lent or flow:has_to_end()) then
-    flow:fail("ends as cancelled, and nobody asked for that")
+    flow:fail("ends as cancelled without a reason")
   end
   if flow.region then flow.region:child_ended(flow) end
   flow.world:flow_ended(flow)

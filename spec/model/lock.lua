@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The books of a semaphore, a mutex or a file lock: who holds it, through which handle, with a guard or without.
+-- The books of a semaphore, a mutex or a file lock: which task holds it, through which handle, with a guard or without.
 
 local ipc = require "ipc"
 local attempt = require "spec.model.attempt"
@@ -10,7 +10,7 @@ Hold.__index = Hold
 
 -- Holds --------------------------------------------------------------------------------------------------------
 
--- It is about to be given back, or lost: before anybody else can have it, the books drop it.
+-- It is about to be given back, or lost: before another task can have it, the books drop it.
 function Hold:drop()
   local lock = self.lock
   for i, other in ipairs(lock.holds) do
@@ -170,7 +170,7 @@ function Lock:renew(flow)
   for i in ipairs(self.handles) do self.handles[i] = {number = i, object = self:open()} end
 end
 
--- How much is free is known when nobody is about to take some.
+-- How much is free is known when no task is about to take some.
 function Lock:check(flow)
   local object, held, settled = self.handles[1].object, #self.holds, #self.line == 0
   if self.kind == "mutex" then

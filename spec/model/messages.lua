@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- The books of what carries messages, a queue or one direction of a channel: which messages are inside, who took them,
+-- The books of what carries messages, a queue or one direction of a channel: which are inside, which were taken,
 -- and which have to come before them. A message is a text that begins with its number; or it is empty, and then one is
 -- like another of its type.
 
@@ -61,11 +61,11 @@ end
 function Messages:identify(flow, text, type, wanted, case)
   local message = self:find(text, type)
   local function wrong(how) flow:fail("%s gave %q of type %d, which %s", self.name, text:sub(1, 20), type, how) end
-  if not message then return wrong("nobody sent there") end
+  if not message then return wrong("was not sent there") end
   if message.text ~= text or message.type ~= type then wrong("was sent otherwise") end
   if message.taken then wrong("was received before") end
   if message.unsent then wrong("was not sent, because of " .. message.unsent) end
-  if not fits(wanted, type) then wrong("nobody wanted") end
+  if not fits(wanted, type) then wrong("was not wanted") end
   local before, waited = 0, case and case.attempt:has_waited()
   for _, other in ipairs(self.inside) do
     if precedes(self, other, message, wanted, waited) then before = before + 1 end

@@ -19,7 +19,7 @@ function operations.guard(flow, op)
   run(flow, op.body)
 end
 
--- As a function does that knows nothing of who calls it.
+-- As a function does that knows nothing of its caller.
 function operations.borrow(flow, op)
   local lock = flow.world.locks[op[2] % #flow.world.locks + 1]
   local case = lock:case(op)
@@ -56,7 +56,7 @@ end
 
 -- Tasks --------------------------------------------------------------------------------------------------------------
 
--- Another task joins it before it can end, so its error is nobody else's.
+-- Another task joins it before it can end, so its error is looked after.
 function operations.task(flow, op)
   local child = flow.world:new_flow(flow)
   child.watcher = ipc.task(function() child:check_result(child.task:join()) end)
@@ -76,7 +76,7 @@ function operations.close(flow, op)
   run(flow, op.inner)
 end
 
--- Nobody asks callbacks for their errors, so they have none.
+-- No task can join a callback, so it has no errors.
 local function callback(child, ops) return child:body(operations.catch, {"catch", 0, body = ops}) end
 
 function operations.after(flow, op)
@@ -115,7 +115,7 @@ end
 local Region = {}
 Region.__index = Region
 
--- Its function is the first child; without it nobody is left to end the others of a scope.
+-- Its function is the first child; without it nothing ends the others of a scope.
 function Region:child_ended(child)
   if child.ended == "failed" then self.failed = self.failed or child end
   if child.ended == "cancelled" and child == self.children[1] then self.cancelled = true end

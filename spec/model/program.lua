@@ -9,8 +9,8 @@ local random = math.random
 local program = {}
 
 -- How often each kind comes. Those of NESTED have operations inside; those of BOUNDED end by themselves, given a
--- timeout: they are for the main chunk, which nobody cancels, and for shields. Those of BURST come several at a time,
--- without a turn for others, so that many things have happened when the loop looks.
+-- timeout: they are for shields and for the main chunk, which is never cancelled. Those of BURST come several at a
+-- time, without a turn for others, so that many things have happened when the loop looks.
 local SIMPLE <const> = {
   acquire = 12, release = 10, try = 3, send = 12, receive = 12, peek = 1, put = 5, take = 5, tick = 2, sleep = 4,
   yield = 5, cancel = 4, join = 4, look = 4, fail = 2, reopen = 1, remove = 0.5, stop = 1, collect = 0.1,

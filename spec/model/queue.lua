@@ -63,12 +63,12 @@ function Queue:renew(flow)
   for i in ipairs(self.handles) do self.handles[i] = open(self) end
 end
 
--- What is inside is known when nobody is about to change it.
+-- What is inside is known when no task is about to change it.
 function Queue:check(flow)
   if self.sends[1] or self.receives[1] then return end
   local stat, count, bytes = self:handle(0):stat(), #self.inside, bytes_of(self.inside)
   if stat.messages ~= count or stat.bytes ~= bytes or stat.senders ~= 0 or stat.receivers ~= 0 then
-    flow:fail("%s has %d messages of %d bytes, %d senders, %d receivers; it should have %d of %d, and nobody waits",
+    flow:fail("%s has %d messages of %d bytes, %d senders, %d receivers; it should have %d of %d, and no task waits",
       self.name, stat.messages, stat.bytes, stat.senders, stat.receivers, count, bytes)
   end
 end

@@ -31,7 +31,7 @@ function Timer:case()
   return setmetatable({timer = self, line = self.line, choice = {self.object, "wait"}}, Tick)
 end
 
--- Whoever waits is told that it was stopped; then it starts anew.
+-- Those that wait are told that it was stopped; then it starts anew.
 function Timer:restart(flow)
   flow:note("restart the timer")
   for _, case in ipairs(self.line) do case:interrupt("closed") end

@@ -2,7 +2,7 @@
 -- Runs the programs of some seeds on one engine, one after the other in one process; a fault ends it, with what has
 -- happened. Says the number of each seed before it starts.
 --   ipclua spec/model/worker.lua ENGINE START COUNT PATH [without=1,2,3] [trace]
--- PATH is a file of the caller's, for keys and to lock; it is the caller who calls with `clean` after a fault:
+-- PATH is a file of the caller's, for keys and to lock; after a fault the caller calls with `clean`:
 --   ipclua spec/model/worker.lua clean PATH
 
 local ipc = require "ipc"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Whoever stood behind a wait that could not be served was looked at when something changed. When that wait left, by a
+-- A wait behind one that could not be served was looked at when something changed. When the first one left, by a
 -- timeout, a cancellation, another case of its select, or because its handle was closed, nothing had changed: a small
--- message waited for ever behind a large one that nobody sent any more, and a shared lock behind an exclusive one.
+-- message waited for ever behind a large one that was not sent any more, and a shared lock behind an exclusive one.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"

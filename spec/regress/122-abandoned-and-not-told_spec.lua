@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A task that was about to be told "abandoned", and whose handle was closed before it ran, was told "closed" instead;
--- then nobody was told, and what the mutex protects was not repaired.
+-- then no task was told, and what the mutex protects was not repaired.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -14,7 +14,7 @@ for _, engine in ipairs(engines) do
     if engine.private then return end -- it has one handle
     after_each(engine.cleanup)
 
-    it("tells the next one, if whoever was to be told has been closed", function()
+    it("tells the next one, if the handle of the one before it has been closed", function()
       local key = engine.key()
       local first, second, third = assert(ipc.mutex(key)), assert(ipc.mutex(key)), assert(ipc.mutex(key))
       local holder = waits.waiting(function()

@@ -20,7 +20,7 @@ for _, engine in ipairs(engines) do
       local sender = waits.waiting(closing.send, closing, 1, ("s"):rep(1000))
       for _ = 1, 10 do ipc.yield() end -- until a thread waits for room
       assert(q:receive(1, waits.PATIENCE))
-      local late = os.clock() + 1 -- it sends, and nobody here looks
+      local late = os.clock() + 1 -- it sends, and the loop does not look
       while engine.name == "sysv" and q:stat().messages < 2 and os.clock() < late do end
       closing:close()
       local _, sent, why = sender:join(waits.PATIENCE)

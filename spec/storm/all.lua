@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Eight processes use a lock, memory, shared data and a queue all together, killed and stopped at any instruction. What
--- the lock guards is repaired by whoever is told "abandoned", as in scripts/examples/mutex.lua; whoever is not told
--- finds nothing to repair. `parts` has
+-- the lock guards is repaired by the process that is told "abandoned", as in scripts/examples/mutex.lua; one that
+-- is not told finds nothing to repair. `parts` has
 --   open()    returns what a process uses: lock, memory, data, queue (raw); without data there is no queue
 --   tells     whether the lock tells of deaths
 --   size      of the largest message; the queue has room for three of each process, or a little less
@@ -21,7 +21,7 @@ end
 -- From one account to another. The old values are there as long as the new ones cannot be trusted.
 local function transfer(memory, may_repair)
   local changing = memory[CHANGING]
-  check(changing == 0 or may_repair, "nobody was told of a death")
+  check(changing == 0 or may_repair, "no process was told of a death")
   if changing ~= 0 then
     memory[changing // 100], memory[changing % 100] = memory[FROM], memory[TO]
     memory[CHANGING] = 0
@@ -123,7 +123,7 @@ local function check_end(parts, deaths, lock, memory, data, queue)
   end
   if not data then return end
   move(data:get("accounts"))
-  check(queue:stat().messages == 0, "messages of nobody")
+  check(queue:stat().messages == 0, "messages of no process")
 end
 
 -- Until the limit (weather.lua). Returns {kills =, stops =, steps =}.

@@ -18,7 +18,7 @@ for _, other in ipairs(engines) do
   if other.name == name then engine = other end
 end
 
--- A lease is lost by who is stopped for longer; and each death of a holder takes as long.
+-- A process that is stopped for longer than its lease loses it, and a dead one keeps it that long.
 local limit = {seconds = seconds, seed = seed, stops = engine.lease and engine.lease / 4 or 0.3}
 limit.pause = engine.lease and 1
 
@@ -38,7 +38,7 @@ function storms.all()
   return seen
 end
 
--- A file lock tells of no death, so everybody looks for what is to be repaired.
+-- A file lock tells of no death, so each holder looks for what is to be repaired.
 function storms.bank()
   local path = os.tmpname()
   os.remove(path)
@@ -56,7 +56,7 @@ function storms.ledger()
   return ledger(limit, function() return ipc.queue(key, {codec = "raw", capacity = CAPACITY}) end, CAPACITY // 6)
 end
 
--- Dead holders of a lease have it for a while, so one who asks at the end waits.
+-- A dead holder keeps its lease for a while, so these acquires wait.
 local function check_free(lock, max)
   for _ = 1, max do assert(lock:acquire(20), "a permit is lost") end
   assert(not lock:try_acquire(), "there is a permit too many")
@@ -76,7 +76,7 @@ function storms.semaphore()
   return seen
 end
 
--- The last death may have nobody left to be told.
+-- After the last death there may be no process left to be told.
 function storms.mutex()
   local key = engine.key()
   local seen, lock = of_permits(1, function() return assert(ipc.mutex(key)) end)

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Processes that take a lock and give it back, killed at any moment and started again, and stopped for a while. Each
 -- writes what it does to one log, a line per write, so the log has the order in which things happened: "got" comes
--- after the acquire and "releasing" before the release. Whoever has got it and is neither releasing nor about to be
--- killed holds it.
+-- after the acquire and "releasing" before the release. A worker that has got it and is neither releasing nor about
+-- to be killed holds it.
 
 local ipc = require "ipc"
 local weather = require "spec.storm.weather"
@@ -23,7 +23,7 @@ local function work(channel, open, note, name)
   until order ~= "release"
 end
 
--- Reads the log: who held it when, who was killed when.
+-- Reads the log: which worker held it when, and was killed when.
 local function replay(lines, max)
   local state = {}
   local seen = {most = 0, abandoned = 0, hit = 0, perhaps = 0, got = 0}

@@ -48,13 +48,13 @@ function weather.sky(limit)
   return setmetatable({limit = limit, kills = 0, stops = 0, start = ipc.now()}, Sky)
 end
 
--- Adds the tasks that stop those who live: {slot = child}.
+-- Adds the tasks that stop some of those that live: {slot = child}.
 function Sky:stop(scope, living)
   if not self.limit.stops then return end
   for _ = 1, STOPPERS do scope:task(stop_some, self, living) end
 end
 
--- When all is calm again each of those who live has to get on: nobody sleeps through what has happened.
+-- When all is calm again each of those that live has to get on: none sleeps through what has happened.
 local function wait_for_all(living, progress)
   local before, deadline = {}, ipc.now() + weather.PATIENCE
   for slot in pairs(living) do before[slot] = progress(slot) end

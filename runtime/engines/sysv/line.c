@@ -60,7 +60,7 @@ static void work(struct il_job *job)
 		;
 }
 
-/* Another case has won, or nobody waits any more. */
+/* Another case has won, or the wait was dropped. */
 static bool is_lost(const struct il_wait *w)
 {
 	return w->state == IL_DONE && (w->winner >= 0 || w->winner == IL_DROPPED);
