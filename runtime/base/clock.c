@@ -13,6 +13,13 @@ int64_t il_now(void)
 	return (int64_t)t.tv_sec * IL_SECOND + t.tv_nsec;
 }
 
+int64_t il_cpu_time(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * IL_SECOND + ts.tv_nsec;
+}
+
 int64_t il_nanoseconds(double seconds)
 {
 	double ns = ceil(seconds * 1e9);

@@ -15,6 +15,9 @@
 
 int64_t il_now(void);
 
+/* How long this thread has had a processor. Costs a system call. */
+int64_t il_cpu_time(void);
+
 /* Seconds (not negative, not NaN) as nanoseconds, IL_NEVER for what is over 290 years. */
 int64_t il_nanoseconds(double seconds);
 

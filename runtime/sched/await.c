@@ -385,5 +385,6 @@ static int again(lua_State *L, int status, lua_KContext results)
 
 int il_await_again(lua_State *L, int results)
 {
-	return stand_in_line(L, il_sched.current, results, again);
+	il_task_ready_last(il_sched.current);
+	return il_suspend(L, results, again);
 }

@@ -28,6 +28,7 @@ static const int64_t BATCH = 50000;
 struct il_sched il_sched;
 
 static struct il_task *ready_first, **ready_last = &ready_first;
+static struct il_task *last_first, **last_last = &last_first; /* to stand behind those that the kernel is going to name */
 
 void il_task_ready(struct il_task *t)
 {
@@ -37,6 +38,33 @@ void il_task_ready(struct il_task *t)
 	t->next = NULL;
 	*ready_last = t;
 	ready_last = &t->next;
+}
+
+void il_task_ready_last(struct il_task *t)
+{
+	il_sched.polled = 0;
+	t->status = IL_READY;
+	t->next = NULL;
+	*last_last = t;
+	last_last = &t->next;
+	il_sched_changed();
+}
+
+static void append_last(void)
+{
+	if (!last_first)
+		return;
+	*ready_last = last_first;
+	ready_last = last_last;
+	last_first = NULL;
+	last_last = &last_first;
+}
+
+static void forget_ready(void)
+{
+	ready_first = last_first = NULL;
+	ready_last = &ready_first;
+	last_last = &last_first;
 }
 
 static struct il_task *pop_ready(void)
@@ -171,6 +199,7 @@ static void ask(lua_State *L, int64_t until)
 	il_loop.starved = false;
 	il_sched.polled = il_now();
 	il_signal_drain();
+	append_last();
 	if (il_sched.main_wait.state != IL_DONE) /* a result is there: to be delivered first */
 		il_check_interrupt(L);
 	il_events_run(L);
@@ -193,7 +222,7 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 			return;
 		until = 0;
 	}
-	if (ready_first || il_events_due())
+	if (il_task_any_ready() || il_events_due())
 		until = 0;
 	ask(L, until);
 }
@@ -217,7 +246,7 @@ void il_turn_all(lua_State *L)
 
 bool il_task_any_ready(void)
 {
-	return ready_first != NULL;
+	return ready_first || last_first;
 }
 
 bool il_sched_alive(void)
@@ -231,8 +260,7 @@ void il_sched_drop(lua_State *L, bool quietly)
 	il_wait_drop(&il_sched.main_wait);
 	il_op_clear(&il_sched.main_op);
 	il_tasks_drop(L, quietly);
-	ready_first = NULL;
-	ready_last = &ready_first;
+	forget_ready();
 	il_sched.alive = il_sched.living = il_sched.ending = 0;
 	il_sched.current = NULL;
 	il_sched.turning = false;
@@ -245,7 +273,6 @@ void il_sched_forget(void)
 	il_wait_drop(&il_sched.main_wait);
 	il_op_clear(&il_sched.main_op);
 	il_sched = (struct il_sched){ 0 };
-	ready_first = NULL;
-	ready_last = &ready_first;
+	forget_ready();
 	il_tasks_forget();
 }

@@ -58,6 +58,9 @@ static inline void il_sched_release(void)
 /* Puts a task behind those that are ready. Cannot fail. */
 void il_task_ready(struct il_task *t);
 
+/* Behind those, too, whom the kernel names when it is asked next; that is before another task runs. */
+void il_task_ready_last(struct il_task *t);
+
 /* The same, for struct il_wait: what a task waited for is there. */
 void il_task_woken(struct il_wait *w);
 

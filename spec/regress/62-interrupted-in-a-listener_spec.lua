@@ -50,7 +50,7 @@ local programs = {
     "local q = ipc.queue(ipc.private) ipc.after(0, interrupt) while true do q:send(1, 1) q:receive() end",
 }
 
-describe("an interrupt", function()
+describe("an interrupt #busy", function()
   for where, program in pairs(programs) do
     it("ends the main chunk: " .. where, function()
       local output, status, errors = home.run(PRELUDE .. program)

@@ -65,7 +65,7 @@ local programs = {
     debug.sethook()]],
 }
 
-describe("an interrupt of a main chunk", function()
+describe("an interrupt of a main chunk #busy", function()
   for _, home in ipairs(homes) do
     for name, program in pairs(programs) do
       it("ends the wait while " .. name .. ", in " .. home.name, function()
