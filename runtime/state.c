@@ -41,8 +41,8 @@ static struct block *_Atomic returned[LARGEST / GRAIN + 1]; /* as heap.lists, by
 /* The lists are this thread's. In a program this is one comparison with memory, without a call. */
 static _Thread_local bool owner __attribute__((tls_model("local-exec")));
 
-/* What is left when there is no memory any more: for who unwinds. In pieces that are no mappings of their own: so they are
- * good for small blocks. */
+/* What is left when there is no memory any more: for who unwinds. In pieces that are no mappings of their own: so they
+ * are good for small blocks. */
 static void *reserve[8];
 enum { PIECE = 64 * 1024 };
 

@@ -61,8 +61,8 @@ void il_signal_drain(void);
 /* Sends; value is sent with it if has_value. 0 or errno. */
 int il_signal_send(pid_t pid, int number, bool has_value, int32_t value);
 
-/* How often this process, and those that it descends from, have come out of il_signal_after_fork: what watched before that watches
- * no more, and its node is in no list. */
+/* How often this process, and those that it descends from, have come out of il_signal_after_fork: what watched before
+ * that watches no more, and its node is in no list. */
 extern uint32_t il_signal_forks;
 
 /* In a forked child, with all signals blocked: default dispositions (terminal signals that were ignored from

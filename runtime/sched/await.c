@@ -60,8 +60,8 @@ static int timed_out(lua_State *L)
 	return 2;
 }
 
-/* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given. So there they
- * have copies, and the memory of a select is kept in the registry, by the task. */
+/* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given. So
+ * there they have copies, and the memory of a select is kept in the registry, by the task. */
 static bool own_payloads(struct il_op *ops, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -146,8 +146,8 @@ static int turn_until_done(lua_State *L)
 	return 0;
 }
 
-/* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook has only
- * this occasion to raise, and then the results are built all the same, since a lock has to know who holds it. */
+/* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook has
+ * only this occasion to raise, and then the results are built all the same, since a lock has to know who holds it. */
 static int both(lua_State *L, int status, push_function *push)
 {
 	if (status == LUA_ERRMEM) {
@@ -253,8 +253,8 @@ static int refused(lua_State *L, int status, lua_KContext context)
 	return il_is_stranger(L) ? il_send_away(L, context, refused) : il_cancel_raise(L);
 }
 
-/* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do so in
- * a loop. */
+/* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do so
+ * in a loop. */
 static int refuse(lua_State *L, struct il_task *t)
 {
 	bool goes_on = t->told;

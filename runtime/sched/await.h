@@ -70,8 +70,8 @@ static inline bool il_await_first(const struct il_await_type *type, struct il_op
 }
 
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
- * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a constant
- * where it is called: most calls are over with the first attempt, and then that and push are called directly. */
+ * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a
+ * constant where it is called: most calls are over with the first attempt, and then that and push are called directly. */
 static inline __attribute__((always_inline)) int il_await_data(lua_State *L, const struct il_await_type *type, void *source,
 							       int64_t arg, void *data, size_t size, int timeout)
 {
@@ -100,8 +100,9 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
  * goes on. */
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
-/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then, in the userdata
- * at stack index `memory`. No other Lua code runs before all of them are in their lines: it could close what they wait for. */
+/* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then, in the
+ * userdata at stack index `memory`. No other Lua code runs before all of them are in their lines: it could close what
+ * they wait for. */
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline,
 		  int (*push)(lua_State *L, struct il_op *op));
 
@@ -111,7 +112,8 @@ int il_await_deadline(lua_State *L, int64_t deadline);
 /* ipc.yield(): to the end of the ready line. */
 int il_await_turn(lua_State *L);
 
-/* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may wait. */
+/* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may
+ * wait. */
 int il_await_again(lua_State *L, int results);
 
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
@@ -140,12 +142,12 @@ static inline bool il_is_waiting(lua_State *co)
 	return lua_gettop(co) > 0 && il_is_token(co, -1);
 }
 
-/* Yields in order to wait: for `return`. Whoever resumes it pops the token; then `resumed` is called, which has to ask il_is_stranger
- * first. */
+/* Yields in order to wait: for `return`. Whoever resumes it pops the token; then `resumed` is called, which has to ask
+ * il_is_stranger first. */
 int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed);
 
-/* True: we were resumed by stock coroutine.resume, which knows nothing of waiting. Then `return il_send_away(...)` with the arguments that
- * il_suspend had: the caller gets nil and a message, and we wait on. */
+/* True: we were resumed by stock coroutine.resume, which knows nothing of waiting. Then `return il_send_away(...)` with
+ * the arguments that il_suspend had: the caller gets nil and a message, and we wait on. */
 static inline bool il_is_stranger(const lua_State *L)
 {
 	return L != il_running;

@@ -19,15 +19,16 @@ void il_body_open(lua_State *L);
  * `<close>` variable may wait while an error unwinds. */
 int il_body(lua_State *L);
 
-/* Pops a function and nargs arguments into a coroutine that is to call them by il_body. Where programs have stock coroutine.resume
- * a sentinel is above them. */
+/* Pops a function and nargs arguments into a coroutine that is to call them by il_body. Where programs have stock
+ * coroutine.resume a sentinel is above them. */
 void il_body_prepare(lua_State *L, lua_State *co, int nargs);
 
-/* Before it is resumed for the first time: takes the sentinel away; returns how many arguments lua_resume is to be told of. */
+/* Before it is resumed for the first time: takes the sentinel away; returns how many arguments lua_resume is to be told
+ * of. */
 int il_body_begin(lua_State *L, lua_State *co);
 
-/* The coroutine died outside of il_body, or yielded what is no wait: its `<close>` variables run here, and the error becomes the task's
- * only result. */
+/* The coroutine died outside of il_body, or yielded what is no wait: its `<close>` variables run here, and the error
+ * becomes the task's only result. */
 void il_body_bury(lua_State *L, struct il_task *t, bool stray);
 
 #endif

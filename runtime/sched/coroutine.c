@@ -179,9 +179,9 @@ static int base_done(lua_State *L, int status, lua_KContext context)
 	return status == LUA_OK || status == LUA_YIELD ? lua_gettop(L) : lua_error(L);
 }
 
-/* An error that leaves the coroutine closes its `<close>` variables here, where they can wait; in lua_resetthread they could
- * not, and the tasks of a scope would outlive it. A program that does not use ipc does without: the base is one more frame
- * of its tracebacks. */
+/* An error that leaves the coroutine closes its `<close>` variables here, where they can wait; in lua_resetthread they
+ * could not, and the tasks of a scope would outlive it. A program that does not use ipc does without: the base is one
+ * more frame of its tracebacks. */
 static int base(lua_State *L)
 {
 	return base_done(L, lua_pcallk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, 0, base_done), 0);

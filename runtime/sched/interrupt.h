@@ -39,8 +39,8 @@ void il_event_withdraw(struct il_event *e);
 void il_event_begin(struct il_event *e);
 void il_event_leave(struct il_event *e);
 
-/* Runs what is due now; what becomes due meanwhile is for the next round, so that whoever calls goes on. Raises out of memory, and
- * "interrupted". */
+/* Runs what is due now; what becomes due meanwhile is for the next round, so that whoever calls goes on. Raises out of
+ * memory, and "interrupted". */
 void il_events_run(lua_State *L);
 bool il_events_due(void);
 
@@ -71,8 +71,8 @@ bool il_interrupted(void);
 void il_check_interrupt(lua_State *L);
 bool il_interrupt_due(void); /* il_check_interrupt would raise */
 
-/* For who catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be raised again?
- * `before`: what il_interrupts_raised said before the call. */
+/* For who catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be raised
+ * again? `before`: what il_interrupts_raised said before the call. */
 int il_interrupts_raised(void);
 bool il_is_interrupt(lua_State *L, int before);
 

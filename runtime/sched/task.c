@@ -21,8 +21,8 @@ const char il_task_class[] = "ipc.Task";
 
 static struct il_task *spare; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 static int spares;
-static char anchors; /* registry key, its address: a list of the tasks that have not ended; a free place has the next free one */
-static int places, free_place; /* in that list; 0: none */
+static char anchors; /* registry key, its address: a list of the tasks that have not ended */
+static int places, free_place; /* in that list; a free one has the next one's number, 0: none */
 
 void il_tasks_open(lua_State *L)
 {
@@ -120,7 +120,8 @@ static void report(lua_State *L, struct il_task *t)
 	lua_pop(L, 1);
 }
 
-/* They stay on the coroutine's stack, with a token above them that says whose it is. A coroutine without any goes at once. */
+/* They stay on the coroutine's stack, with a token above them that says whose it is. A coroutine without any goes at
+ * once. */
 static void keep_results(lua_State *L, struct il_task *t)
 {
 	if (t->results && lua_checkstack(t->co, 1))

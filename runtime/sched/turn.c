@@ -12,9 +12,9 @@
 
 enum { MOST_CALLS = 16 };
 
-/* ns: how long one runs through calls that are served at once, and the kernel is not asked for what else there is. Twice:
- * after the first time we only note how it stands; the second counts if we had the processor meanwhile. A task that makes a few
- * calls does not give a turn because another process came between. */
+/* ns: how long one runs through calls that are served at once, and the kernel is not asked for what else there is.
+ * Twice: after the first time we only note how it stands; the second counts if we had the processor meanwhile. A task
+ * that makes a few calls does not give a turn because another process came between. */
 static const int64_t SLICE = 150000;
 
 static int64_t looked; /* at the clock */

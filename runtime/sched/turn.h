@@ -19,16 +19,16 @@ enum { IL_FIRST_CALLS = 2 };
 /* The main chunk runs all that are ready, on top of itself: LUA_OK, or the status of an error, which is on the stack. */
 int il_turn_on_main(lua_State *L);
 
-/* A call that may wait is being served at once, with `size` bytes. True, nearly always: there is no need for more. Else it has to end
- * with il_served. */
+/* A call that may wait is being served at once, with `size` bytes. True, nearly always: there is no need for more. Else
+ * it has to end with il_served. */
 static inline bool il_serve(size_t size)
 {
 	il_sched.left -= 1 + (int64_t)(size >> 10);
 	return il_sched.left > 0;
 }
 
-/* Looks at the clock, and may give a turn. The call's results are on top of the stack; returns what the C function must return:
- * it may be suspended. The results are delivered in any case, also if the task is cancelled meanwhile. */
+/* Looks at the clock, and may give a turn. The call's results are on top of the stack; returns what the C function must
+ * return: it may be suspended. The results are delivered in any case, also if the task is cancelled meanwhile. */
 int il_served(lua_State *L, int results);
 
 #endif
