@@ -31,6 +31,7 @@ describe("a client that has shut down its sending", function()
     assert.same({nil, "timeout"}, {hub:receive(0)})
     first:close()
     local t = ipc.task(function() return hub:receive() end)
+    repeat ipc.yield() until t:status() == "waiting"
     second:close()
     while #hub:clients() > 0 do ipc.yield() end
     assert.equal(0, hub:send("nobody"))
