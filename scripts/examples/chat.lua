@@ -65,10 +65,10 @@ local function must(value, why)
 end
 
 local function serve(path)
+  local trap <close> = ipc.signal_trap("INT", "TERM") -- until the hub has closed, and its path is gone
   local hub <close> = ipc.multi_stream_channel {backpressure = "disconnect"}
   must(hub:listen(path))
   print("listening at " .. path)
-  local trap <close> = ipc.signal_trap("INT", "TERM")
   local clock <close> = ipc.timer(0.5)
   local chat = setmetatable({hub = hub, names = {}}, Chat)
   while true do

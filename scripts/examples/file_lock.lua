@@ -28,7 +28,7 @@ print "at work"
 if arg[1] then return end -- the end of the program gives the lock back
 
 local function start_another()
-  local pipe = io.popen(("%s %s %s"):format(arg[-1], arg[0], path))
+  local pipe <close> = io.popen(("%s %s %s"):format(arg[-1], arg[0], path))
   io.write("  the other says: ", pipe:read("a"))
   print("  it ended with", select(3, pipe:close()))
 end

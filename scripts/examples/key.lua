@@ -13,7 +13,6 @@ local path = os.tmpname() -- stands for a file that your programs know, and nobo
 local program = path .. ".lua"
 local key = ipc.file_key(path)
 local next_key = key:clone() -- the next project of the same file: another object
-print("project", key.project)
 
 -- Objects behind a key outlive who made them. These are removed at the end, whatever that is: Ctrl-C, an error.
 local _ <close> = setmetatable({}, { __close = function()
@@ -23,6 +22,7 @@ local _ <close> = setmetatable({}, { __close = function()
   os.remove(path)
   os.remove(program)
 end })
+print("project", key.project)
 
 local jobs, done = ipc.queue(key), ipc.queue(next_key)
 jobs:send(1, "wash up")
@@ -39,7 +39,7 @@ local script = [[
 local file <close> = assert(io.open(program, "w"))
 file:write(script)
 file:flush()
-os.execute(("%s %s 'file:%s?project=0'"):format(arg[-1], program, path))
+if not os.execute(("%s %s 'file:%s?project=0'"):format(arg[-1], program, path)) then return end -- Ctrl-C ends it alone
 print(done:receive(1, 5))
 
 -- The text of the path does not matter, the file does. A new file of the old name is another one, so

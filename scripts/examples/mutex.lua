@@ -11,8 +11,10 @@ end
 
 local mutex = ipc.mutex(ipc.private) -- for this process, and the children that it forks
 local path = os.tmpname()
+local children = {}
 local _ <close> = setmetatable({}, { __close = function() -- at the end, whatever that is: Ctrl-C, an error
   local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
+  for _, child in ipairs(children) do child:close() end -- first: a child could make a file anew
   os.remove(path)
   os.remove(path .. ".old")
 end })
@@ -41,7 +43,6 @@ local function count()
 end
 
 write(path, 0)
-local children = {}
 for i = 1, 4 do
   children[i] = ipc.process(function() for _ = 1, 25 do count() end end)
 end
@@ -49,15 +50,16 @@ for _, child in ipairs(children) do child:wait() end
 print("four times 25 are", read(path))
 
 -- This one is killed when the file is empty already and the new count is not there yet.
-local clumsy = ipc.process(function(channel)
+children[5] = ipc.process(function(channel)
   mutex:acquire()
   write(path .. ".old", read(path))
   write(path, "")
   channel:send "in the middle"
   ipc.sleep(3600)
 end)
+local clumsy = children[5]
 print(clumsy.channel:receive(), "held by it: " .. tostring(mutex:holder() == clumsy.pid))
-local waiting = ipc.task(count) -- waits; it is woken when the holder has died
+local waiting <close> = ipc.task(count) -- waits; it is woken when the holder has died
 ipc.sleep(0.05)
 clumsy:signal("KILL")
 waiting:join()

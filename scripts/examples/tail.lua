@@ -51,9 +51,9 @@ function Follower:run()
 end
 
 local function serve(log, path)
+  local trap <close> = ipc.signal_trap("INT", "TERM") -- until the hub has closed, and its path is gone
   local hub <close> = ipc.multi_stream_channel{codec = "raw", backpressure = "drop_oldest"}
   assert(hub:listen(path))
-  local trap <close> = ipc.signal_trap("INT", "TERM")
   local follower = Follower.new(log, hub)
   local greeter = ipc.task(function() -- who says something hears that it has been counted in
     repeat
