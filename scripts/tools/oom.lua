@@ -30,7 +30,8 @@ local function start(script, at, width)
 end
 
 -- Leaks of modules that are not ours: lua_close has unloaded them, so their frames have no names, and the sanitizer
--- gives them to no module, or to the one that lies below. lua-cjson loses its buffers when Lua runs out of memory under it.
+-- gives them to no module, or to the one that lies below. lua-cjson loses its buffers when Lua runs out of memory
+-- under it.
 local function foreign_leak(text)
   if not text:find("LeakSanitizer", 1, true) or text:find("runtime error:", 1, true) then return false end
   for leak in (text .. "\n\n"):gmatch("%a+ leak of.-\n%s*\n") do
