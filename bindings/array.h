@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Empty arrays. In Lua an empty table is neither a list nor anything else; in JSON it has to be one of them. So what was an
- * empty array has a mark, a metatable, which both codecs honour as long as the table is empty.
- * Floor 4.
+ * Empty arrays. In Lua an empty table is neither a list nor anything else; in JSON it has to be one of them. So what
+ * was an empty array has a mark, a metatable, which both codecs honour as long as the table is empty. Floor 4.
  */
 #ifndef IL_ARRAY_H
 #define IL_ARRAY_H

@@ -82,7 +82,8 @@ int il_remote_fail(lua_State *L, int err, const struct il_remote *remote, const 
 		return il_object_fail(L, err, noun, what);
 	lua_pushnil(L);
 	if (err == ECONNABORTED)
-		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what, remote->why);
+		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what,
+			remote->why);
 	else
 		lua_pushfstring(L, "%s %s: %s", noun, what, remote->why);
 	lua_pushinteger(L, err);
@@ -93,7 +94,8 @@ void il_remote_warn(lua_State *L, const struct il_remote *remote, const char *no
 {
 	if (!remote || !remote->evicts)
 		return;
-	lua_pushfstring(L, "%s %s: the server removes keys when memory is short (maxmemory-policy is not noeviction)", noun, what);
+	lua_pushfstring(L, "%s %s: the server removes keys when memory is short (maxmemory-policy is not noeviction)",
+		noun, what);
 	lua_warning(L, lua_tostring(L, -1), 0);
 	lua_pop(L, 1);
 }

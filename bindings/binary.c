@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The codec "lua", see binary.h. A table starts with its two counts, which are filled in after the one pass over it: leading
- * keys 1, 2, 3... travel as bare values, the other pairs with their keys. Short strings and small integers, which most values
- * are, have an inline path; what Lua itself takes for the strings and tables is then most of the time.
- * Floor 4.
+ * The codec "lua", see binary.h. A table starts with its two counts, which are filled in after the one pass over it:
+ * leading keys 1, 2, 3... travel as bare values, the other pairs with their keys. Short strings and small integers,
+ * which most values are, have an inline path; what Lua itself takes for the strings and tables is then most of the
+ * time. Floor 4.
  */
 #include "binary.h"
 #include "array.h"
@@ -20,14 +20,22 @@
 enum { VERSION = 1, SHORT_HEAD = 2, LONG_HEAD = 8 };
 
 enum tag {
-	T_NIL, T_FALSE, T_TRUE, T_NULL,
-	T_INT8, T_INT16, T_INT32, T_INT64,
-	T_FLOAT,                 /* 8 bytes, IEEE 754 */
-	T_STRING8, T_STRING32,   /* the length, and as many bytes */
-	T_TABLE8, T_TABLE32,     /* the number of bare values, of pairs, and these */
-	T_EMPTY_ARRAY,           /* a table that is marked so, see array.h */
-	T_STRING0 = 0x40,        /* + length: below 64 bytes */
-	T_INT0 = 0x80,           /* + the integer: 0 to 127 */
+	T_NIL,
+	T_FALSE,
+	T_TRUE,
+	T_NULL,
+	T_INT8,
+	T_INT16,
+	T_INT32,
+	T_INT64,
+	T_FLOAT, /* 8 bytes, IEEE 754 */
+	T_STRING8,
+	T_STRING32, /* the length, and as many bytes */
+	T_TABLE8,
+	T_TABLE32, /* the number of bare values, of pairs, and these */
+	T_EMPTY_ARRAY, /* a table that is marked so, see array.h */
+	T_STRING0 = 0x40, /* + length: below 64 bytes */
+	T_INT0 = 0x80, /* + the integer: 0 to 127 */
 };
 
 /* ---- writing ---- */
@@ -172,27 +180,21 @@ static bool put_other(struct writer *w, int index, int type, int depth)
 {
 	lua_State *L = w->bytes.L;
 	switch (type) {
-	case LUA_TNIL:
-		*il_bytes_add(&w->bytes, 1) = T_NIL;
-		return true;
-	case LUA_TBOOLEAN:
-		*il_bytes_add(&w->bytes, 1) = lua_toboolean(L, index) ? T_TRUE : T_FALSE;
-		return true;
+	case LUA_TNIL: *il_bytes_add(&w->bytes, 1) = T_NIL; return true;
+	case LUA_TBOOLEAN: *il_bytes_add(&w->bytes, 1) = lua_toboolean(L, index) ? T_TRUE : T_FALSE; return true;
 	case LUA_TNUMBER:
 		if (lua_isinteger(L, index))
 			put_integer(w, lua_tointeger(L, index));
 		else
 			put_float(w, lua_tonumber(L, index));
 		return true;
-	case LUA_TTABLE:
-		return put_table(w, index, depth);
+	case LUA_TTABLE: return put_table(w, index, depth);
 	case LUA_TLIGHTUSERDATA:
 		if (!lua_touserdata(L, index) || il_array_is_foreign(L, index)) {
 			*il_bytes_add(&w->bytes, 1) = lua_touserdata(L, index) ? T_EMPTY_ARRAY : T_NULL;
 			return true;
 		} /* fall through */
-	default:
-		snprintf(w->why, sizeof w->why, "a %s has no binary form", lua_typename(L, type));
+	default: snprintf(w->why, sizeof w->why, "a %s has no binary form", lua_typename(L, type));
 	}
 	lua_pushliteral(L, "");
 	return false;
@@ -215,7 +217,8 @@ void il_binary_encode(lua_State *L, int value)
 struct reader {
 	lua_State *L;
 	const unsigned char *at, *end;
-	size_t slots; /* how many values the tables that are still to come may claim in all: one needs a byte at least */
+	size_t slots; /* how many values the tables that are still to come may claim in all: one needs a byte at least
+		       */
 };
 
 static const unsigned char *take(struct reader *r, size_t size)
@@ -314,37 +317,17 @@ static unsigned get_other(struct reader *r, int depth)
 		return tag;
 	}
 	switch ((enum tag)tag) {
-	case T_NIL:
-		lua_pushnil(L);
-		break;
+	case T_NIL: lua_pushnil(L); break;
 	case T_FALSE:
-	case T_TRUE:
-		lua_pushboolean(L, tag == T_TRUE);
-		break;
-	case T_NULL:
-		lua_pushlightuserdata(L, NULL);
-		break;
-	case T_INT8:
-		lua_pushinteger(L, (int8_t)*take(r, 1));
-		break;
-	case T_INT16:
-		lua_pushinteger(L, (int16_t)take16(r));
-		break;
-	case T_INT32:
-		lua_pushinteger(L, (int32_t)take32(r));
-		break;
-	case T_INT64:
-		lua_pushinteger(L, (lua_Integer)take64(r));
-		break;
-	case T_FLOAT:
-		get_float(r);
-		break;
-	case T_STRING8:
-		get_string(r, *take(r, 1));
-		break;
-	case T_STRING32:
-		get_string(r, take32(r));
-		break;
+	case T_TRUE: lua_pushboolean(L, tag == T_TRUE); break;
+	case T_NULL: lua_pushlightuserdata(L, NULL); break;
+	case T_INT8: lua_pushinteger(L, (int8_t)*take(r, 1)); break;
+	case T_INT16: lua_pushinteger(L, (int16_t)take16(r)); break;
+	case T_INT32: lua_pushinteger(L, (int32_t)take32(r)); break;
+	case T_INT64: lua_pushinteger(L, (lua_Integer)take64(r)); break;
+	case T_FLOAT: get_float(r); break;
+	case T_STRING8: get_string(r, *take(r, 1)); break;
+	case T_STRING32: get_string(r, take32(r)); break;
 	case T_TABLE8:
 		count = *take(r, 1);
 		get_table(r, depth, count, *take(r, 1));
@@ -353,11 +336,10 @@ static unsigned get_other(struct reader *r, int depth)
 		count = take32(r);
 		get_table(r, depth, count, take32(r));
 		break;
-	case T_EMPTY_ARRAY:
-		il_array_push(L);
-		break;
+	case T_EMPTY_ARRAY: il_array_push(L); break;
 	default:
-		il_error(L, "no value begins with byte 0x%c%c", "0123456789abcdef"[tag >> 4], "0123456789abcdef"[tag & 15]);
+		il_error(L, "no value begins with byte 0x%c%c", "0123456789abcdef"[tag >> 4],
+			"0123456789abcdef"[tag & 15]);
 	}
 	return tag;
 }

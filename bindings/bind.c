@@ -14,7 +14,8 @@
 
 static char anchors;
 
-void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const struct il_cases *cases)
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
+	const struct il_cases *cases)
 {
 	luaL_newmetatable(L, name);
 	luaL_setfuncs(L, meta, 0);
@@ -103,8 +104,9 @@ static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high
 	int isnum;
 	lua_Integer n = lua_tointegerx(L, arg, &isnum);
 	if (isnum)
-		return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
-							     (LUAI_UACINT)high, (LUAI_UACINT)n));
+		return luaL_argerror(L, arg,
+			lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
+				(LUAI_UACINT)high, (LUAI_UACINT)n));
 	const char *got = lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
 	return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be an integer, got %s", what, got));
 }

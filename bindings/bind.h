@@ -17,16 +17,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Registers a class. `meta` may hold __gc and __close and so on; `cases` says what ipc.select may wait for, NULL: nothing.
- * Leaves the stack as it was. */
-void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta, const struct il_cases *cases);
+/* Registers a class. `meta` may hold __gc and __close and so on; `cases` says what ipc.select may wait for, NULL:
+ * nothing. Leaves the stack as it was. */
+void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
+	const struct il_cases *cases);
 
 /* nil, "what: reason", errno. */
 int il_fail(lua_State *L, int err, const char *format, ...);
 
-/* After a call of the system has failed: true if that may be for want of what garbage still has, descriptors, memory, or the
- * place of processes that have ended. Then all garbage has been collected, once, and the call is to be made again. What was
- * read from handles of the user's may be out of date: finalizers have run. */
+/* After a call of the system has failed: true if that may be for want of what garbage still has, descriptors, memory,
+ * or the place of processes that have ended. Then all garbage has been collected, once, and the call is to be made
+ * again. What was read from handles of the user's may be out of date: finalizers have run. */
 bool il_collect(lua_State *L, int err, bool *collected);
 
 /* nil, word: an outcome that the caller must expect. */
@@ -39,8 +40,8 @@ int il_next_message(lua_State *L, int n);
 /* Pushes a float as Lua would write it where the decimal point is a point. */
 void il_push_number(lua_State *L, lua_Number n);
 
-/* Raises: the argument is not what is wanted. A nil that nil, message, errno began, as a call returns that failed, is told with that
- * reason: "no noun: message". */
+/* Raises: the argument is not what is wanted. A nil that nil, message, errno began, as a call returns that failed, is
+ * told with that reason: "no noun: message". */
 int il_missing(lua_State *L, int arg, const char *noun, const char *wanted);
 
 /* An integer argument within limits. Raises. */
@@ -49,7 +50,8 @@ lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer h
 /* A signal by name or number at arg. Raises. */
 int il_check_signal(lua_State *L, int arg);
 
-/* For a class with fields beside its methods: __index becomes the function, with the table of methods as its upvalue. */
+/* For a class with fields beside its methods: __index becomes the function, with the table of methods as its upvalue.
+ */
 void il_fields(lua_State *L, const char *name, lua_CFunction index);
 
 struct il_siginfo;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes that grow, for the encoders: on the C stack as long as they fit there, then in a userdata. So nothing is lost when Lua
- * raises, and a luaL_Buffer's demands on the Lua stack do not stand in the way of lua_next.
- * Floor 4.
+ * Bytes that grow, for the encoders: on the C stack as long as they fit there, then in a userdata. So nothing is lost
+ * when Lua raises, and a luaL_Buffer's demands on the Lua stack do not stand in the way of lua_next. Floor 4.
  */
 #ifndef IL_BYTES_H
 #define IL_BYTES_H

@@ -27,9 +27,10 @@ static void check_table(lua_State *L, int arg)
 {
 	int encode = lua_getfield(L, -1, "encode"), decode = lua_getfield(L, -2, "decode");
 	if (encode != LUA_TFUNCTION || decode != LUA_TFUNCTION)
-		luaL_argerror(L, arg, lua_pushfstring(L, "codec needs a function %s, got %s",
-						      encode == LUA_TFUNCTION ? "decode" : "encode",
-						      lua_typename(L, encode == LUA_TFUNCTION ? decode : encode)));
+		luaL_argerror(L, arg,
+			lua_pushfstring(L, "codec needs a function %s, got %s",
+				encode == LUA_TFUNCTION ? "decode" : "encode",
+				lua_typename(L, encode == LUA_TFUNCTION ? decode : encode)));
 	lua_pop(L, 2);
 }
 
@@ -56,7 +57,8 @@ enum il_codec il_codec_option(lua_State *L, int arg)
 
 static bool identifier(const char *name, size_t size)
 {
-	static const char digits[] = "0123456789", all[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char digits[] = "0123456789",
+			  all[] = "0123456789_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	return size > 0 && size <= MAX_NAME && !strchr(digits, name[0]) && strspn(name, all) == size;
 }
 
@@ -129,7 +131,7 @@ static void encode_custom(lua_State *L, int value, int table)
 	lua_call(L, 1, 1);
 	if (lua_type(L, -1) != LUA_TSTRING)
 		il_error(L, "cannot encode message: the codec's encode returned a %s, not a string",
-			   luaL_typename(L, -1));
+			luaL_typename(L, -1));
 }
 
 int il_codec_prepare(lua_State *L, enum il_codec codec)
@@ -140,19 +142,13 @@ int il_codec_prepare(lua_State *L, enum il_codec codec)
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table)
 {
 	switch (codec) {
-	case IL_CODEC_JSON:
-		il_json_encode(L, value);
-		break;
-	case IL_CODEC_LUA:
-		il_binary_encode(L, value);
-		break;
-	case IL_CODEC_TABLE:
-		encode_custom(L, value, table);
-		break;
+	case IL_CODEC_JSON: il_json_encode(L, value); break;
+	case IL_CODEC_LUA: il_binary_encode(L, value); break;
+	case IL_CODEC_TABLE: encode_custom(L, value, table); break;
 	case IL_CODEC_RAW:
 		if (lua_type(L, value) != LUA_TSTRING)
 			il_error(L, "cannot encode message: codec \"raw\" carries strings, got a %s",
-				   luaL_typename(L, value));
+				luaL_typename(L, value));
 		return;
 	}
 	lua_replace(L, value);
@@ -191,7 +187,10 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 	if (codec == IL_CODEC_RAW)
 		return true;
 	table = lua_absindex(L, table);
-	lua_pushcfunction(L, codec == IL_CODEC_JSON ? il_json_decode : codec == IL_CODEC_LUA ? il_binary_decode : decode_custom);
+	lua_pushcfunction(L,
+		codec == IL_CODEC_JSON          ? il_json_decode
+			: codec == IL_CODEC_LUA ? il_binary_decode
+						: decode_custom);
 	lua_insert(L, -2);
 	lua_pushvalue(L, table);
 	int before = il_interrupts_raised();

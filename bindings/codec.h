@@ -18,15 +18,16 @@ enum il_codec il_codec_option(lua_State *L, int arg);
 /* Before an object is opened: 0; EMFILE and the like: what the codec needs cannot be loaded now. */
 int il_codec_prepare(lua_State *L, enum il_codec codec);
 
-/* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises, with the path
- * inside the value to what cannot be encoded. */
+/* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises, with the
+ * path inside the value to what cannot be encoded. */
 void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);
 
-/* Replaces the string at the top by its value: true. Or by an error message, a string: false. Raises "interrupted" only. */
+/* Replaces the string at the top by its value: true. Or by an error message, a string: false. Raises "interrupted"
+ * only. */
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
 
-/* For json_writer.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key, value, and
- * the path below the value → the path below the table. */
+/* For json_writer.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key,
+ * value, and the path below the value → the path below the table. */
 void il_codec_path(lua_State *L);
 
 /* Raises why, with the path at the top. */

@@ -11,7 +11,9 @@
 #include <string.h>
 
 static const struct il_lock_class class = {
-	.name = "ipc.FileLock", .noun = "file lock", IL_LOCK_AWAITS("file lock"),
+	.name = "ipc.FileLock",
+	.noun = "file lock",
+	IL_LOCK_AWAITS("file lock"),
 };
 
 static int file_lock(lua_State *L)
@@ -73,14 +75,19 @@ static int file_lock__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "acquire", file_lock_acquire }, { "try_acquire", file_lock_try_acquire },
-	{ "hold", file_lock_hold },       { "release", file_lock_release },
+	{ "acquire", file_lock_acquire },
+	{ "try_acquire", file_lock_try_acquire },
+	{ "hold", file_lock_hold },
+	{ "release", file_lock_release },
 	{ "remove", file_lock_remove },
-	{ "close", file_lock_close },     { NULL, NULL },
+	{ "close", file_lock_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", file_lock__tostring }, { "__gc", file_lock_close }, { "__close", file_lock_close },
+	{ "__tostring", file_lock__tostring },
+	{ "__gc", file_lock_close },
+	{ "__close", file_lock_close },
 	{ NULL, NULL },
 };
 

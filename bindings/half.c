@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Lua halves: how the classes call them, and how they raise. A half is a file of scripts/ipc, and its errors are about a line
- * of the user's, never about one of its own.
- * Floor 4.
+ * The Lua halves: how the classes call them, and how they raise. A half is a file of scripts/ipc, and its errors are
+ * about a line of the user's, never about one of its own. Floor 4.
  */
 #include "bind.h"
 #include "option.h"
@@ -16,7 +15,8 @@ void il_push_lua_half(lua_State *L, const char *module, const char *name)
 	lua_pop(L, 1);
 }
 
-/* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called a half. */
+/* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called
+ * a half. */
 static int where(lua_State *L)
 {
 	if (lua_isinteger(L, 1))
@@ -60,8 +60,12 @@ static int trace(lua_State *L)
 }
 
 static const luaL_Reg core[] = {
-	{ "fail", fail },   { "options", il_half_options }, { "raise", raise },
-	{ "where", where }, { "trace", trace },             { NULL, NULL },
+	{ "fail", fail },
+	{ "options", il_half_options },
+	{ "raise", raise },
+	{ "where", where },
+	{ "trace", trace },
+	{ NULL, NULL },
 };
 
 void il_half_open(lua_State *L)

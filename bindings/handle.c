@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Channels and Lua files that travel, see handle.h. The text is "file r" (w, a, r+, a+), or "channel json length 16777216".
- * It comes from the other process, so it is not believed.
- * Floor 4.
+ * Channels and Lua files that travel, see handle.h. The text is "file r" (w, a, r+, a+), or "channel json length
+ * 16777216". It comes from the other process, so it is not believed. Floor 4.
  */
 #include "handle.h"
 #include "bind.h"
@@ -16,7 +15,9 @@
 #include <unistd.h>
 
 static const char *const codecs[] = {
-	[IL_CODEC_JSON] = "json", [IL_CODEC_LUA] = "lua", [IL_CODEC_RAW] = "raw",
+	[IL_CODEC_JSON] = "json",
+	[IL_CODEC_LUA] = "lua",
+	[IL_CODEC_RAW] = "raw",
 };
 
 static int file_fd(lua_State *L, int arg)
@@ -40,10 +41,11 @@ static int describe_channel(lua_State *L, int arg, struct il_channel *c)
 {
 	luaL_argcheck(L, c->stream && c->stream->wire.fd >= 0, arg, "channel is closed");
 	luaL_argcheck(L, c->codec != IL_CODEC_TABLE, arg, "a channel with a codec of your own cannot travel");
-	luaL_argcheck(L, c->stream->in.start == c->stream->in.end, arg, "channel has messages that were not received yet");
+	luaL_argcheck(L, c->stream->in.start == c->stream->in.end, arg,
+		"channel has messages that were not received yet");
 	luaL_argcheck(L, il_list_empty(&c->stream->out.queue), arg, "channel has a message that is not sent yet");
 	lua_pushfstring(L, "channel %s %s %d", codecs[c->codec], c->options.lines ? "line" : "length",
-			(int)c->options.max_message);
+		(int)c->options.max_message);
 	return c->stream->wire.fd;
 }
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON is read by lua-cjson, see json.h; json_scan.c refuses before what is no JSON, and marks what the library would misread.
- * Some versions make floats of integers, others cut those beyond 64 bits; none has a mark for an empty array. So afterwards
- * whole floats and marked strings become what they were. (It cannot write: with 14 or 16 digits it damages numbers, and what
- * mends that from outside takes longer than writing, which json_writer.c does.)
- * Floor 4.
+ * JSON is read by lua-cjson, see json.h; json_scan.c refuses before what is no JSON, and marks what the library would
+ * misread. Some versions make floats of integers, others cut those beyond 64 bits; none has a mark for an empty array.
+ * So afterwards whole floats and marked strings become what they were. (It cannot write: with 14 or 16 digits it
+ * damages numbers, and what mends that from outside takes longer than writing, which json_writer.c does.) Floor 4.
  */
 #include "json.h"
 #include "array.h"
@@ -23,7 +22,7 @@ static const double TWO_53 = 9007199254740992.0;
 /* What lua-cjson does; set when it is loaded. */
 static struct {
 	bool reads_integers; /* up to 64 bits */
-	size_t digits;       /* longer integers need help */
+	size_t digits; /* longer integers need help */
 } cjson;
 
 static char decode_key; /* its address: cjson's decode in the registry */

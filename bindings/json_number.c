@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers as text, see json_number.h. Most floats have few digits, and a quotient of two exact doubles finds them; only for
- * the others it takes the C library.
- * Floor 4.
+ * Numbers as text, see json_number.h. Most floats have few digits, and a quotient of two exact doubles finds them; only
+ * for the others it takes the C library. Floor 4.
  */
 #include "json_number.h"
 #include "base/number.h"
@@ -31,8 +30,8 @@ int il_json_integer(char *text, lua_Integer n)
 	return (int)(end - p);
 }
 
-static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-				 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+	1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 
 /* Whether d, from 1e-5 to 1e15, is the double nearest to digits / 10^places for some digits, 15 at most. Both are exact
  * doubles, so their quotient is rounded once, as by strtod, and equality proves it; the digits are the right ones to

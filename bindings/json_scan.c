@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * JSON text before lua-cjson reads it, see json.h. That library takes "1." and control characters in strings for JSON, and
- * tells neither an empty array from an empty object nor long integers from others. Whether brackets and commas stand where
- * they may is left to it. The text ends with a zero byte, as Lua's strings do: nothing has to be compared with the end.
- * Floor 4.
+ * JSON text before lua-cjson reads it, see json.h. That library takes "1." and control characters in strings for JSON,
+ * and tells neither an empty array from an empty object nor long integers from others. Whether brackets and commas
+ * stand where they may is left to it. The text ends with a zero byte, as Lua's strings do: nothing has to be compared
+ * with the end. Floor 4.
  */
 #include "json.h"
 
@@ -29,14 +29,35 @@ static void refuse(const struct scanner *c, const char *at, const char *why)
 }
 
 /* What each character may be. A table, since the look must cost little beside the reading. */
-enum { DIGIT = 1, SPACE = 2, BETWEEN = 4 /* values: nothing to be looked at */, STOPS = 8 /* what is plain in a string */ };
+enum {
+	DIGIT = 1,
+	SPACE = 2,
+	BETWEEN = 4 /* values: nothing to be looked at */,
+	STOPS = 8 /* what is plain in a string */
+};
 
 static const unsigned char kinds[256] = {
-	['0'] = DIGIT, ['1'] = DIGIT, ['2'] = DIGIT, ['3'] = DIGIT, ['4'] = DIGIT,
-	['5'] = DIGIT, ['6'] = DIGIT, ['7'] = DIGIT, ['8'] = DIGIT, ['9'] = DIGIT,
-	[' '] = SPACE | BETWEEN, [','] = BETWEEN, [':'] = BETWEEN, ['"'] = STOPS, ['\\'] = STOPS,
-	[0 ... 8] = STOPS, ['\t'] = SPACE | BETWEEN | STOPS, ['\n'] = SPACE | BETWEEN | STOPS, [11 ... 12] = STOPS,
-	['\r'] = SPACE | BETWEEN | STOPS, [14 ... 31] = STOPS,
+	['0'] = DIGIT,
+	['1'] = DIGIT,
+	['2'] = DIGIT,
+	['3'] = DIGIT,
+	['4'] = DIGIT,
+	['5'] = DIGIT,
+	['6'] = DIGIT,
+	['7'] = DIGIT,
+	['8'] = DIGIT,
+	['9'] = DIGIT,
+	[' '] = SPACE | BETWEEN,
+	[','] = BETWEEN,
+	[':'] = BETWEEN,
+	['"'] = STOPS,
+	['\\'] = STOPS,
+	[0 ... 8] = STOPS,
+	['\t'] = SPACE | BETWEEN | STOPS,
+	['\n'] = SPACE | BETWEEN | STOPS,
+	[11 ... 12] = STOPS,
+	['\r'] = SPACE | BETWEEN | STOPS,
+	[14 ... 31] = STOPS,
 };
 
 static inline bool is(char c, int kind)
@@ -143,25 +164,29 @@ static void scan(struct scanner *c)
 		if (p == c->end)
 			return;
 		switch (*p) {
-		case '"':
-			p = scan_string(c, p + 1);
-			break;
-		case '[':
-			p = scan_array(c, p + 1);
-			break;
-		case '-': case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': case '8': case '9':
-			p = scan_number(c, p);
-			break;
+		case '"': p = scan_string(c, p + 1); break;
+		case '[': p = scan_array(c, p + 1); break;
+		case '-':
+		case '0':
+		case '1':
+		case '2':
+		case '3':
+		case '4':
+		case '5':
+		case '6':
+		case '7':
+		case '8':
+		case '9': p = scan_number(c, p); break;
 		case '{':
 			enter(c);
 			p++;
 			break;
-		case '}': case ']':
+		case '}':
+		case ']':
 			c->depth--;
 			p++;
 			break;
-		default:
-			p = scan_word(c, p);
+		default: p = scan_word(c, p);
 		}
 	}
 }

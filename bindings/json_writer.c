@@ -144,7 +144,8 @@ static bool put_name(struct writer *w, int table, int key)
 	int size = number_text(L, key, text);
 	lua_pushlstring(L, text, (size_t)size);
 	if (lua_rawget(L, table) != LUA_TNIL) {
-		snprintf(w->why, sizeof w->why, "the keys %.*s and \"%.*s\" are one key in JSON", size, text, size, text);
+		snprintf(w->why, sizeof w->why, "the keys %.*s and \"%.*s\" are one key in JSON", size, text, size,
+			text);
 		return false;
 	}
 	lua_pop(L, 1);
@@ -259,13 +260,9 @@ static bool put(struct writer *w, int index, int depth)
 	lua_State *L = w->bytes.L;
 	int type = lua_type(L, index);
 	switch (type) {
-	case LUA_TSTRING:
-		put_string(w, index);
-		return true;
-	case LUA_TNUMBER:
-		return put_number(w, index);
-	case LUA_TTABLE:
-		return put_table(w, index, depth);
+	case LUA_TSTRING: put_string(w, index); return true;
+	case LUA_TNUMBER: return put_number(w, index);
+	case LUA_TTABLE: return put_table(w, index, depth);
 	case LUA_TBOOLEAN:
 		if (lua_toboolean(L, index))
 			put_bytes(w, "true", 4);
@@ -279,11 +276,8 @@ static bool put(struct writer *w, int index, int depth)
 			put_bytes(w, "[]", 2);
 			return true;
 		} /* fall through */
-	case LUA_TNIL:
-		put_bytes(w, "null", 4);
-		return true;
-	default:
-		break;
+	case LUA_TNIL: put_bytes(w, "null", 4); return true;
+	default: break;
 	}
 	return refuse(w, "a %s has no JSON form", lua_typename(L, type));
 }

@@ -21,8 +21,8 @@ struct key {
 	struct il_object object;
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
-	/* "file:PATH?project=N", then the path as it was given, and from the root on; "shm:NAME"; a URL without its password, then
-	 * all of it */
+	/* "file:PATH?project=N", then the path as it was given, and from the root on; "shm:NAME"; a URL without its
+	 * password, then all of it */
 	char text[];
 };
 
@@ -132,7 +132,8 @@ static int key_of_file(lua_State *L, const char *text)
 	luaL_Buffer path;
 	luaL_buffinit(L, &path);
 	for (size_t i = 0; i < length; i++) {
-		bool escaped = text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+		bool escaped =
+			text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
 		luaL_addchar(&path, escaped ? (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i]);
 		i += escaped ? 2 : 0;
 	}
@@ -268,7 +269,8 @@ static void push_name(lua_State *L, const struct key *k)
 	const char *name = k->key.name;
 	if (k->key.engine == il_redis_engine()) {
 		const char *local = strstr(k->text, "&name=");
-		name = local ? local + strlen("&name=") : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
+		name = local ? local + strlen("&name=")
+			     : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
 	}
 	lua_pushlstring(L, name, strcspn(name, "?"));
 }
@@ -312,7 +314,11 @@ static const luaL_Reg methods[] = { { "clone", key_clone }, { NULL, NULL } };
 static const luaL_Reg meta[] = { { "__tostring", key__tostring }, { "__eq", key__eq }, { NULL, NULL } };
 
 static const luaL_Reg functions[] = {
-	{ "file_key", file_key }, { "shm_key", shm_key }, { "redis_key", redis_key }, { "key", key }, { NULL, NULL },
+	{ "file_key", file_key },
+	{ "shm_key", shm_key },
+	{ "redis_key", redis_key },
+	{ "key", key },
+	{ NULL, NULL },
 };
 
 void il_key_open(lua_State *L)

@@ -14,29 +14,26 @@
 static const char *reason(int err, bool file)
 {
 	switch (err) {
-	case EINVAL: case EISDIR: case ELOOP: case ENXIO:
-		return "what is there was made by another program for another purpose";
+	case EINVAL:
+	case EISDIR:
+	case ELOOP:
+	case ENXIO: return "what is there was made by another program for another purpose";
 	case ENOSPC:
-		return file ? "the system's limit of such objects is reached (ipcs -l shows it)" : "/dev/shm has no room for it";
-	case EACCES:
-		return file ? NULL : "it belongs to another user, and its mode does not allow it";
-	case EFBIG:
-		return "it would be larger than a file may be (ulimit -f)";
+		return file ? "the system's limit of such objects is reached (ipcs -l shows it)"
+			    : "/dev/shm has no room for it";
+	case EACCES: return file ? NULL : "it belongs to another user, and its mode does not allow it";
+	case EFBIG: return "it would be larger than a file may be (ulimit -f)";
 	case EPROTO:
 		return "it was made by another version, and its layout differs; when no program uses it, remove it";
 	case EXDEV:
-		return "it was made in another pid namespace, whose processes cannot be told from here; when they have gone, "
+		return "it was made in another pid namespace, whose processes cannot be told from here; when they have "
+		       "gone, "
 		       "remove it";
-	case EUCLEAN:
-		return "it is damaged; remove it";
-	case EPERM:
-		return "it belongs to another user";
-	case EAGAIN:
-		return "no thread can be made to wait with (ulimit -u)";
-	case ETIMEDOUT:
-		return "a process that has it locked for a moment stands still";
-	default:
-		return NULL;
+	case EUCLEAN: return "it is damaged; remove it";
+	case EPERM: return "it belongs to another user";
+	case EAGAIN: return "no thread can be made to wait with (ulimit -u)";
+	case ETIMEDOUT: return "a process that has it locked for a moment stands still";
+	default: return NULL;
 	}
 }
 
@@ -89,8 +86,9 @@ unsigned il_mode_option(lua_State *L, int arg)
 {
 	unsigned mode = 0;
 	int type = il_option(L, arg, "mode");
-	const char *digits = type == LUA_TNIL ? "600" : lua_isinteger(L, -1) || type == LUA_TSTRING
-			     ? lua_tostring(L, -1) : "";
+	const char *digits = type == LUA_TNIL                 ? "600"
+		: lua_isinteger(L, -1) || type == LUA_TSTRING ? lua_tostring(L, -1)
+							      : "";
 	size_t length = strspn(digits, "01234567");
 	for (size_t i = 0; i < length && i < 5; i++)
 		mode = mode * 8 + (unsigned)(digits[i] - '0');

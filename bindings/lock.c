@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here is who holds it.
- * Floor 4.
+ * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here is who holds
+ * it. Floor 4.
  */
 #include "lock.h"
 #include "ask.h"
@@ -25,8 +25,8 @@ struct il_lock_handle {
 	struct il_lock *lock; /* NULL: closed */
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct hold */
-	struct hold *spare;   /* one that is free */
-	pid_t pid;            /* who holds them */
+	struct hold *spare; /* one that is free */
+	pid_t pid; /* who holds them */
 	char what[];
 };
 
@@ -37,9 +37,9 @@ struct hold {
 	struct il_list node;
 	struct il_lock_handle *handle;
 	struct il_task *task; /* NULL: the main chunk */
-	bool left;            /* by a task that has ended well: anybody may release it */
-	bool given;           /* it was to be released, and the engine could not: nothing is abandoned */
-	int64_t grant;        /* which of the lock's */
+	bool left; /* by a task that has ended well: anybody may release it */
+	bool given; /* it was to be released, and the engine could not: nothing is abandoned */
+	int64_t grant; /* which of the lock's */
 	struct guard *guard;
 };
 
@@ -180,8 +180,8 @@ static void task_ended(struct il_hold *of_task, bool failed)
 		give_back(h, !h->given, false);
 }
 
-/* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock freed
- * with all that it had. */
+/* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock
+ * freed with all that it had. */
 static int record(struct il_lock_handle *handle, int64_t grant, struct hold **result)
 {
 	if (!handle->lock)
@@ -268,8 +268,8 @@ static struct hold *own_hold(const struct il_lock_handle *handle)
 	return latest;
 }
 
-/* What release() gives back: the task's own, or what anybody may release; what a guard stands for only if there is nothing
- * else, and only if the guard is the task's. */
+/* What release() gives back: the task's own, or what anybody may release; what a guard stands for only if there is
+ * nothing else, and only if the guard is the task's. */
 static struct hold *hold_to_release(const struct il_lock_handle *handle)
 {
 	struct hold *guarded = NULL, *other = NULL;
@@ -462,7 +462,10 @@ static int guard__tostring(lua_State *L)
 static const luaL_Reg guard_methods[] = { { "close", guard_close }, { NULL, NULL } };
 
 static const luaL_Reg guard_meta[] = {
-	{ "__tostring", guard__tostring }, { "__gc", guard__close }, { "__close", guard__close }, { NULL, NULL },
+	{ "__tostring", guard__tostring },
+	{ "__gc", guard__close },
+	{ "__close", guard__close },
+	{ NULL, NULL },
 };
 
 void il_lock_open(lua_State *L)

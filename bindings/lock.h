@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore, mutex and file_lock have in common: acquire, release, hold and the record of who holds. A task that dies
- * gives back what it holds, as a process does.
- * Floor 4.
+ * What semaphore, mutex and file_lock have in common: acquire, release, hold and the record of who holds. A task that
+ * dies gives back what it holds, as a process does. Floor 4.
  */
 #ifndef IL_LOCK_H
 #define IL_LOCK_H
@@ -14,10 +13,10 @@
 #include <lua.h>
 
 struct il_lock_class {
-	const char *name;      /* "ipc.Mutex" */
-	const char *noun;      /* "mutex" */
-	bool owned;            /* only the task that acquired may release, and ends it by ending */
-	bool counts;           /* one task may acquire it again */
+	const char *name; /* "ipc.Mutex" */
+	const char *noun; /* "mutex" */
+	bool owned; /* only the task that acquired may release, and ends it by ending */
+	bool counts; /* one task may acquire it again */
 	struct il_await_type acquire, hold;
 };
 
@@ -28,7 +27,7 @@ bool il_lock_cancel(struct il_op *op);
 int il_lock_push_acquired(lua_State *L, struct il_op *op);
 int il_lock_push_guard(lua_State *L, struct il_op *op);
 
-#define IL_LOCK_AWAITS(noun) \
+#define IL_LOCK_AWAITS(noun)                                                                                       \
 	.acquire = { { noun " acquire", il_lock_attempt, il_lock_start, il_lock_cancel }, il_lock_push_acquired }, \
 	.hold = { { noun " hold", il_lock_attempt, il_lock_start, il_lock_cancel }, il_lock_push_guard }
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * luaopen_ipc: the classes, then the Lua halves, which are embedded; some of these are modules of their own. One Lua state
- * of a process can have the module at a time, for signals and the loop belong to the process.
- * Floor 4.
+ * luaopen_ipc: the classes, then the Lua halves, which are embedded; some of these are modules of their own. One Lua
+ * state of a process can have the module at a time, for signals and the loop belong to the process. Floor 4.
  */
 #include "module.h"
 #include "array.h"
@@ -78,7 +77,10 @@ static int pid(lua_State *L)
 
 static const luaL_Reg functions[] = {
 	{ "pid", pid },
-	{ "dispatch", dispatch }, { "signals_async", signals_async }, { "stats", stats }, { NULL, NULL },
+	{ "dispatch", dispatch },
+	{ "signals_async", signals_async },
+	{ "stats", stats },
+	{ NULL, NULL },
 };
 
 /* The state is closing: nothing may point into it any more. */
@@ -113,8 +115,8 @@ static void anchor_fini(lua_State *L)
 	lua_setmetatable(L, -2);
 }
 
-/* The references to Lua are weak (Makefile), so that any other Lua loads ipc.so and gets here. Calls nothing that one of
- * them lacks. */
+/* The references to Lua are weak (Makefile), so that any other Lua loads ipc.so and gets here. Calls nothing that one
+ * of them lacks. */
 static void check_version(lua_State *L)
 {
 	if (lua_newuserdatauv && lua_version(L) == LUA_VERSION_NUM)

@@ -22,7 +22,9 @@ static const char class[] = CLASS;
 enum { LIMIT = 1024 * 1024 };
 
 static const char *const policies[] = {
-	[IL_BLOCK] = "block", [IL_DROP_OLDEST] = "drop_oldest", [IL_DISCONNECT] = "disconnect",
+	[IL_BLOCK] = "block",
+	[IL_DROP_OLDEST] = "drop_oldest",
+	[IL_DISCONNECT] = "disconnect",
 };
 
 struct hub {
@@ -170,7 +172,8 @@ static int send_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type send_type = {
-	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_send_cancel }, send_push,
+	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_send_cancel },
+	send_push,
 };
 
 struct packet {
@@ -224,7 +227,8 @@ static int receive_push(lua_State *L, struct il_op *op)
 	struct hub *h = il_container_of(op->source, struct hub, hub);
 	lua_Integer client = op->arg;
 	if (op->err == EMSGSIZE) {
-		il_fail(L, EMSGSIZE, "client %I sent what is no message of up to %I bytes (max_message), it is disconnected",
+		il_fail(L, EMSGSIZE,
+			"client %I sent what is no message of up to %I bytes (max_message), it is disconnected",
 			(LUAI_UACINT)client, (LUAI_UACINT)h->channel.options.max_message);
 		lua_pushinteger(L, client);
 		return 4;
@@ -241,7 +245,8 @@ static int receive_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type receive_type = {
-	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel }, receive_push,
+	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel },
+	receive_push,
 };
 
 static int hub_receive(lua_State *L)
@@ -255,7 +260,8 @@ static int next_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type next_type = {
-	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel }, next_push,
+	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel },
+	next_push,
 };
 
 static int messages_next(lua_State *L)
@@ -364,11 +370,16 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", hub__tostring }, { "__gc", hub__gc }, { "__close", hub_close }, { NULL, NULL },
+	{ "__tostring", hub__tostring },
+	{ "__gc", hub__gc },
+	{ "__close", hub_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg functions[] = {
-	{ "multi_stream_channel", multi_stream_channel }, { "connect", hub_connect }, { NULL, NULL },
+	{ "multi_stream_channel", multi_stream_channel },
+	{ "connect", hub_connect },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "receive", hub_receive }, { "send", hub_send }, { NULL, NULL } };

@@ -12,7 +12,10 @@
 #include <errno.h>
 
 static const struct il_lock_class class = {
-	.name = "ipc.Mutex", .noun = "mutex", .owned = true, IL_LOCK_AWAITS("mutex"),
+	.name = "ipc.Mutex",
+	.noun = "mutex",
+	.owned = true,
+	IL_LOCK_AWAITS("mutex"),
 };
 
 /* Stack: the key, options, and the handle that is to be opened. */
@@ -113,15 +116,21 @@ static int mutex__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "acquire", mutex_acquire }, { "try_acquire", mutex_try_acquire },
-	{ "hold", mutex_hold },       { "release", mutex_release },
-	{ "holder", mutex_holder },   { "token", mutex_token },
-	{ "remove", mutex_remove },   { "close", mutex_close },
+	{ "acquire", mutex_acquire },
+	{ "try_acquire", mutex_try_acquire },
+	{ "hold", mutex_hold },
+	{ "release", mutex_release },
+	{ "holder", mutex_holder },
+	{ "token", mutex_token },
+	{ "remove", mutex_remove },
+	{ "close", mutex_close },
 	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", mutex__tostring }, { "__gc", mutex_close }, { "__close", mutex_close },
+	{ "__tostring", mutex__tostring },
+	{ "__gc", mutex_close },
+	{ "__close", mutex_close },
 	{ NULL, NULL },
 };
 

@@ -8,8 +8,8 @@
 
 #include <lua.h>
 
-/* The table at arg makes place for a copy with what it says for the names, be it by a metatable, so that nothing of the user's
- * runs later; none and nil are no options. Raises if it is no table, or has other names. */
+/* The table at arg makes place for a copy with what it says for the names, be it by a metatable, so that nothing of the
+ * user's runs later; none and nil are no options. Raises if it is no table, or has other names. */
 void il_options(lua_State *L, int arg, const char *const *names);
 
 /* Raises if the name at the top of the stack is not in the list. */

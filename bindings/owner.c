@@ -13,12 +13,12 @@
 extern lua_State *_Atomic ipclua_owner __attribute__((visibility("default")));
 
 __asm__(".pushsection .bss\n"
-        ".balign 8\n"
-        ".globl ipclua_owner\n"
-        ".type ipclua_owner, %gnu_unique_object\n"
-        ".size ipclua_owner, 8\n"
-        "ipclua_owner: .zero 8\n"
-        ".popsection\n");
+	".balign 8\n"
+	".globl ipclua_owner\n"
+	".type ipclua_owner, %gnu_unique_object\n"
+	".size ipclua_owner, 8\n"
+	"ipclua_owner: .zero 8\n"
+	".popsection\n");
 
 static lua_State *main_thread(lua_State *L)
 {

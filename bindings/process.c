@@ -115,8 +115,8 @@ static int start(struct il_process *p, const struct il_stream_options *o, struct
 	return err;
 }
 
-/* Of an interrupt that came while the child was made: on its way to the variable that it is for, the handle would be lost, and
- * the child would run on. */
+/* Of an interrupt that came while the child was made: on its way to the variable that it is for, the handle would be
+ * lost, and the child would run on. */
 static void end_at_once(lua_State *L, struct il_child *c)
 {
 	il_process_signal(&c->p, SIGKILL);
@@ -151,8 +151,9 @@ static int fork_function(lua_State *L)
 	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected)); /* the places of processes are short, too */
 	if (err) {
 		il_unanchor(L, &c->anchor);
-		return il_fail(L, err, err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"
-						    : "cannot start a process");
+		return il_fail(L, err,
+			err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"
+				      : "cannot start a process");
 	}
 	(child ? inner : outer)->stream = pair[child];
 	if (!child) {
@@ -187,7 +188,8 @@ static int wait_push(lua_State *L, struct il_op *op)
 	if (op->err)
 		return il_word(L, "closed");
 	if (p->err)
-		return il_fail(L, p->err, "process %d has ended, but how is not known (is SIGCHLD ignored?)", (int)p->pid);
+		return il_fail(L, p->err, "process %d has ended, but how is not known (is SIGCHLD ignored?)",
+			(int)p->pid);
 	if (!p->signalled && p->code == 0)
 		lua_pushboolean(L, 1);
 	else
@@ -198,7 +200,8 @@ static int wait_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type wait_type = {
-	{ "process wait", il_process_wait_attempt, il_process_wait_start, il_process_wait_cancel }, wait_push,
+	{ "process wait", il_process_wait_attempt, il_process_wait_start, il_process_wait_cancel },
+	wait_push,
 };
 
 static int process_wait(lua_State *L)
@@ -218,8 +221,8 @@ static int process_signal(lua_State *L)
 	return 1;
 }
 
-/* close waits for the end; for ever, or for the grace time. A cancellation does not stop it, or the child would be neither
- * killed nor reaped. Where nothing can wait it blocks the process. */
+/* close waits for the end; for ever, or for the grace time. A cancellation does not stop it, or the child would be
+ * neither killed nor reaped. Where nothing can wait it blocks the process. */
 static int process_reap(lua_State *L)
 {
 	struct il_child *c = check_process(L);
@@ -273,7 +276,9 @@ static int process__tostring(lua_State *L)
 {
 	struct il_child *c = check_process(L);
 	lua_pushfstring(L, CLASS " (pid %d, %s)", (int)c->p.pid,
-			c->inherited ? "of another process" : c->p.ended ? "ended" : "running");
+		c->inherited         ? "of another process"
+			: c->p.ended ? "ended"
+				     : "running");
 	return 1;
 }
 
@@ -298,11 +303,17 @@ static int process_close(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "wait", process_wait }, { "signal", process_signal }, { "close", process_close }, { NULL, NULL },
+	{ "wait", process_wait },
+	{ "signal", process_signal },
+	{ "close", process_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", process__tostring }, { "__gc", process__gc }, { "__close", process_close }, { NULL, NULL },
+	{ "__tostring", process__tostring },
+	{ "__gc", process__gc },
+	{ "__close", process_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg internals[] = { { "reap", process_reap }, { "ended", process_ended }, { NULL, NULL } };

@@ -19,8 +19,8 @@ struct il_child {
 	struct il_object object;
 	struct il_process p;
 	struct il_channel *channels[IL_CHILD_CHANNELS]; /* the user values, or NULL */
-	int anchor;                                     /* kept until it has ended, so that it is reaped */
-	bool inherited;                                 /* made by a parent of this process: inert */
+	int anchor; /* kept until it has ended, so that it is reaped */
+	bool inherited; /* made by a parent of this process: inert */
 };
 
 /* Pushes an inert one. Raises. */
@@ -29,8 +29,8 @@ struct il_child *il_child_push(lua_State *L);
 /* Gives the one at the top a channel with the options of the table at `options`, without a stream yet. Raises. */
 struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which, int options);
 
-/* The child has been made, and its handle is at the top: the end of ipc.process. If an interrupt has come meanwhile, the child is
- * ended, and it raises. */
+/* The child has been made, and its handle is at the top: the end of ipc.process. If an interrupt has come meanwhile,
+ * the child is ended, and it raises. */
 int il_child_started(lua_State *L, struct il_child *c);
 
 /* ipc.process of the table at 1. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.process{...}: the table is read and checked first, which may raise; then its descriptors are opened and the program
- * is started, which does not.
- * Floor 4.
+ * ipc.process{...}: the table is read and checked first, which may raise; then its descriptors are opened and the
+ * program is started, which does not. Floor 4.
  */
 #include "bind.h"
 #include "loop/spawn.h"
@@ -189,19 +188,12 @@ static int open_source(struct il_program *g, int which, const struct source *s, 
 {
 	int fd, err;
 	switch (s->kind) {
-	case PIPE:
-		err = il_program_pipe(g, which, &fd);
-		return err ? err : il_stream_open(&c->stream, fd, &c->options);
-	case NOTHING:
-		return il_program_null(g, which);
+	case PIPE: err = il_program_pipe(g, which, &fd); return err ? err : il_stream_open(&c->stream, fd, &c->options);
+	case NOTHING: return il_program_null(g, which);
 	case DESCRIPTOR:
-	case CHANNEL:
-		return il_program_lend(g, which, s->fd, s->kind == CHANNEL);
-	case MERGED:
-		g->merge = true;
-		return 0;
-	case AS_OURS:
-		break;
+	case CHANNEL: return il_program_lend(g, which, s->fd, s->kind == CHANNEL);
+	case MERGED: g->merge = true; return 0;
+	case AS_OURS: break;
 	}
 	return 0;
 }

@@ -22,7 +22,7 @@ static const char class[] = CLASS;
 struct queue {
 	struct il_object object;
 	struct il_queue *queue; /* NULL: closed */
-	enum il_codec codec;    /* its table, if it is one, is in the registry at the handle's address */
+	enum il_codec codec; /* its table, if it is one, is in the registry at the handle's address */
 	lua_Integer max_message; /* of the options; 0: the engine's */
 	char what[];
 };
@@ -103,10 +103,10 @@ static int open_queue(lua_State *L)
 		return il_ask(L, 3, open_queue);
 	if (err == EEXIST)
 		return il_fail(L, err, "queue %s has a capacity of %I bytes, not %I", key->text, (LUAI_UACINT)o.found,
-			       (LUAI_UACINT)o.capacity);
+			(LUAI_UACINT)o.capacity);
 	if (err == EPERM && o.capacity)
-		return il_fail(L, err, "queue %s: a capacity of %I bytes is over the limit of %I (kernel.msgmnb)", key->text,
-			       (LUAI_UACINT)o.capacity, (LUAI_UACINT)o.found);
+		return il_fail(L, err, "queue %s: a capacity of %I bytes is over the limit of %I (kernel.msgmnb)",
+			key->text, (LUAI_UACINT)o.capacity, (LUAI_UACINT)o.found);
 	if (err)
 		return il_key_fail(L, err, "queue", key);
 	q->queue->owner = q;
@@ -165,8 +165,8 @@ static int too_large(lua_State *L, const struct queue *q, size_t size)
 {
 	const char *reason;
 	size_t max = limit_of(q, &reason);
-	return il_fail(L, EMSGSIZE, "message of %I bytes is over this queue's limit of %I bytes (%s)", (LUAI_UACINT)size,
-		       (LUAI_UACINT)max, reason);
+	return il_fail(L, EMSGSIZE, "message of %I bytes is over this queue's limit of %I bytes (%s)",
+		(LUAI_UACINT)size, (LUAI_UACINT)max, reason);
 }
 
 /* The request was on its way, and its answer has not come. */
@@ -174,7 +174,7 @@ static int may_have_happened(lua_State *L, int err)
 {
 	lua_pushnil(L);
 	lua_pushfstring(L, "%s; the send may or may not have happened",
-			err == EINPROGRESS ? "no answer from the server in time" : "connection lost");
+		err == EINPROGRESS ? "no answer from the server in time" : "connection lost");
 	lua_pushinteger(L, err == EINPROGRESS ? ETIMEDOUT : err);
 	return 3;
 }
@@ -248,7 +248,7 @@ static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 		lua_remove(L, -2);
 		if (!decoded) {
 			lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type,
-					q->what, lua_tostring(L, -1));
+				q->what, lua_tostring(L, -1));
 			lua_pushnil(L);
 			lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
 			return 2;
@@ -266,7 +266,8 @@ static int receive_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type receive_type = {
-	{ "queue receive", receive_attempt, receive_start, receive_cancel }, receive_push,
+	{ "queue receive", receive_attempt, receive_start, receive_cancel },
+	receive_push,
 };
 
 static lua_Integer optional_type(lua_State *L, int arg)
@@ -286,7 +287,8 @@ static int next_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type next_type = {
-	{ "queue receive", receive_attempt, receive_start, receive_cancel }, next_push,
+	{ "queue receive", receive_attempt, receive_start, receive_cancel },
+	next_push,
 };
 
 /* State of the loop: the queue; the type is an upvalue. */
@@ -353,9 +355,14 @@ static int queue_stat(lua_State *L)
 		const char *name;
 		int64_t value;
 	} fields[] = {
-		{ "messages", stat.messages },       { "bytes", stat.bytes },         { "capacity", stat.capacity },
-		{ "senders", stat.senders },         { "receivers", stat.receivers }, { "last_sender", stat.last_sender },
-		{ "last_receiver", stat.last_receiver }, { "max_message", (int64_t)q->queue->max_message },
+		{ "messages", stat.messages },
+		{ "bytes", stat.bytes },
+		{ "capacity", stat.capacity },
+		{ "senders", stat.senders },
+		{ "receivers", stat.receivers },
+		{ "last_sender", stat.last_sender },
+		{ "last_receiver", stat.last_receiver },
+		{ "max_message", (int64_t)q->queue->max_message },
 	};
 	lua_createtable(L, 0, 8);
 	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -414,13 +421,22 @@ static int queue__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "send", queue_send }, { "receive", queue_receive }, { "messages", queue_messages }, { "peek", queue_peek },
-	{ "stat", queue_stat }, { "remove", queue_remove },   { "close", queue_close },       { NULL, NULL },
+	{ "send", queue_send },
+	{ "receive", queue_receive },
+	{ "messages", queue_messages },
+	{ "peek", queue_peek },
+	{ "stat", queue_stat },
+	{ "remove", queue_remove },
+	{ "close", queue_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__len", queue__len },       { "__tostring", queue__tostring }, { "__gc", queue__gc },
-	{ "__close", queue_close }, { NULL, NULL },
+	{ "__len", queue__len },
+	{ "__tostring", queue__tostring },
+	{ "__gc", queue__gc },
+	{ "__close", queue_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "receive", queue_receive }, { "send", queue_send }, { NULL, NULL } };

@@ -14,7 +14,10 @@
 enum { MAX_PERMITS = 32767 };
 
 static const struct il_lock_class class = {
-	.name = "ipc.Semaphore", .noun = "semaphore", .counts = true, IL_LOCK_AWAITS("semaphore"),
+	.name = "ipc.Semaphore",
+	.noun = "semaphore",
+	.counts = true,
+	IL_LOCK_AWAITS("semaphore"),
 };
 
 static struct il_lock_options check_options(lua_State *L)
@@ -101,14 +104,20 @@ static int semaphore__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "acquire", semaphore_acquire }, { "try_acquire", semaphore_try_acquire },
-	{ "hold", semaphore_hold },       { "release", semaphore_release },
-	{ "value", semaphore_value },     { "remove", semaphore_remove },
-	{ "close", semaphore_close },     { NULL, NULL },
+	{ "acquire", semaphore_acquire },
+	{ "try_acquire", semaphore_try_acquire },
+	{ "hold", semaphore_hold },
+	{ "release", semaphore_release },
+	{ "value", semaphore_value },
+	{ "remove", semaphore_remove },
+	{ "close", semaphore_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", semaphore__tostring }, { "__gc", semaphore_close }, { "__close", semaphore_close },
+	{ "__tostring", semaphore__tostring },
+	{ "__gc", semaphore_close },
+	{ "__close", semaphore_close },
 	{ NULL, NULL },
 };
 

@@ -37,8 +37,9 @@ const char *il_data_check_name(lua_State *L, int arg, size_t *size)
 {
 	const char *name = luaL_checklstring(L, arg, size);
 	if (*size < 1 || *size > IL_DATA_NAME_MAX)
-		luaL_argerror(L, arg, lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
-						      (LUAI_UACINT)*size));
+		luaL_argerror(L, arg,
+			lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
+				(LUAI_UACINT)*size));
 	return name;
 }
 
@@ -51,8 +52,9 @@ static size_t size_option(lua_State *L, int arg)
 		int isnum;
 		size = lua_tointegerx(L, -1, &isnum);
 		if (!isnum || size < SMALLEST || size > LARGEST)
-			luaL_argerror(L, arg, lua_pushfstring(L, "size must be from %I to %I bytes",
-							      (LUAI_UACINT)SMALLEST, (LUAI_UACINT)LARGEST));
+			luaL_argerror(L, arg,
+				lua_pushfstring(L, "size must be from %I to %I bytes", (LUAI_UACINT)SMALLEST,
+					(LUAI_UACINT)LARGEST));
 	}
 	lua_pop(L, 1);
 	return (size_t)size;
@@ -80,14 +82,14 @@ static int cannot_open(lua_State *L, int err, const struct il_key *key, const st
 {
 	if (err == EEXIST)
 		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
-			       (LUAI_UACINT)o->size);
+			(LUAI_UACINT)o->size);
 	if (err == ENOSPC && key->engine != il_redis_engine())
-		return il_fail(L, err, NOUN " %s: /dev/shm has no room for %I bytes and a quarter more",
-			       key->text, (LUAI_UACINT)o->size);
+		return il_fail(L, err, NOUN " %s: /dev/shm has no room for %I bytes and a quarter more", key->text,
+			(LUAI_UACINT)o->size);
 #ifndef IL_LMDB
 	if (err == ENOTSUP && key->engine != il_redis_engine())
 		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)",
-			       key->text);
+			key->text);
 #endif
 	return il_key_fail(L, err, NOUN, key);
 }
@@ -196,15 +198,25 @@ static int data__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "get", il_data_get },       { "set", il_data_set },       { "update", il_data_update },
-	{ "add", il_data_add },       { "delete", il_data_delete }, { "wait", il_data_wait },
-	{ "count", il_data_count },   { "stat", il_data_stat },     { "remove", data_remove },
-	{ "close", data_close },      { NULL, NULL },
+	{ "get", il_data_get },
+	{ "set", il_data_set },
+	{ "update", il_data_update },
+	{ "add", il_data_add },
+	{ "delete", il_data_delete },
+	{ "wait", il_data_wait },
+	{ "count", il_data_count },
+	{ "stat", il_data_stat },
+	{ "remove", data_remove },
+	{ "close", data_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__pairs", il_data__pairs }, { "__tostring", data__tostring }, { "__gc", data__gc },
-	{ "__close", data_close },     { NULL, NULL },
+	{ "__pairs", il_data__pairs },
+	{ "__tostring", data__tostring },
+	{ "__gc", data__gc },
+	{ "__close", data_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "wait", il_data_wait }, { NULL, NULL } };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of ipc.SharedData share: the handle (shared_data.c), what is read from it (shared_data_read.c), and what
- * changes it (shared_data_change.c).
- * Floor 4.
+ * What the files of ipc.SharedData share: the handle (shared_data.c), what is read from it (shared_data_read.c), and
+ * what changes it (shared_data_change.c). Floor 4.
  */
 #ifndef IL_SHARED_DATA_H
 #define IL_SHARED_DATA_H
@@ -20,7 +19,7 @@
 struct il_shared_data {
 	struct il_object object;
 	struct il_data *data; /* NULL: closed */
-	enum il_codec codec;  /* its table, if it is one, is in the registry at the handle's address */
+	enum il_codec codec; /* its table, if it is one, is in the registry at the handle's address */
 	char what[];
 };
 

@@ -48,8 +48,9 @@ static int write_value(lua_State *L, struct il_shared_data *d, int value, lua_In
 static int wrote(lua_State *L, const struct il_shared_data *d, int err, const struct il_entry *e)
 {
 	if (err == EMSGSIZE)
-		return il_fail(L, err, "value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
-			       (LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
+		return il_fail(L, err,
+			"value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
+			(LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
 	if (err)
 		return il_data_fail(L, d, err);
 	lua_pushinteger(L, e->version);
@@ -127,8 +128,8 @@ static int remote_add(lua_State *L)
 	return add_by_steps(L, d);
 }
 
-/* No codec runs while the data is locked: read, add, and write if nothing came between. If another process stands in the way, by
- * steps that can wait. */
+/* No codec runs while the data is locked: read, add, and write if nothing came between. If another process stands in
+ * the way, by steps that can wait. */
 int il_data_add(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
@@ -156,7 +157,7 @@ int il_data_add(lua_State *L)
 			return 2;
 		if (lua_type(L, 4) != LUA_TNUMBER)
 			return il_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
-					  luaL_typename(L, 4));
+				luaL_typename(L, 4));
 		il_data_check_open(L);
 		lua_pushvalue(L, 3);
 		lua_arith(L, LUA_OPADD);
@@ -226,4 +227,3 @@ int il_data_update(lua_State *L)
 	lua_callk(L, 3, LUA_MULTRET, 0, half_done);
 	return half_done(L, LUA_OK, 0);
 }
-

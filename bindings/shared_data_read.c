@@ -34,7 +34,8 @@ bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 	if (decoded)
 		return true;
 	const char *why = lua_tostring(L, -1), *quote = name ? "'" : "";
-	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", quote, name ? name : "a value", quote, d->what, why);
+	lua_pushfstring(L, "cannot decode %s%s%s of " NOUN " %s: %s", quote, name ? name : "a value", quote, d->what,
+		why);
 	lua_pushnil(L);
 	lua_replace(L, -3);
 	return false;
@@ -133,8 +134,10 @@ static void push_stat(lua_State *L, const struct il_data *data, const struct il_
 		const char *name;
 		int64_t value;
 	} fields[] = {
-		{ "names", stat->names },     { "used", stat->used },
-		{ "waiters", stat->waiters }, { "size", (int64_t)data->size },
+		{ "names", stat->names },
+		{ "used", stat->used },
+		{ "waiters", stat->waiters },
+		{ "size", (int64_t)data->size },
 		{ "max_value", (int64_t)data->max_value },
 	};
 	lua_createtable(L, 0, 5);
@@ -145,7 +148,7 @@ static void push_stat(lua_State *L, const struct il_data *data, const struct il_
 }
 
 static int tell(lua_State *L, void (*push)(lua_State *, const struct il_data *, const struct il_data_stat *),
-		lua_CFunction again)
+	lua_CFunction again)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_data_stat stat;
@@ -205,7 +208,8 @@ static int wait_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type wait_type = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel }, wait_push,
+	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
+	wait_push,
 };
 
 /* wait(name, version [, timeout]) */

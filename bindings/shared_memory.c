@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.SharedMemory: numbers of 64 bits that processes share. Few instructions are what counts here: what is wrong is found
- * out when something is not as it should be.
- * Floor 4.
+ * ipc.SharedMemory: numbers of 64 bits that processes share. Few instructions are what counts here: what is wrong is
+ * found out when something is not as it should be. Floor 4.
  */
 #include "ask.h"
 #include "bind.h"
@@ -24,8 +23,8 @@ enum { MAX_SLOTS = 1 << 27 };
 struct memory {
 	struct il_object object;
 	struct il_memory *memory; /* NULL: closed */
-	const int64_t *slots;     /* the engine's; NULL: on another machine */
-	size_t count;             /* 0: closed, or on another machine */
+	const int64_t *slots; /* the engine's; NULL: on another machine */
+	size_t count; /* 0: closed, or on another machine */
 	const volatile bool *lost;
 	char what[];
 };
@@ -77,8 +76,8 @@ static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 	if (!to_integer(L, arg, &slot))
 		il_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
 	if (slot < 0 || (size_t)slot >= m->memory->count)
-		il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
-			   (LUAI_UACINT)m->memory->count);
+		il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot,
+			m->what, (LUAI_UACINT)m->memory->count);
 	return (size_t)slot;
 }
 
@@ -115,8 +114,9 @@ static int fail(lua_State *L, const struct memory *m, int err)
 {
 	if (err == ENOTSUP) {
 		lua_pushnil(L);
-		lua_pushfstring(L, "shared memory %s was made by another program, and has no room for what waiting needs",
-				m->what);
+		lua_pushfstring(L,
+			"shared memory %s was made by another program, and has no room for what waiting needs",
+			m->what);
 		lua_pushinteger(L, err);
 		return 3;
 	}
@@ -312,7 +312,7 @@ static int open_fail(lua_State *L, int err, const struct il_key *key, const stru
 {
 	if (err == EEXIST)
 		return il_fail(L, err, "shared memory %s has %I slots, not %I", key->text, (LUAI_UACINT)o->found,
-			       (LUAI_UACINT)o->slots);
+			(LUAI_UACINT)o->slots);
 	if (err == ENOMEM)
 		return il_fail(L, err, "shared memory %s of %I slots", key->text, (LUAI_UACINT)o->slots);
 	return il_key_fail(L, err, "shared memory", key);
@@ -404,13 +404,21 @@ static int memory__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "add", memory_add },       { "compare_and_swap", memory_compare_and_swap }, { "wait", memory_wait },
-	{ "remove", memory_remove }, { "close", memory_close },                       { NULL, NULL },
+	{ "add", memory_add },
+	{ "compare_and_swap", memory_compare_and_swap },
+	{ "wait", memory_wait },
+	{ "remove", memory_remove },
+	{ "close", memory_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__newindex", memory__newindex }, { "__len", memory__len },    { "__tostring", memory__tostring },
-	{ "__gc", memory_close },           { "__close", memory_close }, { NULL, NULL },
+	{ "__newindex", memory__newindex },
+	{ "__len", memory__len },
+	{ "__tostring", memory__tostring },
+	{ "__gc", memory_close },
+	{ "__close", memory_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "wait", memory_wait }, { NULL, NULL } };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Signal: a signal that is handled, ignored, sent or waited for. How its arrivals reach a listener and the waiters is
- * in signal_arrivals.c; a handler, which has many listeners, in signal_handler.c, traps in signal_trap.c.
- * Floor 4.
+ * ipc.Signal: a signal that is handled, ignored, sent or waited for. How its arrivals reach a listener and the waiters
+ * is in signal_arrivals.c; a handler, which has many listeners, in signal_handler.c, traps in signal_trap.c. Floor 4.
  */
 #include "bind.h"
 #include "loop/signal.h"
@@ -201,13 +200,20 @@ static int signal__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "handle", signal_handle },     { "ignore", signal_ignore }, { "default", signal_default },
-	{ "dispatch", signal_dispatch }, { "wait", signal_wait },     { "close", signal_close },
+	{ "handle", signal_handle },
+	{ "ignore", signal_ignore },
+	{ "default", signal_default },
+	{ "dispatch", signal_dispatch },
+	{ "wait", signal_wait },
+	{ "close", signal_close },
 	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", signal__tostring }, { "__gc", signal__gc }, { "__close", signal_close }, { NULL, NULL },
+	{ "__tostring", signal__tostring },
+	{ "__gc", signal__gc },
+	{ "__close", signal_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "wait", signal_wait }, { NULL, NULL } };

@@ -125,7 +125,10 @@ struct il_arrivals *il_arrivals_check(lua_State *L, const char *class)
 int il_arrivals_new(lua_State *L, const char *class, int number)
 {
 	struct il_arrivals *s = lua_newuserdatauv(L, sizeof *s, 1);
-	*s = (struct il_arrivals){ .object.class = class, .number = number, .anchor = LUA_NOREF, .watch.arrived = arrived };
+	*s = (struct il_arrivals){ .object.class = class,
+		.number = number,
+		.anchor = LUA_NOREF,
+		.watch.arrived = arrived };
 	il_list_init(&s->calls);
 	il_list_init(&s->waits);
 	begin(s);
@@ -186,7 +189,9 @@ int il_arrivals_close(lua_State *L, struct il_arrivals *s)
 int il_arrivals_tostring(lua_State *L, const char *class)
 {
 	struct il_arrivals *s = il_arrivals_check(L, class);
-	lua_pushfstring(L, "%s (SIG%s%s)", class, il_signal_name(s->number), s->closed ? ", closed" :
-			s->listens ? ", handled" : "");
+	lua_pushfstring(L, "%s (SIG%s%s)", class, il_signal_name(s->number),
+		s->closed            ? ", closed"
+			: s->listens ? ", handled"
+				     : "");
 	return 1;
 }

@@ -23,10 +23,10 @@ struct il_arrivals {
 	struct il_object object;
 	struct il_sigwatch watch;
 	struct il_event event;
-	struct il_list calls;   /* arrivals for the listeners */
-	struct il_list waits;   /* arrivals for wait */
+	struct il_list calls; /* arrivals for the listeners */
+	struct il_list waits; /* arrivals for wait */
 	struct il_list waiters; /* operations */
-	uint32_t forks;         /* il_signal_forks of the process whose it is */
+	uint32_t forks; /* il_signal_forks of the process whose it is */
 	int number, anchor;
 	bool listens, collects, disposed, closed;
 };

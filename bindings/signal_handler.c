@@ -81,11 +81,17 @@ static int handler__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "add", handler_add }, { "remove", handler_remove }, { "close", handler_close }, { NULL, NULL },
+	{ "add", handler_add },
+	{ "remove", handler_remove },
+	{ "close", handler_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", handler__tostring }, { "__gc", handler_close }, { "__close", handler_close }, { NULL, NULL },
+	{ "__tostring", handler__tostring },
+	{ "__gc", handler_close },
+	{ "__close", handler_close },
+	{ NULL, NULL },
 };
 
 void il_signal_handler_open(lua_State *L)

@@ -161,12 +161,18 @@ static int trap__tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "trapped", trap_trapped }, { "wait", trap_wait }, { "reset", trap_reset }, { "close", trap_close },
+	{ "trapped", trap_trapped },
+	{ "wait", trap_wait },
+	{ "reset", trap_reset },
+	{ "close", trap_close },
 	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", trap__tostring }, { "__gc", trap_close }, { "__close", trap_close }, { NULL, NULL },
+	{ "__tostring", trap__tostring },
+	{ "__gc", trap_close },
+	{ "__close", trap_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = { { "wait", trap_wait }, { NULL, NULL } };

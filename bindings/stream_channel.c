@@ -51,7 +51,8 @@ static uint32_t max_message_option(lua_State *L, int options)
 		int isnum;
 		max = lua_tointegerx(L, -1, &isnum);
 		if (!isnum || max < 1 || max > INT_MAX)
-			luaL_argerror(L, options, lua_pushfstring(L, "max_message must be from 1 to %d bytes", INT_MAX));
+			luaL_argerror(L, options,
+				lua_pushfstring(L, "max_message must be from 1 to %d bytes", INT_MAX));
 	}
 	lua_pop(L, 1);
 	return (uint32_t)max;
@@ -142,7 +143,8 @@ static int stream_channel_pair(lua_State *L)
 	return 2;
 }
 
-/* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when somebody waits. */
+/* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when somebody
+ * waits. */
 static int own_descriptor(lua_State *L, enum il_codec codec, int *fd)
 {
 	int err = il_codec_prepare(L, codec);
@@ -190,7 +192,8 @@ static int send_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type send_type = {
-	{ "channel send", il_stream_send_attempt, il_stream_send_start, il_stream_cancel }, send_push,
+	{ "channel send", il_stream_send_attempt, il_stream_send_start, il_stream_cancel },
+	send_push,
 };
 
 /* The bytes take the place of the message at 2. */
@@ -211,7 +214,7 @@ void il_channel_encode(lua_State *L, struct il_channel *c)
 int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size)
 {
 	return il_fail(L, EMSGSIZE, "message of %I bytes is over this channel's limit of %I bytes (max_message)",
-		       (LUAI_UACINT)size, (LUAI_UACINT)c->options.max_message);
+		(LUAI_UACINT)size, (LUAI_UACINT)c->options.max_message);
 }
 
 /* Stack while it waits: channel, the bytes of the message, timeout. */
@@ -258,9 +261,11 @@ static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
 {
 	const struct il_channel *c = (const struct il_channel *)(intptr_t)op->arg;
 	if (op->err == EMSGSIZE)
-		return il_fail(L, EMSGSIZE, "message of %s%I bytes is over this channel's limit of %I bytes (max_message), "
-			       "the channel is closed", c->options.lines ? "at least " : "", (LUAI_UACINT)op->size,
-			       (LUAI_UACINT)c->options.max_message);
+		return il_fail(L, EMSGSIZE,
+			"message of %s%I bytes is over this channel's limit of %I bytes (max_message), "
+			"the channel is closed",
+			c->options.lines ? "at least " : "", (LUAI_UACINT)op->size,
+			(LUAI_UACINT)c->options.max_message);
 	if (op->err == EPROTO)
 		return il_fail(L, EPROTO, "%s", mismatch);
 	if (op->err == EMFILE || op->err == ENFILE)
@@ -307,7 +312,8 @@ static int receive_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type receive_type = {
-	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel }, receive_push,
+	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel },
+	receive_push,
 };
 
 static int channel_receive(lua_State *L)
@@ -330,7 +336,8 @@ static int handle_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type handle_type = {
-	{ "channel receive_handle", il_stream_handle_attempt, il_stream_receive_start, il_stream_cancel }, handle_push,
+	{ "channel receive_handle", il_stream_handle_attempt, il_stream_receive_start, il_stream_cancel },
+	handle_push,
 };
 
 static int channel_receive_handle(lua_State *L)
@@ -347,7 +354,8 @@ static int next_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type next_type = {
-	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel }, next_push,
+	{ "channel receive", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel },
+	next_push,
 };
 
 static int messages_next(lua_State *L)
@@ -432,11 +440,16 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", channel__tostring }, { "__gc", channel__gc }, { "__close", channel_close }, { NULL, NULL },
+	{ "__tostring", channel__tostring },
+	{ "__gc", channel__gc },
+	{ "__close", channel_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg functions[] = {
-	{ "stream_channel_pair", stream_channel_pair }, { "stream_channel", stream_channel }, { NULL, NULL },
+	{ "stream_channel_pair", stream_channel_pair },
+	{ "stream_channel", stream_channel },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg waits[] = {

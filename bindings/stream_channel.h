@@ -16,7 +16,7 @@ struct il_channel {
 	struct il_object object;
 	struct il_stream *stream; /* NULL: closed */
 	struct il_stream_options options;
-	enum il_codec codec;      /* its table, if it is one, is in the registry at the channel's address */
+	enum il_codec codec; /* its table, if it is one, is in the registry at the channel's address */
 };
 
 /* The options of a channel, for those that have more. */
@@ -42,8 +42,8 @@ void il_channel_abandon(struct il_channel *c);
 /* Replaces the message at 2 by its bytes. Raises. */
 void il_channel_encode(lua_State *L, struct il_channel *c);
 
-/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is who sent them to
- * a hub, else 0. */
+/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is who sent
+ * them to a hub, else 0. */
 int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client);
 
 /* nil, "message of ... bytes is over this channel's limit ...", EMSGSIZE */

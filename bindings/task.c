@@ -85,8 +85,8 @@ static int task_join(lua_State *L)
 	return il_await(L, &join_type, t, 0, 2);
 }
 
-/* join that no cancellation ends, after it has cancelled the other: for scopes. Returns at once where nothing can wait, as in
- * coroutine.close(). */
+/* join that no cancellation ends, after it has cancelled the other: for scopes. Returns at once where nothing can wait,
+ * as in coroutine.close(). */
 static int task_outlast(lua_State *L)
 {
 	struct il_task *t = check_task(L);
@@ -250,18 +250,27 @@ static int tasks(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "join", task_join },     { "cancel", task_cancel }, { "status", task_status },
-	{ "detach", task_detach }, { "close", task_close },   { NULL, NULL },
+	{ "join", task_join },
+	{ "cancel", task_cancel },
+	{ "status", task_status },
+	{ "detach", task_detach },
+	{ "close", task_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = { { "__tostring", task__tostring }, { "__close", task_close }, { NULL, NULL } };
 
 static const luaL_Reg functions[] = {
-	{ "task", new_task },       { "now", now },
-	{ "sleep", sleep_for },     { "yield", il_await_turn },
-	{ "select", il_select },    { "run", il_host_run },
-	{ "step", il_host_step },   { "fileno", fileno_of_loop },
-	{ "current", current },     { "tasks", tasks },
+	{ "task", new_task },
+	{ "now", now },
+	{ "sleep", sleep_for },
+	{ "yield", il_await_turn },
+	{ "select", il_select },
+	{ "run", il_host_run },
+	{ "step", il_host_step },
+	{ "fileno", fileno_of_loop },
+	{ "current", current },
+	{ "tasks", tasks },
 	{ "shield", il_cancel_shield },
 	{ NULL, NULL },
 };

@@ -24,7 +24,7 @@ struct timer {
 	struct il_event event;
 	struct il_list waiters;
 	int64_t tick, missed; /* of the tick that is being served */
-	int anchor;           /* it runs: kept, and keeps the program alive unless detached */
+	int anchor; /* it runs: kept, and keeps the program alive unless detached */
 	bool has_function, once, running, detached, busy;
 };
 
@@ -296,17 +296,23 @@ static int timer__tostring(lua_State *L)
 	struct timer *t = check_timer(L);
 	il_push_number(L, (lua_Number)t->t.interval / 1e9);
 	lua_pushfstring(L, CLASS " (%s, %s%s s)", t->running ? "running" : "stopped", t->once ? "after " : "every ",
-			lua_tostring(L, -1));
+		lua_tostring(L, -1));
 	return 1;
 }
 
 static const luaL_Reg methods[] = {
-	{ "wait", timer_wait },     { "stop", timer_stop },   { "start", timer_start },
-	{ "detach", timer_detach }, { "close", timer_stop },  { NULL, NULL },
+	{ "wait", timer_wait },
+	{ "stop", timer_stop },
+	{ "start", timer_start },
+	{ "detach", timer_detach },
+	{ "close", timer_stop },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg meta[] = {
-	{ "__tostring", timer__tostring }, { "__close", timer_stop }, { NULL, NULL },
+	{ "__tostring", timer__tostring },
+	{ "__close", timer_stop },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg functions[] = { { "timer", timer }, { "after", after }, { NULL, NULL } };

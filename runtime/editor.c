@@ -38,7 +38,7 @@ static struct {
 
 static char *entered; /* the line, malloc'ed by libedit; NULL at the end of the input */
 static bool complete; /* `entered` is valid */
-static bool stopped;  /* the caller's wait said so */
+static bool stopped; /* the caller's wait said so */
 static struct {
 	bool (*wait)(void *arg);
 	void *arg;
@@ -139,12 +139,11 @@ static bool load_library(void)
 	if (!isatty(STDIN_FILENO) || !(edit.library = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL)))
 		return false;
 	bool whole = symbol(&edit.install, "rl_callback_handler_install") &&
-		     symbol(&edit.remove, "rl_callback_handler_remove") &&
-		     symbol(&edit.read_char, "rl_callback_read_char") && symbol(&edit.getc, "rl_getc_function") &&
-		     symbol(&edit.add_history, "add_history") &&
-		     symbol(&edit.read_history, "read_history") && symbol(&edit.write_history, "write_history") &&
-		     symbol(&edit.using_history, "using_history") &&
-		     symbol(&edit.stifle_history, "stifle_history");
+		symbol(&edit.remove, "rl_callback_handler_remove") &&
+		symbol(&edit.read_char, "rl_callback_read_char") && symbol(&edit.getc, "rl_getc_function") &&
+		symbol(&edit.add_history, "add_history") && symbol(&edit.read_history, "read_history") &&
+		symbol(&edit.write_history, "write_history") && symbol(&edit.using_history, "using_history") &&
+		symbol(&edit.stifle_history, "stifle_history");
 	if (!whole) {
 		dlclose(edit.library);
 		edit.library = NULL;

@@ -22,8 +22,7 @@ const char *il_options_read(char **argv, struct il_options *o)
 				return argv[i];
 			o->script = i + 1;
 			return NULL;
-		case '\0': /* '-': the script is stdin */
-			return NULL;
+		case '\0': /* '-': the script is stdin */ return NULL;
 		case 'E':
 			if (argv[i][2])
 				return argv[i];
@@ -48,8 +47,7 @@ const char *il_options_read(char **argv, struct il_options *o)
 			if (!argv[i][2] && (!argv[++i] || argv[i][0] == '-'))
 				return argv[i - 1];
 			break;
-		default:
-			return argv[i];
+		default: return argv[i];
 		}
 	}
 	o->script = i;
@@ -74,5 +72,5 @@ void il_options_usage(const char *progname, const char *bad)
 			     "  -W        turn warnings on\n"
 			     "  --        stop handling options\n"
 			     "  -         stop handling options and execute stdin\n",
-			     progname);
+		progname);
 }

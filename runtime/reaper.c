@@ -26,8 +26,8 @@ static bool reap(pid_t program, int *status)
 	return ended;
 }
 
-/* What the terminal sends, the program gets by itself; but of a terminal that is gone only process 1 is told. A signal with a
- * value keeps its sender's pid: that much the kernel lets others say. */
+/* What the terminal sends, the program gets by itself; but of a terminal that is gone only process 1 is told. A signal
+ * with a value keeps its sender's pid: that much the kernel lets others say. */
 static void pass_on(siginfo_t *info, pid_t program)
 {
 	if (info->si_code == SI_QUEUE)
@@ -50,7 +50,8 @@ static _Noreturn void look_after(pid_t program, const sigset_t *signals)
 
 void il_reaper_start(void)
 {
-	struct sigaction reaped = { .sa_handler = SIG_DFL }, before; /* ignored, its children would be gone without a word */
+	struct sigaction reaped = { .sa_handler = SIG_DFL },
+			 before; /* ignored, its children would be gone without a word */
 	sigset_t all, old;
 	if (getpid() != FIRST)
 		return;

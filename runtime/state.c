@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The Lua state of the program, see state.h. Small blocks come from free lists by size, all others from malloc: Lua
- * says how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first of
- * its list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another list.
+ * says how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first
+ * of its list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another
+ * list.
  *
  * A C module may use the allocator for states of its own, in threads (lua_getallocf). The lists belong to the thread
  * that made the state. Other threads take small blocks from malloc, too, and shift them by half a grain: by its address
@@ -33,7 +34,7 @@ struct block {
 
 static struct {
 	struct block *lists[LARGEST / GRAIN + 1]; /* by size in grains */
-	char *at, *end;                           /* of the current chunk: what is not cut yet */
+	char *at, *end; /* of the current chunk: what is not cut yet */
 } heap;
 
 static struct block *_Atomic returned[LARGEST / GRAIN + 1]; /* as heap.lists, by other threads */
@@ -52,8 +53,8 @@ static void set_aside(void)
 		reserve[i] = malloc(PIECE);
 }
 
-/* Lua collects, and tries again; it raises after the second failure, and whoever unwinds then should not collect for each
- * block. */
+/* Lua collects, and tries again; it raises after the second failure, and whoever unwinds then should not collect for
+ * each block. */
 static void *exhausted(void)
 {
 	static bool once;
@@ -140,7 +141,7 @@ static void hand_back(void *p, size_t grains)
 	struct block *block = p;
 	block->next = atomic_load_explicit(&returned[grains], memory_order_relaxed);
 	while (!atomic_compare_exchange_weak_explicit(&returned[grains], &block->next, block, memory_order_release,
-	                                              memory_order_relaxed))
+		memory_order_relaxed))
 		;
 }
 
@@ -191,7 +192,7 @@ static int panic(lua_State *L)
 {
 	const char *text = lua_tostring(L, -1);
 	lua_writestringerror("PANIC: unprotected error in call to Lua API (%s)\n",
-	                     text ? text : "error object is not a string");
+		text ? text : "error object is not a string");
 	return 0;
 }
 

@@ -10,13 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* clang-format off */
 #define il_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+/* clang-format on */
 
 struct il_list {
 	struct il_list *next, *prev;
 };
 
+/* clang-format off */
 #define IL_LIST_INIT(name) { &(name), &(name) }
+/* clang-format on */
 
 static inline void il_list_init(struct il_list *l)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The contract between the classes and the engines. A key says which engine an object lives on; the objects of a noun have
- * the same operations on every engine. An engine's object begins with the struct of its noun; functions return 0
+ * The contract between the classes and the engines. A key says which engine an object lives on; the objects of a noun
+ * have the same operations on every engine. An engine's object begins with the struct of its noun; functions return 0
  * or errno and never wait, what waits is a struct il_op (see loop/op.h). EIDRM is an object that was removed,
  * ECANCELED a handle that was closed, ENOTSUP what an engine cannot do.
  * Floor 2: no lua.h.
@@ -18,7 +18,7 @@
 
 struct il_key {
 	const struct il_engine *engine;
-	int32_t id;       /* System V key */
+	int32_t id; /* System V key */
 	const char *name; /* in shared memory, NULL: memory without a name; the whole URL of a Redis key */
 	const char *text; /* "file:/path?project=0", for messages */
 };
@@ -27,19 +27,19 @@ struct il_key {
 
 struct il_request;
 
-/* A function of the tables below that has to ask another machine returns EINPROGRESS, and leaves its question in `request`.
- * Whoever wants to know waits for it, by an operation of type `answer` whose source is the request. When that is done the
- * same function is called once more, with the same arguments and the request put back: now it tells. A request that
- * nobody waits for is forgotten with the next one; what it asked for is done all the same. */
+/* A function of the tables below that has to ask another machine returns EINPROGRESS, and leaves its question in
+ * `request`. Whoever wants to know waits for it, by an operation of type `answer` whose source is the request. When
+ * that is done the same function is called once more, with the same arguments and the request put back: now it tells. A
+ * request that nobody waits for is forgotten with the next one; what it asked for is done all the same. */
 struct il_remote {
 	const struct il_op_type *answer;
 	struct il_request *request;
 	const char *why; /* the object's last failure, as the other machine put it; or NULL */
-	bool removed;    /* the other machine has said that the object was removed */
-	bool evicts;     /* after the constructor: it removes objects as it likes when memory is short */
-	bool unheard;    /* set before a call: nobody will wait, so it is asked at once and not with what comes next; `here`, it
-			  * blocks instead of EINPROGRESS */
-	bool here;       /* on this machine: it asks only when it has to wait for another process */
+	bool removed; /* the other machine has said that the object was removed */
+	bool evicts; /* after the constructor: it removes objects as it likes when memory is short */
+	bool unheard; /* set before a call: nobody will wait, so it is asked at once and not with what comes next;
+		       * `here`, it blocks instead of EINPROGRESS */
+	bool here; /* on this machine: it asks only when it has to wait for another process */
 };
 
 static inline bool il_is_far(const struct il_remote *r)
@@ -53,25 +53,26 @@ struct il_lock {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
-	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its acquire; after a
-			* release that has failed: that one, if it is held as before, or 0 */
-	bool untold;   /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */
+	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its
+			* acquire; after a release that has failed: that one, if it is held as before, or 0 */
+	bool untold; /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */
 };
 
 struct il_lock_options {
-	int max;       /* permits: a semaphore */
+	int max; /* permits: a semaphore */
 	unsigned mode; /* permissions of a new object */
 	int64_t lease; /* ns, on another machine; 0: the engine's */
-	int found;     /* out, with EEXIST: the max it has */
+	int found; /* out, with EEXIST: the max it has */
 };
 
 enum { IL_EXCLUSIVE, IL_SHARED }; /* arg of acquire */
-enum { IL_ABANDONED = 1 };        /* size after acquire: the holder before died */
+enum { IL_ABANDONED = 1 }; /* size after acquire: the holder before died */
 
 struct il_lock_ops {
 	/* acquire, FIFO in this process; what is granted to a wait that is over is given back or handed on */
 	struct il_op_type acquire;
-	/* gives one permit back that this handle has; abandoned: as if its holder had died. ESTALE: its lease had expired */
+	/* gives one permit back that this handle has; abandoned: as if its holder had died. ESTALE: its lease had
+	 * expired */
 	int (*release)(struct il_lock *l, bool abandoned);
 	int (*value)(struct il_lock *l, int *permits);
 	int (*holder)(struct il_lock *l, pid_t *pid); /* 0: nobody */
@@ -87,25 +88,26 @@ struct il_queue {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_queue_ops *ops;
 	void *owner;
-	size_t max_message;     /* of the engine, */
+	size_t max_message; /* of the engine, */
 	const char *max_reason; /* and where that comes from */
 };
 
 struct il_queue_options {
 	size_t capacity; /* bytes, 0: the engine's */
 	unsigned mode;
-	bool given;      /* the engine's */
-	size_t found;    /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
+	bool given; /* the engine's */
+	size_t found; /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
 };
 
 struct il_queue_stat {
 	int64_t messages, bytes, capacity;
-	int senders, receivers;         /* that wait, as far as the engine can know */
+	int senders, receivers; /* that wait, as far as the engine can know */
 	pid_t last_sender, last_receiver;
 };
 
 struct il_queue_ops {
-	/* arg: type; data, size: the message. After receive: arg is the type; data is the op's or good until the next call */
+	/* arg: type; data, size: the message. After receive: arg is the type; data is the op's or good until the next
+	 * call */
 	struct il_op_type send, receive;
 	int (*peek)(struct il_queue *q, int64_t type, struct il_op *op); /* EAGAIN: there is none */
 	int (*stat)(struct il_queue *q, struct il_queue_stat *stat);
@@ -131,14 +133,16 @@ struct il_memory_options {
 };
 
 struct il_memory_ops {
-	/* arg: a value, size: a slot; done when the slot has another value: it is in arg then. ENOTSUP: no wait is possible here */
+	/* arg: a value, size: a slot; done when the slot has another value: it is in arg then. ENOTSUP: no wait is
+	 * possible here */
 	struct il_op_type wait;
 	/* Changes of a slot: one atomic instruction, then whoever waits for that slot is woken. */
 	void (*write)(struct il_memory *m, size_t slot, int64_t value);
 	int64_t (*add)(struct il_memory *m, size_t slot, int64_t n); /* the new value; wraps around */
 	/* False: it was not *expected, which is now what it was. */
 	bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
-	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it and are on the same machine. */
+	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it and are on the same
+	 * machine. */
 	int (*remove)(struct il_memory *m);
 	bool (*removed)(struct il_memory *m); /* remote: as far as it knows */
 	void (*close)(struct il_memory *m);
@@ -147,10 +151,10 @@ struct il_memory_ops {
 };
 
 enum il_memory_verb {
-	IL_MEMORY_READ,  /* into *value */
+	IL_MEMORY_READ, /* into *value */
 	IL_MEMORY_WRITE, /* n */
-	IL_MEMORY_ADD,   /* n; the sum into *value */
-	IL_MEMORY_SWAP   /* *value for n; ESTALE: it was not *value, which is now what it was */
+	IL_MEMORY_ADD, /* n; the sum into *value */
+	IL_MEMORY_SWAP /* *value for n; ESTALE: it was not *value, which is now what it was */
 };
 
 /* Shared data ----------------------------------------------------------------------------------------- */
@@ -159,14 +163,14 @@ struct il_data {
 	struct il_remote *remote;
 	const struct il_data_ops *ops;
 	void *owner;
-	size_t size;      /* bytes that names and values may take */
+	size_t size; /* bytes that names and values may take */
 	size_t max_value; /* bytes of one value */
 };
 
 struct il_data_options {
 	size_t size; /* 0: the engine's, or what it has */
 	unsigned mode;
-	bool given;   /* the engine's */
+	bool given; /* the engine's */
 	size_t found; /* out, with EEXIST: the size it has */
 };
 
@@ -190,21 +194,21 @@ struct il_data_ops {
 	struct il_op_type wait;
 	/* ENOENT: it is not there */
 	int (*get)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
-	/* value NULL: deletes. ESTALE: its version is not `check`, where 0 is none. ENOENT: nothing to delete. ENOSPC: full.
-	 * EMSGSIZE: over max_value */
+	/* value NULL: deletes. ESTALE: its version is not `check`, where 0 is none. ENOENT: nothing to delete. ENOSPC:
+	 * full. EMSGSIZE: over max_value */
 	int (*set)(struct il_data *d, struct il_entry *e, int64_t check);
 	/* the next after a name in the order of bytes, or the first after NULL. ENOENT: there is none */
 	int (*next)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
 	int (*stat)(struct il_data *d, struct il_data_stat *stat);
 	int (*remove)(struct il_data *d);
 	void (*close)(struct il_data *d);
-	/* Adds to an integer as JSON writes it, or makes one. EAGAIN: it is something else, or the sum has more than 64 bits: that
-	 * is to be done by get and set. NULL: by these in any case */
+	/* Adds to an integer as JSON writes it, or makes one. EAGAIN: it is something else, or the sum has more than 64
+	 * bits: that is to be done by get and set. NULL: by these in any case */
 	int (*add)(struct il_data *d, const char *name, size_t size, int64_t n, int64_t *sum);
 };
 
-/* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that text, if it was
- * for this errno, or NULL; err 0 forgets it. */
+/* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that
+ * text, if it was for this errno, or NULL; err 0 forgets it. */
 int il_because(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 const char *il_why(int err);
 
@@ -222,11 +226,13 @@ struct il_engine {
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 	int (*memory)(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 	int (*data)(const struct il_key *key, struct il_data_options *o, struct il_data **d);
-	/* Where an object is, for who is to look at it or to remove it by hand; noun: "queue", "shared memory". NULL: elsewhere */
+	/* Where an object is, for who is to look at it or to remove it by hand; noun: "queue", "shared memory". NULL:
+	 * elsewhere */
 	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
 	/* in a child made by ipc.process, before anything else runs; NULL */
 	void (*after_fork)(void);
-	void (*fini)(void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
+	void (*fini)(
+		void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
 };
 
 /* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
@@ -237,8 +243,8 @@ int il_shm_key(struct il_key *key, const char *name);
 
 enum { IL_URL_MORE = 24 };
 
-/* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has no
- * password. 0; ENOMEM; EINVAL, and *why says what is wrong with it. */
+/* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has
+ * no password. 0; ENOMEM; EINVAL, and *why says what is wrong with it. */
 int il_redis_key(struct il_key *key, const char *url, char *text, const char **why);
 
 /* flock(2) on a path, of file keys' engine only. */
@@ -250,9 +256,9 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT]);
 void il_local_data_fini(void);
 #else
-#define il_local_data NULL /* LMDB was not there when this was built */
-#define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
-#define il_local_data_fini NULL
+#	define il_local_data NULL /* LMDB was not there when this was built */
+#	define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
+#	define il_local_data_fini NULL
 #endif
 
 /* That of Redis keys. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines, see line.h. That somebody sleeps is written down with the lock, together with the last vain look, and changes are
- * announced with the lock: so no change falls between look and sleep.
- * Floor 2.
+ * Lines, see line.h. That somebody sleeps is written down with the lock, together with the last vain look, and changes
+ * are announced with the lock: so no change falls between look and sleep. Floor 2.
  */
 #include "engines/line.h"
 #include "loop/latch.h"
@@ -38,8 +37,8 @@ static bool is_vain(const struct vain *vain, int64_t arg)
 	return false;
 }
 
-/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it, others
- * may leave the line. */
+/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it,
+ * others may leave the line. */
 static bool serve_round(struct il_line *line, struct il_list *served)
 {
 	struct il_list *next;

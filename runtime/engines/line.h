@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The operations of this process that wait for something in shared memory, in the order they came. With it goes a count of
- * changes, which is raised under the lock that changes are made with. While the loop is awake they look when the count
- * has gone up; when it blocks, the count is slept on as a futex.
- * Floor 2: no lua.h.
+ * The operations of this process that wait for something in shared memory, in the order they came. With it goes a count
+ * of changes, which is raised under the lock that changes are made with. While the loop is awake they look when the
+ * count has gone up; when it blocks, the count is slept on as a futex. Floor 2: no lua.h.
  */
 #ifndef IL_LINE_H
 #define IL_LINE_H
@@ -18,27 +17,27 @@ struct il_line {
 	struct il_poller poller;
 	struct il_word word;
 	const struct il_line_type *type;
-	void *object;              /* what they wait for: the type's business */
-	uint32_t *changes;         /* shared: the count */
-	uint32_t *parked;          /* shared: who sleeps on it, bits */
+	void *object; /* what they wait for: the type's business */
+	uint32_t *changes; /* shared: the count */
+	uint32_t *parked; /* shared: who sleeps on it, bits */
 	const volatile bool *lost; /* what is mapped is no longer shared */
-	uint32_t seen;             /* the count up to which all have looked */
-	struct il_later later;     /* they look again, since the lock could not be had */
+	uint32_t seen; /* the count up to which all have looked */
+	struct il_later later; /* they look again, since the lock could not be had */
 	bool late;
 };
 
 struct il_line_type {
 	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
-	bool strict;     /* nobody is served before the first */
-	bool alike;      /* those who ask for the same `arg` get the same answer, if it is "not now" */
-	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which all waits end.
-	 * With an error it is not had. It must not block for longer than some milliseconds. */
+	bool strict; /* nobody is served before the first */
+	bool alike; /* those who ask for the same `arg` get the same answer, if it is "not now" */
+	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
+	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
 	int (*enter)(struct il_line *line);
 	void (*leave)(struct il_line *line);
 	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
 	int (*attempt)(struct il_line *line, struct il_op *op, bool waiting);
-	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno with which all
-	 * waits end. Or NULL. */
+	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno
+	 * with which all waits end. Or NULL. */
 	int (*park)(struct il_line *line);
 	/* Nobody waits any more. Or NULL. */
 	void (*unpark)(struct il_line *line);

@@ -23,7 +23,7 @@
 enum way {
 	QUIETLY, /* nobody waits for this slot */
 	LATCHED, /* it has been told, and we have the latch */
-	LATELY   /* the latch cannot be had: tell afterwards */
+	LATELY /* the latch cannot be had: tell afterwards */
 };
 
 static const uint32_t nobody;

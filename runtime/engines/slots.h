@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Slots of 64 bits in memory that processes share, whichever engine has mapped it: changed by single atomic instructions, and
- * waited for. Beside the slots are four words: a latch, a count of changes that is slept on, who sleeps, and
- * whether it was removed.
- * Floor 2: no lua.h.
+ * Slots of 64 bits in memory that processes share, whichever engine has mapped it: changed by single atomic
+ * instructions, and waited for. Beside the slots are four words: a latch, a count of changes that is slept on, who
+ * sleeps, and whether it was removed. Floor 2: no lua.h.
  */
 #ifndef IL_SLOTS_H
 #define IL_SLOTS_H
@@ -19,16 +18,16 @@ struct il_slots {
 	int64_t *at;
 	size_t count;
 	uint32_t *latch, *changes, *parked, *removed; /* all NULL: another program made it, and nobody can wait */
-	const volatile bool *lost;                    /* what is mapped is no longer shared; NULL: cannot happen */
-	const uint64_t *space;                        /* the pid namespace in which the latch means something */
-	bool (*gone)(struct il_slots *s);             /* asks the system whether it was removed; or NULL */
-	struct il_list ops;                           /* who waits */
+	const volatile bool *lost; /* what is mapped is no longer shared; NULL: cannot happen */
+	const uint64_t *space; /* the pid namespace in which the latch means something */
+	bool (*gone)(struct il_slots *s); /* asks the system whether it was removed; or NULL */
+	struct il_list ops; /* who waits */
 	struct il_poller poller;
 	struct il_word word;
-	uint32_t seen;  /* the count of changes when all who wait had been marked */
+	uint32_t seen; /* the count of changes when all who wait had been marked */
 	uint32_t still; /* the latch, as it was when it could not be had; or 0 */
 	struct il_patience patience; /* with who has the latch */
-	struct il_later later;       /* those who wait could not be marked */
+	struct il_later later; /* those who wait could not be marked */
 };
 
 /* What an engine's handle begins with. */

@@ -35,8 +35,8 @@ bool il_file_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Whether a name may be taken away, the kernel says only when it does it. But O_NOATIME is allowed to the same ones: the
- * file's owner, and a process with CAP_FOWNER. */
+/* Whether a name may be taken away, the kernel says only when it does it. But O_NOATIME is allowed to the same ones:
+ * the file's owner, and a process with CAP_FOWNER. */
 int il_file_to_remove(const char *path, int flags, int *fd)
 {
 	*fd = open(path, flags | O_NOATIME | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);

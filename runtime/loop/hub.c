@@ -35,8 +35,9 @@ static void serve_senders(struct il_hub *h);
 
 void il_hub_init(struct il_hub *h)
 {
-	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all }, .retry = { .expired = accept_again },
-			      .pid = il_loop.pid };
+	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all },
+		.retry = { .expired = accept_again },
+		.pid = il_loop.pid };
 	il_list_init(&h->clients);
 	il_list_init(&h->ready);
 	il_list_init(&h->receivers);

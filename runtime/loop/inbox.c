@@ -129,8 +129,8 @@ static void shrink(struct il_inbox *in)
 	in->start = in->end = in->size = 0;
 }
 
-/* Each comes with the first byte of its frame, and no read goes beyond the bytes that were sent with it: more than a few wait
- * only if somebody sends descriptors without frames. */
+/* Each comes with the first byte of its frame, and no read goes beyond the bytes that were sent with it: more than a
+ * few wait only if somebody sends descriptors without frames. */
 static void keep_passed(struct il_inbox *in, int fd)
 {
 	if (fd < 0)
@@ -153,8 +153,8 @@ static size_t before_handle(const struct il_inbox *in, size_t n)
 	return at < end ? at - in->end : n;
 }
 
-/* Without room for a descriptor a handle stays where it is, and what comes before it is read. A descriptor that is no handle's
- * is lost: it would be closed. */
+/* Without room for a descriptor a handle stays where it is, and what comes before it is read. A descriptor that is no
+ * handle's is lost: it would be closed. */
 static ssize_t read_without_room(struct il_inbox *in, struct il_wire *wire, size_t room, int *passed, int err)
 {
 	ssize_t n = il_wire_peek(wire, in->bytes + in->end, room);

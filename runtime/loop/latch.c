@@ -2,9 +2,8 @@
  *
  * The latch, see latch.h. It obeys the kernel's protocol of robust futexes: the owner's thread number in the word, with
  * FUTEX_WAITERS if others sleep on it; at a thread's death the kernel puts FUTEX_OWNER_DIED into the word that the
- * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives in
- * the thread's own memory: no pointer is read from the segment.
- * Floor 1.
+ * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives
+ * in the thread's own memory: no pointer is read from the segment. Floor 1.
  */
 #include "loop/latch.h"
 #include "base/clock.h"
@@ -56,16 +55,16 @@ static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 {
 	_Atomic uint32_t *w = (_Atomic uint32_t *)word;
 	*found = 0;
-	if (atomic_compare_exchange_strong_explicit(w, found, self.tid | mark, memory_order_acquire, memory_order_relaxed))
+	if (atomic_compare_exchange_strong_explicit(w, found, self.tid | mark, memory_order_acquire,
+		    memory_order_relaxed))
 		return 0;
-	if (*found & FUTEX_OWNER_DIED &&
-	    atomic_compare_exchange_strong(w, found, self.tid | FUTEX_WAITERS))
+	if (*found & FUTEX_OWNER_DIED && atomic_compare_exchange_strong(w, found, self.tid | FUTEX_WAITERS))
 		return EOWNERDEAD;
 	return EBUSY;
 }
 
-/* Until the owner wakes us, but not for longer than a slice, since a damaged word wakes nobody. 0: it has moved; EAGAIN: it has
- * not; EUCLEAN. */
+/* Until the owner wakes us, but not for longer than a slice, since a damaged word wakes nobody. 0: it has moved;
+ * EAGAIN: it has not; EUCLEAN. */
 static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 {
 	struct timespec ts = il_timespec(slice);
@@ -73,7 +72,7 @@ static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 	if (found == 0 || found & FUTEX_OWNER_DIED)
 		return 0;
 	if (!(found & FUTEX_WAITERS) &&
-	    !atomic_compare_exchange_strong((_Atomic uint32_t *)word, &found, found | FUTEX_WAITERS))
+		!atomic_compare_exchange_strong((_Atomic uint32_t *)word, &found, found | FUTEX_WAITERS))
 		return 0;
 	found |= FUTEX_WAITERS;
 	if (syscall(SYS_futex, word, FUTEX_WAIT, found, &ts, NULL, 0) == 0 || errno == EAGAIN)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lives, see life.h: one pidfd per process, however many want to know. It is readable when the process has ended, reaped or
- * not.
- * Floor 1.
+ * Lives, see life.h: one pidfd per process, however many want to know. It is readable when the process has ended,
+ * reaped or not. Floor 1.
  */
 #include "loop/life.h"
 #include "base/clock.h"
@@ -72,8 +71,9 @@ static int read_facts(const char *path, struct facts *f)
 	unsigned long long user, system;
 	int err = read_file(path, text, sizeof text);
 	const char *at = strrchr(text, ')');
-	if (!at || sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %ld %*d %llu",
-			  &f->state, &user, &system, &f->threads, &f->start) != 5) {
+	if (!at ||
+		sscanf(at + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %ld %*d %llu",
+			&f->state, &user, &system, &f->threads, &f->start) != 5) {
 		*f = (struct facts){ 0 };
 		return err ? err : ESRCH;
 	}
@@ -97,8 +97,8 @@ uint64_t il_life_space(void)
 	return space;
 }
 
-/* The file tells of the namespace that children will have. A process that has made another one for them cannot know its own
- * any more: ESRCH. */
+/* The file tells of the namespace that children will have. A process that has made another one for them cannot know its
+ * own any more: ESRCH. */
 static int learn_shift(int64_t *shift)
 {
 	char text[256];
@@ -173,12 +173,13 @@ static bool differ(uint64_t a, uint64_t b)
 	return a && b && a - b + 1 > 2;
 }
 
-/* It started at another time than that which was noted, so it is another process that has the number now. Unless our own time
- * has changed: a checkpoint that was restored gives new ones to all. */
+/* It started at another time than that which was noted, so it is another process that has the number now. Unless our
+ * own time has changed: a checkpoint that was restored gives new ones to all. */
 static bool is_another(uint64_t noted, uint64_t start)
 {
 	struct facts f;
-	return differ(noted, start) && read_facts("/proc/self/stat", &f) == 0 && !differ(il_life_own.start, f.start - (uint64_t)proc.shift);
+	return differ(noted, start) && read_facts("/proc/self/stat", &f) == 0 &&
+		!differ(il_life_own.start, f.start - (uint64_t)proc.shift);
 }
 
 /* To the nanosecond, where the kernel keeps that. */
@@ -228,8 +229,8 @@ static int open_pidfd(pid_t pid, uint64_t start)
 	return fd;
 }
 
-/* Without a pidfd: there is no descriptor left, or the kernel has none. A process that has neither ended nor is a zombie with
- * this start is taken for alive; its first thread may be a zombie while others run. */
+/* Without a pidfd: there is no descriptor left, or the kernel has none. A process that has neither ended nor is a
+ * zombie with this start is taken for alive; its first thread may be a zombie while others run. */
 static bool looks_ended(pid_t pid, uint64_t start)
 {
 	struct facts f;

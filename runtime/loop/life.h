@@ -25,7 +25,7 @@ struct il_mourner {
 
 /* What others are to know this process by. Hidden, and said so here: then it is reached directly. */
 extern struct il_life_own {
-	pid_t pid;      /* of which the rest is known: a fork makes it another process */
+	pid_t pid; /* of which the rest is known: a fork makes it another process */
 	uint64_t start; /* in the time of the first time namespace; 0: that cannot be known here */
 } il_life_own __attribute__((visibility("hidden")));
 

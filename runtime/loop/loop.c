@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop, see loop.h: how it asks and how it waits; what is watched is in set.c. It looks while that pays, then sleeps
- * on words if nobody waits for a descriptor, and else in epoll.
- * Floor 1.
+ * The loop, see loop.h: how it asks and how it waits; what is watched is in set.c. It looks while that pays, then
+ * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1.
  */
 #include "loop/loop.h"
 #include "base/clock.h"
@@ -27,8 +26,8 @@
 
 enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FEW = 16 };
 
-/* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long to
- * block where nobody can watch. */
+/* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long
+ * to block where nobody can watch. */
 enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000, NAP = 1000000 };
 
 struct il_loop il_loop = { .unsent = IL_LIST_INIT(il_loop.unsent) };
@@ -36,9 +35,9 @@ struct il_loop il_loop = { .unsent = IL_LIST_INIT(il_loop.unsent) };
 static int64_t usual_wait = LONG_WAIT;
 static int waits_to_spin, penalty; /* after looking in vain: how many waits to let pass, now and the next time */
 static _Atomic uint32_t wakes; /* calls of il_loop_wake */
-static atomic_bool asleep;     /* on words: the eventfd will not do */
+static atomic_bool asleep; /* on words: the eventfd will not do */
 static uint32_t wakes_seen;
-static bool unheard;           /* il_loop_wake may have been called when there was no eventfd */
+static bool unheard; /* il_loop_wake may have been called when there was no eventfd */
 
 static void forked(void)
 {
@@ -87,7 +86,8 @@ static bool several_cpus(void)
 	return count > 1;
 }
 
-/* There was no descriptor left for an epoll set, so none is watched: all but descriptors can be waited for without one. */
+/* There was no descriptor left for an epoll set, so none is watched: all but descriptors can be waited for without one.
+ */
 static bool blind(void)
 {
 	return il_set.epoll_fd < 0;
@@ -105,7 +105,8 @@ static int look(struct epoll_event *events)
 }
 
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
- * a vain spell it lets ever more waits pass before the next one, so an idle process, or a busy machine, pays next to nothing. */
+ * a vain spell it lets ever more waits pass before the next one, so an idle process, or a busy machine, pays next to
+ * nothing. */
 static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *woke)
 {
 	int64_t end = start + SPIN, now = start;
@@ -198,8 +199,8 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	return n;
 }
 
-/* A result that is there beats its timeout: so all that is ready is taken before anything expires, also if it is more than
- * one batch, or the wait was interrupted. In a number of rounds that no flood of new events can raise. */
+/* A result that is there beats its timeout: so all that is ready is taken before anything expires, also if it is more
+ * than one batch, or the wait was interrupted. In a number of rounds that no flood of new events can raise. */
 static void take_ready(struct epoll_event *events, int n)
 {
 	for (uint32_t round = 0; n < 0 || n == BATCH; round++) {

@@ -16,19 +16,19 @@
 
 struct il_loop {
 	struct il_heap deadlines; /* of struct il_wait */
-	struct il_heap timers;    /* of struct il_timer */
-	struct il_list unsent;    /* streams that may still have to flush */
-	pid_t pid;                /* this process; changes in a forked child */
-	bool guest;               /* in a program that has signal handlers of its own */
-	bool starved;             /* somebody has begun to wait for a descriptor, which garbage may have */
+	struct il_heap timers; /* of struct il_timer */
+	struct il_list unsent; /* streams that may still have to flush */
+	pid_t pid; /* this process; changes in a forked child */
+	bool guest; /* in a program that has signal handlers of its own */
+	bool starved; /* somebody has begun to wait for a descriptor, which garbage may have */
 };
 extern struct il_loop il_loop;
 
 /* A descriptor that is watched, edge-triggered. */
 struct il_io {
 	int fd;
-	uint32_t slot;    /* place in the table of watched descriptors + 1; 0: not watched */
-	uint32_t events;  /* EPOLLIN, EPOLLOUT: what is watched for */
+	uint32_t slot; /* place in the table of watched descriptors + 1; 0: not watched */
+	uint32_t events; /* EPOLLIN, EPOLLOUT: what is watched for */
 	void (*ready)(struct il_io *io, uint32_t events);
 	/* Does anybody wait for it now? If not, the loop may sleep without it for a while. NULL: always. */
 	bool (*wanted)(struct il_io *io);
@@ -37,7 +37,8 @@ struct il_io {
 /* To be called once before anything else of the loop. */
 void il_loop_init(void);
 
-/* Makes the descriptors, if they are not there. Without them no descriptor can be watched; all else goes on. 0 or errno. */
+/* Makes the descriptors, if they are not there. Without them no descriptor can be watched; all else goes on. 0 or
+ * errno. */
 int il_loop_open(void);
 
 /* Makes sure of a place for one more that is watched. 0 or errno. */

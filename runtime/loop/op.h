@@ -19,30 +19,31 @@
 struct il_op;
 
 struct il_op_type {
-	const char *name;               /* as ipc.tasks() shows it: "channel receive" */
-	bool (*attempt)(struct il_op *);  /* tries without waiting; true: it is done (op->err, op->data) */
-	int (*start)(struct il_op *);   /* joins the line of its source; 0, or errno and it is not in the line */
-	/* Leaves the line. True: it had gone too far and counts as done; false if the wait's winner is another operation. */
+	const char *name; /* as ipc.tasks() shows it: "channel receive" */
+	bool (*attempt)(struct il_op *); /* tries without waiting; true: it is done (op->err, op->data) */
+	int (*start)(struct il_op *); /* joins the line of its source; 0, or errno and it is not in the line */
+	/* Leaves the line. True: it had gone too far and counts as done; false if the wait's winner is another
+	 * operation. */
 	bool (*cancel)(struct il_op *);
 };
 
 struct il_op {
-	struct il_list line;           /* its place among those who wait for the same source */
+	struct il_list line; /* its place among those who wait for the same source */
 	const struct il_op_type *type;
-	struct il_wait *wait;          /* who waits */
-	void *source;                  /* what it waits for */
-	void *handle;                  /* through which, for the class: it outlives the source */
-	int64_t arg;                   /* what it asks: the type's business */
-	void *data;                    /* payload, in or out */
+	struct il_wait *wait; /* who waits */
+	void *source; /* what it waits for */
+	void *handle; /* through which, for the class: it outlives the source */
+	int64_t arg; /* what it asks: the type's business */
+	void *data; /* payload, in or out */
 	size_t size;
-	int err;                       /* 0 or errno, once done */
-	int fd;                        /* a descriptor, in or out, or -1 */
-	bool owned;                    /* data is malloc'ed, and it and fd are the op's to free */
-	bool once;                     /* nobody will wait: the attempt must look, not rely on a call of the loop */
-	bool begun;                    /* part of it has happened: cancel must not pretend it did not */
-	bool remote;                   /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
-	bool declined;                 /* by il_op_decline */
-	bool busy;                     /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
+	int err; /* 0 or errno, once done */
+	int fd; /* a descriptor, in or out, or -1 */
+	bool owned; /* data is malloc'ed, and it and fd are the op's to free */
+	bool once; /* nobody will wait: the attempt must look, not rely on a call of the loop */
+	bool begun; /* part of it has happened: cancel must not pretend it did not */
+	bool remote; /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
+	bool declined; /* by il_op_decline */
+	bool busy; /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
@@ -50,11 +51,11 @@ enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3 };
 
 struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
-	uint8_t state;                /* enum il_wait_state */
-	int winner;                   /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
-	int late;                     /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as no operation is busy any more */
+	uint8_t state; /* enum il_wait_state */
+	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
+	int late; /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as no operation is busy any more */
 	uint32_t count;
-	uint32_t cases;               /* what count becomes when all are started; 1 after il_op_claim */
+	uint32_t cases; /* what count becomes when all are started; 1 after il_op_claim */
 	struct il_op *ops;
 	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
 };
@@ -62,8 +63,8 @@ struct il_wait {
 /* For il_op_clear: of an operation that owns what it has. */
 void il_op_free(struct il_op *op);
 
-/* Frees what the operation still owns. Inline as il_op_init is: most calls are over with the first attempt, and preparing it
- * would be a good part of them. */
+/* Frees what the operation still owns. Inline as il_op_init is: most calls are over with the first attempt, and
+ * preparing it would be a good part of them. */
 static inline void il_op_clear(struct il_op *op)
 {
 	if (op->owned)
@@ -90,11 +91,12 @@ static inline void il_op_init(struct il_op *op, const struct il_op_type *type, v
 /* The source is done with the operation and has taken it out of its line. */
 void il_op_finish(struct il_op *op, int err);
 
-/* What was started to be looked at once has been looked at, elsewhere, and is not to be had; it is in no line. The wait ends, with
- * IL_TIMEOUT, when that is so of all its remote operations. */
+/* What was started to be looked at once has been looked at, elsewhere, and is not to be had; it is in no line. The wait
+ * ends, with IL_TIMEOUT, when that is so of all its remote operations. */
 void il_op_decline(struct il_op *op);
 
-/* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not done. */
+/* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not
+ * done. */
 void il_op_claim(struct il_op *op);
 
 /* It is not busy any more, and not done: ends the wait if that was due meanwhile. */
@@ -106,8 +108,8 @@ void il_op_finish_all(struct il_list *line, int err);
 /* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
 int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);
 
-/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it, or lets it wait a moment for an operation that is busy;
- * harmless on one that is not waiting. */
+/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it, or lets it wait a moment for an operation that is
+ * busy; harmless on one that is not waiting. */
 void il_wait_end(struct il_wait *w, int why);
 
 /* Ends it without a wake-up: whoever waited is no more. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes to be sent: packets that the descriptor did not take at once. A packet is a whole frame, encoded once and shared by
- * all who are to get it.
- * Floor 1: no lua.h.
+ * Bytes to be sent: packets that the descriptor did not take at once. A packet is a whole frame, encoded once and
+ * shared by all who are to get it. Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_OUTBOX_H
 #define IL_LOOP_OUTBOX_H
@@ -20,7 +19,7 @@ struct il_packet {
 
 struct il_outbox {
 	struct il_list queue; /* of packets, the first perhaps begun */
-	size_t bytes;         /* not sent yet */
+	size_t bytes; /* not sent yet */
 };
 
 /* A frame of a message, with one reference. NULL: no memory. */

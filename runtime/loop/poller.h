@@ -12,10 +12,10 @@
 #include <stdbool.h>
 
 struct il_poller {
-	struct il_list node;                /* in the loop's list: waited for, and watched by nobody else */
-	bool (*poll)(struct il_poller *p);  /* looks, without blocking; true: a wait has ended */
-	bool (*arm)(struct il_poller *p);   /* the loop is about to block: has it watched; out of the list already */
-	int vain;                           /* looks in a row that found nothing */
+	struct il_list node; /* in the loop's list: waited for, and watched by nobody else */
+	bool (*poll)(struct il_poller *p); /* looks, without blocking; true: a wait has ended */
+	bool (*arm)(struct il_poller *p); /* the loop is about to block: has it watched; out of the list already */
+	int vain; /* looks in a row that found nothing */
 };
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads for calls that can only block, see pool.h. One mutex guards the lists; each worker sleeps on a condition of its
- * own. A signal that reaches a worker before its system call has begun is lost, so cancelling repeats it until
- * the work has returned.
- * Floor 1.
+ * Threads for calls that can only block, see pool.h. One mutex guards the lists; each worker sleeps on a condition of
+ * its own. A signal that reaches a worker before its system call has begun is lost, so cancelling repeats it until the
+ * work has returned. Floor 1.
  */
 #include "loop/pool.h"
 #include "base/clock.h"
@@ -20,18 +19,18 @@ enum { STACK = 128 * 1024 };
 static const int64_t REPEAT = 1000000; /* ns between two signals to the same worker */
 
 struct il_worker {
-	struct il_list node;  /* in `parked` */
-	struct il_job *job;   /* what it works at, NULL: it is parked, or to end */
+	struct il_list node; /* in `parked` */
+	struct il_job *job; /* what it works at, NULL: it is parked, or to end */
 	pthread_t thread;
 	pthread_cond_t work;
 	bool end;
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t returned;   /* some job has returned; by CLOCK_MONOTONIC */
+static pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
 static struct il_list parked = IL_LIST_INIT(parked);
 static struct il_list working = IL_LIST_INIT(working); /* jobs */
-static struct il_list done = IL_LIST_INIT(done);       /* jobs */
+static struct il_list done = IL_LIST_INIT(done); /* jobs */
 static atomic_int threads;
 static bool ready;
 

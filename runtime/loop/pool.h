@@ -15,11 +15,11 @@
 
 struct il_job {
 	struct il_list node;
-	void (*work)(struct il_job *job);  /* on a thread, all signals but the runtime's own blocked */
+	void (*work)(struct il_job *job); /* on a thread, all signals but the runtime's own blocked */
 	void (*ended)(struct il_job *job); /* on the loop's thread, once, after work has returned */
-	struct il_worker *worker;          /* the pool's */
-	atomic_bool cancelled, returned;   /* the pool's */
-	bool forked;                       /* for ended(): this is a child of the process it ran in; it has done nothing */
+	struct il_worker *worker; /* the pool's */
+	atomic_bool cancelled, returned; /* the pool's */
+	bool forked; /* for ended(): this is a child of the process it ran in; it has done nothing */
 };
 
 /* Starts a job; it must stay until ended(). 0 or errno, and then nothing will be called. */

@@ -79,8 +79,8 @@ int il_process_prepare(int *place)
 	return err ? err : *place < 0 ? errno : 0;
 }
 
-/* Only its parent reaps it, and has not yet: so the pid is its own. Where the kernel reaps it and gives the pid to another,
- * the first waitid says that this is no child of ours, before anything is done to it. */
+/* Only its parent reaps it, and has not yet: so the pid is its own. Where the kernel reaps it and gives the pid to
+ * another, the first waitid says that this is no child of ours, before anything is done to it. */
 int il_process_adopt(struct il_process *p, pid_t pid)
 {
 	p->pid = pid;

@@ -12,14 +12,14 @@
 #include <sys/types.h>
 
 struct il_process {
-	struct il_io io;         /* the pidfd */
-	struct il_list waiters;  /* operations */
+	struct il_io io; /* the pidfd */
+	struct il_list waiters; /* operations */
 	struct il_list siblings; /* among all processes of ours that have not ended */
 	pid_t pid, parent;
-	int code;                /* exit code or signal, once it has ended */
+	int code; /* exit code or signal, once it has ended */
 	bool ended, signalled;
-	bool closing;            /* it has been asked to end, and is to be made to */
-	int err;                 /* its end cannot be known: ECHILD */
+	bool closing; /* it has been asked to end, and is to be made to */
+	int err; /* its end cannot be known: ECHILD */
 	void (*on_end)(struct il_process *p);
 };
 
@@ -29,8 +29,8 @@ void il_process_init(struct il_process *p);
 /* Forks. In the parent 0 or errno; *child is false. In the child *child is true and all signals are blocked. */
 int il_process_fork(struct il_process *p, bool *child);
 
-/* Before a child is made: room to look after it. One without could only be killed, having done something already. *place: a
- * descriptor, to be closed right before il_process_adopt. 0 or errno. */
+/* Before a child is made: room to look after it. One without could only be killed, having done something already.
+ * *place: a descriptor, to be closed right before il_process_adopt. 0 or errno. */
 int il_process_prepare(int *place);
 
 /* Looks after a child that was just made. 0 or errno; then it has been killed and reaped. */

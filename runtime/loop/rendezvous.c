@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Unix sockets at a path, see rendezvous.h. The socket is bound under a name of its own and then linked in: nobody sees a
- * path that does not listen yet. To take over a dead one, the folder is locked, so that no two do it at a time.
+ * Unix sockets at a path, see rendezvous.h. The socket is bound under a name of its own and then linked in: nobody sees
+ * a path that does not listen yet. To take over a dead one, the folder is locked, so that no two do it at a time.
  * Floor 1.
  */
 #include "loop/rendezvous.h"
@@ -129,7 +129,7 @@ static int listen_at(struct il_rendezvous *r, const char *path, const char *own,
 
 int il_rendezvous_listen(struct il_rendezvous *r, const char *path, unsigned mode)
 {
-	char own[sizeof ((struct sockaddr_un *)0)->sun_path], absolute[PATH_MAX];
+	char own[sizeof((struct sockaddr_un *)0)->sun_path], absolute[PATH_MAX];
 	if (!*path)
 		return ENOENT;
 	if (own_name(own, sizeof own, path))

@@ -12,14 +12,14 @@
 struct il_rendezvous {
 	int fd;
 	struct stat file; /* the socket at the path */
-	char *path;       /* from the root on */
+	char *path; /* from the root on */
 };
 
 /* Bytes that a path to listen at may have: a socket's may have 107, and ours has a longer name first. */
 enum { IL_RENDEZVOUS_PATH = 100 };
 
-/* Listens; a path at which nobody listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG; EEXIST, what is there
- * is no socket. */
+/* Listens; a path at which nobody listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG; EEXIST, what is
+ * there is no socket. */
 int il_rendezvous_listen(struct il_rendezvous *r, const char *path, unsigned mode);
 
 /* Closes; removes the socket if it is still at its path and `remove`. */

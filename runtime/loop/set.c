@@ -54,8 +54,8 @@ static void close_descriptors(void)
 			close(fds[i]);
 }
 
-/* A program that forked without us goes on with its own epoll set: the one it has is its parent's too. Where it cannot have one
- * now, it tries again. */
+/* A program that forked without us goes on with its own epoll set: the one it has is its parent's too. Where it cannot
+ * have one now, it tries again. */
 static int reopen(void)
 {
 	static bool nested;

@@ -25,10 +25,10 @@ struct il_watched {
 
 struct il_set {
 	int epoll_fd;
-	int timer_fd;             /* -1: no other loop holds ours */
-	atomic_int wake_fd;       /* read by signal handlers and by the pool's threads */
+	int timer_fd; /* -1: no other loop holds ours */
+	atomic_int wake_fd; /* read by signal handlers and by the pool's threads */
 	atomic_bool foreign_fork; /* somebody else forked and goes on with Lua in the child */
-	int watching;             /* descriptors */
+	int watching; /* descriptors */
 	struct il_watched *table;
 	uint32_t size, free; /* free: the first free place + 1 */
 };

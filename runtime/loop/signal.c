@@ -25,10 +25,10 @@ uint32_t il_signal_forks;
 void (*il_signal_notify)(void);
 
 struct disposition {
-	struct il_list watchers;   /* of struct il_sigwatch; next == NULL: never used */
-	struct sigaction before;   /* what was there before us */
-	void (*otherwise)(int);    /* without watchers: SIG_IGN, SIG_DFL, SIG_ERR for `before` */
-	bool changed;              /* the disposition is ours now */
+	struct il_list watchers; /* of struct il_sigwatch; next == NULL: never used */
+	struct sigaction before; /* what was there before us */
+	void (*otherwise)(int); /* without watchers: SIG_IGN, SIG_DFL, SIG_ERR for `before` */
+	bool changed; /* the disposition is ours now */
 };
 
 static struct disposition dispositions[SIGNALS];
@@ -38,9 +38,12 @@ static volatile sig_atomic_t ring_full;
 static sigset_t held_back; /* blocked until there is room */
 static pid_t loop_thread;
 
-#define NAMES(X) X(HUP) X(INT) X(QUIT) X(ILL) X(TRAP) X(ABRT) X(BUS) X(FPE) X(KILL) X(USR1) X(SEGV) X(USR2) X(PIPE) \
-	X(ALRM) X(TERM) X(STKFLT) X(CHLD) X(CONT) X(STOP) X(TSTP) X(TTIN) X(TTOU) X(URG) X(XCPU) X(XFSZ) X(VTALRM) \
-	X(PROF) X(WINCH) X(IO) X(PWR) X(SYS)
+/* clang-format off */
+#define NAMES(X) \
+	X(HUP) X(INT) X(QUIT) X(ILL) X(TRAP) X(ABRT) X(BUS) X(FPE) X(KILL) X(USR1) X(SEGV) X(USR2) X(PIPE) X(ALRM) X(TERM) \
+	X(STKFLT) X(CHLD) X(CONT) X(STOP) X(TSTP) X(TTIN) X(TTOU) X(URG) X(XCPU) X(XFSZ) X(VTALRM) X(PROF) X(WINCH) X(IO) \
+	X(PWR) X(SYS)
+/* clang-format on */
 #define X(name) [SIG##name] = #name,
 static const char *const names[SIGNALS] = { NAMES(X) };
 #undef X
@@ -54,8 +57,10 @@ int il_signal_number(const char *name)
 			return i;
 	int base = strncmp(name, "RTMIN", 5) == 0 ? SIGRTMIN : strncmp(name, "RTMAX", 5) == 0 ? SIGRTMAX : 0;
 	if (!base)
-		return strcmp(name, "CLD") == 0 ? SIGCHLD : strcmp(name, "POLL") == 0 ? SIGIO
-		     : strcmp(name, "IOT") == 0 ? SIGABRT : 0;
+		return strcmp(name, "CLD") == 0     ? SIGCHLD
+			: strcmp(name, "POLL") == 0 ? SIGIO
+			: strcmp(name, "IOT") == 0  ? SIGABRT
+						    : 0;
 	char *end = NULL;
 	long offset = name[5] ? strtol(name + 5, &end, 10) : 0;
 	if (name[5] && (*end || (name[5] != '+' && name[5] != '-') || end == name + 6))

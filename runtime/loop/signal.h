@@ -38,7 +38,8 @@ extern int64_t il_signals_lost;
 /* Called in the handler, so async-signal-safe, after the information was stored. */
 extern void (*il_signal_notify)(void);
 
-/* The real-time signals that the runtime keeps for itself: timers while Lua is busy, and to interrupt blocked threads. */
+/* The real-time signals that the runtime keeps for itself: timers while Lua is busy, and to interrupt blocked threads.
+ */
 #define IL_SIGNAL_TIMER (SIGRTMAX - 1)
 #define IL_SIGNAL_POOL (SIGRTMAX - 2)
 
@@ -52,7 +53,8 @@ const char *il_signal_name(int number);
 int il_signal_watch(struct il_sigwatch *w, int number);
 void il_signal_unwatch(struct il_sigwatch *w);
 
-/* The disposition for as long as nobody watches: SIG_IGN, SIG_DFL, or SIG_ERR for what was there at first. 0 or errno. */
+/* The disposition for as long as nobody watches: SIG_IGN, SIG_DFL, or SIG_ERR for what was there at first. 0 or errno.
+ */
 int il_signal_dispose(int number, void (*how)(int));
 
 /* Hands what has arrived to the watchers. */

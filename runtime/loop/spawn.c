@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Child processes that run another program, see spawn.h. No page tables are copied, so that costs the same however large
- * the parent is, and the child tells why a program could not be started.
- * Floor 1.
+ * Child processes that run another program, see spawn.h. No page tables are copied, so that costs the same however
+ * large the parent is, and the child tells why a program could not be started. Floor 1.
  */
 #include "loop/spawn.h"
 #include "loop/signal.h"
@@ -27,7 +26,8 @@ void il_program_init(struct il_program *g)
 	*g = (struct il_program){ .fds = { -1, -1, -1 } };
 }
 
-/* Where our own 0, 1 or 2 are closed, what is opened gets these numbers, and would be overwritten in the child by another. */
+/* Where our own 0, 1 or 2 are closed, what is opened gets these numbers, and would be overwritten in the child by
+ * another. */
 static int put(struct il_program *g, int which, int fd)
 {
 	int moved = fd, err = 0;
@@ -101,8 +101,8 @@ struct start {
 	int err;
 };
 
-/* None of our handlers may be called in the child: our memory is its own. The C library keeps two signals for itself, and
- * would leave those as they are. */
+/* None of our handlers may be called in the child: our memory is its own. The C library keeps two signals for itself,
+ * and would leave those as they are. */
 static void reset_signals(const sigset_t *ignored)
 {
 	static const unsigned long by_default[8]; /* the kernel's struct sigaction */
@@ -148,7 +148,8 @@ static int become(const char *name, char *const *argv, char *const *envp, const 
 		execve(file, argv, envp);
 		if (errno == EACCES)
 			denied = true;
-		else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE && errno != ENODEV && errno != ETIMEDOUT)
+		else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE && errno != ENODEV &&
+			errno != ETIMEDOUT)
 			return errno;
 	}
 	return denied ? EACCES : ENOENT;
@@ -164,8 +165,8 @@ static int child(void *arg)
 	return 127;
 }
 
-/* A child that shares our memory, and for which we wait until it has become the program or given up: as posix_spawn does,
- * which cannot have a signal ignored that we listen to. */
+/* A child that shares our memory, and for which we wait until it has become the program or given up: as posix_spawn
+ * does, which cannot have a signal ignored that we listen to. */
 static int spawn(const struct il_program *g, pid_t *pid)
 {
 	static _Alignas(16) char stack[STACK];

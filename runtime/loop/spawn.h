@@ -12,9 +12,9 @@
 struct il_program {
 	char *const *argv;
 	char *const *envp; /* NULL: as ours */
-	const char *cwd;   /* NULL: as ours */
-	bool merge;        /* its 2 is what its 1 is */
-	int fds[3];        /* copies of ours, all above 2, so that none is in another's place; -1: as ours */
+	const char *cwd; /* NULL: as ours */
+	bool merge; /* its 2 is what its 1 is */
+	int fds[3]; /* copies of ours, all above 2, so that none is in another's place; -1: as ours */
 };
 
 /* Nothing given: all is as ours. */
@@ -29,7 +29,8 @@ int il_program_null(struct il_program *g, int which);
 /* ... is a copy of ours. `channel`: one of our streams, which do not wait, while a program expects to. */
 int il_program_lend(struct il_program *g, int which, int fd, bool channel);
 
-/* Starts it: 0 or errno, which is that of execve(2) or chdir(2), too. argv[0] without a slash is looked for in our PATH. */
+/* Starts it: 0 or errno, which is that of execve(2) or chdir(2), too. argv[0] without a slash is looked for in our
+ * PATH. */
 int il_process_spawn(struct il_process *p, const struct il_program *g);
 
 /* Closes the copies; to be called once it is started, or is not. */

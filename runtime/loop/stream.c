@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor, see stream.h: how a stream begins, and what it receives. What it sends is in stream_send.c, its
- * end in stream_end.c.
- * A descriptor that was found empty is not read again until the loop has called: nobody looks in vain.
- * Floor 1.
+ * Messages over a descriptor, see stream.h: how a stream begins, and what it receives. What it sends is in
+ * stream_send.c, its end in stream_end.c. A descriptor that was found empty is not read again until the loop has
+ * called: nobody looks in vain. Floor 1.
  */
 #include "loop/stream.h"
 #include "loop/stream_parts.h"
@@ -102,7 +101,8 @@ void il_stream_close_wire(struct il_stream *s)
 
 /* Receiving ------------------------------------------------------------------------------------------- */
 
-/* What follows a frame that is too long cannot be told. Nobody shall wait until we read it, and who sends here shall know. */
+/* What follows a frame that is too long cannot be told. Nobody shall wait until we read it, and who sends here shall
+ * know. */
 static void give_up(struct il_stream *s)
 {
 	s->err = ECONNRESET;
@@ -190,7 +190,8 @@ int il_stream_receive_start(struct il_op *op)
 	return il_stream_join(s, &s->receivers, op, EPOLLIN);
 }
 
-/* Who waits looks at the message later, when the buffer has moved on. Without memory for a copy it stays where it is. */
+/* Who waits looks at the message later, when the buffer has moved on. Without memory for a copy it stays where it is.
+ */
 static void keep(struct il_stream *s, struct il_op *op, size_t start)
 {
 	char *copy = malloc(op->size ? op->size : 1);

@@ -23,12 +23,12 @@ struct il_stream {
 	struct il_inbox in;
 	struct il_outbox out;
 	struct il_list receivers, senders; /* operations */
-	struct il_list unsent;             /* in il_loop.unsent from when something could not be sent at once until it is */
-	int err;                           /* ECONNRESET and the like: nothing more comes */
-	bool drained;                      /* the descriptor was found empty and has not called since */
-	bool hangup;                       /* it has called about its end: there is always that to read */
-	bool finished;                     /* nothing more is to be sent */
-	bool closed;                       /* nobody has it any more: it goes when all is sent */
+	struct il_list unsent; /* in il_loop.unsent from when something could not be sent at once until it is */
+	int err; /* ECONNRESET and the like: nothing more comes */
+	bool drained; /* the descriptor was found empty and has not called since */
+	bool hangup; /* it has called about its end: there is always that to read */
+	bool finished; /* nothing more is to be sent */
+	bool closed; /* nobody has it any more: it goes when all is sent */
 	/* for who looks after many: something came or can be sent; may close the stream */
 	void (*called)(struct il_stream *s);
 	void *owner;
@@ -52,11 +52,12 @@ void il_stream_close(struct il_stream *s);
 /* In a forked child: closes the descriptor, sends nothing. NULL is harmless. */
 void il_stream_abandon(struct il_stream *s);
 
-/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when nobody has
- * taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
+/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when
+ * nobody has taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
 bool il_streams_unsent(bool nothing_else);
 
-/* In a forked child: what is unsent is its parent's to send. Behind half a message nothing of the child's can go out. */
+/* In a forked child: what is unsent is its parent's to send. Behind half a message nothing of the child's can go out.
+ */
 void il_streams_after_fork(void);
 
 /* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
@@ -64,8 +65,8 @@ int il_stream_finish(struct il_stream *s);
 
 /* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
  * op->owned). err: ECONNRESET, the other end has closed; EMSGSIZE, a frame of op->size bytes is too long and the
- * stream is shut down; EPROTO: a handle is next, or is not, and it stays; EMFILE, ENFILE: a descriptor is next, for which
- * there is no room: it stays, too. */
+ * stream is shut down; EPROTO: a handle is next, or is not, and it stays; EMFILE, ENFILE: a descriptor is next, for
+ * which there is no room: it stays, too. */
 bool il_stream_receive_attempt(struct il_op *op);
 int il_stream_receive_start(struct il_op *op);
 
@@ -80,8 +81,8 @@ int il_stream_send_start(struct il_op *op);
 /* True if the message has been begun and so will be sent. */
 bool il_stream_cancel(struct il_op *op);
 
-/* For who looks after many: takes a message that is there, as receive does, with a copy of its own if `copy`; false: none.
- * at_end: nothing is there and nothing will come. */
+/* For who looks after many: takes a message that is there, as receive does, with a copy of its own if `copy`; false:
+ * none. at_end: nothing is there and nothing will come. */
 bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
 bool il_stream_at_end(struct il_stream *s);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor, see stream.h: how a stream ends. One that is closed with unsent bytes stays until they are out.
- * The end of the program waits for what is unsent, but not for ever: what should read may have stopped, or be this program.
- * Floor 1.
+ * Messages over a descriptor, see stream.h: how a stream ends. One that is closed with unsent bytes stays until they
+ * are out. The end of the program waits for what is unsent, but not for ever: what should read may have stopped, or be
+ * this program. Floor 1.
  */
 #include "base/clock.h"
 #include "loop/stream.h"
@@ -19,7 +19,7 @@ static const int64_t PATIENCE = 5000000000;
 static void expired(struct il_timer *t);
 
 static struct il_timer patience = { .expired = expired }; /* wakes the loop, to be asked again */
-static bool waiting;  /* the program has nothing left to do but to send what is unsent */
+static bool waiting; /* the program has nothing left to do but to send what is unsent */
 static int64_t since; /* it waits, or since the last byte was taken */
 
 static void expired(struct il_timer *t)

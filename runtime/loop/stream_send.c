@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor, see stream.h: what a stream sends. Writing is direct: what the descriptor does not take of
- * a begun message is copied, and the next message waits until the copy is out.
- * Floor 1.
+ * Messages over a descriptor, see stream.h: what a stream sends. Writing is direct: what the descriptor does not take
+ * of a begun message is copied, and the next message waits until the copy is out. Floor 1.
  */
 #include "loop/stream.h"
 #include "loop/stream_parts.h"
@@ -25,8 +24,8 @@ int il_stream_flush(struct il_stream *s)
 	return err;
 }
 
-/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. A file (EPERM)
- * is not watched: it has taken what it could, and says now why that was not all. */
+/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. A
+ * file (EPERM) is not watched: it has taken what it could, and says now why that was not all. */
 static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_outbox_add(&s->out, p, sent) : ENOMEM;
@@ -56,7 +55,8 @@ static struct il_packet *packet_of(const struct il_stream *s, const struct il_op
 static bool transmit(struct il_stream *s, struct il_op *op)
 {
 	size_t size = op->size;
-	char head[IL_FRAME_HEADER] = { (char)(size >> 24), (char)(size >> 16), (char)(size >> 8), (char)size }, tail = '\n';
+	char head[IL_FRAME_HEADER] = { (char)(size >> 24), (char)(size >> 16), (char)(size >> 8), (char)size },
+	     tail = '\n';
 	struct iovec parts[3] = { { head, s->in.lines ? 0 : sizeof head }, { op->data, size }, { &tail, s->in.lines } };
 	if (s->finished)
 		return il_stream_fails(op, EPIPE);

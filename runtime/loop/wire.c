@@ -14,12 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Who had a Unix socket before may have asked for more than descriptors with the bytes. There is no room for that, and what
- * comes first would be in the way. */
+/* Who had a Unix socket before may have asked for more than descriptors with the bytes. There is no room for that, and
+ * what comes first would be in the way. */
 static void want_descriptors_only(int fd)
 {
 	static const int others[] = {
-		SO_PASSCRED, SO_PASSSEC,
+		SO_PASSCRED,
+		SO_PASSSEC,
 #ifdef SO_PASSPIDFD
 		SO_PASSPIDFD,
 #endif
@@ -34,7 +35,7 @@ static int open_socket(struct il_wire *w)
 	int type = 0, domain = 0;
 	socklen_t size = sizeof type;
 	if (getsockopt(w->fd, SOL_SOCKET, SO_TYPE, &type, &size) ||
-	    getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size))
+		getsockopt(w->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size))
 		return errno;
 	w->socket = w->writable = true;
 	w->passes = domain == AF_UNIX;
@@ -43,7 +44,8 @@ static int open_socket(struct il_wire *w)
 	return type == SOCK_STREAM ? 0 : EPROTOTYPE;
 }
 
-/* O_NONBLOCK belongs to the open file, which may be our parent's terminal too: so ours is opened anew, where it can be. */
+/* O_NONBLOCK belongs to the open file, which may be our parent's terminal too: so ours is opened anew, where it can be.
+ */
 static int open_other(struct il_wire *w, mode_t type)
 {
 	char path[64];
@@ -115,7 +117,10 @@ static ssize_t read_unix(struct il_wire *w, void *buffer, size_t size, int *pass
 {
 	union control control;
 	struct iovec part = { buffer, size };
-	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = ONE_DESCRIPTOR };
+	struct msghdr m = { .msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = ONE_DESCRIPTOR };
 	ssize_t n = recvmsg(w->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c = n >= 0 && m.msg_controllen ? CMSG_FIRSTHDR(&m) : NULL;
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len >= CMSG_LEN(sizeof(int)))
@@ -130,9 +135,9 @@ ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed)
 	ssize_t n;
 	*passed = IL_NOTHING_PASSED;
 	do
-		n = w->passes ? read_unix(w, buffer, size, passed)
-		  : w->socket ? recv(w->fd, buffer, size, MSG_DONTWAIT)
-			      : read(w->fd, buffer, size);
+		n = w->passes       ? read_unix(w, buffer, size, passed)
+			: w->socket ? recv(w->fd, buffer, size, MSG_DONTWAIT)
+				    : read(w->fd, buffer, size);
 	while (n < 0 && errno == EINTR);
 	return n;
 }

@@ -13,22 +13,22 @@
 #include <sys/uio.h>
 
 struct il_wire {
-	int fd;         /* -1: closed */
+	int fd; /* -1: closed */
 	bool socket;
-	bool passes;    /* a Unix socket: descriptors can travel */
+	bool passes; /* a Unix socket: descriptors can travel */
 	bool writable;
 };
 
-/* Takes fd over, also if it fails; it becomes CLOEXEC, and where waiting is a property of the open file, it is opened anew,
- * so that who shares it notices nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream). */
+/* Takes fd over, also if it fails; it becomes CLOEXEC, and where waiting is a property of the open file, it is opened
+ * anew, so that who shares it notices nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream). */
 int il_wire_open(struct il_wire *w, int fd);
 
 void il_wire_close(struct il_wire *w);
 
 enum { IL_NOTHING_PASSED = -1, IL_PASSED_IN_VAIN = -2 };
 
-/* Bytes read, 0 at the end, or -1 and errno. *passed is a descriptor that came with them; or that none came; or that one
- * came for which there was no room here. A read ends behind a descriptor, even if there is more. */
+/* Bytes read, 0 at the end, or -1 and errno. *passed is a descriptor that came with them; or that none came; or that
+ * one came for which there was no room here. A read ends behind a descriptor, even if there is more. */
 ssize_t il_wire_read(struct il_wire *w, void *buffer, size_t size, int *passed);
 
 /* Before a read: 0, or EMFILE and the like: a descriptor that comes with the bytes would be lost. */
@@ -40,8 +40,8 @@ ssize_t il_wire_peek(const struct il_wire *w, void *buffer, size_t size);
 /* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */
 ssize_t il_wire_write(struct il_wire *w, struct iovec *parts, int count, int pass);
 
-/* The other end of a socket is closed: there is nobody to write to. When it has only said that it will write no more, this is
- * false. */
+/* The other end of a socket is closed: there is nobody to write to. When it has only said that it will write no more,
+ * this is false. */
 bool il_wire_hung_up(const struct il_wire *w);
 
 /* No more will be written: who reads comes to the end. 0 or errno. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping on words, see word.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of its
- * own. A sleeper is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
+ * Sleeping on words, see word.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of
+ * its own. A sleeper is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
  * others are watched as before: a look at a word is nothing against what its owner would have to look at.
  * Floor 1.
  */
@@ -23,15 +23,15 @@ enum { AT_ONCE = FUTEX_WAITV_MAX };
 struct il_sleeper {
 	struct il_list node;
 	struct il_job job;
-	int count, left;                 /* words it was given, and those that are still wanted */
-	int err;                         /* the thread's: it could not sleep */
-	struct il_word *words[AT_ONCE];  /* the loop's; NULL: not wanted any more */
+	int count, left; /* words it was given, and those that are still wanted */
+	int err; /* the thread's: it could not sleep */
+	struct il_word *words[AT_ONCE]; /* the loop's; NULL: not wanted any more */
 	struct futex_waitv futexes[AT_ONCE]; /* the thread's */
 };
 
-static struct il_list watched = IL_LIST_INIT(watched);   /* words that nobody sleeps on yet */
+static struct il_list watched = IL_LIST_INIT(watched); /* words that nobody sleeps on yet */
 static struct il_list sleepers = IL_LIST_INIT(sleepers);
-static int capacity = AT_ONCE;                           /* of a sleeper; 1 on an old kernel */
+static int capacity = AT_ONCE; /* of a sleeper; 1 on an old kernel */
 
 void il_word_init(struct il_word *word, void (*changed)(struct il_word *word))
 {
@@ -84,7 +84,9 @@ static struct futex_waitv futex_of(const uint32_t *address, uint32_t expected)
 /* The kernel need not find out which memory it is in. */
 static struct futex_waitv own_futex_of(const uint32_t *address, uint32_t expected)
 {
-	return (struct futex_waitv){ .uaddr = (uintptr_t)address, .val = expected, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG };
+	return (struct futex_waitv){ .uaddr = (uintptr_t)address,
+		.val = expected,
+		.flags = FUTEX_32 | FUTEX_PRIVATE_FLAG };
 }
 
 /* 0: a word may have changed; else errno. */
@@ -92,7 +94,8 @@ static int wait_for(struct futex_waitv *futexes, int count, const struct timespe
 {
 	long n = syscall(SYS_futex_waitv, futexes, count, 0, until, CLOCK_MONOTONIC);
 	if (n < 0 && errno == ENOSYS && count == 1)
-		n = syscall(SYS_futex, (uint32_t *)(uintptr_t)futexes->uaddr, FUTEX_WAIT, (uint32_t)futexes->val, NULL, NULL, 0);
+		n = syscall(SYS_futex, (uint32_t *)(uintptr_t)futexes->uaddr, FUTEX_WAIT, (uint32_t)futexes->val, NULL,
+			NULL, 0);
 	return n < 0 && errno != EAGAIN ? errno : 0;
 }
 

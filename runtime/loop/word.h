@@ -17,9 +17,9 @@ struct il_sleeper;
 struct il_word {
 	struct il_list node;
 	uint32_t *address;
-	uint32_t expected;                    /* slept on as long as it has this value */
+	uint32_t expected; /* slept on as long as it has this value */
 	void (*changed)(struct il_word *word); /* on the loop's thread; it is not watched any more */
-	struct il_sleeper *sleeper;           /* whose thread sleeps on it */
+	struct il_sleeper *sleeper; /* whose thread sleeps on it */
 	int place;
 };
 
@@ -42,8 +42,8 @@ int il_word_wake(uint32_t *address);
 /* Wakes this process, if it is in il_words_sleep with this as `wakes`. Async-signal-safe. */
 void il_word_wake_own(uint32_t *wakes);
 
-/* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were some. If
- * that are many, threads sleep on them from now on, unless `patiently`. */
+/* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were
+ * some. If that are many, threads sleep on them from now on, unless `patiently`. */
 bool il_words_look(bool patiently);
 
 /* Is any word watched on which no thread sleeps yet? */

@@ -60,8 +60,8 @@ static int timed_out(lua_State *L)
 	return 2;
 }
 
-/* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given. So
- * there they have copies, and the memory of a select is kept in the registry, by the task. */
+/* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given.
+ * So there they have copies, and the memory of a select is kept in the registry, by the task. */
 static bool own_payloads(struct il_op *ops, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -146,8 +146,9 @@ static int turn_until_done(lua_State *L)
 	return 0;
 }
 
-/* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook has
- * only this occasion to raise, and then the results are built all the same, since a lock has to know who holds it. */
+/* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook
+ * has only this occasion to raise, and then the results are built all the same, since a lock has to know who holds it.
+ */
 static int both(lua_State *L, int status, push_function *push)
 {
 	if (status == LUA_ERRMEM) {
@@ -194,11 +195,13 @@ static void check_may_wait(lua_State *L, const struct il_task *t)
 		if (il_sched.turning)
 			il_error(L, "cannot wait here: the loop is running already (a finaliser or a hook?)");
 	} else if (!lua_isyieldable(L)) {
-		il_error(L, "cannot wait inside a callback of a function that Lua cannot suspend "
-			      "(table.sort, string.gsub, a finaliser)");
+		il_error(L,
+			"cannot wait inside a callback of a function that Lua cannot suspend "
+			"(table.sort, string.gsub, a finaliser)");
 	} else if (L != il_running) {
-		il_error(L, "cannot wait in a coroutine that was resumed by stock coroutine.resume or "
-			      "coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
+		il_error(L,
+			"cannot wait in a coroutine that was resumed by stock coroutine.resume or "
+			"coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
 	}
 }
 
@@ -253,8 +256,8 @@ static int refused(lua_State *L, int status, lua_KContext context)
 	return il_is_stranger(L) ? il_send_away(L, context, refused) : il_cancel_raise(L);
 }
 
-/* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do so
- * in a loop. */
+/* Instead of a wait. One that goes on all the same, and waits again, lets the others have their turn first: it may do
+ * so in a loop. */
 static int refuse(lua_State *L, struct il_task *t)
 {
 	bool goes_on = t->told;
@@ -305,7 +308,7 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op *o
 
 /* The file may be closed and the text collected while it waits. */
 int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
-		    int timeout)
+	int timeout)
 {
 	int64_t deadline = il_check_deadline(L, timeout);
 	struct il_op *op = place(L, il_sched.current, false);

@@ -71,9 +71,10 @@ static inline bool il_await_first(const struct il_await_type *type, struct il_op
 
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
  * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a
- * constant where it is called: most calls are over with the first attempt, and then that and push are called directly. */
-static inline __attribute__((always_inline)) int il_await_data(lua_State *L, const struct il_await_type *type, void *source,
-							       int64_t arg, void *data, size_t size, int timeout)
+ * constant where it is called: most calls are over with the first attempt, and then that and push are called directly.
+ */
+static inline __attribute__((always_inline)) int il_await_data(lua_State *L, const struct il_await_type *type,
+	void *source, int64_t arg, void *data, size_t size, int timeout)
 {
 	int64_t deadline = il_check_deadline(L, timeout);
 	struct il_op *op = il_await_place(L);
@@ -87,14 +88,15 @@ static inline __attribute__((always_inline)) int il_await_data(lua_State *L, con
 	return more ? results : il_served(L, results);
 }
 
-static inline __attribute__((always_inline)) int il_await(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int timeout)
+static inline __attribute__((always_inline)) int il_await(lua_State *L, const struct il_await_type *type, void *source,
+	int64_t arg, int timeout)
 {
 	return il_await_data(L, type, source, arg, NULL, 0, timeout);
 }
 
 /* With a descriptor that goes along; both are copied. */
 int il_await_handle(lua_State *L, const struct il_await_type *type, void *source, int fd, const void *data, size_t size,
-		    int timeout);
+	int timeout);
 
 /* The same as il_await, but no cancellation disturbs it: for what is sure to end, and must have ended before its caller
  * goes on. */
@@ -104,7 +106,7 @@ int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *so
  * userdata at stack index `memory`. No other Lua code runs before all of them are in their lines: it could close what
  * they wait for. */
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline,
-		  int (*push)(lua_State *L, struct il_op *op));
+	int (*push)(lua_State *L, struct il_op *op));
 
 /* ipc.sleep(): waits for nothing until the deadline, returns nothing. */
 int il_await_deadline(lua_State *L, int64_t deadline);
@@ -122,8 +124,8 @@ bool il_may_wait(lua_State *L);
 /* The same; false, too, in a task that is cancelled, and where a select asks what there is to wait for. */
 bool il_may_wait_now(lua_State *L);
 
-/* A coroutine that yielded in order to wait has the address of one of these on top of its stack, for as long as it waits:
- * of the second if it is a task's own, of the first if a task or another coroutine resumed it. */
+/* A coroutine that yielded in order to wait has the address of one of these on top of its stack, for as long as it
+ * waits: of the second if it is a task's own, of the first if a task or another coroutine resumed it. */
 extern const char il_waiting[2];
 
 static inline bool il_is_token(lua_State *co, int index)

@@ -14,8 +14,8 @@ struct il_task;
 /* Prepares the registry. Raises. */
 void il_body_open(lua_State *L);
 
-/* The base of every task's stack, a lua_CFunction: the task's function and its arguments → its results, or the error and
- * the traceback, if there is one, and the task is IL_FAILED. Protected, and by a call that can be suspended: so a
+/* The base of every task's stack, a lua_CFunction: the task's function and its arguments → its results, or the error
+ * and the traceback, if there is one, and the task is IL_FAILED. Protected, and by a call that can be suspended: so a
  * `<close>` variable may wait while an error unwinds. */
 int il_body(lua_State *L);
 

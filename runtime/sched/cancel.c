@@ -2,8 +2,8 @@
  *
  * The value of a cancellation, see cancel.h. It is a userdata, so no user code makes another one or changes it, and no
  * position is put before it on its way. It is made once, so to raise it needs no memory.
- * A shield belongs to the coroutine that calls it, and ends as a `<close>` variable does. So it holds for a task that has
- * resumed this coroutine, while it runs or waits, and a generator that yields out of its shield takes it along.
+ * A shield belongs to the coroutine that calls it, and ends as a `<close>` variable does. So it holds for a task that
+ * has resumed this coroutine, while it runs or waits, and a generator that yields out of its shield takes it along.
  * Floor 3.
  */
 #include "sched/cancel.h"
@@ -34,7 +34,9 @@ static int value__concat(lua_State *L)
 }
 
 static const luaL_Reg value_meta[] = {
-	{ "__tostring", value__tostring }, { "__concat", value__concat }, { NULL, NULL },
+	{ "__tostring", value__tostring },
+	{ "__concat", value__concat },
+	{ NULL, NULL },
 };
 
 static void make_value(lua_State *L)

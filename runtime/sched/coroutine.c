@@ -85,7 +85,7 @@ static int wrap_results(lua_State *L, lua_State *co, int results)
 	int status = lua_status(co);
 	if (status != LUA_OK && status != LUA_YIELD) {
 		status = lua_resetthread(co); /* its `<close>` variables */
-		lua_xmove(co, L, 1);          /* the error that they may have replaced */
+		lua_xmove(co, L, 1); /* the error that they may have replaced */
 	}
 	if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
 		luaL_where(L, 1);

@@ -9,19 +9,20 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* luaL_where and luaL_error; but if a half is at that level, it is the user's line that called the half. For what a half may
- * call. */
+/* luaL_where and luaL_error; but if a half is at that level, it is the user's line that called the half. For what a
+ * half may call. */
 void il_where(lua_State *L, int level);
 int il_error(lua_State *L, const char *format, ...);
 
 /* Pushes "file:line: " of the first line from this level on that is not a half's; "" if there is none. */
 void il_where_user(lua_State *L, int level);
 
-/* Raises the error below the text at the top of the stack. The text is what is to be shown of it: it has the traceback of the
- * place where the error comes from, and nobody on its way adds another. */
+/* Raises the error below the text at the top of the stack. The text is what is to be shown of it: it has the traceback
+ * of the place where the error comes from, and nobody on its way adds another. */
 int il_told_raise(lua_State *L);
 
-/* Pushes that text for the error at `index`, and forgets it; false and nothing if it is any other error. For message handlers. */
+/* Pushes that text for the error at `index`, and forgets it; false and nothing if it is any other error. For message
+ * handlers. */
 bool il_told(lua_State *L, int index);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * See hook.h. debug.sethook has one hook in C for all, which looks into a table of the registry for the function that is
- * the coroutine's (ldblib.c).
- * Floor 3.
+ * See hook.h. debug.sethook has one hook in C for all, which looks into a table of the registry for the function that
+ * is the coroutine's (ldblib.c). Floor 3.
  */
 #include "sched/hook.h"
 #include "sched/interrupt.h"

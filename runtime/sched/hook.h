@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Hooks of tools: coverage, debuggers, profilers. Lua has a hook for each coroutine, and a tool sets its own in those that
- * it sees the program make. It does not see those of tasks.
- * Floor 3.
+ * Hooks of tools: coverage, debuggers, profilers. Lua has a hook for each coroutine, and a tool sets its own in those
+ * that it sees the program make. It does not see those of tasks. Floor 3.
  */
 #ifndef IL_SCHED_HOOK_H
 #define IL_SCHED_HOOK_H

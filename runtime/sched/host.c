@@ -116,7 +116,8 @@ static int readable_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type readable_type = {
-	{ "descriptor", readable_attempt, readable_start, readable_cancel }, readable_push,
+	{ "descriptor", readable_attempt, readable_start, readable_cancel },
+	readable_push,
 };
 
 static int wait_readable(lua_State *L)

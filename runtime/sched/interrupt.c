@@ -110,8 +110,9 @@ static void attend(void)
 	il_hook_wanted = interrupt_asked ? INTERRUPTED : 0;
 }
 
-/* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new line
- * after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's has. */
+/* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new
+ * line after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's
+ * has. */
 static void pass_on(lua_State *L, lua_Debug *ar, lua_Hook user, int mask)
 {
 	int event = ar->event == LUA_HOOKTAILCALL ? LUA_HOOKCALL : ar->event;
@@ -331,8 +332,8 @@ bool il_interrupt_due(void)
 	return interrupt_asked && !is_told();
 }
 
-/* A task that is interrupted fails, if it does not catch that; whoever is below it on the stack is told too, and at last
- * the main chunk: until then the request stands. The other tasks do not run before. */
+/* A task that is interrupted fails, if it does not catch that; whoever is below it on the stack is told too, and at
+ * last the main chunk: until then the request stands. The other tasks do not run before. */
 void il_check_interrupt(lua_State *L)
 {
 	if (!il_interrupt_due())

@@ -18,7 +18,7 @@
 struct il_event {
 	struct il_list node; /* among those of which a call is due */
 	uint32_t due, round; /* calls that are due; those of them that were so when this round of il_events_run began */
-	bool active;         /* its last call runs and has not waited: the next one has to */
+	bool active; /* its last call runs and has not waited: the next one has to */
 	/* Starts one call (il_task_run); raises before anything happened, or not at all. */
 	void (*run)(lua_State *L, struct il_event *e);
 };

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The interrupt of a program that is not ours, see outside.h. Its handler may come at any moment, also between our last
- * look and the system call that sleeps. So ours is put before it, which wakes the loop. Where that was not possible, the
- * system call is at least interrupted.
- * Floor 3.
+ * look and the system call that sleeps. So ours is put before it, which wakes the loop. Where that was not possible,
+ * the system call is at least interrupted. Floor 3.
  */
 #include "sched/outside.h"
 #include "loop/loop.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The interrupt of a program that hosts Lua and is not ours. lua5.4, and others after its example, answer Ctrl-C by a hook
- * that raises in the main chunk; while that waits, no Lua code runs there that could call the hook.
- * Floor 3.
+ * The interrupt of a program that hosts Lua and is not ours. lua5.4, and others after its example, answer Ctrl-C by a
+ * hook that raises in the main chunk; while that waits, no Lua code runs there that could call the hook. Floor 3.
  */
 #ifndef IL_SCHED_OUTSIDE_H
 #define IL_SCHED_OUTSIDE_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scheduler, see sched.h. It is the one file that resumes tasks. A batch of them runs before the kernel is asked for
- * more, and an event's callback runs at once, as a task on top of who turns the loop.
- * Floor 3.
+ * The scheduler, see sched.h. It is the one file that resumes tasks. A batch of them runs before the kernel is asked
+ * for more, and an event's callback runs at once, as a task on top of who turns the loop. Floor 3.
  */
 #include "sched/sched.h"
 #include "base/clock.h"
@@ -28,7 +27,8 @@ static const int64_t BATCH = 50000;
 struct il_sched il_sched;
 
 static struct il_task *ready_first, **ready_last = &ready_first;
-static struct il_task *last_first, **last_last = &last_first; /* to stand behind those that the kernel is going to name */
+static struct il_task *last_first,
+	**last_last = &last_first; /* to stand behind those that the kernel is going to name */
 
 void il_task_ready(struct il_task *t)
 {

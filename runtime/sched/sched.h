@@ -18,20 +18,20 @@ struct il_event;
 struct il_task;
 
 struct il_sched {
-	struct il_task *current;   /* the task that runs; NULL: the main chunk, or nobody */
+	struct il_task *current; /* the task that runs; NULL: the main chunk, or nobody */
 	struct il_wait main_wait;
 	struct il_op main_op;
-	int64_t alive;             /* tasks that keep the program alive */
-	int64_t tasks, switches;   /* made so far, the last one's id; resumed so far */
-	int64_t living;            /* tasks that have not ended */
-	bool open;                 /* the module is loaded in this process */
-	bool turning;              /* the loop runs, on top of the main chunk */
-	bool failed;               /* a task's error was printed */
-	bool over;                 /* what is left at the end of the program is being closed: nothing may wait any more */
-	int64_t ending;            /* tasks that its end waits for */
-	lua_State *main;           /* the Lua state that loaded the module */
-	int64_t left;              /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
-	int64_t polled;            /* when the kernel was last asked; 0: it is to be asked before another task runs */
+	int64_t alive; /* tasks that keep the program alive */
+	int64_t tasks, switches; /* made so far, the last one's id; resumed so far */
+	int64_t living; /* tasks that have not ended */
+	bool open; /* the module is loaded in this process */
+	bool turning; /* the loop runs, on top of the main chunk */
+	bool failed; /* a task's error was printed */
+	bool over; /* what is left at the end of the program is being closed: nothing may wait any more */
+	int64_t ending; /* tasks that its end waits for */
+	lua_State *main; /* the Lua state that loaded the module */
+	int64_t left; /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
+	int64_t polled; /* when the kernel was last asked; 0: it is to be asked before another task runs */
 };
 
 /* Hidden, and said so here: then it is reached directly, not through the table of addresses. */

@@ -27,8 +27,8 @@ struct selection {
 	struct il_collector collector;
 	struct chosen *chosen;
 	lua_Integer kept; /* length of LIST */
-	uint32_t count;   /* operations that have been made */
-	bool owns;        /* one of them owns something: not to be left to the collector */
+	uint32_t count; /* operations that have been made */
+	bool owns; /* one of them owns something: not to be left to the collector */
 	struct il_op op[];
 };
 
@@ -195,7 +195,8 @@ static const luaL_Reg *push_call(lua_State *L, int at, struct chosen *c)
 	return method;
 }
 
-/* A call that was over without a wait: what is too large to send is an outcome, too. Its results are kept in reverse. */
+/* A call that was over without a wait: what is too large to send is an outcome, too. Its results are kept in reverse.
+ */
 static bool told_attempt(struct il_op *op)
 {
 	(void)op;

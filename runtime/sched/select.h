@@ -14,7 +14,7 @@
 /* What of a class can be a case. A method is listed here if it waits once, by il_await, and does nothing before that
  * which another case's victory would have to undo. No other method can be a case, whoever wrote it. */
 struct il_cases {
-	const char *usual;                /* the method that the bare object stands for; NULL: it needs arguments */
+	const char *usual; /* the method that the bare object stands for; NULL: it needs arguments */
 	const luaL_Reg *methods;
 	bool (*open)(const void *object); /* its operations may still be tried; NULL: they always may */
 };

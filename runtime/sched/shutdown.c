@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The end of the program, see il_host_shutdown in host.h. Tasks that are left are cancelled as any task is, so their
- * coroutines unwind by themselves, and clean-up may wait. Tasks that these make meanwhile are cancelled when those before
- * them have ended: clean-up may need them.
- * Floor 3.
+ * coroutines unwind by themselves, and clean-up may wait. Tasks that these make meanwhile are cancelled when those
+ * before them have ended: clean-up may need them. Floor 3.
  */
 #include "base/clock.h"
 #include "loop/process.h"
@@ -45,7 +44,7 @@ static void say_where(lua_State *L, struct il_task *t, void *said)
 	*(bool *)said = true;
 	il_task_where(L, t);
 	lua_pushfstring(L, "ipc: %I task%s did not end within a second of the program's end, one at %s\n",
-			(LUAI_UACINT)il_sched.ending, il_sched.ending > 1 ? "s" : "", lua_tostring(L, -1));
+		(LUAI_UACINT)il_sched.ending, il_sched.ending > 1 ? "s" : "", lua_tostring(L, -1));
 	lua_writestringerror("%s", lua_tostring(L, -1));
 	lua_pop(L, 2);
 }

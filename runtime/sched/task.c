@@ -87,7 +87,7 @@ static void unanchor(lua_State *L, struct il_task *t)
 	t->anchor = 0;
 }
 
-static struct il_task *new(lua_State *L, lua_State *maker, int nargs)
+static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 {
 	luaL_checkstack(L, 6, "too many arguments");
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
@@ -106,7 +106,7 @@ static struct il_task *new(lua_State *L, lua_State *maker, int nargs)
 
 struct il_task *il_task_new(lua_State *L, int nargs)
 {
-	return new(L, L, nargs);
+	return new (L, L, nargs);
 }
 
 static void report(lua_State *L, struct il_task *t)
@@ -182,8 +182,8 @@ void il_task_end(lua_State *L, struct il_task *t)
 	unanchor(L, t);
 }
 
-/* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A callback
- * interrupts whatever runs; its hook is the main chunk's. */
+/* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A
+ * callback interrupts whatever runs; its hook is the main chunk's. */
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
 	luaL_checkstack(L, 4, "too many arguments");
@@ -200,7 +200,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
-	struct il_task *t = spare ? reuse_task(L, nargs) : new(L, il_sched.main, nargs);
+	struct il_task *t = spare ? reuse_task(L, nargs) : new (L, il_sched.main, nargs);
 	t->callback = true;
 	t->ended = ended;
 	t->owner = owner;
@@ -327,8 +327,9 @@ void il_task_traceback(lua_State *L, struct il_task *t)
 		return;
 	}
 	size_t size;
-	const char *text = t->results > 1 ? lua_tolstring(t->co, 2, &size)
-			 : lua_type(t->co, 1) == LUA_TSTRING ? lua_tolstring(t->co, 1, &size) : NULL;
+	const char *text = t->results > 1           ? lua_tolstring(t->co, 2, &size)
+		: lua_type(t->co, 1) == LUA_TSTRING ? lua_tolstring(t->co, 1, &size)
+						    : NULL;
 	if (text)
 		lua_pushlstring(L, text, size);
 	else

@@ -27,27 +27,27 @@ struct il_hold {
 struct il_task {
 	struct il_object object;
 	struct il_wait wait;
-	struct il_op op;          /* what a single wait waits for */
-	struct il_list joiners;   /* operations that wait for its end */
-	struct il_list holds;     /* of struct il_hold */
-	struct il_task *next;     /* in the ready line */
-	lua_State *co;            /* NULL once it has ended without results */
+	struct il_op op; /* what a single wait waits for */
+	struct il_list joiners; /* operations that wait for its end */
+	struct il_list holds; /* of struct il_hold */
+	struct il_task *next; /* in the ready line */
+	lua_State *co; /* NULL once it has ended without results */
 	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */
 	void *owner;
 	int64_t id;
-	int anchor;               /* its place in the list that keeps it while it runs; 0: none */
-	int results;              /* on the coroutine's stack, from 1, once it has ended */
-	int interrupt;            /* the last one that was raised in it */
-	uint8_t status;           /* enum il_task_status */
-	uint8_t calls;            /* that may be served at once from one look at the clock to the next, see turn.c */
-	bool begun, closed;       /* its coroutine has run, has been closed by others */
-	bool cancelled;           /* somebody asked it to stop */
-	bool told;                /* it has been, by an error in a wait */
-	bool holds_on;            /* a cancellation does not end its present wait, the next one sees it */
-	bool ending;              /* the end of the program waits for it */
-	bool detached;            /* does not keep the program alive */
-	bool held;                /* a scope looks after its error */
-	bool callback;            /* used again for other callbacks, unless Lua has seen it */
+	int anchor; /* its place in the list that keeps it while it runs; 0: none */
+	int results; /* on the coroutine's stack, from 1, once it has ended */
+	int interrupt; /* the last one that was raised in it */
+	uint8_t status; /* enum il_task_status */
+	uint8_t calls; /* that may be served at once from one look at the clock to the next, see turn.c */
+	bool begun, closed; /* its coroutine has run, has been closed by others */
+	bool cancelled; /* somebody asked it to stop */
+	bool told; /* it has been, by an error in a wait */
+	bool holds_on; /* a cancellation does not end its present wait, the next one sees it */
+	bool ending; /* the end of the program waits for it */
+	bool detached; /* does not keep the program alive */
+	bool held; /* a scope looks after its error */
+	bool callback; /* used again for other callbacks, unless Lua has seen it */
 };
 
 /* Pops a function and nargs arguments, pushes a new task. Raises. */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is looked at after some of
- * them; in a task whose calls, and what it does between them, take long, after each.
- * Floor 3.
+ * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is looked at after some
+ * of them; in a task whose calls, and what it does between them, take long, after each. Floor 3.
  */
 #include "sched/turn.h"
 #include "base/clock.h"

@@ -16,7 +16,8 @@
 /* Of those that a task begins with; two, since many make no more than one. */
 enum { IL_FIRST_CALLS = 2 };
 
-/* The main chunk runs all that are ready, on top of itself: LUA_OK, or the status of an error, which is on the stack. */
+/* The main chunk runs all that are ready, on top of itself: LUA_OK, or the status of an error, which is on the stack.
+ */
 int il_turn_on_main(lua_State *L);
 
 /* A call that may wait is being served at once, with `size` bytes. True, nearly always: there is no need for more. Else

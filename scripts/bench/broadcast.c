@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * broadcast.lua in C: a 64-byte message behind a 4-byte length, one send(2) for each client. `broadcast CLIENTS` prints ns
- * per client and message. `broadcast read PATH CLIENTS` is the other end of both: it joins so often, says so on its
+ * broadcast.lua in C: a 64-byte message behind a 4-byte length, one send(2) for each client. `broadcast CLIENTS` prints
+ * ns per client and message. `broadcast read PATH CLIENTS` is the other end of both: it joins so often, says so on its
  * standard output, and reads until the end.
  */
 #include <stdint.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// redis_data.lua for C with hiredis: HGET, HSET, HINCRBY of a field, without versions, sizes, or word of the change. Prints ns per
-// call.  redis_data get|set|add [calls under way at a time]
+// redis_data.lua for C with hiredis: HGET, HSET, HINCRBY of a field, without versions, sizes, or word of the change.
+// Prints ns per call.  redis_data get|set|add [calls under way at a time]
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,8 @@ int main(int argc, char **argv)
 	const char *path = getenv("REDIS_SOCKET");
 	redisContext *c = path && argc > 1 ? redisConnectUnix(path) : NULL;
 	int width = argc > 2 ? atoi(argv[2]) : 1, n = width == 1 ? 10000 : 50000;
-	char value[65] = "", *command[] = { "get", "HGET bench name", "set", "HSET bench name %s", "add", "HINCRBY bench n 1" };
+	char value[65] = "",
+	     *command[] = { "get", "HGET bench name", "set", "HSET bench name %s", "add", "HINCRBY bench n 1" };
 	void *reply;
 	if (!c || c->err)
 		return 1;

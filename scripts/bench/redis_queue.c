@@ -25,7 +25,10 @@ static void check(redisReply *r, long status)
 static void append(int script, int keys, int argc, const char **more)
 {
 	static const char *const names[] = {
-		"bench:{q}:queue:meta", "bench:{q}:queue:order", "bench:{q}:queue:types", "bench:{q}:queue:messages",
+		"bench:{q}:queue:meta",
+		"bench:{q}:queue:order",
+		"bench:{q}:queue:types",
+		"bench:{q}:queue:messages",
 	};
 	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, keys == 1 ? "1" : "4" };
 	int n = 3;
@@ -46,7 +49,8 @@ static redisReply *reply(void)
 static void send_one(void)
 {
 	static const char text[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-	append(IL_SCRIPT_queue_send, 4, 5, (const char *[]){ "id", "1234", "0123456789abcdef:0", "0000000000000000001", text });
+	append(IL_SCRIPT_queue_send, 4, 5,
+		(const char *[]){ "id", "1234", "0123456789abcdef:0", "0000000000000000001", text });
 }
 
 static void receive_one(int slot, long number)
@@ -55,7 +59,7 @@ static void receive_one(int slot, long number)
 	snprintf(name, sizeof name, "@0123456789abcdef:%d", slot);
 	snprintf(digits, sizeof digits, "%ld", number);
 	append(IL_SCRIPT_queue_receive, 4, 7,
-	       (const char *[]){ "id", "1234", "[0000000000000000001:", "(0000000000000000001;", name, digits, "1" });
+		(const char *[]){ "id", "1234", "[0000000000000000001:", "(0000000000000000001;", name, digits, "1" });
 }
 
 int main(int argc, char **argv)

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * What C does in shared memory, for queue.lua and mutex.lua.
- *   shm ring SIZE     messages through a ring of 1 MiB under a robust mutex with two conditions, to a forked child: ns each
- *   shm handover SIZE copying so much into a ring of 1 MiB, and in another process out of it, without any lock: ns each. What
- *                     memcpy does in memory of a queue's size that goes from one processor's cache to the other's
- *   shm memcpy SIZE   copying so much, from cache to cache: ns
- *   shm cold SIZE     copying so much, from memory to memory: ns
- *   shm pipe          there and back through two pipes: ns per round
- *   shm mutex         locking and unlocking a robust mutex: ns
- *   shm add           an atomic addition: ns
+ *   shm ring SIZE     messages through a ring of 1 MiB under a robust mutex with two conditions, to a forked child: ns
+ * each shm handover SIZE copying so much into a ring of 1 MiB, and in another process out of it, without any lock: ns
+ * each. What memcpy does in memory of a queue's size that goes from one processor's cache to the other's shm memcpy
+ * SIZE   copying so much, from cache to cache: ns shm cold SIZE     copying so much, from memory to memory: ns shm pipe
+ * there and back through two pipes: ns per round shm mutex         locking and unlocking a robust mutex: ns shm add an
+ * atomic addition: ns
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * channel.lua in C: 64-byte messages behind a 4-byte length over a socketpair, blocking, one system call to send and two to
- * receive. Prints ns per message.
+ * channel.lua in C: 64-byte messages behind a 4-byte length over a socketpair, blocking, one system call to send and
+ * two to receive. Prints ns per message.
  */
 #include <arpa/inet.h>
 #include <stdint.h>

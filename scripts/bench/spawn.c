@@ -11,7 +11,7 @@
 int main(void)
 {
 	enum { N = 1000 };
-	char *argv[] = {"true", NULL};
+	char *argv[] = { "true", NULL };
 	struct timespec a, b;
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	for (int i = 0; i < N; i++) {

@@ -59,7 +59,7 @@ static double now(void)
 
 static void send_message(long type)
 {
-	struct message message = {.type = type};
+	struct message message = { .type = type };
 	if (msgsnd(queue, &message, SIZE, 0))
 		fail(0);
 }
@@ -119,10 +119,10 @@ static double queue_two(int n, int every)
 
 static double sem_pairs(int n, short flags)
 {
-	struct sembuf take = {.sem_op = -1, .sem_flg = flags};
-	struct sembuf give = {.sem_op = 1, .sem_flg = flags};
+	struct sembuf take = { .sem_op = -1, .sem_flg = flags };
+	struct sembuf give = { .sem_op = 1, .sem_flg = flags };
 	sem = semget(IPC_PRIVATE, 1, 0600);
-	if (sem == -1 || semop(sem, &(struct sembuf){.sem_op = 1}, 1))
+	if (sem == -1 || semop(sem, &(struct sembuf){ .sem_op = 1 }, 1))
 		fail(0);
 	double start = now();
 	for (int i = 0; i < n; i++)
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	double ns;
 	snprintf(what, sizeof what, "%s %s", argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "");
 	for (int i = 0; i < 3; i++)
-		signal((int[]){SIGHUP, SIGINT, SIGTERM}[i], fail);
+		signal((int[]){ SIGHUP, SIGINT, SIGTERM }[i], fail);
 	if (!strcmp(what, "queue one"))
 		ns = queue_one(1000000);
 	else if (!strcmp(what, "queue pair"))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Kill points, for spec/engines/shm_points_spec.lua: a process can be made to die before any store into shared memory. Compiled
- * for ThreadSanitizer, a program calls out at every store; for build/tsan/ipclua-points the functions it calls
- * are here instead of in TSan's library, so no store can be forgotten, and the sources know nothing of it. Points are stores into what is mapped
- * MAP_SHARED, the two halves of a memcpy into it, the word that tells the kernel of a latch, and the system calls that
- * wake others or change names.
+ * Kill points, for spec/engines/shm_points_spec.lua: a process can be made to die before any store into shared memory.
+ * Compiled for ThreadSanitizer, a program calls out at every store; for build/tsan/ipclua-points the functions it calls
+ * are here instead of in TSan's library, so no store can be forgotten, and the sources know nothing of it. Points are
+ * stores into what is mapped MAP_SHARED, the two halves of a memcpy into it, the word that tells the kernel of a latch,
+ * and the system calls that wake others or change names.
  *
- * Lua finds the global `points`: points.arm(n [, pause]) dies at the n-th point from now (0: counts only), and stops at the one
- * before, if that is wanted, until somebody sends SIGCONT; points.passed() counts no more, and returns how many there were.
+ * Lua finds the global `points`: points.arm(n [, pause]) dies at the n-th point from now (0: counts only), and stops at
+ * the one before, if that is wanted, until somebody sends SIGCONT; points.passed() counts no more, and returns how many
+ * there were.
  */
 #include <lauxlib.h>
 #include <lualib.h>
@@ -64,23 +65,39 @@ static void point_at(const void *address)
 
 /* What the compiler calls -------------------------------------------------------------------------------- */
 
-#define QUIET(name) void name(void *address); void name(void *address) { (void)address; }
-#define STORE(name) void name(void *address); void name(void *address) { point_at(address); }
+#define QUIET(name)               \
+	void name(void *address); \
+	void name(void *address)  \
+	{                         \
+		(void)address;    \
+	}
+#define STORE(name)                \
+	void name(void *address);  \
+	void name(void *address)   \
+	{                          \
+		point_at(address); \
+	}
 
+/* clang-format off */
 QUIET(__tsan_func_entry)
 QUIET(__tsan_read1) QUIET(__tsan_read2) QUIET(__tsan_read4) QUIET(__tsan_read8) QUIET(__tsan_read16)
 QUIET(__tsan_unaligned_read2) QUIET(__tsan_unaligned_read4) QUIET(__tsan_unaligned_read8) QUIET(__tsan_unaligned_read16)
 STORE(__tsan_write1) STORE(__tsan_write2) STORE(__tsan_write4) STORE(__tsan_write8) STORE(__tsan_write16)
 STORE(__tsan_unaligned_write2) STORE(__tsan_unaligned_write4) STORE(__tsan_unaligned_write8)
 STORE(__tsan_unaligned_write16)
+	/* clang-format on */
 
-void __tsan_init(void);
+	void __tsan_init(void);
 void __tsan_func_exit(void);
 void __tsan_read_range(void *address, size_t size);
 void __tsan_write_range(void *address, size_t size);
 
-void __tsan_init(void) {}
-void __tsan_func_exit(void) {}
+void __tsan_init(void)
+{
+}
+void __tsan_func_exit(void)
+{
+}
 
 void __tsan_read_range(void *address, size_t size)
 {
@@ -95,47 +112,47 @@ void __tsan_write_range(void *address, size_t size)
 }
 
 /* Memory orders are made sequentially consistent: no matter here. */
-#define CHANGE(bits, name, builtin) \
+#define CHANGE(bits, name, builtin)                                                                           \
 	uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *p, uint##bits##_t v, int order); \
-	uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *p, uint##bits##_t v, int order) \
-	{ \
-		(void)order; \
-		point_at((const void *)p); \
-		return builtin(p, v, __ATOMIC_SEQ_CST); \
+	uint##bits##_t __tsan_atomic##bits##_##name(volatile uint##bits##_t *p, uint##bits##_t v, int order)  \
+	{                                                                                                     \
+		(void)order;                                                                                  \
+		point_at((const void *)p);                                                                    \
+		return builtin(p, v, __ATOMIC_SEQ_CST);                                                       \
 	}
 
-#define SWAP(bits, name) \
-	int __tsan_atomic##bits##_compare_exchange_##name(volatile uint##bits##_t *p, uint##bits##_t *e, uint##bits##_t v, \
-							  int order, int failed); \
-	int __tsan_atomic##bits##_compare_exchange_##name(volatile uint##bits##_t *p, uint##bits##_t *e, uint##bits##_t v, \
-							  int order, int failed) \
-	{ \
-		(void)order; \
-		(void)failed; \
-		point_at((const void *)p); \
-		return __atomic_compare_exchange_n(p, e, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+#define SWAP(bits, name)                                                                                 \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile uint##bits##_t *p, uint##bits##_t *e, \
+		uint##bits##_t v, int order, int failed);                                                \
+	int __tsan_atomic##bits##_compare_exchange_##name(volatile uint##bits##_t *p, uint##bits##_t *e, \
+		uint##bits##_t v, int order, int failed)                                                 \
+	{                                                                                                \
+		(void)order;                                                                             \
+		(void)failed;                                                                            \
+		point_at((const void *)p);                                                               \
+		return __atomic_compare_exchange_n(p, e, v, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);  \
 	}
 
-#define ATOMICS(bits) \
-	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order); \
-	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order) \
-	{ \
-		(void)order; \
-		return __atomic_load_n(p, __ATOMIC_SEQ_CST); \
-	} \
+#define ATOMICS(bits)                                                                              \
+	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order);    \
+	uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *p, int order)     \
+	{                                                                                          \
+		(void)order;                                                                       \
+		return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                       \
+	}                                                                                          \
 	void __tsan_atomic##bits##_store(volatile uint##bits##_t *p, uint##bits##_t v, int order); \
-	void __tsan_atomic##bits##_store(volatile uint##bits##_t *p, uint##bits##_t v, int order) \
-	{ \
-		(void)order; \
-		point_at((const void *)p); \
-		__atomic_store_n(p, v, __ATOMIC_SEQ_CST); \
-	} \
-	CHANGE(bits, exchange, __atomic_exchange_n) \
-	CHANGE(bits, fetch_add, __atomic_fetch_add) \
-	CHANGE(bits, fetch_sub, __atomic_fetch_sub) \
-	CHANGE(bits, fetch_and, __atomic_fetch_and) \
-	CHANGE(bits, fetch_or, __atomic_fetch_or) \
-	SWAP(bits, strong) \
+	void __tsan_atomic##bits##_store(volatile uint##bits##_t *p, uint##bits##_t v, int order)  \
+	{                                                                                          \
+		(void)order;                                                                       \
+		point_at((const void *)p);                                                         \
+		__atomic_store_n(p, v, __ATOMIC_SEQ_CST);                                          \
+	}                                                                                          \
+	CHANGE(bits, exchange, __atomic_exchange_n)                                                \
+	CHANGE(bits, fetch_add, __atomic_fetch_add)                                                \
+	CHANGE(bits, fetch_sub, __atomic_fetch_sub)                                                \
+	CHANGE(bits, fetch_and, __atomic_fetch_and)                                                \
+	CHANGE(bits, fetch_or, __atomic_fetch_or)                                                  \
+	SWAP(bits, strong)                                                                         \
 	SWAP(bits, weak)
 
 ATOMICS(8)
@@ -220,10 +237,14 @@ long __wrap_syscall(long number, ...)
 	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-#define CALL(name, parameters, arguments) \
-	int __real_##name parameters; \
-	int __wrap_##name parameters; \
-	int __wrap_##name parameters { point(); return __real_##name arguments; }
+#define CALL(name, parameters, arguments)       \
+	int __real_##name parameters;           \
+	int __wrap_##name parameters;           \
+	int __wrap_##name parameters            \
+	{                                       \
+		point();                        \
+		return __real_##name arguments; \
+	}
 
 CALL(fallocate, (int fd, int mode, off_t at, off_t size), (fd, mode, at, size))
 CALL(fchmod, (int fd, mode_t mode), (fd, mode))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the C tests share. Each test is a program; it says "ok" and ends with 0, or names the line of the check that failed.
+ * What the C tests share. Each test is a program; it says "ok" and ends with 0, or names the line of the check that
+ * failed.
  */
 #ifndef IL_CHECK_H
 #define IL_CHECK_H

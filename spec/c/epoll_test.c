@@ -20,7 +20,8 @@ static struct test_io {
 	struct il_io io;
 	int writer, told;
 	uint32_t events;
-	struct test_io *victim, *heir; /* when this one is told, the first is unwatched, and the second gets its place */
+	struct test_io *victim,
+		*heir; /* when this one is told, the first is unwatched, and the second gets its place */
 } ios[PIPES];
 
 static void ready(struct il_io *io, uint32_t events)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor is
- * watched as well, or there are more words than one thread can sleep on. Another thread changes them.
+ * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor
+ * is watched as well, or there are more words than one thread can sleep on. Another thread changes them.
  */
 #include "loop/word.h"
 #include "base/clock.h"

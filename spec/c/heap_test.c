@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The heap beside a model that cannot be wrong, an unordered array that is searched: random additions and removals, with
- * many equal keys.
+ * The heap beside a model that cannot be wrong, an unordered array that is searched: random additions and removals,
+ * with many equal keys.
  */
 #include "base/heap.h"
 #include "base/list.h"

@@ -21,7 +21,7 @@ static struct shared {
 	uint32_t word;
 	uint32_t inside; /* plain: only the latch guards it */
 	uint32_t count, ready;
-} *shared;
+} * shared;
 
 static int lock(void)
 {

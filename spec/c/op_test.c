@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Operations and waits: a wait ends exactly once, by one operation, its deadline or a cancellation, and then no operation of
- * it stands in any line. The sources here are bare lists; some of their operations cannot be taken back any more.
+ * Operations and waits: a wait ends exactly once, by one operation, its deadline or a cancellation, and then no
+ * operation of it stands in any line. The sources here are bare lists; some of their operations cannot be taken back
+ * any more.
  */
 #include "loop/op.h"
 #include "base/clock.h"
@@ -18,7 +19,7 @@ static struct source {
 	struct il_list line;
 	int cancelled;
 	bool too_far; /* cancel comes too late: the operation is done */
-	int refuses;  /* errno of start */
+	int refuses; /* errno of start */
 } sources[OPS];
 
 static struct il_wait wait;

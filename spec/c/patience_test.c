@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How long one waits for a process that has something locked for a moment, by a clock of our own: until it has stood still
- * for five seconds, and a minute if it moves.
+ * How long one waits for a process that has something locked for a moment, by a clock of our own: until it has stood
+ * still for five seconds, and a minute if it moves.
  */
 #include "loop/patience.c"
 #include "check.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The pool of threads by itself: jobs that end, jobs that block in a read or in System V's msgrcv and are cancelled, and
- * results that race with their cancellation. Each job must end exactly once.
+ * The pool of threads by itself: jobs that end, jobs that block in a read or in System V's msgrcv and are cancelled,
+ * and results that race with their cancellation. Each job must end exactly once.
  */
 #include "loop/loop.h"
 #include "loop/pool.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The race between one who begins to wait for a slot and one who changes it, step by step: both are here, as two views of
- * the same memory, and the steps are put in every order that matters.
+ * The race between one who begins to wait for a slot and one who changes it, step by step: both are here, as two views
+ * of the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
 #include "loop/life.h"
@@ -39,8 +39,13 @@ static void woken(struct il_wait *w)
 static void open_view(struct view *v)
 {
 	space = il_life_space();
-	*v = (struct view){ .slots = { .at = memory, .count = COUNT, .latch = &words.latch, .changes = &words.changes,
-				       .parked = &words.parked, .removed = &words.removed, .space = &space } };
+	*v = (struct view){ .slots = { .at = memory,
+				    .count = COUNT,
+				    .latch = &words.latch,
+				    .changes = &words.changes,
+				    .parked = &words.parked,
+				    .removed = &words.removed,
+				    .space = &space } };
 	il_slots_init(&v->slots);
 	il_slots_handle_init(&v->handle, &v->slots, NULL);
 	v->wait.wake = woken;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The allocator of the program's Lua state, in the thread that made the state and in others at once: blocks of all sizes,
- * taken, resized and given back by any of them, keep what is written there, and are nobody else's. Under TSan this is
- * the one look at its lists: in a sanitizer's build the program takes everything from malloc.
+ * The allocator of the program's Lua state, in the thread that made the state and in others at once: blocks of all
+ * sizes, taken, resized and given back by any of them, keep what is written there, and are nobody else's. Under TSan
+ * this is the one look at its lists: in a sanitizer's build the program takes everything from malloc.
  */
 #undef IL_PLAIN_MALLOC
 #define IL_PLAIN_MALLOC 0

@@ -55,7 +55,11 @@ static int attempt(struct il_line *l, struct il_op *op, bool waiting)
 }
 
 static const struct il_line_type line_type = {
-	.parked = PARKED, .strict = true, .enter = enter, .leave = leave, .attempt = attempt,
+	.parked = PARKED,
+	.strict = true,
+	.enter = enter,
+	.leave = leave,
+	.attempt = attempt,
 };
 
 static bool op_attempt(struct il_op *op)

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether two values are the same; JSON may turn a whole float into an integer. Tables as keys have no counterpart to be found,
- * and are only counted. */
+/* Whether two values are the same; JSON may turn a whole float into an integer. Tables as keys have no counterpart to
+ * be found, and are only counted. */
 static const char same[] =
 	"local function same(a, b, json)\n"
 	"  if type(a) ~= 'table' then\n"
@@ -119,10 +119,14 @@ static void example(lua_State *L, enum il_codec codec, const char *expression)
 void fuzz_examples(void)
 {
 	static const char *const values[] = {
-		"{id = 17, name = 'bench', values = {1, 2.5, 'three'}}", "{1, -1, 300, -70000, 1 << 40, 0.1, 1e300, -0.0}",
-		"{{{{}}, {true, false}}, ('x'):rep(70), ('y'):rep(300)}", "'\\0\\1\\xff\\\\\"/é'", "math.mininteger",
+		"{id = 17, name = 'bench', values = {1, 2.5, 'three'}}",
+		"{1, -1, 300, -70000, 1 << 40, 0.1, 1e300, -0.0}",
+		"{{{{}}, {true, false}}, ('x'):rep(70), ('y'):rep(300)}",
+		"'\\0\\1\\xff\\\\\"/é'",
+		"math.mininteger",
 		"(function() local t = {} for i = 1, 300 do t[i] = i end return t end)()",
-		"{a = {b = {c = {1234567890123456789, 9007199254740993}}}}", "{[-1] = 1, [0] = 2, [2.5] = 3}",
+		"{a = {b = {c = {1234567890123456789, 9007199254740993}}}}",
+		"{[-1] = 1, [0] = 2, [2.5] = 3}",
 		"{require 'ipc'.empty_array, {}, {{require 'ipc'.empty_array}}}",
 	};
 	lua_State *L = lua();

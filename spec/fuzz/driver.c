@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs a fuzz target where libFuzzer is not to be had: inputs made of the target's own examples by seeded mutations, for
- * some seconds. `target SECONDS [SEED]`; prints "fuzz: target: N inputs, no fault". A fault is for a sanitizer or abort()
- * to tell; the input that did it is in the file fault-TARGET then. For libFuzzer (LIBFUZZER), the examples become
- * files of its corpus, and that is all.
+ * Runs a fuzz target where libFuzzer is not to be had: inputs made of the target's own examples by seeded mutations,
+ * for some seconds. `target SECONDS [SEED]`; prints "fuzz: target: N inputs, no fault". A fault is for a sanitizer or
+ * abort() to tell; the input that did it is in the file fault-TARGET then. For libFuzzer (LIBFUZZER), the examples
+ * become files of its corpus, and that is all.
  */
 #include "fuzz.h"
 
@@ -116,9 +116,7 @@ static void mutate(struct input *in)
 			in->size += length;
 		}
 		break;
-	case 5: /* cut */
-		in->size = at;
-		break;
+	case 5: /* cut */ in->size = at; break;
 	default: /* the rest of another */
 		if (other->size && at < MAX_INPUT) {
 			size_t from = draw(other->size), rest = other->size - from;

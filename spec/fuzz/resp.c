@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a server says. However the bytes are cut, the same replies come of them, or the same refusal; and nothing that was
- * announced takes memory before it has come.
+ * What a server says. However the bytes are cut, the same replies come of them, or the same refusal; and nothing that
+ * was announced takes memory before it has come.
  */
 #include "fuzz.h"
 
@@ -67,9 +67,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 void fuzz_examples(void)
 {
 	static const char *const texts[] = {
-		"+OK\r\n:-12\r\n$5\r\nhello\r\n_\r\n$-1\r\n*-1\r\n", "*3\r\n:0\r\n$0\r\n\r\n*2\r\n#t\r\n,1.5\r\n-ERR no\r\n",
-		">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$2\r\nab\r\n", "%2\r\n+a\r\n:1\r\n+b\r\n=7\r\ntxt:abc\r\n~1\r\n(123\r\n",
-		"*8192\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:0\r\n", "$500000000\r\nabc",
+		"+OK\r\n:-12\r\n$5\r\nhello\r\n_\r\n$-1\r\n*-1\r\n",
+		"*3\r\n:0\r\n$0\r\n\r\n*2\r\n#t\r\n,1.5\r\n-ERR no\r\n",
+		">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$2\r\nab\r\n",
+		"%2\r\n+a\r\n:1\r\n+b\r\n=7\r\ntxt:abc\r\n~1\r\n(123\r\n",
+		"*8192\r\n",
+		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:0\r\n",
+		"$500000000\r\nabc",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		fuzz_example(texts[i], strlen(texts[i]));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects in shared memory whose bytes somebody else writes to, or cuts short, while they are in use. The first byte chooses
- * the noun; what follows are steps of four bytes: damage to the file, or an operation. Operations may fail, but only
- * as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
+ * Objects in shared memory whose bytes somebody else writes to, or cuts short, while they are in use. The first byte
+ * chooses the noun; what follows are steps of four bytes: damage to the file, or an operation. Operations may fail, but
+ * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
  */
 #include "fuzz.h"
 
@@ -95,19 +95,20 @@ static void close_object(void)
 
 static int remove_object(void)
 {
-	return it.queue ? it.queue->ops->remove(it.queue) : it.lock ? it.lock->ops->remove(it.lock)
-		: it.memory->ops->remove(it.memory);
+	return it.queue   ? it.queue->ops->remove(it.queue)
+		: it.lock ? it.lock->ops->remove(it.lock)
+			  : it.memory->ops->remove(it.memory);
 }
 
 /* Damage ---------------------------------------------------------------------------------------------------- */
 
-/* A latch that a living process has is waited for; that takes long, and is no fault. One that nobody can have takes a tenth
- * of a second, so there are few. */
+/* A latch that a living process has is waited for; that takes long, and is no fault. One that nobody can have takes a
+ * tenth of a second, so there are few. */
 static void spare_latch(uint8_t dice)
 {
 	uint32_t latch = 0;
 	if (pread(it.fd, &latch, sizeof latch, LATCH) == sizeof latch && latch &&
-	    (dice < 240 || !kill((pid_t)(latch & 0x3fffffff), 0)))
+		(dice < 240 || !kill((pid_t)(latch & 0x3fffffff), 0)))
 		latch = 0;
 	CHECK(pwrite(it.fd, &latch, sizeof latch, LATCH) == sizeof latch);
 }
@@ -129,7 +130,20 @@ static void occupy(uint8_t record)
 static uint64_t telling(uint8_t which)
 {
 	static const uint64_t values[] = {
-		0, 1, 2, 8, 9, 0xffffffff, 0x80000000, 0x7fffffff, UINT64_MAX, INT64_MAX, (uint64_t)INT64_MIN, 0xfffffff9, 16, 63,
+		0,
+		1,
+		2,
+		8,
+		9,
+		0xffffffff,
+		0x80000000,
+		0x7fffffff,
+		UINT64_MAX,
+		INT64_MAX,
+		(uint64_t)INT64_MIN,
+		0xfffffff9,
+		16,
+		63,
 	};
 	if (which == 127)
 		return (uint64_t)getppid(); /* one that lives */
@@ -247,9 +261,7 @@ static int queue_step(const uint8_t *s)
 		il_op_init(&op, &q->ops->receive, q, type);
 		err = q->ops->peek(q, type, &op);
 		break;
-	default:
-		il_op_init(&op, &q->ops->receive, q, type);
-		err = q->ops->stat(q, &stat);
+	default: il_op_init(&op, &q->ops->receive, q, type); err = q->ops->stat(q, &stat);
 	}
 	il_op_clear(&op);
 	return err;
@@ -262,15 +274,10 @@ static int lock_step(const uint8_t *s)
 	pid_t pid;
 	int value;
 	switch (s[0] >> 4 & 3) {
-	case 0:
-		il_op_init(&op, &l->ops->acquire, l, IL_EXCLUSIVE);
-		return run(&op, (s[0] & 5) == 5);
-	case 1:
-		return l->ops->release(l, s[1] & 1);
-	case 2:
-		return l->ops->value(l, &value);
-	default:
-		return l->ops->holder ? l->ops->holder(l, &pid) : 0;
+	case 0: il_op_init(&op, &l->ops->acquire, l, IL_EXCLUSIVE); return run(&op, (s[0] & 5) == 5);
+	case 1: return l->ops->release(l, s[1] & 1);
+	case 2: return l->ops->value(l, &value);
+	default: return l->ops->holder ? l->ops->holder(l, &pid) : 0;
 	}
 }
 
@@ -281,15 +288,9 @@ static int memory_step(const uint8_t *s)
 	int64_t value = (int8_t)s[3];
 	struct il_op op = { .fd = -1 };
 	switch (s[0] >> 4 & 3) {
-	case 0:
-		m->ops->write(m, slot, value);
-		return 0;
-	case 1:
-		m->ops->add(m, slot, value);
-		return 0;
-	case 2:
-		m->ops->swap(m, slot, &value, 5);
-		return 0;
+	case 0: m->ops->write(m, slot, value); return 0;
+	case 1: m->ops->add(m, slot, value); return 0;
+	case 2: m->ops->swap(m, slot, &value, 5); return 0;
 	default:
 		il_op_init(&op, &m->ops->wait, m, *(const volatile int64_t *)&m->slots[slot]);
 		op.size = slot;
@@ -321,14 +322,20 @@ static bool step(const uint8_t *s)
 	CHECK(il_now() - start < 6 * IL_SECOND);
 	struct stat st;
 	if (err == EUCLEAN && fstat(it.fd, &st) == 0 && st.st_size >= LATCH + 4)
-		CHECK(pwrite(it.fd, &(uint32_t){ 0 }, 4, LATCH) == 4); /* as if it had been repaired: or each would wait for it */
+		CHECK(pwrite(it.fd, &(uint32_t){ 0 }, 4, LATCH) ==
+			4); /* as if it had been repaired: or each would wait for it */
 	switch (err) {
-	case 0: case EAGAIN: case EUCLEAN: case EIDRM: case EMSGSIZE: case EPERM: case EINVAL: case EPROTO: case EXDEV:
-	case EEXIST:
-		return is_open();
-	default:
-		fprintf(stderr, "%s: %s\n", nouns[it.noun], strerror(err));
-		abort();
+	case 0:
+	case EAGAIN:
+	case EUCLEAN:
+	case EIDRM:
+	case EMSGSIZE:
+	case EPERM:
+	case EINVAL:
+	case EPROTO:
+	case EXDEV:
+	case EEXIST: return is_open();
+	default: fprintf(stderr, "%s: %s\n", nouns[it.noun], strerror(err)); abort();
 	}
 }
 
@@ -364,8 +371,39 @@ static void example_messages(void)
 		for (size_t i = 0; i < sizeof values; i++)
 			for (uint8_t dies = 0; dies <= 16; dies += 16) {
 				const uint8_t steps[] = {
-					QUEUE, 0x40, 0, 0, 40, 0x40, 1, 0, 9, 0x40, 2, 220, 200, dies, (uint8_t)(3 | word << 2),
-					(uint8_t)(i % 2), values[i], 0x50, 0, 0, 0, 0x50, 2, 0, 0, 0x40, 1, 230, 0, 0x50, 0, 0, 0,
+					QUEUE,
+					0x40,
+					0,
+					0,
+					40,
+					0x40,
+					1,
+					0,
+					9,
+					0x40,
+					2,
+					220,
+					200,
+					dies,
+					(uint8_t)(3 | word << 2),
+					(uint8_t)(i % 2),
+					values[i],
+					0x50,
+					0,
+					0,
+					0,
+					0x50,
+					2,
+					0,
+					0,
+					0x40,
+					1,
+					230,
+					0,
+					0x50,
+					0,
+					0,
+					0,
 				};
 				fuzz_example(steps, sizeof steps);
 			}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Foreign bytes for the reader of messages: they go into one end of a socket pair or of a pipe in chunks, and the other end
- * takes messages until it is told that there are no more. The first bytes choose the framing, the limit, the chunks, the kind
- * of the ends, and whether the receiver only tries or stands in line. What arrives is held against a reader that has all bytes at once.
+ * Foreign bytes for the reader of messages: they go into one end of a socket pair or of a pipe in chunks, and the other
+ * end takes messages until it is told that there are no more. The first bytes choose the framing, the limit, the
+ * chunks, the kind of the ends, and whether the receiver only tries or stands in line. What arrives is held against a
+ * reader that has all bytes at once.
  */
 #include "fuzz.h"
 
@@ -21,10 +22,16 @@ enum { HEAD = 4, MAX_INPUT = 60000, HANDLE = 0x80 };
 #define CHECK(x) ((x) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x), abort()))
 
 static const struct il_op_type receive_type = {
-	"message", il_stream_receive_attempt, il_stream_receive_start, il_stream_cancel,
+	"message",
+	il_stream_receive_attempt,
+	il_stream_receive_start,
+	il_stream_cancel,
 };
 static const struct il_op_type handle_type = {
-	"handle", il_stream_handle_attempt, il_stream_receive_start, il_stream_cancel,
+	"handle",
+	il_stream_handle_attempt,
+	il_stream_receive_start,
+	il_stream_cancel,
 };
 
 static struct {

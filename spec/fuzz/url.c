@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * URLs of Redis servers, as a program may get them from anywhere. What is a URL has something to show, which is one too, of
- * the same object, and does not get longer.
+ * URLs of Redis servers, as a program may get them from anywhere. What is a URL has something to show, which is one
+ * too, of the same object, and does not get longer.
  */
 #include "fuzz.h"
 
@@ -37,8 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 void fuzz_examples(void)
 {
 	static const char *const urls[] = {
-		"redis://host/name", "redis://user:pass%40word@[::1]:7000/12/a/b?lease=3&timeout=0.5&prefix=x",
-		"redis+unix:///run/redis.sock?db=3&name=jobs&prefix=y", "redis://:p@h:1/0/7?client_name=x",
+		"redis://host/name",
+		"redis://user:pass%40word@[::1]:7000/12/a/b?lease=3&timeout=0.5&prefix=x",
+		"redis+unix:///run/redis.sock?db=3&name=jobs&prefix=y",
+		"redis://:p@h:1/0/7?client_name=x",
 	};
 	for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
 		fuzz_example(urls[i], strlen(urls[i]));

@@ -2,8 +2,8 @@
  *
  * Runs a Lua script that can call the codecs by themselves: encode(codec, value) and decode(codec, bytes), codec being
  * "json" or "lua". For what no channel would send, and to measure. Linked with the objects of a build:
- *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_face.c build/bindings/[*].o \
- *     build/runtime/state.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
+ *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_face.c build/bindings/[*].o
+ * \ build/runtime/state.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
  */
 #include "codec.h"
 #include "module.h"
@@ -40,8 +40,9 @@ static int decode(lua_State *L)
 	return 2;
 }
 
-/* What no codec can save, for the benchmark: visit(value, size) goes through a value, writes nothing, and makes a string of
- * `size` bytes; make() makes anew what learn(value) has looked at, from C, with every size known and nothing to parse. */
+/* What no codec can save, for the benchmark: visit(value, size) goes through a value, writes nothing, and makes a
+ * string of `size` bytes; make() makes anew what learn(value) has looked at, from C, with every size known and nothing
+ * to parse. */
 static struct step {
 	int type;
 	lua_Integer integer, values, pairs;
@@ -55,12 +56,8 @@ static int visit_value(lua_State *L, int at)
 	int seen = 0;
 	size_t size;
 	switch (lua_type(L, -1)) {
-	case LUA_TSTRING:
-		lua_tolstring(L, -1, &size);
-		break;
-	case LUA_TNUMBER:
-		lua_isinteger(L, -1) ? (void)lua_tointeger(L, -1) : (void)lua_tonumber(L, -1);
-		break;
+	case LUA_TSTRING: lua_tolstring(L, -1, &size); break;
+	case LUA_TNUMBER: lua_isinteger(L, -1) ? (void)lua_tointeger(L, -1) : (void)lua_tonumber(L, -1); break;
 	case LUA_TTABLE:
 		luaL_checkstack(L, 4, NULL);
 		for (lua_pushnil(L); lua_next(L, at); lua_settop(L, at + 1)) {
@@ -69,8 +66,7 @@ static int visit_value(lua_State *L, int at)
 				lua_tolstring(L, at + 1, &size);
 		}
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return seen + 1;
 }
@@ -89,7 +85,9 @@ static struct step *learn_value(lua_State *L, struct step *s)
 {
 	struct step *table = s++;
 	int top = lua_gettop(L);
-	*table = (struct step){ .type = lua_type(L, -1), .integer = lua_tointeger(L, -1), .number = lua_tonumber(L, -1) };
+	*table = (struct step){ .type = lua_type(L, -1),
+		.integer = lua_tointeger(L, -1),
+		.number = lua_tonumber(L, -1) };
 	if (table->type == LUA_TNUMBER && lua_isinteger(L, -1))
 		table->type = -LUA_TNUMBER;
 	if (table->type == LUA_TSTRING)
@@ -125,18 +123,10 @@ static const struct step *make_value(lua_State *L, const struct step *s)
 {
 	const struct step *table = s++;
 	switch (table->type) {
-	case LUA_TSTRING:
-		lua_pushlstring(L, table->text, table->size);
-		break;
-	case LUA_TNUMBER:
-		lua_pushnumber(L, table->number);
-		break;
-	case -LUA_TNUMBER:
-		lua_pushinteger(L, table->integer);
-		break;
-	case LUA_TBOOLEAN:
-		lua_pushboolean(L, (int)table->integer);
-		break;
+	case LUA_TSTRING: lua_pushlstring(L, table->text, table->size); break;
+	case LUA_TNUMBER: lua_pushnumber(L, table->number); break;
+	case -LUA_TNUMBER: lua_pushinteger(L, table->integer); break;
+	case LUA_TBOOLEAN: lua_pushboolean(L, (int)table->integer); break;
 	default:
 		luaL_checkstack(L, 4, NULL);
 		lua_createtable(L, (int)table->values, (int)table->pairs);

@@ -40,7 +40,10 @@ static int entry(struct il_batches *all, const struct il_batch *b, size_t i, str
 	memcpy(all->joined, name->str, name->len);
 	memcpy(all->joined + name->len, record->str + head, size);
 	*e = (struct il_entry){
-		.name = all->joined, .name_size = name->len, .value = all->joined + name->len, .size = size,
+		.name = all->joined,
+		.name_size = name->len,
+		.value = all->joined + name->len,
+		.size = size,
 		.version = strtoll(record->str, NULL, 10),
 	};
 	return 0;

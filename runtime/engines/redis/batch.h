@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names and values of shared data that were fetched some at a time, for who goes through all of them. A batch is the reply of
- * data_next.lua. It is used for a moment only, and not for what this handle has changed since.
- * Floor 2.
+ * Names and values of shared data that were fetched some at a time, for who goes through all of them. A batch is the
+ * reply of data_next.lua. It is used for a moment only, and not for what this handle has changed since. Floor 2.
  */
 #ifndef IL_REDIS_BATCH_H
 #define IL_REDIS_BATCH_H

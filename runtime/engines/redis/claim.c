@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Claims, see lock.h: what is asked for, in line, and granted. The line itself is the server's; here stand those of this handle
- * that it has not granted yet, as far as is known. What a wait that is over was granted meanwhile goes back by a request that
- * follows the first one.
- * Floor 2.
+ * Claims, see lock.h: what is asked for, in line, and granted. The line itself is the server's; here stand those of
+ * this handle that it has not granted yet, as far as is known. What a wait that is over was granted meanwhile goes back
+ * by a request that follows the first one. Floor 2.
  */
 #include "engines/redis/lock.h"
 #include "base/clock.h"
@@ -72,8 +71,8 @@ void il_claims_fail(struct il_redis_lock *h, int err)
 	}
 }
 
-/* The answer came so late that its lease is over: by then it may be another's. It goes back, and is asked for under another
- * number. */
+/* The answer came so late that its lease is over: by then it may be another's. It goes back, and is asked for under
+ * another number. */
 static void ask_again(struct il_claim *c)
 {
 	il_redis_lock_return(c->lock, c->number, "undone");
@@ -136,7 +135,8 @@ static void answered(struct il_request *r)
 		else if (err)
 			fail(c, err);
 		else
-			il_claim_grant(c, il_reply_number(r, 2), il_reply_number(r, 3), il_time_add(r->sent_at, c->lock->lease));
+			il_claim_grant(c, il_reply_number(r, 2), il_reply_number(r, 3),
+				il_time_add(r->sent_at, c->lock->lease));
 	}
 	il_request_free(r);
 }

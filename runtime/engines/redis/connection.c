@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connection, see connection.h. The loop is edge-triggered: it is read until there is nothing left, or by a poller in the
- * next turn. Floor 2.
+ * One connection, see connection.h. The loop is edge-triggered: it is read until there is nothing left, or by a poller
+ * in the next turn. Floor 2.
  */
 #include "engines/redis/connection.h"
 #include "base/reason.h"
@@ -319,8 +319,8 @@ void il_connection_init(struct il_connection *c)
 	il_poller_init(&c->reader, read_on, read_on);
 }
 
-/* A socket that is closed with something unread is reset, and the server may not read the rest: so it is told that this is
- * the end, and reads and closes. */
+/* A socket that is closed with something unread is reset, and the server may not read the rest: so it is told that this
+ * is the end, and reads and closes. */
 void il_connection_drain(struct il_connection *c)
 {
 	char buffer[4096];

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connection to a server: a socket on our loop, and the replies that come from it. What is said is written when the loop
- * asks the kernel next, all at once. What comes is read so many bytes a turn, so that replies without an end stop nothing
- * else. Knows not what is said.
- * Floor 2.
+ * One connection to a server: a socket on our loop, and the replies that come from it. What is said is written when the
+ * loop asks the kernel next, all at once. What comes is read so many bytes a turn, so that replies without an end stop
+ * nothing else. Knows not what is said. Floor 2.
  */
 #ifndef IL_REDIS_CONNECTION_H
 #define IL_REDIS_CONNECTION_H
@@ -18,17 +17,18 @@ enum il_connection_phase { IL_CLOSED, IL_LOOKING_UP, IL_CONNECTING, IL_CONNECTED
 
 struct il_connection {
 	enum il_connection_phase phase;
-	uint32_t generation;       /* of what is open now */
+	uint32_t generation; /* of what is open now */
 	struct il_io io;
-	struct il_poller writer;   /* there is something to be written */
-	struct il_poller reader;   /* there is more to be read than one turn has read */
+	struct il_poller writer; /* there is something to be written */
+	struct il_poller reader; /* there is more to be read than one turn has read */
 	struct il_lookup *lookup;
 	struct addrinfo *addresses, *next; /* the next to be tried */
 	struct il_parser parser;
-	char *out;                 /* from out_done to out_size it is not written yet */
+	char *out; /* from out_done to out_size it is not written yet */
 	size_t out_size, out_done, out_room;
 	void (*connected)(struct il_connection *c);
-	void (*replied)(struct il_connection *c, struct il_reply *r); /* to be freed by it; it may close the connection */
+	void (*replied)(struct il_connection *c,
+		struct il_reply *r); /* to be freed by it; it may close the connection */
 	/* err, and why, good during the call; it is closed already. Not called by il_connection_close. */
 	void (*lost)(struct il_connection *c, int err, const char *why);
 	bool (*wanted)(struct il_connection *c); /* is anything waited for? */

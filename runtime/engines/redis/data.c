@@ -18,7 +18,7 @@ struct data {
 	struct il_watches watches;
 	struct il_request *got; /* the answer to which the last entry belongs */
 	struct il_batches batches;
-	char made[IL_ID + 1];   /* its id, if it is to be made */
+	char made[IL_ID + 1]; /* its id, if it is to be made */
 };
 
 static struct data *data_of(struct il_data *data)
@@ -129,7 +129,8 @@ static int stat_data(struct il_data *data, struct il_data_stat *stat)
 	int err = il_request_status(r);
 	if (!err)
 		*stat = (struct il_data_stat){
-			.names = il_reply_number(r, 1), .used = il_reply_number(r, 2),
+			.names = il_reply_number(r, 1),
+			.used = il_reply_number(r, 2),
 			.waiters = il_watches_count(&d->watches),
 		};
 	return settle(r, err);
@@ -289,7 +290,13 @@ static void close_data(struct il_data *data)
 
 static const struct il_data_ops ops = {
 	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	get, set, next, stat_data, remove_data, close_data, add,
+	get,
+	set,
+	next,
+	stat_data,
+	remove_data,
+	close_data,
+	add,
 };
 
 static int make(const struct il_key *key, struct il_data **data)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every object of this engine has: its server, the names of its keys, the requests it has made and not yet been told
- * the answers of, and its line to hear what others change.
+ * What every object of this engine has: its server, the names of its keys, the requests it has made and not yet been
+ *told the answers of, and its line to hear what others change.
  *
  * The constructor and the functions of engine.h that ask the server are written like this, for they are called twice:
  *
@@ -28,10 +28,10 @@ struct il_face {
 	struct il_remote remote; /* the noun's struct points to it */
 	struct il_server *server;
 	struct il_list requests; /* that call again: without an answer, or with one that was not told */
-	int64_t lease, timeout;  /* ns: its URL's */
-	char *base;              /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
+	int64_t lease, timeout; /* ns: its URL's */
+	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
-	struct il_list node;               /* of the server's faces */
+	struct il_list node; /* of the server's faces */
 	void (*forked)(struct il_face *f); /* in a forked child, or NULL: all requests are gone, it does not listen; the
 					      noun forgets what it had in flight or held: that is the parent's */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is said first on a connection, all at once: HELLO 3 with name and password, SELECT; and, if the user may, that we want to
- * be told when all data is lost (what CLIENT TRACKING says of FLUSHALL; OPTIN: and of nothing else), and a look whether keys are
- * evicted. Floor 2.
+ * What is said first on a connection, all at once: HELLO 3 with name and password, SELECT; and, if the user may, that
+ * we want to be told when all data is lost (what CLIENT TRACKING says of FLUSHALL; OPTIN: and of nothing else), and a
+ * look whether keys are evicted. Floor 2.
  */
 #include "engines/redis/server_private.h"
 
@@ -17,7 +17,8 @@ static void refuse(struct il_server *s, struct il_reply *r)
 	int err = il_error_of(r, text, sizeof text);
 	bool old = il_reply_is_error(r, "ERR unknown command") || il_reply_is_error(r, "NOPROTO");
 	il_reply_free(r);
-	il_server_fault(s, old ? EPROTONOSUPPORT : err, old ? "it is older than Redis 6, or does not speak RESP3 (HELLO 3)" : text);
+	il_server_fault(s, old ? EPROTONOSUPPORT : err,
+		old ? "it is older than Redis 6, or does not speak RESP3 (HELLO 3)" : text);
 }
 
 /* Names and values, and the protocol is 3. */
@@ -73,7 +74,8 @@ static void on_info(struct il_server *s, struct il_expected *e, struct il_reply 
 
 static int say(struct il_server *s)
 {
-	static const char *const tracking[] = { "CLIENT", "TRACKING", "ON", "OPTIN" }, *const info[] = { "INFO", "memory" };
+	static const char *const tracking[] = { "CLIENT", "TRACKING", "ON", "OPTIN" },
+				 *const info[] = { "INFO", "memory" };
 	const struct il_url *u = s->url;
 	const char *hello[7] = { "HELLO", "3" };
 	char db[12];

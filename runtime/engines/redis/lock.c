@@ -50,8 +50,8 @@ static void nobody(struct il_request *r)
 	il_request_free(r);
 }
 
-/* Written with what comes next, and not at once: this may be called in the middle of the end of a wait. If there is no memory
- * to ask, it comes back when its lease ends. */
+/* Written with what comes next, and not at once: this may be called in the middle of the end of a wait. If there is no
+ * memory to ask, it comes back when its lease ends. */
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how)
 {
 	struct il_call c;
@@ -65,8 +65,8 @@ void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *h
 
 /* Life --------------------------------------------------------------------------------------------------- */
 
-static int begin(const struct il_key *key, const char *noun, const struct il_lock_options *o, const struct il_lock_ops *ops,
-		 struct il_redis_lock **result)
+static int begin(const struct il_key *key, const char *noun, const struct il_lock_options *o,
+	const struct il_lock_ops *ops, struct il_redis_lock **result)
 {
 	struct il_redis_lock *h = calloc(1, sizeof *h);
 	if (!h)
@@ -127,8 +127,8 @@ static int opened(struct il_redis_lock *h, struct il_lock_options *o, struct il_
 	return err;
 }
 
-int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o, const struct il_lock_ops *ops,
-		       struct il_lock **l)
+int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
+	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_redis_lock *h = NULL;
 	int err = *l ? 0 : begin(key, noun, o, ops, &h);
@@ -165,8 +165,9 @@ void il_redis_lock_close(struct il_lock *l)
 
 /* Questions ------------------------------------------------------------------------------------------------ */
 
-/* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no answer for
- * longer than the lease, it has ended, whatever has become of the server. What the server refuses is held as before. */
+/* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no
+ * answer for longer than the lease, it has ended, whatever has become of the server. What the server refuses is held as
+ * before. */
 static int released(struct il_redis_lock *h, struct il_request *r)
 {
 	struct il_claim *c = il_claim_find(&h->held, r->tag);

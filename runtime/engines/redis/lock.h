@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore and mutex have in common here. Each acquire is a claim with a number, from which the server makes a token: in
- * line, or held for as long as its lease is renewed. lock.c is the object, claim.c what waits, tend.c what keeps leases alive.
- * Floor 2.
+ * What semaphore and mutex have in common here. Each acquire is a claim with a number, from which the server makes a
+ * token: in line, or held for as long as its lease is renewed. lock.c is the object, claim.c what waits, tend.c what
+ * keeps leases alive. Floor 2.
  */
 #ifndef IL_REDIS_LOCK_H
 #define IL_REDIS_LOCK_H
@@ -14,17 +14,17 @@
 struct il_redis_lock {
 	struct il_lock lock;
 	struct il_face face;
-	char id[40];         /* the object's */
+	char id[40]; /* the object's */
 	bool removed;
-	int64_t lease;       /* ns */
-	int64_t fence;       /* of the last claim that was granted */
+	int64_t lease; /* ns */
+	int64_t fence; /* of the last claim that was granted */
 	struct il_list line; /* claims that are asked for, in their order */
 	struct il_list held;
-	int64_t behind;      /* local time less the server's, at least; ns. 0: not known */
+	int64_t behind; /* local time less the server's, at least; ns. 0: not known */
 	struct il_timer timer;
-	int64_t due;         /* of the timer */
-	int64_t tended;      /* when it was last asked to keep the claims, */
-	int64_t look_at;     /* and when a holder's lease ends; or IL_NEVER */
+	int64_t due; /* of the timer */
+	int64_t tended; /* when it was last asked to keep the claims, */
+	int64_t look_at; /* and when a holder's lease ends; or IL_NEVER */
 	struct il_list tends; /* requests to keep them */
 	struct il_request *last_tend;
 	bool tend_again;
@@ -41,7 +41,7 @@ struct il_claim {
 	int64_t fence;
 	bool once, lost;
 	bool releasing; /* it is being given back: its lease is not renewed */
-	bool tried;     /* to give it back; it is not known whether that was done */
+	bool tried; /* to give it back; it is not known whether that was done */
 };
 
 static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)
@@ -49,8 +49,8 @@ static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)
 	return il_container_of(l, struct il_redis_lock, lock);
 }
 
-int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o, const struct il_lock_ops *ops,
-		       struct il_lock **l);
+int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
+	const struct il_lock_ops *ops, struct il_lock **l);
 
 /* lock_change.lua with a verb; its other arguments are to be added. */
 void il_redis_lock_call(struct il_call *c, struct il_redis_lock *h, const char *verb);

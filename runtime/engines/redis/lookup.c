@@ -18,8 +18,8 @@ struct il_lookup {
 	il_lookup_done *done; /* NULL: forgotten */
 	void *owner;
 	struct addrinfo *found;
-	int problem;          /* of getaddrinfo, */
-	int err;              /* and errno with EAI_SYSTEM */
+	int problem; /* of getaddrinfo, */
+	int err; /* and errno with EAI_SYSTEM */
 	char port[12];
 	char host[];
 };
@@ -51,14 +51,15 @@ static void ended(struct il_job *job)
 	if (l->done && !job->forked && l->found)
 		l->done(l->owner, l->found, 0, NULL);
 	else if (l->done && !job->forked)
-		l->done(l->owner, NULL, error_of(l), l->problem == EAI_SYSTEM ? strerror(l->err) : gai_strerror(l->problem));
+		l->done(l->owner, NULL, error_of(l),
+			l->problem == EAI_SYSTEM ? strerror(l->err) : gai_strerror(l->problem));
 	else if (l->found && !job->forked)
 		freeaddrinfo(l->found);
 	free(l);
 }
 
 int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owner, struct addrinfo **found,
-		    struct il_lookup **result)
+	struct il_lookup **result)
 {
 	size_t size = strlen(host) + 1;
 	struct il_lookup *l = calloc(1, sizeof *l + size);

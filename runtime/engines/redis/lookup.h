@@ -16,7 +16,7 @@ typedef void il_lookup_done(void *owner, struct addrinfo *found, int err, const 
 
 /* *found if the host is an address; else done() will be called, unless it is forgotten before. 0 or errno. */
 int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owner, struct addrinfo **found,
-		    struct il_lookup **l);
+	struct il_lookup **l);
 
 /* Nothing will be called. The thread goes on as long as it takes. */
 void il_lookup_forget(struct il_lookup *l);

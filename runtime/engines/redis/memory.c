@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared memory on a server: one string, eight bytes to a slot, the highest first, as the server's BITFIELD has them. The
- * slots are behind the id and the number of slots. The string grows as far as the highest slot that was ever written.
- * Floor 2.
+ * Shared memory on a server: one string, eight bytes to a slot, the highest first, as the server's BITFIELD has them.
+ * The slots are behind the id and the number of slots. The string grows as far as the highest slot that was ever
+ * written. Floor 2.
  */
 #include "engines/redis/redis.h"
 #include "engines/redis/watch.h"
@@ -18,7 +18,7 @@ enum { HEAD = IL_ID / 8 + 1, MOST_SLOTS = (1 << 26) - HEAD, DIGITS = 20 }; /* a 
 struct memory {
 	struct il_memory memory;
 	struct il_watches watches;
-	char made[IL_ID + 1];         /* its id, if it is to be made */
+	char made[IL_ID + 1]; /* its id, if it is to be made */
 	char place[HEAD][DIGITS + 2]; /* where in the string, for a call */
 };
 
@@ -201,7 +201,13 @@ static void close_memory(struct il_memory *memory)
 
 static const struct il_memory_ops ops = {
 	{ "memory wait", wait_attempt, wait_start, wait_cancel },
-	NULL, NULL, NULL, remove_memory, removed, close_memory, ask,
+	NULL,
+	NULL,
+	NULL,
+	remove_memory,
+	removed,
+	close_memory,
+	ask,
 };
 
 static int make(const struct il_key *key, size_t slots, struct il_memory **memory)
@@ -216,7 +222,10 @@ static int make(const struct il_key *key, size_t slots, struct il_memory **memor
 		return err;
 	}
 	m->memory = (struct il_memory){
-		.remote = &m->watches.face.remote, .ops = &ops, .count = slots, .lost = &never,
+		.remote = &m->watches.face.remote,
+		.ops = &ops,
+		.count = slots,
+		.lost = &never,
 	};
 	m->watches.ask = ask_for;
 	m->watches.told = told;

@@ -8,7 +8,11 @@
 
 static const struct il_lock_ops ops = {
 	{ "mutex acquire", il_redis_lock_attempt, il_redis_lock_start, il_redis_lock_cancel },
-	il_redis_lock_release, il_redis_lock_value, il_redis_lock_holder, il_redis_lock_remove, il_redis_lock_close,
+	il_redis_lock_release,
+	il_redis_lock_value,
+	il_redis_lock_holder,
+	il_redis_lock_remove,
+	il_redis_lock_close,
 	il_redis_lock_token,
 };
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Queues on a server, opened, asked and closed, see queue.h. All handles of a process for one queue share an object, which
- * hears the news and has those who wait.
- * Floor 2.
+ * Queues on a server, opened, asked and closed, see queue.h. All handles of a process for one queue share an object,
+ * which hears the news and has those who wait. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "base/clock.h"
@@ -77,8 +76,8 @@ void il_rq_due(struct il_rq *q)
 	il_poller_add(&poller);
 }
 
-/* All of them first: what is asked of one server is written together. True: the loop must not block as it meant to, for a
- * wait may have ended, and something else may be due next. */
+/* All of them first: what is asked of one server is written together. True: the loop must not block as it meant to, for
+ * a wait may have ended, and something else may be due next. */
 static bool ask_all(struct il_poller *p)
 {
 	struct il_list round, asked;
@@ -193,7 +192,8 @@ static int stat_queue(struct il_queue *queue, struct il_queue_stat *stat)
 	}
 	int err = il_request_status(r);
 	*stat = (struct il_queue_stat){
-		.senders = count(&h->rq->senders), .receivers = count(&h->rq->receivers),
+		.senders = count(&h->rq->senders),
+		.receivers = count(&h->rq->receivers),
 	};
 	if (!err) {
 		stat->messages = il_reply_number(r, 1);
@@ -227,7 +227,8 @@ static struct il_rq *find(const struct il_rq_handle *h, const char *id)
 {
 	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
 		struct il_rq *q = il_container_of(l, struct il_rq, node);
-		if (q->face.server == h->face.server && strcmp(q->face.base, h->face.base) == 0 && strcmp(q->id, id) == 0)
+		if (q->face.server == h->face.server && strcmp(q->face.base, h->face.base) == 0 &&
+			strcmp(q->id, id) == 0)
 			return q;
 	}
 	return NULL;
@@ -287,7 +288,10 @@ static void close_queue(struct il_queue *queue)
 static const struct il_queue_ops ops = {
 	{ "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
 	{ "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
-	peek, stat_queue, remove_queue, close_queue,
+	peek,
+	stat_queue,
+	remove_queue,
+	close_queue,
 };
 
 /* An id that no queue of this name has had, so that one that is removed and made again is another one. */

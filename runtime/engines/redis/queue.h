@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c have
- * those who wait. They ask again when the server publishes news: a message came, there is room, it was removed.
+ * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c
+ * have those who wait. They ask again when the server publishes news: a message came, there is room, it was removed.
  * Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_H
@@ -16,27 +16,28 @@ enum { IL_RQ_ID = 40, IL_RQ_BOUND = 24, IL_RQ_BATCH = 16 };
 /* A queue of a server: one per process, however many handles there are. */
 struct il_rq {
 	struct il_list node;
-	struct il_list due;  /* it has something to ask when the loop looks next */
+	struct il_list due; /* it has something to ask when the loop looks next */
 	struct il_face face; /* for the requests of who waits; handles have their own for what is asked of them */
 	int refs;
 	pid_t pid;
-	bool removed;        /* there will be no news */
-	char id[IL_RQ_ID];   /* the server's */
+	bool removed; /* there will be no news */
+	char id[IL_RQ_ID]; /* the server's */
 	/* receiving */
-	struct il_list receivers; /* operations, in the order they came; data is what they ask (struct il_rq_ask), NULL: they wait for news */
-	struct il_list asks;      /* that are not in a slot yet */
-	struct il_list slots;     /* in which nothing is asked; those used last are last */
-	struct il_list owing;     /* what they took is to go back; those without a request could not tell the server yet */
+	struct il_list receivers; /* operations, in the order they came; data is what they ask (struct il_rq_ask), NULL:
+				     they wait for news */
+	struct il_list asks; /* that are not in a slot yet */
+	struct il_list slots; /* in which nothing is asked; those used last are last */
+	struct il_list owing; /* what they took is to go back; those without a request could not tell the server yet */
 	int slot_count;
 	struct il_timer idle;
 	/* sending */
-	struct il_list senders;   /* operations, in the order they came; begun: they have a flight */
+	struct il_list senders; /* operations, in the order they came; begun: they have a flight */
 	struct il_list flights;
-	int looks, waiting;       /* flights that only look, operations that wait for news */
-	bool full;                /* as far as is known */
-	int64_t room;             /* bytes that are free, at least, after it was full */
-	int64_t batch;            /* see queue_send.lua */
-	uint64_t rooms;           /* news of room so far */
+	int looks, waiting; /* flights that only look, operations that wait for news */
+	bool full; /* as far as is known */
+	int64_t room; /* bytes that are free, at least, after it was full */
+	int64_t batch; /* see queue_send.lua */
+	uint64_t rooms; /* news of room so far */
 };
 
 struct il_rq_handle {
@@ -50,7 +51,8 @@ static inline struct il_rq_handle *il_rq_handle(const struct il_queue *q)
 	return il_container_of(q, struct il_rq_handle, queue);
 }
 
-/* Has il_rq_asks_due and il_rq_flights_due called when the loop looks next: what comes up until then is asked at once. */
+/* Has il_rq_asks_due and il_rq_flights_due called when the loop looks next: what comes up until then is asked at once.
+ */
 void il_rq_due(struct il_rq *q);
 void il_rq_asks_due(struct il_rq *q);
 void il_rq_flights_due(struct il_rq *q);
@@ -77,21 +79,21 @@ struct il_rq_slot {
 	struct il_request *request;
 	struct il_list asks; /* that it answers, in order */
 	int index;
-	int64_t number;      /* of the last request */
-	int keep;            /* of its messages, when the others go back */
-	bool dirty;          /* the server keeps what was taken */
+	int64_t number; /* of the last request */
+	int keep; /* of its messages, when the others go back */
+	bool dirty; /* the server keeps what was taken */
 };
 
 /* An operation asks for a message. */
 struct il_rq_ask {
-	struct il_list node;      /* in the queue's asks, or the slot's */
+	struct il_list node; /* in the queue's asks, or the slot's */
 	struct il_op *op;
-	struct il_rq_slot *slot;  /* NULL: not yet */
+	struct il_rq_slot *slot; /* NULL: not yet */
 	int64_t wanted;
-	int64_t news;  /* the type of the message because of which it asks; or 0 */
-	bool again;    /* what it asks for may have come since, */
-	int64_t mark;  /* and that is of this type; or 0 */
-	bool sweeps;   /* there may be more than one */
+	int64_t news; /* the type of the message because of which it asks; or 0 */
+	bool again; /* what it asks for may have come since, */
+	int64_t mark; /* and that is of this type; or 0 */
+	bool sweeps; /* there may be more than one */
 };
 
 /* A slot for a new request; NULL: no memory. */
@@ -102,10 +104,10 @@ void il_rq_slot_rest(struct il_rq_slot *s);
 
 /* Makes the request: 0 or errno. */
 int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
-		   void (*answered)(struct il_request *r));
+	void (*answered)(struct il_request *r));
 
-/* Of what it took, or is about to take, only so many messages are kept. False: the slot is not the caller's any more; so it
- * is if none is kept. */
+/* Of what it took, or is about to take, only so many messages are kept. False: the slot is not the caller's any more;
+ * so it is if none is kept. */
 bool il_rq_slot_put_back(struct il_rq_slot *s, int keep);
 
 /* What could not be put back is tried again. */

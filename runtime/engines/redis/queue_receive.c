@@ -2,10 +2,9 @@
  *
  * Receiving from queues on a server. What is asked for between two looks of the loop goes into one request.
  *
- * Who finds nothing waits for news. One message's news wakes one operation, which asks for whoever is first in this process
- * and wants the same. If it came while nobody who wants it waits, but somebody asks, whose question may have been too early,
- * that one asks again. If what it gets is a message of another type, the news is for the next.
- * Floor 2.
+ * Who finds nothing waits for news. One message's news wakes one operation, which asks for whoever is first in this
+ * process and wants the same. If it came while nobody who wants it waits, but somebody asks, whose question may have
+ * been too early, that one asks again. If what it gets is a message of another type, the news is for the next. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "loop/loop.h"
@@ -271,8 +270,8 @@ int il_rq_receive_start(struct il_op *op)
 	return 0;
 }
 
-/* The operation has given up, and may have been given something: then the last of what its request took goes back. Also if
- * the request is not on its way: it may have been, on a connection that was lost. */
+/* The operation has given up, and may have been given something: then the last of what its request took goes back. Also
+ * if the request is not on its way: it may have been, on a connection that was lost. */
 static void withdraw(struct il_rq *q, struct il_rq_ask *a)
 {
 	struct il_rq_ask was = *a;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sending to queues on a server. As long as there is room, all who send ask at once. Of those who find none, the first looks
- * again when there is news of room, and nobody overtakes it: see queue_send.lua about batches.
+ * Sending to queues on a server. As long as there is room, all who send ask at once. Of those who find none, the first
+ * looks again when there is news of room, and nobody overtakes it: see queue_send.lua about batches.
  *
- * A message that was sent cannot be taken back. So a send that is one case of a select only looks for room, and when there
- * is, claims the wait, and sends. A message that may have been sent when its wait ends is told as that.
- * Floor 2.
+ * A message that was sent cannot be taken back. So a send that is one case of a select only looks for room, and when
+ * there is, claims the wait, and sends. A message that may have been sent when its wait ends is told as that. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "loop/loop.h"
@@ -23,8 +22,8 @@ struct flight {
 	struct il_op *ops[IL_RQ_BATCH]; /* NULL: has given up, and nobody knows */
 	int64_t batch;
 	uint64_t rooms; /* news of room when it was made */
-	bool look;      /* only whether there is room */
-	bool claimed;   /* it was one case of a select */
+	bool look; /* only whether there is room */
+	bool claimed; /* it was one case of a select */
 	bool once;
 };
 
@@ -140,7 +139,8 @@ void il_rq_flights_due(struct il_rq *q)
 static struct flight *next_flight(struct il_rq *q, const struct il_op *op, bool look, bool claimed)
 {
 	struct flight *f = il_list_empty(&q->flights) ? NULL : of_node(q->flights.prev);
-	if (f && !f->request && f->count < IL_RQ_BATCH && !f->look && !look && !f->claimed && !claimed && f->once == op->once)
+	if (f && !f->request && f->count < IL_RQ_BATCH && !f->look && !look && !f->claimed && !claimed &&
+		f->once == op->once)
 		return f;
 	f = calloc(1, sizeof *f);
 	if (!f)
@@ -285,7 +285,8 @@ bool il_rq_send_attempt(struct il_op *op)
 	return false;
 }
 
-/* Behind those who wait it waits; if it does not want to, it looks, for that takes some time, and they may be gone then. */
+/* Behind those who wait it waits; if it does not want to, it looks, for that takes some time, and they may be gone
+ * then. */
 int il_rq_send_start(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);

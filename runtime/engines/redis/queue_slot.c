@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The slots of a process, see queue_receive.lua: a request that takes messages can be made twice there, and taken back by one
- * that follows it at once. The server is told when a slot rests for a while: until then it keeps what was taken last.
- * Floor 2.
+ * The slots of a process, see queue_receive.lua: a request that takes messages can be made twice there, and taken back
+ * by one that follows it at once. The server is told when a slot rests for a while: until then it keeps what was taken
+ * last. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "loop/loop.h"
@@ -60,7 +60,7 @@ void il_rq_slot_rest(struct il_rq_slot *s)
 }
 
 int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
-		   void (*answered)(struct il_request *r))
+	void (*answered)(struct il_request *r))
 {
 	struct il_call c;
 	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND], text[NAME_SIZE];
@@ -90,8 +90,8 @@ static void is_back(struct il_request *r)
 	il_request_free(r);
 }
 
-/* If it fails for good so does the request that took the messages, and then all are put back. Without memory for a request
- * it is tried again: when those messages come, or later. */
+/* If it fails for good so does the request that took the messages, and then all are put back. Without memory for a
+ * request it is tried again: when those messages come, or later. */
 bool il_rq_slot_put_back(struct il_rq_slot *s, int keep)
 {
 	struct il_rq *q = s->queue;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine of Redis keys: objects on a Redis or Valkey server, for the processes of many machines. Each object is a few keys
- * that share a hash tag, and is changed by scripts that the server runs whole (the *.lua files here).
- * Floor 2: no lua.h.
+ * The engine of Redis keys: objects on a Redis or Valkey server, for the processes of many machines. Each object is a
+ * few keys that share a hash tag, and is changed by scripts that the server runs whole (the *.lua files here). Floor 2:
+ * no lua.h.
  */
 #ifndef IL_REDIS_H
 #define IL_REDIS_H

@@ -14,8 +14,8 @@ enum { DIGEST = 40 };
 
 /* Errors ----------------------------------------------------------------------------------------------- */
 
-/* By the word an error begins with, or by what is in it. passes: nothing was done, and it may be so at another time, or at the
- * server that the name is of then. */
+/* By the word an error begins with, or by what is in it. passes: nothing was done, and it may be so at another time, or
+ * at the server that the name is of then. */
 static const struct error {
 	const char *word;
 	int err;
@@ -49,7 +49,8 @@ static bool is_hex(const char *text, size_t size)
 	return strspn(text, "0123456789abcdef") >= size;
 }
 
-/* Where the error of a command begins that a script has called. Redis 6 says: "ERR Error running script (call to f_digest):
+/* Where the error of a command begins that a script has called. Redis 6 says: "ERR Error running script (call to
+ * f_digest):
  * @user_script:1: @user_script: 1: -READONLY ..."; later ones: "READONLY ... script: digest, on @user_script:1." */
 static const char *inner(const char *text)
 {
@@ -85,8 +86,8 @@ static const struct error *find(const char *text)
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		const struct error *e = &errors[i];
 		size_t size = strlen(e->word);
-		if (e->within ? strstr(text, e->word) != NULL : strncmp(text, e->word, size) == 0 &&
-		    (text[size] == ' ' || !text[size]))
+		if (e->within ? strstr(text, e->word) != NULL
+			      : strncmp(text, e->word, size) == 0 && (text[size] == ' ' || !text[size]))
 			return e;
 	}
 	return NULL;
@@ -151,7 +152,7 @@ const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *s
 {
 	*size = 0;
 	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements ||
-	    r->reply->element[element]->type != IL_REPLY_STRING)
+		r->reply->element[element]->type != IL_REPLY_STRING)
 		return "";
 	*size = r->reply->element[element]->len;
 	return r->reply->element[element]->str;

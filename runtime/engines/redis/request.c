@@ -66,8 +66,8 @@ static bool may_send(const struct il_server *s)
 	return s->up && !s->holding;
 }
 
-/* A script is said whole for the first time on a connection: to be told that it is not known would take time, and what was said
- * behind it would have happened before it. And that must never be so of what takes messages back. */
+/* A script is said whole for the first time on a connection: to be told that it is not known would take time, and what
+ * was said behind it would have happened before it. And that must never be so of what takes messages back. */
 static int complete(struct il_request *r)
 {
 	bool *knows = &r->server->knows[r->script];
@@ -150,8 +150,8 @@ static bool is_forgotten(struct il_request *r, struct il_reply *reply)
 	return true;
 }
 
-/* Scripts, and the commands that are asked for, answer with an array, which begins with 0 or an errno if it is of a script. If
- * not, then which answer is whose cannot be known any more. */
+/* Scripts, and the commands that are asked for, answer with an array, which begins with 0 or an errno if it is of a
+ * script. If not, then which answer is whose cannot be known any more. */
 static bool is_sound(const struct il_request *r, const struct il_reply *reply)
 {
 	if (reply->type == IL_REPLY_ERROR)
@@ -246,7 +246,7 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 }
 
 int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
-		    void *owner, struct il_request **result)
+	void *owner, struct il_request **result)
 {
 	struct il_request *r = post(c, flags);
 	if (!r)
@@ -315,15 +315,16 @@ void il_requests_expire(struct il_server *s, int64_t now)
 	}
 	while (!il_list_empty(&round)) {
 		struct il_request *r = of_node(round.next);
-		bool unknown = r->sent && !(r->flags & IL_SAFE), tried = !r->sent && s->connection.phase != IL_CONNECTED && s->err;
+		bool unknown = r->sent && !(r->flags & IL_SAFE),
+		     tried = !r->sent && s->connection.phase != IL_CONNECTED && s->err;
 		if (!tried)
 			il_server_explain(s, ETIMEDOUT, "no answer in time");
 		tell(r, unknown ? ECONNABORTED : tried ? s->err : ETIMEDOUT);
 	}
 }
 
-/* What may have happened must not be done again; what can be, waits for a connection if it is patient. Those who are told
- * may make new requests, which are for the next connection. */
+/* What may have happened must not be done again; what can be, waits for a connection if it is patient. Those who are
+ * told may make new requests, which are for the next connection. */
 void il_requests_lost(struct il_server *s, int err, bool patient)
 {
 	struct il_list round;
@@ -334,7 +335,9 @@ void il_requests_lost(struct il_server *s, int err, bool patient)
 		bool sent = r->sent, safe = r->flags & IL_SAFE;
 		r->sent = false;
 		r->again |= sent;
-		if (patient && (is_patient(r) ? !sent || safe : sent && safe && err != ETIMEDOUT && err != EACCES && err != EPROTO)) {
+		if (patient &&
+			(is_patient(r) ? !sent || safe
+				       : sent && safe && err != ETIMEDOUT && err != EACCES && err != EPROTO)) {
 			il_list_del(&r->node);
 			il_list_add(&s->requests, &r->node);
 		} else {

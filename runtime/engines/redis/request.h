@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Requests to a server: a script of this folder with its keys and arguments. They are written together when the loop
- * asks the kernel next, and answered in the order in which they were made: a request that takes another one back can follow
- * it at once, without waiting for its answer.
- * Floor 2.
+ * asks the kernel next, and answered in the order in which they were made: a request that takes another one back can
+ * follow it at once, without waiting for its answer. Floor 2.
  */
 #ifndef IL_REDIS_REQUEST_H
 #define IL_REDIS_REQUEST_H
@@ -22,8 +21,9 @@ struct il_face;
 
 enum { IL_CALL_ARGUMENTS = 40 };
 
-/* EVALSHA of a script (EVAL, where the server does not know it): KEYS are the face's keys that the script's first line names ("-- KEYS: meta order"), ARGV what is
- * added here. Bytes are not copied: they must stay until the request is made. */
+/* EVALSHA of a script (EVAL, where the server does not know it): KEYS are the face's keys that the script's first line
+ * names ("-- KEYS: meta order"), ARGV what is added here. Bytes are not copied: they must stay until the request is
+ * made. */
 struct il_call {
 	struct il_face *face;
 	enum il_script script;
@@ -46,41 +46,42 @@ void il_call_text(struct il_call *c, const char *text);
 
 enum il_request_flags {
 	IL_UNSAFE = 0, /* a connection lost before the answer: ECONNABORTED, it may or may not have happened */
-	IL_SAFE = 1,   /* it may be made again when the connection is back: twice is as good as once */
+	IL_SAFE = 1, /* it may be made again when the connection is back: twice is as good as once */
 	IL_PATIENT = 2 /* it does not fail while there is no connection, but waits until the server is given up */
 };
 
 struct il_request {
-	struct il_list node;                    /* of the server's: no answer yet; in their order */
-	struct il_list mine;                    /* of the face's, if it is one that calls again */
+	struct il_list node; /* of the server's: no answer yet; in their order */
+	struct il_list mine; /* of the face's, if it is one that calls again */
 	struct il_server *server;
 	struct il_face *face;
-	struct il_op *op;                       /* waits for the answer */
-	void (*answered)(struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
-	void *owner;                            /* for answered(): whose it is, */
-	int64_t tag;                            /* and which */
-	struct il_reply *reply;                 /* NULL with err */
+	struct il_op *op; /* waits for the answer */
+	void (*answered)(
+		struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
+	void *owner; /* for answered(): whose it is, */
+	int64_t tag; /* and which */
+	struct il_reply *reply; /* NULL with err */
 	int err;
 	enum il_request_flags flags;
 	bool done;
 	bool plain; /* it is a command, not a script */
 	/* the server's: */
-	struct il_expected expected;            /* that is in a list: it has not been answered on the connection it was sent on */
+	struct il_expected expected; /* that is in a list: it has not been answered on the connection it was sent on */
 	enum il_script script;
-	bool whole;      /* it is said with the script itself */
-	bool orphan;     /* nothing but its answer is waited for, to be thrown away */
+	bool whole; /* it is said with the script itself */
+	bool orphan; /* nothing but its answer is waited for, to be thrown away */
 	bool sent;
-	bool again;      /* it was sent before, over a connection that was lost then */
+	bool again; /* it was sent before, over a connection that was lost then */
 	int64_t sent_at; /* last; or when it was made */
 	int64_t deadline;
 	char *command;
 	size_t size;
 };
 
-/* Makes a request; the answer is for answered(). *r is good until that has been called or il_request_forget; may be NULL,
- * also with answered NULL: nobody wants to know. 0 or errno, and nothing will be called. */
+/* Makes a request; the answer is for answered(). *r is good until that has been called or il_request_forget; may be
+ * NULL, also with answered NULL: nobody wants to know. 0 or errno, and nothing will be called. */
 int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
-		    void *owner, struct il_request **r);
+	void *owner, struct il_request **r);
 
 /* For il_face_ask: the answer is for who calls again. EINPROGRESS or errno. */
 int il_request_ask(const struct il_call *c, enum il_request_flags flags);
@@ -90,11 +91,11 @@ void il_request_forget(struct il_request *r);
 
 void il_request_free(struct il_request *r);
 
-/* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers (for commands it is 0 if
- * the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE), ETIMEDOUT (no
- * answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY (it loads its data, or is
- * busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO; face->remote.why then says more. Of those the
- * patient hear EBUSY and EROFS only when the server is given up. */
+/* 0 or errno. Scripts reply with an array whose first element is 0 or one of Linux's error numbers (for commands it is
+ * 0 if the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE),
+ * ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY
+ * (it loads its data, or is busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO;
+ * face->remote.why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
 int il_request_status(struct il_request *r);
 
 /* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */

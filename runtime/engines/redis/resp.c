@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The protocol, see resp.h. The parser goes through the bytes once, wherever they are cut: it stands at the beginning of a
- * line, within one, or within a string. Floor 2.
+ * The protocol, see resp.h. The parser goes through the bytes once, wherever they are cut: it stands at the beginning
+ * of a line, within one, or within a string. Floor 2.
  */
 #include "engines/redis/resp.h"
 
@@ -134,38 +134,24 @@ static int begin_string(struct il_parser *p, struct il_reply *r, const char *byt
 static int fill(struct il_parser *p, struct il_reply *r, char kind, const char *bytes, size_t size)
 {
 	switch (kind) {
-	case '+':
-		r->type = IL_REPLY_STATUS;
-		return text(r, bytes, size);
-	case '-':
-		r->type = IL_REPLY_ERROR;
-		return text(r, bytes, size);
+	case '+': r->type = IL_REPLY_STATUS; return text(r, bytes, size);
+	case '-': r->type = IL_REPLY_ERROR; return text(r, bytes, size);
 	case ',':
-	case '(':
-		r->type = IL_REPLY_STRING;
-		return text(r, bytes, size);
-	case ':':
-		return number(bytes, size, INT64_MIN, INT64_MAX, &r->integer) ? 0 : EPROTO;
+	case '(': r->type = IL_REPLY_STRING; return text(r, bytes, size);
+	case ':': return number(bytes, size, INT64_MIN, INT64_MAX, &r->integer) ? 0 : EPROTO;
 	case '#':
 		r->integer = size == 1 && *bytes == 't';
 		return r->integer || (size == 1 && *bytes == 'f') ? 0 : EPROTO;
-	case '_':
-		r->type = IL_REPLY_NIL;
-		return size ? EPROTO : 0;
+	case '_': r->type = IL_REPLY_NIL; return size ? EPROTO : 0;
 	case '$':
-	case '=':
-		r->type = IL_REPLY_STRING;
-		return begin_string(p, r, bytes, size, kind == '=');
+	case '=': r->type = IL_REPLY_STRING; return begin_string(p, r, bytes, size, kind == '=');
 	case '*':
 	case '~':
-	case '%':
-		r->type = IL_REPLY_ARRAY;
-		return array(p, r, bytes, size, kind == '%' ? 2 : 1);
+	case '%': r->type = IL_REPLY_ARRAY; return array(p, r, bytes, size, kind == '%' ? 2 : 1);
 	case '>': /* never within another reply, and never empty */
 		r->type = IL_REPLY_PUSH;
 		return p->depth || !size || *bytes == '-' || *bytes == '0' ? EPROTO : array(p, r, bytes, size, 1);
-	default:
-		return EPROTO;
+	default: return EPROTO;
 	}
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The protocol of the server, RESP3: commands as bytes, and bytes as replies. What comes is not believed: a reply may have
- * so many elements, so deep, and lines and strings so long; memory is taken for what has come, not for what is announced.
- * Knows no connection.
- * Floor 2.
+ * The protocol of the server, RESP3: commands as bytes, and bytes as replies. What comes is not believed: a reply may
+ * have so many elements, so deep, and lines and strings so long; memory is taken for what has come, not for what is
+ * announced. Knows no connection. Floor 2.
  */
 #ifndef IL_REDIS_RESP_H
 #define IL_REDIS_RESP_H
@@ -21,7 +20,13 @@ enum {
 
 /* A double and a large number are strings, a boolean is an integer, a map is an array of names and values. */
 enum il_reply_type {
-	IL_REPLY_STRING, IL_REPLY_STATUS, IL_REPLY_ERROR, IL_REPLY_INTEGER, IL_REPLY_NIL, IL_REPLY_ARRAY, IL_REPLY_PUSH
+	IL_REPLY_STRING,
+	IL_REPLY_STATUS,
+	IL_REPLY_ERROR,
+	IL_REPLY_INTEGER,
+	IL_REPLY_NIL,
+	IL_REPLY_ARRAY,
+	IL_REPLY_PUSH
 };
 
 struct il_reply {
@@ -47,16 +52,16 @@ struct il_parser {
 		size_t next;
 	} open[IL_REPLY_DEPTH]; /* arrays of which elements are missing */
 	int depth;
-	size_t count;          /* of elements so far */
+	size_t count; /* of elements so far */
 	struct il_reply *string; /* is being read, */
-	size_t have, room;     /* so far; bytes of str */
+	size_t have, room; /* so far; bytes of str */
 	bool verbatim;
-	char *line;            /* the beginning of one */
+	char *line; /* the beginning of one */
 	size_t line_size;
 };
 
-/* Takes *used of the bytes. 0, and a reply, to be freed by the caller, or NULL: all are used, and more must come. EPROTO or
- * ENOMEM: nothing that comes will make sense. */
+/* Takes *used of the bytes. 0, and a reply, to be freed by the caller, or NULL: all are used, and more must come.
+ * EPROTO or ENOMEM: nothing that comes will make sense. */
 int il_parser_feed(struct il_parser *p, const char *bytes, size_t size, size_t *used, struct il_reply **reply);
 
 /* Forgets what it has; it can be used again. */

@@ -8,7 +8,12 @@
 
 static const struct il_lock_ops ops = {
 	{ "semaphore acquire", il_redis_lock_attempt, il_redis_lock_start, il_redis_lock_cancel },
-	il_redis_lock_release, il_redis_lock_value, NULL, il_redis_lock_remove, il_redis_lock_close, NULL,
+	il_redis_lock_release,
+	il_redis_lock_value,
+	NULL,
+	il_redis_lock_remove,
+	il_redis_lock_close,
+	NULL,
 };
 
 int il_redis_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

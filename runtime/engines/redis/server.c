@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server, see server.h: its connection, when it is made, and when it is given up. What was said and is not answered stands in
- * the list `expected`, in order: an answer belongs to the first. Floor 2.
+ * A server, see server.h: its connection, when it is made, and when it is given up. What was said and is not answered
+ * stands in the list `expected`, in order: an answer belongs to the first. Floor 2.
  */
 #include "engines/redis/server_private.h"
 #include "base/clock.h"
@@ -15,7 +15,8 @@
 #include <sys/random.h>
 
 /* ns: between attempts to connect; how long waits go on without an answer; of silence before it is asked. */
-static const int64_t FIRST_PAUSE = 50000000, LONGEST_PAUSE = IL_SECOND, PATIENCE = 10 * IL_SECOND, SILENCE = 10 * IL_SECOND;
+static const int64_t FIRST_PAUSE = 50000000, LONGEST_PAUSE = IL_SECOND, PATIENCE = 10 * IL_SECOND,
+		     SILENCE = 10 * IL_SECOND;
 
 static const char LATE[] = "no answer in time", SENSELESS[] = "an answer that makes no sense";
 
@@ -175,7 +176,8 @@ static bool wanted(struct il_connection *c)
 
 /* Losing ----------------------------------------------------------------------------------------------- */
 
-/* There is no connection. What is patient waits for the next attempt, until patience has an end; the others are told. */
+/* There is no connection. What is patient waits for the next attempt, until patience has an end; the others are told.
+ */
 static void without(struct il_server *s, int err, const char *why)
 {
 	int64_t now = il_now();
@@ -379,7 +381,8 @@ static void note_timeouts(struct il_server *s)
 		s->timeout = longest;
 }
 
-/* A connection that is closed while answers are on their way may take with it what was said: so it stays until they came. */
+/* A connection that is closed while answers are on their way may take with it what was said: so it stays until they
+ * came. */
 void il_server_put(struct il_server *s)
 {
 	if (--s->users) {

@@ -3,10 +3,10 @@
  * A Redis server as this process uses it: one connection, shared by all objects and tasks, for requests and for what is
  * published; made when first needed, and again when lost. A forked child has its own.
  *
- * It is healthy only while it answers. What was asked and is not answered within the longest ?timeout= of the URLs in use, or
- * within that of a PING after ten seconds of silence in which something was waited for, ends the connection; a new one is
- * made. Patience with a server that does not answer lasts ten seconds, and only the answer to a request renews it.
- * Floor 2.
+ * It is healthy only while it answers. What was asked and is not answered within the longest ?timeout= of the URLs in
+ * use, or within that of a PING after ten seconds of silence in which something was waited for, ends the connection; a
+ * new one is made. Patience with a server that does not answer lasts ten seconds, and only the answer to a request
+ * renews it. Floor 2.
  */
 #ifndef IL_REDIS_SERVER_H
 #define IL_REDIS_SERVER_H
@@ -25,10 +25,10 @@ struct il_url;
 struct il_listener {
 	struct il_list node;
 	struct il_topic *topic; /* NULL: does not listen */
-	bool active;            /* the server has confirmed it, and everything published since is heard */
+	bool active; /* the server has confirmed it, and everything published since is heard */
 	void (*message)(struct il_listener *l, const char *data, size_t size);
-	/* Something may have happened unheard: to look. It is active for the first time or again; or is about to be, after a
-	 * connection was lost; or the server has lost all its data. */
+	/* Something may have happened unheard: to look. It is active for the first time or again; or is about to be,
+	 * after a connection was lost; or the server has lost all its data. */
 	void (*up)(struct il_listener *l);
 	void (*down)(struct il_listener *l, int err); /* the server is given up, or refuses; it listens no more */
 };

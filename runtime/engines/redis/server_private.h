@@ -30,33 +30,33 @@ struct il_server {
 	int users;
 	pid_t pid;
 	struct il_url *url;
-	int64_t timeout;       /* the longest of its objects, ns; */
-	bool timeouts_differ;  /* they have had others */
+	int64_t timeout; /* the longest of its objects, ns; */
+	bool timeouts_differ; /* they have had others */
 	struct il_connection connection;
-	bool up;               /* it is greeted */
+	bool up; /* it is greeted */
 	int64_t opening_until; /* while it is not */
-	int64_t retry_at;      /* 0: no attempt is to be made */
-	int64_t down_since;    /* 0: requests are answered, or none is waited for */
-	int64_t pause;         /* between the last attempt and the next */
-	int failed;            /* the attempt, at once: to be told on the loop */
+	int64_t retry_at; /* 0: no attempt is to be made */
+	int64_t down_since; /* 0: requests are answered, or none is waited for */
+	int64_t pause; /* between the last attempt and the next */
+	int failed; /* the attempt, at once: to be told on the loop */
 	struct il_list expected;
-	int64_t heard_at;      /* when the last reply came */
+	int64_t heard_at; /* when the last reply came */
 	struct il_expected greeting[IL_GREETINGS], ping, before_topics;
 	struct il_list requests;
 	bool knows[IL_SCRIPTS]; /* the script has been said on this connection */
-	int in_flight;         /* requests that are sent, and not answered */
-	bool holding;          /* nothing more is sent until they are answered: it has lost the scripts, or */
-	int refused;           /* errno: it serves nothing, at the moment */
+	int in_flight; /* requests that are sent, and not answered */
+	bool holding; /* nothing more is sent until they are answered: it has lost the scripts, or */
+	int refused; /* errno: it serves nothing, at the moment */
 	struct il_list faces;
 	struct il_list topics;
 	struct il_list buckets[IL_TOPIC_BUCKETS];
-	bool subscribing;      /* topics may be asked for */
+	bool subscribing; /* topics may be asked for */
 	bool evicts;
 	struct il_timer timer;
-	int64_t due;           /* of the timer, if it is armed */
+	int64_t due; /* of the timer, if it is armed */
 	char client[17];
-	int err;               /* of the last failure, */
-	char why[320];         /* and why */
+	int err; /* of the last failure, */
+	char why[320]; /* and why */
 };
 
 /* Says a command; it is expected to be answered. 0 or errno. */
@@ -95,8 +95,8 @@ int il_error_of(const struct il_reply *r, char *text, size_t size);
 /* reply.c: will the same request do at another time, or at another server? */
 bool il_error_passes(const struct il_reply *r);
 
-/* request.c: the next deadline; those who are due are told; what has not been sent is, if it may be; the connection is gone, and what is not patient is
- * told; all are gone. */
+/* request.c: the next deadline; those who are due are told; what has not been sent is, if it may be; the connection is
+ * gone, and what is not patient is told; all are gone. */
 int64_t il_requests_due(const struct il_server *s);
 void il_requests_expire(struct il_server *s, int64_t now);
 void il_requests_send(struct il_server *s);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keeping the claims of a handle alive, see lock.h: one request for all, every third of a lease, while there are any; and once
- * more when the first lease of a holder ends, if somebody waits. The timer comes through the hook as well, so leases are
- * renewed while Lua is busy.
- * Floor 2.
+ * Keeping the claims of a handle alive, see lock.h: one request for all, every third of a lease, while there are any;
+ * and once more when the first lease of a holder ends, if somebody waits. The timer comes through the hook as well, so
+ * leases are renewed while Lua is busy. Floor 2.
  */
 #include "engines/redis/lock.h"
 #include "base/clock.h"
@@ -21,7 +20,8 @@ static bool keeps(const struct il_claim *c)
 	return !c->request && !c->lost;
 }
 
-/* The numbers of the claims as text; NULL without memory. Those in line that are being asked for are not known there yet. */
+/* The numbers of the claims as text; NULL without memory. Those in line that are being asked for are not known there
+ * yet. */
 static char *list(const struct il_list *claims, bool held)
 {
 	size_t count = 0;
@@ -183,7 +183,8 @@ int il_tend_arm(struct il_redis_lock *h)
 	return il_timer_arm(&h->timer, false);
 }
 
-/* One that waits for a connection is enough; one that has been written may have to be followed, while nobody reads the answers. */
+/* One that waits for a connection is enough; one that has been written may have to be followed, while nobody reads the
+ * answers. */
 void il_tend_expired(struct il_timer *t)
 {
 	struct il_redis_lock *h = il_container_of(t, struct il_redis_lock, timer);

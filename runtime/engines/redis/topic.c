@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is published: channels of the server, each with those of this process that listen. One word about a channel is on its
- * way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
+ * What is published: channels of the server, each with those of this process that listen. One word about a channel is
+ * on its way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
  */
 #include "base/clock.h"
 #include "engines/redis/server_private.h"
@@ -19,7 +19,7 @@ struct il_topic {
 	struct il_expected expected;
 	enum asked asked;
 	bool active; /* the server has confirmed it */
-	bool fresh;  /* a listener has come since, and is to be told so on the loop: the server says it once more */
+	bool fresh; /* a listener has come since, and is to be told so on the loop: the server says it once more */
 	char channel[];
 };
 
@@ -88,8 +88,8 @@ static int go_on(struct il_topic *t)
 	return err;
 }
 
-/* A listener may leave, and others may come, while they are told: each round works off a list of its own. Until it is over
- * `asked` is something, so that the topic stays as it is. */
+/* A listener may leave, and others may come, while they are told: each round works off a list of its own. Until it is
+ * over `asked` is something, so that the topic stays as it is. */
 static struct il_listener *next_of(struct il_list *round, struct il_topic *t)
 {
 	struct il_listener *l = listener_at(round->next);
@@ -285,8 +285,8 @@ void il_topics_look(struct il_server *s)
 	}
 }
 
-/* What was asked before has been answered: so it has been looked at before this connection can be found to be dead for what
- * is published. */
+/* What was asked before has been answered: so it has been looked at before this connection can be found to be dead for
+ * what is published. */
 static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_reply *r)
 {
 	(void)e;

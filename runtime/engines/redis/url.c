@@ -17,7 +17,8 @@ enum { PORT = 6379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 static const char DEFAULT_PREFIX[] = "ipclua", DEFAULT_CLIENT_NAME[] = "ipclua";
 static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
 static const char HOST_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-static const char ADDRESS_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:%"; /* fe80::1%eth0 */
+static const char ADDRESS_BYTES[] =
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:%"; /* fe80::1%eth0 */
 static const char NAME_WHY[] = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
 static const char FORM[] = "a redis key is \"redis://[user:password@]host[:port]/[db/]name\" or "
 			   "\"redis+unix:///path?db=0&name=name\"";
@@ -78,7 +79,8 @@ static const char *option(struct il_url *u, const char *key, char *value)
 		return u->db < 0 ? "db in the URL must be from 0 to 65535" : NULL;
 	} else if (strcmp(key, "prefix") == 0) {
 		u->prefix = value;
-		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES ? NULL
+		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES
+			? NULL
 			: "prefix in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\"";
 	} else if (strcmp(key, "lease") == 0) {
 		u->lease = seconds(value);
@@ -88,10 +90,12 @@ static const char *option(struct il_url *u, const char *key, char *value)
 		return u->timeout ? NULL : "timeout in the URL must be from 0.01 to 86400 seconds";
 	} else if (strcmp(key, "client_name") == 0) {
 		u->client_name = value;
-		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES ? NULL
+		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES
+			? NULL
 			: "client_name in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\"";
 	} else {
-		return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also db, name)";
+		return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also "
+		       "db, name)";
 	}
 	return NULL;
 }
@@ -147,7 +151,8 @@ static const char *parse_tcp(struct il_url *u, char *rest)
 		return why ? why : FORM;
 	size_t digits = strspn(path, "0123456789");
 	if (digits && !path[digits])
-		return "the URL has a database and no name; of a name of digits alone say the database, too: redis://host/0/3";
+		return "the URL has a database and no name; of a name of digits alone say the database, too: "
+		       "redis://host/0/3";
 	if (digits && path[digits] == '/') {
 		path[digits] = 0;
 		u->db = (int)number(path, 0, DB_MAX);
@@ -161,7 +166,9 @@ static const char *parse_local(struct il_url *u, char *rest)
 {
 	u->local = true;
 	u->host = rest;
-	return rest[0] == '/' && rest[1] && !strchr(rest, '%') ? NULL : "the URL of a socket has an absolute path, without \"%\": redis+unix:///path";
+	return rest[0] == '/' && rest[1] && !strchr(rest, '%')
+		? NULL
+		: "the URL of a socket has an absolute path, without \"%\": redis+unix:///path";
 }
 
 static const char *parse(struct il_url *u)
@@ -187,7 +194,11 @@ int il_url_parse(const char *text, struct il_url **result, const char **why)
 	struct il_url *u = malloc(sizeof *u + size);
 	if (!u)
 		return ENOMEM;
-	*u = (struct il_url){ .prefix = DEFAULT_PREFIX, .client_name = DEFAULT_CLIENT_NAME, .lease = 10 * IL_SECOND, .timeout = 5 * IL_SECOND, .size = size };
+	*u = (struct il_url){ .prefix = DEFAULT_PREFIX,
+		.client_name = DEFAULT_CLIENT_NAME,
+		.lease = 10 * IL_SECOND,
+		.timeout = 5 * IL_SECOND,
+		.size = size };
 	memcpy(u->bytes, text, size);
 	*why = parse(u);
 	if (*why) {
@@ -211,7 +222,7 @@ struct il_url *il_url_copy(const struct il_url *u)
 		return NULL;
 	memcpy(copy, u, sizeof *u + u->size);
 	const char **texts[] = { &copy->host, &copy->user, &copy->password, &copy->name, &copy->prefix,
-				 &copy->client_name };
+		&copy->client_name };
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (*texts[i])
 			*texts[i] = moved(u, copy, *texts[i]);
@@ -225,7 +236,8 @@ static bool same(const char *a, const char *b)
 
 bool il_url_same_server(const struct il_url *a, const struct il_url *b)
 {
-	return a->local == b->local && a->port == b->port && a->db == b->db && same(a->host, b->host) && same(a->user, b->user) && same(a->password, b->password);
+	return a->local == b->local && a->port == b->port && a->db == b->db && same(a->host, b->host) &&
+		same(a->user, b->user) && same(a->password, b->password);
 }
 
 /* "redis://host:port/db/name": never longer than what it was made of and the two numbers. */
@@ -239,10 +251,10 @@ int il_redis_check_url(const char *text, char *shown, const char **why)
 	bool colons = strchr(u->host, ':'), prefix = strcmp(u->prefix, DEFAULT_PREFIX) != 0;
 	if (u->local)
 		snprintf(shown, room, "redis+unix://%s?%s%s%sdb=%d&name=%s", u->host, prefix ? "prefix=" : "",
-			 prefix ? u->prefix : "", prefix ? "&" : "", u->db, u->name);
+			prefix ? u->prefix : "", prefix ? "&" : "", u->db, u->name);
 	else
-		snprintf(shown, room, "redis://%s%s%s:%d/%d/%s%s%s", colons ? "[" : "", u->host, colons ? "]" : "", u->port,
-			 u->db, u->name, prefix ? "?prefix=" : "", prefix ? u->prefix : "");
+		snprintf(shown, room, "redis://%s%s%s:%d/%d/%s%s%s", colons ? "[" : "", u->host, colons ? "]" : "",
+			u->port, u->db, u->name, prefix ? "?prefix=" : "", prefix ? u->prefix : "");
 	free(u);
 	return 0;
 }

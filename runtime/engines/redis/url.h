@@ -11,14 +11,14 @@
 #include <stdint.h>
 
 struct il_url {
-	const char *host;            /* or the path of a socket */
-	bool local;                  /* it is a path */
+	const char *host; /* or the path of a socket */
+	bool local; /* it is a path */
 	int port, db;
 	const char *user, *password; /* NULL: none */
-	const char *name;            /* of the object */
-	const char *prefix;          /* of its keys: "ipclua", or ?prefix= */
-	const char *client_name;     /* "ipclua", or ?client_name=: the server's CLIENT LIST shows it */
-	int64_t lease, timeout;      /* ns: ?lease=10, ?timeout=5 */
+	const char *name; /* of the object */
+	const char *prefix; /* of its keys: "ipclua", or ?prefix= */
+	const char *client_name; /* "ipclua", or ?client_name=: the server's CLIENT LIST shows it */
+	int64_t lease, timeout; /* ns: ?lease=10, ?timeout=5 */
 	size_t size;
 	char bytes[];
 };

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for something of an object to change: a name of shared data, a slot of shared memory. Whoever changes it publishes
- * its object's id and its key on "base:changed"; for each key that somebody here waits for there is a watch, which
- * asks the server what it is now: when a wait begins, when a change is heard of, and when it could have missed one.
- * Waits for the same key share a question. A wait is never told of what was before it began.
- * Floor 2.
+ * Waiting for something of an object to change: a name of shared data, a slot of shared memory. Whoever changes it
+ * publishes its object's id and its key on "base:changed"; for each key that somebody here waits for there is a watch,
+ * which asks the server what it is now: when a wait begins, when a change is heard of, and when it could have missed
+ * one. Waits for the same key share a question. A wait is never told of what was before it began. Floor 2.
  */
 #ifndef IL_REDIS_WATCH_H
 #define IL_REDIS_WATCH_H
@@ -16,21 +15,21 @@ enum { IL_WATCH_BUCKETS = 64, IL_ID = 24 };
 struct il_watches;
 
 struct il_watch {
-	struct il_list node;       /* of its bucket */
-	struct il_list fresh;      /* operations that began after the last question */
-	struct il_list ops;        /* those that began before it */
+	struct il_list node; /* of its bucket */
+	struct il_list fresh; /* operations that began after the last question */
+	struct il_list ops; /* those that began before it */
 	struct il_watches *all;
-	struct il_request *look;   /* the question that is on its way, or NULL */
-	bool again;                /* a change was heard of since then */
-	bool patient;              /* of the question: nobody who will not wait depends on it */
-	int held;                  /* it is in use, and must stay */
+	struct il_request *look; /* the question that is on its way, or NULL */
+	bool again; /* a change was heard of since then */
+	bool patient; /* of the question: nobody who will not wait depends on it */
+	int held; /* it is in use, and must stay */
 	size_t size;
 	char key[]; /* and a zero byte */
 };
 
 struct il_watches {
 	struct il_face face; /* the object's */
-	char id[IL_ID + 1];  /* that of the object on the server */
+	char id[IL_ID + 1]; /* that of the object on the server */
 	/* makes the question: the script and its arguments */
 	void (*ask)(struct il_watch *w, struct il_call *c);
 	/* the answer: finishes those of w->ops that have what they wait for. 0, or errno for all */

@@ -42,7 +42,7 @@ static uint32_t grow(const struct il_cells *c, uint32_t cell, uint32_t length, u
 {
 	uint32_t state, more, was = length;
 	while (length < wanted && cell + length < end && (more = il_run_length(c, cell + length, &state)) &&
-	       state == IL_RUN_FREE)
+		state == IL_RUN_FREE)
 		length += more;
 	if (length != was)
 		il_run_set(c, cell, length, IL_RUN_FREE);
@@ -210,8 +210,8 @@ int il_cells_read(const struct il_cells *c, const struct il_message *m, void *da
 	return 0;
 }
 
-/* The first one's prev is not looked at, so that to take the first does not touch the second, which a sender may have in
- * its cache. */
+/* The first one's prev is not looked at, so that to take the first does not touch the second, which a sender may have
+ * in its cache. */
 static int unlink_message(const struct il_cells *c, uint32_t cell)
 {
 	struct il_shm_cells *s = c->shared;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The messages of a queue in its segment. The area is cells of 64 bytes in runs; a run is free, the first of a message, or
- * one more of it. All is found again by walking over the runs: what else there is, the order of the messages and the
+ * The messages of a queue in its segment. The area is cells of 64 bytes in runs; a run is free, the first of a message,
+ * or one more of it. All is found again by walking over the runs: what else there is, the order of the messages and the
  * sums, is made anew when a process died half-way. One store makes a message, and one takes it away.
  * Floor 2.
  */
@@ -16,10 +16,10 @@ enum { IL_CELL = 64, IL_NO_CELL = 0xffffffff };
 /* What is shared, in front of the cells. */
 struct il_shm_cells {
 	uint32_t first, last; /* of the messages in their order: cells, or IL_NO_CELL */
-	uint32_t rover;       /* where the next one is looked for */
-	uint32_t unused;      /* free cells */
+	uint32_t rover; /* where the next one is looked for */
+	uint32_t unused; /* free cells */
 	uint64_t messages, bytes;
-	uint64_t sequence;    /* of the last message */
+	uint64_t sequence; /* of the last message */
 };
 
 /* The process's view of it. */

@@ -9,7 +9,8 @@
 #include <errno.h>
 
 /* Calls back for every run; EUCLEAN if they do not fill the area exactly. */
-static int each_run(const struct il_cells *c, int (*f)(const struct il_cells *c, uint32_t cell, uint32_t length, uint32_t state))
+static int each_run(const struct il_cells *c,
+	int (*f)(const struct il_cells *c, uint32_t cell, uint32_t length, uint32_t state))
 {
 	uint32_t state, length;
 	int err = 0;

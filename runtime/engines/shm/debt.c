@@ -57,7 +57,8 @@ static void look(struct il_later *later)
 	drop_orphans(d);
 }
 
-void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il_debt *d), void (*paid)(struct il_debt *d))
+void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il_debt *d),
+	void (*paid)(struct il_debt *d))
 {
 	*d = (struct il_debt){ .segment = s, .pay = pay, .paid = paid };
 	il_list_init(&d->node);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What was given back to a segment whose latch could not be had, since a process stands still with it. That need not fail:
- * nobody can take it before that process goes on, or ends. So it is owed, and paid by whatever of this process has the
- * latch next, at the latest by a look after a while, or by the end of the process.
- * Floor 2.
+ * What was given back to a segment whose latch could not be had, since a process stands still with it. That need not
+ * fail: nobody can take it before that process goes on, or ends. So it is owed, and paid by whatever of this process
+ * has the latch next, at the latest by a look after a while, or by the end of the process. Floor 2.
  */
 #ifndef IL_SHM_DEBT_H
 #define IL_SHM_DEBT_H
@@ -12,18 +11,19 @@
 #include "loop/later.h"
 
 struct il_debt {
-	struct il_list node;                /* in the list of all that owe */
+	struct il_list node; /* in the list of all that owe */
 	struct il_segment *segment;
-	void (*pay)(struct il_debt *d);     /* with the latch: gives back what is owed */
-	void (*paid)(struct il_debt *d);    /* without it: those who wait in this process may want it */
+	void (*pay)(struct il_debt *d); /* with the latch: gives back what is owed */
+	void (*paid)(struct il_debt *d); /* without it: those who wait in this process may want it */
 	uint32_t owed;
-	bool abandoned;                     /* one of them as if its holder had died */
-	pid_t by;                           /* whose debt it is: a forked child has nothing to do with it */
-	uint32_t orphans;                   /* handles that were closed meanwhile: they keep the segment */
+	bool abandoned; /* one of them as if its holder had died */
+	pid_t by; /* whose debt it is: a forked child has nothing to do with it */
+	uint32_t orphans; /* handles that were closed meanwhile: they keep the segment */
 	struct il_later later;
 };
 
-void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il_debt *d), void (*paid)(struct il_debt *d));
+void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il_debt *d),
+	void (*paid)(struct il_debt *d));
 
 /* The segment goes. */
 void il_debt_fini(struct il_debt *d);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines in front of segments, see line.h. Most operations are over with the first attempt: that one goes straight to the
- * segment.
- * Floor 2.
+ * Lines in front of segments, see line.h. Most operations are over with the first attempt: that one goes straight to
+ * the segment. Floor 2.
  */
 #include "engines/shm/line.h"
 #include "loop/latch.h"
@@ -27,7 +26,11 @@ void il_shm_line_leave(struct il_line *line)
 void il_shm_line_init(struct il_line *line, const struct il_line_type *type, struct il_segment *s)
 {
 	*line = (struct il_line){
-		.type = type, .object = s, .changes = &s->head->changes, .parked = &s->head->parked, .lost = &s->lost,
+		.type = type,
+		.object = s,
+		.changes = &s->head->changes,
+		.parked = &s->head->parked,
+		.lost = &s->lost,
 	};
 	il_line_init(line);
 }

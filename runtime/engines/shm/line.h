@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines (engines/line.h) of operations that wait for a segment to change: their lock is the latch, their count the segment's.
- * Floor 2.
+ * Lines (engines/line.h) of operations that wait for a segment to change: their lock is the latch, their count the
+ * segment's. Floor 2.
  */
 #ifndef IL_SHM_LINE_H
 #define IL_SHM_LINE_H

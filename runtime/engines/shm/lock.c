@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores and mutexes, see lock.h. Taking a permit is one store, the count of one's record; giving it back is another. The
- * sum of the counts is kept beside them, and made again from them after a process died in between.
- * Giving back cannot fail because a process stands still with the latch: it is owed then (debt.h).
- * Floor 2.
+ * Semaphores and mutexes, see lock.h. Taking a permit is one store, the count of one's record; giving it back is
+ * another. The sum of the counts is kept beside them, and made again from them after a process died in between. Giving
+ * back cannot fail because a process stands still with the latch: it is owed then (debt.h). Floor 2.
  */
 #include "engines/shm/lock.h"
 #include "engines/shm/debt.h"
@@ -28,9 +27,9 @@ struct record {
 struct permits {
 	struct il_head head;
 	uint32_t max;
-	uint32_t taken;     /* sum of the counts */
+	uint32_t taken; /* sum of the counts */
 	uint32_t abandoned; /* a holder has died, and nobody has been told yet */
-	uint32_t used;      /* records from here on have never been used */
+	uint32_t used; /* records from here on have never been used */
 	struct record records[];
 };
 
@@ -39,17 +38,17 @@ struct object {
 	struct il_segment segment;
 	struct il_line line;
 	struct il_watches watches; /* holders, while somebody waits here */
-	struct il_debt debt;       /* permits that were given back, and are still in the record */
-	uint32_t records;          /* that there is room for */
-	uint32_t max;              /* as it was when it was mapped */
-	bool tells;                /* who comes after a holder that died: a mutex */
+	struct il_debt debt; /* permits that were given back, and are still in the record */
+	uint32_t records; /* that there is room for */
+	uint32_t max; /* as it was when it was mapped */
+	bool tells; /* who comes after a holder that died: a mutex */
 };
 
 struct handle {
 	struct il_lock lock;
 	struct object *object;
 	uint32_t held; /* permits */
-	pid_t pid;     /* who holds them */
+	pid_t pid; /* who holds them */
 };
 
 static struct permits *shared(const struct object *o)
@@ -211,8 +210,13 @@ static void unpark(struct il_line *line)
 }
 
 static const struct il_line_type line_type = {
-	.parked = PARKED, .strict = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
-	.attempt = attempt, .park = park, .unpark = unpark,
+	.parked = PARKED,
+	.strict = true,
+	.enter = il_shm_line_enter,
+	.leave = il_shm_line_leave,
+	.attempt = attempt,
+	.park = park,
+	.unpark = unpark,
 };
 
 bool il_shm_lock_attempt(struct il_op *op)
@@ -287,7 +291,7 @@ int il_shm_lock_recover(struct il_segment *s)
 }
 
 int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
-		     const struct il_lock_ops *ops, struct il_lock **l)
+	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct handle *h = calloc(1, sizeof *h);
 	struct il_segment *s;

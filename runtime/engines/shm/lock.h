@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore and mutex have in common here: a segment with a record for each process that holds. The permits are what
- * the records leave; a record whose process has ended is struck out by whoever wants a permit.
- * Floor 2.
+ * What semaphore and mutex have in common here: a segment with a record for each process that holds. The permits are
+ * what the records leave; a record whose process has ended is struck out by whoever wants a permit. Floor 2.
  */
 #ifndef IL_SHM_LOCK_H
 #define IL_SHM_LOCK_H
@@ -10,7 +9,7 @@
 #include "engines/shm/line.h"
 
 int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
-		     const struct il_lock_ops *ops, struct il_lock **l);
+	const struct il_lock_ops *ops, struct il_lock **l);
 
 /* The functions of an il_segment_type. */
 struct il_segment *il_shm_lock_new(void);

@@ -49,7 +49,7 @@ static struct memory *memory_of(struct il_memory *m)
 
 /* Segments ---------------------------------------------------------------------------------------------- */
 
-static struct il_segment *new(void)
+static struct il_segment *new (void)
 {
 	struct object *o = calloc(1, sizeof *o);
 	return o ? &o->segment : NULL;
@@ -81,8 +81,12 @@ static void mapped(struct il_segment *s)
 	o->slots = (struct il_slots){
 		.at = (int64_t *)(void *)((char *)head + SLOTS_AT),
 		.count = count <= s->size && size_of(count) == s->size ? count : 0,
-		.latch = &head->latch, .changes = &head->changes, .parked = &head->parked, .removed = &head->removed,
-		.lost = &s->lost, .space = &head->pids,
+		.latch = &head->latch,
+		.changes = &head->changes,
+		.parked = &head->parked,
+		.removed = &head->removed,
+		.lost = &s->lost,
+		.space = &head->pids,
 	};
 	il_slots_init(&o->slots);
 }
@@ -119,7 +123,13 @@ static void close_memory(struct il_memory *m)
 
 static const struct il_memory_ops ops = {
 	{ "memory wait", il_slots_wait_attempt, il_slots_wait_start, il_slots_wait_cancel },
-	il_slots_write, il_slots_add, il_slots_swap, remove_memory, removed, close_memory, NULL,
+	il_slots_write,
+	il_slots_add,
+	il_slots_swap,
+	remove_memory,
+	removed,
+	close_memory,
+	NULL,
 };
 
 int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)

@@ -7,13 +7,23 @@
 #include "engines/shm/shm.h"
 
 static const struct il_segment_type type = {
-	"mutex", il_shm_lock_new, il_shm_lock_init, il_shm_lock_check,
-	il_shm_lock_mapped, il_shm_lock_unmapped, il_shm_lock_recover,
+	"mutex",
+	il_shm_lock_new,
+	il_shm_lock_init,
+	il_shm_lock_check,
+	il_shm_lock_mapped,
+	il_shm_lock_unmapped,
+	il_shm_lock_recover,
 };
 
 static const struct il_lock_ops ops = {
 	{ "mutex acquire", il_shm_lock_attempt, il_shm_lock_start, il_shm_lock_cancel },
-	il_shm_lock_release, il_shm_lock_value, il_shm_lock_holder, il_shm_lock_remove, il_shm_lock_close, NULL,
+	il_shm_lock_release,
+	il_shm_lock_value,
+	il_shm_lock_holder,
+	il_shm_lock_remove,
+	il_shm_lock_close,
+	NULL,
 };
 
 int il_shm_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names in /dev/shm, see name.h. A name is only taken away with the file's flock, and if it still means this file: the flock
- * keeps two processes from doing it, the second of them to a new file.
- * Floor 2.
+ * Names in /dev/shm, see name.h. A name is only taken away with the file's flock, and if it still means this file: the
+ * flock keeps two processes from doing it, the second of them to a new file. Floor 2.
  */
 #include "engines/shm/name.h"
 #include "loop/file.h"

@@ -21,8 +21,8 @@ void il_name_path(char path[IL_NAME_PATH], const char *noun, const char *name);
 int il_name_file(int *fd);
 int il_name_give(int fd, const char *path);
 
-/* Before an object is removed: may this process take its name away? 0, and *fd is for il_name_take, or -1 where the name is gone
- * or is another file's. EPERM, EACCES, EROFS; or errno. */
+/* Before an object is removed: may this process take its name away? 0, and *fd is for il_name_take, or -1 where the
+ * name is gone or is another file's. EPERM, EACCES, EROFS; or errno. */
 int il_name_check(const char *path, const struct stat *mine, int *fd);
 
 /* Takes the name away from an open file, if it still means that. 0 or errno. */

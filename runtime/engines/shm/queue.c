@@ -44,8 +44,8 @@ struct queue {
 	struct object *object;
 };
 
-/* Where the bytes of a message begin in a cell, and those of a string in Lua, counted from a multiple of 16: copying is half as
- * fast again if both begin alike. */
+/* Where the bytes of a message begin in a cell, and those of a string in Lua, counted from a multiple of 16: copying is
+ * half as fast again if both begin alike. */
 enum { ALIKE = 8 };
 
 /* The message that was received last without a wait, from ALIKE on. */
@@ -152,13 +152,21 @@ static void served(struct il_line *line)
 }
 
 static const struct il_line_type receive_line = {
-	.parked = RECEIVERS, .alike = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
-	.attempt = receive_attempt, .served = served,
+	.parked = RECEIVERS,
+	.alike = true,
+	.enter = il_shm_line_enter,
+	.leave = il_shm_line_leave,
+	.attempt = receive_attempt,
+	.served = served,
 };
 
 static const struct il_line_type send_line = {
-	.parked = SENDERS, .strict = true, .enter = il_shm_line_enter, .leave = il_shm_line_leave,
-	.attempt = send_attempt, .served = served,
+	.parked = SENDERS,
+	.strict = true,
+	.enter = il_shm_line_enter,
+	.leave = il_shm_line_leave,
+	.attempt = send_attempt,
+	.served = served,
 };
 
 /* Segments ---------------------------------------------------------------------------------------------- */
@@ -171,7 +179,8 @@ static size_t size_of(size_t capacity)
 static struct il_cells cells_of(struct il_head *head, size_t size)
 {
 	return (struct il_cells){
-		.shared = &((struct shared *)(void *)head)->cells, .cells = (char *)head + CELLS_AT,
+		.shared = &((struct shared *)(void *)head)->cells,
+		.cells = (char *)head + CELLS_AT,
 		.count = (uint32_t)((size - CELLS_AT) / IL_CELL),
 	};
 }
@@ -190,7 +199,7 @@ static int check(struct il_segment *s, void *options)
 	return !o->found ? EUCLEAN : o->given && o->found != o->capacity ? EEXIST : 0;
 }
 
-static struct il_segment *new(void)
+static struct il_segment *new (void)
 {
 	struct object *o = calloc(1, sizeof *o);
 	return o ? &o->segment : NULL;
@@ -277,10 +286,13 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 	if (err)
 		return err;
 	*stat = (struct il_queue_stat){
-		.messages = (int64_t)s->cells.messages, .bytes = (int64_t)s->cells.bytes,
-		.capacity = (int64_t)o->capacity, .senders = il_line_count(&o->senders),
+		.messages = (int64_t)s->cells.messages,
+		.bytes = (int64_t)s->cells.bytes,
+		.capacity = (int64_t)o->capacity,
+		.senders = il_line_count(&o->senders),
 		.receivers = il_line_count(&o->receivers),
-		.last_sender = (pid_t)s->last_sender, .last_receiver = (pid_t)s->last_receiver,
+		.last_sender = (pid_t)s->last_sender,
+		.last_receiver = (pid_t)s->last_receiver,
 	};
 	il_segment_leave(&o->segment);
 	return 0;
@@ -312,7 +324,10 @@ static void close_queue(struct il_queue *q)
 static const struct il_queue_ops ops = {
 	{ "queue send", send_op_attempt, send_op_start, send_op_cancel },
 	{ "queue receive", receive_op_attempt, receive_op_start, receive_op_cancel },
-	peek, stat_queue, remove_queue, close_queue,
+	peek,
+	stat_queue,
+	remove_queue,
+	close_queue,
 };
 
 int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a run of cells is laid out: what cells.c and cells_recover.c know of each other. What is read is checked: a cell lies
- * inside, a run ends inside.
- * Floor 2.
+ * How a run of cells is laid out: what cells.c and cells_recover.c know of each other. What is read is checked: a cell
+ * lies inside, a run ends inside. Floor 2.
  */
 #ifndef IL_SHM_RUN_H
 #define IL_SHM_RUN_H
@@ -68,7 +67,9 @@ static inline bool il_is_message(const struct il_cells *c, uint32_t cell, struct
 	uint32_t state;
 	if (!il_run_length(c, cell, &state) || state != IL_RUN_FIRST)
 		return false;
-	*m = (struct il_message){ .cell = cell, .type = il_first_at(c, cell)->type, .size = il_first_at(c, cell)->size };
+	*m = (struct il_message){ .cell = cell,
+		.type = il_first_at(c, cell)->type,
+		.size = il_first_at(c, cell)->size };
 	return m->type > 0 && m->size <= (size_t)c->count * IL_CELL;
 }
 

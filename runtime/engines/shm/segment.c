@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Segments, see segment.h. Space is reserved before the first touch, so a full /dev/shm is an error and no SIGBUS; should
- * somebody cut a file short, the SIGBUS of the first touch puts zeros in its place.
- * Floor 2.
+ * Segments, see segment.h. Space is reserved before the first touch, so a full /dev/shm is an error and no SIGBUS;
+ * should somebody cut a file short, the SIGBUS of the first touch puts zeros in its place. Floor 2.
  */
 #include "engines/shm/segment.h"
 #include "engines/shm/name.h"
@@ -39,7 +38,7 @@ static void bus_error(int number, siginfo_t *info, void *context)
 			continue;
 		s->lost = true;
 		if (mmap(start, s->size, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
-		    MAP_FAILED)
+			MAP_FAILED)
 			return;
 	}
 	(void)context;
@@ -65,7 +64,11 @@ static int map(int fd, size_t size, struct il_head **head)
 static void fill(struct il_head *head, const struct il_segment_type *type, size_t size, const char *name, void *options)
 {
 	*head = (struct il_head){
-		.magic = MAGIC, .layout = LAYOUT, .size = size, .pids = il_life_space(), .creator = (uint32_t)il_loop.pid,
+		.magic = MAGIC,
+		.layout = LAYOUT,
+		.size = size,
+		.pids = il_life_space(),
+		.creator = (uint32_t)il_loop.pid,
 	};
 	strncpy(head->noun, type->noun, sizeof head->noun - 1);
 	strncpy(head->name, name, sizeof head->name - 1);
@@ -74,7 +77,7 @@ static void fill(struct il_head *head, const struct il_segment_type *type, size_
 
 /* A file without a name gets its content, and then its name. EEXIST: another one has it. */
 static int create(const char *path, const struct il_segment_type *type, size_t size, const char *name, unsigned mode,
-		  void *options)
+	void *options)
 {
 	struct il_head *head;
 	int fd, err = il_name_file(&fd);
@@ -101,7 +104,7 @@ static int check(int fd, const struct il_segment_type *type, size_t size, const 
 	if (head.layout != LAYOUT)
 		return EPROTO;
 	if (head.size != size || strncmp(head.noun, type->noun, sizeof head.noun) ||
-	    strncmp(head.name, name, sizeof head.name))
+		strncmp(head.name, name, sizeof head.name))
 		return EUCLEAN;
 	return head.pids == il_life_space() ? 0 : EXDEV;
 }
@@ -117,9 +120,9 @@ static struct il_segment *find(const struct stat *st)
 }
 
 static int add(struct il_head *head, size_t size, const struct stat *st, const struct il_segment_type *type,
-	       const char *name, struct il_segment **result)
+	const char *name, struct il_segment **result)
 {
-	struct il_segment *s = type->new();
+	struct il_segment *s = type->new ();
 	if (!s)
 		return ENOMEM;
 	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1, .pid = il_loop.pid };
@@ -133,7 +136,7 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 }
 
 static int add_file(int fd, size_t size, const struct stat *st, const struct il_segment_type *type, const char *name,
-		    struct il_segment **result)
+	struct il_segment **result)
 {
 	struct il_head *head;
 	int err = map(fd, size, &head);
@@ -146,10 +149,10 @@ static int add_file(int fd, size_t size, const struct stat *st, const struct il_
 	return err;
 }
 
-/* One that this process has mapped already is no better known by its file: that can be linked to another noun's name, and be
- * cut, and written to. EIDRM: its name is to be taken away. */
+/* One that this process has mapped already is no better known by its file: that can be linked to another noun's name,
+ * and be cut, and written to. EIDRM: its name is to be taken away. */
 static int attach(int fd, const struct stat *st, const struct il_segment_type *type, const char *name, void *options,
-		  struct il_segment **result)
+	struct il_segment **result)
 {
 	struct il_segment *s = find(st);
 	size_t size = (size_t)st->st_size;
@@ -172,7 +175,7 @@ static int attach(int fd, const struct stat *st, const struct il_segment_type *t
 }
 
 static int open_named(const struct il_segment_type *type, size_t size, const char *name, unsigned mode, void *options,
-		      struct il_segment **result)
+	struct il_segment **result)
 {
 	char path[IL_NAME_PATH];
 	struct stat st;
@@ -191,7 +194,9 @@ static int open_named(const struct il_segment_type *type, size_t size, const cha
 		err = attach(fd, &st, type, name, options, result);
 	int left = err == EIDRM ? il_name_take(path, fd) : 0;
 	if (left)
-		err = left == ETIMEDOUT ? left : il_because(EACCES, "it was removed, but its file belongs to another user: rm %s", path);
+		err = left == ETIMEDOUT
+			? left
+			: il_because(EACCES, "it was removed, but its file belongs to another user: rm %s", path);
 	close(fd);
 	return err == EEXIST ? ENOTEMPTY : err; /* told apart from the one above */
 }
@@ -210,7 +215,7 @@ static int open_anonymous(const struct il_segment_type *type, size_t size, void 
 }
 
 int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
-		    void *options, struct il_segment **s)
+	void *options, struct il_segment **s)
 {
 	if (!key->name)
 		return open_anonymous(type, size, options, s);

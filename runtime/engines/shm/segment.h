@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects in shared memory: a file in /dev/shm under the key's name, or memory without a name that forked children share. A
- * segment is made whole and then linked in, so nobody finds it half-made; a name and a noun have at most one. What
- * is read from it is checked before use: other processes write there too, and may be wrong.
- * Floor 2.
+ * Objects in shared memory: a file in /dev/shm under the key's name, or memory without a name that forked children
+ * share. A segment is made whole and then linked in, so nobody finds it half-made; a name and a noun have at most one.
+ * What is read from it is checked before use: other processes write there too, and may be wrong. Floor 2.
  */
 #ifndef IL_SHM_SEGMENT_H
 #define IL_SHM_SEGMENT_H
@@ -21,15 +20,15 @@
 /* The first bytes of a segment. */
 struct il_head {
 	uint64_t magic;
-	uint32_t layout;   /* version of all that is laid out in segments */
+	uint32_t layout; /* version of all that is laid out in segments */
 	uint32_t latch;
 	uint64_t size;
-	uint64_t pids;     /* the pid namespace in which its process numbers mean something */
-	uint32_t creator;  /* pid */
+	uint64_t pids; /* the pid namespace in which its process numbers mean something */
+	uint32_t creator; /* pid */
 	uint32_t removed;
-	uint32_t changes;  /* futex: goes up before anything changes that others may wait for */
-	uint32_t parked;   /* who sleeps on it: bits, as the noun has it */
-	uint32_t told;     /* the count of changes up to which all who slept have been woken */
+	uint32_t changes; /* futex: goes up before anything changes that others may wait for */
+	uint32_t parked; /* who sleeps on it: bits, as the noun has it */
+	uint32_t told; /* the count of changes up to which all who slept have been woken */
 	uint32_t unused;
 	char noun[16];
 	char name[IL_NAME_MAX + 8];
@@ -57,35 +56,36 @@ struct il_segment {
 	struct il_list node;
 	const struct il_segment_type *type;
 	struct il_head *head; /* shared */
-	size_t size;          /* as mapped: the one to believe */
-	struct stat file;     /* as it was when it was mapped; all zero without a name */
+	size_t size; /* as mapped: the one to believe */
+	struct stat file; /* as it was when it was mapped; all zero without a name */
 	int refs;
-	pid_t pid;            /* the process that has found its pid namespace to be this one's */
-	bool repaired;        /* with the latch: its last owner died */
+	pid_t pid; /* the process that has found its pid namespace to be this one's */
+	bool repaired; /* with the latch: its last owner died */
 	struct il_patience patience; /* with who has the latch */
-	volatile bool lost;   /* the file was cut short: what is mapped is zeros of our own */
+	volatile bool lost; /* the file was cut short: what is mapped is zeros of our own */
 	char name[IL_NAME_MAX + 1];
 };
 
-/* Opens the segment of a key, of `size` bytes if it is made now. It is counted: one mapping per object and process. 0 or
- * errno; EUCLEAN: damaged, EPROTO: of another version, EXDEV: of another pid namespace, EINVAL: not a segment. */
+/* Opens the segment of a key, of `size` bytes if it is made now. It is counted: one mapping per object and process. 0
+ * or errno; EUCLEAN: damaged, EPROTO: of another version, EXDEV: of another pid namespace, EINVAL: not a segment. */
 int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
-		    void *options, struct il_segment **s);
+	void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);
 
-/* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; EXDEV: this process was
- * forked into another pid namespace; ETIMEDOUT: a process inside stands still; soon, EAGAIN: not now. With an error it is not had. */
+/* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; EXDEV: this process
+ * was forked into another pid namespace; ETIMEDOUT: a process inside stands still; soon, EAGAIN: not now. With an error
+ * it is not had. */
 int il_segment_enter(struct il_segment *s);
 int il_segment_enter_soon(struct il_segment *s);
 void il_segment_leave(struct il_segment *s);
 
-/* With the latch, before a change is made that others may wait for: when the latch is left, they are woken. They already
- * sleep on the latch then: if this process dies before, the kernel wakes one, who wakes the others. So a process that dies
- * anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
+/* With the latch, before a change is made that others may wait for: when the latch is left, they are woken. They
+ * already sleep on the latch then: if this process dies before, the kernel wakes one, who wakes the others. So a
+ * process that dies anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 
-/* Tells those who wait, and takes the name away, also of one that is damaged. EIDRM: somebody else did; EPERM: it is another
- * user's, and nothing has changed; or errno. */
+/* Tells those who wait, and takes the name away, also of one that is damaged. EIDRM: somebody else did; EPERM: it is
+ * another user's, and nothing has changed; or errno. */
 int il_segment_remove(struct il_segment *s);
 
 #endif

@@ -16,14 +16,14 @@
 struct il_watches {
 	struct il_list list;
 	struct il_later later; /* one cannot be watched: it is to be looked at */
-	bool blind;            /* the same, of this round */
+	bool blind; /* the same, of this round */
 	void (*look)(struct il_watches *w); /* one has ended, or may have; watches all anew */
 };
 
 void il_watches_init(struct il_watches *w, void (*look)(struct il_watches *w));
 
-/* Between begin and end each that is to be watched is added; what is not, is watched no more. Without a descriptor or memory
- * for one of them, `look` is called from time to time. 0 or ENOMEM: not even that. */
+/* Between begin and end each that is to be watched is added; what is not, is watched no more. Without a descriptor or
+ * memory for one of them, `look` is called from time to time. 0 or ENOMEM: not even that. */
 void il_watches_begin(struct il_watches *w);
 int il_watches_end(struct il_watches *w);
 

@@ -52,7 +52,7 @@ static bool still_there(const char *path, int fd)
 }
 
 /* Who was about to open a file just then may make a new one. */
-static void delete(const char *path, int fd)
+static void delete (const char *path, int fd)
 {
 	int tries = TRIES;
 	do
@@ -76,9 +76,8 @@ static void delete_if_free(const char *path)
 	struct stat st;
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	    still_there(path, fd))
-		delete(path, fd);
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 && still_there(path, fd))
+		delete (path, fd);
 	close(fd);
 }
 
@@ -155,7 +154,7 @@ int il_directory_delete(const char *path)
 {
 	int fd = open_directory(path);
 	if (fd >= 0) {
-		delete(path, fd);
+		delete (path, fd);
 		close(fd);
 	}
 	return 0;
@@ -174,7 +173,7 @@ int il_directory_to_remove(const char *path, const struct il_store_files *files,
 	if (err)
 		return err == ENOENT || err == ENOTDIR || err == ELOOP ? no_name(files) : err;
 	if (fstatat(*fd, names[IL_STORE_BELL], &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != files->device ||
-	    st.st_ino != files->inodes[IL_STORE_BELL]) {
+		st.st_ino != files->inodes[IL_STORE_BELL]) {
 		close(*fd);
 		*fd = -1;
 		return no_name(files);
@@ -200,7 +199,7 @@ int il_directory_free(const char *path, int fd)
 		rmdir(temporary);
 	}
 	if (!err)
-		delete(temporary, fd);
+		delete (temporary, fd);
 	return err;
 }
 

@@ -22,7 +22,8 @@
 
 enum {
 	FLAGS = MDB_WRITEMAP | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS | MDB_NORDAHEAD,
-	VAIN = 3, NAP = 50000,
+	VAIN = 3,
+	NAP = 50000,
 };
 
 static const int64_t SOON = IL_SECOND / 50;
@@ -31,13 +32,14 @@ static const int64_t SOON = IL_SECOND / 50;
 static struct forgotten {
 	struct forgotten *next;
 	void *parts[3];
-} *forgotten;
+} * forgotten;
 
 int il_store_errno(int rc)
 {
 	switch (rc) {
 	case MDB_NOTFOUND: return ENOENT;
-	case MDB_MAP_FULL: case MDB_TXN_FULL: return ENOSPC;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL: return ENOSPC;
 	case MDB_VERSION_MISMATCH: return EPROTO;
 	case MDB_INVALID: return EINVAL;
 	default: return rc >= 0 ? rc : EUCLEAN;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Gates, see gate.h. Who waits says so, and then looks once more before it sleeps; who leaves looks for that afterwards. A
- * wake-up that goes astray, since its receiver has just given up, costs the others a slice.
- * Floor 2.
+ * Gates, see gate.h. Who waits says so, and then looks once more before it sleeps; who leaves looks for that
+ * afterwards. A wake-up that goes astray, since its receiver has just given up, costs the others a slice. Floor 2.
  */
 #include "engines/store/gate.h"
 #include "base/clock.h"
@@ -73,7 +72,8 @@ static int sleep_at(struct il_gate *g, uint64_t *owner, int64_t slice)
 static int __attribute__((noinline)) wait_for(struct il_gate *g, uint64_t owner, struct il_patience *p, bool patiently)
 {
 	for (int i = 0; i < SPINS; i++)
-		if (atomic_load_explicit((_Atomic uint64_t *)&g->owner, memory_order_relaxed) == 0 && take(g, &owner) == 0)
+		if (atomic_load_explicit((_Atomic uint64_t *)&g->owner, memory_order_relaxed) == 0 &&
+			take(g, &owner) == 0)
 			return 0;
 	int64_t until = il_now() + SOON;
 	for (bool doubted = p->since, late = false;; doubted = late = il_now() > until) {

@@ -137,7 +137,10 @@ void il_store_ask_close(struct il_store *s, const void *handle)
 
 void il_store_line_init(struct il_store *s)
 {
-	s->line = (struct il_line){ .type = &type, .object = s, .changes = &s->bell->changes, .parked = &s->bell->parked };
+	s->line = (struct il_line){ .type = &type,
+		.object = s,
+		.changes = &s->bell->changes,
+		.parked = &s->bell->parked };
 	il_line_init(&s->line);
 	il_list_init(&s->asking);
 	il_later_init(&s->later, look_later);

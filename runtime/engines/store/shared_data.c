@@ -157,7 +157,8 @@ static int stat_data(struct il_data *d, struct il_data_stat *stat)
 	if (err)
 		return end(d, err);
 	*stat = (struct il_data_stat){
-		.names = (int64_t)st.ms_entries, .used = (int64_t)(pages_of(&st) * st.ms_psize),
+		.names = (int64_t)st.ms_entries,
+		.used = (int64_t)(pages_of(&st) * st.ms_psize),
 		.waiters = il_line_count(&store_of(d)->line),
 	};
 	return 0;
@@ -276,7 +277,13 @@ static void close_data(struct il_data *d)
 
 static const struct il_data_ops ops = {
 	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	get, set, next, stat_data, remove_data, close_data, NULL,
+	get,
+	set,
+	next,
+	stat_data,
+	remove_data,
+	close_data,
+	NULL,
 };
 
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)

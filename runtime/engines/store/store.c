@@ -20,8 +20,12 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 3, BELL_SIZE = 4096, LOCK_SIZE = 65536, /* room for 1000 processes that read */
-	LARGEST_PAGE = 32768, DEFAULT_SIZE = 4 << 20, TRIES = 64,
+	LAYOUT = 3,
+	BELL_SIZE = 4096,
+	LOCK_SIZE = 65536, /* room for 1000 processes that read */
+	LARGEST_PAGE = 32768,
+	DEFAULT_SIZE = 4 << 20,
+	TRIES = 64,
 };
 
 static const uint64_t MAGIC = 0x746164636c706920; /* " iplcdat" */
@@ -58,7 +62,11 @@ static void lay_out(struct il_bell *bell, size_t size)
 {
 	size_t page = page_size(), grain = (size_t)sysconf(_SC_PAGESIZE), pages = (size + page - 1) / page;
 	*bell = (struct il_bell){
-		.magic = MAGIC, .layout = LAYOUT, .page = (uint32_t)page, .size = size, .pages = pages,
+		.magic = MAGIC,
+		.layout = LAYOUT,
+		.page = (uint32_t)page,
+		.size = size,
+		.pages = pages,
 		.map = ((pages + pages / 4 + pages / 64 + 66) * page + grain - 1) / grain * grain,
 		.pids = il_life_space(),
 	};
@@ -72,8 +80,8 @@ static int check_bell(const struct il_bell *bell, const char *path, const struct
 	if (bell->layout != LAYOUT || bell->page != page_size())
 		return EPROTO;
 	if (bell->size > SIZE_MAX / 2 || bell->pages != (bell->size + bell->page - 1) / bell->page ||
-	    bell->map / bell->page < bell->pages || strncmp(bell->path, path, sizeof bell->path) != 0 ||
-	    bell->data != files->inodes[IL_STORE_DATA] || bell->lock != files->inodes[IL_STORE_LOCK])
+		bell->map / bell->page < bell->pages || strncmp(bell->path, path, sizeof bell->path) != 0 ||
+		bell->data != files->inodes[IL_STORE_DATA] || bell->lock != files->inodes[IL_STORE_LOCK])
 		return EUCLEAN;
 	return bell->pids == il_life_space() ? 0 : EXDEV;
 }
@@ -91,7 +99,7 @@ static int check_data(int fd, const struct il_bell *bell)
 		if (pread(fd, &m, sizeof m, (off_t)i * bell->page) != sizeof m)
 			return EUCLEAN;
 		if (m.magic != 0xBEEFC0DE || m.trees[0].pad != bell->page || m.map > bell->map ||
-		    m.last >= bell->map / bell->page)
+			m.last >= bell->map / bell->page)
 			return EUCLEAN;
 		if (m.version != 1)
 			return EPROTO;

@@ -35,42 +35,42 @@ struct il_store_files {
 struct il_bell {
 	uint64_t magic;
 	uint32_t layout;
-	uint32_t page;     /* bytes */
-	uint64_t size;     /* as it was asked for */
-	uint64_t pages;    /* names and values may take */
-	uint64_t map;      /* bytes of data.mdb */
-	uint64_t pids;     /* the pid namespace in which LMDB's locks mean something */
-	uint32_t changes;  /* futex: goes up, with the write lock, before anything is committed */
-	uint32_t parked;   /* somebody sleeps on it */
+	uint32_t page; /* bytes */
+	uint64_t size; /* as it was asked for */
+	uint64_t pages; /* names and values may take */
+	uint64_t map; /* bytes of data.mdb */
+	uint64_t pids; /* the pid namespace in which LMDB's locks mean something */
+	uint32_t changes; /* futex: goes up, with the write lock, before anything is committed */
+	uint32_t parked; /* somebody sleeps on it */
 	uint32_t removed;
 	uint32_t reserved;
-	uint64_t data, lock;      /* the inodes of these files: a copy of the directory has others */
+	uint64_t data, lock; /* the inodes of these files: a copy of the directory has others */
 	char path[IL_STORE_PATH]; /* of the directory; empty for a private one */
-	struct il_gate writing;   /* in front of LMDB's write lock, */
-	struct il_gate opening;   /* and of what it locks when an environment is opened */
+	struct il_gate writing; /* in front of LMDB's write lock, */
+	struct il_gate opening; /* and of what it locks when an environment is opened */
 };
 
 struct il_store {
 	struct il_list node;
 	struct il_bell *bell;
 	struct il_store_files files;
-	int refs;               /* handles */
-	int guard;              /* descriptor of a private directory, or -1, see directory.c */
-	pid_t pid;              /* the environment's process */
-	MDB_env *env;           /* NULL: not open in this process */
-	MDB_txn *reader;        /* reset between reads; NULL: none yet */
-	MDB_cursor *cursor;     /* the reader's */
+	int refs; /* handles */
+	int guard; /* descriptor of a private directory, or -1, see directory.c */
+	pid_t pid; /* the environment's process */
+	MDB_env *env; /* NULL: not open in this process */
+	MDB_txn *reader; /* reset between reads; NULL: none yet */
+	MDB_cursor *cursor; /* the reader's */
 	MDB_dbi dbi;
-	int fds[2];             /* the environment's */
-	char *buffer;           /* what was read last */
+	int fds[2]; /* the environment's */
+	char *buffer; /* what was read last */
 	size_t room;
-	struct il_line line;    /* waits of this process */
-	MDB_txn *txn;           /* with which they look */
+	struct il_line line; /* waits of this process */
+	MDB_txn *txn; /* with which they look */
 	struct {
 		struct il_patience writer, opener, reader;
-	} patience;             /* with the process that is inside, that opens, that keeps pages from being used */
-	struct il_list asking;  /* operations that wait until one of these has gone on */
-	struct il_later later;  /* looks for them */
+	} patience; /* with the process that is inside, that opens, that keeps pages from being used */
+	struct il_list asking; /* operations that wait until one of these has gone on */
+	struct il_later later; /* looks for them */
 	char path[IL_STORE_PATH];
 };
 
@@ -95,15 +95,15 @@ void il_directory_leave(const char *path, int guard);
 /* Deletes a private one. */
 int il_directory_delete(const char *path);
 
-/* Before it is removed: may this process do that? 0, and *fd is for il_directory_free, or -1 where the name is gone or means
- * another one. EPERM, EACCES, EROFS; or errno. */
+/* Before it is removed: may this process do that? 0, and *fd is for il_directory_free, or -1 where the name is gone or
+ * means another one. EPERM, EACCES, EROFS; or errno. */
 int il_directory_to_remove(const char *path, const struct il_store_files *files, int *fd);
 
 /* Deletes an open directory, if the name still means it. 0 or errno. */
 int il_directory_free(const char *path, int fd);
 
-/* Files of the right kind, by an owner to be trusted. 0; ENOENT: there is no directory; EACCES, EINVAL: not a directory of
- * ours; EUCLEAN: a file is missing, or no file; EAGAIN: it was removed meanwhile. */
+/* Files of the right kind, by an owner to be trusted. 0; ENOENT: there is no directory; EACCES, EINVAL: not a directory
+ * of ours; EUCLEAN: a file is missing, or no file; EAGAIN: it was removed meanwhile. */
 int il_directory_check(const char *path, struct il_store_files *files);
 
 /* 0; EAGAIN: another directory; EUCLEAN: the same, and files were cut or have grown. */
@@ -115,8 +115,8 @@ int il_directory_compare(const struct il_store_files *a, const struct il_store_f
  * errno. */
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2]);
 
-/* A process that stands in the way of these stands still (ETIMEDOUT), or may go on soon: EINPROGRESS, and il_store_ask_type waits
- * for it. With `patiently` the thread waits until one of both is known. */
+/* A process that stands in the way of these stands still (ETIMEDOUT), or may go on soon: EINPROGRESS, and
+ * il_store_ask_type waits for it. With `patiently` the thread waits until one of both is known. */
 
 /* Opens it, if this process has not: it does not go through a fork. EIDRM: the store was removed. */
 int il_store_enter(struct il_store *s, bool patiently);
@@ -128,8 +128,8 @@ void il_environment_close(struct il_store *s);
 typedef int il_store_look(struct il_store *s, MDB_txn *txn, void *arg);
 int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently);
 
-/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. Ends with one of the others;
- * commit returns LMDB's result. */
+/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. Ends with one of the
+ * others; commit returns LMDB's result. */
 int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently);
 int il_store_commit(struct il_store *s, MDB_txn *txn);
 void il_store_abort(struct il_store *s, MDB_txn *txn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * flock(2). A handle is an open file description of its own, so two handles contend even in one process. The lock belongs
- * to the description, which a forked child shares: a child closes what it inherited, and opens its own when it
+ * flock(2). A handle is an open file description of its own, so two handles contend even in one process. The lock
+ * belongs to the description, which a forked child shares: a child closes what it inherited, and opens its own when it
  * wants to lock.
  * Floor 2.
  */
@@ -22,14 +22,14 @@ struct file_lock {
 	struct il_lock lock;
 	struct il_list node; /* in the list of all */
 	struct il_sysv_line line;
-	int fd;              /* -1: to be opened */
-	int how;             /* what is held: LOCK_EX, LOCK_SH or 0 */
-	int holders;         /* how many share it */
-	int wanted;          /* for the thread: the same for the first in line */
+	int fd; /* -1: to be opened */
+	int how; /* what is held: LOCK_EX, LOCK_SH or 0 */
+	int holders; /* how many share it */
+	int wanted; /* for the thread: the same for the first in line */
 	unsigned mode;
-	pid_t pid;           /* whose fd it is */
-	struct stat file;    /* that was opened last */
-	char path[];         /* from the root on */
+	pid_t pid; /* whose fd it is */
+	struct stat file; /* that was opened last */
+	char path[]; /* from the root on */
 };
 
 static struct il_list locks = IL_LIST_INIT(locks);
@@ -190,12 +190,21 @@ static void close_lock(struct il_lock *l)
 }
 
 static const struct il_sysv_line_type line_type = {
-	.attempt = attempt, .prepare = prepare, .block = block, .grant = grant, .specific = true,
+	.attempt = attempt,
+	.prepare = prepare,
+	.block = block,
+	.grant = grant,
+	.specific = true,
 };
 
 static const struct il_lock_ops ops = {
 	{ "file lock acquire", acquire_attempt, acquire_start, acquire_cancel },
-	release, NULL, NULL, remove_file, close_lock, NULL,
+	release,
+	NULL,
+	NULL,
+	remove_file,
+	close_lock,
+	NULL,
 };
 
 int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_lock **l)

@@ -90,7 +90,7 @@ static void ended(struct il_job *job)
 		finish(first(line), result);
 	}
 	if (!job->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
-		serve(line);         /* and others of the one that is leaving may still be in the line */
+		serve(line); /* and others of the one that is leaving may still be in the line */
 	if (first(line))
 		il_poller_add(&line->poller);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The operations of this process that wait for one thing which has no descriptor: first come, first served. While the loop
- * is awake it tries for the first of them; when it blocks, a thread makes the blocking call instead. One thread
+ * The operations of this process that wait for one thing which has no descriptor: first come, first served. While the
+ * loop is awake it tries for the first of them; when it blocks, a thread makes the blocking call instead. One thread
  * per line, however many wait.
  * Floor 2: no lua.h.
  */
@@ -18,16 +18,16 @@ struct il_sysv_line {
 	struct il_job job;
 	const struct il_sysv_line_type *type;
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
-	bool working;          /* the job has been started and has not ended */
-	int result;            /* of block */
-	int64_t not_before;    /* when to look next, or 0: to look keeps off those who bring what is waited for */
+	bool working; /* the job has been started and has not ended */
+	int result; /* of block */
+	int64_t not_before; /* when to look next, or 0: to look keeps off those who bring what is waited for */
 };
 
 struct il_sysv_line_type {
 	/* Tries without blocking: EAGAIN, or how the operation ended: 0 or errno. */
 	int (*attempt)(struct il_sysv_line *line, struct il_op *op);
-	/* Readies block for the first operation. 0; EAGAIN: no thread can wait for it, somebody will call il_sysv_line_look; or
-	 * errno that ends it. NULL: nothing to do. */
+	/* Readies block for the first operation. 0; EAGAIN: no thread can wait for it, somebody will call
+	 * il_sysv_line_look; or errno that ends it. NULL: nothing to do. */
 	int (*prepare)(struct il_sysv_line *line, struct il_op *op);
 	/* On a thread: blocks. 0, EINTR or errno. */
 	int (*block)(struct il_sysv_line *line);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared memory for Lua in a System V segment: the slots from its first byte on, as any program expects them, and then, a
- * cache line apart, our own words (slots.h). The segment of another program has no such words: all but
- * waiting works there. Ours are told apart by their size, which no array of 64-bit numbers has.
- * Floor 2.
+ * Shared memory for Lua in a System V segment: the slots from its first byte on, as any program expects them, and then,
+ * a cache line apart, our own words (slots.h). The segment of another program has no such words: all but waiting works
+ * there. Ours are told apart by their size, which no array of 64-bit numbers has. Floor 2.
  */
 #include "engines/slots.h"
 #include "engines/sysv/sysv.h"
@@ -86,8 +85,9 @@ static int no_segment(int err, size_t size)
 	if (err == EINVAL && size > info.shmmax)
 		return il_because(ENOSPC, "its %zu bytes are over the limit of %lu (kernel.shmmax)", size, info.shmmax);
 	if (err == ENOSPC)
-		return il_because(ENOSPC, "there are %lu segments already, or they have %lu pages (kernel.shmmni, kernel.shmall)",
-				  info.shmmni, info.shmall);
+		return il_because(ENOSPC,
+			"there are %lu segments already, or they have %lu pages (kernel.shmmni, kernel.shmall)",
+			info.shmmni, info.shmall);
 	return err;
 }
 
@@ -138,8 +138,8 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 	return err;
 }
 
-/* Who is woken finds that it is removed, even if this process is killed before it has written that down. Another program may
- * have removed it: then those who wait are told now. */
+/* Who is woken finds that it is removed, even if this process is killed before it has written that down. Another
+ * program may have removed it: then those who wait are told now. */
 static int remove_memory(struct il_memory *m)
 {
 	struct il_slots *s = &memory_of(m)->slots;
@@ -176,7 +176,13 @@ static void close_memory(struct il_memory *m)
 
 static const struct il_memory_ops ops = {
 	{ "memory wait", il_slots_wait_attempt, il_slots_wait_start, il_slots_wait_cancel },
-	il_slots_write, il_slots_add, il_slots_swap, remove_memory, removed, close_memory, NULL,
+	il_slots_write,
+	il_slots_add,
+	il_slots_swap,
+	remove_memory,
+	removed,
+	close_memory,
+	NULL,
 };
 
 int il_sysv_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)

@@ -38,10 +38,15 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_set *set = set_of(line);
 	struct sembuf take[] = {
-		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT }, { IL_HELD, 0, IPC_NOWAIT }, { IL_HELD, 1, 0 },
+		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT },
+		{ IL_HELD, 0, IPC_NOWAIT },
+		{ IL_HELD, 1, 0 },
 	};
-	struct sembuf inherit[] = { /* takes the mark down and up: fails if it is not up */
-		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT }, { IL_HELD, -1, IPC_NOWAIT }, { IL_HELD, 1, 0 },
+	struct sembuf inherit[] = {
+		/* takes the mark down and up: fails if it is not up */
+		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT },
+		{ IL_HELD, -1, IPC_NOWAIT },
+		{ IL_HELD, 1, 0 },
 	};
 	bool marked = set->members >= IL_MEMBERS, abandoned = false;
 	int err = il_set_op(set, take, marked ? 3 : 1);
@@ -103,7 +108,12 @@ static const struct il_sysv_line_type line_type = { .attempt = attempt, .block =
 
 static const struct il_lock_ops ops = {
 	{ "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
-	release, il_set_value, holder, il_set_remove, il_set_close, NULL,
+	release,
+	il_set_value,
+	holder,
+	il_set_remove,
+	il_set_close,
+	NULL,
 };
 
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -31,9 +31,12 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 	if (msgctl(o->id, IPC_STAT, &ds))
 		return il_msg_removed(errno);
 	*stat = (struct il_queue_stat){
-		.messages = (int64_t)ds.msg_qnum, .bytes = (int64_t)ds.__msg_cbytes,
-		.capacity = (int64_t)ds.msg_qbytes, .senders = count_ops(&o->senders.line),
-		.last_sender = ds.msg_lspid, .last_receiver = ds.msg_lrpid,
+		.messages = (int64_t)ds.msg_qnum,
+		.bytes = (int64_t)ds.__msg_cbytes,
+		.capacity = (int64_t)ds.msg_qbytes,
+		.senders = count_ops(&o->senders.line),
+		.last_sender = ds.msg_lspid,
+		.last_receiver = ds.msg_lrpid,
 	};
 	for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next)
 		stat->messages++;
@@ -96,7 +99,7 @@ static int make(const struct il_key *key, struct il_queue_options *options, int 
 		*id = msgget(key->id, (int)options->mode);
 	if (*id < 0 && errno == ENOSPC)
 		return il_because(ENOSPC, "there are %zu queues already (kernel.msgmni)",
-				  il_msg_setting("/proc/sys/kernel/msgmni", 32000));
+			il_msg_setting("/proc/sys/kernel/msgmni", 32000));
 	if (*id < 0 || msgctl(*id, IPC_STAT, ds))
 		return errno == EINVAL ? EIDRM : errno;
 	if (!options->capacity || ds->msg_qbytes == options->capacity)
@@ -138,7 +141,10 @@ static struct il_msg_object *object_open(int id)
 static const struct il_queue_ops ops = {
 	{ "queue send", il_msg_send_attempt, il_msg_send_start, il_msg_send_cancel },
 	{ "queue receive", il_msg_receive_attempt, il_msg_receive_start, il_msg_receive_cancel },
-	il_msg_peek, stat_queue, remove_queue, close_queue,
+	il_msg_peek,
+	stat_queue,
+	remove_queue,
+	close_queue,
 };
 
 /* It may be removed between any two steps, and then there is a new one to be had. */

@@ -15,7 +15,7 @@
 /* A message as the kernel wants it, from `type` on. */
 struct il_msg {
 	struct il_list node; /* in an object's `kept` */
-	size_t room, size;   /* of text */
+	size_t room, size; /* of text */
 	long type;
 	char text[];
 };
@@ -27,18 +27,18 @@ struct il_msg_waiters {
 	struct il_msg_object *object;
 	long type;
 	struct il_msg *message; /* for the thread: what it sends, or room for an empty one */
-	bool taken;             /* it has taken an empty message */
-	bool only_look;         /* it must not send, but tell when there is room */
+	bool taken; /* it has taken an empty message */
+	bool only_look; /* it must not send, but tell when there is room */
 };
 
 /* A queue of the kernel: one per process, however many handles there are. */
 struct il_msg_object {
 	struct il_list node;
 	struct il_list receivers; /* of struct il_msg_waiters */
-	struct il_list kept;      /* messages that were taken and that nobody has got */
+	struct il_list kept; /* messages that were taken and that nobody has got */
 	struct il_msg_waiters senders;
 	int id, refs;
-	pid_t pid;                /* whose kept messages these are */
+	pid_t pid; /* whose kept messages these are */
 };
 
 struct il_msg_handle {

@@ -2,9 +2,8 @@
  *
  * Receiving from System V queues. A thread that waits for a message does not take it: it offers no room, so the kernel
  * says E2BIG when one comes, and leaves it. The message is taken by the loop's thread for whoever is in line by then,
- * so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it, and it is sent
- * again if the wait is over by then.
- * Floor 2.
+ * so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it, and it
+ * is sent again if the wait is over by then. Floor 2.
  */
 #include "engines/sysv/queue.h"
 #include "loop/loop.h"
@@ -60,8 +59,8 @@ void il_msg_forget_kept(struct il_msg_object *o)
 	o->pid = il_loop.pid;
 }
 
-/* A message that nobody here has got goes back at once, so that another process can have it: behind those that came meanwhile.
- * It is kept only if the queue has become full. */
+/* A message that nobody here has got goes back at once, so that another process can have it: behind those that came
+ * meanwhile. It is kept only if the queue has become full. */
 static void send_back(struct il_msg_object *o, struct il_msg *m)
 {
 	if (il_msg_put(o->id, m, IPC_NOWAIT) == EAGAIN)
@@ -188,7 +187,10 @@ static int grant(struct il_sysv_line *line, struct il_op *op)
 }
 
 static const struct il_sysv_line_type line_type = {
-	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant,
+	.attempt = attempt_in_line,
+	.prepare = prepare,
+	.block = block,
+	.grant = grant,
 	.harmless = true,
 };
 

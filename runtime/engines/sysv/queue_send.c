@@ -35,8 +35,8 @@ void il_msg_learn_limit(struct il_queue *q, const struct msqid_ds *ds)
 	q->max_reason = small ? "the queue's capacity" : "kernel.msgmax";
 }
 
-/* EAGAIN and EINVAL can mean that room will never come, after somebody has changed a limit. The kernel's is in a file: it
- * is read for EINVAL only, and not at each look at a full queue. */
+/* EAGAIN and EINVAL can mean that room will never come, after somebody has changed a limit. The kernel's is in a file:
+ * it is read for EINVAL only, and not at each look at a full queue. */
 static int why_not(struct il_queue *q, const struct il_op *op, int err)
 {
 	struct msqid_ds ds;
@@ -129,7 +129,12 @@ static void served(struct il_sysv_line *line)
 }
 
 static const struct il_sysv_line_type line_type = {
-	.attempt = attempt_in_line, .prepare = prepare, .block = block, .grant = grant, .served = served, .specific = true,
+	.attempt = attempt_in_line,
+	.prepare = prepare,
+	.block = block,
+	.grant = grant,
+	.served = served,
+	.specific = true,
 };
 
 bool il_msg_send_attempt(struct il_op *op)
@@ -143,7 +148,8 @@ bool il_msg_send_attempt(struct il_op *op)
 	return op->err != EAGAIN;
 }
 
-/* There is soon room for more than one message, unless who waits for it keeps taking the queue's lock from who receives. */
+/* There is soon room for more than one message, unless who waits for it keeps taking the queue's lock from who
+ * receives. */
 int il_msg_send_start(struct il_op *op)
 {
 	struct il_sysv_line *line = &il_msg_object(op->source)->senders.line;

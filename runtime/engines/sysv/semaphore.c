@@ -51,7 +51,12 @@ static const struct il_sysv_line_type line_type = { .attempt = attempt, .block =
 
 static const struct il_lock_ops ops = {
 	{ "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },
-	release, il_set_value, NULL, il_set_remove, il_set_close, NULL,
+	release,
+	il_set_value,
+	NULL,
+	il_set_remove,
+	il_set_close,
+	NULL,
 };
 
 int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

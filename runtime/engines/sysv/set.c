@@ -71,8 +71,8 @@ static int check_noun(const struct il_set *s)
 	return err ? err : s->mutex == (held != IL_NO_MUTEX) ? 0 : EINVAL;
 }
 
-/* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not be
- * among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
+/* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not
+ * be among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
 static int hand_out(struct il_set *s, struct il_lock_options *o)
 {
 	int users, permits, max = 0, err = get(s->id, IL_USERS, &users);
@@ -123,11 +123,14 @@ static int no_set(int err)
 {
 	struct seminfo info = limits();
 	if (err == ENOENT && info.semmsl < IL_MEMBERS)
-		return il_because(ENOSPC, "a set takes %d semaphores, and the limit is %d (the 1st number of kernel.sem)",
-				  IL_MEMBERS, info.semmsl);
+		return il_because(ENOSPC,
+			"a set takes %d semaphores, and the limit is %d (the 1st number of kernel.sem)", IL_MEMBERS,
+			info.semmsl);
 	if (err == ENOSPC)
-		return il_because(ENOSPC, "there are %d sets already, or %d semaphores in them (the 4th and the 2nd number of "
-				  "kernel.sem)", info.semmni, info.semmns);
+		return il_because(ENOSPC,
+			"there are %d sets already, or %d semaphores in them (the 4th and the 2nd number of "
+			"kernel.sem)",
+			info.semmni, info.semmns);
 	return err;
 }
 
@@ -138,8 +141,9 @@ static int too_many_steps(int id)
 	union semun arg = { .buf = &ds };
 	if (semctl(id, 0, IPC_STAT, arg) == 0 && ds.sem_otime == 0)
 		semctl(id, 0, IPC_RMID);
-	return il_because(E2BIG, "to join a set takes 3 steps at once, and the limit is %d (the 3rd number of kernel.sem)",
-			  limits().semopm);
+	return il_because(E2BIG,
+		"to join a set takes 3 steps at once, and the limit is %d (the 3rd number of kernel.sem)",
+		limits().semopm);
 }
 
 /* A set of PHP's has three members, and that is enough for all but a dead holder's mark. Other sets are no locks. */
@@ -187,8 +191,8 @@ static int check_joined(const struct il_set *s, struct il_lock_options *o, bool 
 	return max && max != o->max ? EEXIST : s->mutex != mutex ? EINVAL : 0;
 }
 
-static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type, bool mutex,
-		    struct il_set **result)
+static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
+	bool mutex, struct il_set **result)
 {
 	int id, members = 0, err = find(key, o->mode, &id, &members);
 	if (err)
@@ -213,7 +217,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 
 /* It may be removed between any two steps, and then there is a new one to be had. */
 int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
-		const struct il_lock_ops *ops, struct il_lock **l)
+	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_sysv_lock *handle = calloc(1, sizeof *handle);
 	int err = EIDRM;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * System V semaphore sets as PHP's sem_get lays them out: 0 the permits, 1 the processes that use it, 2 held while it is
- * set up. Then ours: 3 how many permits there are, 4 one while a mutex is held, left there by a holder that dies; two in
- * a semaphore, which is no mutex. A set is opened once per process, however many handles there are.
- * Floor 2: no lua.h.
+ * System V semaphore sets as PHP's sem_get lays them out: 0 the permits, 1 the processes that use it, 2 held while it
+ * is set up. Then ours: 3 how many permits there are, 4 one while a mutex is held, left there by a holder that dies;
+ * two in a semaphore, which is no mutex. A set is opened once per process, however many handles there are. Floor 2: no
+ * lua.h.
  */
 #ifndef IL_SYSV_SET_H
 #define IL_SYSV_SET_H
@@ -22,7 +22,7 @@ struct il_set {
 	int id, refs, members;
 	bool mutex;
 	int32_t key;
-	pid_t pid;           /* of the process that is counted among the users */
+	pid_t pid; /* of the process that is counted among the users */
 };
 
 /* A handle: what it holds it gives back. */
@@ -36,7 +36,7 @@ struct il_sysv_lock {
 /* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. EINVAL: the set is
  * no lock, or that of the other noun. */
 int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
-		const struct il_lock_ops *ops, struct il_lock **l);
+	const struct il_lock_ops *ops, struct il_lock **l);
 
 /* semop(2) of this process, counted among the users first if it has been forked meanwhile. EIDRM: it was removed. */
 int il_set_op(struct il_set *set, struct sembuf *ops, size_t count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The engine of file keys: System V semaphores, message queues and segments, and flock(2). Wire-compatible with C, PHP and
- * Python: nothing of ours is in a message or in front of a segment, and a semaphore set begins as PHP's sem_get makes it.
- * Floor 2: no lua.h.
+ * The engine of file keys: System V semaphores, message queues and segments, and flock(2). Wire-compatible with C, PHP
+ * and Python: nothing of ours is in a message or in front of a segment, and a semaphore set begins as PHP's sem_get
+ * makes it. Floor 2: no lua.h.
  */
 #ifndef IL_SYSV_H
 #define IL_SYSV_H

@@ -135,7 +135,7 @@ static int state_close(lua_State *L)
 	return 0;
 }
 
-static int new(lua_State *L)
+static int new (lua_State *L)
 {
 	lua_State **other = lua_newuserdatauv(L, sizeof *other, 0);
 	*other = luaL_newstate();
@@ -146,7 +146,8 @@ static int new(lua_State *L)
 
 int luaopen_states(lua_State *L)
 {
-	static const luaL_Reg functions[] = { { "lanes", lanes }, { "at_once", at_once }, { "new", new }, { NULL, NULL } };
+	static const luaL_Reg functions[] = { { "lanes", lanes }, { "at_once", at_once }, { "new", new },
+		{ NULL, NULL } };
 	static const luaL_Reg methods[] = { { "run", state_run }, { "close", state_close }, { NULL, NULL } };
 	luaL_newmetatable(L, "states.State");
 	lua_pushcfunction(L, state_close);
