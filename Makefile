@@ -53,7 +53,7 @@ suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 
-.PHONY: all packages demo check ctests test sanitize lint floors bench guests growth sweep points model storm fuzz \
+.PHONY: all packages demo check ctests test sanitize lint format floors bench guests growth sweep points model storm fuzz \
 	fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -141,8 +141,11 @@ test: packages ## everything: packages, -Werror, lint, floors, specs, sanitizers
 sanitize: packages ## the specs under ASan+UBSan and under TSan
 	$(Q)$(suite) sanitize
 
-lint: all ## luacheck; every public name has a stub and a heading in doc/
+lint: all ## luacheck, clang-format; every public name has a stub and a heading in doc/
 	$(Q)$(suite) lint
+
+format: ## the C code as .clang-format says
+	$(Q)git ls-files '*.[ch]' | xargs clang-format -i --style=file
 
 floors: ## no include runs up or sideways between the floors
 	$(Q)$(LUA) scripts/tools/floors.lua

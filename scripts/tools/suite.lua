@@ -107,6 +107,11 @@ end
 
 local function lint()
   part("luacheck", "luacheck -q --no-color .")
+  -- another version would format otherwise
+  if os.execute("clang-format --version 2>/dev/null | grep -q 'version 14'") then
+    part("format", "find runtime bindings spec scripts -name '*.[ch]' | "
+      .. "xargs clang-format --style=file --dry-run -Werror")
+  end
   part("names", ("%s/ipclua scripts/tools/lint.lua"):format(build))
   part("floors", stock .. " scripts/tools/floors.lua")
 end
