@@ -40,7 +40,7 @@ pointld := $(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock l
 	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f)
 libs   := $(LMDB) -lm -ldl -lpthread
 
-folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/sched bindings
+folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/engines/*/* runtime/sched bindings
 folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))

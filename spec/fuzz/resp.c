@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "engines/redis/resp.h"
+#include "engines/redis/client/resp.h"
 
 #include <errno.h>
 #include <stdlib.h>

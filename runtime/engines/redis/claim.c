@@ -143,10 +143,10 @@ static void answered(struct il_request *r)
 
 int il_claim_ask(struct il_claim *c)
 {
-	struct il_call call;
+	struct il_command call;
 	il_redis_lock_call(&call, c->lock, "acquire");
-	il_call_number(&call, c->number);
-	il_call_number(&call, !c->once);
+	il_command_number(&call, c->number);
+	il_command_number(&call, !c->once);
 	int err = il_request_make(&call, c->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, c, &c->request);
 	if (!err)
 		c->request->tag = c->lock->face.listener.active;

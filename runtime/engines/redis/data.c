@@ -3,7 +3,7 @@
  * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and what there is of it in the
  * hash's field without a name. Each call is one script, or one command. Floor 2.
  */
-#include "engines/redis/batch.h"
+#include "engines/redis/page.h"
 #include "engines/redis/redis.h"
 #include "engines/redis/watch.h"
 
@@ -17,7 +17,7 @@ struct data {
 	struct il_data data;
 	struct il_watches watches;
 	struct il_request *got; /* the answer to which the last entry belongs */
-	struct il_batches batches;
+	struct il_pages pages;
 	char made[IL_ID + 1]; /* its id, if it is to be made */
 };
 
@@ -26,14 +26,14 @@ static struct data *data_of(struct il_data *data)
 	return il_container_of(data, struct data, data);
 }
 
-static void call(struct data *d, struct il_call *c, enum il_script script, const char *name, size_t size)
+static void call(struct data *d, struct il_command *c, enum il_script script, const char *name, size_t size)
 {
 	il_watches_call(&d->watches, c, script);
 	if (name)
-		il_call_bytes(c, name, size);
+		il_command_bytes(c, name, size);
 }
 
-static int ask(struct data *d, const struct il_call *c, enum il_request_flags flags)
+static int ask(struct data *d, const struct il_command *c, enum il_request_flags flags)
 {
 	return il_face_ask(&d->watches.face, c, flags);
 }
@@ -81,10 +81,10 @@ static int get(struct il_data *data, const char *name, size_t size, struct il_en
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
-		il_call_command(&c, &d->watches.face, "HMGET", "values");
-		il_call_text(&c, "");
-		il_call_bytes(&c, name, size);
+		struct il_command c;
+		il_command_plain(&c, &d->watches.face, "HMGET", "values");
+		il_command_text(&c, "");
+		il_command_bytes(&c, name, size);
 		return ask(d, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
@@ -104,17 +104,17 @@ static int next(struct il_data *data, const char *name, size_t size, struct il_e
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
-		int err = name ? il_batches_next(&d->batches, name, size, e) : EAGAIN;
+		struct il_command c;
+		int err = name ? il_pages_next(&d->pages, name, size, e) : EAGAIN;
 		if (err != EAGAIN)
 			return err;
 		call(d, &c, IL_SCRIPT_data_next, name ? name : "", size);
-		il_call_number(&c, AT_ONCE);
-		il_call_number(&c, BYTES_AT_ONCE);
+		il_command_number(&c, AT_ONCE);
+		il_command_number(&c, BYTES_AT_ONCE);
 		return ask(d, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
-	return err ? settle(r, err) : il_batches_add(&d->batches, r, e);
+	return err ? settle(r, err) : il_pages_add(&d->pages, r, e);
 }
 
 static int stat_data(struct il_data *data, struct il_data_stat *stat)
@@ -122,7 +122,7 @@ static int stat_data(struct il_data *data, struct il_data_stat *stat)
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
+		struct il_command c;
 		call(d, &c, IL_SCRIPT_data_stat, NULL, 0);
 		return ask(d, &c, IL_SAFE);
 	}
@@ -176,7 +176,7 @@ static int told(struct il_watch *w, struct il_request *r)
 static void changed(struct data *d, const struct il_entry *e)
 {
 	struct il_watch *w = il_watch_find(&d->watches, e->name, e->name_size);
-	il_batches_change(&d->batches, e->name, e->name_size);
+	il_pages_change(&d->pages, e->name, e->name_size);
 	if (!w)
 		return;
 	il_watch_hold(w);
@@ -187,19 +187,19 @@ static void changed(struct data *d, const struct il_entry *e)
 
 static void heard(struct il_watches *all, const char *name, size_t size)
 {
-	il_batches_change(&il_container_of(all, struct data, watches)->batches, name, size);
+	il_pages_change(&il_container_of(all, struct data, watches)->pages, name, size);
 }
 
 /* If all that wait have the same version, the value need not be told while it has that, too. */
-static void ask_for(struct il_watch *w, struct il_call *c)
+static void ask_for(struct il_watch *w, struct il_command *c)
 {
 	int64_t version = il_container_of(w->ops.next, struct il_op, line)->arg;
 	for (struct il_list *l = w->ops.next; l != &w->ops; l = l->next)
 		if (il_container_of(l, struct il_op, line)->arg != version)
 			version = -1;
 	il_watches_call(w->all, c, IL_SCRIPT_data_look);
-	il_call_bytes(c, w->key, w->size);
-	il_call_number(c, version);
+	il_command_bytes(c, w->key, w->size);
+	il_command_number(c, version);
 }
 
 static bool wait_attempt(struct il_op *op)
@@ -226,13 +226,13 @@ static int set(struct il_data *data, struct il_entry *e, int64_t version)
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
+		struct il_command c;
 		if (e->value && e->size > data->max_value)
 			return EMSGSIZE;
 		call(d, &c, e->value ? IL_SCRIPT_data_set : IL_SCRIPT_data_delete, e->name, e->name_size);
 		if (e->value)
-			il_call_bytes(&c, e->value, e->size);
-		il_call_number(&c, version);
+			il_command_bytes(&c, e->value, e->size);
+		il_command_number(&c, version);
 		return ask(d, &c, IL_UNSAFE);
 	}
 	int err = il_request_status(r);
@@ -248,9 +248,9 @@ static int add(struct il_data *data, const char *name, size_t size, int64_t n, i
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
+		struct il_command c;
 		call(d, &c, IL_SCRIPT_data_add, name, size);
-		il_call_number(&c, n);
+		il_command_number(&c, n);
 		return ask(d, &c, IL_UNSAFE);
 	}
 	int err = il_request_status(r);
@@ -270,7 +270,7 @@ static int remove_data(struct il_data *data)
 	struct data *d = data_of(data);
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
+		struct il_command c;
 		call(d, &c, IL_SCRIPT_data_remove, NULL, 0);
 		return ask(d, &c, IL_SAFE);
 	}
@@ -283,7 +283,7 @@ static int remove_data(struct il_data *data)
 static void close_data(struct il_data *data)
 {
 	struct data *d = data_of(data);
-	il_batches_free(&d->batches);
+	il_pages_free(&d->pages);
 	il_watches_close(&d->watches);
 	free(d);
 }
@@ -333,11 +333,11 @@ static int open_data(struct data *d, struct il_data_options *o)
 {
 	struct il_request *r = answer(d);
 	if (!r) {
-		struct il_call c;
-		il_call_init(&c, &d->watches.face, IL_SCRIPT_data_open);
-		il_call_bytes(&c, d->made, IL_ID);
-		il_call_number(&c, (int64_t)o->size);
-		il_call_number(&c, SIZE);
+		struct il_command c;
+		il_command_init(&c, &d->watches.face, IL_SCRIPT_data_open);
+		il_command_bytes(&c, d->made, IL_ID);
+		il_command_number(&c, (int64_t)o->size);
+		il_command_number(&c, SIZE);
 		return ask(d, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);

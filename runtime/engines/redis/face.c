@@ -3,8 +3,8 @@
  * What every object of this engine has, see face.h. Floor 2.
  */
 #include "engines/redis/face.h"
-#include "engines/redis/server_private.h"
-#include "engines/redis/url.h"
+#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -52,7 +52,7 @@ void il_face_close(struct il_face *f)
 }
 
 /* A question that nobody waits for gives way to the next. */
-int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flags flags)
+int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_request *before = f->remote.request;
 	f->remote.request = NULL;
@@ -85,7 +85,7 @@ int il_face_listen(struct il_face *f, const char *word)
 	size_t size = strlen(f->base) + strlen(word) + 2;
 	if (f->server->pid != il_loop.pid)
 		il_servers_after_fork();
-	if (f->listener.topic)
+	if (f->listener.subscription)
 		return 0;
 	char *channel = malloc(size);
 	if (!channel)

@@ -7,9 +7,9 @@
  *
  *	struct il_request *r = il_face_answer(&q->face);
  *	if (!r) {
- *		struct il_call c;
- *		il_call_init(&c, &q->face, IL_SCRIPT_queue_stat);
- *		il_call_number(&c, type);
+ *		struct il_command c;
+ *		il_command_init(&c, &q->face, IL_SCRIPT_queue_stat);
+ *		il_command_number(&c, type);
  *		return il_face_ask(&q->face, &c, IL_SAFE);     // EINPROGRESS or errno
  *	}
  *	int err = il_request_status(r);                        // 0 or errno
@@ -22,7 +22,7 @@
 #define IL_REDIS_FACE_H
 
 #include "engines/engine.h"
-#include "engines/redis/request.h"
+#include "engines/redis/client/request.h"
 
 struct il_face {
 	struct il_remote remote; /* the noun's struct points to it */
@@ -44,7 +44,7 @@ int il_face_open(struct il_face *f, const struct il_key *key, const char *noun);
 void il_face_close(struct il_face *f);
 
 /* Asks; the answer is for who calls again. EINPROGRESS or errno. */
-int il_face_ask(struct il_face *f, const struct il_call *c, enum il_request_flags flags);
+int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_flags flags);
 
 /* The request whose answer has come, to be freed by the caller; NULL: nothing has been asked. */
 struct il_request *il_face_answer(struct il_face *f);

@@ -34,15 +34,15 @@ static void forked(struct il_face *f)
 	h->fence = h->behind = 0;
 }
 
-void il_redis_lock_call(struct il_call *c, struct il_redis_lock *h, const char *verb)
+void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb)
 {
-	il_call_init(c, &h->face, IL_SCRIPT_lock_change);
-	il_call_text(c, h->id);
-	il_call_text(c, verb);
-	il_call_text(c, il_server_client(h->face.server));
-	il_call_number(c, h->lease / MS);
-	il_call_number(c, il_loop.pid);
-	il_call_number(c, h->face.listener.active);
+	il_command_init(c, &h->face, IL_SCRIPT_lock_change);
+	il_command_text(c, h->id);
+	il_command_text(c, verb);
+	il_command_text(c, il_server_client(h->face.server));
+	il_command_number(c, h->lease / MS);
+	il_command_number(c, il_loop.pid);
+	il_command_number(c, h->face.listener.active);
 }
 
 static void nobody(struct il_request *r)
@@ -54,11 +54,11 @@ static void nobody(struct il_request *r)
  * memory to ask, it comes back when its lease ends. */
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how)
 {
-	struct il_call c;
+	struct il_command c;
 	struct il_request *r;
 	il_redis_lock_call(&c, h, "release");
-	il_call_number(&c, number);
-	il_call_text(&c, how);
+	il_command_number(&c, number);
+	il_command_text(&c, how);
 	if (il_request_make(&c, IL_SAFE | IL_PATIENT, nobody, NULL, &r) == 0)
 		il_request_forget(r);
 }
@@ -102,13 +102,13 @@ static void end(struct il_redis_lock *h)
 
 static int ask_to_open(struct il_redis_lock *h, const struct il_lock_options *o)
 {
-	struct il_call c;
+	struct il_command c;
 	char id[sizeof h->id];
 	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->face.server), (unsigned long long)il_now());
-	il_call_init(&c, &h->face, IL_SCRIPT_lock_open);
-	il_call_text(&c, id);
-	il_call_number(&c, o->max);
-	il_call_number(&c, h->lock.ops->holder != NULL);
+	il_command_init(&c, &h->face, IL_SCRIPT_lock_open);
+	il_command_text(&c, id);
+	il_command_number(&c, o->max);
+	il_command_number(&c, h->lock.ops->holder != NULL);
 	return il_face_ask(&h->face, &c, IL_SAFE);
 }
 
@@ -195,10 +195,10 @@ static int released(struct il_redis_lock *h, struct il_request *r)
 static int ask_to_release(struct il_redis_lock *h, struct il_claim *c, bool abandoned)
 {
 	bool unheard = h->face.remote.unheard;
-	struct il_call call;
+	struct il_command call;
 	il_redis_lock_call(&call, h, "release");
-	il_call_number(&call, c->number);
-	il_call_text(&call, abandoned ? "died" : "given");
+	il_command_number(&call, c->number);
+	il_command_text(&call, abandoned ? "died" : "given");
 	int err = il_face_ask(&h->face, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
 	if (unheard) {
 		il_claim_free(c);
@@ -229,7 +229,7 @@ int il_redis_lock_release(struct il_lock *l, bool abandoned)
 
 static int look(struct il_redis_lock *h, size_t element, int64_t *number)
 {
-	struct il_call c;
+	struct il_command c;
 	struct il_request *r = il_face_answer(&h->face);
 	if (!r) {
 		il_redis_lock_call(&c, h, "look");
@@ -260,11 +260,11 @@ int il_redis_lock_holder(struct il_lock *l, pid_t *pid)
 int il_redis_lock_remove(struct il_lock *l)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	struct il_call c;
+	struct il_command c;
 	struct il_request *r = il_face_answer(&h->face);
 	if (!r) {
-		il_call_init(&c, &h->face, IL_SCRIPT_lock_remove);
-		il_call_text(&c, h->id);
+		il_command_init(&c, &h->face, IL_SCRIPT_lock_remove);
+		il_command_text(&c, h->id);
 		return il_face_ask(&h->face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);

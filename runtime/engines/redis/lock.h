@@ -53,7 +53,7 @@ int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_loc
 	const struct il_lock_ops *ops, struct il_lock **l);
 
 /* lock_change.lua with a verb; its other arguments are to be added. */
-void il_redis_lock_call(struct il_call *c, struct il_redis_lock *h, const char *verb);
+void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb);
 
 /* Gives a claim back, whatever has become of it, without an answer. how: "given", "undone". */
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how);

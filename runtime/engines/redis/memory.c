@@ -50,15 +50,15 @@ static uint64_t bytes_of(int64_t value)
 /* Slots ------------------------------------------------------------------------------------------------- */
 
 /* The id and the slot as integers, exact: zeros where nothing is. */
-static void ask_slot(struct memory *m, struct il_call *c, size_t slot)
+static void ask_slot(struct memory *m, struct il_command *c, size_t slot)
 {
-	il_call_command(c, &m->watches.face, "BITFIELD", "slots");
+	il_command_plain(c, &m->watches.face, "BITFIELD", "slots");
 	for (size_t i = 0; i < HEAD; i++) {
 		char *place = m->place[i];
 		snprintf(place, sizeof m->place[i], "#%zu", i < HEAD - 1 ? i : HEAD + slot);
-		il_call_text(c, "GET");
-		il_call_text(c, "i64");
-		il_call_text(c, place);
+		il_command_text(c, "GET");
+		il_command_text(c, "i64");
+		il_command_text(c, place);
 	}
 }
 
@@ -84,19 +84,19 @@ static int post(struct memory *m, int verb, size_t slot, int64_t value, int64_t 
 		[IL_MEMORY_SWAP] = IL_SCRIPT_memory_swap,
 	};
 	uint64_t expected = bytes_of(value), new = bytes_of(n);
-	struct il_call c;
+	struct il_command c;
 	if (verb == IL_MEMORY_READ) {
 		ask_slot(m, &c, slot);
 		return il_face_ask(&m->watches.face, &c, IL_SAFE);
 	}
 	il_watches_call(&m->watches, &c, scripts[verb]);
-	il_call_number(&c, (int64_t)slot);
+	il_command_number(&c, (int64_t)slot);
 	if (verb == IL_MEMORY_SWAP)
-		il_call_bytes(&c, &expected, sizeof expected);
+		il_command_bytes(&c, &expected, sizeof expected);
 	if (verb == IL_MEMORY_ADD)
-		il_call_number(&c, n);
+		il_command_number(&c, n);
 	else
-		il_call_bytes(&c, &new, sizeof new);
+		il_command_bytes(&c, &new, sizeof new);
 	return il_face_ask(&m->watches.face, &c, IL_UNSAFE);
 }
 
@@ -123,7 +123,7 @@ static int key_of(char key[DIGITS + 1], size_t slot)
 	return snprintf(key, DIGITS + 1, "%zu", slot);
 }
 
-static void ask_for(struct il_watch *w, struct il_call *c)
+static void ask_for(struct il_watch *w, struct il_command *c)
 {
 	ask_slot(il_container_of(w->all, struct memory, watches), c, strtoul(w->key, NULL, 10));
 }
@@ -177,7 +177,7 @@ static int remove_memory(struct il_memory *memory)
 	struct memory *m = memory_of(memory);
 	struct il_request *r = il_face_answer(&m->watches.face);
 	if (!r) {
-		struct il_call c;
+		struct il_command c;
 		il_watches_call(&m->watches, &c, IL_SCRIPT_memory_remove);
 		return il_face_ask(&m->watches.face, &c, IL_SAFE);
 	}
@@ -240,10 +240,10 @@ static int open_memory(struct memory *m, struct il_memory_options *o)
 	uint64_t slots = bytes_of((int64_t)o->slots);
 	size_t size;
 	if (!r) {
-		struct il_call c;
-		il_call_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
-		il_call_bytes(&c, m->made, IL_ID);
-		il_call_bytes(&c, &slots, sizeof slots);
+		struct il_command c;
+		il_command_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
+		il_command_bytes(&c, m->made, IL_ID);
+		il_command_bytes(&c, &slots, sizeof slots);
 		return il_face_ask(&m->watches.face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);

@@ -147,11 +147,11 @@ static void forked(struct il_face *face)
 
 /* Questions -------------------------------------------------------------------------------------------- */
 
-static struct il_call call(struct il_rq_handle *h, enum il_script script)
+static struct il_command call(struct il_rq_handle *h, enum il_script script)
 {
-	struct il_call c;
-	il_call_init(&c, &h->face, script);
-	il_call_text(&c, h->rq->id);
+	struct il_command c;
+	il_command_init(&c, &h->face, script);
+	il_command_text(&c, h->rq->id);
 	return c;
 }
 
@@ -161,10 +161,10 @@ static int peek(struct il_queue *queue, int64_t wanted, struct il_op *op)
 	struct il_request *r = il_face_answer(&h->face);
 	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND];
 	if (!r) {
-		struct il_call c = call(h, IL_SCRIPT_queue_peek);
+		struct il_command c = call(h, IL_SCRIPT_queue_peek);
 		il_rq_bounds(wanted, lowest, highest);
-		il_call_text(&c, lowest);
-		il_call_text(&c, highest);
+		il_command_text(&c, lowest);
+		il_command_text(&c, highest);
 		return il_face_ask(&h->face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
@@ -187,7 +187,7 @@ static int stat_queue(struct il_queue *queue, struct il_queue_stat *stat)
 	struct il_rq_handle *h = il_rq_handle(queue);
 	struct il_request *r = il_face_answer(&h->face);
 	if (!r) {
-		struct il_call c = call(h, IL_SCRIPT_queue_stat);
+		struct il_command c = call(h, IL_SCRIPT_queue_stat);
 		return il_face_ask(&h->face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
@@ -211,7 +211,7 @@ static int remove_queue(struct il_queue *queue)
 	struct il_rq_handle *h = il_rq_handle(queue);
 	struct il_request *r = il_face_answer(&h->face);
 	if (!r) {
-		struct il_call c = call(h, IL_SCRIPT_queue_remove);
+		struct il_command c = call(h, IL_SCRIPT_queue_remove);
 		return il_face_ask(&h->face, &c, IL_UNSAFE);
 	}
 	int err = il_request_status(r);
@@ -299,14 +299,14 @@ static int ask_to_open(struct il_rq_handle *h, const struct il_queue_options *o)
 {
 	uint64_t random[2] = { (uint64_t)il_loop.pid, (uintptr_t)h };
 	char id[IL_RQ_ID];
-	struct il_call c;
+	struct il_command c;
 	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
 		random[0] += (uint64_t)il_now() << 20;
 	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
-	il_call_init(&c, &h->face, IL_SCRIPT_queue_open);
-	il_call_text(&c, id);
-	il_call_number(&c, (int64_t)o->capacity);
-	il_call_number(&c, o->capacity ? (int64_t)o->capacity : DEFAULT_CAPACITY);
+	il_command_init(&c, &h->face, IL_SCRIPT_queue_open);
+	il_command_text(&c, id);
+	il_command_number(&c, (int64_t)o->capacity);
+	il_command_number(&c, o->capacity ? (int64_t)o->capacity : DEFAULT_CAPACITY);
 	return il_face_ask(&h->face, &c, IL_SAFE);
 }
 

@@ -90,25 +90,25 @@ static int request(struct flight *f)
 {
 	struct il_rq *q = f->queue;
 	char batch[40], types[IL_RQ_BATCH][IL_RQ_BOUND];
-	struct il_call c;
+	struct il_command c;
 	unsigned flags = f->look ? IL_SAFE : IL_UNSAFE;
 	if (q->pid != il_loop.pid)
 		il_servers_after_fork();
 	f->batch = q->batch;
 	f->rooms = q->rooms;
 	snprintf(batch, sizeof batch, "%s:%lld", il_server_client(q->face.server), (long long)q->batch);
-	il_call_init(&c, &q->face, f->look ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
-	il_call_text(&c, q->id);
+	il_command_init(&c, &q->face, f->look ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
+	il_command_text(&c, q->id);
 	if (f->look) {
-		il_call_number(&c, (int64_t)f->ops[0]->size);
+		il_command_number(&c, (int64_t)f->ops[0]->size);
 	} else {
-		il_call_number(&c, il_loop.pid);
-		il_call_text(&c, batch);
+		il_command_number(&c, il_loop.pid);
+		il_command_text(&c, batch);
 	}
 	for (int i = 0; i < f->count && !f->look; i++) {
 		snprintf(types[i], sizeof types[i], "%019lld", (long long)f->ops[i]->arg);
-		il_call_text(&c, types[i]);
-		il_call_bytes(&c, f->ops[i]->data, f->ops[i]->size);
+		il_command_text(&c, types[i]);
+		il_command_bytes(&c, f->ops[i]->data, f->ops[i]->size);
 	}
 	if (!f->once)
 		flags |= IL_PATIENT;

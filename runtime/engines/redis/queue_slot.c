@@ -62,20 +62,20 @@ void il_rq_slot_rest(struct il_rq_slot *s)
 int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
-	struct il_call c;
+	struct il_command c;
 	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND], text[NAME_SIZE];
 	s->number = ++numbers;
 	s->dirty = false;
 	name(s, text);
 	il_rq_bounds(wanted, lowest, highest);
-	il_call_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
-	il_call_text(&c, s->queue->id);
-	il_call_number(&c, il_loop.pid);
-	il_call_text(&c, lowest);
-	il_call_text(&c, highest);
-	il_call_text(&c, text);
-	il_call_number(&c, s->number);
-	il_call_number(&c, count);
+	il_command_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
+	il_command_text(&c, s->queue->id);
+	il_command_number(&c, il_loop.pid);
+	il_command_text(&c, lowest);
+	il_command_text(&c, highest);
+	il_command_text(&c, text);
+	il_command_number(&c, s->number);
+	il_command_number(&c, count);
 	return il_request_make(&c, flags, answered, s, &s->request);
 }
 
@@ -95,14 +95,14 @@ static void is_back(struct il_request *r)
 bool il_rq_slot_put_back(struct il_rq_slot *s, int keep)
 {
 	struct il_rq *q = s->queue;
-	struct il_call c;
+	struct il_command c;
 	char text[NAME_SIZE];
 	name(s, text);
-	il_call_init(&c, &q->face, IL_SCRIPT_queue_putback);
-	il_call_text(&c, q->id);
-	il_call_text(&c, text);
-	il_call_number(&c, s->number);
-	il_call_number(&c, keep);
+	il_command_init(&c, &q->face, IL_SCRIPT_queue_putback);
+	il_command_text(&c, q->id);
+	il_command_text(&c, text);
+	il_command_number(&c, s->number);
+	il_command_number(&c, keep);
 	s->keep = keep;
 	if (keep && (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL) == 0 || s->request))
 		return true;
@@ -134,19 +134,19 @@ void il_rq_slots_retry(struct il_rq *q)
 
 static void tell_idle(struct il_rq *q)
 {
-	struct il_call c;
+	struct il_command c;
 	char names[AT_ONCE][NAME_SIZE];
 	int n = 0;
-	il_call_init(&c, &q->face, IL_SCRIPT_queue_idle);
-	il_call_text(&c, q->id);
+	il_command_init(&c, &q->face, IL_SCRIPT_queue_idle);
+	il_command_text(&c, q->id);
 	for (struct il_list *l = q->slots.next; l != &q->slots && n < AT_ONCE; l = l->next) {
 		struct il_rq_slot *s = of_list(l);
 		if (!s->dirty)
 			continue;
 		s->dirty = false;
 		name(s, names[n]);
-		il_call_text(&c, names[n++]);
-		il_call_number(&c, s->number);
+		il_command_text(&c, names[n++]);
+		il_command_number(&c, s->number);
 	}
 	il_request_make(&c, IL_SAFE, NULL, NULL, NULL); /* or what a slot keeps is dropped two epochs later */
 }

@@ -3,7 +3,7 @@
  * The table of the engine. Floor 2.
  */
 #include "engines/redis/redis.h"
-#include "engines/redis/server.h"
+#include "engines/redis/client/server.h"
 
 const struct il_engine il_redis = {
 	.name = "redis",

@@ -114,7 +114,7 @@ static void forget_released(struct il_redis_lock *h)
 
 static void tend(struct il_redis_lock *h)
 {
-	struct il_call c;
+	struct il_command c;
 	struct il_request *r;
 	forget_released(h);
 	char *held = list(&h->held, true), *line = list(&h->line, false);
@@ -123,8 +123,8 @@ static void tend(struct il_redis_lock *h)
 	h->tend_again = false;
 	if (held && line && (*held || *line)) {
 		il_redis_lock_call(&c, h, "tend");
-		il_call_text(&c, held);
-		il_call_text(&c, line);
+		il_command_text(&c, held);
+		il_command_text(&c, line);
 		if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, h, &r) == 0) {
 			il_list_add(&h->tends, &r->mine);
 			h->last_tend = r;

@@ -182,7 +182,7 @@ static void answered(struct il_request *r)
 /* One question at a time: what is heard of meanwhile, and who comes meanwhile, is for the next. 0 or errno. */
 static int ask(struct il_watch *w)
 {
-	struct il_call c;
+	struct il_command c;
 	if (w->look) {
 		w->again = true;
 		return 0;
@@ -344,10 +344,10 @@ void il_watches_close(struct il_watches *all)
 	il_face_close(&all->face);
 }
 
-void il_watches_call(struct il_watches *all, struct il_call *c, enum il_script script)
+void il_watches_call(struct il_watches *all, struct il_command *c, enum il_script script)
 {
-	il_call_init(c, &all->face, script);
-	il_call_bytes(c, all->id, IL_ID);
+	il_command_init(c, &all->face, script);
+	il_command_bytes(c, all->id, IL_ID);
 }
 
 void il_watches_name(struct il_watches *all, char id[IL_ID + 1])

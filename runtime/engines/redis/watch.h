@@ -31,7 +31,7 @@ struct il_watches {
 	struct il_face face; /* the object's */
 	char id[IL_ID + 1]; /* that of the object on the server */
 	/* makes the question: the script and its arguments */
-	void (*ask)(struct il_watch *w, struct il_call *c);
+	void (*ask)(struct il_watch *w, struct il_command *c);
 	/* the answer: finishes those of w->ops that have what they wait for. 0, or errno for all */
 	int (*told)(struct il_watch *w, struct il_request *r);
 	void (*heard)(struct il_watches *all, const char *key, size_t size); /* of a change; or NULL */
@@ -60,7 +60,7 @@ void il_watches_finish(struct il_watches *all, int err);
 int il_watches_count(const struct il_watches *all);
 
 /* Calls a script with the object's id as its first argument. */
-void il_watches_call(struct il_watches *all, struct il_call *c, enum il_script script);
+void il_watches_call(struct il_watches *all, struct il_command *c, enum il_script script);
 
 /* An id that no other object has, for one that is perhaps to be made. */
 void il_watches_name(struct il_watches *all, char id[IL_ID + 1]);

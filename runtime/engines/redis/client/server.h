@@ -18,13 +18,13 @@
 #include <stdint.h>
 
 struct il_server;
-struct il_topic;
+struct il_subscription;
 struct il_url;
 
 /* An object that hears what is published on a channel. All are called on the loop and must not fail. */
 struct il_listener {
 	struct il_list node;
-	struct il_topic *topic; /* NULL: does not listen */
+	struct il_subscription *subscription; /* NULL: does not listen */
 	bool active; /* the server has confirmed it, and everything published since is heard */
 	void (*message)(struct il_listener *l, const char *data, size_t size);
 	/* Something may have happened unheard: to look. It is active for the first time or again; or is about to be,

@@ -3,7 +3,7 @@
  * A server, see server.h: its connection, when it is made, and when it is given up. What was said and is not answered
  * stands in the list `expected`, in order: an answer belongs to the first. Floor 2.
  */
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "engines/redis/face.h"
@@ -63,7 +63,7 @@ static int64_t health_due(const struct il_server *s)
 		const struct il_expected *first = il_container_of(s->expected.next, const struct il_expected, node);
 		return il_time_add(later(first->at, s->heard_at), s->timeout);
 	}
-	return il_topics_wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
+	return il_subscriptions_wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
 }
 
 static int arm(struct il_server *s, int64_t due)
@@ -106,7 +106,7 @@ int il_server_tell(struct il_server *s, struct il_expected *e, int argc, const c
 {
 	char *command;
 	size_t size;
-	int err = il_command_format(&command, &size, argc, argv, NULL);
+	int err = il_resp_format(&command, &size, argc, argv, NULL);
 	if (err)
 		return err;
 	err = il_server_say(s, e, command, size);
@@ -132,7 +132,7 @@ static void heard(struct il_server *s, struct il_reply *r)
 	struct il_expected *first = il_container_of(s->expected.next, struct il_expected, node);
 	s->heard_at = il_now();
 	if (r->type == IL_REPLY_PUSH) {
-		bool sound = il_topics_pushed(s, r);
+		bool sound = il_subscriptions_pushed(s, r);
 		il_reply_free(r);
 		if (!sound)
 			il_server_fault(s, EPROTO, SENSELESS);
@@ -166,7 +166,7 @@ void il_server_answered(struct il_server *s)
 
 static bool needed(const struct il_server *s)
 {
-	return !il_list_empty(&s->requests) || il_topics_wanted(s);
+	return !il_list_empty(&s->requests) || il_subscriptions_wanted(s);
 }
 
 static bool wanted(struct il_connection *c)
@@ -187,13 +187,13 @@ static void without(struct il_server *s, int err, const char *why)
 	memset(s->knows, 0, sizeof s->knows);
 	il_server_explain(s, err, why);
 	forget_expected(s);
-	il_topics_lost(s);
+	il_subscriptions_lost(s);
 	if (!s->down_since)
 		s->down_since = now;
 	bool patient = s->users > 1 && now - s->down_since < PATIENCE;
 	il_requests_lost(s, err, patient);
 	if (!patient)
-		il_topics_down(s, err);
+		il_subscriptions_down(s, err);
 	s->users--;
 	s->failed = 0; /* of an attempt that was caused by telling */
 	s->retry_at = 0;
@@ -235,7 +235,7 @@ void il_server_greeted(struct il_server *s)
 	s->up = true;
 	s->users++;
 	il_requests_send(s);
-	il_topics_opened(s);
+	il_subscriptions_opened(s);
 	s->users--;
 	schedule(s);
 }
@@ -319,12 +319,12 @@ static struct il_server *make(struct il_url *url)
 	for (int i = 0; i < IL_GREETINGS; i++)
 		il_list_init(&s->greeting[i].node);
 	il_list_init(&s->ping.node);
-	il_list_init(&s->before_topics.node);
+	il_list_init(&s->before_subscriptions.node);
 	il_list_init(&s->expected);
 	il_list_init(&s->requests);
 	il_list_init(&s->faces);
-	il_list_init(&s->topics);
-	for (int i = 0; i < IL_TOPIC_BUCKETS; i++)
+	il_list_init(&s->subscriptions);
+	for (int i = 0; i < IL_SUBSCRIPTION_BUCKETS; i++)
 		il_list_init(&s->buckets[i]);
 	s->pid = il_loop.pid;
 	name_client(s);
@@ -365,7 +365,7 @@ static void free_server(struct il_server *s)
 	il_connection_close(&s->connection);
 	forget_expected(s);
 	il_requests_drop(s);
-	il_topics_drop(s);
+	il_subscriptions_drop(s);
 	il_timer_disarm(&s->timer);
 	il_list_del(&s->node);
 	free(s->url);
@@ -424,7 +424,7 @@ static void forked(struct il_server *s)
 	il_connection_close(&s->connection);
 	forget_expected(s);
 	il_requests_drop(s);
-	il_topics_drop(s);
+	il_subscriptions_drop(s);
 	il_timer_disarm(&s->timer);
 	s->up = s->holding = s->subscribing = false;
 	memset(s->knows, 0, sizeof s->knows);

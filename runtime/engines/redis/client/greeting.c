@@ -4,7 +4,7 @@
  * we want to be told when all data is lost (what CLIENT TRACKING says of FLUSHALL; OPTIN: and of nothing else), and a
  * look whether keys are evicted. Floor 2.
  */
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdio.h>

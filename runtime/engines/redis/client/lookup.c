@@ -3,7 +3,7 @@
  * The addresses of a host, see lookup.h. getaddrinfo(3) cannot be interrupted, so what is forgotten runs on, and frees
  * itself. Floor 2.
  */
-#include "engines/redis/lookup.h"
+#include "engines/redis/client/lookup.h"
 #include "base/list.h"
 #include "loop/pool.h"
 

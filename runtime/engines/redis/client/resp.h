@@ -68,6 +68,6 @@ int il_parser_feed(struct il_parser *p, const char *bytes, size_t size, size_t *
 void il_parser_reset(struct il_parser *p);
 
 /* A command as it is sent, to be freed by free(). size NULL: the arguments are text. 0 or ENOMEM. */
-int il_command_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size);
+int il_resp_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size);
 
 #endif

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * What server.c, greeting.c, request.c and topic.c know of each other.
+ * What server.c, greeting.c, request.c and subscription.c know of each other.
  * Floor 2.
  */
 #ifndef IL_REDIS_SERVER_PRIVATE_H
 #define IL_REDIS_SERVER_PRIVATE_H
 
-#include "engines/redis/connection.h"
-#include "engines/redis/server.h"
+#include "engines/redis/client/connection.h"
+#include "engines/redis/client/server.h"
 #include "loop/timer.h"
 
 #include <sys/types.h>
 
 #include "redis_scripts.h"
 
-enum { IL_TOPIC_BUCKETS = 64, IL_GREETINGS = 4 };
+enum { IL_SUBSCRIPTION_BUCKETS = 64, IL_GREETINGS = 4 };
 
 /* Something that was said, and is to be answered in its turn. */
 struct il_expected {
@@ -41,16 +41,16 @@ struct il_server {
 	int failed; /* the attempt, at once: to be told on the loop */
 	struct il_list expected;
 	int64_t heard_at; /* when the last reply came */
-	struct il_expected greeting[IL_GREETINGS], ping, before_topics;
+	struct il_expected greeting[IL_GREETINGS], ping, before_subscriptions;
 	struct il_list requests;
 	bool knows[IL_SCRIPTS]; /* the script has been said on this connection */
 	int in_flight; /* requests that are sent, and not answered */
 	bool holding; /* nothing more is sent until they are answered: it has lost the scripts, or */
 	int refused; /* errno: it serves nothing, at the moment */
 	struct il_list faces;
-	struct il_list topics;
-	struct il_list buckets[IL_TOPIC_BUCKETS];
-	bool subscribing; /* topics may be asked for */
+	struct il_list subscriptions;
+	struct il_list buckets[IL_SUBSCRIPTION_BUCKETS];
+	bool subscribing; /* subscriptions may be asked for */
 	bool evicts;
 	struct il_timer timer;
 	int64_t due; /* of the timer, if it is armed */
@@ -103,18 +103,19 @@ void il_requests_send(struct il_server *s);
 void il_requests_lost(struct il_server *s, int err, bool patient);
 void il_requests_drop(struct il_server *s);
 
-/* call.c: as it is sent, to be freed by free(); whole: with the script itself, instead of its digest. */
-struct il_call;
-int il_call_format(const struct il_call *c, char **command, size_t *size);
-int il_call_make_whole(int script, char **command, size_t *size);
+/* command.c: as it is sent, to be freed by free(); whole: with the script itself, instead of its digest. */
+struct il_command;
+int il_command_format(const struct il_command *c, char **command, size_t *size);
+int il_command_make_whole(int script, char **command, size_t *size);
 
-/* topic.c: the same for what is listened to; what was pushed, to be freed by the caller: false, it makes no sense. */
-bool il_topics_wanted(const struct il_server *s);
-void il_topics_look(struct il_server *s);
-void il_topics_opened(struct il_server *s);
-void il_topics_lost(struct il_server *s);
-void il_topics_down(struct il_server *s, int err);
-void il_topics_drop(struct il_server *s);
-bool il_topics_pushed(struct il_server *s, struct il_reply *r);
+/* subscription.c: the same for what is listened to; what was pushed, to be freed by the caller: false, it makes no
+ * sense. */
+bool il_subscriptions_wanted(const struct il_server *s);
+void il_subscriptions_look(struct il_server *s);
+void il_subscriptions_opened(struct il_server *s);
+void il_subscriptions_lost(struct il_server *s);
+void il_subscriptions_down(struct il_server *s, int err);
+void il_subscriptions_drop(struct il_server *s);
+bool il_subscriptions_pushed(struct il_server *s, struct il_reply *r);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Batches, see batch.h. The entries of a reply are behind two other elements, in the order of their names: each is a
+ * Pages, see page.h. The entries of a reply are behind two other elements, in the order of their names: each is a
  * name, and "version:value". Floor 2.
  */
-#include "engines/redis/batch.h"
+#include "engines/redis/page.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -14,18 +14,18 @@ enum { HEAD = 2 };
 
 static const int64_t FRESH = IL_SECOND; /* ns */
 
-static struct il_reply *name_of(const struct il_batch *b, size_t i)
+static struct il_reply *name_of(const struct il_page *b, size_t i)
 {
 	return b->reply->reply->element[HEAD + 2 * i];
 }
 
-static size_t count_of(const struct il_batch *b)
+static size_t count_of(const struct il_page *b)
 {
 	return (b->reply->reply->elements - HEAD) / 2;
 }
 
 /* The value is to follow the name at once. */
-static int entry(struct il_batches *all, const struct il_batch *b, size_t i, struct il_entry *e)
+static int entry(struct il_pages *all, const struct il_page *b, size_t i, struct il_entry *e)
 {
 	const struct il_reply *name = name_of(b, i), *record = b->reply->reply->element[HEAD + 2 * i + 1];
 	size_t head = strspn(record->str, "0123456789") + 1;
@@ -66,7 +66,7 @@ static int compare(const char *name, size_t size, const struct il_reply *r)
 	return order ? order : size < r->len ? -1 : size > r->len;
 }
 
-static bool find(const struct il_batch *b, const char *name, size_t size, size_t *place)
+static bool find(const struct il_page *b, const char *name, size_t size, size_t *place)
 {
 	size_t low = 0, high = b->reply ? count_of(b) : 0;
 	while (low < high) {
@@ -83,18 +83,18 @@ static bool find(const struct il_batch *b, const char *name, size_t size, size_t
 	return false;
 }
 
-static void drop(struct il_batch *b)
+static void drop(struct il_page *b)
 {
 	if (b->reply)
 		il_request_free(b->reply);
 	b->reply = NULL;
 }
 
-/* Behind the last one of a batch nobody looks again. */
-int il_batches_next(struct il_batches *all, const char *name, size_t size, struct il_entry *e)
+/* Behind the last one of a page nobody looks again. */
+int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e)
 {
-	for (int i = 0; i < IL_BATCHES; i++) {
-		struct il_batch *b = &all->batch[i];
+	for (int i = 0; i < IL_PAGES; i++) {
+		struct il_page *b = &all->page[i];
 		size_t place;
 		if (!find(b, name, size, &place))
 			continue;
@@ -116,14 +116,14 @@ static bool sound(const struct il_reply *r)
 	return strings;
 }
 
-int il_batches_add(struct il_batches *all, struct il_request *reply, struct il_entry *e)
+int il_pages_add(struct il_pages *all, struct il_request *reply, struct il_entry *e)
 {
 	if (!sound(reply->reply)) {
 		il_request_free(reply);
 		return EPROTO;
 	}
-	all->last = (all->last + 1) % IL_BATCHES;
-	struct il_batch *b = &all->batch[all->last];
+	all->last = (all->last + 1) % IL_PAGES;
+	struct il_page *b = &all->page[all->last];
 	drop(b);
 	b->reply = reply;
 	b->time = il_now();
@@ -134,17 +134,17 @@ int il_batches_add(struct il_batches *all, struct il_request *reply, struct il_e
 	return entry(all, b, 0, e);
 }
 
-void il_batches_change(struct il_batches *all, const char *name, size_t size)
+void il_pages_change(struct il_pages *all, const char *name, size_t size)
 {
 	size_t place;
-	for (int i = 0; i < IL_BATCHES; i++)
-		if (find(&all->batch[i], name, size, &place))
-			mark(name_of(&all->batch[i], place));
+	for (int i = 0; i < IL_PAGES; i++)
+		if (find(&all->page[i], name, size, &place))
+			mark(name_of(&all->page[i], place));
 }
 
-void il_batches_free(struct il_batches *all)
+void il_pages_free(struct il_pages *all)
 {
-	for (int i = 0; i < IL_BATCHES; i++)
-		drop(&all->batch[i]);
+	for (int i = 0; i < IL_PAGES; i++)
+		drop(&all->page[i]);
 	free(all->joined);
 }

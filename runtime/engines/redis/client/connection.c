@@ -3,7 +3,7 @@
  * One connection, see connection.h. The loop is edge-triggered: it is read until there is nothing left, or by a poller
  * in the next turn. Floor 2.
  */
-#include "engines/redis/connection.h"
+#include "engines/redis/client/connection.h"
 #include "base/reason.h"
 
 #include <errno.h>

@@ -8,8 +8,8 @@
 #define IL_REDIS_REQUEST_H
 
 #include "base/list.h"
-#include "engines/redis/resp.h"
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/resp.h"
+#include "engines/redis/client/server_private.h"
 #include "loop/op.h"
 
 #include <stddef.h>
@@ -19,30 +19,30 @@
 
 struct il_face;
 
-enum { IL_CALL_ARGUMENTS = 40 };
+enum { IL_COMMAND_ARGUMENTS = 40 };
 
 /* EVALSHA of a script (EVAL, where the server does not know it): KEYS are the face's keys that the script's first line
  * names ("-- KEYS: meta order"), ARGV what is added here. Bytes are not copied: they must stay until the request is
  * made. */
-struct il_call {
+struct il_command {
 	struct il_face *face;
 	enum il_script script;
 	const char *command, *key; /* instead of a script, or NULL */
 	int count;
-	const char *argv[IL_CALL_ARGUMENTS];
-	size_t size[IL_CALL_ARGUMENTS];
-	char numbers[IL_CALL_ARGUMENTS][24];
+	const char *argv[IL_COMMAND_ARGUMENTS];
+	size_t size[IL_COMMAND_ARGUMENTS];
+	char numbers[IL_COMMAND_ARGUMENTS][24];
 };
 
-void il_call_init(struct il_call *c, struct il_face *f, enum il_script script);
+void il_command_init(struct il_command *c, struct il_face *f, enum il_script script);
 
 /* A command of the server's own with one key, "base:word": faster, where that will do. Its reply has no status: see
  * il_request_status. */
-void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word);
+void il_command_plain(struct il_command *c, struct il_face *f, const char *command, const char *word);
 
-void il_call_number(struct il_call *c, int64_t n);
-void il_call_bytes(struct il_call *c, const void *bytes, size_t size);
-void il_call_text(struct il_call *c, const char *text);
+void il_command_number(struct il_command *c, int64_t n);
+void il_command_bytes(struct il_command *c, const void *bytes, size_t size);
+void il_command_text(struct il_command *c, const char *text);
 
 enum il_request_flags {
 	IL_UNSAFE = 0, /* a connection lost before the answer: ECONNABORTED, it may or may not have happened */
@@ -80,11 +80,11 @@ struct il_request {
 
 /* Makes a request; the answer is for answered(). *r is good until that has been called or il_request_forget; may be
  * NULL, also with answered NULL: nobody wants to know. 0 or errno, and nothing will be called. */
-int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
+int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **r);
 
 /* For il_face_ask: the answer is for who calls again. EINPROGRESS or errno. */
-int il_request_ask(const struct il_call *c, enum il_request_flags flags);
+int il_request_ask(const struct il_command *c, enum il_request_flags flags);
 
 /* Its answer is for nobody. */
 void il_request_forget(struct il_request *r);

@@ -2,7 +2,7 @@
  *
  * URLs of Redis keys, see url.h. Floor 2.
  */
-#include "engines/redis/url.h"
+#include "engines/redis/client/url.h"
 #include "base/clock.h"
 #include "base/number.h"
 #include "engines/redis/redis.h"

@@ -7,9 +7,9 @@
 #ifndef IL_REDIS_CONNECTION_H
 #define IL_REDIS_CONNECTION_H
 
-#include "engines/redis/lookup.h"
-#include "engines/redis/resp.h"
-#include "engines/redis/url.h"
+#include "engines/redis/client/lookup.h"
+#include "engines/redis/client/resp.h"
+#include "engines/redis/client/url.h"
 #include "loop/loop.h"
 #include "loop/poller.h"
 

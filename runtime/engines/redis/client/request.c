@@ -2,10 +2,10 @@
  *
  * Requests, see request.h. Floor 2.
  */
-#include "engines/redis/request.h"
+#include "engines/redis/client/request.h"
 #include "base/clock.h"
 #include "engines/redis/face.h"
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -73,7 +73,7 @@ static int complete(struct il_request *r)
 	bool *knows = &r->server->knows[r->script];
 	if (r->plain || r->whole || (*knows && r->script != IL_SCRIPT_queue_putback))
 		return 0;
-	int err = il_call_make_whole((int)r->script, &r->command, &r->size);
+	int err = il_command_make_whole((int)r->script, &r->command, &r->size);
 	r->whole = !err;
 	*knows |= r->whole;
 	return err;
@@ -204,7 +204,7 @@ void il_requests_send(struct il_server *s)
 	send_all(s);
 }
 
-static struct il_request *make(const struct il_call *c, enum il_request_flags flags)
+static struct il_request *make(const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_request *r = calloc(1, sizeof *r);
 	if (!r)
@@ -218,14 +218,14 @@ static struct il_request *make(const struct il_call *c, enum il_request_flags fl
 	r->script = c->script;
 	r->plain = c->command;
 	r->flags = flags;
-	if (il_call_format(c, &r->command, &r->size)) {
+	if (il_command_format(c, &r->command, &r->size)) {
 		il_request_free(r);
 		return NULL;
 	}
 	return r;
 }
 
-static struct il_request *post(const struct il_call *c, enum il_request_flags flags)
+static struct il_request *post(const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_server *s = c->face->server;
 	if (s->pid != il_loop.pid)
@@ -245,7 +245,7 @@ static struct il_request *post(const struct il_call *c, enum il_request_flags fl
 	return r;
 }
 
-int il_request_make(const struct il_call *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
+int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **result)
 {
 	struct il_request *r = post(c, flags);
@@ -262,7 +262,7 @@ int il_request_make(const struct il_call *c, enum il_request_flags flags, void (
 	return 0;
 }
 
-int il_request_ask(const struct il_call *c, enum il_request_flags flags)
+int il_request_ask(const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_face *f = c->face;
 	struct il_request *r = post(c, flags);

@@ -4,7 +4,7 @@
  */
 #define IL_SCRIPT_SOURCES
 #include "engines/redis/face.h"
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 enum { KEY_MAX = 512, KEYS_MAX = 8, WORDS = 3 + KEYS_MAX };
 
-void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
+void il_command_init(struct il_command *c, struct il_face *f, enum il_script script)
 {
 	c->face = f;
 	c->script = script;
@@ -21,36 +21,36 @@ void il_call_init(struct il_call *c, struct il_face *f, enum il_script script)
 	c->count = 0;
 }
 
-void il_call_command(struct il_call *c, struct il_face *f, const char *command, const char *word)
+void il_command_plain(struct il_command *c, struct il_face *f, const char *command, const char *word)
 {
-	il_call_init(c, f, 0);
+	il_command_init(c, f, 0);
 	c->command = command;
 	c->key = word;
 }
 
-void il_call_bytes(struct il_call *c, const void *bytes, size_t size)
+void il_command_bytes(struct il_command *c, const void *bytes, size_t size)
 {
 	c->argv[c->count] = size ? bytes : "";
 	c->size[c->count++] = size;
 }
 
-void il_call_text(struct il_call *c, const char *text)
+void il_command_text(struct il_command *c, const char *text)
 {
-	il_call_bytes(c, text, strlen(text));
+	il_command_bytes(c, text, strlen(text));
 }
 
-void il_call_number(struct il_call *c, int64_t n)
+void il_command_number(struct il_command *c, int64_t n)
 {
 	char *digits = c->numbers[c->count];
 	int size = snprintf(digits, sizeof c->numbers[0], "%lld", (long long)n);
-	il_call_bytes(c, digits, (size_t)size);
+	il_command_bytes(c, digits, (size_t)size);
 }
 
 /* "COMMAND base:word argument..." */
-static int format_command(const struct il_call *c, char **command, size_t *size)
+static int format_command(const struct il_command *c, char **command, size_t *size)
 {
-	const char *argv[2 + IL_CALL_ARGUMENTS];
-	size_t lengths[2 + IL_CALL_ARGUMENTS];
+	const char *argv[2 + IL_COMMAND_ARGUMENTS];
+	size_t lengths[2 + IL_COMMAND_ARGUMENTS];
 	char key[KEY_MAX];
 	*size = 0;
 	argv[0] = c->command;
@@ -59,15 +59,15 @@ static int format_command(const struct il_call *c, char **command, size_t *size)
 	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
 	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
 	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
-	return il_command_format(command, size, 2 + c->count, argv, lengths);
+	return il_resp_format(command, size, 2 + c->count, argv, lengths);
 }
 
 /* "EVALSHA digest n base:word... argument..." */
-static int format_script(const struct il_call *c, char **command, size_t *size)
+static int format_script(const struct il_command *c, char **command, size_t *size)
 {
 	const struct il_script_source *script = &il_script_sources[c->script];
-	const char *argv[WORDS + IL_CALL_ARGUMENTS];
-	size_t lengths[WORDS + IL_CALL_ARGUMENTS];
+	const char *argv[WORDS + IL_COMMAND_ARGUMENTS];
+	size_t lengths[WORDS + IL_COMMAND_ARGUMENTS];
 	char keys[KEYS_MAX][KEY_MAX], number[12];
 	int count = 0, n = 0;
 	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
@@ -86,16 +86,16 @@ static int format_script(const struct il_call *c, char **command, size_t *size)
 		lengths[i] = strlen(argv[i]);
 	memcpy(argv + count, c->argv, (size_t)c->count * sizeof *argv);
 	memcpy(lengths + count, c->size, (size_t)c->count * sizeof *lengths);
-	return il_command_format(command, size, count + c->count, argv, lengths);
+	return il_resp_format(command, size, count + c->count, argv, lengths);
 }
 
-int il_call_format(const struct il_call *c, char **command, size_t *size)
+int il_command_format(const struct il_command *c, char **command, size_t *size)
 {
 	return c->command ? format_command(c, command, size) : format_script(c, command, size);
 }
 
 /* In place of EVALSHA and the digest. */
-int il_call_make_whole(int number, char **command, size_t *size)
+int il_command_make_whole(int number, char **command, size_t *size)
 {
 	static const char before[] = "$7\r\nEVALSHA\r\n$40\r\n0123456789012345678901234567890123456789\r\n";
 	const struct il_script_source *script = &il_script_sources[number];

@@ -3,7 +3,7 @@
  * Answers to requests, see request.h. What a server says is not believed: types and sizes are looked at. Floor 2.
  */
 #include "engines/redis/face.h"
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * The protocol, see resp.h. The parser goes through the bytes once, wherever they are cut: it stands at the beginning
  * of a line, within one, or within a string. Floor 2.
  */
-#include "engines/redis/resp.h"
+#include "engines/redis/client/resp.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -270,7 +270,7 @@ int il_parser_feed(struct il_parser *p, const char *bytes, size_t size, size_t *
 
 /* Writing ---------------------------------------------------------------------------------------------- */
 
-int il_command_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size)
+int il_resp_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size)
 {
 	enum { NUMBER = 24 };
 	size_t room = NUMBER;

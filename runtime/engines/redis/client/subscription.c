@@ -4,7 +4,7 @@
  * on its way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
  */
 #include "base/clock.h"
-#include "engines/redis/server_private.h"
+#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 enum asked { NOTHING, SUBSCRIBE, UNSUBSCRIBE };
 
-struct il_topic {
+struct il_subscription {
 	struct il_list node, bucket;
 	struct il_list listeners;
 	struct il_server *server;
@@ -23,9 +23,9 @@ struct il_topic {
 	char channel[];
 };
 
-static struct il_topic *of_node(struct il_list *l)
+static struct il_subscription *of_node(struct il_list *l)
 {
-	return il_container_of(l, struct il_topic, node);
+	return il_container_of(l, struct il_subscription, node);
 }
 
 static struct il_listener *listener_at(struct il_list *l)
@@ -38,21 +38,21 @@ static struct il_list *bucket_of(struct il_server *s, const char *channel)
 	uint32_t hash = 2166136261;
 	for (; *channel; channel++)
 		hash = (hash ^ (unsigned char)*channel) * 16777619;
-	return &s->buckets[(hash ^ hash >> 16) % IL_TOPIC_BUCKETS];
+	return &s->buckets[(hash ^ hash >> 16) % IL_SUBSCRIPTION_BUCKETS];
 }
 
-static struct il_topic *find(struct il_server *s, const char *channel)
+static struct il_subscription *find(struct il_server *s, const char *channel)
 {
 	const struct il_list *bucket = bucket_of(s, channel);
 	for (struct il_list *l = bucket->next; l != bucket; l = l->next) {
-		struct il_topic *t = il_container_of(l, struct il_topic, bucket);
+		struct il_subscription *t = il_container_of(l, struct il_subscription, bucket);
 		if (strcmp(t->channel, channel) == 0)
 			return t;
 	}
 	return NULL;
 }
 
-static void free_topic(struct il_topic *t)
+static void free_subscription(struct il_subscription *t)
 {
 	il_list_del(&t->expected.node);
 	il_list_del(&t->node);
@@ -63,12 +63,12 @@ static void free_topic(struct il_topic *t)
 static void take_out(struct il_listener *l)
 {
 	il_list_del(&l->node);
-	l->topic = NULL;
+	l->subscription = NULL;
 	l->active = false;
 }
 
 /* Says what is to be said next, or frees it. 0 or errno. */
-static int go_on(struct il_topic *t)
+static int go_on(struct il_subscription *t)
 {
 	struct il_server *s = t->server;
 	bool wanted = !il_list_empty(&t->listeners);
@@ -76,7 +76,7 @@ static int go_on(struct il_topic *t)
 	if (t->asked)
 		return 0;
 	if (!wanted && !t->active) {
-		free_topic(t);
+		free_subscription(t);
 		return 0;
 	}
 	if (what == NOTHING || !s->subscribing)
@@ -89,8 +89,8 @@ static int go_on(struct il_topic *t)
 }
 
 /* A listener may leave, and others may come, while they are told: each round works off a list of its own. Until it is
- * over `asked` is something, so that the topic stays as it is. */
-static struct il_listener *next_of(struct il_list *round, struct il_topic *t)
+ * over `asked` is something, so that the subscription stays as it is. */
+static struct il_listener *next_of(struct il_list *round, struct il_subscription *t)
 {
 	struct il_listener *l = listener_at(round->next);
 	il_list_del(&l->node);
@@ -98,7 +98,7 @@ static struct il_listener *next_of(struct il_list *round, struct il_topic *t)
 	return l;
 }
 
-static void confirmed(struct il_topic *t)
+static void confirmed(struct il_subscription *t)
 {
 	struct il_list round;
 	t->active = true;
@@ -115,14 +115,14 @@ static void confirmed(struct il_topic *t)
 	go_on(t);
 }
 
-static void left(struct il_topic *t)
+static void left(struct il_subscription *t)
 {
 	t->asked = NOTHING;
 	t->active = false;
 	go_on(t);
 }
 
-static void message(struct il_topic *t, const char *data, size_t size)
+static void message(struct il_subscription *t, const char *data, size_t size)
 {
 	struct il_list round;
 	enum asked before = t->asked;
@@ -139,10 +139,10 @@ static void message(struct il_topic *t, const char *data, size_t size)
 /* The server refuses: for lack of rights; or for now, and is asked once more over another connection. */
 static void answered(struct il_server *s, struct il_expected *e, struct il_reply *r)
 {
-	struct il_topic *t = il_container_of(e, struct il_topic, expected);
+	struct il_subscription *t = il_container_of(e, struct il_subscription, expected);
 	char text[200];
 	if (!r)
-		return; /* il_topics_lost knows */
+		return; /* il_subscriptions_lost knows */
 	int err = il_error_of(r, text, sizeof text);
 	bool passes = il_error_passes(r);
 	il_reply_free(r);
@@ -163,7 +163,7 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 }
 
 /* Is it what the server is to say now? */
-static bool is_due(struct il_server *s, struct il_topic *t, enum asked what)
+static bool is_due(struct il_server *s, struct il_subscription *t, enum asked what)
 {
 	if (!t || t->asked != what || s->expected.next != &t->expected.node)
 		return false;
@@ -177,17 +177,17 @@ static const char *text_at(const struct il_reply *r, size_t i)
 }
 
 /* A message of a channel that is left already comes late; what is sent while all data is lost has no keys. */
-bool il_topics_pushed(struct il_server *s, struct il_reply *r)
+bool il_subscriptions_pushed(struct il_server *s, struct il_reply *r)
 {
 	const char *kind = text_at(r, 0), *channel = text_at(r, 1);
 	if (kind && strcmp(kind, "invalidate") == 0 && r->elements == 2) {
 		if (r->element[1]->type == IL_REPLY_NIL)
-			il_topics_look(s);
+			il_subscriptions_look(s);
 		return true;
 	}
 	if (!kind || !channel || r->elements != 3)
 		return false;
-	struct il_topic *t = find(s, channel);
+	struct il_subscription *t = find(s, channel);
 	if (strcmp(kind, "message") == 0 && text_at(r, 2)) {
 		if (t && t->active)
 			message(t, r->element[2]->str, r->element[2]->len);
@@ -202,9 +202,9 @@ bool il_topics_pushed(struct il_server *s, struct il_reply *r)
 	return true;
 }
 
-static struct il_topic *make(struct il_server *s, const char *channel)
+static struct il_subscription *make(struct il_server *s, const char *channel)
 {
-	struct il_topic *t = calloc(1, sizeof *t + strlen(channel) + 1);
+	struct il_subscription *t = calloc(1, sizeof *t + strlen(channel) + 1);
 	if (!t)
 		return NULL;
 	t->server = s;
@@ -214,7 +214,7 @@ static struct il_topic *make(struct il_server *s, const char *channel)
 	strcpy(t->channel, channel);
 	il_list_init(&t->listeners);
 	il_list_init(&t->node);
-	il_list_add(&s->topics, &t->node);
+	il_list_add(&s->subscriptions, &t->node);
 	il_list_init(&t->bucket);
 	il_list_add(bucket_of(s, channel), &t->bucket);
 	return t;
@@ -222,17 +222,17 @@ static struct il_topic *make(struct il_server *s, const char *channel)
 
 int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel)
 {
-	if (l->topic)
+	if (l->subscription)
 		return 0;
 	if (il_server_watch(s, il_time_add(il_now(), s->timeout)))
 		return ENOMEM;
-	struct il_topic *t = find(s, channel);
+	struct il_subscription *t = find(s, channel);
 	if (!t)
 		t = make(s, channel);
 	if (!t)
 		return ENOMEM;
 	t->fresh = true;
-	l->topic = t;
+	l->subscription = t;
 	l->active = false;
 	il_list_add(&t->listeners, &l->node);
 	int err = go_on(t);
@@ -248,32 +248,32 @@ int il_server_listen(struct il_server *s, struct il_listener *l, const char *cha
 void il_server_unlisten(struct il_server *s, struct il_listener *l)
 {
 	(void)s;
-	struct il_topic *t = l->topic;
+	struct il_subscription *t = l->subscription;
 	if (!t)
 		return;
 	take_out(l);
 	go_on(t); /* no memory to say that it leaves: it is heard in vain */
 }
 
-bool il_topics_wanted(const struct il_server *s)
+bool il_subscriptions_wanted(const struct il_server *s)
 {
-	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next)
+	for (struct il_list *l = s->subscriptions.next; l != &s->subscriptions; l = l->next)
 		if (!il_list_empty(&of_node(l)->listeners))
 			return true;
 	return false;
 }
 
-/* All listeners, each once, in whatever topic. */
-void il_topics_look(struct il_server *s)
+/* All listeners, each once, in whatever subscription. */
+void il_subscriptions_look(struct il_server *s)
 {
-	struct il_list round, topics;
+	struct il_list round, subscriptions;
 	il_list_init(&round);
-	il_list_move(&s->topics, &topics);
-	while (!il_list_empty(&topics)) {
-		struct il_topic *t = of_node(topics.next);
+	il_list_move(&s->subscriptions, &subscriptions);
+	while (!il_list_empty(&subscriptions)) {
+		struct il_subscription *t = of_node(subscriptions.next);
 		enum asked before = t->asked;
 		il_list_del(&t->node);
-		il_list_add(&s->topics, &t->node);
+		il_list_add(&s->subscriptions, &t->node);
 		t->asked = before ? before : SUBSCRIBE; /* it stays while its listeners are told */
 		il_list_move(&t->listeners, &round);
 		while (!il_list_empty(&round)) {
@@ -294,7 +294,7 @@ static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_
 	if (!r)
 		return;
 	s->subscribing = true;
-	for (struct il_list *next, *l = s->topics.next; l != &s->topics; l = next) {
+	for (struct il_list *next, *l = s->subscriptions.next; l != &s->subscriptions; l = next) {
 		next = l->next;
 		if (go_on(of_node(l))) {
 			il_server_fault(s, ENOMEM, strerror(ENOMEM));
@@ -303,48 +303,48 @@ static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_
 	}
 }
 
-void il_topics_opened(struct il_server *s)
+void il_subscriptions_opened(struct il_server *s)
 {
 	static const char *const argv[] = { "PING" };
-	if (il_list_empty(&s->topics)) {
+	if (il_list_empty(&s->subscriptions)) {
 		s->subscribing = true;
 		return;
 	}
-	il_topics_look(s);
-	s->before_topics.answered = subscribe_all;
-	if (s->up && il_server_tell(s, &s->before_topics, 1, argv))
+	il_subscriptions_look(s);
+	s->before_subscriptions.answered = subscribe_all;
+	if (s->up && il_server_tell(s, &s->before_subscriptions, 1, argv))
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
 }
 
 /* The connection is gone, and what was asked with it. */
-void il_topics_lost(struct il_server *s)
+void il_subscriptions_lost(struct il_server *s)
 {
-	for (struct il_list *next, *l = s->topics.next; l != &s->topics; l = next) {
-		struct il_topic *t = of_node(l);
+	for (struct il_list *next, *l = s->subscriptions.next; l != &s->subscriptions; l = next) {
+		struct il_subscription *t = of_node(l);
 		next = l->next;
 		t->active = false;
 		t->asked = NOTHING;
 		for (struct il_list *m = t->listeners.next; m != &t->listeners; m = m->next)
 			listener_at(m)->active = false;
 		if (il_list_empty(&t->listeners))
-			free_topic(t);
+			free_subscription(t);
 	}
 }
 
-void il_topics_down(struct il_server *s, int err)
+void il_subscriptions_down(struct il_server *s, int err)
 {
 	struct il_list round;
 	il_list_init(&round);
-	for (struct il_list *l = s->topics.next; l != &s->topics; l = l->next) {
-		struct il_topic *t = of_node(l);
+	for (struct il_list *l = s->subscriptions.next; l != &s->subscriptions; l = l->next) {
+		struct il_subscription *t = of_node(l);
 		while (!il_list_empty(&t->listeners)) {
 			struct il_listener *m = listener_at(t->listeners.next);
 			take_out(m);
 			il_list_add(&round, &m->node);
 		}
 	}
-	while (!il_list_empty(&s->topics))
-		free_topic(of_node(s->topics.next));
+	while (!il_list_empty(&s->subscriptions))
+		free_subscription(of_node(s->subscriptions.next));
 	while (!il_list_empty(&round)) {
 		struct il_listener *m = listener_at(round.next);
 		il_list_del(&m->node);
@@ -352,12 +352,12 @@ void il_topics_down(struct il_server *s, int err)
 	}
 }
 
-void il_topics_drop(struct il_server *s)
+void il_subscriptions_drop(struct il_server *s)
 {
-	while (!il_list_empty(&s->topics)) {
-		struct il_topic *t = of_node(s->topics.next);
+	while (!il_list_empty(&s->subscriptions)) {
+		struct il_subscription *t = of_node(s->subscriptions.next);
 		while (!il_list_empty(&t->listeners))
 			take_out(listener_at(t->listeners.next));
-		free_topic(t);
+		free_subscription(t);
 	}
 }
