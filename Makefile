@@ -40,7 +40,8 @@ pointld := $(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock l
 	rename renameat2 rmdir luaL_openlibs,-Wl,--wrap=$f)
 libs   := $(LMDB) -lm -ldl -lpthread
 
-folder := runtime/base runtime/loop runtime/engines runtime/engines/* runtime/engines/*/* runtime/sched bindings
+folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines runtime/engines/* runtime/engines/*/* \
+	runtime/sched bindings
 folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
@@ -85,7 +86,7 @@ $(BUILD)/c-%: spec/c/%_test.c spec/c/check.h $(BUILD)/lower.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(flags) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/lower.a $(libs)
 
-$(BUILD)/c-state: runtime/state.c
+$(BUILD)/c-lua_heap: runtime/lua_heap.c
 
 ctests: $(ctests)
 

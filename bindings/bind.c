@@ -5,8 +5,8 @@
 #include "bind.h"
 #include "base/number.h"
 #include "base/reason.h"
-#include "loop/process.h"
-#include "loop/signal.h"
+#include "os/process.h"
+#include "os/signal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ bool il_collect(lua_State *L, int err, bool *collected)
 	return true;
 }
 
-int il_word(lua_State *L, const char *word)
+int il_futex(lua_State *L, const char *word)
 {
 	lua_pushnil(L);
 	lua_pushstring(L, word);

@@ -39,14 +39,14 @@ int il_handle_fd(lua_State *L, int arg)
 
 static int describe_channel(lua_State *L, int arg, struct il_channel *c)
 {
-	luaL_argcheck(L, c->stream && c->stream->wire.fd >= 0, arg, "channel is closed");
+	luaL_argcheck(L, c->stream && c->stream->transport.fd >= 0, arg, "channel is closed");
 	luaL_argcheck(L, c->codec != IL_CODEC_TABLE, arg, "a channel with a codec of your own cannot travel");
 	luaL_argcheck(L, c->stream->in.start == c->stream->in.end, arg,
 		"channel has messages that were not received yet");
 	luaL_argcheck(L, il_list_empty(&c->stream->out.queue), arg, "channel has a message that is not sent yet");
 	lua_pushfstring(L, "channel %s %s %d", codecs[c->codec], c->options.lines ? "line" : "length",
 		(int)c->options.max_message);
-	return c->stream->wire.fd;
+	return c->stream->transport.fd;
 }
 
 static const char *mode_of(int flags)

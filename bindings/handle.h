@@ -6,7 +6,7 @@
 #ifndef IL_HANDLE_H
 #define IL_HANDLE_H
 
-#include "loop/inbox.h"
+#include "stream/frame_reader.h"
 
 #include <lua.h>
 

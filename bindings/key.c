@@ -5,7 +5,7 @@
  */
 #include "key.h"
 #include "bind.h"
-#include "loop/file.h"
+#include "os/file.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -11,9 +11,9 @@
 #include "owner.h"
 #include "engines/engine.h"
 #include "loop/loop.h"
-#include "loop/pool.h"
-#include "loop/process.h"
-#include "loop/signal.h"
+#include "loop/thread_pool.h"
+#include "os/process.h"
+#include "os/signal.h"
 #include "loop/timer.h"
 #include "sched/coroutine.h"
 #include "sched/interrupt.h"
@@ -58,7 +58,7 @@ static int stats(lua_State *L)
 		{ "switches", il_sched.switches },
 		{ "timers", il_loop.timers.count },
 		{ "deadlines", il_loop.deadlines.count },
-		{ "threads", il_pool_threads() },
+		{ "threads", il_thread_pool_threads() },
 		{ "signals_lost", il_signals_lost },
 	};
 	lua_createtable(L, 0, 8);

@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "engines/engine.h"
-#include "loop/hub.h"
-#include "loop/signal.h"
+#include "stream/hub.h"
+#include "os/signal.h"
 #include "sched/await.h"
 #include "sched/host.h"
 #include "sched/task.h"
@@ -186,7 +186,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 {
 	struct il_process *p = op->source;
 	if (op->err)
-		return il_word(L, "closed");
+		return il_futex(L, "closed");
 	if (p->err)
 		return il_fail(L, p->err, "process %d has ended, but how is not known (is SIGCHLD ignored?)",
 			(int)p->pid);

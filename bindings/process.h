@@ -6,7 +6,7 @@
 #ifndef IL_PROCESS_H
 #define IL_PROCESS_H
 
-#include "loop/process.h"
+#include "os/process.h"
 #include "sched/object.h"
 #include "stream_channel.h"
 

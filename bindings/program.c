@@ -4,7 +4,7 @@
  * program is started, which does not. Floor 4.
  */
 #include "bind.h"
-#include "loop/spawn.h"
+#include "os/spawn.h"
 #include "option.h"
 #include "process.h"
 
@@ -139,9 +139,9 @@ static struct source descriptor(lua_State *L, const char *name)
 		fflush(file->f);
 		return (struct source){ DESCRIPTOR, fileno(file->f) };
 	}
-	bool open = c && c->stream && c->stream->wire.fd >= 0;
+	bool open = c && c->stream && c->stream->transport.fd >= 0;
 	if (open && c->stream->in.start == c->stream->in.end && il_list_empty(&c->stream->out.queue))
-		return (struct source){ CHANNEL, c->stream->wire.fd };
+		return (struct source){ CHANNEL, c->stream->transport.fd };
 	if (open)
 		fault = "is a channel with messages that were not received or sent yet";
 	else if (c || file)

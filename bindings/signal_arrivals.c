@@ -43,10 +43,10 @@ static void serve(struct il_arrivals *s)
 {
 	if (il_list_empty(&s->waits) || il_list_empty(&s->waiters))
 		return;
-	struct il_op *op = il_container_of(s->waiters.next, struct il_op, line);
+	struct il_op *op = il_container_of(s->waiters.next, struct il_op, link);
 	op->data = il_arrivals_take(s);
 	op->owned = true;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	il_op_finish(op, 0);
 }
 

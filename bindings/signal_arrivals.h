@@ -7,7 +7,7 @@
 #ifndef IL_SIGNAL_ARRIVALS_H
 #define IL_SIGNAL_ARRIVALS_H
 
-#include "loop/signal.h"
+#include "os/signal.h"
 #include "sched/interrupt.h"
 #include "sched/object.h"
 

@@ -4,7 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
-#include "loop/signal.h"
+#include "os/signal.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -107,20 +107,20 @@ static bool wait_attempt(struct il_op *op)
 
 static int wait_start(struct il_op *op)
 {
-	il_list_add(&((struct trap *)op->source)->waiters, &op->line);
+	il_list_add(&((struct trap *)op->source)->waiters, &op->link);
 	return 0;
 }
 
 static bool wait_cancel(struct il_op *op)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	return false;
 }
 
 static int wait_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return il_word(L, "closed");
+		return il_futex(L, "closed");
 	il_push_siginfo(L, &((struct trap *)op->source)->info);
 	return 1;
 }

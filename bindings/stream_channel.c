@@ -178,7 +178,7 @@ static int stream_channel(lua_State *L)
 static int failure(lua_State *L, int err)
 {
 	if (err == ECONNRESET || err == EPIPE)
-		return il_word(L, "closed");
+		return il_futex(L, "closed");
 	return il_fail(L, err, err == EBADF ? "channel goes the other way" : "channel");
 }
 
@@ -238,7 +238,7 @@ static int channel_send_handle(lua_State *L)
 	size_t size;
 	lua_settop(L, 4); /* nil, message, errno may stand where the file should */
 	int fd = il_handle_describe(L, 2);
-	if (c->options.lines || !c->stream->wire.passes)
+	if (c->options.lines || !c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
 	const char *text = lua_tolstring(L, -1, &size);
 	return il_await_handle(L, &send_type, c->stream, fd, text, size, 3);
@@ -278,8 +278,8 @@ static void push_place(lua_State *L, const struct il_channel *c, lua_Integer cli
 {
 	if (client)
 		lua_pushfstring(L, "client %I of this hub", (LUAI_UACINT)client);
-	else if (c->stream && c->stream->wire.fd >= 0)
-		lua_pushfstring(L, "this channel (descriptor %d)", c->stream->wire.fd);
+	else if (c->stream && c->stream->transport.fd >= 0)
+		lua_pushfstring(L, "this channel (descriptor %d)", c->stream->transport.fd);
 	else
 		lua_pushliteral(L, "this channel");
 }
@@ -343,7 +343,7 @@ static const struct il_await_type handle_type = {
 static int channel_receive_handle(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
-	if (c->options.lines || !c->stream->wire.passes)
+	if (c->options.lines || !c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
 	return il_await(L, &handle_type, c->stream, (intptr_t)c, 2);
 }
@@ -383,9 +383,9 @@ static int channel_peer(lua_State *L)
 	struct il_channel *c = check_open(L);
 	struct ucred peer;
 	socklen_t size = sizeof peer;
-	if (!c->stream->wire.passes)
+	if (!c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "only a Unix socket knows its peer");
-	if (getsockopt(c->stream->wire.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+	if (getsockopt(c->stream->transport.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		return il_fail(L, errno, "channel");
 	lua_pushinteger(L, peer.pid);
 	lua_pushinteger(L, (lua_Integer)peer.uid);
@@ -394,7 +394,7 @@ static int channel_peer(lua_State *L)
 
 static int channel_fileno(lua_State *L)
 {
-	int fd = check_open(L)->stream->wire.fd;
+	int fd = check_open(L)->stream->transport.fd;
 	if (fd < 0)
 		return il_error(L, "channel has no descriptor any more");
 	lua_pushinteger(L, fd);
@@ -419,8 +419,8 @@ static int channel__gc(lua_State *L)
 static int channel__tostring(lua_State *L)
 {
 	struct il_channel *c = check_channel(L);
-	if (c->stream && c->stream->wire.fd >= 0)
-		lua_pushfstring(L, CLASS " (descriptor %d)", c->stream->wire.fd);
+	if (c->stream && c->stream->transport.fd >= 0)
+		lua_pushfstring(L, CLASS " (descriptor %d)", c->stream->transport.fd);
 	else
 		lua_pushliteral(L, CLASS " (closed)");
 	return 1;

@@ -8,7 +8,7 @@
 
 #include "bind.h"
 #include "codec.h"
-#include "loop/stream.h"
+#include "stream/stream.h"
 
 #include <lua.h>
 

@@ -42,13 +42,13 @@ static bool join_attempt(struct il_op *op)
 
 static int join_start(struct il_op *op)
 {
-	il_list_add(&((struct il_task *)op->source)->joiners, &op->line);
+	il_list_add(&((struct il_task *)op->source)->joiners, &op->link);
 	return 0;
 }
 
 static bool join_cancel(struct il_op *op)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	return false;
 }
 

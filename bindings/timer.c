@@ -214,14 +214,14 @@ static int wait_start(struct il_op *op)
 	struct timer *t = op->source;
 	int err = il_timer_arm(&t->t, false);
 	if (!err)
-		il_list_add(&t->waiters, &op->line);
+		il_list_add(&t->waiters, &op->link);
 	return err;
 }
 
 static bool wait_cancel(struct il_op *op)
 {
 	struct timer *t = op->source;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	if (il_list_empty(&t->waiters))
 		il_timer_disarm(&t->t);
 	return false;
@@ -231,10 +231,10 @@ static void serve_waiters(struct timer *t)
 {
 	if (il_list_empty(&t->waiters) || !serve(t))
 		return;
-	struct il_op *op = il_container_of(t->waiters.next, struct il_op, line);
+	struct il_op *op = il_container_of(t->waiters.next, struct il_op, link);
 	op->arg = t->tick;
 	op->size = (size_t)t->missed;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	il_op_finish(op, 0);
 	if (!il_list_empty(&t->waiters))
 		il_timer_arm(&t->t, false);
@@ -244,7 +244,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 {
 	struct timer *t = op->source;
 	if (op->err)
-		return il_word(L, "closed");
+		return il_futex(L, "closed");
 	bool waited = op->arg != 0;
 	lua_pushinteger(L, waited ? op->arg : t->tick);
 	lua_pushinteger(L, waited ? (lua_Integer)op->size : t->missed);

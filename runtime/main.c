@@ -10,7 +10,7 @@
 #include "repl.h"
 #include "sched/host.h"
 #include "sched/error.h"
-#include "state.h"
+#include "lua_heap.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -275,7 +275,7 @@ static int pmain(lua_State *L)
 int main(int argc, char **argv)
 {
 	il_reaper_start();
-	lua_State *L = il_state_new();
+	lua_State *L = il_lua_heap_new_state();
 	if (!L) {
 		message("cannot create state: not enough memory");
 		return EXIT_FAILURE;

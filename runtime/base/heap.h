@@ -14,13 +14,13 @@ struct il_heap_item {
 	uint32_t place; /* 1-based place in the heap; 0: in no heap */
 };
 
-struct il_heap_slot {
+struct il_heap_entry {
 	int64_t key;
 	struct il_heap_item *item;
 };
 
 struct il_heap {
-	struct il_heap_slot *slots;
+	struct il_heap_entry *entries;
 	uint32_t count, size;
 };
 

@@ -6,7 +6,7 @@
 #include "engines/redis/redis.h"
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
-#include "loop/life.h"
+#include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -36,7 +36,7 @@ const char *il_why(int err)
 
 int il_check_proc(void)
 {
-	return il_life_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
+	return il_identity_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
 }
 
 void il_engines_after_fork(void)

@@ -4,7 +4,7 @@
  * are announced with the lock: so no change falls between look and sleep. Floor 2.
  */
 #include "engines/line.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 
 #include <errno.h>
 
@@ -14,7 +14,7 @@ static const volatile bool never;
 
 static struct il_op *op_at(struct il_list *l)
 {
-	return il_container_of(l, struct il_op, line);
+	return il_container_of(l, struct il_op, link);
 }
 
 static void settle(struct il_line *line)
@@ -72,7 +72,7 @@ static bool finish(struct il_list *served)
 	bool any = !il_list_empty(served);
 	while (!il_list_empty(served)) {
 		struct il_op *op = op_at(served->next);
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		il_op_finish(op, op->err);
 	}
 	return any;
@@ -91,9 +91,9 @@ static int enter(struct il_line *line)
 	bool was_late = line->late;
 	line->late = err == EAGAIN;
 	if (line->late)
-		return il_later_start(&line->later) ? ENOMEM : EAGAIN;
+		return il_recheck_start(&line->later) ? ENOMEM : EAGAIN;
 	if (was_late)
-		il_later_stop(&line->later);
+		il_recheck_stop(&line->later);
 	return err;
 }
 
@@ -143,8 +143,8 @@ static bool arm(struct il_poller *p)
 	bool any = serve(line, true);
 	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
 		any |= park(line);
-	if (!il_list_empty(&line->ops) && !line->late && !il_word_watched(&line->word))
-		il_word_watch(&line->word, line->changes, line->seen);
+	if (!il_list_empty(&line->ops) && !line->late && !il_futex_watched(&line->word))
+		il_futex_watch(&line->word, line->changes, line->seen);
 	return any;
 }
 
@@ -155,12 +155,12 @@ void il_line_look_again(struct il_line *line)
 		il_poller_add(&line->poller);
 }
 
-static void changed(struct il_word *word)
+static void changed(struct il_futex *word)
 {
 	il_line_look_again(il_container_of(word, struct il_line, word));
 }
 
-static void look_later(struct il_later *later)
+static void look_later(struct il_recheck *later)
 {
 	il_line_look_again(il_container_of(later, struct il_line, later));
 }
@@ -171,15 +171,15 @@ void il_line_init(struct il_line *line)
 		line->lost = &never;
 	il_list_init(&line->ops);
 	il_poller_init(&line->poller, poll, arm);
-	il_word_init(&line->word, changed);
-	il_later_init(&line->later, look_later);
+	il_futex_init(&line->word, changed);
+	il_recheck_init(&line->later, look_later);
 }
 
 void il_line_fini(struct il_line *line)
 {
 	il_poller_del(&line->poller);
-	il_word_unwatch(&line->word);
-	il_later_stop(&line->later);
+	il_futex_unwatch(&line->word);
+	il_recheck_stop(&line->later);
 	line->late = false;
 	if (line->type->unpark)
 		line->type->unpark(line);
@@ -187,8 +187,8 @@ void il_line_fini(struct il_line *line)
 
 void il_line_start(struct il_line *line, struct il_op *op)
 {
-	il_list_add(&line->ops, &op->line);
-	if (!il_word_watched(&line->word))
+	il_list_add(&line->ops, &op->link);
+	if (!il_futex_watched(&line->word))
 		il_poller_add(&line->poller);
 }
 
@@ -203,8 +203,8 @@ static void first_left(struct il_line *line)
 
 void il_line_cancel(struct il_line *line, struct il_op *op)
 {
-	bool first = line->ops.next == &op->line;
-	il_list_del(&op->line);
+	bool first = line->ops.next == &op->link;
+	il_list_del(&op->link);
 	settle(line);
 	if (first)
 		first_left(line);

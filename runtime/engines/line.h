@@ -7,22 +7,22 @@
 #ifndef IL_LINE_H
 #define IL_LINE_H
 
-#include "loop/later.h"
+#include "loop/recheck.h"
 #include "loop/op.h"
 #include "loop/poller.h"
-#include "loop/word.h"
+#include "loop/futex.h"
 
 struct il_line {
 	struct il_list ops;
 	struct il_poller poller;
-	struct il_word word;
+	struct il_futex word;
 	const struct il_line_type *type;
 	void *object; /* what they wait for: the type's business */
 	uint32_t *changes; /* shared: the count */
 	uint32_t *parked; /* shared: who sleeps on it, bits */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen; /* the count up to which all have looked */
-	struct il_later later; /* they look again, since the lock could not be had */
+	struct il_recheck later; /* they look again, since the lock could not be had */
 	bool late;
 };
 

@@ -13,8 +13,8 @@
  * Floor 2.
  */
 #include "engines/slots.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -53,14 +53,14 @@ static uint32_t bit_of(size_t slot)
 /* A child may be in another pid namespace than its parent was. */
 static int check(const struct il_slots *s)
 {
-	return *s->lost ? EUCLEAN : *s->space != il_life_space() ? EXDEV : 0;
+	return *s->lost ? EUCLEAN : *s->space != il_identity_space() ? EXDEV : 0;
 }
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
 static struct il_op *op_at(struct il_list *l)
 {
-	return il_container_of(l, struct il_op, line);
+	return il_container_of(l, struct il_op, link);
 }
 
 static void settle(struct il_slots *s)
@@ -68,8 +68,8 @@ static void settle(struct il_slots *s)
 	if (!il_list_empty(&s->ops))
 		return;
 	il_poller_del(&s->poller);
-	il_word_unwatch(&s->word);
-	il_later_stop(&s->later);
+	il_futex_unwatch(&s->word);
+	il_recheck_stop(&s->later);
 }
 
 static bool fail_all(struct il_slots *s, int err)
@@ -145,7 +145,7 @@ static int mark(struct il_slots *s)
 	int err = enter_soon(s);
 	if (err)
 		return err;
-	il_later_stop(&s->later);
+	il_recheck_stop(&s->later);
 	atomic_store((_Atomic uint32_t *)s->parked, il_get(s->parked) | bits);
 	s->seen = il_get(s->changes);
 	il_slots_leave(s);
@@ -159,12 +159,12 @@ static bool arm(struct il_poller *p)
 	int err = mark(s);
 	bool late = err == EAGAIN;
 	if (late)
-		err = il_later_start(&s->later);
+		err = il_recheck_start(&s->later);
 	if (err)
 		return fail_all(s, err);
 	bool any = il_slots_look(s);
-	if (!late && !il_list_empty(&s->ops) && !il_word_watched(&s->word))
-		il_word_watch(&s->word, s->changes, s->seen);
+	if (!late && !il_list_empty(&s->ops) && !il_futex_watched(&s->word))
+		il_futex_watch(&s->word, s->changes, s->seen);
 	return any;
 }
 
@@ -175,12 +175,12 @@ static void look_again(struct il_slots *s)
 		il_poller_add(&s->poller);
 }
 
-static void changed(struct il_word *word)
+static void changed(struct il_futex *word)
 {
 	look_again(il_container_of(word, struct il_slots, word));
 }
 
-static void look_later(struct il_later *later)
+static void look_later(struct il_recheck *later)
 {
 	look_again(il_container_of(later, struct il_slots, later));
 }
@@ -194,14 +194,14 @@ bool il_slots_wait_attempt(struct il_op *op)
 int il_slots_wait_start(struct il_op *op)
 {
 	struct il_slots *s = of_op(op);
-	il_list_add(&s->ops, &op->line);
+	il_list_add(&s->ops, &op->link);
 	il_poller_add(&s->poller); /* though the word is watched: the new one is to be marked, too */
 	return 0;
 }
 
 bool il_slots_wait_cancel(struct il_op *op)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	settle(of_op(op));
 	return false;
 }
@@ -240,7 +240,7 @@ void il_slots_change(struct il_slots *s)
 	il_put(s->changes, il_get(s->changes) + 1);
 	if (!il_get(s->parked))
 		return;
-	il_word_wake(s->changes);
+	il_futex_wake(s->changes);
 	il_put(s->parked, 0);
 }
 
@@ -276,7 +276,7 @@ static void conclude(struct il_slots *s, enum way way)
 		il_slots_leave(s);
 	} else {
 		atomic_fetch_add((_Atomic uint32_t *)s->changes, 1);
-		il_word_wake(s->changes);
+		il_futex_wake(s->changes);
 	}
 	il_slots_look(s);
 }
@@ -329,15 +329,15 @@ void il_slots_init(struct il_slots *s)
 		s->parked = (uint32_t *)&nobody;
 	il_list_init(&s->ops);
 	il_poller_init(&s->poller, poll, arm);
-	il_word_init(&s->word, changed);
-	il_later_init(&s->later, look_later);
+	il_futex_init(&s->word, changed);
+	il_recheck_init(&s->later, look_later);
 }
 
 void il_slots_fini(struct il_slots *s)
 {
 	il_poller_del(&s->poller);
-	il_word_unwatch(&s->word);
-	il_later_stop(&s->later);
+	il_futex_unwatch(&s->word);
+	il_recheck_stop(&s->later);
 }
 
 void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const struct il_memory_ops *ops)

@@ -8,10 +8,10 @@
 #define IL_SLOTS_H
 
 #include "engines/engine.h"
-#include "loop/later.h"
-#include "loop/patience.h"
+#include "loop/recheck.h"
+#include "os/patience.h"
 #include "loop/poller.h"
-#include "loop/word.h"
+#include "loop/futex.h"
 
 /* The process's view of it. */
 struct il_slots {
@@ -23,11 +23,11 @@ struct il_slots {
 	bool (*gone)(struct il_slots *s); /* asks the system whether it was removed; or NULL */
 	struct il_list ops; /* who waits */
 	struct il_poller poller;
-	struct il_word word;
+	struct il_futex word;
 	uint32_t seen; /* the count of changes when all who wait had been marked */
 	uint32_t still; /* the latch, as it was when it could not be had; or 0 */
 	struct il_patience patience; /* with who has the latch */
-	struct il_later later; /* those who wait could not be marked */
+	struct il_recheck later; /* those who wait could not be marked */
 };
 
 /* What an engine's handle begins with. */

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop, see loop.h: how it asks and how it waits; what is watched is in set.c. It looks while that pays, then
+ * The loop, see loop.h: how it asks and how it waits; what is watched is in epoll.c. It looks while that pays, then
  * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1.
  */
 #include "loop/loop.h"
 #include "base/clock.h"
 #include "base/reason.h"
-#include "loop/life.h"
+#include "os/process_watch.h"
 #include "loop/op.h"
 #include "loop/poller.h"
-#include "loop/pool.h"
-#include "loop/set.h"
-#include "loop/stream.h"
+#include "loop/thread_pool.h"
+#include "loop/epoll.h"
+#include "stream/stream.h"
 #include "loop/timer.h"
-#include "loop/word.h"
+#include "loop/futex.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -41,15 +41,15 @@ static bool unheard; /* il_loop_wake may have been called when there was no even
 
 static void forked(void)
 {
-	il_pool_forked();
+	il_thread_pool_forked();
 	il_loop.pid = getpid();
-	atomic_store(&il_set.foreign_fork, true);
+	atomic_store(&il_epoll.foreign_fork, true);
 }
 
 void il_loop_init(void)
 {
 	if (!il_loop.pid)
-		pthread_atfork(il_pool_lock, il_pool_unlock, forked);
+		pthread_atfork(il_thread_pool_lock, il_thread_pool_unlock, forked);
 	il_loop.pid = getpid();
 }
 
@@ -57,11 +57,11 @@ static void dispatch(const struct epoll_event *events, int n)
 {
 	for (int i = 0; i < n; i++) {
 		uint64_t data = events[i].data.u64;
-		if (data == IL_SET_WAKE)
-			il_pool_collect();
-		if (data == IL_SET_WAKE || data == IL_SET_NESTED)
+		if (data == IL_EPOLL_WAKE)
+			il_thread_pool_collect();
+		if (data == IL_EPOLL_WAKE || data == IL_EPOLL_NESTED)
 			continue;
-		struct il_watched *w = &il_set.table[(uint32_t)data];
+		struct il_watched *w = &il_epoll.table[(uint32_t)data];
 		if (w->io && w->generation == (uint32_t)(data >> 32))
 			w->io->ready(w->io, events[i].events);
 	}
@@ -90,7 +90,7 @@ static bool several_cpus(void)
  */
 static bool blind(void)
 {
-	return il_set.epoll_fd < 0;
+	return il_epoll.epoll_fd < 0;
 }
 
 /* What il_loop_wake has said until now is among the events. */
@@ -99,8 +99,8 @@ static int look(struct epoll_event *events)
 	uint32_t before = wakes_seen;
 	wakes_seen = atomic_load(&wakes);
 	if (!blind())
-		return epoll_wait(il_set.epoll_fd, events, BATCH, 0);
-	events[0] = (struct epoll_event){ .data.u64 = IL_SET_WAKE };
+		return epoll_wait(il_epoll.epoll_fd, events, BATCH, 0);
+	events[0] = (struct epoll_event){ .data.u64 = IL_EPOLL_WAKE };
 	return wakes_seen != before;
 }
 
@@ -116,7 +116,7 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 	waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
 		*woke = il_pollers_look(true);
-		*woke = il_words_look(true) || *woke;
+		*woke = il_futexes_look(true) || *woke;
 		n = look(events);
 	}
 	if (n == 0 && !*woke)
@@ -134,13 +134,13 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 		return look(events);
 	}
 	if (until == IL_NEVER)
-		return epoll_wait(il_set.epoll_fd, events, BATCH, -1);
+		return epoll_wait(il_epoll.epoll_fd, events, BATCH, -1);
 	int64_t rest = until - now;
 	struct timespec ts = il_timespec(rest);
-	int n = epoll_pwait2(il_set.epoll_fd, events, BATCH, &ts, NULL);
+	int n = epoll_pwait2(il_epoll.epoll_fd, events, BATCH, &ts, NULL);
 	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: whole milliseconds, rounded up */
 		int64_t ms = (rest + 999999) / 1000000;
-		n = epoll_wait(il_set.epoll_fd, events, BATCH, ms < INT_MAX ? (int)ms : INT_MAX);
+		n = epoll_wait(il_epoll.epoll_fd, events, BATCH, ms < INT_MAX ? (int)ms : INT_MAX);
 	}
 	return n;
 }
@@ -148,10 +148,10 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 /* Is a descriptor waited for? With many of them, that is likely enough. */
 static bool any_wanted(void)
 {
-	if (il_set.watching > FEW)
+	if (il_epoll.watching > FEW)
 		return true;
-	for (uint32_t i = 0; i < il_set.size; i++) {
-		struct il_io *io = il_set.table[i].io;
+	for (uint32_t i = 0; i < il_epoll.size; i++) {
+		struct il_io *io = il_epoll.table[i].io;
 		if (io && (!io->wanted || io->wanted(io)))
 			return true;
 	}
@@ -161,14 +161,14 @@ static bool any_wanted(void)
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if (il_set.timer_fd < 0 && (blind() ? !il_set.watching : il_words_any() && !any_wanted())) {
+	if (il_epoll.timer_fd < 0 && (blind() ? !il_epoll.watching : il_futexes_any() && !any_wanted())) {
 		atomic_store(&asleep, true);
-		bool slept = il_words_sleep((uint32_t *)&wakes, wakes_seen, until);
+		bool slept = il_futexes_sleep((uint32_t *)&wakes, wakes_seen, until);
 		atomic_store(&asleep, false);
 		if (slept) /* nobody waits for descriptors, so they need no look, unless somebody has called */
 			return atomic_load(&wakes) == wakes_seen ? 0 : look(events);
 	}
-	if (!il_words_hand_out() && until > now + NAP)
+	if (!il_futexes_hand_out() && until > now + NAP)
 		until = now + NAP;
 	return block(events, now, until);
 }
@@ -186,7 +186,7 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	bool woke = false;
 	if (until <= start) {
 		il_pollers_look(false);
-		il_words_look(false);
+		il_futexes_look(false);
 		return look(events);
 	}
 	int n = spin(events, start, until, &woke);
@@ -206,7 +206,7 @@ static void take_ready(struct epoll_event *events, int n)
 	for (uint32_t round = 0; n < 0 || n == BATCH; round++) {
 		if (n > 0)
 			dispatch(events, n);
-		n = round <= il_set.size / BATCH ? epoll_wait(il_set.epoll_fd, events, BATCH, 0) : 0;
+		n = round <= il_epoll.size / BATCH ? epoll_wait(il_epoll.epoll_fd, events, BATCH, 0) : 0;
 	}
 	dispatch(events, n);
 }
@@ -218,7 +218,7 @@ int il_loop_poll(int64_t until)
 	if (err && !il_is_shortage(err))
 		return err;
 	if (unheard && !blind()) {
-		il_pool_collect();
+		il_thread_pool_collect();
 		until = 0;
 	}
 	unheard = blind();
@@ -233,14 +233,14 @@ int il_loop_poll(int64_t until)
 
 void il_loop_wake(void)
 {
-	int saved = errno, fd = atomic_load(&il_set.wake_fd);
+	int saved = errno, fd = atomic_load(&il_epoll.wake_fd);
 	uint64_t one = 1;
 	atomic_fetch_add(&wakes, 1);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
 		/* EAGAIN: 2^64 wake-ups unread, so it is awake */
 	}
 	if (atomic_load(&asleep))
-		il_word_wake_own((uint32_t *)&wakes);
+		il_futex_wake_own((uint32_t *)&wakes);
 	errno = saved;
 }
 
@@ -252,27 +252,27 @@ int64_t il_loop_next(void)
 
 void il_loop_nested(int64_t next)
 {
-	if (il_set.timer_fd < 0)
+	if (il_epoll.timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
-	next = il_pollers_arm() || !il_words_hand_out() ? 0 : earlier(next);
+	next = il_pollers_arm() || !il_futexes_hand_out() ? 0 : earlier(next);
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */
-	timerfd_settime(il_set.timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	timerfd_settime(il_epoll.timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 void il_loop_wake_outer(void)
 {
-	if (il_set.timer_fd >= 0)
+	if (il_epoll.timer_fd >= 0)
 		il_loop_wake();
 }
 
 void il_loop_after_fork(void)
 {
-	il_pool_after_fork();
-	il_words_after_fork();
-	il_lives_after_fork();
-	il_set_drop();
+	il_thread_pool_after_fork();
+	il_futexes_after_fork();
+	il_process_watches_after_fork();
+	il_epoll_drop();
 	il_heap_fini(&il_loop.deadlines);
 	il_timers_drop();
 	il_streams_after_fork();
@@ -280,7 +280,7 @@ void il_loop_after_fork(void)
 
 void il_loop_fini(void)
 {
-	il_pool_fini();
+	il_thread_pool_fini();
 	il_loop_after_fork();
-	il_set_fini();
+	il_epoll_fini();
 }

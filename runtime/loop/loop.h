@@ -27,7 +27,7 @@ extern struct il_loop il_loop;
 /* A descriptor that is watched, edge-triggered. */
 struct il_io {
 	int fd;
-	uint32_t slot; /* place in the table of watched descriptors + 1; 0: not watched */
+	uint32_t index; /* index in the table of watched descriptors + 1; 0: not watched */
 	uint32_t events; /* EPOLLIN, EPOLLOUT: what is watched for */
 	void (*ready)(struct il_io *io, uint32_t events);
 	/* Does anybody wait for it now? If not, the loop may sleep without it for a while. NULL: always. */

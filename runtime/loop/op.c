@@ -83,8 +83,8 @@ void il_op_rest(struct il_op *op)
 void il_op_finish_all(struct il_list *line, int err)
 {
 	while (!il_list_empty(line)) {
-		struct il_op *op = il_container_of(line->next, struct il_op, line);
-		il_list_del(&op->line);
+		struct il_op *op = il_container_of(line->next, struct il_op, link);
+		il_list_del(&op->link);
 		il_op_finish(op, err);
 	}
 }

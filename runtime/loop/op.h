@@ -28,7 +28,7 @@ struct il_op_type {
 };
 
 struct il_op {
-	struct il_list line; /* its place among those who wait for the same source */
+	struct il_list link; /* its place among those who wait for the same source */
 	const struct il_op_type *type;
 	struct il_wait *wait; /* who waits */
 	void *source; /* what it waits for */
@@ -79,7 +79,7 @@ static inline void il_op_clear(struct il_op *op)
 static inline void il_op_init(struct il_op *op, const struct il_op_type *type, void *source, int64_t arg)
 {
 	il_op_clear(op);
-	il_list_init(&op->line);
+	il_list_init(&op->link);
 	op->type = type;
 	op->wait = NULL;
 	op->source = source;

@@ -78,6 +78,6 @@ void il_timers_expire(void)
 void il_timers_drop(void)
 {
 	for (uint32_t i = 0; i < il_loop.timers.count; i++)
-		il_loop.timers.slots[i].item->place = 0;
+		il_loop.timers.entries[i].item->place = 0;
 	il_heap_fini(&il_loop.timers);
 }

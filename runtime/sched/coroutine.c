@@ -6,7 +6,7 @@
  */
 #include "sched/coroutine.h"
 #include "sched/await.h"
-#include "sched/body.h"
+#include "sched/task_entry.h"
 #include "sched/error.h"
 #include "sched/interrupt.h"
 #include "sched/sched.h"
@@ -68,7 +68,7 @@ static int begin(lua_State *L, lua_State *co, int nargs)
 		return il_is_own(co) ? belongs(L) : fail(L, "cannot resume a coroutine that waits");
 	if (status == LUA_OK && (lua_gettop(co) == 0 || il_is_own(co)))
 		return fail(L, "cannot resume dead coroutine");
-	if (status == LUA_OK && lua_tocfunction(co, 1) == il_body)
+	if (status == LUA_OK && lua_tocfunction(co, 1) == il_task_entry)
 		return belongs(L);
 	if (!lua_checkstack(co, nargs))
 		return fail(L, "too many arguments to resume");
@@ -149,7 +149,7 @@ static int coroutine_close(lua_State *L)
 	luaL_argexpected(L, co, 1, "thread");
 	if (il_is_waiting(co) && lua_status(co) == LUA_YIELD)
 		return il_is_own(co) ? belongs(L) : il_error(L, "cannot close a coroutine that waits");
-	if (lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_body)
+	if (lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_task_entry)
 		return belongs(L);
 	if (has_ended(co)) {
 		lua_pushboolean(L, 1);

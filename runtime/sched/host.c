@@ -6,7 +6,7 @@
 #include "sched/host.h"
 #include "base/clock.h"
 #include "loop/loop.h"
-#include "loop/signal.h"
+#include "os/signal.h"
 #include "sched/await.h"
 #include "sched/error.h"
 #include "sched/task.h"
@@ -95,16 +95,16 @@ static bool readable_attempt(struct il_op *op)
 static int readable_start(struct il_op *op)
 {
 	struct readable *r = op->source;
-	il_list_add(&r->line, &op->line);
+	il_list_add(&r->line, &op->link);
 	int err = il_io_watch(&r->io, EPOLLIN);
 	if (err)
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 	return err;
 }
 
 static bool readable_cancel(struct il_op *op)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	return false;
 }
 

@@ -8,7 +8,7 @@
 #include "sched/interrupt.h"
 #include "base/clock.h"
 #include "loop/loop.h"
-#include "loop/signal.h"
+#include "os/signal.h"
 #include "loop/timer.h"
 #include "sched/error.h"
 #include "sched/task.h"

@@ -6,10 +6,10 @@
 #include "sched/sched.h"
 #include "base/clock.h"
 #include "loop/loop.h"
-#include "loop/signal.h"
-#include "loop/stream.h"
+#include "os/signal.h"
+#include "stream/stream.h"
 #include "sched/await.h"
-#include "sched/body.h"
+#include "sched/task_entry.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
 #include "sched/interrupt.h"
@@ -100,7 +100,7 @@ static void end(lua_State *L, struct il_task *t, int status, int results)
 {
 	t->results = results;
 	if (status != LUA_OK)
-		il_body_bury(L, t, status == LUA_YIELD);
+		il_task_entry_bury(L, t, status == LUA_YIELD);
 	il_task_end(L, t);
 }
 
@@ -112,7 +112,7 @@ static int prepare(lua_State *L, struct il_task *t)
 		return 0;
 	}
 	t->begun = true;
-	return il_body_begin(L, t->co);
+	return il_task_entry_begin(L, t->co);
 }
 
 static void resume(lua_State *L, struct il_task *t)

@@ -5,7 +5,7 @@
  * before them have ended: clean-up may need them. Floor 3.
  */
 #include "base/clock.h"
-#include "loop/process.h"
+#include "os/process.h"
 #include "sched/host.h"
 #include "sched/interrupt.h"
 #include "sched/sched.h"

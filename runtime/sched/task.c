@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tasks, see task.h: how they are made and end, and what they are asked. What a task runs in is body.c, and sched.c has
- * it run. Each has a coroutine of its own, which nothing uses again: programs and libraries keep things by it. What a
- * task returned stays on its coroutine's stack until the task is collected.
- * Floor 3.
+ * Tasks, see task.h: how they are made and end, and what they are asked. What a task runs in is task_entry.c, and
+ * sched.c has it run. Each has a coroutine of its own, which nothing uses again: programs and libraries keep things by
+ * it. What a task returned stays on its coroutine's stack until the task is collected. Floor 3.
  */
 #include "sched/task.h"
 #include "sched/await.h"
-#include "sched/body.h"
+#include "sched/task_entry.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
 #include "sched/hook.h"
@@ -29,7 +28,7 @@ void il_tasks_open(lua_State *L)
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
 	places = free_place = 0;
-	il_body_open(L);
+	il_task_entry_open(L);
 }
 
 /* Pushes a coroutine for a function and nargs arguments, with the hook of its maker. */
@@ -47,7 +46,7 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 	t->co = lua_tothread(L, -1);
 	lua_setiuservalue(L, -2, 1);
 	lua_insert(L, -nargs - 2);
-	il_body_prepare(L, t->co, nargs);
+	il_task_entry_prepare(L, t->co, nargs);
 	t->id = ++il_sched.tasks;
 	t->begun = t->closed = false;
 	t->calls = IL_FIRST_CALLS;

@@ -7,7 +7,7 @@
 
 local root = arg[1] or "."
 local LUA_HEADERS = {["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true, ["luaconf.h"] = true}
-local FLOORS = {base = 0, loop = 1, engines = 2, sched = 3}
+local FLOORS = {base = 0, loop = 1, os = 1, stream = 1, engines = 2, sched = 3}
 
 -- "runtime/loop/op.c" → 1, "loop"; the second value is the unit that may see itself freely
 local function place(path)
@@ -17,7 +17,7 @@ local function place(path)
   local floor = FLOORS[folder]
   if not floor then return nil end
   local engine = folder == "engines" and rest:match("^([^/]+)/")
-  return floor, engine and "engines/" .. engine or folder
+  return floor, engine and "engines/" .. engine or floor == 1 and "loop" or folder
 end
 
 local function exists(path)

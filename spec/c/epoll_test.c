@@ -27,13 +27,13 @@ static struct test_io {
 static void ready(struct il_io *io, uint32_t events)
 {
 	struct test_io *t = il_container_of(io, struct test_io, io);
-	CHECK(io->slot);
+	CHECK(io->index);
 	t->told++;
 	t->events = events;
 	if (t->victim) {
-		uint32_t place = t->victim->io.slot;
+		uint32_t place = t->victim->io.index;
 		il_io_unwatch(&t->victim->io);
-		CHECK(il_io_watch(&t->heir->io, EPOLLIN) == 0 && t->heir->io.slot == place);
+		CHECK(il_io_watch(&t->heir->io, EPOLLIN) == 0 && t->heir->io.index == place);
 	}
 }
 
@@ -120,11 +120,11 @@ static void what_cannot_be_watched(void)
 	struct il_io file = { .fd = open("/dev/null", O_RDONLY | O_CLOEXEC), .ready = ready };
 	CHECK(file.fd >= 0);
 	int err = il_io_watch(&file, EPOLLIN);
-	CHECK((err == EPERM || err == 0) && (err == 0) == (file.slot != 0));
+	CHECK((err == EPERM || err == 0) && (err == 0) == (file.index != 0));
 	il_io_unwatch(&file);
 	close(file.fd);
 	struct il_io closed = { .fd = file.fd, .ready = ready };
-	CHECK(il_io_watch(&closed, EPOLLIN) == EBADF && !closed.slot);
+	CHECK(il_io_watch(&closed, EPOLLIN) == EBADF && !closed.index);
 }
 
 static void *wake(void *unused)

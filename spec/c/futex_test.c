@@ -3,9 +3,9 @@
  * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor
  * is watched as well, or there are more words than one thread can sleep on. Another thread changes them.
  */
-#include "loop/word.h"
+#include "loop/futex.h"
 #include "base/clock.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 #include "loop/loop.h"
 #include "check.h"
 
@@ -16,17 +16,17 @@
 enum { WORDS = 300 };
 
 static struct test_word {
-	struct il_word word;
+	struct il_futex word;
 	uint32_t value;
 	int told;
 } words[WORDS];
 
 static int told;
 
-static void changed(struct il_word *word)
+static void changed(struct il_futex *word)
 {
 	struct test_word *t = il_container_of(word, struct test_word, word);
-	CHECK(!il_word_watched(word));
+	CHECK(!il_futex_watched(word));
 	t->told++;
 	told++;
 }
@@ -36,9 +36,9 @@ static void watch(int count)
 	told = 0;
 	for (int i = 0; i < count; i++) {
 		words[i].told = 0;
-		il_word_init(&words[i].word, changed);
-		il_word_watch(&words[i].word, &words[i].value, il_get(&words[i].value));
-		CHECK(il_word_watched(&words[i].word));
+		il_futex_init(&words[i].word, changed);
+		il_futex_watch(&words[i].word, &words[i].value, il_get(&words[i].value));
+		CHECK(il_futex_watched(&words[i].word));
 	}
 }
 
@@ -50,7 +50,7 @@ static void *change(void *unused)
 	for (int i = 0; i < count_of_changes; i++) {
 		usleep(i % 50 ? 0 : 1000);
 		il_put(&words[i].value, il_get(&words[i].value) + 1);
-		il_word_wake(&words[i].value);
+		il_futex_wake(&words[i].value);
 	}
 	return NULL;
 }
@@ -71,8 +71,8 @@ static void each_is_told_once(int count)
 static void what_changed_before_is_told(void)
 {
 	told = 0;
-	il_word_init(&words[0].word, changed);
-	il_word_watch(&words[0].word, &words[0].value, words[0].value - 1);
+	il_futex_init(&words[0].word, changed);
+	il_futex_watch(&words[0].word, &words[0].value, words[0].value - 1);
 	while (!told)
 		CHECK(il_loop_poll(IL_NEVER) == 0);
 }
@@ -80,8 +80,8 @@ static void what_changed_before_is_told(void)
 static void what_is_not_watched_is_not_told(void)
 {
 	watch(2);
-	il_word_unwatch(&words[0].word);
-	il_word_unwatch(&words[0].word); /* harmless */
+	il_futex_unwatch(&words[0].word);
+	il_futex_unwatch(&words[0].word); /* harmless */
 	il_put(&words[0].value, words[0].value + 1);
 	il_put(&words[1].value, words[1].value + 1);
 	while (!told)

@@ -40,7 +40,7 @@ static void check_places(void)
 	uint32_t count = 0;
 	for (int i = 0; i < ITEMS; i++) {
 		uint32_t place = items[i].place.place;
-		CHECK(!place || heap.slots[place - 1].item == &items[i].place);
+		CHECK(!place || heap.entries[place - 1].item == &items[i].place);
 		count += place != 0;
 	}
 	CHECK(count == heap.count);

@@ -37,15 +37,15 @@ static int start(struct il_op *op)
 	struct source *s = op->source;
 	if (s->refuses)
 		return s->refuses;
-	il_list_add(&s->line, &op->line);
+	il_list_add(&s->line, &op->link);
 	return 0;
 }
 
 static bool cancel(struct il_op *op)
 {
 	struct source *s = op->source;
-	CHECK(!il_list_empty(&op->line) || s->too_far);
-	il_list_del(&op->line);
+	CHECK(!il_list_empty(&op->link) || s->too_far);
+	il_list_del(&op->link);
 	s->cancelled++;
 	return s->too_far;
 }
@@ -78,7 +78,7 @@ static void begin_wait(int64_t deadline)
 
 static void finish(int i, int err)
 {
-	il_list_del(&ops[i].line);
+	il_list_del(&ops[i].link);
 	il_op_finish(&ops[i], err);
 }
 
@@ -149,7 +149,7 @@ static void one_claims_the_wait(void)
 	il_op_claim(&ops[1]);
 	CHECK(wait.state == IL_WAITING && il_heap_min(&il_loop.deadlines) == IL_NEVER);
 	CHECK(sources[0].cancelled == 1 && sources[1].cancelled == 0 && sources[2].cancelled == 1);
-	il_list_del(&ops[1].line);
+	il_list_del(&ops[1].link);
 	il_op_finish(&ops[1], 0);
 	CHECK(woken == 1 && wait.winner == 0 && wait.ops == &ops[1]);
 }
@@ -159,10 +159,10 @@ static void all_decline(void)
 {
 	begin_wait(IL_NEVER);
 	ops[0].remote = ops[2].remote = true;
-	il_list_del(&ops[0].line);
+	il_list_del(&ops[0].link);
 	il_op_decline(&ops[0]);
 	CHECK(wait.state == IL_WAITING);
-	il_list_del(&ops[2].line);
+	il_list_del(&ops[2].link);
 	il_op_decline(&ops[2]);
 	CHECK(woken == 1 && wait.winner == IL_TIMEOUT);
 	CHECK(sources[0].cancelled == 0 && sources[1].cancelled == 1 && sources[2].cancelled == 0);

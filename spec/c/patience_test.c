@@ -3,7 +3,7 @@
  * How long one waits for a process that has something locked for a moment, by a clock of our own: until it has stood
  * still for five seconds, and a minute if it moves.
  */
-#include "loop/patience.c"
+#include "os/patience.c"
 #include "check.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ int64_t il_now(void)
 	return world.now;
 }
 
-uint64_t il_life_ran(pid_t pid)
+uint64_t il_identity_ran(pid_t pid)
 {
 	CHECK(pid == 7);
 	return world.ran;

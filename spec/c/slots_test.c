@@ -4,7 +4,7 @@
  * of the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
-#include "loop/life.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
 #include "check.h"
 
@@ -38,7 +38,7 @@ static void woken(struct il_wait *w)
 
 static void open_view(struct view *v)
 {
-	space = il_life_space();
+	space = il_identity_space();
 	*v = (struct view){ .slots = { .at = memory,
 				    .count = COUNT,
 				    .latch = &words.latch,
@@ -74,9 +74,9 @@ static void park(void)
 /* He would not sleep, or is woken; then he looks. */
 static bool is_roused(void)
 {
-	if (!il_word_watched(&waiter.slots.word) || words.changes == waiter.slots.word.expected)
+	if (!il_futex_watched(&waiter.slots.word) || words.changes == waiter.slots.word.expected)
 		return false;
-	il_word_unwatch(&waiter.slots.word);
+	il_futex_unwatch(&waiter.slots.word);
 	changed(&waiter.slots.word);
 	return true;
 }
@@ -84,7 +84,7 @@ static bool is_roused(void)
 static void end(int64_t value)
 {
 	CHECK(waiter.woken == 1 && waiter.op.err == 0 && waiter.op.arg == value);
-	CHECK(il_list_empty(&waiter.slots.ops) && !il_word_watched(&waiter.slots.word));
+	CHECK(il_list_empty(&waiter.slots.ops) && !il_futex_watched(&waiter.slots.word));
 	CHECK(words.latch == 0);
 }
 
@@ -154,7 +154,7 @@ static void killed_inside(int64_t value)
 	CHECK(is_roused());
 	park();
 	if (!value) {
-		CHECK(waiter.woken == 0 && il_word_watched(&waiter.slots.word));
+		CHECK(waiter.woken == 0 && il_futex_watched(&waiter.slots.word));
 		il_slots_write(&writer.handle.memory, SLOT, 1);
 		CHECK(is_roused());
 	}

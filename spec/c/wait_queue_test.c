@@ -5,7 +5,7 @@
  */
 #include "engines/line.h"
 #include "base/clock.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 #include "loop/loop.h"
 #include "check.h"
 
@@ -121,7 +121,7 @@ static void grant(int n)
 {
 	__atomic_fetch_add(&permits, n, __ATOMIC_ACQ_REL);
 	__atomic_fetch_add(&changes, 1, __ATOMIC_ACQ_REL);
-	il_word_wake(&changes);
+	il_futex_wake(&changes);
 }
 
 static void served_in_order(void)

@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 #include "loop/loop.h"
-#include "loop/stream.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  */
 #include "codec.h"
 #include "module.h"
-#include "state.h"
+#include "lua_heap.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -151,7 +151,7 @@ static int make(lua_State *L)
 
 int main(int argc, char **argv)
 {
-	lua_State *L = il_state_new();
+	lua_State *L = il_lua_heap_new_state();
 	if (!L || argc < 2)
 		return 2;
 	luaL_openlibs(L);

@@ -39,8 +39,8 @@ void il_claim_free(struct il_claim *c)
 
 static struct il_op *take_op(struct il_claim *c)
 {
-	struct il_op *op = il_container_of(c->op.next, struct il_op, line);
-	il_list_del(&op->line);
+	struct il_op *op = il_container_of(c->op.next, struct il_op, link);
+	il_list_del(&op->link);
 	return op;
 }
 
@@ -176,12 +176,12 @@ int il_redis_lock_start(struct il_op *op)
 		h->tended = c->asked;
 	il_list_init(&c->node);
 	il_list_add(&h->line, &c->node);
-	il_list_add(&c->op, &op->line);
+	il_list_add(&c->op, &op->link);
 	int err = il_tend_arm(h);
 	if (!err)
 		err = il_claim_ask(c);
 	if (err) {
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		il_claim_free(c);
 	}
 	return err;
@@ -189,9 +189,9 @@ int il_redis_lock_start(struct il_op *op)
 
 bool il_redis_lock_cancel(struct il_op *op)
 {
-	if (il_list_empty(&op->line))
+	if (il_list_empty(&op->link))
 		return false;
-	struct il_claim *c = il_container_of(op->line.next, struct il_claim, op);
+	struct il_claim *c = il_container_of(op->link.next, struct il_claim, op);
 	take_op(c);
 	il_redis_lock_return(c->lock, c->number, "undone");
 	il_claim_free(c);

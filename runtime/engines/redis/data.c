@@ -144,10 +144,10 @@ static void tell(struct il_list *line, const struct il_entry *e, bool later)
 	struct il_list round;
 	il_list_move(line, &round);
 	while (!il_list_empty(&round)) {
-		struct il_op *op = il_container_of(round.next, struct il_op, line);
-		il_list_del(&op->line);
+		struct il_op *op = il_container_of(round.next, struct il_op, link);
+		il_list_del(&op->link);
 		if (later ? e->version <= op->arg : e->version == op->arg) {
-			il_list_add(line, &op->line);
+			il_list_add(line, &op->link);
 			continue;
 		}
 		void *copy = e->value && e->size ? malloc(e->size) : NULL;
@@ -193,9 +193,9 @@ static void heard(struct il_watches *all, const char *name, size_t size)
 /* If all that wait have the same version, the value need not be told while it has that, too. */
 static void ask_for(struct il_watch *w, struct il_command *c)
 {
-	int64_t version = il_container_of(w->ops.next, struct il_op, line)->arg;
+	int64_t version = il_container_of(w->ops.next, struct il_op, link)->arg;
 	for (struct il_list *l = w->ops.next; l != &w->ops; l = l->next)
-		if (il_container_of(l, struct il_op, line)->arg != version)
+		if (il_container_of(l, struct il_op, link)->arg != version)
 			version = -1;
 	il_watches_call(w->all, c, IL_SCRIPT_data_look);
 	il_command_bytes(c, w->key, w->size);

@@ -137,10 +137,10 @@ static int told(struct il_watch *w, struct il_request *r)
 		return err;
 	il_list_move(&w->ops, &round);
 	while (!il_list_empty(&round)) {
-		struct il_op *op = il_container_of(round.next, struct il_op, line);
-		il_list_del(&op->line);
+		struct il_op *op = il_container_of(round.next, struct il_op, link);
+		il_list_del(&op->link);
 		if (op->arg == value) {
-			il_list_add(&w->ops, &op->line);
+			il_list_add(&w->ops, &op->link);
 			continue;
 		}
 		op->arg = value;

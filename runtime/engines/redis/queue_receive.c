@@ -19,7 +19,7 @@ static struct il_rq *rq_of(const struct il_op *op)
 
 static struct il_op *of_line(struct il_list *node)
 {
-	return il_container_of(node, struct il_op, line);
+	return il_container_of(node, struct il_op, link);
 }
 
 static struct il_rq_ask *of_asks(struct il_list *node)
@@ -43,7 +43,7 @@ static struct il_op *first(struct il_rq *q, int64_t wanted, bool idle)
 
 static void end(struct il_rq *q, struct il_op *op, int err)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	op->data = NULL;
 	il_rq_finish(q, op, err);
 }
@@ -107,7 +107,7 @@ static void wait_for_news(struct il_rq *q, struct il_op *op)
 {
 	op->data = NULL;
 	if (op->once) {
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		op->busy = false;
 		il_op_decline(op);
 		return;
@@ -130,7 +130,7 @@ static void deliver(struct il_rq *q, const struct il_rq_ask *was, struct il_requ
 	if (other)
 		other->op = asker;
 	op->data = NULL;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	int err = il_rq_message(r, place, op);
 	int64_t type = op->arg;
 	if (op != asker && !other) {
@@ -266,7 +266,7 @@ int il_rq_receive_start(struct il_op *op)
 		if (err)
 			return err;
 	}
-	il_list_add(&q->receivers, &op->line);
+	il_list_add(&q->receivers, &op->link);
 	return 0;
 }
 
@@ -285,9 +285,9 @@ static void withdraw(struct il_rq *q, struct il_rq_ask *a)
 bool il_rq_receive_cancel(struct il_op *op)
 {
 	struct il_rq_ask *a = op->data;
-	if (il_list_empty(&op->line)) /* in a forked child */
+	if (il_list_empty(&op->link)) /* in a forked child */
 		return false;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	op->data = NULL;
 	if (a)
 		withdraw(rq_of(op), a);
@@ -305,8 +305,8 @@ void il_rq_receivers_up(struct il_rq *q)
 	while (!il_list_empty(&round)) {
 		struct il_op *op = of_line(round.next);
 		struct il_rq_ask *a = op->data;
-		il_list_del(&op->line);
-		il_list_add(&q->receivers, &op->line);
+		il_list_del(&op->link);
+		il_list_add(&q->receivers, &op->link);
 		if (a) {
 			a->again = true;
 			a->mark = 0;
@@ -353,7 +353,7 @@ void il_rq_receivers_forked(struct il_rq *q)
 	while (!il_list_empty(&q->receivers)) {
 		struct il_op *op = of_line(q->receivers.next);
 		struct il_rq_ask *a = op->data;
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		op->data = NULL;
 		if (a) {
 			struct il_rq_slot *s = a->slot;

@@ -36,12 +36,12 @@ static struct il_rq *rq_of(const struct il_op *op)
 
 static struct il_op *of_line(struct il_list *node)
 {
-	return il_container_of(node, struct il_op, line);
+	return il_container_of(node, struct il_op, link);
 }
 
 static bool is_first(const struct il_rq *q, const struct il_op *op)
 {
-	return q->senders.next == &op->line;
+	return q->senders.next == &op->link;
 }
 
 static bool in_select(const struct il_op *op)
@@ -68,7 +68,7 @@ static void leave(struct il_rq *q, struct il_op *op)
 {
 	if (!op->begun)
 		q->waiting--;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 }
 
 static void end(struct il_rq *q, struct il_op *op, int err)
@@ -297,7 +297,7 @@ int il_rq_send_start(struct il_op *op)
 	else
 		q->waiting++;
 	if (!err)
-		il_list_add(&q->senders, &op->line);
+		il_list_add(&q->senders, &op->link);
 	return err;
 }
 
@@ -332,7 +332,7 @@ static bool leave_flight(struct il_rq *q, const struct il_op *op)
 bool il_rq_send_cancel(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);
-	if (il_list_empty(&op->line)) /* in a forked child */
+	if (il_list_empty(&op->link)) /* in a forked child */
 		return false;
 	bool unknown = op->begun && leave_flight(q, op);
 	leave(q, op);

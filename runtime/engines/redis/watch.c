@@ -17,7 +17,7 @@ static void look(struct il_watch *w);
 
 static struct il_op *op_at(struct il_list *l)
 {
-	return il_container_of(l, struct il_op, line);
+	return il_container_of(l, struct il_op, link);
 }
 
 static struct il_watch *watch_at(struct il_list *l)
@@ -92,7 +92,7 @@ void il_watch_let_go(struct il_watch *w)
 
 static void finish_op(struct il_op *op, int err)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	il_op_finish(op, err);
 }
 
@@ -101,7 +101,7 @@ static struct il_op *first_of(struct il_op *op)
 {
 	struct il_wait *w = op->wait;
 	for (uint32_t i = 0; i < w->count; i++)
-		if (w->ops[i].source == op->source && w->ops[i].type == op->type && !il_list_empty(&w->ops[i].line))
+		if (w->ops[i].source == op->source && w->ops[i].type == op->type && !il_list_empty(&w->ops[i].link))
 			return &w->ops[i];
 	return op;
 }
@@ -136,11 +136,11 @@ static void decline(struct il_watch *w)
 	il_list_move(&w->ops, &rest);
 	while (!il_list_empty(&rest)) {
 		struct il_op *op = op_at(rest.next);
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		if (op->once)
 			il_op_decline(op);
 		else
-			il_list_add(&w->ops, &op->line);
+			il_list_add(&w->ops, &op->link);
 	}
 }
 
@@ -151,11 +151,11 @@ static void fail_once(struct il_watch *w, int err)
 	il_list_move(&w->ops, &rest);
 	while (!il_list_empty(&rest)) {
 		struct il_op *op = op_at(rest.next);
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		if (op->once)
 			il_op_finish(op, err);
 		else
-			il_list_add(&w->fresh, &op->line);
+			il_list_add(&w->fresh, &op->link);
 	}
 }
 
@@ -277,7 +277,7 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 	if (!w)
 		return ENOMEM;
 	all->unheard = 0;
-	il_list_add(&w->fresh, &op->line);
+	il_list_add(&w->fresh, &op->link);
 	il_watch_hold(w);
 	if (w->look && op->once && w->patient) {
 		il_request_forget(w->look); /* its answer may be long in coming */
@@ -286,7 +286,7 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 	if (!w->look)
 		err = ask(w);
 	if (err)
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 	il_watch_let_go(w);
 	return err;
 }
@@ -294,7 +294,7 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, size_t size)
 {
 	struct il_watch *w = il_watch_find(all, key, size);
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	if (!w)
 		return;
 	il_watch_hold(w);

@@ -32,7 +32,7 @@ static void settle(struct il_debt *d, int err)
 	d->owed = 0;
 	d->abandoned = false;
 	il_list_del(&d->node);
-	il_later_stop(&d->later);
+	il_recheck_stop(&d->later);
 }
 
 static void drop_orphans(struct il_debt *d)
@@ -44,12 +44,12 @@ static void drop_orphans(struct il_debt *d)
 	}
 }
 
-static void look(struct il_later *later)
+static void look(struct il_recheck *later)
 {
 	struct il_debt *d = il_container_of(later, struct il_debt, later);
 	int err = il_segment_enter_soon(d->segment);
 	if (err == EAGAIN || err == ETIMEDOUT) {
-		il_later_start(later);
+		il_recheck_start(later);
 		return;
 	}
 	settle(d, err);
@@ -62,13 +62,13 @@ void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il
 {
 	*d = (struct il_debt){ .segment = s, .pay = pay, .paid = paid };
 	il_list_init(&d->node);
-	il_later_init(&d->later, look);
+	il_recheck_init(&d->later, look);
 }
 
 void il_debt_fini(struct il_debt *d)
 {
 	il_list_del(&d->node);
-	il_later_stop(&d->later);
+	il_recheck_stop(&d->later);
 }
 
 /* os.exit() ends a program without closing anything. */
@@ -86,7 +86,7 @@ void il_debt_add(struct il_debt *d, bool abandoned)
 	d->abandoned |= abandoned;
 	if (il_list_empty(&d->node))
 		il_list_add(&debtors, &d->node);
-	il_later_start(&d->later);
+	il_recheck_start(&d->later);
 }
 
 void il_debt_drop_segment(struct il_debt *d)

@@ -8,7 +8,7 @@
 #define IL_SHM_DEBT_H
 
 #include "engines/shm/segment.h"
-#include "loop/later.h"
+#include "loop/recheck.h"
 
 struct il_debt {
 	struct il_list node; /* in the list of all that owe */
@@ -19,7 +19,7 @@ struct il_debt {
 	bool abandoned; /* one of them as if its holder had died */
 	pid_t by; /* whose debt it is: a forked child has nothing to do with it */
 	uint32_t orphans; /* handles that were closed meanwhile: they keep the segment */
-	struct il_later later;
+	struct il_recheck later;
 };
 
 void il_debt_init(struct il_debt *d, struct il_segment *s, void (*pay)(struct il_debt *d),

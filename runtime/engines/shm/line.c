@@ -4,7 +4,7 @@
  * the segment. Floor 2.
  */
 #include "engines/shm/line.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 
 #include <errno.h>
 

@@ -8,8 +8,8 @@
 #include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/watches.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -82,7 +82,7 @@ static uint32_t used_records(const struct object *o)
 
 static bool is_own(const struct record *r)
 {
-	return r->pid == (uint32_t)il_loop.pid && r->start == il_life_start();
+	return r->pid == (uint32_t)il_loop.pid && r->start == il_identity_start();
 }
 
 static void set_count(struct permits *p, struct record *r, uint32_t count)
@@ -98,7 +98,7 @@ static void bury(struct object *o)
 	struct permits *p = shared(o);
 	for (uint32_t i = 0; i < used_records(o); i++) {
 		struct record *r = &p->records[i];
-		if (!r->count || is_own(r) || !il_life_ended((pid_t)r->pid, r->start))
+		if (!r->count || is_own(r) || !il_process_watch_ended((pid_t)r->pid, r->start))
 			continue;
 		il_segment_change(&o->segment, PARKED);
 		il_put(&p->abandoned, o->tells);
@@ -126,7 +126,7 @@ static struct record *own_record(struct object *o)
 	}
 	if (unused) {
 		il_put(&unused->pid, (uint32_t)il_loop.pid);
-		il_put64(&unused->start, il_life_start());
+		il_put64(&unused->start, il_identity_start());
 	}
 	return unused;
 }
@@ -161,7 +161,7 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	struct permits *p = shared(o);
-	int err = il_life_learn();
+	int err = il_identity_learn();
 	(void)waiting;
 	if (err)
 		return err;
@@ -297,7 +297,7 @@ int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const 
 	struct il_segment *s;
 	if (!h)
 		return ENOMEM;
-	int err = il_life_learn();
+	int err = il_identity_learn();
 	if (!err)
 		err = il_segment_open(key, type, size_of((uint32_t)o->max), o->mode, o, &s);
 	if (err) {

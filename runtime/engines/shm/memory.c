@@ -6,7 +6,7 @@
 #include "engines/shm/segment.h"
 #include "engines/shm/shm.h"
 #include "engines/slots.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * flock keeps two processes from doing it, the second of them to a new file. Floor 2.
  */
 #include "engines/shm/name.h"
-#include "loop/file.h"
+#include "os/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
 #include "engines/shm/cells.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 #include "loop/loop.h"
 
 #include <errno.h>

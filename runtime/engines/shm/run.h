@@ -7,7 +7,7 @@
 #define IL_SHM_RUN_H
 
 #include "engines/shm/cells.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 
 #include <stdbool.h>
 

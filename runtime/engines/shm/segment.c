@@ -5,11 +5,11 @@
  */
 #include "engines/shm/segment.h"
 #include "engines/shm/name.h"
-#include "loop/file.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/file.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
-#include "loop/word.h"
+#include "loop/futex.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static void fill(struct il_head *head, const struct il_segment_type *type, size_
 		.magic = MAGIC,
 		.layout = LAYOUT,
 		.size = size,
-		.pids = il_life_space(),
+		.pids = il_identity_space(),
 		.creator = (uint32_t)il_loop.pid,
 	};
 	strncpy(head->noun, type->noun, sizeof head->noun - 1);
@@ -106,7 +106,7 @@ static int check(int fd, const struct il_segment_type *type, size_t size, const 
 	if (head.size != size || strncmp(head.noun, type->noun, sizeof head.noun) ||
 		strncmp(head.name, name, sizeof head.name))
 		return EUCLEAN;
-	return head.pids == il_life_space() ? 0 : EXDEV;
+	return head.pids == il_identity_space() ? 0 : EXDEV;
 }
 
 static struct il_segment *find(const struct stat *st)
@@ -241,7 +241,7 @@ void il_segment_drop(struct il_segment *s)
 /* A child may be in another pid namespace than its parent was. */
 static int check_space(struct il_segment *s)
 {
-	if (s->head->pids != il_life_space())
+	if (s->head->pids != il_identity_space())
 		return EXDEV;
 	s->pid = il_loop.pid;
 	return 0;
@@ -310,7 +310,7 @@ static void abandon(struct il_segment *s)
 {
 	il_put(&s->head->removed, 1);
 	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
-	il_word_wake(&s->head->changes);
+	il_futex_wake(&s->head->changes);
 }
 
 static int mark_removed(struct il_segment *s)

@@ -10,7 +10,7 @@
 #include "base/list.h"
 #include "engines/engine.h"
 #include "engines/shm/shm.h"
-#include "loop/patience.h"
+#include "os/patience.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -4,14 +4,14 @@
  * Floor 2.
  */
 #include "engines/shm/watches.h"
-#include "loop/life.h"
+#include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 struct watch {
 	struct il_list node;
-	struct il_mourner mourner;
+	struct il_process_watcher mourner;
 	struct il_watches *watches;
 	pid_t pid;
 	uint64_t start;
@@ -25,12 +25,12 @@ static struct watch *watch_at(struct il_list *l)
 
 static void watch_free(struct watch *w)
 {
-	il_life_unwatch(&w->mourner);
+	il_process_watch_del(&w->mourner);
 	il_list_del(&w->node);
 	free(w);
 }
 
-static void ended(struct il_mourner *m)
+static void ended(struct il_process_watcher *m)
 {
 	struct watch *w = il_container_of(m, struct watch, mourner);
 	struct il_watches *watches = w->watches;
@@ -38,7 +38,7 @@ static void ended(struct il_mourner *m)
 	watches->look(watches);
 }
 
-static void look(struct il_later *l)
+static void look(struct il_recheck *l)
 {
 	struct il_watches *w = il_container_of(l, struct il_watches, later);
 	w->look(w);
@@ -47,7 +47,7 @@ static void look(struct il_later *l)
 void il_watches_init(struct il_watches *w, void (*f)(struct il_watches *w))
 {
 	il_list_init(&w->list);
-	il_later_init(&w->later, look);
+	il_recheck_init(&w->later, look);
 	w->look = f;
 }
 
@@ -76,7 +76,7 @@ bool il_watches_add(struct il_watches *watches, pid_t pid, uint64_t start)
 	w->mourner.ended = ended;
 	il_list_init(&w->mourner.node);
 	il_list_add(&watches->list, &w->node);
-	int err = il_life_watch(&w->mourner, pid, start);
+	int err = il_process_watch_add(&w->mourner, pid, start);
 	if (err)
 		watch_free(w);
 	watches->blind |= err && err != ESRCH;
@@ -93,14 +93,14 @@ int il_watches_end(struct il_watches *watches)
 			watch_free(w);
 	}
 	if (watches->blind)
-		return il_later_start(&watches->later);
-	il_later_stop(&watches->later);
+		return il_recheck_start(&watches->later);
+	il_recheck_stop(&watches->later);
 	return 0;
 }
 
 void il_watches_clear(struct il_watches *w)
 {
-	il_later_stop(&w->later);
+	il_recheck_stop(&w->later);
 	while (!il_list_empty(&w->list))
 		watch_free(watch_at(w->list.next));
 }

@@ -7,7 +7,7 @@
 #define IL_SHM_WATCHES_H
 
 #include "base/list.h"
-#include "loop/later.h"
+#include "loop/recheck.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
 
 struct il_watches {
 	struct il_list list;
-	struct il_later later; /* one cannot be watched: it is to be looked at */
+	struct il_recheck later; /* one cannot be watched: it is to be looked at */
 	bool blind; /* the same, of this round */
 	void (*look)(struct il_watches *w); /* one has ended, or may have; watches all anew */
 };

@@ -7,7 +7,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
-#include "loop/file.h"
+#include "os/file.h"
 #include "loop/loop.h"
 
 #include <dirent.h>

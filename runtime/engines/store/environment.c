@@ -6,10 +6,10 @@
  */
 #include "engines/store/store.h"
 #include "base/clock.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
-#include "loop/quiet.h"
+#include "os/sigpipe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ static int find_lock(int candidate, const char *path)
 
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 {
-	struct il_quiet quiet;
+	struct il_sigpipe quiet;
 	int rc = mdb_env_create(env);
 	if (rc)
 		return il_store_errno(rc);
@@ -66,10 +66,10 @@ int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 	if (lowest >= 0)
 		close(lowest);
 	rc = mdb_env_set_mapsize(*env, map);
-	il_quiet_begin(&quiet);
+	il_sigpipe_hold(&quiet);
 	if (!rc)
 		rc = mdb_env_open(*env, path, FLAGS, 0600);
-	il_quiet_end(&quiet, rc);
+	il_sigpipe_release(&quiet, rc);
 	if (!rc)
 		rc = mdb_env_get_fd(*env, &fds[0]);
 	if (rc) {
@@ -175,7 +175,7 @@ void il_environment_close(struct il_store *s)
 static int open_again(struct il_store *s)
 {
 	struct il_store_files files;
-	if (s->bell->pids != il_life_space()) /* this process was forked into another one */
+	if (s->bell->pids != il_identity_space()) /* this process was forked into another one */
 		return EXDEV;
 	int dead, err = il_environment_new(s->path, s->bell->map, &s->env, s->fds);
 	if (err)
@@ -229,7 +229,7 @@ void il_store_change(struct il_store *s)
 	il_put(&s->bell->changes, il_get(&s->bell->changes) + 1);
 	if (!il_get(&s->bell->parked))
 		return;
-	il_word_wake(&s->bell->changes);
+	il_futex_wake(&s->bell->changes);
 	il_put(&s->bell->parked, 0);
 }
 

@@ -5,7 +5,7 @@
  */
 #include "engines/store/gate.h"
 #include "base/clock.h"
-#include "loop/life.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@ static const int64_t SLICE = IL_SECOND / 500, SOON = IL_SECOND / 50;
 
 static uint64_t self(void)
 {
-	return il_life_start() << OWNER_BITS | (uint64_t)il_loop.pid;
+	return il_identity_start() << OWNER_BITS | (uint64_t)il_loop.pid;
 }
 
 static pid_t pid_of(uint64_t owner)
@@ -41,7 +41,7 @@ static inline int take(struct il_gate *g, uint64_t *owner)
 /* From one that has ended; or from ourselves, who are not inside: somebody else wrote that there. */
 static bool take_over(struct il_gate *g, uint64_t owner)
 {
-	bool gone = owner == self() || il_life_ended(pid_of(owner), owner >> OWNER_BITS);
+	bool gone = owner == self() || il_process_watch_ended(pid_of(owner), owner >> OWNER_BITS);
 	return gone && atomic_compare_exchange_strong((_Atomic uint64_t *)&g->owner, &owner, self());
 }
 
@@ -111,7 +111,7 @@ void il_gate_leave(struct il_gate *g)
 int il_gate_look(struct il_gate *g, struct il_patience *p)
 {
 	uint64_t owner = atomic_load((_Atomic uint64_t *)&g->owner);
-	if (!owner || owner == self() || il_life_ended(pid_of(owner), owner >> OWNER_BITS))
+	if (!owner || owner == self() || il_process_watch_ended(pid_of(owner), owner >> OWNER_BITS))
 		return 0;
 	return doubt(g, p, owner);
 }

@@ -8,7 +8,7 @@
 #ifndef IL_STORE_GATE_H
 #define IL_STORE_GATE_H
 
-#include "loop/patience.h"
+#include "os/patience.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
-#include "loop/latch.h"
+#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,18 +82,18 @@ static bool ask_attempt(struct il_op *op)
 static int ask_start(struct il_op *op)
 {
 	struct il_store *s = op->source;
-	int err = il_later_start(&s->later);
+	int err = il_recheck_start(&s->later);
 	if (!err)
-		il_list_add(&s->asking, &op->line);
+		il_list_add(&s->asking, &op->link);
 	return err;
 }
 
 static bool ask_cancel(struct il_op *op)
 {
 	struct il_store *s = op->source;
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	if (il_list_empty(&s->asking))
-		il_later_stop(&s->later);
+		il_recheck_stop(&s->later);
 	return false;
 }
 
@@ -101,13 +101,13 @@ const struct il_op_type il_store_ask_type = { "shared data", ask_attempt, ask_st
 
 static void finish_first(struct il_store *s, int err)
 {
-	struct il_op *op = il_container_of(s->asking.next, struct il_op, line);
-	il_list_del(&op->line);
+	struct il_op *op = il_container_of(s->asking.next, struct il_op, link);
+	il_list_del(&op->link);
 	il_op_finish(op, err);
 }
 
 /* Where there is still a crowd, one at a time tries to get in. */
-static void look_later(struct il_later *later)
+static void look_later(struct il_recheck *later)
 {
 	struct il_store *s = il_container_of(later, struct il_store, later);
 	int how = il_gate_look(&s->bell->writing, &s->patience.writer);
@@ -116,16 +116,16 @@ static void look_later(struct il_later *later)
 	else if (how != EAGAIN)
 		il_op_finish_all(&s->asking, 0);
 	if (il_list_empty(&s->asking))
-		il_later_stop(&s->later);
+		il_recheck_stop(&s->later);
 	else
-		il_later_start(&s->later);
+		il_recheck_start(&s->later);
 }
 
 void il_store_ask_close(struct il_store *s, const void *handle)
 {
 	struct il_list *next;
 	for (struct il_list *l = s->asking.next; l != &s->asking; l = next) {
-		struct il_op *op = il_container_of(l, struct il_op, line);
+		struct il_op *op = il_container_of(l, struct il_op, link);
 		next = l->next;
 		if (op->handle != handle)
 			continue;
@@ -143,11 +143,11 @@ void il_store_line_init(struct il_store *s)
 		.parked = &s->bell->parked };
 	il_line_init(&s->line);
 	il_list_init(&s->asking);
-	il_later_init(&s->later, look_later);
+	il_recheck_init(&s->later, look_later);
 }
 
 void il_store_line_fini(struct il_store *s)
 {
 	il_line_fini(&s->line);
-	il_later_stop(&s->later);
+	il_recheck_stop(&s->later);
 }

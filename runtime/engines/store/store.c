@@ -5,9 +5,9 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
-#include "loop/file.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/file.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -68,7 +68,7 @@ static void lay_out(struct il_bell *bell, size_t size)
 		.size = size,
 		.pages = pages,
 		.map = ((pages + pages / 4 + pages / 64 + 66) * page + grain - 1) / grain * grain,
-		.pids = il_life_space(),
+		.pids = il_identity_space(),
 	};
 }
 
@@ -83,7 +83,7 @@ static int check_bell(const struct il_bell *bell, const char *path, const struct
 		bell->map / bell->page < bell->pages || strncmp(bell->path, path, sizeof bell->path) != 0 ||
 		bell->data != files->inodes[IL_STORE_DATA] || bell->lock != files->inodes[IL_STORE_LOCK])
 		return EUCLEAN;
-	return bell->pids == il_life_space() ? 0 : EXDEV;
+	return bell->pids == il_identity_space() ? 0 : EXDEV;
 }
 
 /* What LMDB would believe: it has no check of its own against a file that is too short, or full of holes. */

@@ -12,7 +12,7 @@
 #include "engines/engine.h"
 #include "engines/line.h"
 #include "engines/store/gate.h"
-#include "loop/later.h"
+#include "loop/recheck.h"
 
 #include <lmdb.h>
 #include <stdbool.h>
@@ -70,7 +70,7 @@ struct il_store {
 		struct il_patience writer, opener, reader;
 	} patience; /* with the process that is inside, that opens, that keeps pages from being used */
 	struct il_list asking; /* operations that wait until one of these has gone on */
-	struct il_later later; /* looks for them */
+	struct il_recheck later; /* looks for them */
 	char path[IL_STORE_PATH];
 };
 

@@ -7,7 +7,7 @@
  */
 #include "engines/sysv/line.h"
 #include "engines/sysv/sysv.h"
-#include "loop/file.h"
+#include "os/file.h"
 #include "loop/loop.h"
 
 #include <errno.h>

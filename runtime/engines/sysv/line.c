@@ -11,12 +11,12 @@
 
 static struct il_op *first(struct il_sysv_line *line)
 {
-	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, line);
+	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, link);
 }
 
 static void finish(struct il_op *op, int err)
 {
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	il_op_finish(op, err);
 }
 
@@ -108,7 +108,7 @@ static bool arm(struct il_poller *p)
 			continue;
 		}
 		if (!err)
-			err = il_pool_start(&line->job, work, ended);
+			err = il_thread_pool_start(&line->job, work, ended);
 		line->working = !err;
 		served |= err != 0;
 		if (err)
@@ -134,7 +134,7 @@ bool il_sysv_line_attempt(struct il_sysv_line *line, struct il_op *op)
 
 void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op)
 {
-	il_list_add(&line->ops, &op->line);
+	il_list_add(&line->ops, &op->link);
 	if (!line->working)
 		il_poller_add(&line->poller);
 }
@@ -152,7 +152,7 @@ static void rest(struct il_sysv_line *line)
 static bool leave(struct il_sysv_line *line, struct il_op *op)
 {
 	line->leaving = op;
-	il_pool_cancel(&line->job);
+	il_thread_pool_cancel(&line->job);
 	bool granted = !line->leaving;
 	line->leaving = NULL;
 	return granted;
@@ -161,7 +161,7 @@ static bool leave(struct il_sysv_line *line, struct il_op *op)
 bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 {
 	bool working_for_it = line->working && op == first(line);
-	il_list_del(&op->line);
+	il_list_del(&op->link);
 	if (working_for_it && (line->type->specific || !first(line)))
 		return leave(line, op);
 	rest(line);
@@ -174,7 +174,7 @@ void il_sysv_line_look(struct il_sysv_line *line)
 		return;
 	serve(line);
 	if (!first(line) && line->working)
-		il_pool_cancel(&line->job);
+		il_thread_pool_cancel(&line->job);
 	else if (first(line) && !line->working)
 		il_poller_add(&line->poller);
 }
@@ -182,8 +182,8 @@ void il_sysv_line_look(struct il_sysv_line *line)
 static struct il_op *of_source(struct il_sysv_line *line, const void *source)
 {
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
-		if (il_container_of(l, struct il_op, line)->source == source)
-			return il_container_of(l, struct il_op, line);
+		if (il_container_of(l, struct il_op, link)->source == source)
+			return il_container_of(l, struct il_op, link);
 	return NULL;
 }
 
@@ -192,13 +192,13 @@ void il_sysv_line_close(struct il_sysv_line *line, const void *source)
 {
 	struct il_op *op = first(line);
 	if (op && op->source == source && line->working && line->type->specific) {
-		il_list_del(&op->line);
+		il_list_del(&op->link);
 		il_op_finish(op, leave(line, op) ? op->err : ECANCELED);
 	}
 	while ((op = of_source(line, source)))
 		finish(op, ECANCELED);
 	if (line->working && !first(line))
-		il_pool_cancel(&line->job);
+		il_thread_pool_cancel(&line->job);
 	else
 		rest(line);
 }

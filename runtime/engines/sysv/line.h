@@ -10,7 +10,7 @@
 
 #include "loop/op.h"
 #include "loop/poller.h"
-#include "loop/pool.h"
+#include "loop/thread_pool.h"
 
 struct il_sysv_line {
 	struct il_list ops;

@@ -6,8 +6,8 @@
  */
 #include "engines/slots.h"
 #include "engines/sysv/sysv.h"
-#include "loop/latch.h"
-#include "loop/life.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -69,7 +69,7 @@ static bool gone(struct il_slots *s)
 static int sign(struct words *w)
 {
 	uint32_t layout = 0;
-	uint64_t pids = 0, own = il_life_space();
+	uint64_t pids = 0, own = il_identity_space();
 	if (!atomic_compare_exchange_strong((_Atomic uint32_t *)&w->layout, &layout, LAYOUT) && layout != LAYOUT)
 		return EPROTO;
 	if (!atomic_compare_exchange_strong((_Atomic uint64_t *)&w->pids, &pids, own) && pids != own)

@@ -5,7 +5,7 @@
  */
 #include "engines/redis/client/lookup.h"
 #include "base/list.h"
-#include "loop/pool.h"
+#include "loop/thread_pool.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -71,7 +71,7 @@ int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owne
 	l->owner = owner;
 	*result = NULL;
 	bool address = ask(host, l->port, AI_NUMERICHOST, found) == 0;
-	int err = address ? 0 : il_pool_start(&l->job, work, ended);
+	int err = address ? 0 : il_thread_pool_start(&l->job, work, ended);
 	if (address || err)
 		free(l);
 	else

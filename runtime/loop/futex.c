@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sleeping on words, see futex.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of
+ * its own. A waiter is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
+ * others are watched as before: a look at a word is nothing against what its owner would have to look at.
+ * Floor 1.
+ */
+#include "loop/futex.h"
+#include "base/clock.h"
+#include "loop/thread_pool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { AT_ONCE = FUTEX_WAITV_MAX };
+
+struct il_futex_waiter {
+	struct il_list node;
+	struct il_job job;
+	int count, left; /* words it was given, and those that are still wanted */
+	int err; /* the thread's: it could not sleep */
+	struct il_futex *words[AT_ONCE]; /* the loop's; NULL: not wanted any more */
+	struct futex_waitv futexes[AT_ONCE]; /* the thread's */
+};
+
+static struct il_list watched = IL_LIST_INIT(watched); /* words that nobody sleeps on yet */
+static struct il_list waiters = IL_LIST_INIT(waiters);
+static int capacity = AT_ONCE; /* of a waiter; 1 on an old kernel */
+
+void il_futex_init(struct il_futex *futex, void (*changed)(struct il_futex *futex))
+{
+	*futex = (struct il_futex){ .changed = changed };
+	il_list_init(&futex->node);
+}
+
+void il_futex_watch(struct il_futex *futex, uint32_t *address, uint32_t expected)
+{
+	futex->address = address;
+	futex->expected = expected;
+	il_list_add(&watched, &futex->node);
+}
+
+static void forget(struct il_futex *futex)
+{
+	struct il_futex_waiter *s = futex->waiter;
+	il_list_del(&futex->node);
+	futex->waiter = NULL;
+	if (s) {
+		s->words[futex->place] = NULL;
+		s->left--;
+	}
+}
+
+void il_futex_unwatch(struct il_futex *futex)
+{
+	struct il_futex_waiter *s = futex->waiter;
+	forget(futex);
+	if (s && !s->left)
+		il_thread_pool_cancel(&s->job);
+}
+
+int il_futex_wake(uint32_t *address)
+{
+	long n = syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	return n > 0 ? (int)n : 0;
+}
+
+void il_futex_wake_own(uint32_t *wakes)
+{
+	syscall(SYS_futex, wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static struct futex_waitv futex_of(const uint32_t *address, uint32_t expected)
+{
+	return (struct futex_waitv){ .uaddr = (uintptr_t)address, .val = expected, .flags = FUTEX_32 };
+}
+
+/* The kernel need not find out which memory it is in. */
+static struct futex_waitv own_futex_of(const uint32_t *address, uint32_t expected)
+{
+	return (struct futex_waitv){ .uaddr = (uintptr_t)address,
+		.val = expected,
+		.flags = FUTEX_32 | FUTEX_PRIVATE_FLAG };
+}
+
+/* 0: a word may have changed; else errno. */
+static int wait_for(struct futex_waitv *futexes, int count, const struct timespec *until)
+{
+	long n = syscall(SYS_futex_waitv, futexes, count, 0, until, CLOCK_MONOTONIC);
+	if (n < 0 && errno == ENOSYS && count == 1)
+		n = syscall(SYS_futex, (uint32_t *)(uintptr_t)futexes->uaddr, FUTEX_WAIT, (uint32_t)futexes->val, NULL,
+			NULL, 0);
+	return n < 0 && errno != EAGAIN ? errno : 0;
+}
+
+static void learn_capacity(void)
+{
+	static bool known;
+	if (!known && syscall(SYS_futex_waitv, NULL, 0, 0, NULL, CLOCK_MONOTONIC) < 0 && errno == ENOSYS)
+		capacity = 1;
+	known = true;
+}
+
+/* Each may end a select, whose other words then leave the round. */
+static void tell(struct il_list *round)
+{
+	while (!il_list_empty(round)) {
+		struct il_futex *futex = il_container_of(round->next, struct il_futex, node);
+		il_list_del(&futex->node);
+		futex->changed(futex);
+	}
+}
+
+static void tell_all(void)
+{
+	struct il_list round;
+	il_list_move(&watched, &round);
+	tell(&round);
+}
+
+static bool has_changed(const struct il_futex *futex)
+{
+	return atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire) != futex->expected;
+}
+
+bool il_futexes_look(bool patiently)
+{
+	struct il_list round = IL_LIST_INIT(round), *next;
+	int left = 0;
+	for (struct il_list *l = watched.next; l != &watched; l = next) {
+		next = l->next;
+		if (!has_changed(il_container_of(l, struct il_futex, node))) {
+			left++;
+			continue;
+		}
+		il_list_del(l);
+		il_list_add(&round, l);
+	}
+	bool any = !il_list_empty(&round);
+	tell(&round);
+	if (!patiently && left >= capacity)
+		il_futexes_hand_out();
+	return any;
+}
+
+/* Its words are watched, and nobody sleeps on them; but those that have changed, or all, come into a list. */
+static void take_back(struct il_futex_waiter *s, struct il_list *changed, bool all)
+{
+	for (int i = 0; i < s->count; i++)
+		if (s->words[i]) {
+			struct il_futex *futex = s->words[i];
+			forget(futex);
+			il_list_add(all || has_changed(futex) ? changed : &watched, &futex->node);
+		}
+}
+
+static void dissolve(struct il_futex_waiter *s, bool all)
+{
+	struct il_list round = IL_LIST_INIT(round);
+	take_back(s, &round, all);
+	il_list_del(&s->node);
+	free(s);
+	tell(&round);
+}
+
+bool il_futexes_any(void)
+{
+	return !il_list_empty(&watched);
+}
+
+bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
+{
+	struct futex_waitv futexes[AT_ONCE];
+	struct timespec ts = il_timespec(until);
+	int n = 0;
+	learn_capacity();
+	if (!il_list_empty(&waiters))
+		return false;
+	futexes[n++] = own_futex_of(wakes, seen);
+	for (struct il_list *l = watched.next; l != &watched; l = l->next) {
+		struct il_futex *futex = il_container_of(l, struct il_futex, node);
+		if (n == capacity)
+			return false;
+		futexes[n++] = futex_of(futex->address, futex->expected);
+	}
+	int err = wait_for(futexes, n, until == IL_NEVER ? NULL : &ts);
+	if (!err || err == EINTR || err == ETIMEDOUT)
+		il_futexes_look(true);
+	else
+		tell_all();
+	return true;
+}
+
+static void work(struct il_job *job)
+{
+	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
+	while (!il_job_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL)) == EINTR)
+		;
+}
+
+static void ended(struct il_job *job)
+{
+	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
+	dissolve(s, s->err);
+}
+
+static void take(struct il_futex_waiter *s, struct il_futex *futex)
+{
+	il_list_del(&futex->node);
+	futex->waiter = s;
+	futex->place = s->count;
+	s->words[s->count] = futex;
+	s->futexes[s->count++] = futex_of(futex->address, futex->expected);
+	s->left++;
+}
+
+/* The one with the most room sleeps on what is new as well, if that saves a thread: it is woken, and its words join the
+ * others. */
+static void gather(void)
+{
+	struct il_futex_waiter *least = NULL;
+	int more = 0;
+	for (struct il_list *l = waiters.next; l != &waiters; l = l->next) {
+		struct il_futex_waiter *s = il_container_of(l, struct il_futex_waiter, node);
+		if (!least || s->left < least->left)
+			least = s;
+	}
+	for (struct il_list *l = watched.next; l != &watched; l = l->next)
+		more = more % capacity + 1;
+	if (!least || least->left + more > capacity)
+		return;
+	take_back(least, &watched, true);
+	il_thread_pool_cancel(&least->job);
+}
+
+bool il_futexes_hand_out(void)
+{
+	learn_capacity();
+	if (il_list_empty(&watched))
+		return true;
+	gather();
+	while (!il_list_empty(&watched)) {
+		struct il_futex_waiter *s = calloc(1, sizeof *s);
+		if (s) {
+			while (s->count < capacity && !il_list_empty(&watched))
+				take(s, il_container_of(watched.next, struct il_futex, node));
+			il_list_add(&waiters, &s->node);
+			if (il_thread_pool_start(&s->job, work, ended) == 0)
+				continue;
+			dissolve(s, true);
+		}
+		tell_all();
+		return false;
+	}
+	return true;
+}
+
+void il_futexes_after_fork(void)
+{
+	struct il_list dropped;
+	while (!il_list_empty(&waiters)) {
+		struct il_futex_waiter *s = il_container_of(waiters.next, struct il_futex_waiter, node);
+		take_back(s, &watched, true);
+		il_list_del(&s->node);
+		free(s);
+	}
+	for (il_list_move(&watched, &dropped); !il_list_empty(&dropped);)
+		il_list_del(dropped.next);
+}

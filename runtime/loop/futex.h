@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Words in shared memory that other processes change: futexes. Watched words are slept on while the loop blocks: by the
+ * loop's own thread, if there is no descriptor to watch as well, else by threads, many words to a thread.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_FUTEX_H
+#define IL_LOOP_FUTEX_H
+
+#include "base/list.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct il_futex_waiter;
+
+struct il_futex {
+	struct il_list node;
+	uint32_t *address;
+	uint32_t expected; /* slept on as long as it has this value */
+	void (*changed)(struct il_futex *futex); /* on the loop's thread; it is not watched any more */
+	struct il_futex_waiter *waiter; /* whose thread sleeps on it */
+	int place;
+};
+
+void il_futex_init(struct il_futex *futex, void (*changed)(struct il_futex *futex));
+
+/* Has it slept on from the next time the loop blocks. Not watched twice. */
+void il_futex_watch(struct il_futex *futex, uint32_t *address, uint32_t expected);
+
+static inline bool il_futex_watched(const struct il_futex *futex)
+{
+	return futex->waiter || !il_list_empty(&futex->node);
+}
+
+/* Harmless if it is not watched. The memory may go away afterwards. */
+void il_futex_unwatch(struct il_futex *futex);
+
+/* Wakes all processes that sleep on a word, which has been changed. A number: how many threads that were. */
+int il_futex_wake(uint32_t *address);
+
+/* Wakes this process, if it is in il_futexes_sleep with this as `wakes`. Async-signal-safe. */
+void il_futex_wake_own(uint32_t *wakes);
+
+/* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were
+ * some. If that are many, threads sleep on them from now on, unless `patiently`. */
+bool il_futexes_look(bool patiently);
+
+/* Is any word watched on which no thread sleeps yet? */
+bool il_futexes_any(void);
+
+/* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
+ * have changed. False: that cannot be done without threads. */
+bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
+
+/* For the loop: threads sleep on what is watched. False: there are none; those who wait were told, and have to look by
+ * themselves from time to time. */
+bool il_futexes_hand_out(void);
+
+/* In a forked child: nothing is watched. */
+void il_futexes_after_fork(void);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What has to be looked at again after a while, since nothing tells when it changes: a process that cannot be watched,
+ * a lock whose owner stands still. The pauses grow from a millisecond to LONGEST of recheck.c. Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_RECHECK_H
+#define IL_LOOP_RECHECK_H
+
+#include "loop/timer.h"
+
+struct il_recheck {
+	struct il_timer timer;
+	int64_t pause;
+	void (*look)(struct il_recheck *l); /* on the loop's thread, in busy Lua too; starts it again or stops it */
+};
+
+void il_recheck_init(struct il_recheck *l, void (*look)(struct il_recheck *l));
+
+/* One look after the next pause; harmless if that is on its way. 0 or ENOMEM. */
+int il_recheck_start(struct il_recheck *l);
+
+/* No look any more; the pauses begin anew. */
+void il_recheck_stop(struct il_recheck *l);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Threads for calls that can only block, see thread_pool.h. One mutex guards the lists; each worker sleeps on a
+ * condition of its own. A signal that reaches a worker before its system call has begun is lost, so cancelling repeats
+ * it until the work has returned. Floor 1.
+ */
+#include "loop/thread_pool.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "os/signal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { STACK = 128 * 1024 };
+
+static const int64_t REPEAT = 1000000; /* ns between two signals to the same worker */
+
+struct il_worker {
+	struct il_list node; /* in `parked` */
+	struct il_job *job; /* what it works at, NULL: it is parked, or to end */
+	pthread_t thread;
+	pthread_cond_t work;
+	bool end;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
+static struct il_list parked = IL_LIST_INIT(parked);
+static struct il_list working = IL_LIST_INIT(working); /* jobs */
+static struct il_list done = IL_LIST_INIT(done); /* jobs */
+static atomic_int threads;
+static bool ready;
+
+/* The signal that interrupts a blocking call needs a handler without SA_RESTART, and nothing else. */
+static void interrupt(int number)
+{
+	(void)number;
+}
+
+static int prepare(void)
+{
+	pthread_condattr_t attr;
+	struct sigaction sa = { .sa_handler = interrupt };
+	if (ready)
+		return 0;
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(IL_SIGNAL_POOL, &sa, NULL))
+		return errno;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	int err = pthread_cond_init(&returned, &attr);
+	pthread_condattr_destroy(&attr);
+	ready = !err;
+	return err;
+}
+
+static void *run(void *arg)
+{
+	struct il_worker *w = arg;
+	pthread_mutex_lock(&mutex);
+	for (;;) {
+		while (!w->job && !w->end)
+			pthread_cond_wait(&w->work, &mutex);
+		if (w->end)
+			break;
+		struct il_job *job = w->job;
+		pthread_mutex_unlock(&mutex);
+		job->work(job);
+		pthread_mutex_lock(&mutex);
+		w->job = NULL;
+		il_list_add(&parked, &w->node);
+		il_list_del(&job->node);
+		il_list_add(&done, &job->node);
+		atomic_store(&job->returned, true);
+		pthread_cond_broadcast(&returned);
+		pthread_mutex_unlock(&mutex); /* or who is woken would wait for us */
+		il_loop_wake();
+		pthread_mutex_lock(&mutex);
+	}
+	pthread_mutex_unlock(&mutex);
+	return NULL;
+}
+
+static int start_thread(struct il_worker *w)
+{
+	sigset_t all, old;
+	pthread_attr_t attr;
+	sigfillset(&all);
+	sigdelset(&all, IL_SIGNAL_POOL);
+	int err = pthread_attr_init(&attr);
+	if (err)
+		return err;
+	pthread_attr_setstacksize(&attr, STACK);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* the thread inherits it */
+	err = pthread_create(&w->thread, &attr, run, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return err;
+}
+
+/* A worker with a job, made if none is parked. The mutex is held. */
+static int employ(struct il_job *job)
+{
+	struct il_worker *w;
+	if (!il_list_empty(&parked)) {
+		w = il_container_of(parked.next, struct il_worker, node);
+		il_list_del(&w->node);
+		w->job = job;
+		job->worker = w;
+		return 0;
+	}
+	w = calloc(1, sizeof *w);
+	if (!w)
+		return ENOMEM;
+	il_list_init(&w->node);
+	pthread_cond_init(&w->work, NULL);
+	w->job = job;
+	job->worker = w;
+	int err = start_thread(w);
+	if (err) {
+		pthread_cond_destroy(&w->work);
+		free(w);
+		return err;
+	}
+	atomic_fetch_add(&threads, 1);
+	return 0;
+}
+
+int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ended)(struct il_job *))
+{
+	int err = prepare();
+	if (err)
+		return err;
+	il_list_init(&job->node);
+	job->work = work;
+	job->ended = ended;
+	job->forked = false;
+	atomic_init(&job->cancelled, false);
+	atomic_init(&job->returned, false);
+	pthread_mutex_lock(&mutex);
+	err = employ(job);
+	if (!err)
+		il_list_add(&working, &job->node);
+	pthread_mutex_unlock(&mutex);
+	if (!err)
+		pthread_cond_signal(&job->worker->work);
+	return err;
+}
+
+void il_thread_pool_cancel(struct il_job *job)
+{
+	pthread_mutex_lock(&mutex);
+	atomic_store(&job->cancelled, true);
+	while (!atomic_load(&job->returned)) {
+		struct timespec until = il_timespec(il_now() + REPEAT);
+		pthread_kill(job->worker->thread, IL_SIGNAL_POOL);
+		pthread_cond_timedwait(&returned, &mutex, &until);
+	}
+	il_list_del(&job->node);
+	pthread_mutex_unlock(&mutex);
+	job->ended(job);
+}
+
+bool il_job_cancelled(struct il_job *job)
+{
+	return atomic_load(&job->cancelled);
+}
+
+static struct il_job *take_done(void)
+{
+	struct il_job *job = NULL;
+	pthread_mutex_lock(&mutex);
+	if (!il_list_empty(&done)) {
+		job = il_container_of(done.next, struct il_job, node);
+		il_list_del(&job->node);
+	}
+	pthread_mutex_unlock(&mutex);
+	return job;
+}
+
+void il_thread_pool_collect(void)
+{
+	struct il_job *job;
+	while (ready && (job = take_done()))
+		job->ended(job);
+}
+
+int il_thread_pool_threads(void)
+{
+	return atomic_load(&threads);
+}
+
+void il_thread_pool_lock(void)
+{
+	pthread_mutex_lock(&mutex);
+}
+
+void il_thread_pool_unlock(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+/* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
+void il_thread_pool_forked(void)
+{
+	pthread_mutex_unlock(&mutex);
+	il_list_init(&parked);
+	while (!il_list_empty(&working)) {
+		struct il_list *first = working.next;
+		il_list_del(first);
+		il_list_add(&done, first);
+	}
+	for (struct il_list *l = done.next; l != &done; l = l->next) {
+		struct il_job *job = il_container_of(l, struct il_job, node);
+		job->forked = true;
+		atomic_store(&job->returned, true);
+	}
+	atomic_store(&threads, 0);
+	if (ready)
+		pthread_cond_init(&returned, NULL);
+	ready = !il_list_empty(&done);
+}
+
+void il_thread_pool_after_fork(void)
+{
+	il_list_init(&working);
+	il_list_init(&done);
+	ready = false;
+}
+
+static void end_worker(struct il_worker *w)
+{
+	pthread_mutex_lock(&mutex);
+	il_list_del(&w->node);
+	w->end = true;
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&mutex);
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->work);
+	free(w);
+	atomic_fetch_sub(&threads, 1);
+}
+
+static struct il_list *first_of(struct il_list *list)
+{
+	pthread_mutex_lock(&mutex);
+	struct il_list *first = il_list_empty(list) ? NULL : list->next;
+	pthread_mutex_unlock(&mutex);
+	return first;
+}
+
+void il_thread_pool_fini(void)
+{
+	struct il_list *first;
+	if (!ready)
+		return;
+	while ((first = first_of(&working)))
+		il_thread_pool_cancel(il_container_of(first, struct il_job, node));
+	il_thread_pool_collect();
+	while ((first = first_of(&parked)))
+		end_worker(il_container_of(first, struct il_worker, node));
+	pthread_cond_destroy(&returned);
+	ready = false;
+}

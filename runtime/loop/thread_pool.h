@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; its end is
+ * told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
+ * il_job_cancelled() says why.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_LOOP_THREAD_POOL_H
+#define IL_LOOP_THREAD_POOL_H
+
+#include "base/list.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+struct il_job {
+	struct il_list node;
+	void (*work)(struct il_job *job); /* on a thread, all signals but the runtime's own blocked */
+	void (*ended)(struct il_job *job); /* on the loop's thread, once, after work has returned */
+	struct il_worker *worker; /* the pool's */
+	atomic_bool cancelled, returned; /* the pool's */
+	bool forked; /* for ended(): this is a child of the process it ran in; it has done nothing */
+};
+
+/* Starts a job; it must stay until ended(). 0 or errno, and then nothing will be called. */
+int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ended)(struct il_job *));
+
+/* Makes the job's blocking call return and waits until work has; ended() is called by this, before it returns. What the
+ * job had got before the cancellation reached it is there for ended() to see. */
+void il_thread_pool_cancel(struct il_job *job);
+
+/* For work: somebody asked it to stop. */
+bool il_job_cancelled(struct il_job *job);
+
+/* Calls ended() of the jobs that have returned: the loop does it. */
+void il_thread_pool_collect(void);
+
+/* Threads that exist, working or parked. */
+int il_thread_pool_threads(void);
+
+/* Around a fork, and in the child: there are no threads, so all jobs have returned there, without effect. */
+void il_thread_pool_lock(void);
+void il_thread_pool_unlock(void);
+void il_thread_pool_forked(void);
+
+/* The child of ipc.process wants to know nothing of the jobs. */
+void il_thread_pool_after_fork(void);
+
+/* Cancels all jobs and ends all threads. */
+void il_thread_pool_fini(void);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The latch, see latch.h. It obeys the kernel's protocol of robust futexes: the owner's thread number in the word, with
+ * FUTEX_WAITERS if others sleep on it; at a thread's death the kernel puts FUTEX_OWNER_DIED into the word that the
+ * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives
+ * in the thread's own memory: no pointer is read from the segment. Floor 1.
+ */
+#include "os/latch.h"
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "loop/futex.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SPINS = 100 };
+
+static const int64_t SLICE = IL_SECOND / 10, SOON = IL_SECOND / 50;
+
+/* Of the thread that Lua runs on. */
+static _Thread_local struct {
+	pid_t pid; /* for which the rest is right: a fork changes it */
+	uint32_t tid;
+	struct robust_list_head *head;
+} self;
+
+static struct robust_list_head *learn(void)
+{
+	size_t size;
+	self.tid = (uint32_t)syscall(SYS_gettid);
+	if (syscall(SYS_get_robust_list, 0, &self.head, &size))
+		self.head = NULL;
+	self.pid = il_loop.pid;
+	return self.head;
+}
+
+/* What the kernel looks at when this thread dies. */
+static void announce(uint32_t *word)
+{
+	struct robust_list_head *head = self.head;
+	if (!head)
+		return;
+	void *entry = word ? (char *)word - head->futex_offset : NULL;
+	*(void *volatile *)&head->list_op_pending = entry;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
+static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
+{
+	_Atomic uint32_t *w = (_Atomic uint32_t *)word;
+	*found = 0;
+	if (atomic_compare_exchange_strong_explicit(w, found, self.tid | mark, memory_order_acquire,
+		    memory_order_relaxed))
+		return 0;
+	if (*found & FUTEX_OWNER_DIED && atomic_compare_exchange_strong(w, found, self.tid | FUTEX_WAITERS))
+		return EOWNERDEAD;
+	return EBUSY;
+}
+
+/* Until the owner wakes us, but not for longer than a slice, since a damaged word wakes nobody. 0: it has moved;
+ * EAGAIN: it has not; EUCLEAN. */
+static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
+{
+	struct timespec ts = il_timespec(slice);
+	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
+	if (found == 0 || found & FUTEX_OWNER_DIED)
+		return 0;
+	if (!(found & FUTEX_WAITERS) &&
+		!atomic_compare_exchange_strong((_Atomic uint32_t *)word, &found, found | FUTEX_WAITERS))
+		return 0;
+	found |= FUTEX_WAITERS;
+	if (syscall(SYS_futex, word, FUTEX_WAIT, found, &ts, NULL, 0) == 0 || errno == EAGAIN)
+		return 0;
+	bool nobody = owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH);
+	return !nobody ? EAGAIN : il_get(word) == found ? EUCLEAN : 0;
+}
+
+static int doubt(struct il_patience *p, uint32_t found)
+{
+	pid_t owner = (pid_t)(found & FUTEX_TID_MASK);
+	return il_patience_doubt(p, (uint64_t)owner, owner);
+}
+
+/* EBUSY: go on; EAGAIN: it is not for now. */
+static int sleep_for(uint32_t *word, uint32_t found, struct il_patience *p, int64_t until, bool soon)
+{
+	int64_t now = il_now();
+	if (now >= until)
+		return EAGAIN;
+	int err = sleep_on(word, found, until - now < SLICE ? until - now : SLICE);
+	if (err == 0)
+		il_patience_renew(p);
+	if (err == EAGAIN)
+		err = doubt(p, found);
+	return err == 0 || (err == EAGAIN && !soon) ? EBUSY : err;
+}
+
+static int __attribute__((noinline)) wait_for(uint32_t *word, struct il_patience *p, bool soon)
+{
+	uint32_t found;
+	int err = take(word, 0, &found);
+	for (int i = 0; err == EBUSY && i < SPINS; i++) {
+		if (found == 0 || found & FUTEX_OWNER_DIED)
+			err = take(word, 0, &found);
+		else
+			found = il_get(word);
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	if (err == EBUSY && p->since)
+		err = doubt(p, found);
+	if (err == EAGAIN && !soon)
+		err = EBUSY;
+	int64_t until = err != EBUSY ? 0 : soon ? il_now() + SOON : IL_NEVER;
+	while (err == EBUSY) { /* others may sleep: the mark says so for them, too */
+		err = take(word, FUTEX_WAITERS, &found);
+		if (err == EBUSY)
+			err = sleep_for(word, found, p, until, soon);
+	}
+	return err;
+}
+
+static inline int latch(uint32_t *word, struct il_patience *p, bool soon)
+{
+	uint32_t found;
+	if (self.pid != il_loop.pid)
+		learn();
+	announce(word);
+	int err = take(word, 0, &found);
+	if (err == EBUSY)
+		err = wait_for(word, p, soon);
+	if (err && err != EOWNERDEAD)
+		announce(NULL);
+	else
+		il_patience_renew(p);
+	return err;
+}
+
+int il_latch(uint32_t *word, struct il_patience *p)
+{
+	return latch(word, p, false);
+}
+
+int il_latch_soon(uint32_t *word, struct il_patience *p)
+{
+	return latch(word, p, true);
+}
+
+void il_latch_gather(uint32_t *word, uint32_t *from)
+{
+	atomic_fetch_or((_Atomic uint32_t *)word, FUTEX_WAITERS);
+	syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (void *)(uintptr_t)INT_MAX, word, 0);
+}
+
+void il_unlatch(uint32_t *word, bool wake)
+{
+	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
+	if (wake || was & FUTEX_WAITERS)
+		il_futex_wake(word);
+	announce(NULL);
+}

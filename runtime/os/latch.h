@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A lock in shared memory for a few instructions. It is one word: 0, or the thread that has it; nothing else in the
+ * segment is believed. If its owner dies, the kernel says so to the next (it is the thread's "pending" robust futex),
+ * so only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile. Floor 1: no
+ * lua.h.
+ */
+#ifndef IL_OS_LATCH_H
+#define IL_OS_LATCH_H
+
+#include "os/patience.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* 0: it is ours. EOWNERDEAD: it is, and its owner died with its work half done. EUCLEAN: its word is damaged.
+ * ETIMEDOUT: its owner stands still (SIGSTOP), which blocks this thread until that is sure, but only once. */
+int il_latch(uint32_t *word, struct il_patience *p);
+
+/* The same, or EAGAIN: not now, try again later. It blocks for some milliseconds, and not at all if the owner has not
+ * moved since the call before. */
+int il_latch_soon(uint32_t *word, struct il_patience *p);
+
+/* Who sleeps on another word sleeps on the latch's from now on, and is woken when it is free; or one of them when its
+ * owner dies. With the latch. */
+void il_latch_gather(uint32_t *word, uint32_t *from);
+
+/* Frees it; wakes those who sleep on it if there may be any, or in any case. If the owner dies between the two, the
+ * kernel wakes one of them. */
+void il_unlatch(uint32_t *word, bool wake);
+
+/* Stores into shared memory that others rely on: what was stored before is there, too. */
+static inline void il_put(uint32_t *to, uint32_t value)
+{
+	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
+}
+
+static inline void il_put64(uint64_t *to, uint64_t value)
+{
+	atomic_store_explicit((_Atomic uint64_t *)to, value, memory_order_release);
+}
+
+static inline uint32_t il_get(const uint32_t *from)
+{
+	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
+}
+
+#endif

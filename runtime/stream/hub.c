@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One end with many streams, see hub.h. A message to all is given to all at once, when everybody has room, or to
+ * nobody yet: so a send that times out has not happened.
+ * Floor 1.
+ */
+#include "stream/hub.h"
+#include "base/reason.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* ns: until those are asked in again for whom there was no descriptor. That there is one again has no event. */
+enum { RETRY = 50000000 };
+
+/* Then garbage is asked for one, once. */
+enum { VAIN = 10 };
+
+static struct il_list hubs = IL_LIST_INIT(hubs);
+
+static void accept_all(struct il_io *io, uint32_t events);
+static void accept_again(struct il_timer *t);
+static void serve_receivers(struct il_hub *h);
+static void end_send(struct il_op *op, int err)
+{
+	il_packet_drop(op->data);
+	il_list_del(&op->link);
+	il_op_finish(op, err);
+}
+
+static void serve_senders(struct il_hub *h);
+
+void il_hub_init(struct il_hub *h)
+{
+	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all },
+		.retry = { .expired = accept_again },
+		.pid = il_loop.pid };
+	il_list_init(&h->clients);
+	il_list_init(&h->ready);
+	il_list_init(&h->receivers);
+	il_list_init(&h->senders);
+	il_list_init(&h->node);
+}
+
+/* Clients -------------------------------------------------------------------------------------------- */
+
+static void forget(struct il_client *c)
+{
+	il_list_del(&c->node);
+	il_list_del(&c->ready);
+	c->hub->count--;
+	free(c);
+}
+
+static void retry_after(struct il_hub *h, int64_t ns)
+{
+	il_timer_start(&h->retry, ns);
+	il_timer_arm(&h->retry, false);
+}
+
+void il_hub_disconnect(struct il_client *c)
+{
+	struct il_hub *h = c->hub;
+	il_stream_abandon(c->stream);
+	forget(c);
+	if (h->starved) /* not now: who goes through the clients must not find others than before */
+		retry_after(h, 0);
+}
+
+static struct il_client *client_at(struct il_list *l)
+{
+	return il_container_of(l, struct il_client, node);
+}
+
+struct il_client *il_hub_client(struct il_hub *h, int64_t id)
+{
+	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
+		if (client_at(l)->id == id)
+			return client_at(l);
+	return NULL;
+}
+
+/* The loop has news of a client. */
+static void called(struct il_stream *s)
+{
+	struct il_client *c = s->owner;
+	struct il_hub *h = c->hub;
+	if (il_list_empty(&c->ready) && !s->drained)
+		il_list_add(&h->ready, &c->ready);
+	serve_receivers(h);
+	serve_senders(h);
+}
+
+static int add_client(struct il_hub *h, struct il_stream *s)
+{
+	struct il_client *c = calloc(1, sizeof *c);
+	int err = c ? il_io_watch(&s->io, EPOLLIN) : ENOMEM;
+	if (err) {
+		free(c);
+		il_stream_abandon(s);
+		return err;
+	}
+	if (il_list_empty(&h->node))
+		il_list_add(&hubs, &h->node);
+	il_stream_refuse_handles(s);
+	c->hub = h;
+	c->stream = s;
+	c->id = ++h->last_id;
+	s->owner = c;
+	s->called = called;
+	il_list_init(&c->ready);
+	il_list_add(&h->clients, &c->node);
+	il_list_add(&h->ready, &c->ready);
+	h->count++;
+	return 0;
+}
+
+int il_hub_create(struct il_hub *h, struct il_stream **theirs)
+{
+	struct il_stream *pair[2];
+	int err = il_stream_pair(pair, &h->options);
+	if (err)
+		return err;
+	err = add_client(h, pair[0]);
+	if (err)
+		il_stream_abandon(pair[1]);
+	*theirs = pair[1];
+	return err;
+}
+
+/* One that has only said that it will send no more is still sent to. */
+static bool has_gone(struct il_client *c)
+{
+	return il_stream_at_end(c->stream) && il_transport_hung_up(&c->stream->transport);
+}
+
+void il_hub_sweep(struct il_hub *h)
+{
+	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
+		struct il_client *c = client_at(l);
+		next = l->next;
+		if (c->stream->hangup && has_gone(c))
+			il_hub_disconnect(c);
+	}
+}
+
+/* Who wants to join ----------------------------------------------------------------------------------- */
+
+static void accept_all(struct il_io *io, uint32_t events)
+{
+	struct il_hub *h = il_container_of(io, struct il_hub, listener);
+	int fd, starved = h->starved;
+	(void)events;
+	while ((fd = il_unix_socket_accept(io->fd, h->strangers)) >= 0) {
+		struct il_stream *s;
+		if (il_stream_open(&s, fd, &h->options) == 0)
+			add_client(h, s);
+	}
+	h->starved = il_is_shortage(errno) ? starved + 1 : 0;
+	if (h->starved)
+		retry_after(h, RETRY);
+	il_loop.starved |= h->starved == VAIN;
+	serve_receivers(h); /* its first message may be there */
+}
+
+static void accept_again(struct il_timer *t)
+{
+	accept_all(&il_container_of(t, struct il_hub, retry)->listener, 0);
+}
+
+int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
+{
+	if (h->path)
+		return EISCONN;
+	char *copy = strdup(path);
+	int err = copy ? il_unix_socket_listen(&h->place, path, mode) : ENOMEM;
+	h->listener.fd = err ? -1 : h->place.fd;
+	if (!err && (err = il_io_watch(&h->listener, EPOLLIN)))
+		il_unix_socket_close(&h->place, true);
+	if (err) {
+		h->listener.fd = -1;
+		free(copy);
+		return err;
+	}
+	h->path = copy;
+	h->strangers = mode & 077;
+	if (il_list_empty(&h->node))
+		il_list_add(&hubs, &h->node);
+	return 0;
+}
+
+int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o)
+{
+	int fd, err = il_loop_open(); /* or it could not be waited for later */
+	if (!err)
+		err = il_unix_socket_connect(path, &fd);
+	return err ? err : il_stream_open(s, fd, o);
+}
+
+/* Receiving ------------------------------------------------------------------------------------------- */
+
+/* The clients that have something take turns. One that has gone is taken out. */
+static bool receive(struct il_hub *h, struct il_op *op, bool copy)
+{
+	while (!il_list_empty(&h->ready)) {
+		struct il_client *c = il_container_of(h->ready.next, struct il_client, ready);
+		il_list_del(&c->ready);
+		if (!il_stream_take(c->stream, op, copy))
+			continue; /* it will call */
+		op->arg = c->id;
+		if (!op->err || op->err == ENOMEM)
+			il_list_add(&h->ready, &c->ready);
+		else if (op->err != ECONNRESET || il_transport_hung_up(&c->stream->transport))
+			il_hub_disconnect(c);
+		if (!op->err || op->err == EMSGSIZE || op->err == ENOMEM)
+			return true;
+		op->err = 0; /* it has gone, or failed: nothing of it is lost */
+	}
+	return false;
+}
+
+bool il_hub_receive_attempt(struct il_op *op)
+{
+	struct il_hub *h = op->source;
+	return il_list_empty(&h->receivers) && receive(h, op, false);
+}
+
+int il_hub_receive_start(struct il_op *op)
+{
+	il_list_add(&((struct il_hub *)op->source)->receivers, &op->link);
+	return 0;
+}
+
+static void serve_receivers(struct il_hub *h)
+{
+	while (!il_list_empty(&h->receivers)) {
+		struct il_op *op = il_container_of(h->receivers.next, struct il_op, link);
+		if (!receive(h, op, true))
+			return;
+		il_list_del(&op->link);
+		il_op_finish(op, op->err);
+	}
+}
+
+/* Sending --------------------------------------------------------------------------------------------- */
+
+static bool has_room(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)
+{
+	const struct il_write_queue *out = &c->stream->out;
+	return il_list_empty(&out->queue) || out->bytes + p->size <= h->limit;
+}
+
+static bool all_have_room(struct il_hub *h, struct il_packet *p)
+{
+	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
+		if (!has_room(h, client_at(l), p))
+			return false;
+	return true;
+}
+
+/* True: it has been given the packet, or will never read it. */
+static bool give(struct il_hub *h, struct il_client *c, struct il_packet *p)
+{
+	if (!has_room(h, c, p) && h->backpressure == IL_DISCONNECT) {
+		il_hub_disconnect(c);
+		return false;
+	}
+	while (!has_room(h, c, p) && il_write_queue_drop_oldest(&c->stream->out))
+		h->dropped++;
+	if (!has_room(h, c, p)) { /* a packet larger than the limit is half out */
+		h->dropped++;
+		return false;
+	}
+	if (il_stream_post(c->stream, p)) {
+		c->stream->hangup = true;
+		if (il_stream_at_end(c->stream))
+			il_hub_disconnect(c);
+		return false;
+	}
+	return true;
+}
+
+static bool send_to_all(struct il_hub *h, struct il_op *op)
+{
+	if (h->backpressure == IL_BLOCK && !all_have_room(h, op->data))
+		return false;
+	op->size = 0;
+	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
+		next = l->next;
+		op->size += give(h, client_at(l), op->data);
+	}
+	return true;
+}
+
+static bool send_to_one(struct il_hub *h, struct il_op *op)
+{
+	struct il_client *c = il_hub_client(h, op->arg);
+	if (c && h->backpressure == IL_BLOCK && !has_room(h, c, op->data))
+		return false;
+	op->size = c && give(h, c, op->data);
+	op->err = op->size ? 0 : c ? ECONNRESET : ENOENT;
+	return true;
+}
+
+static bool transmit(struct il_hub *h, struct il_op *op)
+{
+	return op->arg ? send_to_one(h, op) : send_to_all(h, op);
+}
+
+bool il_hub_send_attempt(struct il_op *op)
+{
+	struct il_hub *h = op->source;
+	return il_list_empty(&h->senders) && transmit(h, op);
+}
+
+/* The packet may lose its owner meanwhile. */
+int il_hub_send_start(struct il_op *op)
+{
+	((struct il_packet *)op->data)->refs++;
+	il_list_add(&((struct il_hub *)op->source)->senders, &op->link);
+	return 0;
+}
+
+static void serve_senders(struct il_hub *h)
+{
+	while (!il_list_empty(&h->senders)) {
+		struct il_op *op = il_container_of(h->senders.next, struct il_op, link);
+		if (!transmit(h, op))
+			return;
+		end_send(op, op->err);
+	}
+}
+
+bool il_hub_send_cancel(struct il_op *op)
+{
+	il_packet_drop(op->data);
+	return il_hub_cancel(op);
+}
+
+bool il_hub_cancel(struct il_op *op)
+{
+	il_list_del(&op->link);
+	return false;
+}
+
+/* The end --------------------------------------------------------------------------------------------- */
+
+static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
+{
+	while (!il_list_empty(&h->clients)) {
+		struct il_client *c = client_at(h->clients.next);
+		end(c->stream);
+		forget(c);
+	}
+	h->starved = 0;
+	il_timer_disarm(&h->retry);
+	il_io_unwatch(&h->listener);
+	if (h->path)
+		il_unix_socket_close(&h->place, h->pid == il_loop.pid);
+	h->listener.fd = -1;
+	free(h->path);
+	h->path = NULL;
+	il_list_del(&h->node);
+}
+
+void il_hub_close(struct il_hub *h)
+{
+	il_op_finish_all(&h->receivers, ECONNRESET);
+	while (!il_list_empty(&h->senders))
+		end_send(il_container_of(h->senders.next, struct il_op, link), ECONNRESET);
+	let_go(h, il_stream_close);
+}
+
+void il_hubs_after_fork(void)
+{
+	while (!il_list_empty(&hubs))
+		let_go(il_container_of(hubs.next, struct il_hub, node), il_stream_abandon);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One end with many streams at the other: clients come by a pair or by a path in the file system, and go. A message to
+ * all is one packet. Who does not read gets packets kept up to a limit, and then what the policy says. Floor 1: no
+ * lua.h.
+ */
+#ifndef IL_STREAM_HUB_H
+#define IL_STREAM_HUB_H
+
+#include "stream/unix_socket.h"
+#include "stream/stream.h"
+#include "loop/timer.h"
+
+enum il_backpressure { IL_BLOCK, IL_DROP_OLDEST, IL_DISCONNECT };
+
+struct il_hub {
+	struct il_list clients; /* of struct il_client, in the order they came */
+	struct il_list ready; /* those that may have something to be received */
+	struct il_list receivers, senders; /* operations */
+	struct il_list node; /* among all hubs */
+	struct il_unix_socket place;
+	struct il_io listener;
+	struct il_timer retry; /* while starved */
+	struct il_stream_options options;
+	enum il_backpressure backpressure;
+	size_t limit; /* bytes kept per client */
+	int64_t last_id, dropped; /* packets dropped */
+	int count; /* of clients */
+	bool strangers; /* who may open the path may join, whoever it is */
+	int starved; /* how often in a row no descriptor was left for who wants to join */
+	pid_t pid; /* that has it */
+	char *path; /* listened at, as it was given; NULL */
+};
+
+struct il_client {
+	struct il_list node, ready; /* in the hub's lists */
+	struct il_hub *hub;
+	struct il_stream *stream;
+	int64_t id;
+};
+
+void il_hub_init(struct il_hub *h);
+
+/* Closes all; who waits gets ECONNRESET. */
+void il_hub_close(struct il_hub *h);
+
+/* A new client; *theirs is the other end. 0 or errno. */
+int il_hub_create(struct il_hub *h, struct il_stream **theirs);
+
+/* Lets other processes join at a path. 0 or errno: EADDRINUSE, somebody listens there; ENAMETOOLONG. */
+int il_hub_listen(struct il_hub *h, const char *path, unsigned mode);
+
+/* Joins: *s is the stream. 0 or errno. */
+int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o);
+
+/* Takes those out that have closed and have nothing more to be received. */
+void il_hub_sweep(struct il_hub *h);
+
+struct il_client *il_hub_client(struct il_hub *h, int64_t id);
+void il_hub_disconnect(struct il_client *c);
+
+/* For struct il_op_type. Receive: data and size as of a stream, arg is the client; EMSGSIZE: its frame was too long and
+ * it is disconnected. */
+bool il_hub_receive_attempt(struct il_op *op);
+int il_hub_receive_start(struct il_op *op);
+
+/* Send: data is a struct il_packet, arg the client, or 0 for all; afterwards size is how many it went to. ENOENT: there
+ * is no such client. */
+bool il_hub_send_attempt(struct il_op *op);
+int il_hub_send_start(struct il_op *op);
+
+bool il_hub_cancel(struct il_op *op);
+bool il_hub_send_cancel(struct il_op *op);
+
+/* In a forked child all hubs are its parent's. */
+void il_hubs_after_fork(void);
+
+#endif

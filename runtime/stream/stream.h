@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages over a descriptor. Receivers and senders stand in lines; a message is received whole or not at all, and one
+ * whose first byte has been sent is sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that
+ * is closed may still have to flush; the end of the program waits for that, with a bound.
+ * Floor 1: no lua.h.
+ */
+#ifndef IL_STREAM_STREAM_H
+#define IL_STREAM_STREAM_H
+
+#include "stream/frame_reader.h"
+#include "loop/loop.h"
+#include "loop/op.h"
+#include "stream/write_queue.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct il_stream {
+	struct il_io io;
+	struct il_transport transport;
+	struct il_frame_reader in;
+	struct il_write_queue out;
+	struct il_list receivers, senders; /* operations */
+	struct il_list unsent; /* in il_loop.unsent from when something could not be sent at once until it is */
+	int err; /* ECONNRESET and the like: nothing more comes */
+	bool drained; /* the descriptor was found empty and has not called since */
+	bool hangup; /* it has called about its end: there is always that to read */
+	bool finished; /* nothing more is to be sent */
+	bool closed; /* nobody has it any more: it goes when all is sent */
+	/* for who looks after many: something came or can be sent; may close the stream */
+	void (*called)(struct il_stream *s);
+	void *owner;
+};
+
+struct il_stream_options {
+	uint32_t max_message;
+	bool lines;
+};
+
+/* Two connected streams, or one over a descriptor, which it takes over even if it fails. 0 or errno. */
+int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o);
+int il_stream_open(struct il_stream **s, int fd, const struct il_stream_options *o);
+
+/* Handles that come are frames that are too long; their descriptors do not get in. */
+void il_stream_refuse_handles(struct il_stream *s);
+
+/* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
+void il_stream_close(struct il_stream *s);
+
+/* In a forked child: closes the descriptor, sends nothing. NULL is harmless. */
+void il_stream_abandon(struct il_stream *s);
+
+/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when
+ * nobody has taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
+bool il_streams_unsent(bool nothing_else);
+
+/* In a forked child: what is unsent is its parent's to send. Behind half a message nothing of the child's can go out.
+ */
+void il_streams_after_fork(void);
+
+/* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
+int il_stream_finish(struct il_stream *s);
+
+/* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
+ * op->owned). err: ECONNRESET, the other end has closed; EMSGSIZE, a frame of op->size bytes is too long and the
+ * stream is shut down; EPROTO: a handle is next, or is not, and it stays; EMFILE, ENFILE: a descriptor is next, for
+ * which there is no room: it stays, too. */
+bool il_stream_receive_attempt(struct il_op *op);
+int il_stream_receive_start(struct il_op *op);
+
+/* The same for a handle: op->fd is the descriptor, op->data the text that came with it. */
+bool il_stream_handle_attempt(struct il_op *op);
+
+/* Send: op->data and op->size are the message, which must stay until the operation has ended; op->fd, if it is not -1,
+ * goes with it as a handle. */
+bool il_stream_send_attempt(struct il_op *op);
+int il_stream_send_start(struct il_op *op);
+
+/* True if the message has been begun and so will be sent. */
+bool il_stream_cancel(struct il_op *op);
+
+/* For who looks after many: takes a message that is there, as receive does, with a copy of its own if `copy`; false:
+ * none. at_end: nothing is there and nothing will come. */
+bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
+bool il_stream_at_end(struct il_stream *s);
+
+/* For who looks after many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
+int il_stream_post(struct il_stream *s, struct il_packet *p);
+
+#endif

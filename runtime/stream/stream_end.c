@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages over a descriptor, see stream.h: how a stream ends. One that is closed with unsent bytes stays until they
+ * are out. The end of the program waits for what is unsent, but not for ever: what should read may have stopped, or be
+ * this program. Floor 1.
+ */
+#include "base/clock.h"
+#include "stream/stream.h"
+#include "stream/stream_parts.h"
+#include "loop/timer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+/* ns: how long the end of the program waits without a byte being taken */
+static const int64_t PATIENCE = 5000000000;
+
+static void expired(struct il_timer *t);
+
+static struct il_timer patience = { .expired = expired }; /* wakes the loop, to be asked again */
+static bool waiting; /* the program has nothing left to do but to send what is unsent */
+static int64_t since; /* it waits, or since the last byte was taken */
+
+static void expired(struct il_timer *t)
+{
+	(void)t;
+}
+
+void il_stream_close(struct il_stream *s)
+{
+	if (!s)
+		return;
+	s->called = NULL;
+	il_op_finish_all(&s->receivers, ECONNRESET);
+	il_op_finish_all(&s->senders, ECONNRESET);
+	s->closed = il_stream_flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0;
+	if (!s->closed)
+		il_stream_abandon(s);
+}
+
+bool il_stream_sent(struct il_stream *s, size_t unsent)
+{
+	if (s->out.bytes < unsent)
+		since = il_now();
+	if (!s->closed || !il_list_empty(&s->out.queue))
+		return false;
+	il_stream_abandon(s);
+	return true;
+}
+
+/* What was dropped, or failed, is not to be sent any more. */
+static bool any_unsent(void)
+{
+	for (struct il_list *l = il_loop.unsent.next, *next; l != &il_loop.unsent; l = next) {
+		struct il_stream *s = il_container_of(l, struct il_stream, unsent);
+		next = l->next;
+		if (!il_list_empty(&s->out.queue))
+			return true;
+		il_list_del(l);
+	}
+	return false;
+}
+
+static void wait_no_more(void)
+{
+	il_timer_disarm(&patience);
+	waiting = false;
+}
+
+static bool wait_on(void)
+{
+	int64_t now = il_now();
+	if (!waiting)
+		since = now;
+	waiting = true;
+	if (now - since >= PATIENCE)
+		return false;
+	il_timer_start(&patience, since + PATIENCE - now);
+	return il_timer_arm(&patience, false) == 0;
+}
+
+bool il_streams_unsent(bool nothing_else)
+{
+	if (nothing_else && any_unsent())
+		return wait_on();
+	if (waiting)
+		wait_no_more();
+	return false;
+}
+
+void il_stream_abandon(struct il_stream *s)
+{
+	if (!s)
+		return;
+	il_list_del(&s->unsent);
+	il_io_unwatch(&s->io);
+	il_transport_close(&s->transport);
+	il_frame_reader_fini(&s->in);
+	il_write_queue_fini(&s->out);
+	free(s);
+}
+
+void il_streams_after_fork(void)
+{
+	while (!il_list_empty(&il_loop.unsent)) {
+		struct il_stream *s = il_container_of(il_loop.unsent.next, struct il_stream, unsent);
+		il_list_del(&s->unsent);
+		il_write_queue_fini(&s->out);
+		s->finished = true;
+		if (s->closed)
+			il_stream_abandon(s);
+	}
+	wait_no_more();
+}
