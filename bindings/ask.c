@@ -45,7 +45,7 @@ static int push(lua_State *L, struct il_op *op)
 {
 	struct il_remote **object = object_of(op->handle);
 	if (!object && !op->size)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	if (object)
 		(*object)->request = op->source;
 	return ((lua_CFunction)(intptr_t)op->arg)(L);

@@ -63,7 +63,7 @@ bool il_collect(lua_State *L, int err, bool *collected)
 	return true;
 }
 
-int il_futex(lua_State *L, const char *word)
+int il_word(lua_State *L, const char *word)
 {
 	lua_pushnil(L);
 	lua_pushstring(L, word);

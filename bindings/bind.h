@@ -31,7 +31,7 @@ int il_fail(lua_State *L, int err, const char *format, ...);
 bool il_collect(lua_State *L, int err, bool *collected);
 
 /* nil, word: an outcome that the caller must expect. */
-int il_futex(lua_State *L, const char *word);
+int il_word(lua_State *L, const char *word);
 
 /* A step of an iterator of messages, made of what its receive left, the last n values: none if there will be no more
  * ("closed", "removed"), else what there is. Raises what went wrong. */

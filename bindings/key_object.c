@@ -71,9 +71,9 @@ int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
 	bool known = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV || err == EPERM || err == EAGAIN;
 	const char *why = known ? reason(err, false) : NULL;
 	if (err == EIDRM)
-		return il_futex(L, "removed");
+		return il_word(L, "removed");
 	if (err == ECANCELED)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	if (!why)
 		return il_fail(L, err, "%s %s", noun, what);
 	lua_pushnil(L);

@@ -347,7 +347,7 @@ static int released(lua_State *L, struct il_lock *l, int err)
 	if (err == EINPROGRESS)
 		return il_ask(L, 1, release_again);
 	if (err == ESTALE)
-		return il_futex(L, "expired");
+		return il_word(L, "expired");
 	if (err && l->remote && l->grant)
 		hold_on(l);
 	if (err)

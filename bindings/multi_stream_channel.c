@@ -163,7 +163,7 @@ static int send_push(lua_State *L, struct il_op *op)
 	bool to_one = op->arg != 0;
 	lua_Integer reached = (lua_Integer)op->size;
 	if (op->err)
-		return il_futex(L, "closed"); /* the hub, or its client */
+		return il_word(L, "closed"); /* the hub, or its client */
 	if (to_one)
 		lua_pushboolean(L, 1);
 	else
@@ -234,7 +234,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 		return 4;
 	}
 	if (op->err)
-		return op->err == ECONNRESET ? il_futex(L, "closed") : il_fail(L, op->err, "hub");
+		return op->err == ECONNRESET ? il_word(L, "closed") : il_fail(L, op->err, "hub");
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
 	int n = il_channel_decode(L, &h->channel, client);

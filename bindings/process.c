@@ -186,7 +186,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 {
 	struct il_process *p = op->source;
 	if (op->err)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	if (p->err)
 		return il_fail(L, p->err, "process %d has ended, but how is not known (is SIGCHLD ignored?)",
 			(int)p->pid);

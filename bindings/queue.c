@@ -185,7 +185,7 @@ static int send_push(lua_State *L, struct il_op *op)
 	if (op->err == EMSGSIZE && q->queue)
 		return too_large(L, q, op->size);
 	if (op->err == ENOBUFS)
-		return il_futex(L, "full");
+		return il_word(L, "full");
 	if (op->err == EINPROGRESS || op->err == ECONNABORTED)
 		return may_have_happened(L, op->err);
 	if (op->err)

@@ -139,7 +139,7 @@ static int shared_data(lua_State *L)
 int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 {
 	if (err == ESTALE)
-		return il_futex(L, "changed");
+		return il_word(L, "changed");
 	if (err == ENOSPC)
 		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
 	return il_remote_fail(L, err, d->data ? d->data->remote : NULL, NOUN, d->what);

@@ -150,7 +150,7 @@ static bool wait_cancel(struct il_op *op)
 static int wait_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	il_push_siginfo(L, &((struct il_arrival *)op->data)->info);
 	return 1;
 }

@@ -178,7 +178,7 @@ static int stream_channel(lua_State *L)
 static int failure(lua_State *L, int err)
 {
 	if (err == ECONNRESET || err == EPIPE)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	return il_fail(L, err, err == EBADF ? "channel goes the other way" : "channel");
 }
 

@@ -244,7 +244,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 {
 	struct timer *t = op->source;
 	if (op->err)
-		return il_futex(L, "closed");
+		return il_word(L, "closed");
 	bool waited = op->arg != 0;
 	lua_pushinteger(L, waited ? op->arg : t->tick);
 	lua_pushinteger(L, waited ? (lua_Integer)op->size : t->missed);
