@@ -4,9 +4,10 @@
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local storm = require "spec.storm.permits"
+local waits = require "spec.support.waits"
 
-local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
-local waiting, collect, holder, waiter = contract.waiting, contract.collect, contract.holder, contract.waiter
+local PATIENCE, SANITIZED = waits.PATIENCE, waits.SANITIZED
+local waiting, collect, holder, waiter = waits.waiting, waits.collect, contract.holder, contract.waiter
 local ENOENT, ENOTDIR = 2, 20
 
 describe("a file lock", function()

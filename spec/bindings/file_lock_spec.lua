@@ -3,9 +3,10 @@
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
-local settle, waiting, holder, waiter = contract.settle, contract.waiting, contract.holder, contract.waiter
+local PATIENCE = waits.PATIENCE
+local settle, waiting, holder, waiter = waits.settle, waits.waiting, contract.holder, contract.waiter
 local TIMEOUT = {nil, "timeout"}
 
 describe("a file lock", function()

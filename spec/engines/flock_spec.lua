@@ -2,10 +2,10 @@
 -- File locks against others: flock(1) of the shell, and PHP.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local peer = require "spec.support.peer"
+local waits = require "spec.support.waits"
 
-local PATIENCE, waiting = contract.PATIENCE, contract.waiting
+local PATIENCE, waiting = waits.PATIENCE, waits.waiting
 
 describe("a file lock", function()
   local path, lock

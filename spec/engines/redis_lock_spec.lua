@@ -7,9 +7,10 @@ local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local proxied = require "spec.support.proxied"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
-local waiting, waiter = contract.waiting, contract.waiter
+local PATIENCE = waits.PATIENCE
+local waiting, waiter = waits.waiting, contract.waiter
 
 local redis = engines.redis
 

@@ -3,11 +3,11 @@
 -- to one log, a line per write: what was held until it was released in time never overlaps.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local replay = require "spec.support.lease_log"
+local waits = require "spec.support.waits"
 
-local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
+local PATIENCE, SANITIZED = waits.PATIENCE, waits.SANITIZED
 
 local redis = engines.redis
 

@@ -7,9 +7,10 @@ local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local proxied = require "spec.support.proxied"
 local storm = require "spec.storm.permits"
+local waits = require "spec.support.waits"
 
-local PATIENCE, SANITIZED = contract.PATIENCE, contract.SANITIZED
-local waiting, waiter = contract.waiting, contract.waiter
+local PATIENCE, SANITIZED = waits.PATIENCE, waits.SANITIZED
+local waiting, waiter = waits.waiting, contract.waiter
 
 local redis = engines.redis
 

@@ -2,10 +2,10 @@
 -- Shared memory in /dev/shm: files that somebody cut short or wrote into, and too little memory.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
+local waits = require "spec.support.waits"
 
-local PATIENCE, waiting = contract.PATIENCE, contract.waiting
+local PATIENCE, waiting = waits.PATIENCE, waits.waiting
 local ENOMEM, EINVAL, EUCLEAN = 12, 22, 117
 local SLOTS = 10000 -- more than a page
 

@@ -5,8 +5,9 @@ local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local peer = require "spec.support.peer"
 local engines = require "spec.support.engines"
+local waits = require "spec.support.waits"
 
-local PATIENCE, waiting, holder, told = contract.PATIENCE, contract.waiting, contract.holder, contract.told
+local PATIENCE, waiting, holder, told = waits.PATIENCE, waits.waiting, contract.holder, contract.told
 local TIMEOUT = {nil, "timeout"}
 local EEXIST, EINVAL = 17, 22
 

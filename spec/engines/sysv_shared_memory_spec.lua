@@ -2,11 +2,11 @@
 -- Shared memory of file keys: segments that C, PHP's shmop and Python's sysv_ipc share, whoever made them.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local peer = require "spec.support.peer"
 local engines = require "spec.support.engines"
+local waits = require "spec.support.waits"
 
-local PATIENCE, SANITIZED, waiting = contract.PATIENCE, contract.SANITIZED, contract.waiting
+local PATIENCE, SANITIZED, waiting = waits.PATIENCE, waits.SANITIZED, waits.waiting
 local EEXIST, EINVAL, ENOTSUP = 17, 22, 95
 local HIGH, LOW = math.maxinteger, math.mininteger
 local SLOTS = 16
@@ -160,7 +160,7 @@ describe("a System V segment", function()
 
   it("is detached when its handle is collected", function()
     open()[0] = 5
-    contract.collect()
+    waits.collect()
     assert.equal(0, (select(3, listed())))
   end)
 

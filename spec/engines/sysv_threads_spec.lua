@@ -3,10 +3,10 @@
 -- no system call while nothing happens.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
+local PATIENCE = waits.PATIENCE
 local IPCLUA = os.getenv("IPCLUA")
 
 local sysv

@@ -6,8 +6,9 @@ local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
+local PATIENCE = waits.PATIENCE
 
 describe("a lock on a server that is started again", function()
   if engines.redis.missing then return pending(engines.redis.missing) end

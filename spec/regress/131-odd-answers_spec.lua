@@ -4,12 +4,12 @@
 -- timeout. Now that is an error, and a new connection.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
+local PATIENCE = waits.PATIENCE
 
 describe("a server that answers oddly", function()
   if engines.redis.missing then return pending(engines.redis.missing) end

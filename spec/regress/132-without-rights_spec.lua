@@ -4,12 +4,12 @@
 -- each command, and digests of scripts in their texts.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
 
-local PATIENCE, EACCES <const> = contract.PATIENCE, 13
+local PATIENCE, EACCES <const> = waits.PATIENCE, 13
 
 describe("a user of a server", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
@@ -66,7 +66,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])']])
     local all <close> = assert(ipc.queue(key()))
     local other <close> = assert(ipc.mutex(key()))
     assert.is_true(m:acquire(PATIENCE))
-    local waits = contract.waiting(function() return other:acquire(PATIENCE) end)
+    local waiter = waits.waiting(function() return other:acquire(PATIENCE) end)
     server:cli("acl setuser app resetchannels")
     for _ = 1, 2 do
       local _, message, code = q:send(1, "x")
@@ -76,7 +76,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])']])
     assert.same({nil, EACCES}, {ok, code}, message)
     assert.equal(0, #all)
     assert.same({true}, {m:release()})
-    assert.same({true, true}, {waits:join(PATIENCE)})
+    assert.same({true, true}, {waiter:join(PATIENCE)})
   end)
 
   it("that has a wrong password, or none, hears so", function()

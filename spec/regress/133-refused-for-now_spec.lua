@@ -8,8 +8,9 @@ local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
 
-local PATIENCE, EROFS <const> = contract.PATIENCE, 30
+local PATIENCE, EROFS <const> = waits.PATIENCE, 30
 
 describe("a server that refuses for now", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
@@ -27,7 +28,7 @@ describe("a server that refuses for now", function()
     server:cli("replicaof 127.0.0.1 1")
     local _, message, code = q:send(1, "y", 0)
     assert.same({nil, EROFS}, {_, code}, message)
-    local sends = contract.waiting(function() return q:send(1, "y", PATIENCE) end)
+    local sends = waits.waiting(function() return q:send(1, "y", PATIENCE) end)
     server:cli("replicaof no one")
     assert.same({true, true}, {sends:join(PATIENCE)})
     assert.equal("x", (q:receive(0, PATIENCE)))
@@ -70,7 +71,7 @@ describe("a server that refuses for now", function()
     local first = m:token()
     assert.is_true(m:release())
     proxy:ask("deafen")
-    local late = contract.waiting(function()
+    local late = waits.waiting(function()
       local ok = m:acquire(PATIENCE)
       return ok, m:token()
     end)

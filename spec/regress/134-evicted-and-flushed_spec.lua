@@ -3,12 +3,12 @@
 -- What only waited was never told that the server had lost all its data.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
 local engines = require "spec.support.engines"
 local peer = require "spec.support.peer"
 local redis_process = require "spec.support.redis_process"
+local waits = require "spec.support.waits"
 
-local PATIENCE = contract.PATIENCE
+local PATIENCE = waits.PATIENCE
 
 describe("what a server loses", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
@@ -53,15 +53,15 @@ describe("what a server loses", function()
     local m <close> = assert(ipc.mutex(key))
     local mem <close> = assert(ipc.shared_memory(key, 2))
     m:acquire()
-    local waits = {
-      contract.waiting(function() return q:receive(nil, PATIENCE) end),
-      contract.waiting(function() return d:wait("z", 0, PATIENCE) end),
-      contract.waiting(function() return m:acquire(PATIENCE) end),
-      contract.waiting(function() return mem:wait(0, 0, PATIENCE) end),
+    local tasks = {
+      waits.waiting(function() return q:receive(nil, PATIENCE) end),
+      waits.waiting(function() return d:wait("z", 0, PATIENCE) end),
+      waits.waiting(function() return m:acquire(PATIENCE) end),
+      waits.waiting(function() return mem:wait(0, 0, PATIENCE) end),
     }
     m:holder() -- what was asked before has been heard
     server:cli("flushall")
-    for _, t in ipairs(waits) do assert.same({true, nil, "removed"}, {t:join(PATIENCE)}) end
+    for _, t in ipairs(tasks) do assert.same({true, nil, "removed"}, {t:join(PATIENCE)}) end
   end)
 
   it("as it likes, is warned of", function()

@@ -3,7 +3,7 @@
 -- looks the loop left it to those who sleep on words, and a loop that never blocks had nobody sleep.
 
 local ipc = require "ipc"
-local contract = require "spec.support.contract"
+local waits = require "spec.support.waits"
 
 local ROUNDS <const> = 1000 -- without blocking, until the loop has looked in vain often enough
 
@@ -49,7 +49,7 @@ local function is_told(subject, others)
   for _ = 1, ROUNDS do ipc.yield() end
   assert.equal("waiting", waiter:status())
   child.channel:send("go")
-  local deadline = ipc.now() + contract.PATIENCE
+  local deadline = ipc.now() + waits.PATIENCE
   while not told and ipc.now() < deadline do ipc.yield() end
   assert.is_true(told)
   waiter:join()

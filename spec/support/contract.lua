@@ -1,48 +1,57 @@
 -- SPDX-License-Identifier: MIT
--- What the contract specs of the locks have in common.
+-- What the contract specs have in common: each of them is about one noun on every engine. For those of the locks:
+-- processes that hold a lock, and that wait for it.
 
 local ipc = require "ipc"
 local assert = require "luassert"
+local engines = require "spec.support.engines"
+local waits = require "spec.support.waits"
 
-local contract = {
-  PATIENCE = 20, -- seconds until a wait that should have ended fails the spec
-  SANITIZED = os.getenv("IPC_SANITIZE"),
-}
+local PATIENCE <const> = waits.PATIENCE
 
--- Runs every task until it waits.
-function contract.settle()
-  for _ = 1, 3 do ipc.yield() end
-end
+local contract = {}
 
-function contract.collect()
-  collectgarbage()
-  collectgarbage()
-end
-
--- A task that waits by now.
-function contract.waiting(fn, ...)
-  local t = ipc.task(fn, ...)
-  contract.settle()
-  local deadline = ipc.now() + contract.PATIENCE
-  while t:status() == "ready" and ipc.now() < deadline do ipc.yield() end -- served at once, it gives turns
-  assert.equal("waiting", t:status())
-  return t
-end
-
--- A function that opens one object, in whatever process, and its key. Of a private object there is one handle,
--- which children inherit: a second call gives that one. What needs two of one process is no spec for such an engine.
-function contract.opener(engine, make, default)
+-- A function that makes an object of a key, in whatever process, and the key. Two handles of a private object would be
+-- two objects: there the function gives the handle again that is open, so a child has the one that it inherited.
+function contract.opener(engine, make)
   local key, inherited = engine.key(), setmetatable({}, {__mode = "v"})
   return function(argument)
-    local handle = inherited[1] or assert(make(key, argument or default))
+    local handle = inherited[1]
+    if handle and not tostring(handle):find("closed", 1, true) then return handle end
+    handle = assert(make(key, argument))
     if engine.private then inherited[1] = handle end
     return handle
   end, key
 end
 
+-- Describes `what` on every engine by body(engine, open, keyed, key):
+--   open(argument): make(key, argument), in whatever process; of a private object there is one handle, which children
+--     inherit
+--   keyed: `it`, or `pending` on the engine without keys, for a spec that needs two handles in one process
+--   key(): the key of the spec that runs
+-- words: the `_ENV` of the spec's file, where busted's functions are. what: a name, or a function that gets the engine.
+function contract.each(words, what, make, body)
+  for _, engine in ipairs(engines) do
+    local name = type(what) == "function" and what(engine) or what .. " on " .. engine.name
+    words.describe(name, function()
+      if engine.missing then return words.pending(engine.missing) end
+      local key, open
+      words.before_each(function() open, key = contract.opener(engine, make) end)
+      words.after_each(engine.cleanup)
+      body(engine, function(argument) return open(argument) end, engine.private and words.pending or words.it,
+        function() return key end)
+    end)
+  end
+end
+
+-- Of two permits, unless another number is asked for.
+function contract.semaphore(key, max)
+  return ipc.semaphore(key, max or 2)
+end
+
 -- What a call tells once the end of processes has been noticed: at once, or, with a lease, when that has ended.
 function contract.at_last(engine, expected, call, ...)
-  local deadline = ipc.now() + (engine.lease and contract.PATIENCE or 0)
+  local deadline = ipc.now() + (engine.lease and PATIENCE or 0)
   local value
   repeat
     value = call(...)
@@ -54,14 +63,14 @@ end
 function contract.holder(open, times)
   local child = assert(ipc.process(function(channel)
     local lock, how = open(), nil
-    for _ = 1, times or 1 do how = select(2, assert(lock:acquire(contract.PATIENCE))) end
+    for _ = 1, times or 1 do how = select(2, assert(lock:acquire(PATIENCE))) end
     channel:send(how or "held")
     for _ in channel:messages() do
       assert(lock:release())
       channel:send("released")
     end
   end))
-  assert.equal("held", child.channel:receive(contract.PATIENCE))
+  assert.equal("held", child.channel:receive(PATIENCE))
   return child
 end
 
@@ -70,7 +79,7 @@ function contract.waiter(open, ...)
   local arguments = table.pack(...)
   local child = assert(ipc.process(function(channel)
     local lock = open()
-    local t = contract.waiting(function()
+    local t = waits.waiting(function()
       local ok, how = lock:acquire(table.unpack(arguments))
       channel:send{ok or "nil", how}
       channel:receive()
@@ -80,7 +89,7 @@ function contract.waiter(open, ...)
     channel:send("waiting")
     t:join()
   end))
-  assert.equal("waiting", child.channel:receive(contract.PATIENCE))
+  assert.equal("waiting", child.channel:receive(PATIENCE))
   return child
 end
 
@@ -88,7 +97,7 @@ end
 function contract.told(mutex)
   local words = {}
   for i = 1, 2 do
-    local ok, how = mutex:acquire(contract.PATIENCE)
+    local ok, how = mutex:acquire(PATIENCE)
     assert.is_true(ok)
     words[i] = how or "nothing"
     mutex:release()

@@ -1,9 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- The engines that the contract specs run on. Each makes fresh keys and, after a spec, removes what was behind them.
---   for _, engine in ipairs(engines) do
---     describe("a queue on " .. engine.name, function()
---       if engine.missing then return pending(engine.missing) end
---       after_each(engine.cleanup)
+-- The engines that the contract specs run on (spec/support/contract.lua). Each makes fresh keys and, after a spec,
+-- removes what was behind them.
+-- missing: why this machine does not have the engine.
 -- private: the key makes another object each time: it has one handle, which forked children inherit.
 -- remote: objects are on another machine: there are no modes, a handle shows only what it knows, and what was removed
 -- is gone for those, too, who have it open.

@@ -3,7 +3,10 @@
 
 local ipc = require "ipc"
 
-local waits = {PATIENCE = 20} -- seconds until a wait that should have ended fails the spec
+local waits = {
+  PATIENCE = 20, -- seconds until a wait that should have ended fails the spec
+  SANITIZED = os.getenv("IPC_SANITIZE"),
+}
 
 -- Runs every task until it waits.
 function waits.settle()
