@@ -3,7 +3,7 @@
 -- without arguments it makes three. Then: what is done when a worker dies, and when a file cannot be read. See
 -- doc/pool.md, and wordcount.lua for a larger one.
 
-local files, folder, mark = {...}, nil, os.tmpname()
+local files, folder = {...}, nil
 for _, name in ipairs(files) do
   if name:sub(1, 1) == "-" then
     (name == "--help" and io.stdout or io.stderr):write "usage: ipclua pool.lua [FILE...]\n"
@@ -13,6 +13,7 @@ for _, name in ipairs(files) do
     os.exit(1)
   end
 end
+local mark = os.tmpname()
 local _ <close> = setmetatable({}, {__close = function() -- at the end, whatever that is: Ctrl-C, an error
   local _ <close> = require "ipc".signal_trap("INT") -- a Ctrl-C has to wait for this
   os.remove(mark)

@@ -9,8 +9,9 @@ local makers = {
   mutex = function() return ipc.mutex(ipc.private) end,
   file_lock = function()
     local path = os.tmpname()
-    finally(function() os.remove(path) end)
-    return ipc.file_lock(path)
+    local lock = ipc.file_lock(path)
+    os.remove(path) -- it has the file open
+    return lock
   end,
   queue = function() return ipc.queue(ipc.private) end,
   shared_memory = function() return ipc.shared_memory(ipc.private, 4) end,

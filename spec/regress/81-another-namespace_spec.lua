@@ -15,11 +15,8 @@ local shm = engines[2]
 
 -- A host that runs this, below a command: a function that sends it a line, if there is one, and hears the next.
 local function start(command, code)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write("local ipc = require 'ipc' io.stdout:setvbuf 'line' ", code)
-  file:close()
-  local child = assert(ipc.process{"sh", "-c", ("%s %s %s 2>&1; rm -f %s"):format(command, host, path, path),
+  code = "local ipc = require 'ipc' io.stdout:setvbuf 'line' " .. code
+  local child = assert(ipc.process{"sh", "-c", command .. ' "$@" 2>&1', "sh", host, "-e", code,
     stdin = "pipe", stdout = "pipe"})
   return function(line)
     if line then child.stdin:send(line) end

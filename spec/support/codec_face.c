@@ -3,7 +3,7 @@
  * Runs a Lua script that can call the codecs by themselves: encode(codec, value) and decode(codec, bytes), codec being
  * "json" or "lua". For what no channel would send, and to measure. Linked with the objects of a build:
  *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_face.c build/bindings/[*].o
- * \ build/runtime/state.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
+ * \ build/runtime/lua_heap.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
  */
 #include "codec.h"
 #include "module.h"
