@@ -295,7 +295,8 @@ static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 }
 
 /* The handle goes along, since the lock may be gone before the results are built. */
-static int await(lua_State *L, const struct il_await_type *type, struct il_lock *l, int64_t how)
+static inline __attribute__((always_inline)) int await(lua_State *L, const struct il_await_type *type,
+	struct il_lock *l, int64_t how)
 {
 	return il_await_data(L, type, l, how, handle_of(l), 0, 2);
 }
@@ -310,10 +311,9 @@ int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how
 
 int il_lock_try(lua_State *L, const struct il_lock_class *class)
 {
-	struct il_lock *l = il_lock_check(L, class);
 	lua_settop(L, 1);
 	lua_pushinteger(L, 0);
-	return await(L, &class->acquire, l, IL_EXCLUSIVE);
+	return il_lock_acquire(L, class, IL_EXCLUSIVE);
 }
 
 int il_lock_hold(lua_State *L, const struct il_lock_class *class)

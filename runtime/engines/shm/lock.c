@@ -39,6 +39,7 @@ struct object {
 	struct il_line line;
 	struct il_watches watches; /* holders, while somebody waits here */
 	struct il_debt debt; /* permits that were given back, and are still in the record */
+	struct record *own; /* where this process's record was last; NULL: nowhere yet */
 	uint32_t records; /* that there is room for */
 	uint32_t max; /* as it was when it was mapped */
 	bool tells; /* who comes after a holder that died: a mutex */
@@ -107,7 +108,7 @@ static void bury(struct object *o)
 }
 
 /* The record of this process, or a free one. NULL: too many hold. */
-static struct record *own_record(struct object *o)
+static struct record *find_record(struct object *o)
 {
 	struct permits *p = shared(o);
 	struct record *unused = NULL;
@@ -129,6 +130,14 @@ static struct record *own_record(struct object *o)
 		il_put64(&unused->start, il_identity_start());
 	}
 	return unused;
+}
+
+/* The same. A record that still has our name has not been taken by another process, even if it is free. */
+static inline struct record *own_record(struct object *o)
+{
+	if (!o->own || !is_own(o->own))
+		o->own = find_record(o);
+	return o->own;
 }
 
 /* Giving back ------------------------------------------------------------------------------------------- */

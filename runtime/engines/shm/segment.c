@@ -252,12 +252,9 @@ static inline int usable(struct il_segment *s)
 	return s->lost ? EUCLEAN : s->pid != il_loop.pid ? check_space(s) : 0;
 }
 
-/* The latch has been asked for. */
-static inline int entered(struct il_segment *s, int err)
+/* The latch is ours, and its owner died, or the segment is of no more use. */
+static int __attribute__((noinline)) repair(struct il_segment *s, int err)
 {
-	if (err && err != EOWNERDEAD)
-		return err;
-	s->repaired = err;
 	if (err)
 		err = s->type->recover ? s->type->recover(s) : 0;
 	if (!err && il_get(&s->head->removed))
@@ -267,6 +264,15 @@ static inline int entered(struct il_segment *s, int err)
 	if (err)
 		il_segment_leave(s);
 	return err;
+}
+
+/* The latch has been asked for. */
+static inline int entered(struct il_segment *s, int err)
+{
+	if (err && err != EOWNERDEAD)
+		return err;
+	s->repaired = err;
+	return err || il_get(&s->head->removed) || s->lost ? repair(s, err) : 0;
 }
 
 int il_segment_enter(struct il_segment *s)
