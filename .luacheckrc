@@ -13,4 +13,4 @@ files["ipclua-scm-1.rockspec"] = {std = "+rockspec"}
 files["types"] = {ignore = {"111", "112", "113", "121", "122", "131", "142", "143", "211", "212", "241"}}
 
 -- run by a Redis server, which has Lua 5.1
-files["runtime/engines/redis"] = {std = "lua51", read_globals = {"redis", "KEYS", "ARGV", "struct", "cjson", "bit"}}
+files["runtime/engines/redis/scripts"] = {std = "lua51", read_globals = {"redis", "KEYS", "ARGV", "struct", "cjson", "bit"}}

@@ -49,7 +49,7 @@ lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core)
 ctests := $(patsubst spec/c/%_test.c,$(BUILD)/c-%,$(wildcard spec/c/*_test.c))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
-server := scripts/tools/embed_scripts.lua runtime/engines/redis $(wildcard runtime/engines/redis/*.lua)
+server := scripts/tools/embed_scripts.lua $(wildcard runtime/engines/redis/scripts/*.lua)
 suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
@@ -115,7 +115,7 @@ $(BUILD)/embed.h: $(embed)
 $(BUILD)/redis_scripts.h: $(server)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(LUA) scripts/tools/embed_scripts.lua runtime/engines/redis > $@
+	$(Q)$(LUA) scripts/tools/embed_scripts.lua runtime/engines/redis/scripts > $@
 
 $(BUILD)/.flags: FORCE
 	$(Q)mkdir -p $(@D)

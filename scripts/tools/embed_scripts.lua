@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Writes the scripts that a Redis server runs as C to standard output:
---   lua5.4 embed_scripts.lua runtime/engines/redis > redis_scripts.h
+--   lua5.4 embed_scripts.lua runtime/engines/redis/scripts > redis_scripts.h
 -- noun_verb.lua becomes IL_SCRIPT_noun_verb. Its first line says which keys it is given: "-- KEYS: meta order".
 -- The digest, by which the server knows a script, is that of the bytes.
 
