@@ -37,7 +37,7 @@ static int waits_to_spin, penalty; /* after looking in vain: how many waits to l
 static _Atomic uint32_t wakes; /* calls of il_loop_wake */
 static atomic_bool asleep; /* on words: the eventfd will not do */
 static uint32_t wakes_seen;
-static bool unheard; /* il_loop_wake may have been called when there was no eventfd */
+static bool unheard = true; /* il_loop_wake may have been called when there was no eventfd */
 
 static void forked(void)
 {
@@ -269,6 +269,7 @@ void il_loop_wake_outer(void)
 
 void il_loop_after_fork(void)
 {
+	unheard = true;
 	il_thread_pool_after_fork();
 	il_futexes_after_fork();
 	il_process_watches_after_fork();

@@ -8,6 +8,7 @@
 #include "check.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ipc.h>
@@ -59,6 +60,23 @@ static void turn_until(int rest)
 {
 	while (running > rest)
 		CHECK(il_loop_poll(INT64_MAX) == 0);
+}
+
+/* The loop has not made its descriptors yet, so there is nothing that the thread could have written to. */
+static void a_job_may_end_before_the_first_poll(void)
+{
+	struct test_job t = { 0 };
+	int fds[2];
+	CHECK(pipe(fds) == 0 && write(fds[1], "x", 1) == 1);
+	t.fd = fds[0];
+	CHECK(il_thread_pool_start(&t.job, read_byte, ended) == 0);
+	running++;
+	while (!atomic_load(&t.job.returned))
+		sched_yield();
+	turn_until(0);
+	CHECK(t.ended == 1 && t.result == 1);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 static void jobs_end(void)
@@ -124,6 +142,7 @@ static void a_result_may_race_with_its_cancellation(void)
 int main(void)
 {
 	il_loop_init();
+	a_job_may_end_before_the_first_poll();
 	for (int i = 0; i < 3; i++) {
 		jobs_end();
 		blocked_jobs_are_cancelled();
