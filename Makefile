@@ -142,7 +142,7 @@ test: packages ## everything: packages, -Werror, lint, floors, specs, sanitizers
 sanitize: packages ## the specs under ASan+UBSan and under TSan
 	$(Q)$(suite) sanitize
 
-lint: all ## luacheck, clang-format; every public name has a stub and a heading in doc/
+lint: all ## luacheck, clang-format, floors; names have stubs and headings, paths in comments are there
 	$(Q)$(suite) lint
 
 format: ## the C code as .clang-format says

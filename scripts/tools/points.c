@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Kill points, for spec/engines/shm_points_spec.lua: a process can be made to die before any store into shared memory.
+ * Kill points, for spec/engines/points: a process can be made to die before any store into shared memory.
  * Compiled for ThreadSanitizer, a program calls out at every store; for build/tsan/ipclua-points the functions it calls
  * are here instead of in TSan's library, so no store can be forgotten, and the sources know nothing of it. Points are
  * stores into what is mapped MAP_SHARED, the two halves of a memcpy into it, the word that tells the kernel of a latch,

@@ -114,6 +114,7 @@ local function lint()
   end
   part("names", ("%s/ipclua scripts/tools/lint.lua"):format(build))
   part("floors", stock .. " scripts/tools/floors.lua")
+  part("tree", stock .. " scripts/tools/tree.lua")
 end
 
 -- the allocator fails, here or there
