@@ -4,6 +4,7 @@
  * it. Floor 4.
  */
 #include "lock.h"
+#include "base/fork.h"
 #include "ask.h"
 #include "base/clock.h"
 #include "bind.h"
@@ -26,7 +27,7 @@ struct il_lock_handle {
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct hold */
 	struct hold *spare; /* one that is free */
-	pid_t pid; /* who holds them */
+	uint32_t generation; /* that holds them */
 	char what[];
 };
 
@@ -73,10 +74,10 @@ static void forget_all(struct il_lock_handle *handle)
 /* In a forked child nothing is held. */
 static void notice_fork(struct il_lock_handle *handle)
 {
-	if (handle->pid == il_loop.pid)
+	if (il_fork_is_own(handle->generation))
 		return;
 	forget_all(handle);
-	handle->pid = il_loop.pid;
+	handle->generation = il_fork.generation;
 }
 
 static struct il_lock_handle *handle_of(const struct il_lock *l)
@@ -131,7 +132,7 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	handle->lock = NULL;
 	handle->spare = NULL;
 	handle->class = class;
-	handle->pid = il_loop.pid;
+	handle->generation = il_fork.generation;
 	il_list_init(&handle->holds);
 	memcpy(handle->what, what, size);
 	luaL_setmetatable(L, class->name);

@@ -13,12 +13,15 @@
 #include "loop/loop.h"
 #include "loop/thread_pool.h"
 #include "os/process.h"
-#include "os/signal.h"
 #include "loop/timer.h"
+#include "os/process_watch.h"
+#include "os/signal.h"
 #include "sched/coroutine.h"
+#include "sched/host.h"
 #include "sched/interrupt.h"
 #include "sched/outside.h"
 #include "sched/task.h"
+#include "stream/stream.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -94,6 +97,8 @@ static int fini(lua_State *L)
 		il_signal_fini();
 		il_outside_close();
 		il_engines_fini();
+		il_streams_drop();
+		il_process_watches_drop();
 		il_loop_fini();
 	}
 	il_owner_release();
@@ -187,6 +192,8 @@ int luaopen_ipc(lua_State *L)
 	if (!il_owner_claim(L))
 		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
+	il_signal_init();
+	il_host_init();
 	il_loop.guest = !il_coroutine_guarded;
 	lua_newtable(L);
 	il_half_open(L);

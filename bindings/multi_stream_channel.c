@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "base/fork.h"
 #include "key.h"
 #include "stream/hub.h"
 #include "stream/unix_socket.h"
@@ -43,7 +44,7 @@ static struct hub *check_open(lua_State *L)
 	struct hub *h = check_hub(L);
 	if (h->closed)
 		il_error(L, "hub is closed");
-	if (h->hub.pid != il_loop.pid)
+	if (!il_fork_is_own(h->hub.generation))
 		il_error(L, "hub belongs to process %d, which made it", (int)h->hub.pid);
 	return h;
 }
@@ -331,7 +332,7 @@ static int hub_close(lua_State *L)
 	if (h->closed)
 		return 0;
 	h->closed = true;
-	if (h->hub.pid == il_loop.pid)
+	if (il_fork_is_own(h->hub.generation))
 		il_hub_close(&h->hub);
 	return 0;
 }

@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "process.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "bind.h"
 #include "engines/engine.h"
@@ -161,12 +162,10 @@ static int fork_function(lua_State *L)
 		lua_settop(L, none + 1);
 		return il_child_started(L, c);
 	}
-	il_engines_after_fork();
-	il_host_after_fork(L);
-	il_hubs_after_fork();
+	il_running = L;
+	il_fork_begin_anew();
 	il_stream_abandon(pair[0]);
 	c->inherited = true;
-	il_process_after_fork(inherit);
 	il_process_unblock();
 	lua_insert(L, 2);
 	lua_settop(L, none); /* function, channel, arguments: nil, process and channel have gone */
@@ -324,6 +323,7 @@ static const struct il_cases cases = { "wait", waits, NULL };
 
 void il_process_open(lua_State *L)
 {
+	il_processes_init(inherit);
 	il_class(L, CLASS, methods, meta, &cases);
 	il_fields(L, CLASS, process__index);
 	lua_pushcfunction(L, process);

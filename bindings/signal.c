@@ -4,6 +4,7 @@
  * is in signal_arrivals.c; a handler, which has many listeners, in signal_handler.c, traps in signal_trap.c. Floor 4.
  */
 #include "bind.h"
+#include "base/signals.h"
 #include "os/signal.h"
 #include "sched/await.h"
 #include "signal_arrivals.h"

@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "signal_arrivals.h"
+#include "base/fork.h"
 #include "bind.h"
 #include "loop/op.h"
 #include "sched/task.h"
@@ -101,7 +102,7 @@ static int update(lua_State *L, struct il_arrivals *s)
 
 static void begin(struct il_arrivals *s)
 {
-	s->forks = il_signal_forks;
+	s->forks = il_fork.beginnings;
 	il_list_init(&s->watch.node);
 	il_list_init(&s->waiters);
 	il_event_init(&s->event, run);
@@ -110,7 +111,7 @@ static void begin(struct il_arrivals *s)
 struct il_arrivals *il_arrivals_check(lua_State *L, const char *class)
 {
 	struct il_arrivals *s = il_self(L, class);
-	if (s->forks == il_signal_forks)
+	if (s->forks == il_fork.beginnings)
 		return s;
 	begin(s); /* what it was part of is not there any more */
 	clear(&s->calls);

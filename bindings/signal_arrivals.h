@@ -26,7 +26,7 @@ struct il_arrivals {
 	struct il_list calls; /* arrivals for the listeners */
 	struct il_list waits; /* arrivals for wait */
 	struct il_list waiters; /* operations */
-	uint32_t forks; /* il_signal_forks of the process whose it is */
+	uint32_t forks; /* il_fork.beginnings of the process whose it is */
 	int number, anchor;
 	bool listens, collects, disposed, closed;
 };

@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "base/fork.h"
 #include "os/signal.h"
 #include "sched/await.h"
 
@@ -18,7 +19,7 @@ struct trap {
 	struct il_siginfo info;
 	struct il_list waiters;
 	bool trapped, closed;
-	uint32_t forks; /* il_signal_forks of the process whose it is */
+	uint32_t forks; /* il_fork.beginnings of the process whose it is */
 	int count;
 	struct watch {
 		struct il_sigwatch w;
@@ -44,7 +45,7 @@ static struct trap *check_trap(lua_State *L)
 static struct trap *check_open(lua_State *L)
 {
 	struct trap *t = check_trap(L);
-	if (t->forks != il_signal_forks)
+	if (t->forks != il_fork.beginnings)
 		il_error(L, "signal trap is another process's: make one in this process, too");
 	if (t->closed)
 		il_error(L, "signal trap is closed");
@@ -53,7 +54,7 @@ static struct trap *check_open(lua_State *L)
 
 static void unwatch(struct trap *t)
 {
-	for (int i = 0; i < t->count && t->forks == il_signal_forks; i++)
+	for (int i = 0; i < t->count && t->forks == il_fork.beginnings; i++)
 		il_signal_unwatch(&t->watches[i].w);
 	t->count = 0;
 }
@@ -68,7 +69,7 @@ static int signal_trap(lua_State *L)
 	struct trap *t = lua_newuserdatauv(L, sizeof *t + (size_t)n * sizeof t->watches[0], 0);
 	t->object.class = class;
 	t->trapped = t->closed = false;
-	t->forks = il_signal_forks;
+	t->forks = il_fork.beginnings;
 	t->count = 0;
 	il_list_init(&t->waiters);
 	luaL_setmetatable(L, CLASS);

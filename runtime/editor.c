@@ -8,6 +8,7 @@
  * Floor 5; knows no Lua.
  */
 #include "editor.h"
+#include "base/fork.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,7 +48,7 @@ static struct {
 static locale_t inside, outside; /* in force while the library runs (0: none could be made), and else */
 static struct termios before;
 static volatile sig_atomic_t editing; /* the terminal is libedit's */
-static pid_t owner;
+static uint32_t owner;
 
 static void begin(const char *prompt, void (*on_line)(char *))
 {
@@ -163,7 +164,7 @@ static const char *history_file(void)
 /* At exit, from wherever: a task may call os.exit while a line is edited. Not in a child that was forked. */
 static void leave(void)
 {
-	if (getpid() != owner)
+	if (!il_fork_is_own(owner))
 		return;
 	uselocale(inside);
 	if (editing)
@@ -175,7 +176,7 @@ static void leave(void)
 static void on_fatal(int number)
 {
 	struct sigaction fresh = { .sa_handler = SIG_DFL };
-	if (editing && getpid() == owner)
+	if (editing && il_fork_is_own(owner))
 		tcsetattr(STDIN_FILENO, TCSANOW, &before);
 	sigaction(number, &fresh, NULL);
 	raise(number); /* arrives when the handler returns */
@@ -232,7 +233,7 @@ bool il_editor_open(void)
 	if (history_file())
 		edit.read_history(history_file());
 	uselocale(outside);
-	owner = getpid();
+	owner = il_fork.generation;
 	guard_terminal();
 	atexit(leave);
 	return true;

@@ -229,8 +229,6 @@ struct il_engine {
 	/* Where an object is, for who is to look at it or to remove it by hand; noun: "queue", "shared memory". NULL:
 	 * elsewhere */
 	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
-	/* in a child made by ipc.process, before anything else runs; NULL */
-	void (*after_fork)(void);
 	void (*fini)(
 		void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
 };
@@ -264,8 +262,7 @@ void il_local_data_fini(void);
 /* That of Redis keys. */
 const struct il_engine *il_redis_engine(void);
 
-/* All engines' after_fork, and fini. */
-void il_engines_after_fork(void);
+/* All engines' fini. */
 void il_engines_fini(void);
 
 #endif

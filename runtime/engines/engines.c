@@ -39,13 +39,6 @@ int il_check_proc(void)
 	return il_identity_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
 }
 
-void il_engines_after_fork(void)
-{
-	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
-		if (engines[i] && engines[i]->after_fork)
-			engines[i]->after_fork();
-}
-
 void il_engines_fini(void)
 {
 	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)

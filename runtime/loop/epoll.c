@@ -5,6 +5,7 @@
  * Floor 1.
  */
 #include "loop/epoll.h"
+#include "base/fork.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,15 @@ static int control(int how, struct il_io *io, uint32_t events)
 	return epoll_ctl(il_epoll.epoll_fd, how, io->fd, &ev) ? errno : 0;
 }
 
+static void drop(void);
+
+static void forked(void)
+{
+	atomic_store(&il_epoll.foreign_fork, true);
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_LOOP, .child = forked, .anew = drop };
+
 static int open_descriptors(void)
 {
 	if (il_epoll.epoll_fd >= 0)
@@ -42,6 +52,7 @@ static int open_descriptors(void)
 	}
 	il_epoll.epoll_fd = ep;
 	atomic_store(&il_epoll.wake_fd, wake);
+	il_fork_add(&fork_hook);
 	return 0;
 }
 
@@ -163,7 +174,8 @@ int il_loop_fileno(void)
 	return err ? -1 : il_epoll.epoll_fd;
 }
 
-void il_epoll_drop(void)
+/* What was watched is forgotten. */
+static void drop(void)
 {
 	close_descriptors();
 	for (uint32_t i = 0; i < il_epoll.size; i++)
@@ -174,6 +186,7 @@ void il_epoll_drop(void)
 
 void il_epoll_fini(void)
 {
+	drop();
 	free(il_epoll.table);
 	il_epoll.table = NULL;
 	il_epoll.size = il_epoll.free = 0;

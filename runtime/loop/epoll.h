@@ -36,10 +36,7 @@ struct il_epoll {
 /* Hidden, and said so here: then it is reached directly, not through the table of addresses. */
 extern struct il_epoll il_epoll __attribute__((visibility("hidden")));
 
-/* Closes the loop's descriptors, and forgets what was watched. */
-void il_epoll_drop(void);
-
-/* Gives back the table; nothing is watched. */
+/* Closes the loop's descriptors, forgets what was watched and gives back the table. */
 void il_epoll_fini(void);
 
 #endif

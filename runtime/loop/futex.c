@@ -7,6 +7,7 @@
  */
 #include "loop/futex.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "loop/thread_pool.h"
 
 #include <errno.h>
@@ -33,10 +34,13 @@ static struct il_list watched = IL_LIST_INIT(watched); /* words that nobody slee
 static struct il_list waiters = IL_LIST_INIT(waiters);
 static int capacity = AT_ONCE; /* of a waiter; 1 on an old kernel */
 
+static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_futexes_drop };
+
 void il_futex_init(struct il_futex *futex, void (*changed)(struct il_futex *futex))
 {
 	*futex = (struct il_futex){ .changed = changed };
 	il_list_init(&futex->node);
+	il_fork_add(&fork_hook);
 }
 
 void il_futex_watch(struct il_futex *futex, uint32_t *address, uint32_t expected)
@@ -261,7 +265,7 @@ bool il_futexes_hand_out(void)
 	return true;
 }
 
-void il_futexes_after_fork(void)
+void il_futexes_drop(void)
 {
 	struct il_list dropped;
 	while (!il_list_empty(&waiters)) {

@@ -57,7 +57,7 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
  * themselves from time to time. */
 bool il_futexes_hand_out(void);
 
-/* In a forked child: nothing is watched. */
-void il_futexes_after_fork(void);
+/* Nothing is watched any more; no thread sleeps on what was, as in a forked child. */
+void il_futexes_drop(void);
 
 #endif

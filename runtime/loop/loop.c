@@ -4,20 +4,18 @@
  * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1.
  */
 #include "loop/loop.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "base/reason.h"
-#include "os/process_watch.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/thread_pool.h"
 #include "loop/epoll.h"
-#include "stream/stream.h"
 #include "loop/timer.h"
 #include "loop/futex.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -39,18 +37,20 @@ static atomic_bool asleep; /* on words: the eventfd will not do */
 static uint32_t wakes_seen;
 static bool unheard = true; /* il_loop_wake may have been called when there was no eventfd */
 
-static void forked(void)
+/* In a forked child whatever waited has been dropped before. */
+static void begin_anew(void)
 {
-	il_thread_pool_forked();
-	il_loop.pid = getpid();
-	atomic_store(&il_epoll.foreign_fork, true);
+	unheard = true;
+	il_heap_fini(&il_loop.deadlines);
+	il_timers_drop();
 }
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_LOOP, .anew = begin_anew };
 
 void il_loop_init(void)
 {
-	if (!il_loop.pid)
-		pthread_atfork(il_thread_pool_lock, il_thread_pool_unlock, forked);
-	il_loop.pid = getpid();
+	il_fork_init();
+	il_fork_add(&fork_hook);
 }
 
 static void dispatch(const struct epoll_event *events, int n)
@@ -267,21 +267,10 @@ void il_loop_wake_outer(void)
 		il_loop_wake();
 }
 
-void il_loop_after_fork(void)
-{
-	unheard = true;
-	il_thread_pool_after_fork();
-	il_futexes_after_fork();
-	il_process_watches_after_fork();
-	il_epoll_drop();
-	il_heap_fini(&il_loop.deadlines);
-	il_timers_drop();
-	il_streams_after_fork();
-}
-
 void il_loop_fini(void)
 {
 	il_thread_pool_fini();
-	il_loop_after_fork();
+	il_futexes_drop();
+	begin_anew();
 	il_epoll_fini();
 }

@@ -18,7 +18,6 @@ struct il_loop {
 	struct il_heap deadlines; /* of struct il_wait */
 	struct il_heap timers; /* of struct il_timer */
 	struct il_list unsent; /* streams that may still have to flush */
-	pid_t pid; /* this process; changes in a forked child */
 	bool guest; /* in a program that has signal handlers of its own */
 	bool starved; /* somebody has begun to wait for a descriptor, which garbage may have */
 };
@@ -68,11 +67,7 @@ void il_loop_wake_outer(void);
 /* The earliest deadline or timer, IL_NEVER without. */
 int64_t il_loop_next(void);
 
-/* In a forked child: new descriptors, nothing watched, no deadlines, no timers. Whoever was waiting must have been
- * dropped before. */
-void il_loop_after_fork(void);
-
-/* Closes all. */
+/* Closes all; nothing waits any more. */
 void il_loop_fini(void);
 
 #endif

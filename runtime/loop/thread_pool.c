@@ -6,8 +6,9 @@
  */
 #include "loop/thread_pool.h"
 #include "base/clock.h"
+#include "base/fork.h"
+#include "base/signals.h"
 #include "loop/loop.h"
-#include "os/signal.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -34,6 +35,51 @@ static struct il_list done = IL_LIST_INIT(done); /* jobs */
 static atomic_int threads;
 static bool ready;
 
+static void lock(void)
+{
+	pthread_mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+/* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
+static void forked(void)
+{
+	pthread_mutex_unlock(&mutex);
+	il_list_init(&parked);
+	while (!il_list_empty(&working)) {
+		struct il_list *first = working.next;
+		il_list_del(first);
+		il_list_add(&done, first);
+	}
+	for (struct il_list *l = done.next; l != &done; l = l->next) {
+		struct il_job *job = il_container_of(l, struct il_job, node);
+		job->forked = true;
+		atomic_store(&job->returned, true);
+	}
+	atomic_store(&threads, 0);
+	if (ready)
+		pthread_cond_init(&returned, NULL);
+	ready = !il_list_empty(&done);
+}
+
+/* The child of ipc.process wants to know nothing of the jobs. */
+static void begin_anew(void)
+{
+	il_list_init(&working);
+	il_list_init(&done);
+	ready = false;
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES,
+	.before = lock,
+	.parent = unlock,
+	.child = forked,
+	.anew = begin_anew };
+
 /* The signal that interrupts a blocking call needs a handler without SA_RESTART, and nothing else. */
 static void interrupt(int number)
 {
@@ -54,6 +100,7 @@ static int prepare(void)
 	int err = pthread_cond_init(&returned, &attr);
 	pthread_condattr_destroy(&attr);
 	ready = !err;
+	il_fork_add(&fork_hook);
 	return err;
 }
 
@@ -191,44 +238,6 @@ void il_thread_pool_collect(void)
 int il_thread_pool_threads(void)
 {
 	return atomic_load(&threads);
-}
-
-void il_thread_pool_lock(void)
-{
-	pthread_mutex_lock(&mutex);
-}
-
-void il_thread_pool_unlock(void)
-{
-	pthread_mutex_unlock(&mutex);
-}
-
-/* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
-void il_thread_pool_forked(void)
-{
-	pthread_mutex_unlock(&mutex);
-	il_list_init(&parked);
-	while (!il_list_empty(&working)) {
-		struct il_list *first = working.next;
-		il_list_del(first);
-		il_list_add(&done, first);
-	}
-	for (struct il_list *l = done.next; l != &done; l = l->next) {
-		struct il_job *job = il_container_of(l, struct il_job, node);
-		job->forked = true;
-		atomic_store(&job->returned, true);
-	}
-	atomic_store(&threads, 0);
-	if (ready)
-		pthread_cond_init(&returned, NULL);
-	ready = !il_list_empty(&done);
-}
-
-void il_thread_pool_after_fork(void)
-{
-	il_list_init(&working);
-	il_list_init(&done);
-	ready = false;
 }
 
 static void end_worker(struct il_worker *w)

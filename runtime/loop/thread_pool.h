@@ -2,7 +2,7 @@
  *
  * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; its end is
  * told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
- * il_job_cancelled() says why.
+ * il_job_cancelled() says why. In a forked child there are no threads, so all jobs have returned there, without effect.
  * Floor 1: no lua.h.
  */
 #ifndef IL_LOOP_THREAD_POOL_H
@@ -37,14 +37,6 @@ void il_thread_pool_collect(void);
 
 /* Threads that exist, working or parked. */
 int il_thread_pool_threads(void);
-
-/* Around a fork, and in the child: there are no threads, so all jobs have returned there, without effect. */
-void il_thread_pool_lock(void);
-void il_thread_pool_unlock(void);
-void il_thread_pool_forked(void);
-
-/* The child of ipc.process wants to know nothing of the jobs. */
-void il_thread_pool_after_fork(void);
 
 /* Cancels all jobs and ends all threads. */
 void il_thread_pool_fini(void);

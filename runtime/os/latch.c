@@ -6,6 +6,7 @@
  * in the thread's own memory: no pointer is read from the segment. Floor 1.
  */
 #include "os/latch.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "loop/futex.h"
@@ -24,7 +25,7 @@ static const int64_t SLICE = IL_SECOND / 10, SOON = IL_SECOND / 50;
 
 /* Of the thread that Lua runs on. The model spares ipc.so a call for each access. */
 static _Thread_local struct {
-	pid_t pid; /* for which the rest is right: a fork changes it */
+	uint32_t generation; /* for which the rest is right */
 	uint32_t tid;
 	struct robust_list_head *head;
 } self __attribute__((tls_model("initial-exec")));
@@ -35,7 +36,7 @@ static struct robust_list_head *learn(void)
 	self.tid = (uint32_t)syscall(SYS_gettid);
 	if (syscall(SYS_get_robust_list, 0, &self.head, &size))
 		self.head = NULL;
-	self.pid = il_loop.pid;
+	self.generation = il_fork.generation;
 	return self.head;
 }
 
@@ -141,7 +142,7 @@ static int __attribute__((noinline)) latch_busy(uint32_t *word, struct il_patien
 static inline int latch(uint32_t *word, struct il_patience *p, bool soon)
 {
 	uint32_t free = 0;
-	if (self.pid != il_loop.pid)
+	if (!il_fork_is_own(self.generation))
 		learn();
 	announce(word);
 	if (!atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, &free, self.tid, memory_order_acquire,

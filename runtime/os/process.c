@@ -5,6 +5,7 @@
  * Floor 1.
  */
 #include "os/process.h"
+#include "base/fork.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -84,7 +85,7 @@ int il_process_prepare(int *place)
 int il_process_adopt(struct il_process *p, pid_t pid)
 {
 	p->pid = pid;
-	p->parent = il_loop.pid;
+	p->parent = il_fork.pid;
 	p->io.fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (p->io.fd < 0 && errno == ESRCH) {
 		reaped_unseen(p);
@@ -203,11 +204,21 @@ void il_processes_kill_closing(void)
 	}
 }
 
-void il_process_after_fork(void (*f)(struct il_process *p))
+static void (*inherited)(struct il_process *p);
+
+static void begin_anew(void)
 {
 	while (!il_list_empty(&processes)) {
 		struct il_process *p = il_container_of(processes.next, struct il_process, siblings);
 		il_process_fini(p);
-		f(p);
+		inherited(p);
 	}
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_CHILDREN, .anew = begin_anew };
+
+void il_processes_init(void (*f)(struct il_process *p))
+{
+	inherited = f;
+	il_fork_add(&fork_hook);
 }

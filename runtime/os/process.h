@@ -59,7 +59,8 @@ void il_process_fini(struct il_process *p);
 /* At the end of the program, which does not wait. */
 void il_processes_kill_closing(void);
 
-/* In a child: f(p) for each process of the parent, then lets go of it. */
-void il_process_after_fork(void (*f)(struct il_process *p));
+/* In a child that begins anew (base/fork.h): inherited(p) is called for each process of the parent, which is let go of
+ * then. To be called once before. */
+void il_processes_init(void (*inherited)(struct il_process *p));
 
 #endif

@@ -4,6 +4,7 @@
  * ended, reaped or not. Floor 1.
  */
 #include "os/process_watch.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "base/reason.h"
 #include "loop/loop.h"
@@ -89,11 +90,11 @@ static uint64_t namespace(const char *path)
 
 uint64_t il_identity_space(void)
 {
-	static pid_t pid;
+	static uint32_t generation;
 	static uint64_t space;
-	if (pid != il_loop.pid)
+	if (!il_fork_is_own(generation))
 		space = namespace("/proc/self/ns/pid");
-	pid = il_loop.pid;
+	generation = il_fork.generation;
 	return space;
 }
 
@@ -127,7 +128,7 @@ static int learn_numbered(bool *numbered)
 		return 0;
 	int err = read_file("/proc/self/status", text, sizeof text);
 	const char *at = strstr(text, "NSpid:");
-	*numbered = at && sscanf(at, "NSpid:%d%*[\t]%d", &first, &second) == 1 && first == il_loop.pid;
+	*numbered = at && sscanf(at, "NSpid:%d%*[\t]%d", &first, &second) == 1 && first == il_fork.pid;
 	return err;
 }
 
@@ -146,7 +147,7 @@ int il_identity_find_out(void)
 	proc.shift = shift;
 	proc.numbered = numbered && !unknown;
 	il_identity_own.start = unknown || err ? 0 : f.start - (uint64_t)shift;
-	il_identity_own.pid = il_loop.pid;
+	il_identity_own.generation = il_fork.generation;
 	return 0;
 }
 
@@ -245,7 +246,7 @@ static bool looks_ended(pid_t pid, uint64_t start)
 bool il_process_watch_ended(pid_t pid, uint64_t start)
 {
 	struct il_process_watch *watch = find(pid, start);
-	if (pid == il_loop.pid)
+	if (pid == il_fork.pid)
 		return start != il_identity_start();
 	if (watch)
 		return readable(watch->io.fd);
@@ -279,6 +280,17 @@ static void ended(struct il_io *io, uint32_t events)
 		watch_free(watch);
 }
 
+void il_process_watches_drop(void)
+{
+	while (!il_list_empty(&watches)) {
+		struct il_process_watch *watch = il_container_of(watches.next, struct il_process_watch, node);
+		while (!il_list_empty(&watch->watchers))
+			il_process_watch_del(il_container_of(watch->watchers.next, struct il_process_watcher, node));
+	}
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_process_watches_drop };
+
 static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result)
 {
 	int fd = open_pidfd(pid, start);
@@ -297,6 +309,7 @@ static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result
 		return err;
 	}
 	il_list_add(&watches, &watch->node);
+	il_fork_add(&fork_hook);
 	*result = watch;
 	return 0;
 }
@@ -321,13 +334,4 @@ void il_process_watch_del(struct il_process_watcher *m)
 	m->watch = NULL;
 	if (il_list_empty(&watch->watchers))
 		watch_free(watch);
-}
-
-void il_process_watches_after_fork(void)
-{
-	while (!il_list_empty(&watches)) {
-		struct il_process_watch *watch = il_container_of(watches.next, struct il_process_watch, node);
-		while (!il_list_empty(&watch->watchers))
-			il_process_watch_del(il_container_of(watch->watchers.next, struct il_process_watcher, node));
-	}
 }

@@ -8,6 +8,7 @@
 #define IL_OS_PROCESS_WATCH_H
 
 #include "base/list.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ struct il_process_watcher {
 
 /* What others are to know this process by. Hidden, and said so here: then it is reached directly. */
 extern struct il_identity_own {
-	pid_t pid; /* of which the rest is known: a fork makes it another process */
+	uint32_t generation; /* of which the rest is known */
 	uint64_t start; /* in the time of the first time namespace; 0: that cannot be known here */
 } il_identity_own __attribute__((visibility("hidden")));
 
@@ -35,7 +36,7 @@ int il_identity_find_out(void);
 /* Makes sure that it is known. 0; EMFILE, ENFILE, ENOMEM: not now. */
 static inline int il_identity_learn(void)
 {
-	return il_identity_own.pid == il_loop.pid ? 0 : il_identity_find_out();
+	return il_fork_is_own(il_identity_own.generation) ? 0 : il_identity_find_out();
 }
 
 /* When this process started. */
@@ -59,7 +60,7 @@ int il_process_watch_add(struct il_process_watcher *m, pid_t pid, uint64_t start
 /* Harmless if it does not watch. */
 void il_process_watch_del(struct il_process_watcher *m);
 
-/* In a forked child: nobody is watched, and it is another process. */
-void il_process_watches_after_fork(void);
+/* Ends all watches, as in a forked child; no watcher is told. */
+void il_process_watches_drop(void);
 
 #endif

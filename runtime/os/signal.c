@@ -6,6 +6,7 @@
  * Floor 1.
  */
 #include "os/signal.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -21,7 +22,6 @@ enum { RING = 16384, SIGNALS = 65 };
 
 volatile sig_atomic_t il_signal_arrived;
 int64_t il_signals_lost;
-uint32_t il_signal_forks;
 void (*il_signal_notify)(void);
 
 struct disposition {
@@ -249,9 +249,8 @@ void il_signal_ignored(sigset_t *set)
 			sigaddset(set, i);
 }
 
-void il_signal_after_fork(void)
+static void begin_anew(void)
 {
-	il_signal_forks++;
 	for (int i = 1; i < SIGNALS; i++) {
 		struct sigaction fresh = { .sa_handler = ignored_outside(i) ? SIG_IGN : SIG_DFL };
 		sigaction(i, &fresh, NULL);
@@ -261,6 +260,13 @@ void il_signal_after_fork(void)
 	ring_full = 0;
 	sigemptyset(&held_back);
 	il_signal_arrived = 0;
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_SIGNALS, .anew = begin_anew };
+
+void il_signal_init(void)
+{
+	il_fork_add(&fork_hook);
 }
 
 void il_signal_fini(void)

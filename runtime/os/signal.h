@@ -38,11 +38,6 @@ extern int64_t il_signals_lost;
 /* Called in the handler, so async-signal-safe, after the information was stored. */
 extern void (*il_signal_notify)(void);
 
-/* The real-time signals that the runtime keeps for itself: timers while Lua is busy, and to interrupt blocked threads.
- */
-#define IL_SIGNAL_TIMER (SIGRTMAX - 1)
-#define IL_SIGNAL_POOL (SIGRTMAX - 2)
-
 /* "USR1" or "SIGUSR1" → number, 0 if there is no such signal. */
 int il_signal_number(const char *name);
 
@@ -63,13 +58,9 @@ void il_signal_drain(void);
 /* Sends; value is sent with it if has_value. 0 or errno. */
 int il_signal_send(pid_t pid, int number, bool has_value, int32_t value);
 
-/* How often this process, and those that it descends from, have come out of il_signal_after_fork: what watched before
- * that watches no more, and its node is in no list. */
-extern uint32_t il_signal_forks;
-
-/* In a forked child, with all signals blocked: default dispositions (terminal signals that were ignored from
- * outside stay so), nothing watched, an empty ring. The caller empties the mask. */
-void il_signal_after_fork(void);
+/* A child that begins anew (base/fork.h), with all signals blocked, has default dispositions, but terminal signals that
+ * were ignored from outside stay so; nothing is watched, and no il_sigwatch is in a list. To be called once before. */
+void il_signal_init(void);
 
 /* The signals that were ignored from outside: for a child that runs another program, too. */
 void il_signal_ignored(sigset_t *set);

@@ -5,6 +5,7 @@
  */
 #include "sched/host.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 #include "os/signal.h"
 #include "sched/await.h"
@@ -139,11 +140,17 @@ int il_wait_readable(lua_State *L, int fd)
 	return 0;
 }
 
-void il_host_after_fork(lua_State *L)
+static void begin_anew(void)
 {
-	il_signal_after_fork();
+	lua_State *L = il_running;
 	il_interrupt_after_fork();
 	il_sched_drop(L, true);
-	il_loop_after_fork();
 	il_running = L;
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_TASKS, .anew = begin_anew };
+
+void il_host_init(void)
+{
+	il_fork_add(&fork_hook);
 }

@@ -29,7 +29,7 @@ void il_host_shutdown(lua_State *L);
 /* Waits until the descriptor is readable; on the main state everything else goes on. Raises. */
 int il_wait_readable(lua_State *L, int fd);
 
-/* In a child that has just been forked, with all signals blocked: nothing of the parent's loop is left. */
-void il_host_after_fork(lua_State *L);
+/* In a child that begins anew (base/fork.h) no task is left. To be called once before. */
+void il_host_init(void);
 
 #endif

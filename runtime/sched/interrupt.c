@@ -6,6 +6,8 @@
  * Floor 3.
  */
 #include "sched/interrupt.h"
+#include "base/signals.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "os/signal.h"
@@ -48,7 +50,7 @@ static struct {
 /* The kernel's timer: made when first needed, armed for the time `due`. */
 static struct {
 	timer_t id;
-	pid_t owner; /* a fork inherits no timers */
+	uint32_t owner; /* its generation: a fork inherits no timers */
 	int64_t due;
 	bool soonest; /* it could not be armed for earlier, and so cannot later */
 } kernel = { .due = IL_NEVER };
@@ -231,13 +233,13 @@ void il_events_run(lua_State *L)
 static bool kernel_timer(void)
 {
 	struct sigevent how = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = IL_SIGNAL_TIMER };
-	if (kernel.owner == il_loop.pid)
+	if (il_fork_is_own(kernel.owner))
 		return true;
 	kernel.due = IL_NEVER;
 	how._sigev_un._tid = (pid_t)syscall(SYS_gettid);
 	if (timer_create(CLOCK_MONOTONIC, &how, &kernel.id))
 		return false;
-	kernel.owner = il_loop.pid;
+	kernel.owner = il_fork.generation;
 	return true;
 }
 
@@ -261,14 +263,14 @@ static void timer_signal(int number)
 
 static bool own_handler(void)
 {
-	static pid_t installed;
+	static uint32_t installed;
 	struct sigaction sa = { .sa_handler = timer_signal, .sa_flags = SA_RESTART | SA_ONSTACK };
-	if (installed == il_loop.pid)
+	if (il_fork_is_own(installed))
 		return true;
 	sigfillset(&sa.sa_mask);
 	if (sigaction(IL_SIGNAL_TIMER, &sa, NULL))
 		return false;
-	installed = il_loop.pid;
+	installed = il_fork.generation;
 	return true;
 }
 
@@ -386,7 +388,7 @@ void il_interrupt_fini(void)
 	stopped = false;
 	il_signal_notify = NULL;
 	il_running = NULL;
-	if (kernel.owner == il_loop.pid && kernel.owner)
+	if (il_fork_is_own(kernel.owner))
 		timer_delete(kernel.id);
 	kernel.owner = 0;
 	kernel.due = IL_NEVER;

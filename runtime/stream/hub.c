@@ -5,6 +5,7 @@
  * Floor 1.
  */
 #include "stream/hub.h"
+#include "base/fork.h"
 #include "base/reason.h"
 
 #include <errno.h>
@@ -20,6 +21,11 @@ enum { RETRY = 50000000 };
 enum { VAIN = 10 };
 
 static struct il_list hubs = IL_LIST_INIT(hubs);
+
+static void drop_all(void);
+
+/* In a forked child all hubs are its parent's. */
+static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = drop_all };
 
 static void accept_all(struct il_io *io, uint32_t events);
 static void accept_again(struct il_timer *t);
@@ -37,12 +43,14 @@ void il_hub_init(struct il_hub *h)
 {
 	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all },
 		.retry = { .expired = accept_again },
-		.pid = il_loop.pid };
+		.pid = il_fork.pid,
+		.generation = il_fork.generation };
 	il_list_init(&h->clients);
 	il_list_init(&h->ready);
 	il_list_init(&h->receivers);
 	il_list_init(&h->senders);
 	il_list_init(&h->node);
+	il_fork_add(&fork_hook);
 }
 
 /* Clients -------------------------------------------------------------------------------------------- */
@@ -359,7 +367,7 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 	il_timer_disarm(&h->retry);
 	il_io_unwatch(&h->listener);
 	if (h->path)
-		il_unix_socket_close(&h->place, h->pid == il_loop.pid);
+		il_unix_socket_close(&h->place, il_fork_is_own(h->generation));
 	h->listener.fd = -1;
 	free(h->path);
 	h->path = NULL;
@@ -374,7 +382,7 @@ void il_hub_close(struct il_hub *h)
 	let_go(h, il_stream_close);
 }
 
-void il_hubs_after_fork(void)
+static void drop_all(void)
 {
 	while (!il_list_empty(&hubs))
 		let_go(il_container_of(hubs.next, struct il_hub, node), il_stream_abandon);

@@ -28,7 +28,8 @@ struct il_hub {
 	int count; /* of clients */
 	bool strangers; /* who may open the path may join, whoever it is */
 	int starved; /* how often in a row no descriptor was left for who wants to join */
-	pid_t pid; /* that has it */
+	pid_t pid; /* that has it, for messages */
+	uint32_t generation;
 	char *path; /* listened at, as it was given; NULL */
 };
 
@@ -71,8 +72,5 @@ int il_hub_send_start(struct il_op *op);
 
 bool il_hub_cancel(struct il_op *op);
 bool il_hub_send_cancel(struct il_op *op);
-
-/* In a forked child all hubs are its parent's. */
-void il_hubs_after_fork(void);
 
 #endif

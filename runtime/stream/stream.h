@@ -56,9 +56,9 @@ void il_stream_abandon(struct il_stream *s);
  * nobody has taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
 bool il_streams_unsent(bool nothing_else);
 
-/* In a forked child: what is unsent is its parent's to send. Behind half a message nothing of the child's can go out.
- */
-void il_streams_after_fork(void);
+/* Forgets what is unsent: in a forked child it is the parent's to send, and behind half a message nothing of the
+ * child's can go out. */
+void il_streams_drop(void);
 
 /* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
 int il_stream_finish(struct il_stream *s);

@@ -5,6 +5,7 @@
  * this program. Floor 1.
  */
 #include "base/clock.h"
+#include "base/fork.h"
 #include "stream/stream.h"
 #include "stream/stream_parts.h"
 #include "loop/timer.h"
@@ -101,7 +102,15 @@ void il_stream_abandon(struct il_stream *s)
 	free(s);
 }
 
-void il_streams_after_fork(void)
+static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_streams_drop };
+
+void il_streams_add_unsent(struct il_stream *s)
+{
+	il_list_add(&il_loop.unsent, &s->unsent);
+	il_fork_add(&fork_hook);
+}
+
+void il_streams_drop(void)
 {
 	while (!il_list_empty(&il_loop.unsent)) {
 		struct il_stream *s = il_container_of(il_loop.unsent.next, struct il_stream, unsent);

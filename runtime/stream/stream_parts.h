@@ -24,6 +24,9 @@ static inline int il_stream_join(struct il_stream *s, struct il_list *line, stru
 	return err;
 }
 
+/* It has something that could not be sent at once. */
+void il_streams_add_unsent(struct il_stream *s);
+
 /* Closes the descriptor at once; nothing more is sent. */
 void il_stream_close_transport(struct il_stream *s);
 

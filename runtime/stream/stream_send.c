@@ -30,7 +30,7 @@ static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_write_queue_add(&s->out, p, sent) : ENOMEM;
 	if (!err && il_list_empty(&s->unsent))
-		il_list_add(&il_loop.unsent, &s->unsent);
+		il_streams_add_unsent(s);
 	if (!err)
 		err = il_io_watch(&s->io, EPOLLIN | EPOLLOUT);
 	if (err == EPERM)

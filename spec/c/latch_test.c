@@ -4,6 +4,7 @@
  * the patience of those who wait, and a damaged word is found out.
  */
 #include "os/latch.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "check.h"
@@ -130,7 +131,7 @@ int main(void)
 {
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(shared != MAP_FAILED);
-	il_loop_init(); /* its fork handler renews il_loop.pid */
+	il_loop_init(); /* its fork handler renews il_fork.pid */
 	one_at_a_time();
 	owner_dies();
 	owner_stands_still();

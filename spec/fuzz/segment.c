@@ -5,6 +5,7 @@
  * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
  */
 #include "fuzz.h"
+#include "os/process_watch.h"
 
 #include "base/clock.h"
 #include "engines/engine.h"
@@ -432,5 +433,6 @@ void fuzz_examples(void)
 
 void fuzz_end(void)
 {
+	il_process_watches_drop();
 	il_loop_fini();
 }

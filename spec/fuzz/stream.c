@@ -198,5 +198,6 @@ void fuzz_examples(void)
 
 void fuzz_end(void)
 {
+	il_streams_drop();
 	il_loop_fini();
 }

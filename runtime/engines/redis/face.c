@@ -3,6 +3,7 @@
  * What every object of this engine has, see face.h. Floor 2.
  */
 #include "engines/redis/face.h"
+#include "base/fork.h"
 #include "engines/redis/client/server_private.h"
 #include "engines/redis/client/url.h"
 
@@ -83,7 +84,7 @@ void il_face_explain(struct il_face *f)
 int il_face_listen(struct il_face *f, const char *word)
 {
 	size_t size = strlen(f->base) + strlen(word) + 2;
-	if (f->server->pid != il_loop.pid)
+	if (!il_fork_is_own(f->server->generation))
 		il_servers_after_fork();
 	if (f->listener.subscription)
 		return 0;

@@ -3,6 +3,7 @@
  * Semaphores and mutexes on a server, see lock.h: their life, and what is asked about them. Floor 2.
  */
 #include "engines/redis/lock.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
 #include "loop/loop.h"
@@ -41,7 +42,7 @@ void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const cha
 	il_command_text(c, verb);
 	il_command_text(c, il_server_client(h->face.server));
 	il_command_number(c, h->lease / MS);
-	il_command_number(c, il_loop.pid);
+	il_command_number(c, il_fork.pid);
 	il_command_number(c, h->face.listener.active);
 }
 

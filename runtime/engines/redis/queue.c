@@ -4,6 +4,7 @@
  * which hears the news and has those who wait. Floor 2.
  */
 #include "engines/redis/queue.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
 #include "loop/loop.h"
@@ -297,7 +298,7 @@ static const struct il_queue_ops ops = {
 /* An id that no queue of this name has had, so that one that is removed and made again is another one. */
 static int ask_to_open(struct il_rq_handle *h, const struct il_queue_options *o)
 {
-	uint64_t random[2] = { (uint64_t)il_loop.pid, (uintptr_t)h };
+	uint64_t random[2] = { (uint64_t)il_fork.pid, (uintptr_t)h };
 	char id[IL_RQ_ID];
 	struct il_command c;
 	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)

@@ -19,7 +19,7 @@ struct il_rq {
 	struct il_list due; /* it has something to ask when the loop looks next */
 	struct il_face face; /* for the requests of who waits; handles have their own for what is asked of them */
 	int refs;
-	pid_t pid;
+	uint32_t generation;
 	bool removed; /* there will be no news */
 	char id[IL_RQ_ID]; /* the server's */
 	/* receiving */

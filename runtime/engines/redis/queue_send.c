@@ -7,6 +7,7 @@
  * there is, claims the wait, and sends. A message that may have been sent when its wait ends is told as that. Floor 2.
  */
 #include "engines/redis/queue.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -92,7 +93,7 @@ static int request(struct flight *f)
 	char batch[40], types[IL_RQ_BATCH][IL_RQ_BOUND];
 	struct il_command c;
 	unsigned flags = f->look ? IL_SAFE : IL_UNSAFE;
-	if (q->pid != il_loop.pid)
+	if (!il_fork_is_own(q->generation))
 		il_servers_after_fork();
 	f->batch = q->batch;
 	f->rooms = q->rooms;
@@ -102,7 +103,7 @@ static int request(struct flight *f)
 	if (f->look) {
 		il_command_number(&c, (int64_t)f->ops[0]->size);
 	} else {
-		il_command_number(&c, il_loop.pid);
+		il_command_number(&c, il_fork.pid);
 		il_command_text(&c, batch);
 	}
 	for (int i = 0; i < f->count && !f->look; i++) {

@@ -5,6 +5,7 @@
  * last. Floor 2.
  */
 #include "engines/redis/queue.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <stdio.h>
@@ -30,7 +31,7 @@ static void name(const struct il_rq_slot *s, char text[NAME_SIZE])
 struct il_rq_slot *il_rq_slot_get(struct il_rq *q)
 {
 	struct il_rq_slot *s;
-	if (q->pid != il_loop.pid)
+	if (!il_fork_is_own(q->generation))
 		il_servers_after_fork();
 	if (!il_list_empty(&q->slots)) {
 		s = of_list(q->slots.prev);
@@ -70,7 +71,7 @@ int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_requ
 	il_rq_bounds(wanted, lowest, highest);
 	il_command_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
 	il_command_text(&c, s->queue->id);
-	il_command_number(&c, il_loop.pid);
+	il_command_number(&c, il_fork.pid);
 	il_command_text(&c, lowest);
 	il_command_text(&c, highest);
 	il_command_text(&c, text);
@@ -171,7 +172,7 @@ void il_rq_slots_init(struct il_rq *q)
 	il_list_init(&q->slots);
 	il_list_init(&q->owing);
 	q->idle.expired = rested;
-	q->pid = il_loop.pid;
+	q->generation = il_fork.generation;
 	tell_idle(q); /* so that somebody notices who is no more */
 }
 
@@ -195,5 +196,5 @@ void il_rq_slots_fini(struct il_rq *q, bool forked)
 	free_slots(&q->slots, forked);
 	free_slots(&q->owing, forked);
 	q->slot_count = 0;
-	q->pid = il_loop.pid;
+	q->generation = il_fork.generation;
 }

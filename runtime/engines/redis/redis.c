@@ -12,6 +12,5 @@ const struct il_engine il_redis = {
 	.queue = il_redis_queue,
 	.memory = il_redis_memory,
 	.data = il_redis_data,
-	.after_fork = il_servers_after_fork,
 	.fini = il_servers_fini,
 };

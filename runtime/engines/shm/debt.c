@@ -3,6 +3,7 @@
  * Debts, see debt.h. Floor 2.
  */
 #include "engines/shm/debt.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@ static struct il_list debtors = IL_LIST_INIT(debtors);
 
 static bool owes(const struct il_debt *d)
 {
-	return d->owed && d->by == il_loop.pid;
+	return d->owed && il_fork_is_own(d->by);
 }
 
 void il_debt_clear(struct il_debt *d)
@@ -80,7 +81,7 @@ void il_debt_add(struct il_debt *d, bool abandoned)
 	if (!owes(d)) {
 		d->owed = 0;
 		d->abandoned = false;
-		d->by = il_loop.pid;
+		d->by = il_fork.generation;
 	}
 	d->owed++;
 	d->abandoned |= abandoned;

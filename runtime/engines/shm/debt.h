@@ -17,7 +17,7 @@ struct il_debt {
 	void (*paid)(struct il_debt *d); /* without it: those who wait in this process may want it */
 	uint32_t owed;
 	bool abandoned; /* one of them as if its holder had died */
-	pid_t by; /* whose debt it is: a forked child has nothing to do with it */
+	uint32_t by; /* the generation whose debt it is: a forked child has nothing to do with it */
 	uint32_t orphans; /* handles that were closed meanwhile: they keep the segment */
 	struct il_recheck later;
 };

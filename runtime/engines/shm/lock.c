@@ -5,6 +5,7 @@
  * back cannot fail because a process stands still with the latch: it is owed then (debt.h). Floor 2.
  */
 #include "engines/shm/lock.h"
+#include "base/fork.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/watches.h"
@@ -49,7 +50,7 @@ struct handle {
 	struct il_lock lock;
 	struct object *object;
 	uint32_t held; /* permits */
-	pid_t pid; /* who holds them */
+	uint32_t generation; /* that holds them */
 };
 
 static struct permits *shared(const struct object *o)
@@ -66,8 +67,8 @@ static struct object *object_of(struct il_segment *s)
 static struct handle *handle_of(struct il_lock *l)
 {
 	struct handle *h = il_container_of(l, struct handle, lock);
-	if (h->pid != il_loop.pid) {
-		h->pid = il_loop.pid;
+	if (!il_fork_is_own(h->generation)) {
+		h->generation = il_fork.generation;
 		h->held = 0;
 	}
 	return h;
@@ -83,7 +84,7 @@ static uint32_t used_records(const struct object *o)
 
 static bool is_own(const struct record *r)
 {
-	return r->pid == (uint32_t)il_loop.pid && r->start == il_identity_start();
+	return r->pid == (uint32_t)il_fork.pid && r->start == il_identity_start();
 }
 
 static void set_count(struct permits *p, struct record *r, uint32_t count)
@@ -126,7 +127,7 @@ static struct record *find_record(struct object *o)
 		il_put(&p->used, used + 1);
 	}
 	if (unused) {
-		il_put(&unused->pid, (uint32_t)il_loop.pid);
+		il_put(&unused->pid, (uint32_t)il_fork.pid);
 		il_put64(&unused->start, il_identity_start());
 	}
 	return unused;
@@ -316,7 +317,7 @@ int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const 
 	h->lock.ops = ops;
 	h->object = object_of(s);
 	h->object->tells = ops->holder != NULL;
-	h->pid = il_loop.pid;
+	h->generation = il_fork.generation;
 	*l = &h->lock;
 	return 0;
 }

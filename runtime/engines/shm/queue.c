@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/shm/cells.h"
+#include "base/fork.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
 #include "os/latch.h"
@@ -100,7 +101,7 @@ static int send_attempt(struct il_line *line, struct il_op *op, bool waiting)
 	if (err)
 		return err;
 	il_segment_change(&o->segment, RECEIVERS);
-	shared(o)->last_sender = (uint32_t)il_loop.pid;
+	shared(o)->last_sender = (uint32_t)il_fork.pid;
 	il_cells_commit(&o->cells, cell);
 	return 0;
 }
@@ -135,7 +136,7 @@ static int receive_attempt(struct il_line *line, struct il_op *op, bool waiting)
 	if (err)
 		return err;
 	il_segment_change(&o->segment, SENDERS);
-	shared(o)->last_receiver = (uint32_t)il_loop.pid;
+	shared(o)->last_receiver = (uint32_t)il_fork.pid;
 	return il_cells_take(&o->cells, &m);
 }
 

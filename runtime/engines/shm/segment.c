@@ -4,6 +4,7 @@
  * should somebody cut a file short, the SIGBUS of the first touch puts zeros in its place. Floor 2.
  */
 #include "engines/shm/segment.h"
+#include "base/fork.h"
 #include "engines/shm/name.h"
 #include "os/file.h"
 #include "os/latch.h"
@@ -68,7 +69,7 @@ static void fill(struct il_head *head, const struct il_segment_type *type, size_
 		.layout = LAYOUT,
 		.size = size,
 		.pids = il_identity_space(),
-		.creator = (uint32_t)il_loop.pid,
+		.creator = (uint32_t)il_fork.pid,
 	};
 	strncpy(head->noun, type->noun, sizeof head->noun - 1);
 	strncpy(head->name, name, sizeof head->name - 1);
@@ -125,7 +126,11 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 	struct il_segment *s = type->new ();
 	if (!s)
 		return ENOMEM;
-	*s = (struct il_segment){ .type = type, .head = head, .size = size, .refs = 1, .pid = il_loop.pid };
+	*s = (struct il_segment){ .type = type,
+		.head = head,
+		.size = size,
+		.refs = 1,
+		.generation = il_fork.generation };
 	if (st)
 		s->file = *st;
 	strncpy(s->name, name, sizeof s->name - 1);
@@ -243,13 +248,13 @@ static int check_space(struct il_segment *s)
 {
 	if (s->head->pids != il_identity_space())
 		return EXDEV;
-	s->pid = il_loop.pid;
+	s->generation = il_fork.generation;
 	return 0;
 }
 
 static inline int usable(struct il_segment *s)
 {
-	return s->lost ? EUCLEAN : s->pid != il_loop.pid ? check_space(s) : 0;
+	return s->lost ? EUCLEAN : !il_fork_is_own(s->generation) ? check_space(s) : 0;
 }
 
 /* The latch is ours, and its owner died, or the segment is of no more use. */

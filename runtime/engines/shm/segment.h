@@ -59,7 +59,7 @@ struct il_segment {
 	size_t size; /* as mapped: the one to believe */
 	struct stat file; /* as it was when it was mapped; all zero without a name */
 	int refs;
-	pid_t pid; /* the process that has found its pid namespace to be this one's */
+	uint32_t generation; /* that has found its pid namespace to be this one's */
 	bool repaired; /* with the latch: its last owner died */
 	struct il_patience patience; /* with who has the latch */
 	volatile bool lost; /* the file was cut short: what is mapped is zeros of our own */

@@ -7,6 +7,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "base/fork.h"
 #include "os/file.h"
 #include "loop/loop.h"
 
@@ -63,7 +64,7 @@ static void delete (const char *path, int fd)
 
 static int make_temporary(char *path)
 {
-	snprintf(path, IL_STORE_PATH, PLACE TEMPORARY "%d.XXXXXX", (int)il_loop.pid);
+	snprintf(path, IL_STORE_PATH, PLACE TEMPORARY "%d.XXXXXX", (int)il_fork.pid);
 	if (mkdtemp(path))
 		return 0;
 	return errno == ENOENT ? il_because(ENOENT, "/dev/shm is not there: it wants a tmpfs") : errno;

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "os/latch.h"
 #include "os/process_watch.h"
@@ -160,12 +161,12 @@ static void forget_environment(struct il_store *s)
 	s->cursor = NULL;
 	s->reader = NULL;
 	s->env = NULL;
-	s->pid = il_loop.pid;
+	s->generation = il_fork.generation;
 }
 
 void il_environment_close(struct il_store *s)
 {
-	if (s->pid != il_loop.pid)
+	if (!il_fork_is_own(s->generation))
 		forget_environment(s);
 	else
 		close_all(s);
@@ -205,7 +206,7 @@ static int open_in_turn(struct il_store *s, bool patiently)
 
 int il_store_enter(struct il_store *s, bool patiently)
 {
-	if (s->pid != il_loop.pid)
+	if (!il_fork_is_own(s->generation))
 		forget_environment(s);
 	if (il_get(&s->bell->removed))
 		return EIDRM;

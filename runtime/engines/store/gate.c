@@ -4,6 +4,7 @@
  * afterwards. A wake-up that goes astray, since its receiver has just given up, costs the others a slice. Floor 2.
  */
 #include "engines/store/gate.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "os/process_watch.h"
 #include "loop/loop.h"
@@ -21,7 +22,7 @@ static const int64_t SLICE = IL_SECOND / 500, SOON = IL_SECOND / 50;
 
 static uint64_t self(void)
 {
-	return il_identity_start() << OWNER_BITS | (uint64_t)il_loop.pid;
+	return il_identity_start() << OWNER_BITS | (uint64_t)il_fork.pid;
 }
 
 static pid_t pid_of(uint64_t owner)

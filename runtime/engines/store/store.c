@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/store/store.h"
+#include "base/fork.h"
 #include "os/file.h"
 #include "os/latch.h"
 #include "os/process_watch.h"
@@ -213,7 +214,7 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 	struct il_store *s = calloc(1, sizeof *s);
 	if (!s)
 		return ENOMEM;
-	*s = (struct il_store){ .files = *files, .refs = 1, .guard = -1, .pid = il_loop.pid };
+	*s = (struct il_store){ .files = *files, .refs = 1, .guard = -1, .generation = il_fork.generation };
 	strcpy(s->path, path);
 	int err = map_bell(path, files->inodes[IL_STORE_BELL], &s->bell);
 	if (!err)

@@ -56,7 +56,7 @@ struct il_store {
 	struct il_store_files files;
 	int refs; /* handles */
 	int guard; /* descriptor of a private directory, or -1, see directory.c */
-	pid_t pid; /* the environment's process */
+	uint32_t generation; /* whose environment it is */
 	MDB_env *env; /* NULL: not open in this process */
 	MDB_txn *reader; /* reset between reads; NULL: none yet */
 	MDB_cursor *cursor; /* the reader's */

@@ -6,6 +6,7 @@
  * Floor 2.
  */
 #include "engines/sysv/line.h"
+#include "base/fork.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"
 #include "loop/loop.h"
@@ -27,7 +28,7 @@ struct file_lock {
 	int holders; /* how many share it */
 	int wanted; /* for the thread: the same for the first in line */
 	unsigned mode;
-	pid_t pid; /* whose fd it is */
+	uint32_t generation; /* whose fd it is */
 	struct stat file; /* that was opened last */
 	char path[]; /* from the root on */
 };
@@ -40,13 +41,13 @@ static void let_go(struct file_lock *f)
 		close(f->fd);
 	f->fd = -1;
 	f->how = f->holders = 0;
-	f->pid = il_loop.pid;
+	f->generation = il_fork.generation;
 }
 
 static struct file_lock *file_lock(struct il_lock *l)
 {
 	struct file_lock *f = il_container_of(l, struct file_lock, lock);
-	if (f->pid != il_loop.pid)
+	if (!il_fork_is_own(f->generation))
 		let_go(f);
 	return f;
 }
@@ -207,6 +208,15 @@ static const struct il_lock_ops ops = {
 	NULL,
 };
 
+/* The parent's locks are not kept alive by our descriptors. */
+static void begin_anew(void)
+{
+	for (struct il_list *l = locks.next; l != &locks; l = l->next)
+		let_go(il_container_of(l, struct file_lock, node));
+}
+
+static struct il_fork_hook fork_hook = { .order = IL_FORK_REMOTE, .anew = begin_anew };
+
 int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_lock **l)
 {
 	char absolute[PATH_MAX];
@@ -218,7 +228,7 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 		return ENOMEM;
 	strcpy(f->path, absolute);
 	f->mode = o->mode;
-	f->pid = il_loop.pid;
+	f->generation = il_fork.generation;
 	f->lock.ops = &ops;
 	il_sysv_line_init(&f->line, &line_type);
 	int err = open_file(f, path);
@@ -227,12 +237,7 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 		return err;
 	}
 	il_list_add(&locks, &f->node);
+	il_fork_add(&fork_hook);
 	*l = &f->lock;
 	return 0;
-}
-
-void il_sysv_file_lock_after_fork(void)
-{
-	for (struct il_list *l = locks.next; l != &locks; l = l->next)
-		let_go(il_container_of(l, struct file_lock, node));
 }

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/sysv/queue.h"
+#include "base/fork.h"
 #include "engines/sysv/sysv.h"
 #include "loop/loop.h"
 
@@ -69,7 +70,7 @@ static void object_drop(struct il_msg_object *o)
 {
 	if (--o->refs)
 		return;
-	if (o->pid == il_loop.pid)
+	if (il_fork_is_own(o->generation))
 		for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next)
 			il_msg_put(o->id, il_container_of(l, struct il_msg, node), IPC_NOWAIT);
 	object_free(o);
@@ -130,7 +131,7 @@ static struct il_msg_object *object_open(int id)
 		return NULL;
 	o->id = id;
 	o->refs = 1;
-	o->pid = il_loop.pid;
+	o->generation = il_fork.generation;
 	il_msg_init_senders(o);
 	il_list_init(&o->receivers);
 	il_list_init(&o->kept);

@@ -38,7 +38,7 @@ struct il_msg_object {
 	struct il_list kept; /* messages that were taken and that nobody has got */
 	struct il_msg_waiters senders;
 	int id, refs;
-	pid_t pid; /* whose kept messages these are */
+	uint32_t generation; /* whose kept messages these are */
 };
 
 struct il_msg_handle {

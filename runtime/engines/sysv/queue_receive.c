@@ -6,6 +6,7 @@
  * is sent again if the wait is over by then. Floor 2.
  */
 #include "engines/sysv/queue.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -56,7 +57,7 @@ void il_msg_forget_kept(struct il_msg_object *o)
 		il_list_del(&m->node);
 		free(m);
 	}
-	o->pid = il_loop.pid;
+	o->generation = il_fork.generation;
 }
 
 /* A message that nobody here has got goes back at once, so that another process can have it: behind those that came
@@ -88,7 +89,7 @@ static bool take_kept(struct il_msg_object *o, int64_t wanted)
 static int take(struct il_msg_object *o, int64_t wanted)
 {
 	int err = 0;
-	if (o->pid != il_loop.pid)
+	if (!il_fork_is_own(o->generation))
 		il_msg_forget_kept(o);
 	if (!il_list_empty(&o->kept) && take_kept(o, wanted))
 		return 0;

@@ -6,6 +6,7 @@
  * Floor 2.
  */
 #include "engines/sysv/set.h"
+#include "base/fork.h"
 #include "loop/loop.h"
 
 #include <errno.h>
@@ -107,7 +108,7 @@ static int join(struct il_set *s, struct il_lock_options *o)
 		return err;
 	err = hand_out(s, o);
 	int end = end_setup(s->id, !err);
-	s->pid = err || end ? 0 : il_loop.pid;
+	s->generation = err || end ? 0 : il_fork.generation;
 	return err ? err : end;
 }
 
@@ -175,7 +176,7 @@ static void drop(struct il_set *s)
 	if (--s->refs)
 		return;
 	struct sembuf leave = { IL_USERS, -1, SEM_UNDO | IPC_NOWAIT };
-	if (s->pid == il_loop.pid)
+	if (il_fork_is_own(s->generation))
 		operate(s->id, &leave, 1);
 	il_list_del(&s->node);
 	free(s);
@@ -207,7 +208,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 		il_list_add(&sets, &s->node);
 	}
 	s->refs++;
-	err = s->pid == il_loop.pid || s->mutex != mutex ? check_joined(s, o, mutex) : join(s, o);
+	err = il_fork_is_own(s->generation) || s->mutex != mutex ? check_joined(s, o, mutex) : join(s, o);
 	if (err)
 		drop(s);
 	else
@@ -230,14 +231,14 @@ int il_set_open(const struct il_key *key, struct il_lock_options *o, const struc
 		return err;
 	}
 	handle->lock.ops = ops;
-	handle->pid = il_loop.pid;
+	handle->generation = il_fork.generation;
 	*l = &handle->lock;
 	return 0;
 }
 
 int il_set_op(struct il_set *s, struct sembuf *ops, size_t count)
 {
-	if (s->pid != il_loop.pid) {
+	if (!il_fork_is_own(s->generation)) {
 		int err = join(s, &(struct il_lock_options){ .max = 0 });
 		if (err)
 			return err;
@@ -248,8 +249,8 @@ int il_set_op(struct il_set *s, struct sembuf *ops, size_t count)
 struct il_sysv_lock *il_sysv_lock(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_container_of(l, struct il_sysv_lock, lock);
-	if (handle->pid != il_loop.pid) {
-		handle->pid = il_loop.pid;
+	if (!il_fork_is_own(handle->generation)) {
+		handle->generation = il_fork.generation;
 		handle->held = 0;
 	}
 	return handle;

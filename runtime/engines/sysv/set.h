@@ -22,7 +22,7 @@ struct il_set {
 	int id, refs, members;
 	bool mutex;
 	int32_t key;
-	pid_t pid; /* of the process that is counted among the users */
+	uint32_t generation; /* of the process that is counted among the users */
 };
 
 /* A handle: what it holds it gives back. */
@@ -30,7 +30,7 @@ struct il_sysv_lock {
 	struct il_lock lock;
 	struct il_set *set;
 	int held;
-	pid_t pid; /* that holds */
+	uint32_t generation; /* that holds */
 };
 
 /* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. EINVAL: the set is

@@ -30,7 +30,6 @@ const struct il_engine il_sysv = {
 	.data = il_local_data,
 	.place = place,
 	.fini = il_local_data_fini,
-	.after_fork = il_sysv_file_lock_after_fork,
 };
 
 /* -1 can be a key: errno tells. 0 is IPC_PRIVATE, a new object with every call. */

@@ -20,7 +20,4 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 int il_sysv_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 int il_sysv_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 
-/* In a forked child: the parent's locks are not kept alive by our descriptors. */
-void il_sysv_file_lock_after_fork(void);
-
 #endif

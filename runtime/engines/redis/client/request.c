@@ -3,6 +3,7 @@
  * Requests, see request.h. Floor 2.
  */
 #include "engines/redis/client/request.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/face.h"
 #include "engines/redis/client/server_private.h"
@@ -228,7 +229,7 @@ static struct il_request *make(const struct il_command *c, enum il_request_flags
 static struct il_request *post(const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_server *s = c->face->server;
-	if (s->pid != il_loop.pid)
+	if (!il_fork_is_own(s->generation))
 		il_servers_after_fork();
 	struct il_request *r = make(c, flags);
 	if (!r)

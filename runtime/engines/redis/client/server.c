@@ -4,6 +4,7 @@
  * stands in the list `expected`, in order: an answer belongs to the first. Floor 2.
  */
 #include "engines/redis/client/server_private.h"
+#include "base/fork.h"
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "engines/redis/face.h"
@@ -24,7 +25,7 @@ static struct il_list servers = IL_LIST_INIT(servers);
 
 static void name_client(struct il_server *s)
 {
-	uint64_t random = (uint64_t)il_now() ^ (uint64_t)il_loop.pid << 32;
+	uint64_t random = (uint64_t)il_now() ^ (uint64_t)il_fork.pid << 32;
 	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
 		random *= UINT64_C(0x9e3779b97f4a7c15);
 	snprintf(s->client, sizeof s->client, "%016llx", (unsigned long long)random);
@@ -304,6 +305,8 @@ static void expired(struct il_timer *t)
 
 /* Life ------------------------------------------------------------------------------------------------- */
 
+static struct il_fork_hook fork_hook = { .order = IL_FORK_REMOTE, .anew = il_servers_after_fork };
+
 static struct il_server *make(struct il_url *url)
 {
 	struct il_server *s = calloc(1, sizeof *s);
@@ -326,9 +329,10 @@ static struct il_server *make(struct il_url *url)
 	il_list_init(&s->subscriptions);
 	for (int i = 0; i < IL_SUBSCRIPTION_BUCKETS; i++)
 		il_list_init(&s->buckets[i]);
-	s->pid = il_loop.pid;
+	s->generation = il_fork.generation;
 	name_client(s);
 	il_list_add(&servers, &s->node);
+	il_fork_add(&fork_hook);
 	return s;
 }
 
@@ -430,7 +434,7 @@ static void forked(struct il_server *s)
 	memset(s->knows, 0, sizeof s->knows);
 	s->due = s->retry_at = s->down_since = s->pause = 0;
 	s->failed = s->refused = s->in_flight = 0;
-	s->pid = il_loop.pid;
+	s->generation = il_fork.generation;
 	name_client(s);
 	for (struct il_list *l = s->faces.next; l != &s->faces; l = l->next) {
 		struct il_face *f = il_container_of(l, struct il_face, node);
@@ -451,7 +455,7 @@ void il_servers_fini(void)
 {
 	while (!il_list_empty(&servers)) {
 		struct il_server *s = il_container_of(servers.next, struct il_server, node);
-		if (s->pid == il_loop.pid && !il_list_empty(&s->requests))
+		if (il_fork_is_own(s->generation) && !il_list_empty(&s->requests))
 			il_connection_drain(&s->connection);
 		free_server(s);
 	}

@@ -28,7 +28,7 @@ struct il_expected {
 struct il_server {
 	struct il_list node;
 	int users;
-	pid_t pid;
+	uint32_t generation;
 	struct il_url *url;
 	int64_t timeout; /* the longest of its objects, ns; */
 	bool timeouts_differ; /* they have had others */
