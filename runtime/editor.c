@@ -239,6 +239,14 @@ bool il_editor_open(void)
 	return true;
 }
 
+/* If it has gone (SIGHUP may be ignored), the library reads nothing, and does not say so: that is the end of the input.
+ */
+static bool terminal_is_there(void)
+{
+	struct termios now;
+	return tcgetattr(STDIN_FILENO, &now) == 0;
+}
+
 bool il_editor_line(const char *prompt, bool (*wait)(void *arg), void *arg, char **line)
 {
 	input.wait = wait;
@@ -247,7 +255,7 @@ bool il_editor_line(const char *prompt, bool (*wait)(void *arg), void *arg, char
 	entered = NULL;
 	outside = uselocale(inside);
 	begin(prompt, on_line);
-	while (!complete && !stopped)
+	while (!complete && !stopped && terminal_is_there())
 		edit.read_char();
 	end();
 	uselocale(outside);
