@@ -10,6 +10,8 @@ local CPUS <const> = tonumber(io.popen("nproc"):read("l")) or 1
 local LANES <const> = tonumber(os.getenv("LANES")) or 2 * CPUS
 local ENDED <const> = "^@@ ended with status (%d+) after (%d+)m([%d.]+)s%+(%d+)m([%d.]+)s of CPU: (.*)$"
 
+local LITTER <const> = 98 -- what scripts/tools/job ends with where a job left something
+
 local jobs = {}
 
 -- Each of these, started late, would be alone at the end: the longest first.
@@ -46,6 +48,7 @@ function pool.fail(part, why, note)
 end
 
 local function why_of(status)
+  if status == LITTER then return "left files or objects behind, twice" end
   if status == 124 or status == 137 then return "ran out of time, or was killed" end
   if status > 128 then return "died of signal " .. status - 128 end
   return "exit status " .. status
@@ -83,7 +86,9 @@ local function ended(job, status, lines)
   end
   if not found then return pool.fail(part, job.name .. ": no summary: " .. why_of(status)) end
   for key, n in pairs(found) do part[key] = part[key] + n end
-  if status ~= 0 and found.failed == 0 then pool.fail(part, job.name .. ": " .. why_of(status)) end
+  if status ~= 0 and found.failed == 0 then
+    pool.fail(part, job.name .. ": " .. why_of(status), table.concat(lines, "\n"):match("left behind:.*"))
+  end
   failures(lines, part.notes)
 end
 
