@@ -46,6 +46,13 @@ describe("System V threads #nosan", function()
   -- Lets the loop block, so that threads have to wait in its place.
   local function block() ipc.sleep(0.005) end
 
+  -- The threads, when there are n at least: on a busy machine a sleep may be over before the loop has blocked.
+  local function block_until(n)
+    local deadline = ipc.now() + PATIENCE
+    repeat block() until threads() >= n or ipc.now() > deadline
+    return threads()
+  end
+
   local function wait_for(list, times)
     local tasks = {}
     for i = 1, times do
@@ -82,9 +89,7 @@ describe("System V threads #nosan", function()
   it("are one for 500 tasks that wait for one semaphore", function()
     assert.same({1, 1, 1, 1}, apart(1, function(list)
       local tasks, seen = wait_for(list, 500), {}
-      local deadline = ipc.now() + PATIENCE
-      repeat block() until threads() > 0 or ipc.now() > deadline -- on a busy machine the sleep may be over at once
-      seen[1] = threads()
+      seen[1] = block_until(1)
       block()
       seen[2] = threads()
       finish(list, tasks)
@@ -101,8 +106,7 @@ describe("System V threads #nosan", function()
     assert.equal(1, apart(1, function(list, keys)
       local twin = assert(ipc.semaphore(keys[1], 1))
       local tasks = wait_for({list[1], twin}, 10)
-      block()
-      local seen = threads()
+      local seen = block_until(1)
       finish(list, tasks)
       return seen
     end))
@@ -111,9 +115,7 @@ describe("System V threads #nosan", function()
   it("are ten for ten semaphores", function()
     assert.same({10, 10, 10}, apart(10, function(list)
       local tasks, seen = wait_for(list, 500), {}
-      local deadline = ipc.now() + PATIENCE
-      repeat block() until threads() > 0 or ipc.now() > deadline -- on a busy machine the sleep may be over at once
-      seen[1] = threads()
+      seen[1] = block_until(10)
       finish(list, tasks)
       seen[2] = threads()
       tasks = {ipc.task(function() return ipc.select(list, PATIENCE) end)}
@@ -135,8 +137,7 @@ describe("System V threads #nosan", function()
           list[i]:acquire()
         end
         for _, t in ipairs(wait_for(list, 10)) do t:detach() end
-        block()
-        assert(threads() == 2)
+        assert(block_until(2) == 2)
         fn()
       end))
       assert.same({true, "exit", 0}, {child:wait(PATIENCE)})
@@ -158,7 +159,7 @@ describe("System V threads #nosan", function()
         s:acquire()
         for _ = 1, 50 do ipc.task(function() s:acquire() end):detach() end
       end
-      ipc.sleep(0.02)
+      repeat ipc.sleep(0.02) until ipc.stats().threads == #arg
       io.stdout:write("idle\n"):flush()
       ipc.sleep(0.3)
       io.stdout:write("over\n"):flush()
