@@ -54,8 +54,7 @@ static int raise(lua_State *L)
 /* trace(error): for message handlers: the text of a string, or of what has one, with where it comes from. */
 static int trace(lua_State *L)
 {
-	if (!il_told(L, 1))
-		luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 2);
+	il_error_show(L, 1, 2);
 	return 1;
 }
 

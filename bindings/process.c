@@ -12,6 +12,7 @@
 #include "stream/hub.h"
 #include "os/signal.h"
 #include "sched/await.h"
+#include "sched/error.h"
 #include "sched/host.h"
 #include "sched/task.h"
 
@@ -76,9 +77,7 @@ struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which,
 
 static int message_handler(lua_State *L)
 {
-	const char *text = luaL_tolstring(L, 1, NULL);
-	if (!il_told(L, 1))
-		luaL_traceback(L, L, text, 1);
+	il_error_show(L, 1, 1);
 	return 1;
 }
 

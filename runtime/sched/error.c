@@ -73,3 +73,28 @@ bool il_told(lua_State *L, int index)
 	forget(L, &text);
 	return true;
 }
+
+static int to_string(lua_State *L)
+{
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+/* Pushes the text of an error object. */
+static const char *describe(lua_State *L, int index)
+{
+	lua_pushcfunction(L, to_string);
+	lua_pushvalue(L, index);
+	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
+		return lua_tostring(L, -1);
+	lua_pop(L, 1);
+	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
+}
+
+void il_error_show(lua_State *L, int index, int level)
+{
+	if (il_told(L, index))
+		return;
+	luaL_traceback(L, L, describe(L, index), level);
+	lua_remove(L, -2);
+}

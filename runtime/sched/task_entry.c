@@ -34,33 +34,14 @@ void il_task_entry_open(lua_State *L)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
 }
 
-static int to_string(lua_State *L)
-{
-	luaL_tolstring(L, 1, NULL);
-	return 1;
-}
-
-/* Pushes the text of an error object. A __tostring that fails must not take the error's place. */
-static const char *describe(lua_State *L, int index)
-{
-	lua_pushcfunction(L, to_string);
-	lua_pushvalue(L, index);
-	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
-		return lua_tostring(L, -1);
-	lua_pop(L, 1);
-	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
-}
-
 /* Keeps the traceback of the coroutine. The error itself stays as it is: `<close>` variables are still to see it. */
 static int traceback(lua_State *L)
 {
 	if (il_cancel_is(L, 1))
 		return 1;
-	const char *text = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : describe(L, 1);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
 	lua_pushthread(L);
-	if (!il_told(L, 1))
-		luaL_traceback(L, L, text, 1);
+	il_error_show(L, 1, 1);
 	lua_rawset(L, -3);
 	lua_settop(L, 1);
 	return 1;
