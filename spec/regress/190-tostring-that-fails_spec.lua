@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A child whose error is an object with a __tostring that fails showed that failure, and its traceback had the frames of
--- both: the error of the error was in the error's place. A listener was the same. They say now what a task says.
+-- A child whose error is an object with a __tostring that fails showed that failure, and its traceback had the frames
+-- of both: the error of the error was in the place of the error. A listener was the same. They say now what a task says.
 
 local homes = require "spec.support.homes"
 
