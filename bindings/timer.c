@@ -12,6 +12,7 @@
 #include "sched/task.h"
 
 #include <errno.h>
+#include <math.h>
 
 #define CLASS "ipc.Timer"
 #define GUARD "ipc.timer guard"
@@ -112,6 +113,8 @@ static int start(lua_State *L, struct timer *t, int64_t interval)
 static int64_t check_interval(lua_State *L, int arg, bool once)
 {
 	double seconds = luaL_checknumber(L, arg);
+	if (isnan(seconds))
+		luaL_argerror(L, arg, once ? "seconds must not be NaN" : "the interval must be seconds, not NaN");
 	if (once)
 		luaL_argcheck(L, seconds >= 0, arg, "seconds must not be negative");
 	else

@@ -49,7 +49,9 @@ int64_t il_deadline(lua_State *L, int arg)
 		il_error(L, "it has a timeout of its own: a select has one for all its cases");
 	luaL_checktype(L, arg, LUA_TNUMBER);
 	double seconds = lua_tonumber(L, arg);
-	luaL_argcheck(L, seconds >= 0, arg, "timeout must be seconds, not negative");
+	if (!(seconds >= 0))
+		luaL_argerror(L, arg,
+			seconds < 0 ? "timeout must be seconds, not negative" : "timeout must be seconds, not NaN");
 	return seconds > 0 ? il_time_add(il_now(), il_nanoseconds(seconds)) : 0;
 }
 

@@ -21,7 +21,8 @@ end
 local function check_seconds(arg, call, seconds)
   if seconds == nil then return end
   if type(seconds) ~= "number" then bad(arg, call, "number expected, got " .. type(seconds)) end
-  if seconds < 0 or seconds ~= seconds then bad(arg, call, "timeout must be seconds, not negative") end
+  if seconds < 0 then bad(arg, call, "timeout must be seconds, not negative") end
+  if seconds ~= seconds then bad(arg, call, "timeout must be seconds, not NaN") end
 end
 
 local function check_scope(call, self)

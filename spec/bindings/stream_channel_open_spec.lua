@@ -114,7 +114,7 @@ describe("wrong arguments of a channel", function()
     ["bad argument #2 to 'send' (timeout must be seconds, not negative)"] = function() a:send("x", -1) end,
     ["bad argument #2 to 'send' (number expected, got string)"] = function() a:send("x", "y") end,
     ["bad argument #1 to 'receive' (number expected, got table)"] = function() a:receive {} end,
-    ["bad argument #1 to 'receive' (timeout must be seconds, not negative)"] = function() a:receive(0 / 0) end,
+    ["bad argument #1 to 'receive' (timeout must be seconds, not NaN)"] = function() a:receive(0 / 0) end,
     ["ipc.StreamChannel expected, got FILE*"] = function() a.receive(io.stdout) end,
     ["ipc.StreamChannel expected, got no value"] = function() a.close() end,
     ["channel or file expected, got number"] = function() a:send_handle(7) end,
