@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "key.h"
-#include "loop/loop.h"
 #include "option.h"
 #include "sched/task.h"
 

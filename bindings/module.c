@@ -11,6 +11,7 @@
 #include "owner.h"
 #include "engines/engine.h"
 #include "loop/loop.h"
+#include "loop/state.h"
 #include "loop/thread_pool.h"
 #include "os/process.h"
 #include "loop/timer.h"
@@ -21,6 +22,7 @@
 #include "sched/interrupt.h"
 #include "sched/outside.h"
 #include "sched/task.h"
+#include "stream/state.h"
 #include "stream/stream.h"
 
 #include <string.h>
@@ -59,8 +61,8 @@ static int stats(lua_State *L)
 		{ "tasks", il_sched.living },
 		{ "alive", il_sched.alive },
 		{ "switches", il_sched.switches },
-		{ "timers", il_loop.timers.count },
-		{ "deadlines", il_loop.deadlines.count },
+		{ "timers", il_loop->timers.count },
+		{ "deadlines", il_loop->deadlines.count },
 		{ "threads", il_thread_pool_threads() },
 		{ "signals_lost", il_signals_lost },
 	};
@@ -192,9 +194,10 @@ int luaopen_ipc(lua_State *L)
 	if (!il_owner_claim(L))
 		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
+	il_streams_init();
 	il_signal_init();
 	il_host_init();
-	il_loop.guest = !il_coroutine_guarded;
+	il_loop->guest = !il_coroutine_guarded;
 	lua_newtable(L);
 	il_half_open(L);
 	il_task_open(L);

@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "handle.h"
 #include "option.h"
+#include "loop/epoll.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -149,7 +150,7 @@ static int own_descriptor(lua_State *L, enum il_codec codec, int *fd)
 {
 	int err = il_codec_prepare(L, codec);
 	if (!err)
-		err = il_loop_open();
+		err = il_epoll_open();
 	*fd = il_handle_fd(L, 1);
 	if (!err && lua_isuserdata(L, 1) && (*fd = fcntl(*fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		err = errno;

@@ -6,6 +6,7 @@
 #include "sched/task.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "loop/epoll.h"
 #include "loop/loop.h"
 #include "sched/await.h"
 #include "sched/cancel.h"
@@ -188,7 +189,7 @@ static int fileno_of_loop(lua_State *L)
 	bool collected = false;
 	int fd;
 	do
-		fd = il_loop_fileno();
+		fd = il_epoll_fileno();
 	while (fd < 0 && il_collect(L, errno, &collected));
 	if (fd < 0)
 		return il_fail(L, errno, "the event loop");

@@ -6,7 +6,6 @@
 #include "loop/timer.h"
 #include "base/clock.h"
 #include "bind.h"
-#include "loop/loop.h"
 #include "sched/await.h"
 #include "sched/interrupt.h"
 #include "sched/task.h"

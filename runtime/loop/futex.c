@@ -3,11 +3,12 @@
  * Sleeping on words, see futex.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of
  * its own. A waiter is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
  * others are watched as before: a look at a word is nothing against what its owner would have to look at.
- * Floor 1.
+ * Floor 1a.
  */
 #include "loop/futex.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "loop/state.h"
 #include "loop/thread_pool.h"
 
 #include <errno.h>
@@ -30,9 +31,12 @@ struct il_futex_waiter {
 	struct futex_waitv futexes[AT_ONCE]; /* the thread's */
 };
 
-static struct il_list watched = IL_LIST_INIT(watched); /* words that nobody sleeps on yet */
-static struct il_list waiters = IL_LIST_INIT(waiters);
 static int capacity = AT_ONCE; /* of a waiter; 1 on an old kernel */
+
+static inline struct il_futexes *futexes(void)
+{
+	return &il_loop->futexes;
+}
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_futexes_drop };
 
@@ -47,7 +51,7 @@ void il_futex_watch(struct il_futex *futex, uint32_t *address, uint32_t expected
 {
 	futex->address = address;
 	futex->expected = expected;
-	il_list_add(&watched, &futex->node);
+	il_list_add(&futexes()->watched, &futex->node);
 }
 
 static void forget(struct il_futex *futex)
@@ -73,11 +77,6 @@ int il_futex_wake(uint32_t *address)
 {
 	long n = syscall(SYS_futex, address, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	return n > 0 ? (int)n : 0;
-}
-
-void il_futex_wake_own(uint32_t *wakes)
-{
-	syscall(SYS_futex, wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 static struct futex_waitv futex_of(const uint32_t *address, uint32_t expected)
@@ -124,7 +123,7 @@ static void tell(struct il_list *round)
 static void tell_all(void)
 {
 	struct il_list round;
-	il_list_move(&watched, &round);
+	il_list_move(&futexes()->watched, &round);
 	tell(&round);
 }
 
@@ -137,7 +136,7 @@ bool il_futexes_look(bool patiently)
 {
 	struct il_list round = IL_LIST_INIT(round), *next;
 	int left = 0;
-	for (struct il_list *l = watched.next; l != &watched; l = next) {
+	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = next) {
 		next = l->next;
 		if (!has_changed(il_container_of(l, struct il_futex, node))) {
 			left++;
@@ -160,7 +159,7 @@ static void take_back(struct il_futex_waiter *s, struct il_list *changed, bool a
 		if (s->words[i]) {
 			struct il_futex *futex = s->words[i];
 			forget(futex);
-			il_list_add(all || has_changed(futex) ? changed : &watched, &futex->node);
+			il_list_add(all || has_changed(futex) ? changed : &futexes()->watched, &futex->node);
 		}
 }
 
@@ -175,25 +174,25 @@ static void dissolve(struct il_futex_waiter *s, bool all)
 
 bool il_futexes_any(void)
 {
-	return !il_list_empty(&watched);
+	return !il_list_empty(&futexes()->watched);
 }
 
 bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 {
-	struct futex_waitv futexes[AT_ONCE];
+	struct futex_waitv list[AT_ONCE];
 	struct timespec ts = il_timespec(until);
 	int n = 0;
 	learn_capacity();
-	if (!il_list_empty(&waiters))
+	if (!il_list_empty(&futexes()->waiters))
 		return false;
-	futexes[n++] = own_futex_of(wakes, seen);
-	for (struct il_list *l = watched.next; l != &watched; l = l->next) {
+	list[n++] = own_futex_of(wakes, seen);
+	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = l->next) {
 		struct il_futex *futex = il_container_of(l, struct il_futex, node);
 		if (n == capacity)
 			return false;
-		futexes[n++] = futex_of(futex->address, futex->expected);
+		list[n++] = futex_of(futex->address, futex->expected);
 	}
-	int err = wait_for(futexes, n, until == IL_NEVER ? NULL : &ts);
+	int err = wait_for(list, n, until == IL_NEVER ? NULL : &ts);
 	if (!err || err == EINTR || err == ETIMEDOUT)
 		il_futexes_look(true);
 	else
@@ -230,31 +229,31 @@ static void gather(void)
 {
 	struct il_futex_waiter *least = NULL;
 	int more = 0;
-	for (struct il_list *l = waiters.next; l != &waiters; l = l->next) {
+	for (struct il_list *l = futexes()->waiters.next; l != &futexes()->waiters; l = l->next) {
 		struct il_futex_waiter *s = il_container_of(l, struct il_futex_waiter, node);
 		if (!least || s->left < least->left)
 			least = s;
 	}
-	for (struct il_list *l = watched.next; l != &watched; l = l->next)
+	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = l->next)
 		more = more % capacity + 1;
 	if (!least || least->left + more > capacity)
 		return;
-	take_back(least, &watched, true);
+	take_back(least, &futexes()->watched, true);
 	il_thread_pool_cancel(&least->job);
 }
 
 bool il_futexes_hand_out(void)
 {
 	learn_capacity();
-	if (il_list_empty(&watched))
+	if (il_list_empty(&futexes()->watched))
 		return true;
 	gather();
-	while (!il_list_empty(&watched)) {
+	while (!il_list_empty(&futexes()->watched)) {
 		struct il_futex_waiter *s = calloc(1, sizeof *s);
 		if (s) {
-			while (s->count < capacity && !il_list_empty(&watched))
-				take(s, il_container_of(watched.next, struct il_futex, node));
-			il_list_add(&waiters, &s->node);
+			while (s->count < capacity && !il_list_empty(&futexes()->watched))
+				take(s, il_container_of(futexes()->watched.next, struct il_futex, node));
+			il_list_add(&futexes()->waiters, &s->node);
 			if (il_thread_pool_start(&s->job, work, ended) == 0)
 				continue;
 			dissolve(s, true);
@@ -268,12 +267,12 @@ bool il_futexes_hand_out(void)
 void il_futexes_drop(void)
 {
 	struct il_list dropped;
-	while (!il_list_empty(&waiters)) {
-		struct il_futex_waiter *s = il_container_of(waiters.next, struct il_futex_waiter, node);
-		take_back(s, &watched, true);
+	while (!il_list_empty(&futexes()->waiters)) {
+		struct il_futex_waiter *s = il_container_of(futexes()->waiters.next, struct il_futex_waiter, node);
+		take_back(s, &futexes()->watched, true);
 		il_list_del(&s->node);
 		free(s);
 	}
-	for (il_list_move(&watched, &dropped); !il_list_empty(&dropped);)
+	for (il_list_move(&futexes()->watched, &dropped); !il_list_empty(&dropped);)
 		il_list_del(dropped.next);
 }

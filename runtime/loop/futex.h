@@ -2,7 +2,7 @@
  *
  * Words in shared memory that other processes change: futexes. Watched words are slept on while the loop blocks: by the
  * loop's own thread, if there is no descriptor to watch as well, else by threads, many words to a thread.
- * Floor 1: no lua.h.
+ * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_FUTEX_H
 #define IL_LOOP_FUTEX_H
@@ -13,6 +13,11 @@
 #include <stdint.h>
 
 struct il_futex_waiter;
+
+struct il_futexes {
+	struct il_list watched; /* on which no thread sleeps yet */
+	struct il_list waiters; /* of struct il_futex_waiter */
+};
 
 struct il_futex {
 	struct il_list node;
@@ -38,9 +43,6 @@ void il_futex_unwatch(struct il_futex *futex);
 
 /* Wakes all processes that sleep on a word, which has been changed. A number: how many threads that were. */
 int il_futex_wake(uint32_t *address);
-
-/* Wakes this process, if it is in il_futexes_sleep with this as `wakes`. Async-signal-safe. */
-void il_futex_wake_own(uint32_t *wakes);
 
 /* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were
  * some. If that are many, threads sleep on them from now on, unless `patiently`. */

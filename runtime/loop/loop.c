@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * The loop, see loop.h: how it asks and how it waits; what is watched is in epoll.c. It looks while that pays, then
- * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1.
+ * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1a.
  */
 #include "loop/loop.h"
-#include "base/fork.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/reason.h"
+#include "loop/epoll.h"
 #include "loop/op.h"
 #include "loop/poller.h"
-#include "loop/thread_pool.h"
-#include "loop/epoll.h"
+#include "loop/state.h"
 #include "loop/timer.h"
-#include "loop/futex.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -24,24 +23,15 @@
 
 enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FEW = 16 };
 
-/* ns: how long to look before blocking, the usual wait up to which that pays, what is taken for long, and for how long
+/* ns: how long to look before blocking, the usual wait up to which that pays; and for how long
  * to block where nobody can watch. */
-enum { SPIN = 120000, WORTH_SPINNING = 100000, LONG_WAIT = 400000, NAP = 1000000 };
-
-struct il_loop il_loop = { .unsent = IL_LIST_INIT(il_loop.unsent) };
-
-static int64_t usual_wait = LONG_WAIT;
-static int waits_to_spin, penalty; /* after looking in vain: how many waits to let pass, now and the next time */
-static _Atomic uint32_t wakes; /* calls of il_loop_wake */
-static atomic_bool asleep; /* on words: the eventfd will not do */
-static uint32_t wakes_seen;
-static bool unheard = true; /* il_loop_wake may have been called when there was no eventfd */
+enum { SPIN = 120000, WORTH_SPINNING = 100000, NAP = 1000000 };
 
 /* In a forked child whatever waited has been dropped before. */
 static void begin_anew(void)
 {
-	unheard = true;
-	il_heap_fini(&il_loop.deadlines);
+	il_loop->unheard = true;
+	il_heap_fini(&il_loop->deadlines);
 	il_timers_drop();
 }
 
@@ -61,7 +51,7 @@ static void dispatch(const struct epoll_event *events, int n)
 			il_thread_pool_collect();
 		if (data == IL_EPOLL_WAKE || data == IL_EPOLL_NESTED)
 			continue;
-		struct il_watched *w = &il_epoll.table[(uint32_t)data];
+		struct il_watched *w = &il_loop->epoll.table[(uint32_t)data];
 		if (w->io && w->generation == (uint32_t)(data >> 32))
 			w->io->ready(w->io, events[i].events);
 	}
@@ -70,10 +60,10 @@ static void dispatch(const struct epoll_event *events, int n)
 static void expire(void)
 {
 	int64_t now = INT64_MIN;
-	while (il_heap_min(&il_loop.deadlines) != IL_NEVER) {
-		if (il_heap_min(&il_loop.deadlines) > now && il_heap_min(&il_loop.deadlines) > (now = il_now()))
+	while (il_heap_min(&il_loop->deadlines) != IL_NEVER) {
+		if (il_heap_min(&il_loop->deadlines) > now && il_heap_min(&il_loop->deadlines) > (now = il_now()))
 			break;
-		il_wait_end(il_container_of(il_heap_top(&il_loop.deadlines), struct il_wait, deadline), IL_TIMEOUT);
+		il_wait_end(il_container_of(il_heap_top(&il_loop->deadlines), struct il_wait, deadline), IL_TIMEOUT);
 	}
 }
 
@@ -90,18 +80,18 @@ static bool several_cpus(void)
  */
 static bool blind(void)
 {
-	return il_epoll.epoll_fd < 0;
+	return il_loop->epoll.epoll_fd < 0;
 }
 
 /* What il_loop_wake has said until now is among the events. */
 static int look(struct epoll_event *events)
 {
-	uint32_t before = wakes_seen;
-	wakes_seen = atomic_load(&wakes);
+	uint32_t before = il_loop->wakes_seen;
+	il_loop->wakes_seen = atomic_load(&il_loop->wakes);
 	if (!blind())
-		return epoll_wait(il_epoll.epoll_fd, events, BATCH, 0);
+		return epoll_wait(il_loop->epoll.epoll_fd, events, BATCH, 0);
 	events[0] = (struct epoll_event){ .data.u64 = IL_EPOLL_WAKE };
-	return wakes_seen != before;
+	return il_loop->wakes_seen != before;
 }
 
 /* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
@@ -111,18 +101,19 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 {
 	int64_t end = start + SPIN, now = start;
 	int n = 0;
-	if (usual_wait > WORTH_SPINNING || !several_cpus() || waits_to_spin-- > 0)
+	if (il_loop->usual_wait > WORTH_SPINNING || !several_cpus() || il_loop->waits_to_spin-- > 0)
 		return 0;
-	waits_to_spin = 0;
+	il_loop->waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
 		*woke = il_pollers_look(true);
 		*woke = il_futexes_look(true) || *woke;
 		n = look(events);
 	}
 	if (n == 0 && !*woke)
-		waits_to_spin = penalty = penalty < MOST_PENALTY ? 2 * penalty + FIRST_PENALTY : penalty;
+		il_loop->waits_to_spin = il_loop->penalty =
+			il_loop->penalty < MOST_PENALTY ? 2 * il_loop->penalty + FIRST_PENALTY : il_loop->penalty;
 	else
-		penalty /= 2;
+		il_loop->penalty /= 2;
 	return n;
 }
 
@@ -134,13 +125,13 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 		return look(events);
 	}
 	if (until == IL_NEVER)
-		return epoll_wait(il_epoll.epoll_fd, events, BATCH, -1);
+		return epoll_wait(il_loop->epoll.epoll_fd, events, BATCH, -1);
 	int64_t rest = until - now;
 	struct timespec ts = il_timespec(rest);
-	int n = epoll_pwait2(il_epoll.epoll_fd, events, BATCH, &ts, NULL);
+	int n = epoll_pwait2(il_loop->epoll.epoll_fd, events, BATCH, &ts, NULL);
 	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: whole milliseconds, rounded up */
 		int64_t ms = (rest + 999999) / 1000000;
-		n = epoll_wait(il_epoll.epoll_fd, events, BATCH, ms < INT_MAX ? (int)ms : INT_MAX);
+		n = epoll_wait(il_loop->epoll.epoll_fd, events, BATCH, ms < INT_MAX ? (int)ms : INT_MAX);
 	}
 	return n;
 }
@@ -148,10 +139,10 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 /* Is a descriptor waited for? With many of them, that is likely enough. */
 static bool any_wanted(void)
 {
-	if (il_epoll.watching > FEW)
+	if (il_loop->epoll.watching > FEW)
 		return true;
-	for (uint32_t i = 0; i < il_epoll.size; i++) {
-		struct il_io *io = il_epoll.table[i].io;
+	for (uint32_t i = 0; i < il_loop->epoll.size; i++) {
+		struct il_io *io = il_loop->epoll.table[i].io;
 		if (io && (!io->wanted || io->wanted(io)))
 			return true;
 	}
@@ -161,12 +152,12 @@ static bool any_wanted(void)
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if (il_epoll.timer_fd < 0 && (blind() ? !il_epoll.watching : il_futexes_any() && !any_wanted())) {
-		atomic_store(&asleep, true);
-		bool slept = il_futexes_sleep((uint32_t *)&wakes, wakes_seen, until);
-		atomic_store(&asleep, false);
+	if (il_loop->epoll.timer_fd < 0 && (blind() ? !il_loop->epoll.watching : il_futexes_any() && !any_wanted())) {
+		atomic_store(&il_loop->asleep, true);
+		bool slept = il_futexes_sleep((uint32_t *)&il_loop->wakes, il_loop->wakes_seen, until);
+		atomic_store(&il_loop->asleep, false);
 		if (slept) /* nobody waits for descriptors, so they need no look, unless somebody has called */
-			return atomic_load(&wakes) == wakes_seen ? 0 : look(events);
+			return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : look(events);
 	}
 	if (!il_futexes_hand_out() && until > now + NAP)
 		until = now + NAP;
@@ -194,7 +185,7 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, earlier(until));
 	if (several_cpus()) {
 		int64_t took = il_now() - start;
-		usual_wait += ((took < LONG_WAIT ? took : LONG_WAIT) - usual_wait) / 8;
+		il_loop->usual_wait += ((took < IL_LONG_WAIT ? took : IL_LONG_WAIT) - il_loop->usual_wait) / 8;
 	}
 	return n;
 }
@@ -206,7 +197,7 @@ static void take_ready(struct epoll_event *events, int n)
 	for (uint32_t round = 0; n < 0 || n == BATCH; round++) {
 		if (n > 0)
 			dispatch(events, n);
-		n = round <= il_epoll.size / BATCH ? epoll_wait(il_epoll.epoll_fd, events, BATCH, 0) : 0;
+		n = round <= il_loop->epoll.size / BATCH ? epoll_wait(il_loop->epoll.epoll_fd, events, BATCH, 0) : 0;
 	}
 	dispatch(events, n);
 }
@@ -214,14 +205,14 @@ static void take_ready(struct epoll_event *events, int n)
 int il_loop_poll(int64_t until)
 {
 	struct epoll_event events[BATCH];
-	int err = il_loop_open();
+	int err = il_epoll_open();
 	if (err && !il_is_shortage(err))
 		return err;
-	if (unheard && !blind()) {
+	if (il_loop->unheard && !blind()) {
 		il_thread_pool_collect();
 		until = 0;
 	}
-	unheard = blind();
+	il_loop->unheard = blind();
 	int n = ask_kernel(events, earlier(until));
 	if (n < 0 && errno != EINTR)
 		return errno;
@@ -231,40 +222,21 @@ int il_loop_poll(int64_t until)
 	return 0;
 }
 
-void il_loop_wake(void)
-{
-	int saved = errno, fd = atomic_load(&il_epoll.wake_fd);
-	uint64_t one = 1;
-	atomic_fetch_add(&wakes, 1);
-	if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
-		/* EAGAIN: 2^64 wake-ups unread, so it is awake */
-	}
-	if (atomic_load(&asleep))
-		il_futex_wake_own((uint32_t *)&wakes);
-	errno = saved;
-}
-
 int64_t il_loop_next(void)
 {
-	int64_t a = il_heap_min(&il_loop.deadlines), b = il_heap_min(&il_loop.timers);
+	int64_t a = il_heap_min(&il_loop->deadlines), b = il_heap_min(&il_loop->timers);
 	return a < b ? a : b;
 }
 
 void il_loop_nested(int64_t next)
 {
-	if (il_epoll.timer_fd < 0)
+	if (il_loop->epoll.timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
 	next = il_pollers_arm() || !il_futexes_hand_out() ? 0 : earlier(next);
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */
-	timerfd_settime(il_epoll.timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
-void il_loop_wake_outer(void)
-{
-	if (il_epoll.timer_fd >= 0)
-		il_loop_wake();
+	timerfd_settime(il_loop->epoll.timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 void il_loop_fini(void)

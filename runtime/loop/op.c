@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Operations and waits, see op.h. Floor 1.
+ * Operations and waits, see op.h. Floor 1a.
  */
 #include "loop/op.h"
 #include "base/clock.h"
-#include "loop/loop.h"
+#include "loop/state.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ void il_op_free(struct il_op *op)
 static void settle(struct il_wait *w, int winner)
 {
 	assert(w->state == IL_WAITING);
-	il_heap_del(&il_loop.deadlines, &w->deadline);
+	il_heap_del(&il_loop->deadlines, &w->deadline);
 	w->state = IL_DONE;
 	w->winner = winner;
 	for (uint32_t i = 0; i < w->count; i++) {
@@ -57,7 +57,7 @@ void il_op_decline(struct il_op *op)
 void il_op_claim(struct il_op *op)
 {
 	struct il_wait *w = op->wait;
-	il_heap_del(&il_loop.deadlines, &w->deadline);
+	il_heap_del(&il_loop->deadlines, &w->deadline);
 	for (uint32_t i = 0; i < w->count; i++)
 		if (&w->ops[i] != op && !w->ops[i].declined)
 			w->ops[i].type->cancel(&w->ops[i]);
@@ -104,7 +104,7 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 			break;
 	}
 	if (!err && w->state == IL_WAITING && deadline != IL_NEVER)
-		err = il_heap_add(&il_loop.deadlines, &w->deadline, deadline);
+		err = il_heap_add(&il_loop->deadlines, &w->deadline, deadline);
 	if (err)
 		il_wait_drop(w);
 	return err;
@@ -116,8 +116,8 @@ static bool wait_for_answer(struct il_wait *w, int why)
 	if (!any_busy(w) || (w->late && why == IL_TIMEOUT))
 		return false;
 	if (!w->late) {
-		il_heap_del(&il_loop.deadlines, &w->deadline);
-		if (il_heap_add(&il_loop.deadlines, &w->deadline, il_time_add(il_now(), GRACE)))
+		il_heap_del(&il_loop->deadlines, &w->deadline);
+		if (il_heap_add(&il_loop->deadlines, &w->deadline, il_time_add(il_now(), GRACE)))
 			return false;
 	}
 	w->late = why;

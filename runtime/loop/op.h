@@ -4,7 +4,7 @@
  * is one flow of control that is blocked on one or several of them, with a deadline. A wait ends exactly
  * once: one operation finishes, or the deadline passes, or it is cancelled; the other operations have then left
  * their lines before anyone else runs, so nothing is granted to who has already gone.
- * Floor 1: no lua.h. Completions only mark; who waited builds its results later.
+ * Floor 1a: no lua.h. Completions only mark; who waited builds its results later.
  */
 #ifndef IL_LOOP_OP_H
 #define IL_LOOP_OP_H

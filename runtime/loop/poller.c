@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list of what only a look can tell, see poller.h. Floor 1.
+ * The list of what only a look can tell, see poller.h. Floor 1a.
  */
 #include "loop/poller.h"
+#include "loop/state.h"
 
 /* A loop that never blocks, because some task is always ready, looks this often before it has a thread look. */
 enum { VAIN_LOOKS = 3 };
-
-static struct il_list pollers = IL_LIST_INIT(pollers);
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *))
 {
@@ -20,7 +19,7 @@ void il_poller_add(struct il_poller *p)
 	if (!il_list_empty(&p->node))
 		return;
 	p->vain = 0;
-	il_list_add(&pollers, &p->node);
+	il_list_add(&il_loop->pollers, &p->node);
 }
 
 void il_poller_del(struct il_poller *p)
@@ -40,11 +39,11 @@ bool il_pollers_look(bool patiently)
 {
 	struct il_list round;
 	bool woke = false;
-	il_list_move(&pollers, &round);
+	il_list_move(&il_loop->pollers, &round);
 	while (!il_list_empty(&round)) {
 		struct il_poller *p = il_container_of(round.next, struct il_poller, node);
 		il_list_del(&p->node);
-		il_list_add(&pollers, &p->node);
+		il_list_add(&il_loop->pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
 		else if (!patiently && ++p->vain >= VAIN_LOOKS)
@@ -57,7 +56,7 @@ bool il_pollers_arm(void)
 {
 	struct il_list round;
 	bool woke = false;
-	il_list_move(&pollers, &round);
+	il_list_move(&il_loop->pollers, &round);
 	while (!il_list_empty(&round))
 		woke |= arm(il_container_of(round.next, struct il_poller, node));
 	return woke;

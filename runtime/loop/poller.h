@@ -2,7 +2,7 @@
  *
  * What is waited for without a descriptor: System V objects, locks, words in shared memory. While waits are short the
  * loop looks at them itself; before it blocks, each is handed to whoever can watch it: a thread, a futex.
- * Floor 1: no lua.h.
+ * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_POLLER_H
 #define IL_LOOP_POLLER_H

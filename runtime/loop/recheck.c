@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looks after a while, see recheck.h. Floor 1.
+ * Looks after a while, see recheck.h. Floor 1a.
  */
 #include "loop/recheck.h"
-#include "loop/loop.h"
+#include "base/list.h"
+#include "loop/wake.h"
 
 static const int64_t SHORTEST = 1000000, LONGEST = 20000000; /* ns */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What has to be looked at again after a while, since nothing tells when it changes: a process that cannot be watched,
- * a lock whose owner stands still. The pauses grow from a millisecond to LONGEST of recheck.c. Floor 1: no lua.h.
+ * a lock whose owner stands still. The pauses grow from a millisecond to LONGEST of recheck.c. Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_RECHECK_H
 #define IL_LOOP_RECHECK_H

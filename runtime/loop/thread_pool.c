@@ -2,13 +2,14 @@
  *
  * Threads for calls that can only block, see thread_pool.h. One mutex guards the lists; each worker sleeps on a
  * condition of its own. A signal that reaches a worker before its system call has begun is lost, so cancelling repeats
- * it until the work has returned. Floor 1.
+ * it until the work has returned. Floor 1a.
  */
 #include "loop/thread_pool.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/signals.h"
-#include "loop/loop.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,57 +22,55 @@ static const int64_t REPEAT = 1000000; /* ns between two signals to the same wor
 
 struct il_worker {
 	struct il_list node; /* in `parked` */
+	struct il_loop *loop; /* whose it is */
 	struct il_job *job; /* what it works at, NULL: it is parked, or to end */
 	pthread_t thread;
 	pthread_cond_t work;
 	bool end;
 };
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
-static struct il_list parked = IL_LIST_INIT(parked);
-static struct il_list working = IL_LIST_INIT(working); /* jobs */
-static struct il_list done = IL_LIST_INIT(done); /* jobs */
-static atomic_int threads;
-static bool ready;
+static inline struct il_thread_pool *pool(void)
+{
+	return &il_loop->thread_pool;
+}
 
 static void lock(void)
 {
-	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&pool()->mutex);
 }
 
 static void unlock(void)
 {
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&pool()->mutex);
 }
 
 /* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
 static void forked(void)
 {
-	pthread_mutex_unlock(&mutex);
-	il_list_init(&parked);
-	while (!il_list_empty(&working)) {
-		struct il_list *first = working.next;
+	pthread_mutex_unlock(&pool()->mutex);
+	il_list_init(&pool()->parked);
+	while (!il_list_empty(&pool()->working)) {
+		struct il_list *first = pool()->working.next;
 		il_list_del(first);
-		il_list_add(&done, first);
+		il_list_add(&pool()->done, first);
 	}
-	for (struct il_list *l = done.next; l != &done; l = l->next) {
+	for (struct il_list *l = pool()->done.next; l != &pool()->done; l = l->next) {
 		struct il_job *job = il_container_of(l, struct il_job, node);
 		job->forked = true;
 		atomic_store(&job->returned, true);
 	}
-	atomic_store(&threads, 0);
-	if (ready)
-		pthread_cond_init(&returned, NULL);
-	ready = !il_list_empty(&done);
+	atomic_store(&pool()->threads, 0);
+	if (pool()->ready)
+		pthread_cond_init(&pool()->returned, NULL);
+	pool()->ready = !il_list_empty(&pool()->done);
 }
 
 /* The child of ipc.process wants to know nothing of the jobs. */
 static void begin_anew(void)
 {
-	il_list_init(&working);
-	il_list_init(&done);
-	ready = false;
+	il_list_init(&pool()->working);
+	il_list_init(&pool()->done);
+	pool()->ready = false;
 }
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES,
@@ -90,16 +89,16 @@ static int prepare(void)
 {
 	pthread_condattr_t attr;
 	struct sigaction sa = { .sa_handler = interrupt };
-	if (ready)
+	if (pool()->ready)
 		return 0;
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(IL_SIGNAL_POOL, &sa, NULL))
 		return errno;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	int err = pthread_cond_init(&returned, &attr);
+	int err = pthread_cond_init(&pool()->returned, &attr);
 	pthread_condattr_destroy(&attr);
-	ready = !err;
+	pool()->ready = !err;
 	il_fork_add(&fork_hook);
 	return err;
 }
@@ -107,27 +106,28 @@ static int prepare(void)
 static void *run(void *arg)
 {
 	struct il_worker *w = arg;
-	pthread_mutex_lock(&mutex);
+	struct il_thread_pool *p = &w->loop->thread_pool;
+	pthread_mutex_lock(&p->mutex);
 	for (;;) {
 		while (!w->job && !w->end)
-			pthread_cond_wait(&w->work, &mutex);
+			pthread_cond_wait(&w->work, &p->mutex);
 		if (w->end)
 			break;
 		struct il_job *job = w->job;
-		pthread_mutex_unlock(&mutex);
+		pthread_mutex_unlock(&p->mutex);
 		job->work(job);
-		pthread_mutex_lock(&mutex);
+		pthread_mutex_lock(&p->mutex);
 		w->job = NULL;
-		il_list_add(&parked, &w->node);
+		il_list_add(&p->parked, &w->node);
 		il_list_del(&job->node);
-		il_list_add(&done, &job->node);
+		il_list_add(&p->done, &job->node);
 		atomic_store(&job->returned, true);
-		pthread_cond_broadcast(&returned);
-		pthread_mutex_unlock(&mutex); /* or who is woken would wait for us */
-		il_loop_wake();
-		pthread_mutex_lock(&mutex);
+		pthread_cond_broadcast(&p->returned);
+		pthread_mutex_unlock(&p->mutex); /* or who is woken would wait for us */
+		il_loop_wake(w->loop);
+		pthread_mutex_lock(&p->mutex);
 	}
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&p->mutex);
 	return NULL;
 }
 
@@ -152,8 +152,8 @@ static int start_thread(struct il_worker *w)
 static int employ(struct il_job *job)
 {
 	struct il_worker *w;
-	if (!il_list_empty(&parked)) {
-		w = il_container_of(parked.next, struct il_worker, node);
+	if (!il_list_empty(&pool()->parked)) {
+		w = il_container_of(pool()->parked.next, struct il_worker, node);
 		il_list_del(&w->node);
 		w->job = job;
 		job->worker = w;
@@ -164,6 +164,7 @@ static int employ(struct il_job *job)
 		return ENOMEM;
 	il_list_init(&w->node);
 	pthread_cond_init(&w->work, NULL);
+	w->loop = il_loop;
 	w->job = job;
 	job->worker = w;
 	int err = start_thread(w);
@@ -172,7 +173,7 @@ static int employ(struct il_job *job)
 		free(w);
 		return err;
 	}
-	atomic_fetch_add(&threads, 1);
+	atomic_fetch_add(&pool()->threads, 1);
 	return 0;
 }
 
@@ -187,11 +188,11 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
 	job->forked = false;
 	atomic_init(&job->cancelled, false);
 	atomic_init(&job->returned, false);
-	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&pool()->mutex);
 	err = employ(job);
 	if (!err)
-		il_list_add(&working, &job->node);
-	pthread_mutex_unlock(&mutex);
+		il_list_add(&pool()->working, &job->node);
+	pthread_mutex_unlock(&pool()->mutex);
 	if (!err)
 		pthread_cond_signal(&job->worker->work);
 	return err;
@@ -199,15 +200,15 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
 
 void il_thread_pool_cancel(struct il_job *job)
 {
-	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&pool()->mutex);
 	atomic_store(&job->cancelled, true);
 	while (!atomic_load(&job->returned)) {
 		struct timespec until = il_timespec(il_now() + REPEAT);
 		pthread_kill(job->worker->thread, IL_SIGNAL_POOL);
-		pthread_cond_timedwait(&returned, &mutex, &until);
+		pthread_cond_timedwait(&pool()->returned, &pool()->mutex, &until);
 	}
 	il_list_del(&job->node);
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&pool()->mutex);
 	job->ended(job);
 }
 
@@ -219,58 +220,58 @@ bool il_job_cancelled(struct il_job *job)
 static struct il_job *take_done(void)
 {
 	struct il_job *job = NULL;
-	pthread_mutex_lock(&mutex);
-	if (!il_list_empty(&done)) {
-		job = il_container_of(done.next, struct il_job, node);
+	pthread_mutex_lock(&pool()->mutex);
+	if (!il_list_empty(&pool()->done)) {
+		job = il_container_of(pool()->done.next, struct il_job, node);
 		il_list_del(&job->node);
 	}
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&pool()->mutex);
 	return job;
 }
 
 void il_thread_pool_collect(void)
 {
 	struct il_job *job;
-	while (ready && (job = take_done()))
+	while (pool()->ready && (job = take_done()))
 		job->ended(job);
 }
 
 int il_thread_pool_threads(void)
 {
-	return atomic_load(&threads);
+	return atomic_load(&pool()->threads);
 }
 
 static void end_worker(struct il_worker *w)
 {
-	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&pool()->mutex);
 	il_list_del(&w->node);
 	w->end = true;
 	pthread_cond_signal(&w->work);
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&pool()->mutex);
 	pthread_join(w->thread, NULL);
 	pthread_cond_destroy(&w->work);
 	free(w);
-	atomic_fetch_sub(&threads, 1);
+	atomic_fetch_sub(&pool()->threads, 1);
 }
 
 static struct il_list *first_of(struct il_list *list)
 {
-	pthread_mutex_lock(&mutex);
+	pthread_mutex_lock(&pool()->mutex);
 	struct il_list *first = il_list_empty(list) ? NULL : list->next;
-	pthread_mutex_unlock(&mutex);
+	pthread_mutex_unlock(&pool()->mutex);
 	return first;
 }
 
 void il_thread_pool_fini(void)
 {
 	struct il_list *first;
-	if (!ready)
+	if (!pool()->ready)
 		return;
-	while ((first = first_of(&working)))
+	while ((first = first_of(&pool()->working)))
 		il_thread_pool_cancel(il_container_of(first, struct il_job, node));
 	il_thread_pool_collect();
-	while ((first = first_of(&parked)))
+	while ((first = first_of(&pool()->parked)))
 		end_worker(il_container_of(first, struct il_worker, node));
-	pthread_cond_destroy(&returned);
-	ready = false;
+	pthread_cond_destroy(&pool()->returned);
+	pool()->ready = false;
 }

@@ -3,13 +3,14 @@
  * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; its end is
  * told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
  * il_job_cancelled() says why. In a forked child there are no threads, so all jobs have returned there, without effect.
- * Floor 1: no lua.h.
+ * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_THREAD_POOL_H
 #define IL_LOOP_THREAD_POOL_H
 
 #include "base/list.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -20,6 +21,15 @@ struct il_job {
 	struct il_worker *worker; /* the pool's */
 	atomic_bool cancelled, returned; /* the pool's */
 	bool forked; /* for ended(): this is a child of the process it ran in; it has done nothing */
+};
+
+struct il_thread_pool {
+	pthread_mutex_t mutex; /* of the lists */
+	pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
+	struct il_list parked; /* of struct il_worker */
+	struct il_list working, done; /* of struct il_job */
+	atomic_int threads;
+	bool ready;
 };
 
 /* Starts a job; it must stay until ended(). 0 or errno, and then nothing will be called. */

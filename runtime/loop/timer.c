@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timers, see timer.h. Floor 1.
+ * Timers, see timer.h. Floor 1a.
  */
 #include "loop/timer.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "loop/loop.h"
+#include "loop/state.h"
 
 static int64_t due_at(const struct il_timer *t, int64_t tick)
 {
@@ -39,12 +39,12 @@ int il_timer_arm(struct il_timer *t, bool future)
 	int64_t due = due_at(t, tick);
 	if (t->item.place || due == IL_NEVER)
 		return 0;
-	return il_heap_add(&il_loop.timers, &t->item, due);
+	return il_heap_add(&il_loop->timers, &t->item, due);
 }
 
 void il_timer_disarm(struct il_timer *t)
 {
-	il_heap_del(&il_loop.timers, &t->item);
+	il_heap_del(&il_loop->timers, &t->item);
 }
 
 int64_t il_timer_serve(struct il_timer *t, int64_t *missed)
@@ -64,20 +64,20 @@ bool il_timer_due(const struct il_timer *t)
 
 void il_timers_expire(void)
 {
-	if (!il_loop.timers.count)
+	if (!il_loop->timers.count)
 		return;
 	int64_t now = il_now();
-	while (il_heap_min(&il_loop.timers) <= now) {
-		struct il_heap_item *top = il_heap_top(&il_loop.timers);
+	while (il_heap_min(&il_loop->timers) <= now) {
+		struct il_heap_item *top = il_heap_top(&il_loop->timers);
 		struct il_timer *t = il_container_of(top, struct il_timer, item);
-		il_heap_del(&il_loop.timers, top);
+		il_heap_del(&il_loop->timers, top);
 		t->expired(t);
 	}
 }
 
 void il_timers_drop(void)
 {
-	for (uint32_t i = 0; i < il_loop.timers.count; i++)
-		il_loop.timers.entries[i].item->place = 0;
-	il_heap_fini(&il_loop.timers);
+	for (uint32_t i = 0; i < il_loop->timers.count; i++)
+		il_loop->timers.entries[i].item->place = 0;
+	il_heap_fini(&il_loop->timers);
 }

@@ -2,7 +2,7 @@
  *
  * Timers without drift: the n-th tick is due at start + n * interval, whenever the ticks before it were served.
  * The loop calls `expired` at a due tick; it must not fail and must not run Lua.
- * Floor 1: no lua.h.
+ * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_TIMER_H
 #define IL_LOOP_TIMER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files by their names, see file.h. Floor 1.
+ * Files by their names, see file.h. Floor 1b.
  */
 #include "os/file.h"
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Files by their names: which one was meant when a name was given, whether the name may be taken away, and room for
- * what is to be written. Floor 1: no lua.h.
+ * what is to be written. Floor 1b: no lua.h.
  */
 #ifndef IL_OS_FILE_H
 #define IL_OS_FILE_H

@@ -3,12 +3,11 @@
  * The latch, see latch.h. It obeys the kernel's protocol of robust futexes: the owner's thread number in the word, with
  * FUTEX_WAITERS if others sleep on it; at a thread's death the kernel puts FUTEX_OWNER_DIED into the word that the
  * field list_op_pending of the thread's robust list points to, and wakes one. Unlike the list itself, that field lives
- * in the thread's own memory: no pointer is read from the segment. Floor 1.
+ * in the thread's own memory: no pointer is read from the segment. Floor 1b.
  */
 #include "os/latch.h"
 #include "base/fork.h"
 #include "base/clock.h"
-#include "loop/loop.h"
 #include "loop/futex.h"
 
 #include <errno.h>

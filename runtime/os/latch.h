@@ -2,7 +2,7 @@
  *
  * A lock in shared memory for a few instructions. It is one word: 0, or the thread that has it; nothing else in the
  * segment is believed. If its owner dies, the kernel says so to the next (it is the thread's "pending" robust futex),
- * so only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile. Floor 1: no
+ * so only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile. Floor 1b: no
  * lua.h.
  */
 #ifndef IL_OS_LATCH_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Patience, see patience.h. Floor 1.
+ * Patience, see patience.h. Floor 1b.
  */
 #include "os/patience.h"
 #include "base/clock.h"

@@ -2,7 +2,7 @@
  *
  * How long others wait for a process that has something locked for a moment: until it has stood still for five seconds.
  * It moves if the lock passes from one owner to the next, or if its owner gets to run: a large copy on a busy machine
- * may take as long as it needs, up to a minute. Floor 1: no lua.h.
+ * may take as long as it needs, up to a minute. Floor 1b: no lua.h.
  */
 #ifndef IL_OS_PATIENCE_H
 #define IL_OS_PATIENCE_H

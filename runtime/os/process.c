@@ -2,11 +2,13 @@
  *
  * Child processes, see process.h. Each pidfd is watched from the start, so a child is reaped when it ends, whether
  * somebody waits or not.
- * Floor 1.
+ * Floor 1b.
  */
 #include "os/process.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "loop/epoll.h"
+#include "os/state.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -17,8 +19,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct il_list processes = IL_LIST_INIT(processes);
 
 /* Reaps it if it has ended. */
 static void reap(struct il_process *p)
@@ -100,7 +100,7 @@ int il_process_adopt(struct il_process *p, pid_t pid)
 		p->pid = 0;
 		return err;
 	}
-	il_list_add(&processes, &p->siblings);
+	il_list_add(&il_os()->children, &p->siblings);
 	return 0;
 }
 
@@ -175,11 +175,11 @@ bool il_process_wait_blocking(struct il_process *p, int64_t ns)
 void il_processes_reap(void)
 {
 	struct il_list round;
-	il_list_move(&processes, &round);
+	il_list_move(&il_os()->children, &round);
 	while (!il_list_empty(&round)) {
 		struct il_list *first = round.next;
 		il_list_del(first);
-		il_list_add(&processes, first);
+		il_list_add(&il_os()->children, first);
 		reap(il_container_of(first, struct il_process, siblings));
 	}
 }
@@ -196,7 +196,7 @@ void il_process_fini(struct il_process *p)
 
 void il_processes_kill_closing(void)
 {
-	for (struct il_list *l = processes.next, *next; l != &processes; l = next) {
+	for (struct il_list *l = il_os()->children.next, *next; l != &il_os()->children; l = next) {
 		struct il_process *p = il_container_of(l, struct il_process, siblings);
 		next = l->next; /* it may have ended, and leave */
 		if (p->closing)
@@ -204,14 +204,12 @@ void il_processes_kill_closing(void)
 	}
 }
 
-static void (*inherited)(struct il_process *p);
-
 static void begin_anew(void)
 {
-	while (!il_list_empty(&processes)) {
-		struct il_process *p = il_container_of(processes.next, struct il_process, siblings);
+	while (!il_list_empty(&il_os()->children)) {
+		struct il_process *p = il_container_of(il_os()->children.next, struct il_process, siblings);
 		il_process_fini(p);
-		inherited(p);
+		il_os()->inherited(p);
 	}
 }
 
@@ -219,6 +217,6 @@ static struct il_fork_hook fork_hook = { .order = IL_FORK_CHILDREN, .anew = begi
 
 void il_processes_init(void (*f)(struct il_process *p))
 {
-	inherited = f;
+	il_os()->inherited = f;
 	il_fork_add(&fork_hook);
 }

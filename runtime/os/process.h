@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Child processes by pidfd: no signal ever reaches another process that got the pid, and no end is missed.
- * Floor 1: no lua.h.
+ * Floor 1b: no lua.h.
  */
 #ifndef IL_OS_PROCESS_H
 #define IL_OS_PROCESS_H
 
-#include "loop/loop.h"
+#include "loop/epoll.h"
 #include "loop/op.h"
 
 #include <sys/types.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * Lives, see process_watch.h: one pidfd per process, however many want to know. It is readable when the process has
- * ended, reaped or not. Floor 1.
+ * ended, reaped or not. Floor 1b.
  */
 #include "os/process_watch.h"
 #include "base/fork.h"
 #include "base/clock.h"
 #include "base/reason.h"
-#include "loop/loop.h"
+#include "loop/epoll.h"
+#include "os/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +30,6 @@ struct il_process_watch {
 	pid_t pid;
 	uint64_t start;
 };
-
-static struct il_list watches = IL_LIST_INIT(watches);
 
 struct il_identity_own il_identity_own;
 
@@ -204,7 +203,7 @@ static bool readable(int fd)
 
 static struct il_process_watch *find(pid_t pid, uint64_t start)
 {
-	for (struct il_list *l = watches.next; l != &watches; l = l->next) {
+	for (struct il_list *l = il_os()->watches.next; l != &il_os()->watches; l = l->next) {
 		struct il_process_watch *watch = il_container_of(l, struct il_process_watch, node);
 		if (watch->pid == pid && watch->start == start)
 			return watch;
@@ -282,8 +281,8 @@ static void ended(struct il_io *io, uint32_t events)
 
 void il_process_watches_drop(void)
 {
-	while (!il_list_empty(&watches)) {
-		struct il_process_watch *watch = il_container_of(watches.next, struct il_process_watch, node);
+	while (!il_list_empty(&il_os()->watches)) {
+		struct il_process_watch *watch = il_container_of(il_os()->watches.next, struct il_process_watch, node);
 		while (!il_list_empty(&watch->watchers))
 			il_process_watch_del(il_container_of(watch->watchers.next, struct il_process_watcher, node));
 	}
@@ -308,7 +307,7 @@ static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result
 		close(fd);
 		return err;
 	}
-	il_list_add(&watches, &watch->node);
+	il_list_add(&il_os()->watches, &watch->node);
 	il_fork_add(&fork_hook);
 	*result = watch;
 	return 0;

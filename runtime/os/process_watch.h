@@ -2,14 +2,13 @@
  *
  * Lives of other processes: has it ended, and tell me when it does. A process is its number and the time it started, so
  * that one which gets the number later is another.
- * Floor 1: no lua.h.
+ * Floor 1b: no lua.h.
  */
 #ifndef IL_OS_PROCESS_WATCH_H
 #define IL_OS_PROCESS_WATCH_H
 
 #include "base/list.h"
 #include "base/fork.h"
-#include "loop/loop.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,11 +3,12 @@
  * Signals as data, see signal.h. The ring has one producer, the handler on the loop's thread, and one consumer, the
  * same thread outside of it; a handler that runs on another thread sends the signal on to that thread, with its
  * information, and returns.
- * Floor 1.
+ * Floor 1b.
  */
 #include "os/signal.h"
 #include "base/fork.h"
-#include "loop/loop.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -117,7 +118,7 @@ static void handler(int number, siginfo_t *info, void *context)
 	il_signal_arrived = 1;
 	if (il_signal_notify)
 		il_signal_notify();
-	il_loop_wake();
+	il_loop_wake(il_loop);
 	errno = saved;
 }
 

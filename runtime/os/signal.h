@@ -3,7 +3,7 @@
  * Signals as data. The handler stores the sender's information in a ring; il_signal_drain gives it to every watcher, in
  * the order of arrival, outside of the handler. While the ring is full the signal is blocked, so that the
  * kernel keeps what it queues. What stood before the first watcher is put back after the last.
- * Floor 1: no lua.h.
+ * Floor 1b: no lua.h.
  */
 #ifndef IL_OS_SIGNAL_H
 #define IL_OS_SIGNAL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Writing without the signals of a write that fails: SIGPIPE where there is no reader any more, SIGXFSZ above the limit
- * of a file's size (ulimit -f). Their default is to end the program; the errno, EPIPE or EFBIG, says as much. Floor 1:
+ * of a file's size (ulimit -f). Their default is to end the program; the errno, EPIPE or EFBIG, says as much. Floor 1b:
  * no lua.h.
  */
 #ifndef IL_OS_SIGPIPE_H

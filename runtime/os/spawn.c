@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Child processes that run another program, see spawn.h. No page tables are copied, so that costs the same however
- * large the parent is, and the child tells why a program could not be started. Floor 1.
+ * large the parent is, and the child tells why a program could not be started. Floor 1b.
  */
 #include "os/spawn.h"
 #include "os/signal.h"

@@ -2,7 +2,7 @@
  *
  * Child processes that run another program. What is to become its descriptors 0, 1 and 2 is collected first, then it is
  * started; it gets those three and no other, an empty signal mask, and default dispositions.
- * Floor 1: no lua.h.
+ * Floor 1b: no lua.h.
  */
 #ifndef IL_OS_SPAWN_H
 #define IL_OS_SPAWN_H

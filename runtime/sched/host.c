@@ -6,6 +6,7 @@
 #include "sched/host.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "loop/epoll.h"
 #include "loop/loop.h"
 #include "os/signal.h"
 #include "sched/await.h"

@@ -9,7 +9,8 @@
 #include "base/signals.h"
 #include "base/fork.h"
 #include "base/clock.h"
-#include "loop/loop.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 #include "os/signal.h"
 #include "loop/timer.h"
 #include "sched/error.h"
@@ -291,7 +292,7 @@ void il_preempt(void)
 	lua_State *L = il_running;
 	if (il_hook_wanted && L && is_wanted())
 		arm(L);
-	int64_t due = il_heap_min(&il_loop.timers);
+	int64_t due = il_heap_min(&il_loop->timers);
 	if (due < kernel.due && L)
 		call_at(due);
 }
@@ -313,7 +314,7 @@ void il_preempt_idle(bool blocks)
 {
 	disarm();
 	attend();
-	if (blocks && kernel.due < il_heap_min(&il_loop.timers))
+	if (blocks && kernel.due < il_heap_min(&il_loop->timers))
 		kernel_arm(IL_NEVER);
 }
 
@@ -321,7 +322,7 @@ void il_interrupt_request(void)
 {
 	interrupt_asked = ++interrupts;
 	notify();
-	il_loop_wake();
+	il_loop_wake(il_loop);
 }
 
 bool il_interrupted(void)
@@ -360,7 +361,7 @@ bool il_is_interrupt(lua_State *L, int before)
 {
 	static const char theirs[] = "interrupted!"; /* lua.c, lstop */
 	size_t size = 0, n = sizeof theirs - 1;
-	const char *text = il_loop.guest && lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+	const char *text = il_loop->guest && lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
 	return raised != before || (size >= n && strcmp(text + size - n, theirs) == 0);
 }
 

@@ -5,7 +5,8 @@
  * the system call is at least interrupted. Floor 3.
  */
 #include "sched/outside.h"
-#include "loop/loop.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 #include "sched/interrupt.h"
 #include "sched/sched.h"
 
@@ -34,7 +35,7 @@ static void handler(int number, siginfo_t *info, void *context)
 		before->sa_sigaction(number, info, context);
 	else
 		before->sa_handler(number);
-	il_loop_wake();
+	il_loop_wake(il_loop);
 	errno = saved;
 }
 
@@ -52,7 +53,7 @@ static bool is_handled(const struct sigaction *now)
 void il_outside_open(void)
 {
 	il_outside_known = NULL;
-	for (int i = 0; i < COUNT && il_loop.guest; i++) {
+	for (int i = 0; i < COUNT && il_loop->guest; i++) {
 		struct sigaction now;
 		theirs[i].ours = false;
 		if (sigaction(numbers[i], NULL, &now) || !is_handled(&now) || is_ours(&now))

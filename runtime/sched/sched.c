@@ -5,7 +5,9 @@
  */
 #include "sched/sched.h"
 #include "base/clock.h"
+#include "loop/epoll.h"
 #include "loop/loop.h"
+#include "loop/state.h"
 #include "os/signal.h"
 #include "stream/stream.h"
 #include "sched/await.h"
@@ -194,9 +196,9 @@ static void ask(lua_State *L, int64_t until)
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
-	if (il_loop.starved)
+	if (il_loop->starved)
 		lua_gc(L, LUA_GCCOLLECT);
-	il_loop.starved = false;
+	il_loop->starved = false;
 	il_sched.polled = il_now();
 	il_signal_drain();
 	append_last();
@@ -207,7 +209,7 @@ static void ask(lua_State *L, int64_t until)
 
 static void begin_turn(lua_State *L)
 {
-	il_loop_open(); /* first: a signal that comes after the check must be able to wake the loop */
+	il_epoll_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	il_check_interrupt(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	il_outside_check(L);

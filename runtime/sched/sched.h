@@ -7,8 +7,8 @@
 #ifndef IL_SCHED_SCHED_H
 #define IL_SCHED_SCHED_H
 
-#include "loop/loop.h"
 #include "loop/op.h"
+#include "loop/wake.h"
 
 #include <lua.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Received bytes, see frame_reader.h. Everything here comes from somebody else: no length is believed before it is
- * compared. Floor 1.
+ * compared. Floor 1c.
  */
 #include "stream/frame_reader.h"
 

@@ -2,11 +2,14 @@
  *
  * One end with many streams, see hub.h. A message to all is given to all at once, when everybody has room, or to
  * nobody yet: so a send that times out has not happened.
- * Floor 1.
+ * Floor 1c.
  */
 #include "stream/hub.h"
 #include "base/fork.h"
 #include "base/reason.h"
+#include "loop/epoll.h"
+#include "loop/state.h"
+#include "stream/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,8 +22,6 @@ enum { RETRY = 50000000 };
 
 /* Then garbage is asked for one, once. */
 enum { VAIN = 10 };
-
-static struct il_list hubs = IL_LIST_INIT(hubs);
 
 static void drop_all(void);
 
@@ -112,7 +113,7 @@ static int add_client(struct il_hub *h, struct il_stream *s)
 		return err;
 	}
 	if (il_list_empty(&h->node))
-		il_list_add(&hubs, &h->node);
+		il_list_add(&il_streams()->hubs, &h->node);
 	il_stream_refuse_handles(s);
 	c->hub = h;
 	c->stream = s;
@@ -170,7 +171,7 @@ static void accept_all(struct il_io *io, uint32_t events)
 	h->starved = il_is_shortage(errno) ? starved + 1 : 0;
 	if (h->starved)
 		retry_after(h, RETRY);
-	il_loop.starved |= h->starved == VAIN;
+	il_loop->starved |= h->starved == VAIN;
 	serve_receivers(h); /* its first message may be there */
 }
 
@@ -196,13 +197,13 @@ int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
 	h->path = copy;
 	h->strangers = mode & 077;
 	if (il_list_empty(&h->node))
-		il_list_add(&hubs, &h->node);
+		il_list_add(&il_streams()->hubs, &h->node);
 	return 0;
 }
 
 int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o)
 {
-	int fd, err = il_loop_open(); /* or it could not be waited for later */
+	int fd, err = il_epoll_open(); /* or it could not be waited for later */
 	if (!err)
 		err = il_unix_socket_connect(path, &fd);
 	return err ? err : il_stream_open(s, fd, o);
@@ -384,6 +385,6 @@ void il_hub_close(struct il_hub *h)
 
 static void drop_all(void)
 {
-	while (!il_list_empty(&hubs))
-		let_go(il_container_of(hubs.next, struct il_hub, node), il_stream_abandon);
+	while (!il_list_empty(&il_streams()->hubs))
+		let_go(il_container_of(il_streams()->hubs.next, struct il_hub, node), il_stream_abandon);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * One end with many streams at the other: clients come by a pair or by a path in the file system, and go. A message to
- * all is one packet. Who does not read gets packets kept up to a limit, and then what the policy says. Floor 1: no
+ * all is one packet. Who does not read gets packets kept up to a limit, and then what the policy says. Floor 1c: no
  * lua.h.
  */
 #ifndef IL_STREAM_HUB_H
 #define IL_STREAM_HUB_H
 
+#include "loop/epoll.h"
 #include "stream/unix_socket.h"
 #include "stream/stream.h"
 #include "loop/timer.h"

@@ -2,9 +2,10 @@
  *
  * Messages over a descriptor, see stream.h: how a stream begins, and what it receives. What it sends is in
  * stream_send.c, its end in stream_end.c. A descriptor that was found empty is not read again until the loop has
- * called: nobody looks in vain. Floor 1.
+ * called: nobody looks in vain. Floor 1c.
  */
 #include "stream/stream.h"
+#include "loop/epoll.h"
 #include "stream/stream_parts.h"
 
 #include <errno.h>
@@ -66,7 +67,7 @@ int il_stream_open(struct il_stream **result, int fd, const struct il_stream_opt
 
 int il_stream_pair(struct il_stream *pair[2], const struct il_stream_options *o)
 {
-	int fds[2], err = il_loop_open(); /* or they could not be waited for later */
+	int fds[2], err = il_epoll_open(); /* or they could not be waited for later */
 	pair[0] = stream_new(o);
 	pair[1] = stream_new(o);
 	if (!err)

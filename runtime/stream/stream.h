@@ -3,13 +3,13 @@
  * Messages over a descriptor. Receivers and senders stand in lines; a message is received whole or not at all, and one
  * whose first byte has been sent is sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that
  * is closed may still have to flush; the end of the program waits for that, with a bound.
- * Floor 1: no lua.h.
+ * Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_STREAM_H
 #define IL_STREAM_STREAM_H
 
+#include "loop/epoll.h"
 #include "stream/frame_reader.h"
-#include "loop/loop.h"
 #include "loop/op.h"
 #include "stream/write_queue.h"
 
@@ -23,7 +23,7 @@ struct il_stream {
 	struct il_frame_reader in;
 	struct il_write_queue out;
 	struct il_list receivers, senders; /* operations */
-	struct il_list unsent; /* in il_loop.unsent from when something could not be sent at once until it is */
+	struct il_list unsent; /* in il_streams.unsent from when something could not be sent at once until it is */
 	int err; /* ECONNRESET and the like: nothing more comes */
 	bool drained; /* the descriptor was found empty and has not called since */
 	bool hangup; /* it has called about its end: there is always that to read */

@@ -2,10 +2,12 @@
  *
  * Messages over a descriptor, see stream.h: how a stream ends. One that is closed with unsent bytes stays until they
  * are out. The end of the program waits for what is unsent, but not for ever: what should read may have stopped, or be
- * this program. Floor 1.
+ * this program. Floor 1c.
  */
 #include "base/clock.h"
 #include "base/fork.h"
+#include "loop/epoll.h"
+#include "stream/state.h"
 #include "stream/stream.h"
 #include "stream/stream_parts.h"
 #include "loop/timer.h"
@@ -16,17 +18,6 @@
 
 /* ns: how long the end of the program waits without a byte being taken */
 static const int64_t PATIENCE = 5000000000;
-
-static void expired(struct il_timer *t);
-
-static struct il_timer patience = { .expired = expired }; /* wakes the loop, to be asked again */
-static bool waiting; /* the program has nothing left to do but to send what is unsent */
-static int64_t since; /* it waits, or since the last byte was taken */
-
-static void expired(struct il_timer *t)
-{
-	(void)t;
-}
 
 void il_stream_close(struct il_stream *s)
 {
@@ -43,7 +34,7 @@ void il_stream_close(struct il_stream *s)
 bool il_stream_sent(struct il_stream *s, size_t unsent)
 {
 	if (s->out.bytes < unsent)
-		since = il_now();
+		il_streams()->since = il_now();
 	if (!s->closed || !il_list_empty(&s->out.queue))
 		return false;
 	il_stream_abandon(s);
@@ -53,7 +44,7 @@ bool il_stream_sent(struct il_stream *s, size_t unsent)
 /* What was dropped, or failed, is not to be sent any more. */
 static bool any_unsent(void)
 {
-	for (struct il_list *l = il_loop.unsent.next, *next; l != &il_loop.unsent; l = next) {
+	for (struct il_list *l = il_streams()->unsent.next, *next; l != &il_streams()->unsent; l = next) {
 		struct il_stream *s = il_container_of(l, struct il_stream, unsent);
 		next = l->next;
 		if (!il_list_empty(&s->out.queue))
@@ -65,27 +56,27 @@ static bool any_unsent(void)
 
 static void wait_no_more(void)
 {
-	il_timer_disarm(&patience);
-	waiting = false;
+	il_timer_disarm(&il_streams()->patience);
+	il_streams()->waiting = false;
 }
 
 static bool wait_on(void)
 {
 	int64_t now = il_now();
-	if (!waiting)
-		since = now;
-	waiting = true;
-	if (now - since >= PATIENCE)
+	if (!il_streams()->waiting)
+		il_streams()->since = now;
+	il_streams()->waiting = true;
+	if (now - il_streams()->since >= PATIENCE)
 		return false;
-	il_timer_start(&patience, since + PATIENCE - now);
-	return il_timer_arm(&patience, false) == 0;
+	il_timer_start(&il_streams()->patience, il_streams()->since + PATIENCE - now);
+	return il_timer_arm(&il_streams()->patience, false) == 0;
 }
 
 bool il_streams_unsent(bool nothing_else)
 {
 	if (nothing_else && any_unsent())
 		return wait_on();
-	if (waiting)
+	if (il_streams()->waiting)
 		wait_no_more();
 	return false;
 }
@@ -106,14 +97,14 @@ static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_st
 
 void il_streams_add_unsent(struct il_stream *s)
 {
-	il_list_add(&il_loop.unsent, &s->unsent);
+	il_list_add(&il_streams()->unsent, &s->unsent);
 	il_fork_add(&fork_hook);
 }
 
 void il_streams_drop(void)
 {
-	while (!il_list_empty(&il_loop.unsent)) {
-		struct il_stream *s = il_container_of(il_loop.unsent.next, struct il_stream, unsent);
+	while (!il_list_empty(&il_streams()->unsent)) {
+		struct il_stream *s = il_container_of(il_streams()->unsent.next, struct il_stream, unsent);
 		il_list_del(&s->unsent);
 		il_write_queue_fini(&s->out);
 		s->finished = true;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of struct il_stream share: stream.c, which receives, stream_send.c and stream_end.c.
- * Floor 1: no lua.h.
+ * Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_STREAM_PARTS_H
 #define IL_STREAM_STREAM_PARTS_H
 
+#include "loop/epoll.h"
 #include "stream/stream.h"
 
 /* The operation is done, and has failed: true. */

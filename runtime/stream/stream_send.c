@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Messages over a descriptor, see stream.h: what a stream sends. Writing is direct: what the descriptor does not take
- * of a begun message is copied, and the next message waits until the copy is out. Floor 1.
+ * of a begun message is copied, and the next message waits until the copy is out. Floor 1c.
  */
+#include "loop/epoll.h"
 #include "stream/stream.h"
 #include "stream/stream_parts.h"
 

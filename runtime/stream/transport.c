@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes over a descriptor, see transport.h. Floor 1.
+ * Bytes over a descriptor, see transport.h. Floor 1c.
  */
 #include "stream/transport.h"
 #include "os/sigpipe.h"

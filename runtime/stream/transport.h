@@ -2,7 +2,7 @@
  *
  * Bytes over a descriptor of any kind, never waiting: sockets, pipes, terminals, files. Writing to who is gone is EPIPE
  * and no SIGPIPE. Over a Unix socket a descriptor can travel with the bytes.
- * Floor 1: no lua.h.
+ * Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_TRANSPORT_H
 #define IL_STREAM_TRANSPORT_H

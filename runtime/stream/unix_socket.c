@@ -2,7 +2,7 @@
  *
  * Unix sockets at a path, see unix_socket.h. The socket is bound under a name of its own and then linked in: nobody
  * sees a path that does not listen yet. To take over a dead one, the folder is locked, so that no two do it at a time.
- * Floor 1.
+ * Floor 1c.
  */
 #include "stream/unix_socket.h"
 #include "os/file.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Unix sockets at a path, where processes meet that do not know each other.
- * Floor 1: no lua.h.
+ * Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_UNIX_SOCKET_H
 #define IL_STREAM_UNIX_SOCKET_H

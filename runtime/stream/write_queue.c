@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes to be sent, see write_queue.h. Floor 1.
+ * Bytes to be sent, see write_queue.h. Floor 1c.
  */
 #include "stream/write_queue.h"
 #include "stream/frame_reader.h"

@@ -1,15 +1,15 @@
 -- SPDX-License-Identifier: MIT
 -- Reads the #include lines of the tree and fails on an edge that runs up or sideways between the floors:
---   0 base · 1 loop · 2 engines · 3 sched · 4 bindings · 5 main
+--   0 base · 1a loop · 1b os · 1c stream · 2 engines · 3 sched · 4 bindings · 5 main
 -- A file sees its own folder and the floors below. Engines never see each other; nobody sees an engine but
 -- through engines/engine.h, and only engines/engines.c, the table, names them. The scheduler sees no engine
 -- at all: the two meet in loop/op.h. Only sched, bindings and main may know Lua.
 
 local root = arg[1] or "."
 local LUA_HEADERS = {["lua.h"] = true, ["lauxlib.h"] = true, ["lualib.h"] = true, ["luaconf.h"] = true}
-local FLOORS = {base = 0, loop = 1, os = 1, stream = 1, engines = 2, sched = 3}
+local FLOORS = {base = 0, loop = 1.1, os = 1.2, stream = 1.3, engines = 2, sched = 3}
 
--- "runtime/loop/op.c" → 1, "loop"; the second value is the unit that may see itself freely
+-- "runtime/loop/op.c" → 1.1, "loop"; the second value is the unit that may see itself freely
 local function place(path)
   if path:match("^bindings/") then return 4, "bindings" end
   if path:match("^runtime/[^/]+$") then return 5, "main" end
@@ -17,7 +17,7 @@ local function place(path)
   local floor = FLOORS[folder]
   if not floor then return nil end
   local engine = folder == "engines" and rest:match("^([^/]+)/")
-  return floor, engine and "engines/" .. engine or floor == 1 and "loop" or folder
+  return floor, engine and "engines/" .. engine or folder
 end
 
 local function exists(path)
@@ -52,7 +52,7 @@ local function judge(from, name)
   local to, to_unit = place(target)
   if not to then return target .. " stands on no floor" end
   if to_unit == unit then return nil end
-  if to > floor then return ("up: %s (%d) → %s (%d)"):format(unit, floor, to_unit, to) end
+  if to > floor then return ("up: %s (%g) → %s (%g)"):format(unit, floor, to_unit, to) end
   if to_unit:match("^engines/") then
     if from:match("^runtime/engines/engines%.[ch]$") then return nil end
     return "an engine is seen only through engines/engine.h"

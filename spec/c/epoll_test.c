@@ -3,10 +3,13 @@
  * Watched descriptors: each is told of what it is watched for; one that is unwatched by another's callback, in the same
  * round, is not told any more, nor is another that has got its place; what the loop cannot watch is refused.
  */
+#include "loop/epoll.h"
 #include "loop/loop.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "check.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -131,14 +134,14 @@ static void *wake(void *unused)
 {
 	(void)unused;
 	usleep(2000);
-	il_loop_wake();
+	il_loop_wake(il_loop);
 	return NULL;
 }
 
 static void it_is_woken(void)
 {
 	pthread_t thread;
-	il_loop_wake();
+	il_loop_wake(il_loop);
 	CHECK(il_loop_poll(IL_NEVER) == 0); /* a call that came before is not lost */
 	CHECK(pthread_create(&thread, NULL, wake, NULL) == 0);
 	CHECK(il_loop_poll(IL_NEVER) == 0);
@@ -148,7 +151,7 @@ static void it_is_woken(void)
 int main(void)
 {
 	il_loop_init();
-	CHECK(il_loop_open() == 0);
+	CHECK(il_epoll_open() == 0);
 	each_is_told();
 	an_unwatched_one_is_not_told();
 	the_other_end_closes();

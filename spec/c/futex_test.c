@@ -3,6 +3,7 @@
  * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor
  * is watched as well, or there are more words than one thread can sleep on. Another thread changes them.
  */
+#include "loop/epoll.h"
 #include "loop/futex.h"
 #include "base/clock.h"
 #include "os/latch.h"
@@ -98,7 +99,7 @@ static void ready(struct il_io *io, uint32_t events)
 int main(void)
 {
 	il_loop_init();
-	CHECK(il_loop_open() == 0);
+	CHECK(il_epoll_open() == 0);
 	each_is_told_once(1);
 	each_is_told_once(WORDS);
 	what_changed_before_is_told();

@@ -4,7 +4,6 @@
  * the patience of those who wait, and a damaged word is found out.
  */
 #include "os/latch.h"
-#include "base/fork.h"
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "check.h"

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 #include "check.h"
+#include "loop/state.h"
 
 #include <errno.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static void finish(int i, int err)
 static void check_end(int winner)
 {
 	CHECK(woken == 1 && wait.state == IL_DONE && wait.winner == winner);
-	CHECK(il_heap_min(&il_loop.deadlines) == IL_NEVER);
+	CHECK(il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	for (int i = 0; i < OPS; i++)
 		CHECK(il_list_empty(&sources[i].line) && sources[i].cancelled == (i != winner));
 }
@@ -128,7 +129,7 @@ static void it_is_dropped(void)
 {
 	begin_wait(il_now() + IL_SECOND);
 	il_wait_drop(&wait);
-	CHECK(woken == 0 && wait.state == IL_IDLE && il_heap_min(&il_loop.deadlines) == IL_NEVER);
+	CHECK(woken == 0 && wait.state == IL_IDLE && il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	for (int i = 0; i < OPS; i++)
 		CHECK(il_list_empty(&sources[i].line));
 }
@@ -147,7 +148,7 @@ static void one_claims_the_wait(void)
 {
 	begin_wait(il_now() + IL_SECOND);
 	il_op_claim(&ops[1]);
-	CHECK(wait.state == IL_WAITING && il_heap_min(&il_loop.deadlines) == IL_NEVER);
+	CHECK(wait.state == IL_WAITING && il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	CHECK(sources[0].cancelled == 1 && sources[1].cancelled == 0 && sources[2].cancelled == 1);
 	il_list_del(&ops[1].link);
 	il_op_finish(&ops[1], 0);

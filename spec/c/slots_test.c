@@ -7,6 +7,7 @@
 #include "os/process_watch.h"
 #include "loop/loop.h"
 #include "check.h"
+#include "os/state.h"
 
 #include <linux/futex.h>
 #include <stdio.h>
@@ -177,6 +178,7 @@ static void without_the_latch(void)
 int main(void)
 {
 	il_loop_init();
+	il_os_init();
 	changed_before_the_mark();
 	marked_before_the_change();
 	marked_after_the_change();

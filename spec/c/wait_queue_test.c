@@ -5,9 +5,11 @@
  */
 #include "engines/line.h"
 #include "base/clock.h"
+#include "loop/epoll.h"
 #include "os/latch.h"
 #include "loop/loop.h"
 #include "check.h"
+#include "os/state.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -200,7 +202,8 @@ static void a_source_closes(void)
 int main(void)
 {
 	il_loop_init();
-	CHECK(il_loop_open() == 0);
+	il_os_init();
+	CHECK(il_epoll_open() == 0);
 	line.type = &line_type;
 	line.changes = &changes;
 	line.parked = &parked;

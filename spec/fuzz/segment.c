@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "engines/engine.h"
 #include "loop/loop.h"
+#include "os/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -343,8 +344,10 @@ static bool step(const uint8_t *s)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static bool looping;
-	if (!looping)
+	if (!looping) {
 		il_loop_init();
+		il_os_init();
+	}
 	looping = true;
 	if (size < 1 + STEP)
 		return 0;

@@ -8,6 +8,7 @@
 #include "fuzz.h"
 
 #include "loop/loop.h"
+#include "stream/state.h"
 #include "stream/stream.h"
 
 #include <errno.h>
@@ -147,8 +148,10 @@ static int make_ends(struct il_stream **stream)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static bool looping;
-	if (!looping)
+	if (!looping) {
 		il_loop_init();
+		il_streams_init();
+	}
 	looping = true;
 	if (size < HEAD || size > MAX_INPUT)
 		return 0;

@@ -6,7 +6,6 @@
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -7,7 +7,6 @@
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
-#include "loop/loop.h"
 #include "loop/poller.h"
 
 #include <errno.h>

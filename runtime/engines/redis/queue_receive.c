@@ -7,7 +7,6 @@
  * been too early, that one asks again. If what it gets is a message of another type, the news is for the next. Floor 2.
  */
 #include "engines/redis/queue.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,6 @@
  */
 #include "engines/redis/queue.h"
 #include "base/fork.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdio.h>

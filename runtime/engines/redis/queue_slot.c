@@ -6,7 +6,6 @@
  */
 #include "engines/redis/queue.h"
 #include "base/fork.h"
-#include "loop/loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,6 @@
  */
 #include "engines/shm/debt.h"
 #include "base/fork.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

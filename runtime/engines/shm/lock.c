@@ -11,7 +11,6 @@
 #include "engines/shm/watches.h"
 #include "os/latch.h"
 #include "os/process_watch.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

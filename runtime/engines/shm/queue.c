@@ -9,7 +9,6 @@
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
 #include "os/latch.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

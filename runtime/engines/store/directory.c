@@ -9,7 +9,6 @@
 #include "engines/store/store.h"
 #include "base/fork.h"
 #include "os/file.h"
-#include "loop/loop.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "os/latch.h"
 #include "os/process_watch.h"
-#include "loop/loop.h"
 #include "os/sigpipe.h"
 
 #include <errno.h>

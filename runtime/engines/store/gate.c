@@ -7,7 +7,6 @@
 #include "base/fork.h"
 #include "base/clock.h"
 #include "os/process_watch.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <limits.h>

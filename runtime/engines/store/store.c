@@ -9,7 +9,6 @@
 #include "os/file.h"
 #include "os/latch.h"
 #include "os/process_watch.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,6 @@
 #include "base/fork.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,6 @@
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
 #include "engines/sysv/sysv.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <sched.h>

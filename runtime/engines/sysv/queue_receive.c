@@ -7,7 +7,6 @@
  */
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
-#include "loop/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>

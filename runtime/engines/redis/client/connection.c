@@ -5,6 +5,8 @@
  */
 #include "engines/redis/client/connection.h"
 #include "base/reason.h"
+#include "loop/epoll.h"
+#include "loop/state.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -205,7 +207,7 @@ static int begin(struct il_connection *c, int family, const struct sockaddr *add
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		int err = errno;
-		il_loop.starved |= il_is_shortage(err);
+		il_loop->starved |= il_is_shortage(err);
 		return err;
 	}
 	if (family != AF_UNIX)

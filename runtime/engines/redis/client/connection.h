@@ -10,7 +10,7 @@
 #include "engines/redis/client/lookup.h"
 #include "engines/redis/client/resp.h"
 #include "engines/redis/client/url.h"
-#include "loop/loop.h"
+#include "loop/epoll.h"
 #include "loop/poller.h"
 
 enum il_connection_phase { IL_CLOSED, IL_LOOKING_UP, IL_CONNECTING, IL_CONNECTED };
