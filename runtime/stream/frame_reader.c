@@ -49,12 +49,13 @@ enum il_frame il_frame_reader_front(struct il_frame_reader *in, char **data, siz
 		return front_line(in, data, size);
 	if (have(in) < IL_FRAME_HEADER)
 		return IL_FRAME_NONE;
-	bool handle = in->handles && header(in) & HANDLE;
-	uint32_t length = handle ? header(in) & ~HANDLE : header(in);
+	uint32_t said = header(in);
+	bool handle = in->handles && said & HANDLE;
+	uint32_t length = handle ? said & ~HANDLE : said;
 	*data = in->bytes + in->start + IL_FRAME_HEADER;
 	*size = length;
 	if (length > in->max_message && !(handle && length <= IL_FRAME_HANDLE_TEXT)) {
-		*size = header(in); /* what it says as a length, whatever was meant */
+		*size = said; /* as a length, whatever was meant */
 		return IL_FRAME_TOO_LONG;
 	}
 	if (have(in) - IL_FRAME_HEADER < length)
@@ -107,7 +108,8 @@ static int make_room(struct il_frame_reader *in)
 	if (!in->lines && have(in) >= IL_FRAME_HEADER)
 		want = (size_t)(header(in) & ~HANDLE) + IL_FRAME_HEADER;
 	if (in->start > 0 && (!have(in) || in->size - in->start < want || in->end == in->size)) {
-		memmove(in->bytes, in->bytes + in->start, have(in));
+		if (have(in))
+			memmove(in->bytes, in->bytes + in->start, have(in));
 		in->end -= in->start;
 		in->start = 0;
 	}

@@ -7,9 +7,13 @@
 #include "stream/stream.h"
 #include "stream/stream_parts.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+
+enum { SMALL = 1024 };
 
 int il_stream_flush(struct il_stream *s)
 {
@@ -52,23 +56,39 @@ static struct il_packet *packet_of(const struct il_stream *s, const struct il_op
 	return p;
 }
 
+/* Writes what the descriptor takes of a message of `whole` bytes with its frame. To copy a small one is cheaper than
+ * to have the kernel read a list of its parts. */
+static ssize_t write_frame(struct il_stream *s, const struct il_op *op, size_t *whole)
+{
+	char buffer[IL_FRAME_HEADER + SMALL + 1];
+	uint32_t header = htonl((uint32_t)op->size | (op->fd >= 0 ? UINT32_C(1) << 31 : 0));
+	size_t tail = s->in.lines, head = tail ? 0 : IL_FRAME_HEADER;
+	memcpy(buffer, &header, sizeof header);
+	*whole = head + op->size + tail;
+	if (op->size > SMALL) {
+		struct iovec parts[] = { { buffer, head }, { op->data, op->size }, { "\n", tail } };
+		return il_transport_write(&s->transport, parts, 3, op->fd);
+	}
+	if (op->size)
+		memcpy(buffer + head, op->data, op->size);
+	if (tail)
+		buffer[op->size] = '\n';
+	struct iovec all = { buffer, *whole };
+	return il_transport_write(&s->transport, &all, 1, op->fd);
+}
+
 /* True: done, or failed. A begun message is done when its rest is sent. */
 static bool transmit(struct il_stream *s, struct il_op *op)
 {
-	size_t size = op->size;
-	char head[IL_FRAME_HEADER] = { (char)(size >> 24), (char)(size >> 16), (char)(size >> 8), (char)size },
-	     tail = '\n';
-	struct iovec parts[3] = { { head, s->in.lines ? 0 : sizeof head }, { op->data, size }, { &tail, s->in.lines } };
+	size_t whole;
 	if (s->finished)
 		return il_stream_fails(op, EPIPE);
-	if (op->fd >= 0)
-		head[0] |= (char)0x80;
-	ssize_t n = il_transport_write(&s->transport, parts, 3, op->fd);
+	ssize_t n = write_frame(s, op, &whole);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	if (n < 0)
 		return il_stream_fails(op, errno == EPIPE ? ECONNRESET : errno);
-	if ((size_t)n == parts[0].iov_len + size + parts[2].iov_len)
+	if ((size_t)n == whole)
 		return true;
 	struct il_packet *rest = packet_of(s, op);
 	op->err = keep_rest(s, rest, (size_t)n);
