@@ -319,9 +319,11 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	op->owned = true;
 	op->fd = op->data ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	if (op->fd < 0) {
-		int err = op->data ? errno : ENOMEM;
+		op->err = op->data ? errno : ENOMEM;
 		il_op_clear(op);
-		return cannot(L, err);
+		if (il_is_collectors(op))
+			il_collector->taken = false; /* there is no operation: the results are the case's */
+		return type->push(L, op);
 	}
 	memcpy(op->data, data, size);
 	op->size = size;

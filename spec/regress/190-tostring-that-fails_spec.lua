@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A child whose error is an object with a __tostring that fails showed that failure, and its traceback had the frames
--- of both: the error of the error was in the place of the error. A listener did the same. They say now what a task does.
+-- of both: the error of the error was in its place. A listener did the same. They say now what a task does.
 
 local homes = require "spec.support.homes"
 
