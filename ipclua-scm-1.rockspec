@@ -29,11 +29,13 @@ build = {
   build_target = "all",
   install_target = "install",
   build_variables = {
+    BUILD = "build/rock", -- with other flags than a checkout's own `make`, which is to find its objects again
     CFLAGS = "$(CFLAGS)",
     LUA = "$(LUA)",
     LUA_INCDIR = "$(LUA_INCDIR)",
   },
   install_variables = {
+    BUILD = "build/rock",
     LUA = "$(LUA)",
     CFLAGS = "$(CFLAGS)",
     LUA_INCDIR = "$(LUA_INCDIR)",
