@@ -18,9 +18,16 @@ LUA_LIB  ?= -l:liblua5.4.a
 LUA_CFLAGS := $(if $(LUA_INCDIR),-I$(LUA_INCDIR),$(or \
 	$(shell pkg-config --cflags lua5.4 2>/dev/null),-I/usr/include/lua5.4))
 
+hash     := \#
+
 # empty: without shared data
 LMDB     ?= $(lmdb)
-lmdb     := $(shell echo '\#include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -llmdb)
+lmdb     := $(shell echo '$(hash)include <lmdb.h>' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo -llmdb)
+
+# empty: without rediss://. The library is loaded when the first such connection is made
+TLS      ?= $(tls)
+tls      := $(shell echo '$(hash)include <openssl/ssl.h>' | $(CC) $(CPPFLAGS) -E - 2>/dev/null | \
+	grep -q SSL_CTX_load_verify_file && echo openssl)
 
 # SAN=address,undefined or SAN=thread; CI=1 or WERROR=1; V=1 shows commands
 san    := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
@@ -43,7 +50,8 @@ libs   := $(LMDB) -lm -ldl -lpthread
 folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines runtime/engines/* runtime/engines/*/* \
 	runtime/sched bindings
 folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
-core   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard $(addsuffix /*.c,$(folder))))
+core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),%/no_tls.c,%/tls.c),\
+	$(wildcard $(addsuffix /*.c,$(folder)))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
 lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core))
 ctests := $(patsubst spec/c/%_test.c,$(BUILD)/c-%,$(wildcard spec/c/*_test.c))

@@ -18,7 +18,8 @@ supported_platforms = {"linux"}
 -- lua-cjson is needed at run time for JSON payloads, and is not listed: Debian's package provides it to Lua,
 -- but luarocks would not see it there and fetch a second one from the network. Elsewhere:
 -- luarocks install lua-cjson. LMDB (Debian: liblmdb-dev) is found by the Makefile, which links both products with
--- it; without it there is no shared data on this machine.
+-- it; without it there is no shared data on this machine. Of OpenSSL 3 (libssl-dev) it needs the headers, for rediss://;
+-- the library is loaded when it is needed.
 dependencies = {
   "lua >= 5.4, < 5.5",
 }

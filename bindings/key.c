@@ -187,10 +187,7 @@ static int push_redis_key(lua_State *L, const char *url)
 	int err = il_redis_key(&k->key, all, k->text, &why);
 	if (err == EINVAL)
 		return luaL_argerror(L, 1, why);
-	if (!err)
-		return 1;
-	il_fail(L, err, "a redis key");
-	return cannot_make(L);
+	return err ? il_error(L, "%s", strerror(err)) : 1;
 }
 
 static int redis_key(lua_State *L)
@@ -263,18 +260,6 @@ static int key_clone(lua_State *L)
 	return n;
 }
 
-/* "redis://host:port/db/NAME?prefix=P", "redis+unix:///path?prefix=P&db=0&name=NAME" */
-static void push_name(lua_State *L, const struct key *k)
-{
-	const char *name = k->key.name;
-	if (k->key.engine == il_redis_engine()) {
-		const char *local = strstr(k->text, "&name=");
-		name = local ? local + strlen("&name=")
-			     : strchr(strchr(k->text + strlen("redis://"), '/') + 1, '/') + 1;
-	}
-	lua_pushlstring(L, name, strcspn(name, "?"));
-}
-
 static int key__index(lua_State *L)
 {
 	struct key *k = check_key(L);
@@ -286,8 +271,8 @@ static int key__index(lua_State *L)
 		lua_pushstring(L, path_of(k));
 	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);
-	} else if (k->key.name && name && strcmp(name, "name") == 0) {
-		push_name(L, k);
+	} else if (k->key.object && name && strcmp(name, "name") == 0) {
+		lua_pushlstring(L, k->key.object, strcspn(k->key.object, "?"));
 	} else {
 		lua_settop(L, 2);
 		lua_rawget(L, lua_upvalueindex(1));

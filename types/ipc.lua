@@ -551,11 +551,13 @@ function ipc.file_key(path, project) end
 ---@return ipc.Key
 function ipc.shm_key(name) end
 
----The key of a name on a Redis or Valkey server, for many machines. Does not wait, nor connect.
----@param url string "redis://[user:password@]host[:port]/[db/]name", "redis+unix:///path?db=0&name=name"
----@return ipc.Key|nil
----@return string? message
----@return integer? errno
+---The key of a name on a Redis or Valkey server, for many machines. Raises for what is no such URL. Does not wait, nor
+---connect.
+---Forms: "redis://[user:password@]host[:port]/[db/]name", "redis://host:port,host:port/name",
+---"redis+sentinel://host,host/master/[db/]name", "redis+unix:///path?db=0&name=name"; with TLS "rediss://",
+---"rediss+sentinel://". Options behind "?": timeout, lease, prefix, client_name; with TLS also ca, cert, key, verify.
+---@param url string
+---@return ipc.Key
 function ipc.redis_key(url) end
 
 ---The key that a text names. Does not wait.

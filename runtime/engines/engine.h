@@ -21,6 +21,7 @@ struct il_key {
 	int32_t id; /* System V key */
 	const char *name; /* in shared memory, NULL: memory without a name; the whole URL of a Redis key */
 	const char *text; /* "file:/path?project=0", for messages */
+	const char *object; /* the name alone, which ends with the text or a "?"; NULL: none */
 };
 
 /* Objects on another machine --------------------------------------------------------------------------- */
@@ -239,7 +240,7 @@ int il_file_key(struct il_key *key, const char *path, int project);
 /* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
 int il_shm_key(struct il_key *key, const char *name);
 
-enum { IL_URL_MORE = 24 };
+enum { IL_URL_MORE = 128 }; /* default ports of 16 hosts, and a database */
 
 /* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has
  * no password. 0; ENOMEM; EINVAL, and *why says what is wrong with it. */

@@ -55,7 +55,7 @@ int il_file_key(struct il_key *key, const char *path, int project)
 int il_shm_key(struct il_key *key, const char *name)
 {
 	key->engine = &il_shm;
-	key->name = name;
+	key->name = key->object = name;
 	return name ? il_shm_check_name(name) : 0;
 }
 
@@ -63,7 +63,7 @@ int il_redis_key(struct il_key *key, const char *url, char *text, const char **w
 {
 	key->engine = &il_redis;
 	key->name = url;
-	return il_redis_check_url(url, text, why);
+	return il_redis_check_url(url, text, &key->object, why);
 }
 
 const struct il_engine *il_redis_engine(void)

@@ -25,6 +25,28 @@ describe("a redis key", function()
     shows("redis+unix:///run/redis.sock?db=4&name=jobs", "redis+unix:///run/redis.sock?db=4&name=jobs")
   end)
 
+  it("or several hosts, or sentinels", function()
+    shows("redis://a:1,b:6379,[::1]:2/0/jobs", "redis://a:1,b,[::1]:2/jobs")
+    shows("redis+sentinel://a:26379,b:7/mine/0/jobs", "redis+sentinel://me:secret@a,b:7/mine/jobs")
+    shows("redis+sentinel://a:26379/mine/3/x/y?prefix=p", "redis+sentinel://a/mine/3/x/y?prefix=p&timeout=1")
+    assert.equal("x/y", ipc.redis_key("redis+sentinel://a/mine/3/x/y?prefix=p").name)
+  end)
+
+  if pcall(ipc.redis_key, "rediss://h/n") then
+    it("or TLS", function()
+      shows("rediss://h:6379/0/jobs", "rediss://h/jobs")
+      shows("rediss+sentinel://h:26379/m/0/jobs", "rediss+sentinel://h/m/jobs?verify=yes")
+      shows("rediss://h:6379/0/jobs", "rediss://u:p@h/jobs?ca=/a%20b.pem&cert=/c&key=/k&verify=no")
+      assert.equal("jobs", ipc.redis_key("rediss://h/jobs?verify=no").name)
+      assert.not_equal(ipc.redis_key("redis://h/n"), ipc.redis_key("rediss://h/n"))
+      refuses("absolute path", "rediss://h/n?ca=ca.pem")
+      refuses("that of a cert", "rediss://h/n?key=/k")
+      refuses("yes or no", "rediss://h/n?verify=perhaps")
+      refuses("unknown option", "redis://h/n?ca=/x")
+      refuses("redis", "rediss+unix:///s?name=n")
+    end)
+  end
+
   it("knows its name", function()
     assert.equal("a/b", ipc.redis_key("redis://h/2/a/b").name)
     assert.equal("a/b", ipc.redis_key("redis://h/2/a/b?prefix=mine&timeout=2").name)
@@ -45,8 +67,9 @@ describe("a redis key", function()
     assert.equal(ipc.redis_key("redis+unix:///s?name=n"), ipc.key("redis+unix:///s?db=0&name=n"))
     assert.not_equal(ipc.redis_key("redis://h/n"), ipc.key("redis://h/1/n"))
     assert.not_equal(ipc.redis_key("redis://h/n"), ipc.key("redis://h/n?prefix=other"))
-    local shown = tostring(ipc.redis_key("redis://h/n?prefix=other")):match("%((.*)%)")
-    assert.equal(ipc.redis_key("redis://h/n?prefix=other"), ipc.key(shown))
+    for _, url in ipairs{"redis://h/n?prefix=other", "redis://a:1,b/2/n", "redis+sentinel://a,b/m/n?prefix=x"} do
+      assert.equal(ipc.redis_key(url), ipc.key((tostring(ipc.redis_key(url)):match("%((.*)%)"))))
+    end
   end)
 
   it("is no file, so it has no next project", function()
@@ -54,7 +77,7 @@ describe("a redis key", function()
   end)
 
   it("refuses what is no URL", function()
-    for _, url in ipairs{"", "h", "redis:", "redis://", "redis:///n", "redis://h", "http://h/n", "rediss://h/n",
+    for _, url in ipairs{"", "h", "redis:", "redis://", "redis:///n", "redis://h", "http://h/n", "redisss://h/n",
       "redis://[::1/n", "redis://[::1]x/n", "redis+unix://path?name=n"} do
       refuses("redis", url)
     end
@@ -62,6 +85,13 @@ describe("a redis key", function()
     refuses("port in the URL", "redis://h:65536/n")
     refuses("port in the URL", "redis://h:x/n")
     refuses("without a password", "redis://user@h/n")
+    refuses("more than 16", "redis://" .. ("h,"):rep(16) .. "h/n")
+    for _, url in ipairs{"redis://a,,b/n", "redis://,a/n", "redis://a,/n", "redis+sentinel://a", "redis+tls://a/n"} do
+      refuses("redis", url)
+    end
+    refuses("names the master", "redis+sentinel://a//n")
+    refuses("a redis key is", "redis+sentinel://a/m")
+    refuses("name in the URL", "redis+sentinel://a/m/")
     refuses("name in the URL", "redis://h/")
     refuses("a database and no name", "redis://h/3") -- is database 3 elsewhere
     refuses("client_name in the URL", "redis://h/n?client_name=a%20b")

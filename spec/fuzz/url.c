@@ -41,6 +41,9 @@ void fuzz_examples(void)
 		"redis://user:pass%40word@[::1]:7000/12/a/b?lease=3&timeout=0.5&prefix=x",
 		"redis+unix:///run/redis.sock?db=3&name=jobs&prefix=y",
 		"redis://:p@h:1/0/7?client_name=x",
+		"redis://a:1,b,c/n",
+		"redis+sentinel://u:p@a,b:2/master/3/n?prefix=q",
+		"rediss://h/n?ca=/a&cert=/b&key=/c&verify=no",
 	};
 	for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
 		fuzz_example(urls[i], strlen(urls[i]));

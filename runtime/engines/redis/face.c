@@ -4,13 +4,23 @@
  */
 #include "engines/redis/face.h"
 #include "base/fork.h"
-#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/subscription.h"
 #include "engines/redis/client/url.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const struct il_server_part *const parts[IL_SERVER_PARTS] = { &il_requests, &il_subscriptions };
+
+static void forked(struct il_server_object *o)
+{
+	struct il_face *f = il_container_of(o, struct il_face, object);
+	f->remote.request = NULL;
+	if (f->forked)
+		f->forked(f);
+}
 
 int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
 {
@@ -19,20 +29,20 @@ int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
 	int err = il_url_parse(key->name, &u, &why);
 	if (err)
 		return err;
-	*f = (struct il_face){ .remote.answer = &il_request_answer, .lease = u->lease, .timeout = u->timeout };
+	*f = (struct il_face){ .remote.answer = &il_request_answer,
+		.object = { .timeout = u->timeout, .forked = forked },
+		.lease = u->lease };
 	il_list_init(&f->requests);
-	il_list_init(&f->node);
+	il_list_init(&f->object.node);
 	il_list_init(&f->listener.node);
 	size_t size = strlen(u->prefix) + strlen(u->name) + strlen(noun) + sizeof ":{}:";
 	f->base = malloc(size);
-	err = f->base ? il_server_get(u, &f->server) : ENOMEM;
-	if (!err) {
+	err = f->base ? il_server_get(u, parts, &f->object, &f->server) : ENOMEM;
+	if (!err)
 		snprintf(f->base, size, "%s:{%s}:%s", u->prefix, u->name, noun);
-		il_list_add(&f->server->faces, &f->node);
-	} else {
+	else
 		free(f->base);
-	}
-	free(u);
+	il_url_drop(u);
 	return err;
 }
 
@@ -46,9 +56,8 @@ void il_face_close(struct il_face *f)
 		if (op)
 			il_op_finish(op, ECANCELED);
 	}
-	il_server_unlisten(f->server, &f->listener);
-	il_list_del(&f->node);
-	il_server_put(f->server);
+	il_unsubscribe(&f->listener);
+	il_server_put(f->server, &f->object);
 	free(f->base);
 }
 
@@ -72,7 +81,7 @@ struct il_request *il_face_answer(struct il_face *f)
 	if (!r || !r->done)
 		return NULL;
 	f->remote.request = NULL;
-	f->remote.evicts = il_server_evicts(f->server);
+	f->remote.evicts = f->server->evicts;
 	return r;
 }
 
@@ -92,7 +101,7 @@ int il_face_listen(struct il_face *f, const char *word)
 	if (!channel)
 		return ENOMEM;
 	snprintf(channel, size, "%s:%s", f->base, word);
-	int err = il_server_listen(f->server, &f->listener, channel);
+	int err = il_subscribe(f->server, &f->listener, channel);
 	free(channel);
 	return err;
 }

@@ -23,15 +23,16 @@
 
 #include "engines/engine.h"
 #include "engines/redis/client/request.h"
+#include "engines/redis/client/subscription.h"
 
 struct il_face {
 	struct il_remote remote; /* the noun's struct points to it */
 	struct il_server *server;
 	struct il_list requests; /* that call again: without an answer, or with one that was not told */
-	int64_t lease, timeout; /* ns: its URL's */
+	int64_t lease; /* ns: its URL's */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
-	struct il_list node; /* of the server's faces */
+	struct il_server_object object; /* has the timeout of its URL */
 	void (*forked)(struct il_face *f); /* in a forked child, or NULL: all requests are gone, it does not listen; the
 					      noun forgets what it had in flight or held: that is the parent's */
 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of the engine. Floor 2.
+ * The table of the engine, and its keys. Floor 2.
  */
 #include "engines/redis/redis.h"
 #include "engines/redis/client/server.h"
+#include "engines/redis/client/url.h"
 
 const struct il_engine il_redis = {
 	.name = "redis",
@@ -14,3 +15,14 @@ const struct il_engine il_redis = {
 	.data = il_redis_data,
 	.fini = il_servers_fini,
 };
+
+int il_redis_check_url(const char *text, char *shown, const char **name, const char **why)
+{
+	struct il_url *u;
+	int err = il_url_parse(text, &u, why);
+	if (err)
+		return err;
+	*name = il_url_show(u, shown);
+	il_url_drop(u);
+	return 0;
+}

@@ -17,7 +17,7 @@ int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct 
 int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 int il_redis_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 
-/* What may be shown of a URL goes to `text`, which has room for as many bytes and IL_URL_MORE; EINVAL, and *why. */
-int il_redis_check_url(const char *url, char *text, const char **why);
+/* As il_redis_key of engine.h; *name: the object's name in `text`. */
+int il_redis_check_url(const char *url, char *text, const char **name, const char **why);
 
 #endif

@@ -259,7 +259,7 @@ static void message(struct il_listener *l, const char *data, size_t size)
 		il_watch_let_go(w);
 		all->unheard = 0;
 	} else if (++all->unheard > UNHEARD && !il_watches_count(all)) {
-		il_server_unlisten(all->face.server, l);
+		il_unsubscribe(l);
 	}
 }
 

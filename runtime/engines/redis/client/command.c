@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls, see request.h: what a request says. The one file that has the scripts. Floor 2.
+ * Commands, see command.h. This file alone has the text of the scripts. Floor 2.
  */
 #define IL_SCRIPT_SOURCES
+#include "engines/redis/client/command.h"
 #include "engines/redis/face.h"
-#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/resp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,7 +96,7 @@ int il_command_format(const struct il_command *c, char **command, size_t *size)
 }
 
 /* In place of EVALSHA and the digest. */
-int il_command_make_whole(int number, char **command, size_t *size)
+int il_command_make_whole(enum il_script number, char **command, size_t *size)
 {
 	static const char before[] = "$7\r\nEVALSHA\r\n$40\r\n0123456789012345678901234567890123456789\r\n";
 	const struct il_script_source *script = &il_script_sources[number];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One connection, see connection.h. The loop is edge-triggered: it is read until there is nothing left, or by a poller
- * in the next turn. Floor 2.
+ * One connection, see connection.h. The loop is edge-triggered: what is readable is read until nothing is left, or by a
+ * poller in the next turn. Floor 2.
  */
 #include "engines/redis/client/connection.h"
 #include "base/reason.h"
@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,7 +27,25 @@ enum { SILENCE = 30, ASK_EVERY = 5, ASK_TIMES = 3 };
 
 enum { LAST_MOMENT = 500 }; /* ms */
 
-static const char CLOSED[] = "the server has closed the connection";
+/* The first byte of an alert. */
+enum { TLS_ALERT = 0x15 };
+
+static const char CLOSED[] = "the server has closed the connection",
+		  CLOSED_AT_ONCE[] =
+			  "the server has closed the connection before it answered (one with TLS is rediss://)",
+		  SPEAKS_TLS[] = "the server speaks TLS: it is rediss://",
+		  SENSELESS[] = "what the server says is not the protocol of Redis, or over a limit";
+
+static void close_socket(struct il_connection *c)
+{
+	il_tls_close(c->tls);
+	c->tls = NULL;
+	if (c->io.fd >= 0) {
+		il_io_unwatch(&c->io);
+		close(c->io.fd);
+	}
+	c->io.fd = -1;
+}
 
 void il_connection_close(struct il_connection *c)
 {
@@ -38,23 +57,23 @@ void il_connection_close(struct il_connection *c)
 	c->addresses = c->next = NULL;
 	il_poller_del(&c->writer);
 	il_poller_del(&c->reader);
-	if (c->io.fd >= 0) {
-		il_io_unwatch(&c->io);
-		close(c->io.fd);
-	}
-	c->io.fd = -1;
+	close_socket(c);
 	il_parser_reset(&c->parser);
 	free(c->out);
 	c->out = NULL;
 	c->out_size = c->out_done = c->out_room = 0;
+	c->heard = false;
 	c->phase = IL_CLOSED;
 	c->generation++;
 }
 
 static void lose(struct il_connection *c, int err, const char *why)
 {
+	char copy[256];
+	const char *tls = il_tls_why(c->tls);
+	snprintf(copy, sizeof copy, "%s", why ? why : tls ? tls : strerror(err));
 	il_connection_close(c);
-	c->lost(c, err, why ? why : strerror(err));
+	c->lost(c, err, copy);
 }
 
 /* Reading ---------------------------------------------------------------------------------------------- */
@@ -63,22 +82,31 @@ static void lose(struct il_connection *c, int err, const char *why)
 static bool take(struct il_connection *c, const char *bytes, size_t size)
 {
 	uint32_t generation = c->generation;
+	bool alert = !c->heard && !c->tls && *bytes == TLS_ALERT;
 	while (size) {
 		struct il_reply *reply;
 		size_t used;
-		int err = il_parser_feed(&c->parser, bytes, size, &used, &reply);
+		int err = alert ? EPROTO : il_parser_feed(&c->parser, bytes, size, &used, &reply);
 		if (err) {
-			lose(c, err, err == EPROTO ? "what it says is no protocol of Redis, or is over a limit" : NULL);
+			lose(c, err, alert ? SPEAKS_TLS : err == EPROTO ? SENSELESS : NULL);
 			return false;
 		}
 		bytes += used;
 		size -= used;
-		if (reply)
+		if (reply) {
+			c->heard = true;
 			c->replied(c, reply);
+		}
 		if (c->generation != generation)
 			return false;
 	}
 	return true;
+}
+
+static void cut(struct il_connection *c, int err)
+{
+	const char *why = c->heard || c->tls ? CLOSED : CLOSED_AT_ONCE;
+	lose(c, err, err == ECONNRESET ? why : NULL);
 }
 
 static void read_turn(struct il_connection *c)
@@ -86,14 +114,15 @@ static void read_turn(struct il_connection *c)
 	static char buffer[CHUNK];
 	il_poller_del(&c->reader);
 	for (int i = 0; i < CHUNKS; i++) {
-		ssize_t n = recv(c->io.fd, buffer, sizeof buffer, 0);
+		ssize_t n =
+			c->tls ? il_tls_read(c->tls, buffer, sizeof buffer) : recv(c->io.fd, buffer, sizeof buffer, 0);
 		int err = errno;
 		if (n < 0 && err == EINTR)
 			continue;
 		if (n < 0 && err == EAGAIN)
 			return;
 		if (n <= 0) {
-			lose(c, n ? err : ECONNRESET, n ? NULL : CLOSED);
+			cut(c, n ? err : ECONNRESET);
 			return;
 		}
 		if (!take(c, buffer, (size_t)n))
@@ -109,7 +138,7 @@ static bool read_on(struct il_poller *p)
 	return true;
 }
 
-void il_connection_look(struct il_connection *c)
+void il_connection_read(struct il_connection *c)
 {
 	if (c->phase == IL_CONNECTED)
 		read_turn(c);
@@ -117,7 +146,7 @@ void il_connection_look(struct il_connection *c)
 
 /* Writing ---------------------------------------------------------------------------------------------- */
 
-int il_connection_say(struct il_connection *c, const char *bytes, size_t size)
+int il_connection_send(struct il_connection *c, const char *bytes, size_t size)
 {
 	if (c->phase != IL_CONNECTED)
 		return ENOTCONN;
@@ -140,7 +169,9 @@ int il_connection_say(struct il_connection *c, const char *bytes, size_t size)
 static int write_all(struct il_connection *c)
 {
 	while (c->out_done < c->out_size) {
-		ssize_t n = send(c->io.fd, c->out + c->out_done, c->out_size - c->out_done, MSG_NOSIGNAL);
+		const char *bytes = c->out + c->out_done;
+		size_t size = c->out_size - c->out_done;
+		ssize_t n = c->tls ? il_tls_write(c->tls, bytes, size) : send(c->io.fd, bytes, size, MSG_NOSIGNAL);
 		if (n >= 0)
 			c->out_done += (size_t)n;
 		else if (errno != EINTR)
@@ -179,16 +210,42 @@ static bool flush(struct il_poller *p)
 
 static void connected(struct il_connection *c)
 {
-	if (c->addresses)
-		freeaddrinfo(c->addresses);
-	c->addresses = c->next = NULL;
 	c->phase = IL_CONNECTED;
-	il_io_unwatch(&c->io); /* room to write is of interest only while there is none */
-	int err = il_io_watch(&c->io, EPOLLIN);
+	int err = 0;
+	if (!c->tls) { /* room to write is of interest only while there is none */
+		il_io_unwatch(&c->io);
+		err = il_io_watch(&c->io, EPOLLIN);
+	}
 	if (err)
 		lose(c, err, NULL);
 	else
 		c->connected(c);
+}
+
+static void shake_hands(struct il_connection *c)
+{
+	int err = il_tls_shake(c->tls);
+	if (!err)
+		connected(c);
+	else if (err != EAGAIN)
+		lose(c, err, NULL);
+}
+
+static void reached(struct il_connection *c)
+{
+	if (c->addresses)
+		freeaddrinfo(c->addresses);
+	c->addresses = c->next = NULL;
+	if (!c->url->tls) {
+		connected(c);
+		return;
+	}
+	c->phase = IL_SHAKING_HANDS;
+	int err = il_tls_open(&c->tls, c->url, c->host->name, c->io.fd);
+	if (err)
+		lose(c, err, NULL);
+	else
+		shake_hands(c);
 }
 
 static void set_options(int fd)
@@ -238,15 +295,22 @@ static int begin_next(struct il_connection *c)
 
 static void try_next(struct il_connection *c, int err)
 {
-	if (c->io.fd >= 0) {
-		il_io_unwatch(&c->io);
-		close(c->io.fd);
-		c->io.fd = -1;
-	}
+	close_socket(c);
 	if (c->next)
 		err = begin_next(c);
 	if (err)
 		lose(c, err, NULL);
+}
+
+static void reach(struct il_connection *c, uint32_t events)
+{
+	int err = 0;
+	socklen_t size = sizeof err;
+	getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &err, &size);
+	if (err)
+		try_next(c, err);
+	else if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
+		reached(c);
 }
 
 static void ready(struct il_io *io, uint32_t events)
@@ -254,18 +318,16 @@ static void ready(struct il_io *io, uint32_t events)
 	struct il_connection *c = il_container_of(io, struct il_connection, io);
 	uint32_t generation = c->generation;
 	if (c->phase == IL_CONNECTING) {
-		int err = 0;
-		socklen_t size = sizeof err;
-		getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &size);
-		if (err)
-			try_next(c, err);
-		else if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-			connected(c);
+		reach(c, events);
+		return;
+	}
+	if (c->phase == IL_SHAKING_HANDS) {
+		shake_hands(c);
 		return;
 	}
 	if (events & EPOLLOUT)
 		il_connection_flush(c);
-	if (c->generation == generation && events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
+	if (c->generation == generation && (c->tls || events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
 		read_turn(c);
 }
 
@@ -297,14 +359,16 @@ static int open_local(struct il_connection *c, const char *path)
 	return begin(c, AF_UNIX, (struct sockaddr *)&address, sizeof address);
 }
 
-int il_connection_open(struct il_connection *c, const struct il_url *url)
+int il_connection_open(struct il_connection *c, const struct il_url *url, const struct il_host *host)
 {
 	int err;
-	if (url->local) {
-		err = open_local(c, url->host);
+	c->url = url;
+	c->host = host;
+	if (!host->port) {
+		err = open_local(c, host->name);
 	} else {
 		c->phase = IL_LOOKING_UP;
-		err = il_lookup_start(url->host, url->port, looked_up, c, &c->addresses, &c->lookup);
+		err = il_lookup_start(host->name, host->port, looked_up, c, &c->addresses, &c->lookup);
 		c->next = c->addresses;
 		if (!err && !c->lookup)
 			err = begin_next(c);
@@ -321,8 +385,8 @@ void il_connection_init(struct il_connection *c)
 	il_poller_init(&c->reader, read_on, read_on);
 }
 
-/* A socket that is closed with something unread is reset, and the server may not read the rest: so it is told that this
- * is the end, and reads and closes. */
+/* The kernel resets a socket that is closed with something unread, and the server may lose the rest. So the server is
+ * told that this is the end: it reads, and closes. */
 void il_connection_drain(struct il_connection *c)
 {
 	char buffer[4096];

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Answers to requests, see request.h. What a server says is not believed: types and sizes are looked at. Floor 2.
+ * What an answer means, see reply.h. Floor 2.
  */
-#include "engines/redis/face.h"
-#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/reply.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { DIGEST = 40 };
-
-/* Errors ----------------------------------------------------------------------------------------------- */
 
 /* By the word an error begins with, or by what is in it. passes: nothing was done, and it may be so at another time, or
  * at the server that the name is of then. */
@@ -97,6 +93,10 @@ int il_error_of(const struct il_reply *r, char *text, size_t size)
 {
 	clean(r->str, text, size);
 	const struct error *e = find(text);
+	size_t used = strlen(text);
+	if (e && e->err == EREMOTE)
+		snprintf(text + used, size - used,
+			" (another node of the cluster has the object: its URL must name that one)");
 	return e ? e->err : EPROTO;
 }
 
@@ -106,54 +106,4 @@ bool il_error_passes(const struct il_reply *r)
 	clean(r->str, text, sizeof text);
 	const struct error *e = find(text);
 	return e && e->passes;
-}
-
-/* Requests --------------------------------------------------------------------------------------------- */
-
-static int fail(struct il_request *r, int err)
-{
-	if (r->face)
-		r->face->remote.why = r->server->why;
-	return il_because(err, "%s", r->server->why);
-}
-
-int il_request_status(struct il_request *r)
-{
-	char text[200];
-	if (r->face)
-		r->face->remote.why = NULL;
-	if (r->err) {
-		if (r->err == r->server->err || !r->server->why[0])
-			return fail(r, r->err);
-		return r->err == ECONNABORTED ? fail(r, r->err) : r->err;
-	}
-	if (r->reply->type == IL_REPLY_ERROR) {
-		int err = il_error_of(r->reply, text, sizeof text);
-		il_server_explain(r->server, err, text);
-		return fail(r, err);
-	}
-	if (r->plain)
-		return 0;
-	int err = (int)il_reply_number(r, 0);
-	if (err == EIDRM && r->face)
-		r->face->remote.removed = true;
-	return err;
-}
-
-int64_t il_reply_number(const struct il_request *r, size_t element)
-{
-	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements)
-		return 0;
-	const struct il_reply *e = r->reply->element[element];
-	return e->type == IL_REPLY_INTEGER ? e->integer : e->type == IL_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
-}
-
-const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)
-{
-	*size = 0;
-	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements ||
-		r->reply->element[element]->type != IL_REPLY_STRING)
-		return "";
-	*size = r->reply->element[element]->len;
-	return r->reply->element[element]->str;
 }

@@ -5,8 +5,8 @@
 #include "engines/redis/client/request.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "engines/redis/client/reply.h"
 #include "engines/redis/face.h"
-#include "engines/redis/client/server_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -57,7 +57,7 @@ static void tell(struct il_request *r, int err)
 	} else {
 		il_request_free(r);
 	}
-	il_server_rest(s);
+	il_server_release_if_idle(s);
 }
 
 /* Sending ---------------------------------------------------------------------------------------------- */
@@ -74,7 +74,7 @@ static int complete(struct il_request *r)
 	bool *knows = &r->server->knows[r->script];
 	if (r->plain || r->whole || (*knows && r->script != IL_SCRIPT_queue_putback))
 		return 0;
-	int err = il_command_make_whole((int)r->script, &r->command, &r->size);
+	int err = il_command_make_whole(r->script, &r->command, &r->size);
 	r->whole = !err;
 	*knows |= r->whole;
 	return err;
@@ -84,7 +84,7 @@ static int complete(struct il_request *r)
 static void send_request(struct il_request *r)
 {
 	struct il_server *s = r->server;
-	if (complete(r) || il_server_say(s, &r->expected, r->command, r->size)) {
+	if (complete(r) || il_server_send(s, &r->expected, r->command, r->size)) {
 		il_server_watch(s, il_time_add(il_now(), LATER));
 		return;
 	}
@@ -108,31 +108,19 @@ static void hold(struct il_server *s, int refused)
 		s->refused = refused;
 }
 
-static void settle(struct il_server *s)
+static void go_on(struct il_server *s)
 {
+	int refused = s->refused;
 	if (!s->holding || s->in_flight)
 		return;
-	char why[sizeof s->why];
-	int refused = s->refused;
 	s->holding = false;
 	s->refused = 0;
-	if (!refused) {
+	if (!refused)
 		send_all(s);
-		return;
-	}
-	snprintf(why, sizeof why, "%s", strstr(s->why, ": ") ? strstr(s->why, ": ") + 2 : s->why);
-	il_server_fault(s, refused, why);
-}
-
-/* It is to be said once more: it has done nothing. */
-static void refused(struct il_request *r, struct il_reply *reply)
-{
-	struct il_server *s = r->server;
-	char text[200];
-	int err = il_error_of(reply, text, sizeof text);
-	il_server_explain(s, err, text);
-	hold(s, err);
-	il_reply_free(reply);
+	else if (refused == EREMOTE)
+		il_server_move(s);
+	else
+		il_server_fault(s, refused, NULL);
 }
 
 static bool is_patient(const struct il_request *r)
@@ -140,15 +128,44 @@ static bool is_patient(const struct il_request *r)
 	return r->flags & IL_PATIENT;
 }
 
-/* The server does not know the script any more: it did nothing, and is asked again, with the script. */
-static bool is_forgotten(struct il_request *r, struct il_reply *reply)
+/* The server does not know the script any more. */
+static bool is_forgotten(const struct il_request *r, const struct il_reply *reply)
 {
-	if (r->plain || r->whole || !il_reply_is_error(reply, "NOSCRIPT"))
+	return !r->plain && !r->whole && il_reply_is_error(reply, "NOSCRIPT");
+}
+
+/* Another node has the keys. The first such answer is followed, and so are those to what was sent before it came. */
+static bool is_followed(struct il_server *s, const struct il_reply *reply)
+{
+	return il_reply_is_error(reply, "MOVED ") && (s->refused == EREMOTE || il_route_follow(&s->route, reply->str));
+}
+
+/* Does the reply leave the request as it was, to be sent again? */
+static bool is_refusal(struct il_request *r, const struct il_reply *reply)
+{
+	struct il_server *s = r->server;
+	char text[200];
+	if (reply->type != IL_REPLY_ERROR) {
+		il_server_answered(s);
 		return false;
-	memset(r->server->knows, 0, sizeof r->server->knows);
-	hold(r->server, 0);
-	il_reply_free(reply);
-	return true;
+	}
+	if (is_forgotten(r, reply)) {
+		memset(s->knows, 0, sizeof s->knows);
+		hold(s, 0);
+		return true;
+	}
+	if (is_followed(s, reply)) {
+		hold(s, EREMOTE);
+		return true;
+	}
+	if (!il_error_passes(reply)) {
+		il_server_answered(s);
+		return false;
+	}
+	int err = il_error_of(reply, text, sizeof text);
+	il_server_explain(s, err, text);
+	hold(s, err);
+	return is_patient(r);
 }
 
 /* Scripts, and the commands that are asked for, answer with an array, which begins with 0 or an errno if it is of a
@@ -166,43 +183,28 @@ static bool is_sound(const struct il_request *r, const struct il_reply *reply)
 static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply *reply)
 {
 	struct il_request *r = il_container_of(e, struct il_request, expected);
-	bool lost = !reply;
-	if (!lost)
+	if (reply)
 		s->in_flight--;
 	if (r->orphan) {
 		il_reply_free(reply);
 		free(r);
-	} else if (lost) {
-		return; /* il_requests_lost tells it */
+	} else if (!reply) {
+		return; /* lost() tells it */
 	} else if (!is_sound(r, reply)) {
 		il_reply_free(reply);
 		il_server_fault(s, EPROTO, "an answer that makes no sense");
 		return;
 	} else {
-		bool passes = reply->type == IL_REPLY_ERROR && il_error_passes(reply);
 		r->sent = false;
-		if (passes && is_patient(r)) {
-			refused(r, reply);
-		} else if (!is_forgotten(r, reply)) {
-			if (passes) {
-				char text[200];
-				int err = il_error_of(reply, text, sizeof text);
-				il_server_explain(s, err, text);
-				hold(s, err);
-			} else {
-				il_server_answered(s);
-			}
+		if (is_refusal(r, reply)) {
+			il_reply_free(reply);
+		} else {
 			r->reply = reply;
 			tell(r, 0);
 		}
 	}
-	if (!lost)
-		settle(s);
-}
-
-void il_requests_send(struct il_server *s)
-{
-	send_all(s);
+	if (reply)
+		go_on(s);
 }
 
 static struct il_request *make(const struct il_command *c, enum il_request_flags flags)
@@ -235,9 +237,9 @@ static struct il_request *post(const struct il_command *c, enum il_request_flags
 	if (!r)
 		return NULL;
 	r->sent_at = il_now();
-	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->face->timeout);
+	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->face->object.timeout);
 	il_list_add(&s->requests, &r->node);
-	if (il_server_watch(s, il_time_add(r->sent_at, c->face->timeout))) {
+	if (il_server_watch(s, il_time_add(r->sent_at, c->face->object.timeout))) {
 		il_request_free(r);
 		return NULL;
 	}
@@ -293,17 +295,17 @@ void il_request_forget(struct il_request *r)
 /* Without a connection --------------------------------------------------------------------------------- */
 
 /* Of what is not patient. What is, waits for the connection, which has times of its own. */
-int64_t il_requests_due(const struct il_server *s)
+static int64_t due(const struct il_server *s)
 {
-	int64_t due = IL_NEVER;
+	int64_t first = IL_NEVER;
 	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
-		if (of_node(l)->deadline < due)
-			due = of_node(l)->deadline;
-	return due;
+		if (of_node(l)->deadline < first)
+			first = of_node(l)->deadline;
+	return first;
 }
 
 /* The round is a list of its own, for those who are told may make new requests. */
-void il_requests_expire(struct il_server *s, int64_t now)
+static void expire(struct il_server *s, int64_t now)
 {
 	struct il_list round;
 	il_list_init(&round);
@@ -322,14 +324,21 @@ void il_requests_expire(struct il_server *s, int64_t now)
 			il_server_explain(s, ETIMEDOUT, "no answer in time");
 		tell(r, unknown ? ECONNABORTED : tried ? s->err : ETIMEDOUT);
 	}
+	send_all(s); /* what there was no memory to send */
+}
+
+static void lost(struct il_server *s)
+{
+	s->in_flight = s->refused = 0;
+	s->holding = false;
+	memset(s->knows, 0, sizeof s->knows);
 }
 
 /* What may have happened must not be done again; what can be, waits for a connection if it is patient. Those who are
  * told may make new requests, which are for the next connection. */
-void il_requests_lost(struct il_server *s, int err, bool patient)
+static void without(struct il_server *s, int err, bool patient)
 {
 	struct il_list round;
-	s->in_flight = 0;
 	il_list_move(&s->requests, &round);
 	while (!il_list_empty(&round)) {
 		struct il_request *r = of_node(round.next);
@@ -347,7 +356,7 @@ void il_requests_lost(struct il_server *s, int err, bool patient)
 	}
 }
 
-void il_requests_drop(struct il_server *s)
+static void drop(struct il_server *s)
 {
 	while (!il_list_empty(&s->requests)) {
 		struct il_request *r = of_node(s->requests.next);
@@ -357,6 +366,21 @@ void il_requests_drop(struct il_server *s)
 		il_request_free(r);
 	}
 }
+
+static bool wanted(const struct il_server *s)
+{
+	return !il_list_empty(&s->requests);
+}
+
+const struct il_server_part il_requests = {
+	.wanted = wanted,
+	.due = due,
+	.expire = expire,
+	.opened = send_all,
+	.lost = lost,
+	.without = without,
+	.drop = drop,
+};
 
 /* Waiting for an answer -------------------------------------------------------------------------------- */
 
@@ -381,3 +405,53 @@ static bool cancel(struct il_op *op)
 }
 
 const struct il_op_type il_request_answer = { "answer", attempt, start, cancel };
+
+/* Answers read ------------------------------------------------------------------------------------------ */
+
+static int fail(struct il_request *r, int err)
+{
+	if (r->face)
+		r->face->remote.why = r->server->why;
+	return il_because(err, "%s", r->server->why);
+}
+
+int il_request_status(struct il_request *r)
+{
+	char text[200];
+	if (r->face)
+		r->face->remote.why = NULL;
+	if (r->err) {
+		if (r->err == r->server->err || !r->server->why[0])
+			return fail(r, r->err);
+		return r->err == ECONNABORTED ? fail(r, r->err) : r->err;
+	}
+	if (r->reply->type == IL_REPLY_ERROR) {
+		int err = il_error_of(r->reply, text, sizeof text);
+		il_server_explain(r->server, err, text);
+		return fail(r, err);
+	}
+	if (r->plain)
+		return 0;
+	int err = (int)il_reply_number(r, 0);
+	if (err == EIDRM && r->face)
+		r->face->remote.removed = true;
+	return err;
+}
+
+int64_t il_reply_number(const struct il_request *r, size_t element)
+{
+	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements)
+		return 0;
+	const struct il_reply *e = r->reply->element[element];
+	return e->type == IL_REPLY_INTEGER ? e->integer : e->type == IL_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
+}
+
+const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)
+{
+	*size = 0;
+	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements ||
+		r->reply->element[element]->type != IL_REPLY_STRING)
+		return "";
+	*size = r->reply->element[element]->len;
+	return r->reply->element[element]->str;
+}

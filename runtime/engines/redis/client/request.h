@@ -8,41 +8,9 @@
 #define IL_REDIS_REQUEST_H
 
 #include "base/list.h"
-#include "engines/redis/client/resp.h"
-#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/command.h"
+#include "engines/redis/client/server.h"
 #include "loop/op.h"
-
-#include <stddef.h>
-#include <stdint.h>
-
-#include "redis_scripts.h" /* enum il_script: IL_SCRIPT_queue_send is queue_send.lua; made at build */
-
-struct il_face;
-
-enum { IL_COMMAND_ARGUMENTS = 40 };
-
-/* EVALSHA of a script (EVAL, where the server does not know it): KEYS are the face's keys that the script's first line
- * names ("-- KEYS: meta order"), ARGV what is added here. Bytes are not copied: they must stay until the request is
- * made. */
-struct il_command {
-	struct il_face *face;
-	enum il_script script;
-	const char *command, *key; /* instead of a script, or NULL */
-	int count;
-	const char *argv[IL_COMMAND_ARGUMENTS];
-	size_t size[IL_COMMAND_ARGUMENTS];
-	char numbers[IL_COMMAND_ARGUMENTS][24];
-};
-
-void il_command_init(struct il_command *c, struct il_face *f, enum il_script script);
-
-/* A command of the server's own with one key, "base:word": faster, where that will do. Its reply has no status: see
- * il_request_status. */
-void il_command_plain(struct il_command *c, struct il_face *f, const char *command, const char *word);
-
-void il_command_number(struct il_command *c, int64_t n);
-void il_command_bytes(struct il_command *c, const void *bytes, size_t size);
-void il_command_text(struct il_command *c, const char *text);
 
 enum il_request_flags {
 	IL_UNSAFE = 0, /* a connection lost before the answer: ECONNABORTED, it may or may not have happened */
@@ -103,5 +71,8 @@ int64_t il_reply_number(const struct il_request *r, size_t element);
 const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size);
 
 extern const struct il_op_type il_request_answer;
+
+/* Requests, as a server sees them. */
+extern const struct il_server_part il_requests;
 
 #endif

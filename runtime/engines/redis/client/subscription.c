@@ -3,8 +3,9 @@
  * What is published: channels of the server, each with those of this process that listen. One word about a channel is
  * on its way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
  */
+#include "engines/redis/client/subscription.h"
 #include "base/clock.h"
-#include "engines/redis/client/server_private.h"
+#include "engines/redis/client/reply.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -82,7 +83,7 @@ static int go_on(struct il_subscription *t)
 	if (what == NOTHING || !s->subscribing)
 		return 0;
 	const char *argv[] = { what == SUBSCRIBE ? "SUBSCRIBE" : "UNSUBSCRIBE", t->channel };
-	int err = il_server_tell(s, &t->expected, 2, argv);
+	int err = il_server_send_words(s, &t->expected, 2, argv);
 	if (!err)
 		t->asked = what;
 	return err;
@@ -142,7 +143,7 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 	struct il_subscription *t = il_container_of(e, struct il_subscription, expected);
 	char text[200];
 	if (!r)
-		return; /* il_subscriptions_lost knows */
+		return; /* lost() knows */
 	int err = il_error_of(r, text, sizeof text);
 	bool passes = il_error_passes(r);
 	il_reply_free(r);
@@ -162,6 +163,28 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 	go_on(t);
 }
 
+/* All listeners, each once, in whatever subscription. */
+static void notify_all(struct il_server *s)
+{
+	struct il_list round, subscriptions;
+	il_list_init(&round);
+	il_list_move(&s->subscriptions, &subscriptions);
+	while (!il_list_empty(&subscriptions)) {
+		struct il_subscription *t = of_node(subscriptions.next);
+		enum asked before = t->asked;
+		il_list_del(&t->node);
+		il_list_add(&s->subscriptions, &t->node);
+		t->asked = before ? before : SUBSCRIBE; /* it stays while its listeners are told */
+		il_list_move(&t->listeners, &round);
+		while (!il_list_empty(&round)) {
+			struct il_listener *l = next_of(&round, t);
+			l->up(l);
+		}
+		t->asked = before;
+		go_on(t);
+	}
+}
+
 /* Is it what the server is to say now? */
 static bool is_due(struct il_server *s, struct il_subscription *t, enum asked what)
 {
@@ -177,12 +200,12 @@ static const char *text_at(const struct il_reply *r, size_t i)
 }
 
 /* A message of a channel that is left already comes late; what is sent while all data is lost has no keys. */
-bool il_subscriptions_pushed(struct il_server *s, struct il_reply *r)
+static bool pushed(struct il_server *s, struct il_reply *r)
 {
 	const char *kind = text_at(r, 0), *channel = text_at(r, 1);
 	if (kind && strcmp(kind, "invalidate") == 0 && r->elements == 2) {
 		if (r->element[1]->type == IL_REPLY_NIL)
-			il_subscriptions_look(s);
+			notify_all(s);
 		return true;
 	}
 	if (!kind || !channel || r->elements != 3)
@@ -220,7 +243,7 @@ static struct il_subscription *make(struct il_server *s, const char *channel)
 	return t;
 }
 
-int il_server_listen(struct il_server *s, struct il_listener *l, const char *channel)
+int il_subscribe(struct il_server *s, struct il_listener *l, const char *channel)
 {
 	if (l->subscription)
 		return 0;
@@ -245,9 +268,8 @@ int il_server_listen(struct il_server *s, struct il_listener *l, const char *cha
 	return 0;
 }
 
-void il_server_unlisten(struct il_server *s, struct il_listener *l)
+void il_unsubscribe(struct il_listener *l)
 {
-	(void)s;
 	struct il_subscription *t = l->subscription;
 	if (!t)
 		return;
@@ -255,34 +277,12 @@ void il_server_unlisten(struct il_server *s, struct il_listener *l)
 	go_on(t); /* no memory to say that it leaves: it is heard in vain */
 }
 
-bool il_subscriptions_wanted(const struct il_server *s)
+static bool wanted(const struct il_server *s)
 {
 	for (struct il_list *l = s->subscriptions.next; l != &s->subscriptions; l = l->next)
 		if (!il_list_empty(&of_node(l)->listeners))
 			return true;
 	return false;
-}
-
-/* All listeners, each once, in whatever subscription. */
-void il_subscriptions_look(struct il_server *s)
-{
-	struct il_list round, subscriptions;
-	il_list_init(&round);
-	il_list_move(&s->subscriptions, &subscriptions);
-	while (!il_list_empty(&subscriptions)) {
-		struct il_subscription *t = of_node(subscriptions.next);
-		enum asked before = t->asked;
-		il_list_del(&t->node);
-		il_list_add(&s->subscriptions, &t->node);
-		t->asked = before ? before : SUBSCRIBE; /* it stays while its listeners are told */
-		il_list_move(&t->listeners, &round);
-		while (!il_list_empty(&round)) {
-			struct il_listener *l = next_of(&round, t);
-			l->up(l);
-		}
-		t->asked = before;
-		go_on(t);
-	}
 }
 
 /* What was asked before has been answered: so it has been looked at before this connection can be found to be dead for
@@ -303,22 +303,23 @@ static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_
 	}
 }
 
-void il_subscriptions_opened(struct il_server *s)
+static void opened(struct il_server *s)
 {
 	static const char *const argv[] = { "PING" };
 	if (il_list_empty(&s->subscriptions)) {
 		s->subscribing = true;
 		return;
 	}
-	il_subscriptions_look(s);
+	notify_all(s);
 	s->before_subscriptions.answered = subscribe_all;
-	if (s->up && il_server_tell(s, &s->before_subscriptions, 1, argv))
+	if (s->up && il_server_send_words(s, &s->before_subscriptions, 1, argv))
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
 }
 
 /* The connection is gone, and what was asked with it. */
-void il_subscriptions_lost(struct il_server *s)
+static void lost(struct il_server *s)
 {
+	s->subscribing = false;
 	for (struct il_list *next, *l = s->subscriptions.next; l != &s->subscriptions; l = next) {
 		struct il_subscription *t = of_node(l);
 		next = l->next;
@@ -331,9 +332,11 @@ void il_subscriptions_lost(struct il_server *s)
 	}
 }
 
-void il_subscriptions_down(struct il_server *s, int err)
+static void without(struct il_server *s, int err, bool patient)
 {
 	struct il_list round;
+	if (patient)
+		return;
 	il_list_init(&round);
 	for (struct il_list *l = s->subscriptions.next; l != &s->subscriptions; l = l->next) {
 		struct il_subscription *t = of_node(l);
@@ -352,7 +355,7 @@ void il_subscriptions_down(struct il_server *s, int err)
 	}
 }
 
-void il_subscriptions_drop(struct il_server *s)
+static void drop(struct il_server *s)
 {
 	while (!il_list_empty(&s->subscriptions)) {
 		struct il_subscription *t = of_node(s->subscriptions.next);
@@ -361,3 +364,12 @@ void il_subscriptions_drop(struct il_server *s)
 		free_subscription(t);
 	}
 }
+
+const struct il_server_part il_subscriptions = {
+	.wanted = wanted,
+	.opened = opened,
+	.lost = lost,
+	.without = without,
+	.pushed = pushed,
+	.drop = drop,
+};

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT
  *
- * URLs of Redis keys, see url.h. Floor 2.
+ * URLs of Redis keys, see url.h. A URL is cut up in place: zero bytes end its parts. Floor 2.
  */
 #include "engines/redis/client/url.h"
 #include "base/clock.h"
 #include "base/number.h"
-#include "engines/redis/redis.h"
+#include "engines/engine.h"
+#include "engines/redis/client/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORT = 6379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
+enum { PORT = 6379, SENTINEL_PORT = 26379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 
-static const char DEFAULT_PREFIX[] = "ipclua", DEFAULT_CLIENT_NAME[] = "ipclua";
-static const char NAME_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
-static const char HOST_BYTES[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-static const char ADDRESS_BYTES[] =
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:%"; /* fe80::1%eth0 */
-static const char NAME_WHY[] = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
-static const char FORM[] = "a redis key is \"redis://[user:password@]host[:port]/[db/]name\" or "
-			   "\"redis+unix:///path?db=0&name=name\"";
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define WORD_WHY " in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\""
+
+static const char DEFAULT_WORD[] = "ipclua", WORD_BYTES[] = LETTERS "/",
+		  ADDRESS_BYTES[] = LETTERS ":%"; /* fe80::1%eth0 */
+static const char FORM[] =
+	"a redis key is \"redis://[user:password@]host[:port]/[db/]name\", with several hosts \"a:1,b:2\", "
+	"\"redis+sentinel://a,b/master/[db/]name\" or \"redis+unix:///path?db=0&name=name\"; rediss is redis over TLS";
+static const char DB_WHY[] = "db in the URL must be from 0 to 65535";
 
 static int hex(int c)
 {
@@ -44,7 +46,7 @@ static bool decode(char *text)
 	return true;
 }
 
-/* Cuts at the first of a byte: what is behind it, or NULL. */
+/* Cuts at the first of a byte. Returns what follows, or NULL. */
 static char *cut(char *text, int at)
 {
 	char *rest = strchr(text, at);
@@ -53,12 +55,12 @@ static char *cut(char *text, int at)
 	return rest;
 }
 
-/* A whole number within limits, and nothing behind it; -1. */
-static long number(const char *text, long least, long most)
+/* A whole number within limits, and nothing after it; or -1. */
+static int number(const char *text, long least, long most)
 {
 	size_t digits = strspn(text, "0123456789");
 	long n = digits && digits < 10 && !text[digits] ? strtol(text, NULL, 10) : -1;
-	return n >= least && n <= most ? n : -1;
+	return n >= least && n <= most ? (int)n : -1;
 }
 
 /* Seconds as ns; 0: not between a hundredth of a second and a day. */
@@ -70,34 +72,62 @@ static int64_t seconds(const char *text)
 	return digits && end != text && !*end && s >= 0.01 && s <= 86400 ? il_nanoseconds(s) : 0;
 }
 
-static const char *option(struct il_url *u, const char *key, char *value)
+static bool is_word(const char *text)
 {
-	if (strcmp(key, "name") == 0 && u->local) {
-		u->name = value;
-	} else if (strcmp(key, "db") == 0 && u->local) {
-		u->db = (int)number(value, 0, DB_MAX);
-		return u->db < 0 ? "db in the URL must be from 0 to 65535" : NULL;
-	} else if (strcmp(key, "prefix") == 0) {
-		u->prefix = value;
-		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES
-			? NULL
-			: "prefix in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\"";
-	} else if (strcmp(key, "lease") == 0) {
-		u->lease = seconds(value);
-		return u->lease ? NULL : "lease in the URL must be from 0.01 to 86400 seconds";
-	} else if (strcmp(key, "timeout") == 0) {
-		u->timeout = seconds(value);
-		return u->timeout ? NULL : "timeout in the URL must be from 0.01 to 86400 seconds";
-	} else if (strcmp(key, "client_name") == 0) {
-		u->client_name = value;
-		return *value && !value[strspn(value, NAME_BYTES)] && strlen(value) <= NAME_MAX_BYTES
-			? NULL
-			: "client_name in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\"";
-	} else {
-		return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also "
-		       "db, name)";
+	return text && *text && !text[strspn(text, WORD_BYTES)] && strlen(text) <= NAME_MAX_BYTES;
+}
+
+/* Options ---------------------------------------------------------------------------------------------- */
+
+enum form { TEXT, WORD, FILE_PATH, SECONDS, DB, YES_NO };
+
+#define OPTION(name, form, use, why)                                                       \
+	{                                                                                  \
+#		name, form, use, offsetof(struct il_url, name), #                name why \
 	}
-	return NULL;
+
+static const struct option {
+	const char *name;
+	enum form form;
+	enum { ANY, LOCAL, TLS } use;
+	size_t field;
+	const char *why;
+} known[] = {
+	OPTION(prefix, WORD, ANY, WORD_WHY),
+	OPTION(client_name, WORD, ANY, WORD_WHY),
+	OPTION(lease, SECONDS, ANY, " in the URL must be from 0.01 to 86400 seconds"),
+	OPTION(timeout, SECONDS, ANY, " in the URL must be from 0.01 to 86400 seconds"),
+	OPTION(name, TEXT, LOCAL, ""),
+	OPTION(db, DB, LOCAL, " in the URL must be from 0 to 65535"),
+	OPTION(ca, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
+	OPTION(cert, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
+	OPTION(key, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
+	{ "verify", YES_NO, TLS, offsetof(struct il_url, trusting), "verify in the URL is yes or no" },
+};
+
+static bool set(const struct option *o, void *field, const char *value)
+{
+	switch (o->form) {
+	case SECONDS: return (*(int64_t *)field = seconds(value)) > 0;
+	case DB: return (*(int *)field = number(value, 0, DB_MAX)) >= 0;
+	case YES_NO: *(bool *)field = strcmp(value, "no") == 0; return *(bool *)field || strcmp(value, "yes") == 0;
+	default:
+		*(const char **)field = value;
+		return o->form == WORD ? is_word(value) : o->form == TEXT || *value == '/';
+	}
+}
+
+static const char *option(struct il_url *u, const char *name, const char *value)
+{
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		const struct option *o = &known[i];
+		bool fits = o->use == ANY || (o->use == LOCAL ? u->local : u->tls);
+		if (strcmp(name, o->name) == 0 && fits)
+			return set(o, (char *)u + o->field, value) ? NULL : o->why;
+	}
+	return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also db, name; "
+	       "of "
+	       "rediss ca, cert, key, verify)";
 }
 
 static const char *options(struct il_url *u, char *text)
@@ -108,83 +138,118 @@ static const char *options(struct il_url *u, char *text)
 		why = !value ? "an option in the URL is name=value" : !decode(value) ? FORM : option(u, text, value);
 		text = next;
 	}
+	return !why && u->key && !u->cert ? "key in the URL is that of a cert" : why;
+}
+
+/* Hosts and path --------------------------------------------------------------------------------------- */
+
+/* "user:password@": the user may be empty. */
+static const char *credentials(struct il_url *u, char *text)
+{
+	u->password = cut(text, ':');
+	u->user = *text ? text : NULL;
+	if (!u->password)
+		return "the URL has a user without a password: user:password@ or :password@";
+	return decode(text) && decode((char *)u->password) ? NULL : FORM;
+}
+
+/* "name", "name:port", "[address]:port" */
+static const char *host(struct il_url *u, char *text)
+{
+	bool bracket = *text == '[';
+	char *name = text + bracket, *port = cut(name, bracket ? ']' : ':');
+	if (bracket && (!port || (*port && *port != ':') || !strchr(name, ':')))
+		return FORM;
+	if (bracket)
+		port = *port ? port + 1 : NULL;
+	if (u->hosts == IL_URL_HOSTS)
+		return "the URL has more than 16 hosts";
+	if (name[strspn(name, bracket ? ADDRESS_BYTES : LETTERS)])
+		return "the host in the URL is a name, or an address such as 10.0.0.1 or [::1]";
+	struct il_host *h = &u->host[u->hosts++];
+	h->name = name;
+	h->port = port ? number(port, 1, 65535) : u->sentinel ? SENTINEL_PORT : PORT;
+	return !*name ? FORM : h->port < 0 ? "the port in the URL must be from 1 to 65535" : NULL;
+}
+
+static const char *authority(struct il_url *u, char *text)
+{
+	char *at = strrchr(text, '@');
+	const char *why = NULL;
+	if (at) {
+		*at = 0;
+		why = credentials(u, text);
+		text = at + 1;
+	}
+	for (char *next; text && !why; text = next) {
+		next = cut(text, ',');
+		why = host(u, text);
+	}
 	return why;
 }
 
-/* "[user:password@]host[:port]"; user may be empty, "password@" alone is ":password@". */
-static const char *authority(struct il_url *u, char *text)
-{
-	char *at = strrchr(text, '@'), *host = text, *port;
-	if (at) {
-		*at = 0;
-		host = at + 1;
-		u->password = cut(text, ':');
-		u->user = *text ? text : NULL;
-		if (!u->password)
-			return "the URL has a user without a password: user:password@ or :password@";
-		if (!decode(text) || !decode((char *)u->password))
-			return FORM;
-	}
-	const char *allowed = HOST_BYTES;
-	if (*host == '[') {
-		u->host = host + 1;
-		allowed = ADDRESS_BYTES;
-		port = cut(host, ']');
-		if (!port || (*port && *port != ':') || !strchr(u->host, ':'))
-			return FORM;
-		port = *port ? port + 1 : NULL;
-	} else {
-		u->host = host;
-		port = cut(host, ':');
-	}
-	if (u->host[strspn(u->host, allowed)])
-		return "the host in the URL is a name, or an address such as 10.0.0.1 or [::1]";
-	u->port = port ? (int)number(port, 1, 65535) : PORT;
-	return !*u->host ? FORM : u->port < 0 ? "the port in the URL must be from 1 to 65535" : NULL;
-}
-
-static const char *parse_tcp(struct il_url *u, char *rest)
+static const char *parse_remote(struct il_url *u, char *rest)
 {
 	char *path = cut(rest, '/');
 	const char *why = authority(u, rest);
+	if (!why && path && u->sentinel) {
+		u->master = path;
+		path = cut(path, '/');
+	}
 	if (why || !path)
 		return why ? why : FORM;
+	if (u->sentinel && (!*u->master || u->master[strspn(u->master, LETTERS)]))
+		return "the URL of sentinels names the master: redis+sentinel://host/master/name";
 	size_t digits = strspn(path, "0123456789");
 	if (digits && !path[digits])
 		return "the URL has a database and no name; of a name of digits alone say the database, too: "
 		       "redis://host/0/3";
 	if (digits && path[digits] == '/') {
 		path[digits] = 0;
-		u->db = (int)number(path, 0, DB_MAX);
+		u->db = number(path, 0, DB_MAX);
 		path += digits + 1;
 	}
 	u->name = path;
-	return u->db < 0 ? "db in the URL must be from 0 to 65535" : decode(path) ? NULL : FORM;
+	return u->db < 0 ? DB_WHY : decode(path) ? NULL : FORM;
 }
 
-static const char *parse_local(struct il_url *u, char *rest)
+static const char *parse_local(struct il_url *u, char *path)
 {
-	u->local = true;
-	u->host = rest;
-	return rest[0] == '/' && rest[1] && !strchr(rest, '%')
+	u->hosts = 1;
+	u->host[0].name = path;
+	return path[0] == '/' && path[1] && !strchr(path, '%')
 		? NULL
 		: "the URL of a socket has an absolute path, without \"%\": redis+unix:///path";
 }
 
+/* Returns what follows the scheme, or NULL. */
+static char *scheme(struct il_url *u, char *text)
+{
+	char *rest = strstr(text, "://");
+	size_t size = rest ? (size_t)(rest - text) : 0;
+	if (size < 5 || strncmp(text, "redis", 5) != 0)
+		return NULL;
+	*rest = 0;
+	text += 5;
+	u->tls = *text == 's';
+	text += u->tls;
+	u->sentinel = strcmp(text, "+sentinel") == 0;
+	u->local = !u->tls && strcmp(text, "+unix") == 0;
+	return !*text || u->sentinel || u->local ? rest + 3 : NULL;
+}
+
 static const char *parse(struct il_url *u)
 {
-	char *text = u->bytes, *query = cut(text, '?');
-	const char *why;
-	if (strncmp(text, "redis://", 8) == 0)
-		why = parse_tcp(u, text + 8);
-	else if (strncmp(text, "redis+unix://", 13) == 0)
-		why = parse_local(u, text + 13);
-	else
+	char *query = cut(u->bytes, '?'), *rest = scheme(u, u->bytes);
+	if (!rest)
 		return FORM;
+	const char *why = u->tls ? il_tls_missing() : NULL;
+	if (!why)
+		why = u->local ? parse_local(u, rest) : parse_remote(u, rest);
 	if (!why)
 		why = options(u, query);
-	if (!why && (!u->name || !*u->name || u->name[strspn(u->name, NAME_BYTES)] || strlen(u->name) > NAME_MAX_BYTES))
-		why = NAME_WHY;
+	if (!why && !is_word(u->name))
+		why = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
 	return why;
 }
 
@@ -194,11 +259,11 @@ int il_url_parse(const char *text, struct il_url **result, const char **why)
 	struct il_url *u = malloc(sizeof *u + size);
 	if (!u)
 		return ENOMEM;
-	*u = (struct il_url){ .prefix = DEFAULT_PREFIX,
-		.client_name = DEFAULT_CLIENT_NAME,
+	*u = (struct il_url){ .refs = 1,
+		.prefix = DEFAULT_WORD,
+		.client_name = DEFAULT_WORD,
 		.lease = 10 * IL_SECOND,
-		.timeout = 5 * IL_SECOND,
-		.size = size };
+		.timeout = 5 * IL_SECOND };
 	memcpy(u->bytes, text, size);
 	*why = parse(u);
 	if (*why) {
@@ -209,25 +274,19 @@ int il_url_parse(const char *text, struct il_url **result, const char **why)
 	return 0;
 }
 
-static const char *moved(const struct il_url *from, const struct il_url *to, const char *text)
+struct il_url *il_url_keep(struct il_url *u)
 {
-	bool inside = text >= from->bytes && text < from->bytes + from->size;
-	return inside ? to->bytes + (text - from->bytes) : text;
+	u->refs++;
+	return u;
 }
 
-struct il_url *il_url_copy(const struct il_url *u)
+void il_url_drop(struct il_url *u)
 {
-	struct il_url *copy = malloc(sizeof *u + u->size);
-	if (!copy)
-		return NULL;
-	memcpy(copy, u, sizeof *u + u->size);
-	const char **texts[] = { &copy->host, &copy->user, &copy->password, &copy->name, &copy->prefix,
-		&copy->client_name };
-	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-		if (*texts[i])
-			*texts[i] = moved(u, copy, *texts[i]);
-	return copy;
+	if (!--u->refs)
+		free(u);
 }
+
+/* Comparing and showing -------------------------------------------------------------------------------- */
 
 static bool same(const char *a, const char *b)
 {
@@ -236,25 +295,36 @@ static bool same(const char *a, const char *b)
 
 bool il_url_same_server(const struct il_url *a, const struct il_url *b)
 {
-	return a->local == b->local && a->port == b->port && a->db == b->db && same(a->host, b->host) &&
-		same(a->user, b->user) && same(a->password, b->password);
+	bool equal = a->local == b->local && a->sentinel == b->sentinel && a->tls == b->tls && a->db == b->db &&
+		a->hosts == b->hosts && a->trusting == b->trusting && same(a->user, b->user) &&
+		same(a->password, b->password) && same(a->master, b->master) && same(a->ca, b->ca) &&
+		same(a->cert, b->cert) && same(a->key, b->key);
+	for (int i = 0; equal && i < a->hosts; i++)
+		equal = a->host[i].port == b->host[i].port && same(a->host[i].name, b->host[i].name);
+	return equal;
 }
 
-/* "redis://host:port/db/name": never longer than what it was made of and the two numbers. */
-int il_redis_check_url(const char *text, char *shown, const char **why)
+const char *il_url_show(const struct il_url *u, char *text)
 {
-	struct il_url *u;
-	int err = il_url_parse(text, &u, why);
-	if (err)
-		return err;
-	size_t room = strlen(text) + IL_URL_MORE;
-	bool colons = strchr(u->host, ':'), prefix = strcmp(u->prefix, DEFAULT_PREFIX) != 0;
-	if (u->local)
-		snprintf(shown, room, "redis+unix://%s?%s%s%sdb=%d&name=%s", u->host, prefix ? "prefix=" : "",
-			prefix ? u->prefix : "", prefix ? "&" : "", u->db, u->name);
-	else
-		snprintf(shown, room, "redis://%s%s%s:%d/%d/%s%s%s", colons ? "[" : "", u->host, colons ? "]" : "",
-			u->port, u->db, u->name, prefix ? "?prefix=" : "", prefix ? u->prefix : "");
-	free(u);
-	return 0;
+	char *at = stpcpy(text, u->tls ? "rediss" : "redis");
+	bool prefix = strcmp(u->prefix, DEFAULT_WORD) != 0;
+	if (u->local) {
+		at += sprintf(at, "+unix://%s?", u->host[0].name);
+		if (prefix)
+			at += sprintf(at, "prefix=%s&", u->prefix);
+		at += sprintf(at, "db=%d&name=", u->db);
+		strcpy(at, u->name);
+		return at;
+	}
+	at = stpcpy(at, u->sentinel ? "+sentinel://" : "://");
+	for (int i = 0; i < u->hosts; i++) {
+		bool colons = strchr(u->host[i].name, ':');
+		at += sprintf(at, "%s%s%s%s:%d", i ? "," : "", colons ? "[" : "", u->host[i].name, colons ? "]" : "",
+			u->host[i].port);
+	}
+	if (u->sentinel)
+		at += sprintf(at, "/%s", u->master);
+	at += sprintf(at, "/%d/", u->db);
+	sprintf(at, prefix ? "%s?prefix=%s" : "%s", u->name, u->prefix);
+	return at;
 }
