@@ -113,13 +113,13 @@ static void attend(void)
 	il_hook_wanted = interrupt_asked ? INTERRUPTED : 0;
 }
 
-/* The user's own hook gets the call or return that ours was called for. It gets lines by itself: Lua looks for a new
- * line after it has called a hook for the count, by the mask that there was before; so ours has lines if the user's
- * has. */
+/* The user's own hook gets the call or return that ours was called for. A line comes to it by itself: Lua calls a hook
+ * for the count first, then looks for a new line, by the mask that there was before; so ours has lines if the user's
+ * has. A line that comes to ours was on its way when the signal handler put our hook in place. */
 static void pass_on(lua_State *L, lua_Debug *ar, lua_Hook user, int mask)
 {
 	int event = ar->event == LUA_HOOKTAILCALL ? LUA_HOOKCALL : ar->event;
-	if (user && (event == LUA_HOOKCALL || event == LUA_HOOKRET) && mask & 1 << event)
+	if (user && event != LUA_HOOKCOUNT && mask & 1 << event)
 		user(L, ar);
 }
 

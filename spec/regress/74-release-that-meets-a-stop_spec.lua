@@ -22,11 +22,9 @@ local ways = {
   ["a release"] = {release = function(lock) assert.is_true(lock:release()) end},
   ["a guard"] = {take = function(lock) return assert(lock:hold()) end, release = function(_, guard) guard:close() end},
   ["a guard that is collected"] = {
-    take = function(lock)
-      lock:hold()
-      return nil
-    end,
-    release = function()
+    take = function(lock) return {lock:hold()} end,
+    release = function(_, held)
+      held[1] = nil
       collectgarbage()
       collectgarbage()
     end,
