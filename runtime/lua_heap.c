@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Lua state of the program, see lua_heap.h. Small blocks come from free lists by size, all others from malloc: Lua
- * says how large a block is when it gives it back, so a block needs no header, and to take one is to unlink the first
- * of its list. What has once been cut to a size stays so: a list gives nothing back, neither to malloc nor to another
- * list.
+ * The Lua state of the program, see lua_heap.h. Small blocks, and the stacks of new coroutines, come from free lists by
+ * size, all others from malloc: Lua says how large a block is when it gives it back, so a block needs no header, and to
+ * take one is to unlink the first of its list. What has once been cut to a size stays so: a list gives nothing back,
+ * neither to malloc nor to another list.
  *
  * A C module may use the allocator for states of its own, in threads (lua_getallocf). The lists belong to the thread
  * that made the state. Other threads take small blocks from malloc, too, and shift them by half a grain: by its address
@@ -25,6 +25,8 @@ enum {
 	SHIFT = GRAIN / 2, /* still aligned for all that Lua keeps (LUAI_MAXALIGN) */
 	/* the largest of the small: none, where every block is to be seen by a sanitizer or by scripts/tools/oom.c */
 	LARGEST = IL_PLAIN_MALLOC ? 0 : 256,
+	/* what a coroutine begins with as its stack, in Lua 5.4: each task makes one */
+	STACK = IL_PLAIN_MALLOC ? 0 : (2 * LUA_MINSTACK + 5) * 16,
 	CHUNK = 32 * 1024,
 };
 
@@ -33,11 +35,11 @@ struct block {
 };
 
 static struct {
-	struct block *lists[LARGEST / GRAIN + 1]; /* by size in grains */
+	struct block *lists[STACK / GRAIN + 1]; /* by size in grains */
 	char *at, *end; /* of the current chunk: what is not cut yet */
 } heap;
 
-static struct block *_Atomic returned[LARGEST / GRAIN + 1]; /* as heap.lists, by other threads */
+static struct block *_Atomic returned[STACK / GRAIN + 1]; /* as heap.lists, by other threads */
 
 /* The lists are this thread's. In a program this is one comparison with memory, without a call. */
 static _Thread_local bool owner __attribute__((tls_model("local-exec")));
@@ -73,6 +75,12 @@ __attribute__((noinline)) static void *large(size_t size)
 	return block ? block : exhausted();
 }
 
+/* Is a block of this size one of the lists? Between the two sizes they would keep too much. */
+static bool small(size_t size)
+{
+	return size <= LARGEST || size == STACK;
+}
+
 static size_t grains_of(size_t size)
 {
 	return (size + GRAIN - 1) / GRAIN;
@@ -93,7 +101,7 @@ static void *cut(size_t grains)
 		if (!chunk)
 			return exhausted();
 		if (left)
-			put(heap.at, left / GRAIN);
+			put(heap.at, (left < LARGEST ? left : LARGEST) / GRAIN);
 		heap.at = chunk;
 		heap.end = chunk + CHUNK;
 	}
@@ -147,7 +155,7 @@ static void hand_back(void *p, size_t grains)
 
 static void give(void *block, size_t size)
 {
-	if (size > LARGEST)
+	if (!small(size))
 		free(block);
 	else if (shifted(block))
 		free((char *)block - SHIFT);
@@ -160,13 +168,13 @@ static void give(void *block, size_t size)
 /* Not inlined: allocate then needs no stack for the other two cases. */
 __attribute__((noinline)) static void *resize(void *block, size_t old, size_t size)
 {
-	if (old > LARGEST && size > LARGEST) {
+	if (!small(old) && !small(size)) {
 		void *moved = realloc(block, size);
 		return moved || size > old ? moved : block;
 	}
-	if (old <= LARGEST && size <= LARGEST && grains_of(old) == grains_of(size))
+	if (small(old) && small(size) && grains_of(old) == grains_of(size))
 		return block;
-	void *moved = size > LARGEST ? malloc(size) : take(size);
+	void *moved = small(size) ? take(size) : malloc(size);
 	if (!moved)
 		return size < old ? block : NULL; /* to shrink must not fail; it goes to the list of its new size */
 	memcpy(moved, block, old < size ? old : size);
@@ -184,7 +192,7 @@ static void *allocate(void *unused, void *block, size_t old, size_t size)
 		return NULL;
 	}
 	if (!block)
-		return size > LARGEST ? large(size) : take(size);
+		return small(size) ? take(size) : large(size);
 	return resize(block, old, size);
 }
 

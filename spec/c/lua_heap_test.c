@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-enum { THREADS = 4, STEPS = 30000, PLACES = 64, SIZES = 400 };
+enum { THREADS = 4, STEPS = 30000, PLACES = 64, SIZES = 800 };
 
 static lua_Alloc alloc;
 
