@@ -62,8 +62,8 @@ def serve(client):
             if not data:
                 break
             if not own["greeted"]:
+                own["greeted"] = b"used_memory" in data # before it is said: the client may ask at once
                 client.sendall(data)
-                own["greeted"] = b"used_memory" in data
             elif not (state["mode"] == "deaf" and own["subscribed"]):
                 lie(client, data)
     except OSError:
