@@ -1,7 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Writes the scripts that a Redis server runs as C to standard output:
 --   lua5.4 embed_scripts.lua runtime/engines/redis/scripts > redis_scripts.h
--- noun_verb.lua becomes IL_SCRIPT_noun_verb. Its first line says which keys it is given: "-- KEYS: meta order".
+-- noun_verb.lua becomes IL_SCRIPT_noun_verb. Its first line says which keys it is given: "-- KEYS: meta order". A
+-- line "-- HERE: noun_part" puts another file there, which begins with "-- PART". Integers that have a name in capitals,
+-- "local WIDTH, NAME = 49, 36", are put in its place: variables would cost time. Words in '...' stay.
 -- The digest, by which the server knows a script, is that of the bytes.
 
 local directory = assert(arg[1], "usage: embed_scripts.lua DIRECTORY > redis_scripts.h")
@@ -13,6 +15,16 @@ local function output(command)
   return text
 end
 
+local function constants(source)
+  local values = {}
+  source = source:gsub("local ([%u_, ]+) = ([%d, ]+)\n", function(names, numbers)
+    local next_number = numbers:gmatch("%d+")
+    for name in names:gmatch("[%u_]+") do values[name] = next_number() end
+    return "\n"
+  end)
+  return (source:gsub("%f[%w_'][%u_]+%f[^%w_']", values))
+end
+
 -- without indentation and comments: it crosses the network
 local function shorten(source)
   local lines = {}
@@ -20,7 +32,7 @@ local function shorten(source)
     line = line:gsub("^%s+", ""):gsub("^%-%-.*", "")
     if line ~= "" then lines[#lines + 1] = line end
   end
-  return table.concat(lines, "\n")
+  return constants(table.concat(lines, "\n"))
 end
 
 local function digest(source)
@@ -44,17 +56,24 @@ local function bytes(source)
 end
 
 local names, arrays, rows = {}, {}, {}
-for name in output("LC_ALL=C ls " .. directory):gmatch("([%w_]+)%.lua\n") do
-  local file = assert(io.open(directory .. "/" .. name .. ".lua", "rb"))
-  local text = file:read("a")
-  file:close()
+local function read(name)
+  local file <close> = assert(io.open(directory .. "/" .. name .. ".lua", "rb"))
+  return file:read("a")
+end
+
+local function add(name, text)
   local keys = assert(text:match("^%-%- KEYS: ([%w ]+)\n"), name .. ".lua: the first line must be '-- KEYS: word word'")
-  local source = shorten(text)
+  local source = shorten(text:gsub("%-%- HERE: ([%w_]+)\n", read))
   assert(load(source, "@" .. name .. ".lua", "t"))
   names[#names + 1] = ("\tIL_SCRIPT_%s,\n"):format(name)
   arrays[#arrays + 1] = ("static const char il_script_%s[] = {\n%s\n\t0\n};\n"):format(name, bytes(source))
   rows[#rows + 1] = ('\t{ "%s", "%s", "%s", il_script_%s, sizeof(il_script_%s) - 1 },\n'):format(
     name, digest(source), keys, name, name)
+end
+
+for name in output("LC_ALL=C ls " .. directory):gmatch("([%w_]+)%.lua\n") do
+  local text = read(name)
+  if not text:find "^%-%- PART" then add(name, text) end
 end
 assert(#names > 0, "no scripts in " .. directory)
 

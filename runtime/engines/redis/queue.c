@@ -15,7 +15,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { DEFAULT_CAPACITY = 1 << 20, DIGITS = 19 };
+enum { DEFAULT_CAPACITY = 1 << 20 };
+
+/* ns: until a process that was called should have come; and until an operation looks that was not called. */
+static const int64_t RECALL = IL_SECOND / 4, LOOK = 30 * IL_SECOND;
 
 static struct il_list objects = IL_LIST_INIT(objects);
 
@@ -34,16 +37,16 @@ void il_rq_removed(struct il_rq *q)
 	il_rq_senders_end(q, NULL, true, EIDRM);
 }
 
-void il_rq_bounds(int64_t wanted, char lowest[IL_RQ_BOUND], char highest[IL_RQ_BOUND])
+void il_rq_type(int64_t type, char text[IL_RQ_TYPE])
 {
-	lowest[0] = highest[0] = 0;
-	if (!wanted)
-		return;
-	snprintf(highest, IL_RQ_BOUND, "(%0*lld;", DIGITS, (long long)(wanted < 0 ? -wanted : wanted));
-	if (wanted < 0)
-		strcpy(lowest, "-");
-	else
-		snprintf(lowest, IL_RQ_BOUND, "[%0*lld:", DIGITS, (long long)wanted);
+	snprintf(text, IL_RQ_TYPE, "%019lld", (long long)type);
+}
+
+void il_rq_want(struct il_command *c, int64_t wanted, char text[IL_RQ_TYPE])
+{
+	if (wanted)
+		snprintf(text, IL_RQ_TYPE, "%s%019lld", wanted < 0 ? "-" : "", (long long)llabs(wanted));
+	il_command_text(c, wanted ? text : "0");
 }
 
 /* It is taken out of the reply, not copied. */
@@ -101,21 +104,27 @@ static bool ask_all(struct il_poller *p)
 	return any;
 }
 
-/* News ------------------------------------------------------------------------------------------------- */
+/* Calls ------------------------------------------------------------------------------------------------ */
 
 static struct il_rq *of_listener(struct il_listener *l)
 {
 	return il_container_of(l, struct il_rq, face.listener);
 }
 
-static void heard(struct il_listener *l, const char *news, size_t size)
+/* "message wanted type place", "room bytes place", or "removed id". */
+static void heard(struct il_listener *l, const char *data, size_t size)
 {
 	struct il_rq *q = of_listener(l);
-	for (const char *type = news; size && news[0] == 's' && type; type = strchr(type + 1, ','))
-		il_rq_receivers_heard(q, strtoll(type + 1, NULL, 10));
-	if (size && news[0] == 'r')
-		il_rq_senders_heard(q, strtoll(news + 1, NULL, 10));
-	else if (size && news[0] == 'x' && strcmp(news + 1, q->id) == 0)
+	char text[120] = "", place[IL_RQ_PLACE];
+	long long wanted, type;
+	if (size >= sizeof text)
+		return;
+	memcpy(text, data, size);
+	if (sscanf(text, "message %lld %lld %15s", &wanted, &type, place) == 3)
+		il_rq_receivers_called(q, wanted, type, place);
+	else if (sscanf(text, "room %lld %15s", &type, place) == 2)
+		il_rq_senders_called(q, type, place);
+	else if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, q->id) == 0)
 		il_rq_removed(q);
 }
 
@@ -134,13 +143,74 @@ static void down(struct il_listener *l, int err)
 
 int il_rq_listen(struct il_rq *q)
 {
-	return il_face_listen(&q->face, "news");
+	if (!q->look.item.place) {
+		il_timer_start(&q->look, LOOK);
+		il_timer_arm(&q->look, false); /* no memory: with the next one */
+	}
+	return il_face_listen(&q->face, il_server_client(q->face.server));
+}
+
+/* Those that wait for a call. */
+static void looked(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, look);
+	if (il_list_empty(&q->receivers) && il_list_empty(&q->senders))
+		return;
+	il_rq_receivers_up(q);
+	il_rq_senders_up(q);
+	il_timer_start(&q->look, LOOK);
+	il_timer_arm(&q->look, false);
+}
+
+/* Calls that are not followed ---------------------------------------------------------------------------- */
+
+void il_rq_pass(struct il_rq *q, int64_t type)
+{
+	struct il_command c;
+	char text[IL_RQ_TYPE];
+	il_command_init(&c, &q->face, IL_SCRIPT_queue_call);
+	il_command_text(&c, q->id);
+	il_rq_type(type, text);
+	if (type)
+		il_command_text(&c, text);
+	il_request_make(&c, IL_SAFE, NULL, NULL, NULL); /* or the others look, later */
+}
+
+void il_rq_recall(struct il_rq *q, int64_t type)
+{
+	char text[IL_RQ_TYPE];
+	il_rq_type(type, text);
+	for (int i = 0; i < q->recall_count; i++)
+		if (strcmp(q->recalls[i], text) == 0)
+			return;
+	if (q->recall_count < IL_RQ_CALLED)
+		strcpy(q->recalls[q->recall_count++], text);
+	if (!q->recall.item.place) {
+		il_timer_start(&q->recall, RECALL);
+		il_timer_arm(&q->recall, false); /* no memory: the next one tries again */
+	}
+}
+
+static void recalled(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, recall);
+	struct il_command c;
+	il_command_init(&c, &q->face, IL_SCRIPT_queue_call);
+	il_command_text(&c, q->id);
+	for (int i = 0; i < q->recall_count; i++)
+		il_command_text(&c, q->recalls[i]);
+	q->recall_count = 0;
+	il_request_make(&c, IL_SAFE, NULL, NULL, NULL);
 }
 
 static void forked(struct il_face *face)
 {
 	struct il_rq *q = il_container_of(face, struct il_rq, face);
 	il_list_del(&q->due);
+	il_timer_disarm(&q->look);
+	il_timer_disarm(&q->recall);
+	q->recall_count = 0;
+	q->place[0] = 0;
 	il_rq_receivers_forked(q);
 	il_rq_senders_forked(q);
 }
@@ -159,12 +229,10 @@ static int peek(struct il_queue *queue, int64_t wanted, struct il_op *op)
 {
 	struct il_rq_handle *h = il_rq_handle(queue);
 	struct il_request *r = il_face_answer(&h->face);
-	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND];
+	char type[IL_RQ_TYPE];
 	if (!r) {
 		struct il_command c = call(h, IL_SCRIPT_queue_peek);
-		il_rq_bounds(wanted, lowest, highest);
-		il_command_text(&c, lowest);
-		il_command_text(&c, highest);
+		il_rq_want(&c, wanted, type);
 		return il_face_ask(&h->face, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
@@ -255,6 +323,8 @@ static int object_get(struct il_rq_handle *h, const struct il_key *key, const ch
 	q->face.listener.message = heard;
 	q->face.listener.up = up;
 	q->face.listener.down = down;
+	q->look.expired = looked;
+	q->recall.expired = recalled;
 	il_rq_receivers_init(q);
 	il_rq_senders_init(q);
 	il_list_add(&objects, &q->node);
@@ -267,6 +337,10 @@ static void object_put(struct il_rq *q)
 	if (--q->refs)
 		return;
 	il_list_del(&q->due);
+	il_timer_disarm(&q->look);
+	if (q->recall.item.place)
+		recalled(&q->recall);
+	il_timer_disarm(&q->recall);
 	il_rq_slots_fini(q, false);
 	il_list_del(&q->node);
 	il_face_close(&q->face);

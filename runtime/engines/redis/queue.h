@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c
- * have those who wait. They ask again when the server publishes news: a message came, there is room, it was removed.
+ * have the operations that wait. They ask again when the server calls this process: a message came, there is room; or
+ * when the queue was removed.
  * Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_H
@@ -11,7 +12,7 @@
 #include "engines/redis/face.h"
 #include "loop/timer.h"
 
-enum { IL_RQ_ID = 40, IL_RQ_BOUND = 24, IL_RQ_BATCH = 16 };
+enum { IL_RQ_ID = 40, IL_RQ_TYPE = 24, IL_RQ_PLACE = 16, IL_RQ_BATCH = 16, IL_RQ_CALLED = 4 };
 
 /* A queue of a server: one per process, however many handles there are. */
 struct il_rq {
@@ -20,7 +21,7 @@ struct il_rq {
 	struct il_face face; /* for the requests of who waits; handles have their own for what is asked of them */
 	int refs;
 	uint32_t generation;
-	bool removed; /* there will be no news */
+	bool removed; /* there will be no calls */
 	char id[IL_RQ_ID]; /* the server's */
 	/* receiving */
 	struct il_list receivers; /* operations, in the order they came; data is what they ask (struct il_rq_ask), NULL:
@@ -37,7 +38,14 @@ struct il_rq {
 	bool full; /* as far as is known */
 	int64_t room; /* bytes that are free, at least, after it was full */
 	int64_t batch; /* see queue_send.lua */
-	uint64_t rooms; /* news of room so far */
+	uint64_t rooms; /* calls for room so far */
+	char place[IL_RQ_PLACE]; /* in the line for room, of the last call; "" once it is used */
+	bool called; /* for room, and no operation has asked since */
+	/* processes that are called and do not come */
+	struct il_timer recall; /* after a message was sent for which the server called a process, */
+	char recalls[IL_RQ_CALLED][IL_RQ_TYPE]; /* of these types */
+	int recall_count;
+	struct il_timer look; /* now and then, while operations wait for a call */
 };
 
 struct il_rq_handle {
@@ -66,8 +74,19 @@ void il_rq_finish(struct il_rq *q, struct il_op *op, int err);
 /* The queue is no more: those who wait for news end with EIDRM, the others are told by the server. */
 void il_rq_removed(struct il_rq *q);
 
-/* The bounds between which the names of messages of the wanted types are (see queue_send.lua); "" for all. */
-void il_rq_bounds(int64_t wanted, char lowest[IL_RQ_BOUND], char highest[IL_RQ_BOUND]);
+/* Adds which messages are wanted (see queue_take.lua) to a call; text must stay until it is made. */
+void il_rq_want(struct il_command *c, int64_t wanted, char text[IL_RQ_TYPE]);
+
+/* 19 digits. */
+void il_rq_type(int64_t type, char text[IL_RQ_TYPE]);
+
+/* A process that the server has called does not need to come: the server calls the next one. For a message of this
+ * type; 0: for room. */
+void il_rq_pass(struct il_rq *q, int64_t type);
+
+/* A message of this type was sent, and a process was called, which is perhaps busy or dead: after a moment the next one
+ * is called, if the message is still there. */
+void il_rq_recall(struct il_rq *q, int64_t type);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, or EPROTO. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op);
@@ -79,7 +98,9 @@ struct il_rq_slot {
 	struct il_request *request;
 	struct il_list asks; /* that it answers, in order */
 	int index;
-	int64_t number; /* of the last request */
+	int64_t number; /* of the last request, */
+	int64_t wanted; /* what it wants, */
+	int count; /* and how many at most */
 	int keep; /* of its messages, when the others go back */
 	bool dirty; /* the server keeps what was taken */
 };
@@ -90,10 +111,9 @@ struct il_rq_ask {
 	struct il_op *op;
 	struct il_rq_slot *slot; /* NULL: not yet */
 	int64_t wanted;
-	int64_t news; /* the type of the message because of which it asks; or 0 */
-	bool again; /* what it asks for may have come since, */
-	int64_t mark; /* and that is of this type; or 0 */
-	bool sweeps; /* there may be more than one */
+	int64_t type; /* of the message for which it was called, or 0; */
+	char place[IL_RQ_PLACE]; /* and its place in the line then, or "" */
+	bool again; /* what it asks for may have come since */
 };
 
 /* A slot for a new request; NULL: no memory. */
@@ -103,7 +123,7 @@ struct il_rq_slot *il_rq_slot_get(struct il_rq *q);
 void il_rq_slot_rest(struct il_rq_slot *s);
 
 /* Makes the request: 0 or errno. */
-int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
+int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
 	void (*answered)(struct il_request *r));
 
 /* Of what it took, or is about to take, only so many messages are kept. False: the slot is not the caller's any more;
@@ -121,7 +141,7 @@ bool il_rq_receive_attempt(struct il_op *op);
 int il_rq_receive_start(struct il_op *op);
 bool il_rq_receive_cancel(struct il_op *op);
 void il_rq_receivers_init(struct il_rq *q);
-void il_rq_receivers_heard(struct il_rq *q, int64_t type);
+void il_rq_receivers_called(struct il_rq *q, int64_t wanted, int64_t type, const char *place);
 void il_rq_receivers_up(struct il_rq *q);
 /* Ends with err those of a handle, or of all: which == NULL; only those who wait for news, if `idle_only`. */
 void il_rq_receivers_end(struct il_rq *q, const struct il_queue *which, bool idle_only, int err);
@@ -132,7 +152,7 @@ bool il_rq_send_attempt(struct il_op *op);
 int il_rq_send_start(struct il_op *op);
 bool il_rq_send_cancel(struct il_op *op);
 void il_rq_senders_init(struct il_rq *q);
-void il_rq_senders_heard(struct il_rq *q, int64_t room);
+void il_rq_senders_called(struct il_rq *q, int64_t room, const char *place);
 void il_rq_senders_up(struct il_rq *q);
 void il_rq_senders_end(struct il_rq *q, const struct il_queue *which, bool idle_only, int err);
 void il_rq_senders_forked(struct il_rq *q);

@@ -2,13 +2,17 @@
  *
  * Receiving from queues on a server. What is asked for between two looks of the loop goes into one request.
  *
- * Who finds nothing waits for news. One message's news wakes one operation, which asks for whoever is first in this
- * process and wants the same. If it came while nobody who wants it waits, but somebody asks, whose question may have
- * been too early, that one asks again. If what it gets is a message of another type, the news is for the next. Floor 2.
+ * 1. An operation asks when it starts, unless another one that wants the same has asked in vain and waits for a call.
+ * 2. A request that gets less than it asks for puts this process into the server's line for what it wants.
+ * 3. The server calls the first process in line for each message. A call makes two operations ask, if so many wait: so
+ *    the process stands in line again at once.
+ * 4. If all that was asked for came, the others that want the same ask.
+ * 5. A call that is of no use is passed on to the next process. Floor 2.
  */
 #include "engines/redis/queue.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct il_rq *rq_of(const struct il_op *op)
@@ -26,12 +30,7 @@ static struct il_rq_ask *of_asks(struct il_list *node)
 	return il_container_of(node, struct il_rq_ask, node);
 }
 
-static bool wants(int64_t wanted, int64_t type)
-{
-	return wanted == 0 || wanted == type || (wanted < 0 && type <= -wanted);
-}
-
-/* The first that wants the same, and only waits for news if `idle`. NULL: there is none. */
+/* The first that wants the same, and only waits for a call if `idle`. NULL: there is none. */
 static struct il_op *first(struct il_rq *q, int64_t wanted, bool idle)
 {
 	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
@@ -49,12 +48,13 @@ static void end(struct il_rq *q, struct il_op *op, int err)
 
 /* Asking ------------------------------------------------------------------------------------------------- */
 
-static int ask(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
+static int ask(struct il_rq *q, struct il_op *op, int64_t type, const char *place)
 {
 	struct il_rq_ask *a = malloc(sizeof *a);
 	if (!a)
 		return ENOMEM;
-	*a = (struct il_rq_ask){ .op = op, .wanted = op->arg, .news = news, .sweeps = sweeps };
+	*a = (struct il_rq_ask){ .op = op, .wanted = op->arg, .type = type };
+	snprintf(a->place, sizeof a->place, "%s", place);
 	il_list_init(&a->node);
 	il_list_add(&q->asks, &a->node);
 	op->data = a;
@@ -62,47 +62,48 @@ static int ask(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
 	return 0;
 }
 
-static void ask_or_end(struct il_rq *q, struct il_op *op, int64_t news, bool sweeps)
+static void ask_or_end(struct il_rq *q, struct il_op *op, int64_t type, const char *place)
 {
-	int err = ask(q, op, news, sweeps);
+	int err = ask(q, op, type, place);
 	if (err)
 		end(q, op, err);
 }
 
-/* A message came. */
-static void hear(struct il_rq *q, int64_t type)
+/* Has it been asked for this since the loop looked last? */
+static bool asks(const struct il_rq *q, int64_t wanted)
 {
-	struct il_list *l;
-	for (l = q->receivers.next; l != &q->receivers; l = l->next)
-		if (!of_line(l)->data && wants(of_line(l)->arg, type)) {
-			ask_or_end(q, of_line(l), type, false);
-			return;
-		}
-	for (l = q->receivers.next; l != &q->receivers; l = l->next) {
-		struct il_rq_ask *a = of_line(l)->data;
-		if (a && !a->again && wants(a->wanted, type)) {
-			a->again = true;
-			a->mark = type;
-			return;
-		}
-	}
+	for (struct il_list *l = q->asks.next; l != &q->asks; l = l->next)
+		if (of_asks(l)->wanted == wanted)
+			return true;
+	return false;
 }
 
-/* What was to be looked for is for others, but for one message of a type, if it got that. */
-static void pass_on(struct il_rq *q, const struct il_rq_ask *was, int64_t got)
+/* So many of those that want this and wait for a call. False: there is none. */
+static bool ask_idle(struct il_rq *q, int64_t wanted, int count, int64_t type, const char *place)
 {
-	struct il_op *op = was->sweeps ? first(q, was->wanted, true) : NULL;
-	bool news_got = was->news == got;
-	if (op)
-		ask_or_end(q, op, 0, true);
-	if (was->news && !news_got)
-		hear(q, was->news);
-	if (was->mark && (news_got ? was->news : was->mark != got))
-		hear(q, was->mark);
+	struct il_op *op;
+	bool any = false;
+	for (; count && (op = first(q, wanted, true)); count--, type = 0, any = true)
+		ask_or_end(q, op, type, place);
+	return any;
+}
+
+/* What is asked already, and not answered, will be after the message came. */
+void il_rq_receivers_called(struct il_rq *q, int64_t wanted, int64_t type, const char *place)
+{
+	if (!ask_idle(q, wanted, 2, type, place) && !first(q, wanted, false))
+		il_rq_pass(q, type);
+}
+
+/* The operation that was called is gone. */
+static void call_another(struct il_rq *q, const struct il_rq_ask *was)
+{
+	if (was->type && !ask_idle(q, was->wanted, 1, was->type, was->place))
+		il_rq_pass(q, was->type);
 }
 
 /* It waits from now on, or that is over. */
-static void wait_for_news(struct il_rq *q, struct il_op *op)
+static void wait_for_call(struct il_rq *q, struct il_op *op)
 {
 	op->data = NULL;
 	if (op->once) {
@@ -131,27 +132,23 @@ static void deliver(struct il_rq *q, const struct il_rq_ask *was, struct il_requ
 	op->data = NULL;
 	il_list_del(&op->link);
 	int err = il_rq_message(r, place, op);
-	int64_t type = op->arg;
 	if (op != asker && !other) {
 		if (asker->once)
-			ask_or_end(q, asker, 0, false);
+			ask_or_end(q, asker, 0, "");
 		else
-			wait_for_news(q, asker);
+			wait_for_call(q, asker);
 	}
 	il_rq_finish(q, op, err);
-	pass_on(q, was, type);
 }
 
 static void without(struct il_rq *q, const struct il_rq_ask *was, int err)
 {
-	if (err == EAGAIN && was->again) {
-		ask_or_end(q, was->op, was->mark, !was->mark);
-	} else if (err == EAGAIN) {
-		wait_for_news(q, was->op);
-	} else {
+	if (err == EAGAIN && was->again)
+		ask_or_end(q, was->op, 0, was->place);
+	else if (err == EAGAIN)
+		wait_for_call(q, was->op);
+	else
 		end(q, was->op, err);
-		pass_on(q, was, 0);
-	}
 }
 
 static int count(const struct il_list *asks)
@@ -167,6 +164,7 @@ static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, i
 {
 	int took = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
 	int kept = count(&s->asks), got = took < kept ? took : kept;
+	int64_t wanted = s->wanted;
 	while (!il_list_empty(&s->asks)) {
 		struct il_rq_ask *a = of_asks(s->asks.next), was = *a;
 		il_list_del(&a->node);
@@ -177,8 +175,11 @@ static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, i
 			without(q, &was, err ? err : EAGAIN);
 	}
 	s->dirty = got > 0;
+	bool all = kept && given == s->count;
 	if ((!r->err && given == took) || il_rq_slot_put_back(s, given))
 		il_rq_slot_rest(s);
+	if (all)
+		ask_idle(q, wanted, IL_RQ_BATCH, 0, "");
 }
 
 static void answered(struct il_request *r)
@@ -227,7 +228,8 @@ static int make_one(struct il_rq *q)
 		a->slot = s;
 		n++;
 	}
-	int err = il_rq_slot_ask(s, wanted, n, once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+	int err = il_rq_slot_ask(s, wanted, n, once ? "-" : of_asks(s->asks.next)->place,
+		once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
 	if (err)
 		refuse(q, s, err);
 	for (struct il_list *l = s->asks.next; !err && l != &s->asks; l = l->next)
@@ -261,7 +263,7 @@ int il_rq_receive_start(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);
 	if (op->once || !first(q, op->arg, true)) {
-		int err = ask(q, op, 0, false);
+		int err = ask(q, op, 0, "");
 		if (err)
 			return err;
 	}
@@ -278,7 +280,7 @@ static void withdraw(struct il_rq *q, struct il_rq_ask *a)
 	free(a);
 	if (was.slot && was.slot->request)
 		il_rq_slot_put_back(was.slot, count(&was.slot->asks));
-	pass_on(q, &was, 0);
+	call_another(q, &was);
 }
 
 bool il_rq_receive_cancel(struct il_op *op)
@@ -297,29 +299,19 @@ bool il_rq_receive_cancel(struct il_op *op)
 void il_rq_receivers_up(struct il_rq *q)
 {
 	struct il_list round;
-	bool asked = false;
-	int64_t wanted = 0;
 	il_rq_slots_retry(q);
 	il_list_move(&q->receivers, &round);
 	while (!il_list_empty(&round)) {
 		struct il_op *op = of_line(round.next);
 		struct il_rq_ask *a = op->data;
+		bool asked = a || asks(q, op->arg);
 		il_list_del(&op->link);
 		il_list_add(&q->receivers, &op->link);
-		if (a) {
+		if (a)
 			a->again = true;
-			a->mark = 0;
-		} else if (!asked || wanted != op->arg) {
-			asked = true;
-			wanted = op->arg;
-			ask_or_end(q, op, 0, true);
-		}
+		else if (!asked)
+			ask_or_end(q, op, 0, "");
 	}
-}
-
-void il_rq_receivers_heard(struct il_rq *q, int64_t type)
-{
-	hear(q, type);
 }
 
 static struct il_op *next_to_end(struct il_rq *q, const struct il_queue *which, bool idle_only)

@@ -89,7 +89,7 @@ static void answered(struct il_request *r);
 static int request(struct flight *f)
 {
 	struct il_rq *q = f->queue;
-	char batch[40], types[IL_RQ_BATCH][IL_RQ_BOUND];
+	char batch[40], types[IL_RQ_BATCH][IL_RQ_TYPE];
 	struct il_command c;
 	unsigned flags = f->look ? IL_SAFE : IL_UNSAFE;
 	if (!il_fork_is_own(q->generation))
@@ -101,18 +101,23 @@ static int request(struct flight *f)
 	il_command_text(&c, q->id);
 	if (f->look) {
 		il_command_number(&c, (int64_t)f->ops[0]->size);
+		il_command_text(&c, il_server_client(q->face.server));
 	} else {
 		il_command_number(&c, il_fork.pid);
 		il_command_text(&c, batch);
 	}
+	il_command_text(&c, f->once ? "-" : q->place);
 	for (int i = 0; i < f->count && !f->look; i++) {
-		snprintf(types[i], sizeof types[i], "%019lld", (long long)f->ops[i]->arg);
+		il_rq_type(f->ops[i]->arg, types[i]);
 		il_command_text(&c, types[i]);
 		il_command_bytes(&c, f->ops[i]->data, f->ops[i]->size);
 	}
 	if (!f->once)
 		flags |= IL_PATIENT;
-	return il_request_make(&c, (enum il_request_flags)flags, answered, f, &f->request);
+	int err = il_request_make(&c, (enum il_request_flags)flags, answered, f, &f->request);
+	if (!err && !f->once)
+		q->place[0] = 0;
+	return err;
 }
 
 /* All that are not requests yet. */
@@ -237,6 +242,15 @@ static void there_is_room(struct il_rq *q, struct il_op *op)
 	pump(q);
 }
 
+/* A call that no operation follows is for the next process. */
+static void follow(struct il_rq *q)
+{
+	if (!q->called || !il_list_empty(&q->flights))
+		return;
+	q->called = false;
+	il_rq_pass(q, 0);
+}
+
 /* So many of a batch were accepted, the others were not. */
 static void batch_answered(struct il_rq *q, const struct flight *f, struct il_request *r, int err)
 {
@@ -247,6 +261,8 @@ static void batch_answered(struct il_rq *q, const struct flight *f, struct il_re
 	for (int i = 0; i < f->count; i++) {
 		if (!f->ops[i])
 			continue;
+		if (i < accepted && il_reply_number(r, 3))
+			il_rq_recall(q, f->ops[i]->arg);
 		if (err == EAGAIN && i >= accepted) {
 			refused(q, f->ops[i], f, really && i == accepted);
 		} else {
@@ -262,6 +278,8 @@ static void answered(struct il_request *r)
 	struct il_rq *q = f->queue;
 	int err = il_request_status(r);
 	landed(f);
+	if (err == EAGAIN || (!err && !was.look))
+		q->called = false; /* it stands in line again, or the server has called the next itself */
 	if (!was.look) {
 		batch_answered(q, &was, r, err);
 	} else if (err == EAGAIN) {
@@ -275,6 +293,7 @@ static void answered(struct il_request *r)
 	if (err == EIDRM)
 		il_rq_removed(q);
 	il_request_free(r);
+	follow(q);
 }
 
 /* Operations --------------------------------------------------------------------------------------------- */
@@ -338,13 +357,13 @@ bool il_rq_send_cancel(struct il_op *op)
 	leave(q, op);
 	op->begun = op->busy = false;
 	pump(q);
+	follow(q);
 	if (unknown)
 		op->err = EINPROGRESS;
 	return unknown;
 }
 
-/* Room, so many bytes. */
-void il_rq_senders_heard(struct il_rq *q, int64_t room)
+static void heard(struct il_rq *q, int64_t room)
 {
 	q->rooms++;
 	q->full = false;
@@ -352,10 +371,19 @@ void il_rq_senders_heard(struct il_rq *q, int64_t room)
 	pump(q);
 }
 
+/* Room, so many bytes. */
+void il_rq_senders_called(struct il_rq *q, int64_t room, const char *place)
+{
+	snprintf(q->place, sizeof q->place, "%s", place);
+	q->called = true;
+	heard(q, room);
+	follow(q);
+}
+
 /* From now on all is heard; what came before was not. */
 void il_rq_senders_up(struct il_rq *q)
 {
-	il_rq_senders_heard(q, 0);
+	heard(q, 0);
 }
 
 static struct il_op *next_to_end(struct il_rq *q, const struct il_queue *which, bool idle_only)

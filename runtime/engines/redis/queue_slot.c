@@ -59,23 +59,25 @@ void il_rq_slot_rest(struct il_rq_slot *s)
 	}
 }
 
-int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, enum il_request_flags flags,
+int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
 	struct il_command c;
-	char lowest[IL_RQ_BOUND], highest[IL_RQ_BOUND], text[NAME_SIZE];
+	char wants[IL_RQ_TYPE], text[NAME_SIZE], number[IL_RQ_TYPE];
 	s->number = ++numbers;
+	s->wanted = wanted;
+	s->count = count;
 	s->dirty = false;
 	name(s, text);
-	il_rq_bounds(wanted, lowest, highest);
 	il_command_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
 	il_command_text(&c, s->queue->id);
 	il_command_number(&c, il_fork.pid);
-	il_command_text(&c, lowest);
-	il_command_text(&c, highest);
 	il_command_text(&c, text);
-	il_command_number(&c, s->number);
+	snprintf(number, sizeof number, "%016lld", (long long)s->number);
+	il_command_text(&c, number);
 	il_command_number(&c, count);
+	il_rq_want(&c, wanted, wants);
+	il_command_text(&c, place);
 	return il_request_make(&c, flags, answered, s, &s->request);
 }
 

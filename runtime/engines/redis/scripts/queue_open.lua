@@ -1,16 +1,15 @@
--- KEYS: meta order types messages
--- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. In meta
--- are also, for each slot of each process, what was last received there (see queue_receive.lua); epoch tells how old
--- that is (see queue_idle.lua).
--- To publish, which nobody hears, shows that the user may.
+-- KEYS: meta order types
+-- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. To publish
+-- where no process listens shows that the user may.
+-- HERE: queue_state
 redis.call('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'check', '')
-local m = redis.call('HMGET', KEYS[1], 'id', 'capacity')
-if not m[1] then
-  redis.call('DEL', unpack(KEYS)) -- what was left when the server evicted the rest
-  m = {ARGV[1], ARGV[3]}
-  redis.call('HSET', KEYS[1], 'id', m[1], 'capacity', m[2], 'bytes', 0, 'count', 0, 'next', 0, 'epoch', 0,
-    'turned', redis.call('TIME')[1], 'last_sender', 0, 'last_receiver', 0)
-elseif ARGV[2] ~= '0' and ARGV[2] ~= m[2] then
-  return {17, m[1], m[2]}
+local found = redis.call('HGET', KEYS[1], 'state')
+if found then
+  local id, _, capacity = struct.unpack(FORMAT, found)
+  local differs = ARGV[2] ~= '0' and capacity ~= tonumber(ARGV[2])
+  return {differs and 17 or 0, id, capacity}
 end
-return {0, m[1], m[2]}
+redis.call('DEL', unpack(KEYS)) -- what was left when the server evicted the rest
+local state = struct.pack(FORMAT, ARGV[1], ('0'):rep(19), ARGV[3], 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+redis.call('HSET', KEYS[1], 'state', state, 'turned', redis.call('TIME')[1])
+return {0, ARGV[1], tonumber(ARGV[3])}

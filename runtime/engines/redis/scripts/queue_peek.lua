@@ -1,13 +1,12 @@
--- KEYS: meta order types messages
--- ARGV: id, bounds in types or '' for the oldest.
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {43} end
-local name
-if ARGV[2] == '' then
-  name = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
-else
-  name = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[2], ARGV[3], 'LIMIT', 0, 1)[1]
-end
+-- KEYS: meta order types
+-- ARGV: id, what is wanted (queue_take.lua).
+-- HERE: queue_state
+-- HERE: queue_take
+local text = redis.call('HGET', KEYS[1], 'state')
+if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
+local state = {struct.unpack(FORMAT, text)}
+local name = next_message(state, ARGV[2])
 if not name then return {11} end
-local message = redis.call('HGET', KEYS[4], name)
+local message = redis.call('HGET', KEYS[1], string.sub(name, 21))
 if not message then return {43} end -- evicted
 return {0, string.sub(name, 1, 19), message}

@@ -1,70 +1,95 @@
--- KEYS: meta order types messages
--- ARGV: id, process id, bounds in types or '' for the oldest, slot, number of the request, how many at most. A
--- process has slots, and one request at a time in each. The slot keeps what the last one got, "number:epoch:names",
--- and the messages' bytes stay until the next request there: so one that is made again, after a connection was lost,
--- gets the same, and one that arrives late, behind its successor, gets nothing. The first write is one that is
--- allowed when memory is out. Replies with types and bytes; 11 if there is none. What the server has evicted a part
--- of is no queue any more.
-local WIDTH = 36
-local news_channel = string.sub(KEYS[1], 1, -5) .. 'news'
-local m = redis.call('HMGET', KEYS[1], 'id', 'capacity', 'bytes', 'count', 'epoch', 'full', ARGV[5])
+-- KEYS: meta order types
+-- ARGV: id, process id, slot ("@process:number"), number of the request, of 16 digits, how many at most, what is wanted
+-- (queue_take.lua), its place in line ("": none yet; "-": it will not wait). A process has slots, and one request at a
+-- time in each. The slot keeps what the last one got, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
+-- request there: so one that is made again, after a connection was lost, gets the same, and one that arrives late, behind
+-- its successor, gets nothing. The first write is one that is allowed when memory is out. Replies with types and bytes;
+-- 11 if there is none. With less than it wants, the process stands in line. What the server has evicted a part of is no
+-- queue any more.
+local NAME, NAMES = 36, 27 -- the size of one, and where they begin
+-- HERE: queue_state
+local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
+if not found[1] then return {43} end
+local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender, receiver,
+  epoch = struct.unpack(FORMAT, found[1])
+if id ~= ARGV[1] then return {43} end
+local mark = found[2]
+local before = mark and string.sub(mark, 1, 16)
+local fresh = not mark or before + 0 < ARGV[4] + 0
+local behind = border > 0 and border or last + 1
 
-local function lost()
-  if m[1] == ARGV[1] then redis.call('DEL', unpack(KEYS)) end
-  redis.pcall('PUBLISH', news_channel, 'x' .. ARGV[1])
+-- One message of the run, in a slot that had one or none, and no process waits for room.
+if first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and fresh and mark and #mark < NAMES + NAME and
+  (kind == ARGV[6] or ARGV[6] == '0') then
+  local number = ('%016d'):format(first)
+  local message = redis.call('HGET', KEYS[1], number)
+  redis.call('HDEL', KEYS[1], string.sub(mark, NAMES + 20))
+  redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes - #message, count - 1, last,
+    first + 1, border, 0, arrivals, receivers, 0, failed, sender, ARGV[2], epoch), ARGV[3],
+    ('%s:%08d:%s:%s'):format(ARGV[4], epoch, kind, number))
+  return {0, kind, message}
+end
+
+-- HERE: queue_line
+-- HERE: queue_take
+-- HERE: queue_end
+local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed,
+  sender, receiver, epoch}
+
+local function reply_of(names)
+  local fields, reply, size = {}, {names[1] and 0 or 11}, 0
+  if not names[1] then return reply, 0 end
+  for i = 1, #names do fields[i] = string.sub(names[i], 21) end
+  local messages = redis.call('HMGET', KEYS[1], unpack(fields))
+  for i = 1, #names do
+    reply[2 * i], reply[2 * i + 1] = string.sub(names[i], 1, 19), messages[i]
+    size = size + #messages[i]
+  end
+  return reply, size
+end
+
+local names, old = {}, {''}
+if before == ARGV[4] then
+  for i = NAMES, #mark, NAME do names[#names + 1] = string.sub(mark, i, i + NAME - 1) end
+  return (reply_of(names))
+end
+if not fresh then return {116} end
+for i = NAMES + 20, #(mark or ''), NAME do old[#old + 1] = string.sub(mark, i, i + 15) end
+redis.call('HDEL', KEYS[1], unpack(old))
+publish = redis.pcall
+if not mark then
+  redis.call('HSET', KEYS[1], 'slots', (redis.call('HGET', KEYS[1], 'slots') or '') .. ARGV[3] .. ' ')
+end
+local max, whole = tonumber(ARGV[5]), true
+while #names < max do
+  local name, of_run = next_message(state, ARGV[6])
+  if not name then break end
+  names[#names + 1] = name
+  if of_run then
+    state[FIRST] = state[FIRST] + 1
+  else
+    state[SORTED] = state[SORTED] - 1
+    whole = redis.call('ZREM', KEYS[2], name) + redis.call('ZREM', KEYS[3], name) == 2 and whole
+  end
+end
+if not names[1] and sorted > 0 then
+  whole = redis.call('ZCARD', KEYS[2]) == sorted and redis.call('ZCARD', KEYS[3]) == sorted
+end
+if not whole then
+  remove_queue()
   return {43}
 end
-
-if m[1] ~= ARGV[1] then return lost() end
-
-local function tell(names)
-  if not names[1] then return {11} end
-  local messages = redis.call('HMGET', KEYS[4], unpack(names))
-  local reply, bytes = {0}, 0
-  for i = 1, #names do
-    if not messages[i] then return lost() end
-    reply[2 * i], reply[2 * i + 1] = string.sub(names[i], 1, 19), messages[i]
-    bytes = bytes + #messages[i]
-  end
-  return reply, bytes
+local reply, size = reply_of(names)
+if names[1] then
+  state[BYTES], state[COUNT], state[RECEIVER] = bytes - size, count - #names, tonumber(ARGV[2])
+  if senders > 0 then call_sender(state) end
 end
-
-local names = {}
-local before, taken
-if m[7] then before, taken = string.match(m[7], '^(%d+):%d+:(.*)$') end
-if before then
-  for i = 1, #taken, WIDTH do names[#names + 1] = string.sub(taken, i, i + WIDTH - 1) end
-  if before == ARGV[6] then return (tell(names)) end
-  if before + 0 > ARGV[6] + 0 then return {116} end
+if #names < max and ARGV[7] ~= '-' then
+  local first_digit = string.sub(ARGV[6], 1, 1)
+  local bound = first_digit == '-' and string.sub(ARGV[6], 2) or ('0'):rep(19)
+  local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
+  stand(state, field, RECEIVERS, string.sub(ARGV[3], 2, 17), bound, ARGV[7])
 end
-redis.call('HDEL', KEYS[4], '', unpack(names))
-names = {}
-local count, removed = tonumber(m[4]), 0
-if ARGV[3] == '' then
-  local popped = redis.call('ZPOPMIN', KEYS[2], ARGV[7])
-  for i = 1, #popped, 2 do names[#names + 1] = popped[i] end
-  if names[1] then removed = redis.call('ZREM', KEYS[3], unpack(names)) end
-  if #names < math.min(count, tonumber(ARGV[7])) then return lost() end
-else
-  names = redis.call('ZRANGEBYLEX', KEYS[3], ARGV[3], ARGV[4], 'LIMIT', 0, ARGV[7])
-  if names[1] then
-    removed = redis.call('ZREM', KEYS[2], unpack(names))
-    redis.call('ZREM', KEYS[3], unpack(names))
-  elseif count > 0 and redis.call('ZCARD', KEYS[3]) ~= count then
-    return lost()
-  end
-end
-if removed ~= #names then return lost() end
-local mark = ARGV[6] .. ':' .. m[5] .. ':'
-local reply, bytes = tell(names)
-if not bytes then
-  if reply[1] == 11 then redis.call('HSET', KEYS[1], ARGV[5], mark) end
-  return reply
-end
-bytes = m[3] - bytes
-redis.call('HSET', KEYS[1], 'bytes', bytes, 'count', count - #names, 'full', '', 'last_receiver', ARGV[2],
-  ARGV[5], mark .. table.concat(names))
-if m[6] == '1' then
-  redis.pcall('PUBLISH', news_channel, 'r' .. string.format('%.0f', m[2] - bytes))
-end
+redis.call('HSET', KEYS[1], ARGV[3], ('%s:%08d:%s'):format(ARGV[4], epoch, table.concat(names)))
+save(state)
 return reply

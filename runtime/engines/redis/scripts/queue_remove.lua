@@ -1,6 +1,8 @@
--- KEYS: meta order types messages
+-- KEYS: meta order types
 -- ARGV: id.
-if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] then return {43} end
-redis.call('DEL', unpack(KEYS))
-redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. 'news', 'x' .. ARGV[1])
+-- HERE: queue_state
+-- HERE: queue_end
+local text = redis.call('HGET', KEYS[1], 'state')
+if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
+remove_queue()
 return {0}

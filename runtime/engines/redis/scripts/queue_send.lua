@@ -1,41 +1,64 @@
--- KEYS: meta order types messages
--- ARGV: id, process id, batch, then of each message its type, of 19 digits, and its bytes. A message is known by its
--- type and number, "type:number": in order by number, in types by both, and as the field of its bytes. They are
--- accepted one after the other until there is no room for one; after that nothing of this batch gets in any more, for
--- it would overtake. Replies how many were accepted, and 11 if these were not all; 1 if that was for want of room.
--- Word of it comes first: where the user may not publish, nothing is sent. Of a queue of which the server has evicted
--- a part, or all, those who wait are told that it was removed.
-local news_channel = string.sub(KEYS[1], 1, -5) .. 'news'
-local m = redis.call('HMGET', KEYS[1], 'id', 'capacity', 'bytes', 'count', 'next', 'failed')
-local whole = m[1] == ARGV[1] and redis.call('ZCARD', KEYS[2]) == tonumber(m[4])
-if not whole then
-  if m[1] == ARGV[1] then redis.call('DEL', unpack(KEYS)) end
-  redis.pcall('PUBLISH', news_channel, 'x' .. ARGV[1])
-  return {43}
+-- KEYS: meta order types
+-- ARGV: id, process id, batch ("process:number"), its place in line for room ("": none yet; "-": it will not wait), then
+-- of each message its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room
+-- for one; after that nothing of this batch gets in any more, for it would overtake. Replies how many were accepted, and
+-- 11 if these were not all; 1 if that was for want of room; 1 if a process was called. That comes first: where the user
+-- may not publish, nothing is sent.
+-- HERE: queue_state
+local text = redis.call('HGET', KEYS[1], 'state')
+if not text then return {43} end
+local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender, receiver,
+  epoch = struct.unpack(FORMAT, text)
+if id ~= ARGV[1] then return {43} end
+
+-- One message of the run, and no process waits.
+if #ARGV == 6 and receivers == 0 and senders == 0 and failed == 0 and bytes + #ARGV[6] <= capacity and count < capacity then
+  if count == 0 then first, border = last + 1, 0 end
+  if border == 0 and (first == last + 1 or kind == ARGV[5]) then
+    redis.call('HSET', KEYS[1], ('%016d'):format(last + 1), ARGV[6], 'state', struct.pack(FORMAT, id, ARGV[5], capacity,
+      bytes + #ARGV[6], count + 1, last + 1, first, 0, sorted, arrivals, 0, 0, 0, ARGV[2], receiver, epoch))
+    return {0, 1}
+  end
 end
-if m[6] == ARGV[3] then return {11, 0, 0} end
-local capacity, bytes, count, number = m[2] + 0, m[3] + 0, m[4] + 0, m[5] + 0
-local order, types, messages, news = {}, {}, {}, {}
-local n = 0
-for i = 4, #ARGV, 2 do
-  if bytes + #ARGV[i + 1] > capacity or count + 1 > capacity then break end
-  n, bytes, count, number = n + 1, bytes + #ARGV[i + 1], count + 1, number + 1
-  local name = ARGV[i] .. string.format(':%016.0f', number)
-  order[2 * n - 1], order[2 * n] = number, name
-  types[2 * n - 1], types[2 * n] = 0, name
-  messages[2 * n - 1], messages[2 * n] = name, ARGV[i + 1]
-  news[n] = ARGV[i]
+
+if failed == 1 and redis.call('HGET', KEYS[1], 'failed') == ARGV[3] then return {11, 0} end
+
+-- HERE: queue_line
+local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders,
+  failed, tonumber(ARGV[2]), receiver, epoch}
+local messages, names, n, called = {}, {}, 0, 0
+for i = 5, #ARGV, 2 do
+  local type, size = ARGV[i], #ARGV[i + 1]
+  if state[BYTES] + size > capacity or state[COUNT] >= capacity then break end
+  local number = state[LAST] + 1
+  if state[COUNT] == 0 then state[FIRST], state[BORDER] = number, 0 end
+  state[LAST], state[BYTES], state[COUNT], n = number, state[BYTES] + size, state[COUNT] + 1, n + 1
+  messages[2 * n - 1], messages[2 * n] = ('%016d'):format(number), ARGV[i + 1]
+  if state[BORDER] == 0 and state[FIRST] == number then
+    state[KIND] = type
+  elseif state[BORDER] > 0 or state[KIND] ~= type then
+    if state[BORDER] == 0 then state[BORDER] = number end
+    names[#names + 1] = type .. ':' .. messages[2 * n - 1]
+  end
+  if state[RECEIVERS] > 0 and call_receiver(state, type) then called = 1 end
 end
-local full = n < (#ARGV - 3) / 2
+local full = n < (#ARGV - 4) / 2
 if n > 0 then
-  redis.call('PUBLISH', news_channel, 's' .. table.concat(news, ','))
-  redis.call('HSET', KEYS[1], 'bytes', bytes, 'count', count, 'next', number, 'last_sender', ARGV[2])
-  redis.call('ZADD', KEYS[2], unpack(order))
-  redis.call('ZADD', KEYS[3], unpack(types))
-  redis.call('HSET', KEYS[4], unpack(messages))
+  redis.call('HSET', KEYS[1], unpack(messages))
+  publish = redis.pcall
+  state[SORTED] = sorted + #names
+  for _, name in ipairs(names) do
+    redis.call('ZADD', KEYS[2], string.sub(name, 21), name)
+    redis.call('ZADD', KEYS[3], 0, name)
+  end
 end
 if full then
-  redis.call('HSET', KEYS[1], 'full', 1, 'failed', ARGV[3])
-  return {11, n, 1}
+  local size = ('%019d'):format(#ARGV[6 + 2 * n])
+  if ARGV[4] ~= '-' then stand(state, 'full', SENDERS, string.sub(ARGV[3], 1, 16), size, ARGV[4]) end
+  redis.call('HSET', KEYS[1], 'failed', ARGV[3])
+  state[FAILED] = 1
+elseif state[SENDERS] > 0 then
+  call_sender(state)
 end
-return {0, n}
+save(state)
+return {full and 11 or 0, n, full and 1 or 0, called}

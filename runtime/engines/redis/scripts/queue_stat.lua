@@ -1,5 +1,7 @@
 -- KEYS: meta
 -- ARGV: id.
-local m = redis.call('HMGET', KEYS[1], 'id', 'count', 'bytes', 'capacity', 'last_sender', 'last_receiver')
-if m[1] ~= ARGV[1] then return {43} end
-return {0, m[2], m[3], m[4], m[5], m[6]}
+-- HERE: queue_state
+local text = redis.call('HGET', KEYS[1], 'state')
+if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
+local state = {struct.unpack(FORMAT, text)}
+return {0, state[COUNT], state[BYTES], state[CAPACITY], state[SENDER], state[RECEIVER]}
