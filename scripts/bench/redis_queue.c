@@ -14,6 +14,7 @@
 #include <time.h>
 
 static redisContext *c;
+static const char id[] = "0123456789abcdef0123456789abcdef";
 
 static void check(redisReply *r, long status)
 {
@@ -22,17 +23,16 @@ static void check(redisReply *r, long status)
 	freeReplyObject(r);
 }
 
-static void append(int script, int keys, int argc, const char **more)
+static void append(int script, int argc, const char **more)
 {
 	static const char *const names[] = {
 		"bench:{q}:queue:meta",
 		"bench:{q}:queue:order",
 		"bench:{q}:queue:types",
-		"bench:{q}:queue:messages",
 	};
-	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, keys == 1 ? "1" : "4" };
+	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, "3" };
 	int n = 3;
-	for (int i = 0; i < keys; i++)
+	for (int i = 0; i < 3; i++)
 		argv[n++] = names[i];
 	for (int i = 0; i < argc; i++)
 		argv[n++] = more[i];
@@ -49,17 +49,17 @@ static redisReply *reply(void)
 static void send_one(void)
 {
 	static const char text[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-	append(IL_SCRIPT_queue_send, 4, 5,
-		(const char *[]){ "id", "1234", "0123456789abcdef:0", "0000000000000000001", text });
+	append(IL_SCRIPT_queue_send, 6,
+		(const char *[]){ id, "1234", "0123456789abcdef:0", "", "0000000000000000001", text });
 }
 
 static void receive_one(int slot, long number)
 {
 	char name[32], digits[24];
 	snprintf(name, sizeof name, "@0123456789abcdef:%d", slot);
-	snprintf(digits, sizeof digits, "%ld", number);
-	append(IL_SCRIPT_queue_receive, 4, 7,
-		(const char *[]){ "id", "1234", "[0000000000000000001:", "(0000000000000000001;", name, digits, "1" });
+	snprintf(digits, sizeof digits, "%016ld", number);
+	append(IL_SCRIPT_queue_receive, 7,
+		(const char *[]){ id, "1234", name, digits, "1", "0000000000000000001", "" });
 }
 
 int main(int argc, char **argv)
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 		return 1;
 	for (int i = 0; i < IL_SCRIPTS; i++)
 		freeReplyObject(redisCommand(c, "SCRIPT LOAD %s", il_script_sources[i].source));
-	append(IL_SCRIPT_queue_open, 1, 3, (const char *[]){ "id", "0", "1048576" });
+	append(IL_SCRIPT_queue_open, 3, (const char *[]){ id, "0", "1048576" });
 	check(reply(), 0);
 	clock_gettime(CLOCK_MONOTONIC, &a);
 	for (long done = 0, number = 0; done < n; done += depth) {

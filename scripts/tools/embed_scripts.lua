@@ -2,8 +2,8 @@
 -- Writes the scripts that a Redis server runs as C to standard output:
 --   lua5.4 embed_scripts.lua runtime/engines/redis/scripts > redis_scripts.h
 -- noun_verb.lua becomes IL_SCRIPT_noun_verb. Its first line says which keys it is given: "-- KEYS: meta order". A
--- line "-- HERE: noun_part" puts another file there, which begins with "-- PART". Integers that have a name in capitals,
--- "local WIDTH, NAME = 49, 36", are put in its place: variables would cost time. Words in '...' stay.
+-- line "-- HERE: noun_part" puts another file there, which begins with "-- PART". Integers that have a name in
+-- capitals, "local WIDTH, NAME = 49, 36", are put in its place: variables would cost time. Words in '...' stay.
 -- The digest, by which the server knows a script, is that of the bytes.
 
 local directory = assert(arg[1], "usage: embed_scripts.lua DIRECTORY > redis_scripts.h")

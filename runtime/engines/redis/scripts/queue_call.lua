@@ -1,5 +1,6 @@
 -- KEYS: meta order types
--- A process that was called does not come, or does not want it any more: the next one is called. ARGV: id, and the types
+-- A process that was called does not come, or does not want it any more: the next one is called. ARGV: id, and the
+-- types
 -- of messages that are perhaps still there; or no type: there is perhaps room.
 -- HERE: queue_state
 -- HERE: queue_line

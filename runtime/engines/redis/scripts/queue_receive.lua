@@ -1,8 +1,10 @@
 -- KEYS: meta order types
 -- ARGV: id, process id, slot ("@process:number"), number of the request, of 16 digits, how many at most, what is wanted
 -- (queue_take.lua), its place in line ("": none yet; "-": it will not wait). A process has slots, and one request at a
--- time in each. The slot keeps what the last one got, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
--- request there: so one that is made again, after a connection was lost, gets the same, and one that arrives late, behind
+-- time in each. The slot keeps what the last one got, "number:epoch:names", the epoch of 8 digits, and the messages'
+-- bytes stay until the next
+-- request there: so one that is made again, after a connection was lost, gets the same, and one that arrives late,
+-- behind
 -- its successor, gets nothing. The first write is one that is allowed when memory is out. Replies with types and bytes;
 -- 11 if there is none. With less than it wants, the process stands in line. What the server has evicted a part of is no
 -- queue any more.
@@ -10,8 +12,8 @@ local NAME, NAMES = 36, 27 -- the size of one, and where they begin
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
 if not found[1] then return {43} end
-local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender, receiver,
-  epoch = struct.unpack(FORMAT, found[1])
+local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender,
+  receiver, epoch = struct.unpack(FORMAT, found[1])
 if id ~= ARGV[1] then return {43} end
 local mark = found[2]
 local before = mark and string.sub(mark, 1, 16)

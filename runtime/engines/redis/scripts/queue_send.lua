@@ -1,18 +1,21 @@
 -- KEYS: meta order types
--- ARGV: id, process id, batch ("process:number"), its place in line for room ("": none yet; "-": it will not wait), then
+-- ARGV: id, process id, batch ("process:number"), its place in line for room ("": none yet; "-": it will not wait),
+-- then
 -- of each message its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room
--- for one; after that nothing of this batch gets in any more, for it would overtake. Replies how many were accepted, and
+-- for one; after that nothing of this batch gets in any more, for it would overtake. Replies how many were accepted,
+-- and
 -- 11 if these were not all; 1 if that was for want of room; 1 if a process was called. That comes first: where the user
 -- may not publish, nothing is sent.
 -- HERE: queue_state
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text then return {43} end
-local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender, receiver,
-  epoch = struct.unpack(FORMAT, text)
+local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender,
+  receiver, epoch = struct.unpack(FORMAT, text)
 if id ~= ARGV[1] then return {43} end
 
 -- One message of the run, and no process waits.
-if #ARGV == 6 and receivers == 0 and senders == 0 and failed == 0 and bytes + #ARGV[6] <= capacity and count < capacity then
+if #ARGV == 6 and receivers == 0 and senders == 0 and failed == 0 and bytes + #ARGV[6] <= capacity and
+  count < capacity then
   if count == 0 then first, border = last + 1, 0 end
   if border == 0 and (first == last + 1 or kind == ARGV[5]) then
     redis.call('HSET', KEYS[1], ('%016d'):format(last + 1), ARGV[6], 'state', struct.pack(FORMAT, id, ARGV[5], capacity,

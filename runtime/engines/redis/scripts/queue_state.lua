@@ -1,7 +1,8 @@
 -- PART of all scripts of queues.
 -- A queue is three keys.
 --   meta   state, packed: see below; number, of 16 digits -> bytes of a message; lines of processes that wait
---          (queue_line.lua); failed: the last batch that found no room, if FAILED; slots: their names, and for each what was last
+--          (queue_line.lua); failed: the last batch that found no room, if FAILED; slots: their names, and for each
+--          what was last
 --          received there (queue_receive.lua); turned: when the epoch began (queue_idle.lua)
 --   order  number -> name, and
 --   types  names: of the messages that are sorted. A name is "type:number", the type of 19 digits.

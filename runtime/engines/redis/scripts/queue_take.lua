@@ -1,5 +1,6 @@
 -- PART of the scripts that look for messages.
--- The name of the next message that is wanted, and whether it is of the run. wanted: '0', any; a type; '-' and a type: of
+-- The name of the next message that is wanted, and whether it is of the run. wanted: '0', any; a type; '-' and a
+-- type: of
 -- the lowest type up to that. Nothing, if there is none.
 local function next_message(state, wanted)
   local name, other
