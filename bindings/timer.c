@@ -164,8 +164,7 @@ static int new_timer(lua_State *L, bool once)
 	struct timer *t = push_timer(L);
 	t->once = once;
 	t->has_function = has_function;
-	lua_insert(L, 1);
-	lua_replace(L, 2); /* timer, function */
+	lua_replace(L, 1); /* timer, function */
 	if (has_function)
 		lua_pushvalue(L, 2);
 	else

@@ -92,6 +92,7 @@ static int guard__close(lua_State *L)
 	return 0;
 }
 
+/* Stack: the message handler, the task's function, its arguments. */
 int il_task_entry(lua_State *L)
 {
 	if (!il_coroutine_guarded) {
@@ -99,8 +100,6 @@ int il_task_entry(lua_State *L)
 		lua_insert(L, 1);
 		lua_toclose(L, 1);
 	}
-	lua_pushcfunction(L, traceback);
-	lua_insert(L, below());
 	int status = lua_pcallk(L, lua_gettop(L) - below() - 1, LUA_MULTRET, below(), 0, body_done);
 	return body_done(L, status, 0);
 }
@@ -125,6 +124,7 @@ static int sentinel(lua_State *L)
 void il_task_entry_prepare(lua_State *L, lua_State *co, int nargs)
 {
 	lua_pushcfunction(co, il_task_entry);
+	lua_pushcfunction(co, traceback);
 	lua_xmove(L, co, nargs + 1);
 	if (!il_coroutine_guarded)
 		lua_pushcfunction(co, sentinel);
