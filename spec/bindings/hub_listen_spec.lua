@@ -110,18 +110,21 @@ end)
 describe("a client that does not read", function()
   local LIMIT <const> = 64 * 1024
   local text = ("x"):rep(1000)
+  local reading -- the task that does
 
-  -- A hub with one that reads, in a task, and one that does not; and what the first has got.
+  after_each(function() assert.is_true(reading:join(PATIENCE)) end)
+
+  -- A hub with one that reads, in a task, until the hub is closed, and one that does not; and what the first has got.
   local function hub_with(policy)
     local hub = ipc.multi_stream_channel {backpressure = policy, limit = LIMIT, codec = "raw"}
     local reader, sleeper = hub:create_client(), hub:create_client()
     local got = {count = 0}
-    ipc.task(function()
+    reading = ipc.task(function()
       for message in reader:messages() do
         assert(message:sub(-1000) == text)
         got.count = got.count + 1
       end
-    end):detach()
+    end)
     return hub, got, sleeper
   end
 
