@@ -165,6 +165,16 @@ static void restore(const struct restorer *r)
 	}
 }
 
+/* Pushes what a text is that is nothing but an integer: it needs no library. */
+static bool push_integer(lua_State *L)
+{
+	size_t size;
+	const char *text = lua_tolstring(L, 1, &size);
+	if ((*text != '-' && (*text < '0' || *text > '9')) || lua_stringtonumber(L, text) != size + 1)
+		return false;
+	return lua_isinteger(L, -1) && (lua_tointeger(L, -1) != 0 || size == 1); /* "-0" is a float */
+}
+
 int il_json_decode(lua_State *L)
 {
 	struct restorer r = { .L = L };
@@ -173,6 +183,9 @@ int il_json_decode(lua_State *L)
 	push_decode(L);
 	struct il_json_scan scan = { .digits = cjson.digits };
 	il_json_check(L, &scan);
+	if (push_integer(L))
+		return 1;
+	lua_settop(L, 2);
 	if (scan.integers || scan.arrays) {
 		il_json_mark(L, &scan, r.mark);
 		r.length = strlen(r.mark);
