@@ -10,6 +10,7 @@
 #include "bind.h"
 #include "key.h"
 #include "option.h"
+#include "sched/state.h"
 #include "sched/task.h"
 
 #include <errno.h>
@@ -194,7 +195,10 @@ static int record(struct il_lock_handle *handle, int64_t grant, struct hold **re
 	}
 	handle->lock->untold = false;
 	handle->spare = NULL;
-	*h = (struct hold){ .of_task.ended = task_ended, .handle = handle, .task = il_sched.current, .grant = grant };
+	*h = (struct hold){ .of_task.ended = task_ended,
+		.handle = handle,
+		.task = il_sched()->current,
+		.grant = grant };
 	il_list_init(&h->of_task.node);
 	il_list_add(&handle->holds, &h->node);
 	if (h->task)
@@ -255,7 +259,7 @@ int il_lock_push_guard(lua_State *L, struct il_op *op)
 
 static bool is_own(const struct hold *h)
 {
-	return !h->left && h->task == il_sched.current;
+	return !h->left && h->task == il_sched()->current;
 }
 
 /* The running task's; the latest, for one whose lease has ended stays until it is released. */

@@ -18,11 +18,13 @@
 #include "os/process_watch.h"
 #include "os/signal.h"
 #include "sched/coroutine.h"
+#include "sched/event.h"
 #include "sched/host.h"
-#include "sched/interrupt.h"
 #include "sched/outside.h"
+#include "sched/preempt.h"
+#include "sched/sched.h"
+#include "sched/state.h"
 #include "sched/task.h"
-#include "stream/state.h"
 #include "stream/stream.h"
 
 #include <string.h>
@@ -42,10 +44,10 @@ static int dispatch(lua_State *L)
 /* ipc.signals_async([on]): whether handlers and timers may interrupt code that does not wait; returns what it was. */
 static int signals_async(lua_State *L)
 {
-	bool was = il_async;
+	bool was = !il_sched()->deferred;
 	if (!lua_isnoneornil(L, 1)) {
 		luaL_checktype(L, 1, LUA_TBOOLEAN);
-		il_async = lua_toboolean(L, 1);
+		il_sched()->deferred = !lua_toboolean(L, 1);
 		il_preempt();
 	}
 	lua_pushboolean(L, was);
@@ -58,9 +60,9 @@ static int stats(lua_State *L)
 		const char *name;
 		lua_Integer value;
 	} counters[] = {
-		{ "tasks", il_sched.living },
-		{ "alive", il_sched.alive },
-		{ "switches", il_sched.switches },
+		{ "tasks", il_sched()->living },
+		{ "alive", il_sched()->alive },
+		{ "switches", il_sched()->switches },
 		{ "timers", il_loop->timers.count },
 		{ "deadlines", il_loop->deadlines.count },
 		{ "threads", il_thread_pool_threads() },
@@ -93,9 +95,10 @@ static int fini(lua_State *L)
 {
 	if (!il_owner_is(L))
 		return 0;
-	if (il_sched.open) {
+	if (il_sched()->open) {
 		il_sched_forget();
-		il_interrupt_fini();
+		il_preempt_close();
+		il_events_drop();
 		il_signal_fini();
 		il_outside_close();
 		il_engines_fini();
@@ -194,10 +197,10 @@ int luaopen_ipc(lua_State *L)
 	if (!il_owner_claim(L))
 		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();
-	il_streams_init();
+	il_sched_init();
 	il_signal_init();
 	il_host_init();
-	il_loop->guest = !il_coroutine_guarded;
+	il_loop->guest = !il_sched()->guarded;
 	lua_newtable(L);
 	il_half_open(L);
 	il_task_open(L);
@@ -220,7 +223,7 @@ int luaopen_ipc(lua_State *L)
 	constants(L);
 	load_halves(L, lua_gettop(L));
 	il_sched_open(L);
-	il_interrupt_open(L);
+	il_preempt_open(L);
 	il_outside_open();
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, il_owner_key());

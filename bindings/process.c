@@ -9,6 +9,9 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "engines/engine.h"
+#include "sched/interrupt.h"
+#include "sched/shutdown.h"
+#include "sched/state.h"
 #include "stream/hub.h"
 #include "os/signal.h"
 #include "sched/await.h"
@@ -46,7 +49,7 @@ static struct il_child *check_own(lua_State *L)
 
 static void ended(struct il_process *p)
 {
-	il_unanchor(il_sched.main, &il_container_of(p, struct il_child, p)->anchor);
+	il_unanchor(il_sched()->main, &il_container_of(p, struct il_child, p)->anchor);
 }
 
 static void inherit(struct il_process *p)
@@ -98,7 +101,7 @@ static _Noreturn void live(lua_State *L)
 	int status = lua_pcall(L, lua_gettop(L) - 2, 0, 1);
 	if (status != LUA_OK)
 		lua_writestringerror("ipc: process %s\n", lua_tostring(L, -1));
-	il_host_shutdown(L);
+	il_shutdown(L);
 	il_engines_fini(); /* what was asked of others last is still to be said */
 	bool failed = fflush(NULL) != 0;
 	_exit(status != LUA_OK || il_host_failed() || failed ? 1 : 0);
@@ -161,7 +164,7 @@ static int fork_function(lua_State *L)
 		lua_settop(L, none + 1);
 		return il_child_started(L, c);
 	}
-	il_running = L;
+	il_sched()->running = L;
 	il_fork_begin_anew();
 	il_stream_abandon(pair[0]);
 	c->inherited = true;
@@ -224,7 +227,7 @@ static int process_signal(lua_State *L)
 static int process_reap(lua_State *L)
 {
 	struct il_child *c = check_process(L);
-	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : il_sched.over ? 0 : GRACE;
+	int64_t grace = lua_toboolean(L, 2) ? IL_NEVER : il_sched()->over ? 0 : GRACE;
 	if (c->inherited || c->p.ended)
 		return 0;
 	c->p.closing = true;

@@ -8,6 +8,8 @@
 #include "base/fork.h"
 #include "bind.h"
 #include "loop/op.h"
+#include "sched/event.h"
+#include "sched/sched.h"
 #include "sched/task.h"
 
 #include <errno.h>

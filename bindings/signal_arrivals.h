@@ -8,7 +8,7 @@
 #define IL_SIGNAL_ARRIVALS_H
 
 #include "os/signal.h"
-#include "sched/interrupt.h"
+#include "sched/event.h"
 #include "sched/object.h"
 
 #include <lua.h>

@@ -11,8 +11,9 @@
 #include "sched/await.h"
 #include "sched/cancel.h"
 #include "sched/host.h"
-#include "sched/interrupt.h"
+#include "sched/run_queue.h"
 #include "sched/select.h"
+#include "sched/state.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static const char *status_name(const struct il_task *t)
 static int new_task(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
-	il_task_ready(il_task_new(L, lua_gettop(L) - 1));
+	il_run_queue_add(il_task_new(L, lua_gettop(L) - 1));
 	return 1;
 }
 
@@ -81,7 +82,7 @@ static const struct il_await_type join_type = { { "task join", join_attempt, joi
 static int task_join(lua_State *L)
 {
 	struct il_task *t = check_task(L);
-	if (t == il_sched.current)
+	if (t == il_sched()->current)
 		return il_error(L, "a task cannot join itself");
 	return il_await(L, &join_type, t, 0, 2);
 }
@@ -114,7 +115,7 @@ static int task_close(lua_State *L)
 {
 	struct il_task *t = check_task(L);
 	il_task_cancel(t);
-	if (t == il_sched.current || !il_may_wait(L))
+	if (t == il_sched()->current || !il_may_wait(L))
 		return 0;
 	return il_await_to_the_end(L, &close_type, t, 0, IL_NEVER);
 }
@@ -138,7 +139,7 @@ static int task_detach(lua_State *L)
 /* Whether the running task has been asked to end. */
 static int is_asked(lua_State *L)
 {
-	lua_pushboolean(L, il_sched.current && il_sched.current->cancelled);
+	lua_pushboolean(L, il_sched()->current && il_sched()->current->cancelled);
 	return 1;
 }
 
@@ -153,7 +154,7 @@ static int task_hold(lua_State *L)
 /* A message about a callback that failed; the host's exit status will be 1. */
 static int report(lua_State *L)
 {
-	il_sched.failed = true;
+	il_sched()->failed = true;
 	lua_writestringerror("ipc: %s\n", luaL_checkstring(L, 1));
 	return 0;
 }
@@ -193,14 +194,14 @@ static int fileno_of_loop(lua_State *L)
 	while (fd < 0 && il_collect(L, errno, &collected));
 	if (fd < 0)
 		return il_fail(L, errno, "the event loop");
-	il_loop_nested(il_task_any_ready() ? 1 : il_loop_next());
+	il_loop_nested(!il_run_queue_empty() ? 1 : il_loop_next());
 	lua_pushinteger(L, fd);
 	return 1;
 }
 
 static int current(lua_State *L)
 {
-	if (!il_sched.current || !il_task_push(L, il_sched.current))
+	if (!il_sched()->current || !il_task_push(L, il_sched()->current))
 		lua_pushnil(L);
 	return 1;
 }

@@ -7,7 +7,11 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "sched/await.h"
-#include "sched/interrupt.h"
+#include "sched/event.h"
+#include "sched/preempt.h"
+#include "sched/run_queue.h"
+#include "sched/sched.h"
+#include "sched/state.h"
 #include "sched/task.h"
 
 #include <errno.h>
@@ -64,7 +68,7 @@ static void ended(struct il_task *task)
 	if (t->running)
 		il_timer_arm(&t->t, true); /* cannot fail: it has just left a place */
 	else
-		il_unanchor(il_sched.main, &t->anchor);
+		il_unanchor(il_sched()->main, &t->anchor);
 }
 
 static void run(lua_State *L, struct il_event *e)
@@ -101,7 +105,7 @@ static int start(lua_State *L, struct timer *t, int64_t interval)
 			return il_error(L, "not enough memory");
 		}
 		if (!t->detached)
-			il_sched.alive++;
+			il_sched()->alive++;
 	}
 	t->running = true;
 	il_sched_changed();

@@ -8,9 +8,13 @@
 #include "options.h"
 #include "reaper.h"
 #include "repl.h"
+#include "sched/coroutine.h"
 #include "sched/host.h"
 #include "sched/error.h"
 #include "lua_heap.h"
+#include "sched/interrupt.h"
+#include "sched/shutdown.h"
+#include "sched/state.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -225,7 +229,7 @@ static bool run_program(lua_State *L, int argc, char **argv, const struct il_opt
 
 static int shutdown_runtime(lua_State *L)
 {
-	il_host_shutdown(L);
+	il_shutdown(L);
 	return 0;
 }
 
@@ -262,7 +266,7 @@ static int pmain(lua_State *L)
 	}
 	luaL_openlibs(L);
 	il_coroutine_install(L);
-	il_coroutine_guarded = true;
+	il_sched()->guarded = true;
 	il_module_preload(L);
 	create_arg_table(L, argv, argc, o.script);
 	lua_settop(L, 0);
@@ -291,7 +295,7 @@ int main(int argc, char **argv)
 	}
 	bool well = lua_toboolean(L, -1) && status == LUA_OK;
 	il_report(L, status);
-	il_host_shutdown(L);
+	il_shutdown(L);
 	bool failed = il_host_failed();
 	lua_close(L);
 	if (!well)

@@ -7,7 +7,7 @@
 #include "repl.h"
 #include "editor.h"
 #include "module.h"
-#include "sched/host.h"
+#include "sched/readable.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 
 static int wait_for_input(lua_State *L)
 {
-	return il_wait_readable(L, STDIN_FILENO);
+	return il_readable_wait(L, STDIN_FILENO);
 }
 
 /* Waits for input while everything else goes on; false: Ctrl-C. Other errors end the line, too. */

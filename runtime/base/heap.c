@@ -80,11 +80,6 @@ struct il_heap_item *il_heap_top(const struct il_heap *h)
 	return h->count ? h->entries[0].item : NULL;
 }
 
-int64_t il_heap_min(const struct il_heap *h)
-{
-	return h->count ? h->entries[0].key : INT64_MAX;
-}
-
 void il_heap_fini(struct il_heap *h)
 {
 	free(h->entries);

@@ -34,7 +34,10 @@ void il_heap_del(struct il_heap *h, struct il_heap_item *item);
 struct il_heap_item *il_heap_top(const struct il_heap *h);
 
 /* The smallest key, INT64_MAX if the heap is empty. */
-int64_t il_heap_min(const struct il_heap *h);
+static inline int64_t il_heap_min(const struct il_heap *h)
+{
+	return h->count ? h->entries[0].key : INT64_MAX;
+}
 
 /* Forgets all items without touching them and frees the memory. */
 void il_heap_fini(struct il_heap *h);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The state of a runtime hangs on one pointer, il_loop. It points to the loop's part; each floor above whose state is a
- * runtime's has a struct that begins with that of the floor below: il_os, il_streams, il_sched. So all of them are at
- * the same address, and a function of any floor gets at its own part without a search. What belongs to the process,
+ * runtime's has a struct that begins with that of the floor below: il_os, il_streams, il_sched()-> So all of them are
+ * at the same address, and a function of any floor gets at its own part without a search. What belongs to the process,
  * such as the dispositions of signals, stays with the file that knows it.
  * Floor 1a: no lua.h.
  */

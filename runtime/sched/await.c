@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting, see await.h. A coroutine that waits yields one value, the address of il_waiting, which nobody else can make;
- * what resumes coroutines (sched.c, coroutine.c) passes it on towards the task.
- * Floor 3.
+ * Waiting, see await.h. Floor 3.
  */
 #include "sched/await.h"
 #include "base/clock.h"
 #include "base/reason.h"
 #include "sched/cancel.h"
-#include "sched/coroutine.h"
 #include "sched/error.h"
-#include "sched/interrupt.h"
+#include "sched/preempt.h"
+#include "sched/run_queue.h"
+#include "sched/sched.h"
+#include "sched/state.h"
+#include "sched/suspend.h"
 #include "sched/task.h"
+#include "sched/turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,17 +24,14 @@
 /* To try one case of a select takes as long as to copy so many bytes. */
 enum { CASE = 256 };
 
-const char il_waiting[2];
 static char error_of_both; /* registry key, its address: see both() */
-
-struct il_collector *il_collector;
 
 bool il_is_called_by_collector(lua_State *L)
 {
 	lua_Debug caller;
-	if (il_collector->L != L || !lua_getstack(L, 1, &caller) || !lua_getinfo(L, "f", &caller))
+	if (il_sched()->collector->L != L || !lua_getstack(L, 1, &caller) || !lua_getinfo(L, "f", &caller))
 		return false;
-	bool called = lua_tocfunction(L, -1) == il_collector->by;
+	bool called = lua_tocfunction(L, -1) == il_sched()->collector->by;
 	lua_pop(L, 1);
 	return called;
 }
@@ -81,13 +80,13 @@ static bool own_payloads(struct il_op *ops, uint32_t count)
 
 static void keep_selection(lua_State *L, int memory)
 {
-	if (!il_sched.current || il_coroutine_guarded)
+	if (!il_sched()->current || il_sched()->guarded)
 		return;
 	if (memory)
 		lua_pushvalue(L, memory);
 	else
 		lua_pushnil(L);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, il_sched.current);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, il_sched()->current);
 }
 
 /* For il_await_many the function that pushes is not in the type of the operation but in the wait's owner. */
@@ -101,34 +100,17 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
 	if (w->winner == IL_CANCELLED) {
-		il_sched.current->told = true;
+		il_sched()->current->told = true;
 		return il_cancel_raise(L);
 	}
 	struct il_op *op = &w->ops[w->winner];
 	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
 }
 
-int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed)
-{
-	bool own = L == il_sched.current->co;
-	lua_pushlightuserdata(L, (void *)&il_waiting[own]);
-	return lua_yieldk(L, 1, context, resumed);
-}
-
-/* What it was resumed with lies above the token. */
-int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed)
-{
-	while (!il_is_waiting(L) && lua_gettop(L) > 0)
-		lua_pop(L, 1);
-	lua_pushnil(L);
-	lua_pushliteral(L, "cannot resume a coroutine that waits in a task");
-	return lua_yieldk(L, 2, context, resumed);
-}
-
 static int resumed(lua_State *L, int status, lua_KContext push)
 {
 	(void)status;
-	struct il_task *t = il_sched.current;
+	struct il_task *t = il_sched()->current;
 	if (il_is_stranger(L))
 		return il_send_away(L, push, resumed);
 	if (t->wait.state != IL_DONE)
@@ -138,7 +120,7 @@ static int resumed(lua_State *L, int status, lua_KContext push)
 
 static bool main_waits(void)
 {
-	return il_sched.main_wait.state == IL_WAITING;
+	return il_sched()->main_wait.state == IL_WAITING;
 }
 
 static int turn_until_done(lua_State *L)
@@ -155,10 +137,10 @@ static int both(lua_State *L, int status, push_function *push)
 {
 	if (status == LUA_ERRMEM) {
 		lua_pop(L, 1);
-		return results(L, &il_sched.main_wait, push);
+		return results(L, &il_sched()->main_wait, push);
 	}
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &error_of_both);
-	results(L, &il_sched.main_wait, push);
+	results(L, &il_sched()->main_wait, push);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &error_of_both);
 	return lua_error(L);
 }
@@ -166,26 +148,27 @@ static int both(lua_State *L, int status, push_function *push)
 /* The main chunk cannot be suspended: it runs the loop on top of itself until it has what it waits for. */
 static int wait_on_main(lua_State *L, push_function *push)
 {
-	lua_State *running = il_running;
-	il_sched.turning = true;
-	il_running = NULL;
+	struct il_sched *s = il_sched();
+	lua_State *running = s->running;
+	s->turning = true;
+	s->running = NULL;
 	lua_pushcfunction(L, turn_until_done);
 	int status = lua_pcall(L, 0, 0, 0);
-	il_sched.turning = false;
+	s->turning = false;
 	il_sched_changed();
-	il_running = running;
+	s->running = running;
 	il_preempt();
 	if (status == LUA_OK)
-		return results(L, &il_sched.main_wait, push);
-	if (il_sched.main_wait.state == IL_DONE)
+		return results(L, &s->main_wait, push);
+	if (s->main_wait.state == IL_DONE)
 		return both(L, status, push);
-	il_wait_drop(&il_sched.main_wait);
+	il_wait_drop(&s->main_wait);
 	return lua_error(L);
 }
 
 static int suspend(lua_State *L, push_function *push)
 {
-	if (!il_sched.current)
+	if (!il_sched()->current)
 		return wait_on_main(L, push);
 	return il_suspend(L, (lua_KContext)push, resumed);
 }
@@ -194,13 +177,13 @@ static int suspend(lua_State *L, push_function *push)
 static void check_may_wait(lua_State *L, const struct il_task *t)
 {
 	if (!t) {
-		if (il_sched.turning)
+		if (il_sched()->turning)
 			il_error(L, "cannot wait here: the loop is running already (a finaliser or a hook?)");
 	} else if (!lua_isyieldable(L)) {
 		il_error(L,
 			"cannot wait inside a callback of a function that Lua cannot suspend "
 			"(table.sort, string.gsub, a finaliser)");
-	} else if (L != il_running) {
+	} else if (L != il_sched()->running) {
 		il_error(L,
 			"cannot wait in a coroutine that was resumed by stock coroutine.resume or "
 			"coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
@@ -209,12 +192,12 @@ static void check_may_wait(lua_State *L, const struct il_task *t)
 
 bool il_may_wait(lua_State *L)
 {
-	return il_sched.current ? lua_isyieldable(L) && L == il_running : !il_sched.turning;
+	return il_sched()->current ? lua_isyieldable(L) && L == il_sched()->running : !il_sched()->turning;
 }
 
 static struct il_wait *own_wait(void)
 {
-	return il_sched.current ? &il_sched.current->wait : &il_sched.main_wait;
+	return il_sched()->current ? &il_sched()->current->wait : &il_sched()->main_wait;
 }
 
 static int cannot(lua_State *L, int err)
@@ -227,18 +210,18 @@ static int cannot(lua_State *L, int err)
 
 static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push, bool holds_on)
 {
-	if (il_sched.current && !il_coroutine_guarded && !own_payloads(ops, count))
+	if (il_sched()->current && !il_sched()->guarded && !own_payloads(ops, count))
 		return cannot(L, ENOMEM);
 	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
-	if (il_sched.current)
-		il_sched.current->holds_on = holds_on;
+	if (il_sched()->current)
+		il_sched()->current->holds_on = holds_on;
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
 /* To the end of the ready line. */
 static int stand_in_line(lua_State *L, struct il_task *t, lua_KContext context, lua_KFunction then)
 {
-	il_task_ready(t);
+	il_run_queue_add(t);
 	return il_suspend(L, context, then);
 }
 
@@ -249,7 +232,7 @@ static inline bool is_refused(const struct il_task *t)
 
 bool il_may_wait_now(lua_State *L)
 {
-	return il_may_wait(L) && !is_refused(il_sched.current) && !il_is_collected(L);
+	return il_may_wait(L) && !is_refused(il_sched()->current) && !il_is_collected(L);
 }
 
 static int refused(lua_State *L, int status, lua_KContext context)
@@ -271,19 +254,19 @@ static int refuse(lua_State *L, struct il_task *t)
 static inline struct il_op *place(lua_State *L, struct il_task *t, bool to_the_end)
 {
 	if (il_is_collected(L)) {
-		il_collector->taken = true;
-		return il_collector->op;
+		il_sched()->collector->taken = true;
+		return il_sched()->collector->op;
 	}
 	if (!to_the_end && is_refused(t))
 		refuse(L, t);
-	if ((t ? t->wait : il_sched.main_wait).state != IL_IDLE)
+	if ((t ? t->wait : il_sched()->main_wait).state != IL_IDLE)
 		check_may_wait(L, t);
-	return t ? &t->op : &il_sched.main_op;
+	return t ? &t->op : &il_sched()->main_op;
 }
 
 struct il_op *il_await_place(lua_State *L)
 {
-	return place(L, il_sched.current, false);
+	return place(L, il_sched()->current, false);
 }
 
 static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
@@ -292,7 +275,7 @@ static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (deadline == 0 && !op->remote)
 		return il_serve(0) ? timed_out(L) : il_served(L, timed_out(L));
-	check_may_wait(L, il_sched.current);
+	check_may_wait(L, il_sched()->current);
 	return start(L, op, 1, deadline, NULL, holds_on);
 }
 
@@ -313,7 +296,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	int timeout)
 {
 	int64_t deadline = il_check_deadline(L, timeout);
-	struct il_op *op = place(L, il_sched.current, false);
+	struct il_op *op = place(L, il_sched()->current, false);
 	il_op_init(op, &type->op, source, 0);
 	op->data = malloc(size);
 	op->owned = true;
@@ -322,7 +305,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 		op->err = op->data ? errno : ENOMEM;
 		il_op_clear(op);
 		if (il_is_collectors(op))
-			il_collector->taken = false; /* there is no operation: the results are the case's */
+			il_sched()->collector->taken = false; /* there is no operation: the results are the case's */
 		return type->push(L, op);
 	}
 	memcpy(op->data, data, size);
@@ -332,14 +315,14 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
 {
-	struct il_op *op = place(L, il_sched.current, true);
+	struct il_op *op = place(L, il_sched()->current, true);
 	il_op_init(op, &type->op, source, arg);
 	return await(L, type, op, deadline, true);
 }
 
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline, push_function *push)
 {
-	struct il_task *t = il_sched.current;
+	struct il_task *t = il_sched()->current;
 	if (is_refused(t))
 		return refuse(L, t);
 	bool remote = false;
@@ -370,12 +353,12 @@ static int turned(lua_State *L, int status, lua_KContext context)
 	(void)status;
 	if (il_is_stranger(L))
 		return il_send_away(L, context, turned);
-	return is_refused(il_sched.current) ? refuse(L, il_sched.current) : 0;
+	return is_refused(il_sched()->current) ? refuse(L, il_sched()->current) : 0;
 }
 
 int il_await_turn(lua_State *L)
 {
-	struct il_task *t = il_sched.current;
+	struct il_task *t = il_sched()->current;
 	if (is_refused(t))
 		return refuse(L, t);
 	check_may_wait(L, t);
@@ -392,6 +375,6 @@ static int again(lua_State *L, int status, lua_KContext results)
 
 int il_await_again(lua_State *L, int results)
 {
-	il_task_ready_last(il_sched.current);
+	il_run_queue_add_late(il_sched()->current);
 	return il_suspend(L, results, again);
 }

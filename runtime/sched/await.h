@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "loop/op.h"
-#include "sched/interrupt.h"
+#include "sched/state.h"
 #include "sched/turn.h"
 
 #include <lua.h>
@@ -26,20 +26,19 @@ struct il_collector {
 	struct il_op *op;
 	bool taken;
 };
-extern struct il_collector *il_collector;
 
 /* True in a method that select has called, not in what user code calls meanwhile: in a codec, a finaliser, a hook. */
 bool il_is_called_by_collector(lua_State *L);
 
 static inline bool il_is_collected(lua_State *L)
 {
-	return il_collector && il_is_called_by_collector(L);
+	return il_sched()->collector && il_is_called_by_collector(L);
 }
 
 /* What is true of the call is known by the place that its operation was given. */
 static inline bool il_is_collectors(const struct il_op *op)
 {
-	return il_collector && il_collector->op == op;
+	return il_sched()->collector && il_sched()->collector->op == op;
 }
 
 struct il_await_type {
@@ -123,37 +122,5 @@ bool il_may_wait(lua_State *L);
 
 /* The same; false, too, in a task that is cancelled, and where a select asks what there is to wait for. */
 bool il_may_wait_now(lua_State *L);
-
-/* A coroutine that yielded in order to wait has the address of one of these on top of its stack, for as long as it
- * waits: of the second if it is a task's own, of the first if a task or another coroutine resumed it. */
-extern const char il_waiting[2];
-
-static inline bool il_is_token(lua_State *co, int index)
-{
-	return (uintptr_t)lua_touserdata(co, index) - (uintptr_t)il_waiting < sizeof il_waiting;
-}
-
-/* Of one that waits: is it a task's own? */
-static inline bool il_is_own(lua_State *co)
-{
-	return lua_touserdata(co, -1) == (const void *)&il_waiting[1];
-}
-
-static inline bool il_is_waiting(lua_State *co)
-{
-	return lua_gettop(co) > 0 && il_is_token(co, -1);
-}
-
-/* Yields in order to wait: for `return`. Whoever resumes it pops the token; then `resumed` is called, which has to ask
- * il_is_stranger first. */
-int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed);
-
-/* True: we were resumed by stock coroutine.resume, which knows nothing of waiting. Then `return il_send_away(...)` with
- * the arguments that il_suspend had: the caller gets nil and a message, and we wait on. */
-static inline bool il_is_stranger(const lua_State *L)
-{
-	return L != il_running;
-}
-int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed);
 
 #endif

@@ -8,13 +8,12 @@
  */
 #include "sched/cancel.h"
 #include "sched/coroutine.h"
+#include "sched/state.h"
 #include "sched/task.h"
 
 #include <lauxlib.h>
 
 static char key, shields; /* of the registry, their addresses: the value; coroutine → how many shields, a weak table */
-static const void *value;
-static bool shielded; /* some coroutine is, or was */
 
 /* The value ---------------------------------------------------------------------------------------------- */
 
@@ -41,7 +40,7 @@ static const luaL_Reg value_meta[] = {
 
 static void make_value(lua_State *L)
 {
-	value = lua_newuserdatauv(L, 0, 0);
+	il_sched()->cancelled = lua_newuserdatauv(L, 0, 0);
 	luaL_newmetatable(L, "ipc.Cancelled");
 	luaL_setfuncs(L, value_meta, 0);
 	lua_pushboolean(L, 0);
@@ -59,7 +58,7 @@ void il_cancel_push(lua_State *L)
 
 bool il_cancel_is(lua_State *L, int index)
 {
-	return lua_touserdata(L, index) == value;
+	return lua_touserdata(L, index) == il_sched()->cancelled;
 }
 
 int il_cancel_raise(lua_State *L)
@@ -123,7 +122,7 @@ int il_cancel_shield(lua_State *L)
 	count(L, 0); /* now there is a place for the number, so to change it cannot raise */
 	lua_toclose(L, 1);
 	count(L, 1);
-	shielded = true;
+	il_sched()->shielded = true;
 	lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, shield_done);
 	return shield_done(L, LUA_OK, 0);
 }
@@ -142,7 +141,7 @@ static bool is_shielded(lua_State *co)
 
 bool il_cancel_shielded(const struct il_task *t)
 {
-	for (lua_State *co = shielded ? t->co : NULL; co; co = il_coroutine_resumed(co))
+	for (lua_State *co = il_sched()->shielded ? t->co : NULL; co; co = il_coroutine_resumed(co))
 		if (is_shielded(co))
 			return true;
 	return false;
@@ -152,5 +151,5 @@ void il_cancel_open(lua_State *L)
 {
 	make_value(L);
 	make_shields(L);
-	shielded = false;
+	il_sched()->shielded = false;
 }

@@ -6,15 +6,14 @@
  */
 #include "sched/coroutine.h"
 #include "sched/await.h"
+#include "sched/preempt.h"
+#include "sched/state.h"
+#include "sched/suspend.h"
 #include "sched/task_entry.h"
 #include "sched/error.h"
-#include "sched/interrupt.h"
-#include "sched/sched.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
-
-bool il_coroutine_guarded;
 
 static int fail(lua_State *L, const char *message)
 {
@@ -27,12 +26,12 @@ static int resumed_after_wait(lua_State *L, int status, lua_KContext raises);
 /* Runs co with nargs of its own values; its results, or -1 and its error, are left on L. -2: it waits. */
 static int run(lua_State *L, lua_State *co, int nargs)
 {
-	lua_State *running = il_running;
+	lua_State *running = il_sched()->running;
 	int results;
-	il_running = co;
+	il_sched()->running = co;
 	il_preempt_switch();
 	int status = lua_resume(co, L, nargs, &results);
-	il_running = running;
+	il_sched()->running = running;
 	il_preempt_switch();
 	if (status != LUA_OK && status != LUA_YIELD) {
 		lua_xmove(co, L, 1);
@@ -191,10 +190,10 @@ static int coroutine_wrap(lua_State *L)
 {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_State *co = lua_newthread(L);
-	if (il_sched.open)
+	if (il_sched()->open)
 		lua_pushcfunction(L, base);
 	lua_pushvalue(L, 1);
-	lua_xmove(L, co, il_sched.open ? 2 : 1);
+	lua_xmove(L, co, il_sched()->open ? 2 : 1);
 	lua_pushcclosure(L, wrapped, 1);
 	return 1;
 }
@@ -256,7 +255,7 @@ void il_coroutine_install(lua_State *L)
 			put(L);
 	}
 	lua_pop(L, 1);
-	il_interrupt_open(L);
+	il_preempt_open(L);
 }
 
 static int install(lua_State *L)

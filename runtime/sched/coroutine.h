@@ -17,9 +17,6 @@ lua_State *il_coroutine_resumed(lua_State *co);
 /* Puts them into the standard library. */
 void il_coroutine_install(lua_State *L);
 
-/* No program has seen the stock functions: the host has put ours in place before it ran any. */
-extern bool il_coroutine_guarded;
-
 /* Pushes a table like `coroutine`, with ours, and with install(). */
 int il_coroutine_open(lua_State *L);
 

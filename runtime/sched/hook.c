@@ -4,7 +4,7 @@
  * is the coroutine's (ldblib.c). Floor 3.
  */
 #include "sched/hook.h"
-#include "sched/interrupt.h"
+#include "sched/preempt.h"
 
 #include <lauxlib.h>
 
@@ -36,7 +36,7 @@ void il_hook_hand_on(lua_State *L, lua_State *from, lua_State *to)
 	int mask, count;
 	if (!lua_gethook(from) && !lua_gethook(to))
 		return;
-	il_interrupt_behind(from, &hook, &mask, &count);
+	il_preempt_behind(from, &hook, &mask, &count);
 	lua_sethook(to, hook, mask, count);
 	if (hook)
 		hand_on_function(L, from, to);

@@ -7,8 +7,8 @@
 #include "sched/outside.h"
 #include "loop/state.h"
 #include "loop/wake.h"
-#include "sched/interrupt.h"
-#include "sched/sched.h"
+#include "sched/preempt.h"
+#include "sched/state.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,8 +22,6 @@ static struct {
 	struct sigaction before;
 	bool ours;
 } theirs[COUNT];
-
-lua_Hook il_outside_known;
 
 static void handler(int number, siginfo_t *info, void *context)
 {
@@ -52,7 +50,7 @@ static bool is_handled(const struct sigaction *now)
 
 void il_outside_open(void)
 {
-	il_outside_known = NULL;
+	il_sched()->outside_hook = NULL;
 	for (int i = 0; i < COUNT && il_loop->guest; i++) {
 		struct sigaction now;
 		theirs[i].ours = false;
@@ -83,18 +81,18 @@ static int nothing(lua_State *L)
 
 void il_outside_call(lua_State *L)
 {
-	lua_State *main = il_sched.main;
+	lua_State *main = il_sched()->main;
 	lua_Hook hook;
 	int mask, count;
-	il_interrupt_behind(main, &hook, &mask, &count);
-	if (hook == il_outside_known)
+	il_preempt_behind(main, &hook, &mask, &count);
+	if (hook == il_sched()->outside_hook)
 		return;
 	int status = LUA_OK;
 	if (hook && lua_checkstack(main, 2)) {
 		lua_pushcfunction(main, nothing); /* to call a function calls the hook */
 		status = lua_pcall(main, 0, 0, 0);
 	}
-	il_interrupt_behind(main, &il_outside_known, &mask, &count);
+	il_preempt_behind(main, &il_sched()->outside_hook, &mask, &count);
 	if (status == LUA_OK)
 		return;
 	if (L != main)

@@ -6,7 +6,7 @@
 #ifndef IL_SCHED_OUTSIDE_H
 #define IL_SCHED_OUTSIDE_H
 
-#include "sched/sched.h"
+#include "sched/state.h"
 
 #include <lua.h>
 
@@ -16,12 +16,11 @@ void il_outside_close(void);
 
 /* For a wait of the main chunk, in a coroutine L of it: if the main state has a hook that it had not when this was last
  * asked, that is called. What it raises is raised in L. */
-extern lua_Hook il_outside_known;
 void il_outside_call(lua_State *L);
 
 static inline void il_outside_check(lua_State *L)
 {
-	if (lua_gethook(il_sched.main) != il_outside_known)
+	if (lua_gethook(il_sched()->main) != il_sched()->outside_hook)
 		il_outside_call(L);
 }
 

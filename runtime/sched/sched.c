@@ -9,6 +9,11 @@
 #include "loop/loop.h"
 #include "loop/state.h"
 #include "os/signal.h"
+#include "sched/event.h"
+#include "sched/preempt.h"
+#include "sched/run_queue.h"
+#include "sched/state.h"
+#include "sched/suspend.h"
 #include "stream/stream.h"
 #include "sched/await.h"
 #include "sched/task_entry.h"
@@ -26,62 +31,6 @@ enum { LOOK_EVERY = 16 };
 /* Tasks run for this long (ns) before the kernel is asked what else there is. */
 static const int64_t BATCH = 50000;
 
-struct il_sched il_sched;
-
-static struct il_task *ready_first, **ready_last = &ready_first;
-static struct il_task *last_first,
-	**last_last = &last_first; /* to stand behind those that the kernel is going to name */
-
-void il_task_ready(struct il_task *t)
-{
-	if (!ready_first)
-		il_sched_changed();
-	t->status = IL_READY;
-	t->next = NULL;
-	*ready_last = t;
-	ready_last = &t->next;
-}
-
-void il_task_ready_last(struct il_task *t)
-{
-	il_sched.polled = 0;
-	t->status = IL_READY;
-	t->next = NULL;
-	*last_last = t;
-	last_last = &t->next;
-	il_sched_changed();
-}
-
-static void append_last(void)
-{
-	if (!last_first)
-		return;
-	*ready_last = last_first;
-	ready_last = last_last;
-	last_first = NULL;
-	last_last = &last_first;
-}
-
-static void forget_ready(void)
-{
-	ready_first = last_first = NULL;
-	ready_last = &ready_first;
-	last_last = &last_first;
-}
-
-static struct il_task *pop_ready(void)
-{
-	struct il_task *t = ready_first;
-	if (t && !(ready_first = t->next))
-		ready_last = &ready_first;
-	return t;
-}
-
-void il_task_woken(struct il_wait *w)
-{
-	il_task_ready(il_container_of(w, struct il_task, wait));
-}
-
 static void woken_main(struct il_wait *w)
 {
 	(void)w;
@@ -90,12 +39,12 @@ static void woken_main(struct il_wait *w)
 void il_sched_open(lua_State *L)
 {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-	il_sched.main = lua_tothread(L, -1);
+	il_sched()->main = lua_tothread(L, -1);
 	lua_pop(L, 1);
-	il_sched.main_wait.wake = woken_main;
+	il_sched()->main_wait.wake = woken_main;
 	il_await_open(L);
 	il_tasks_open(L);
-	il_sched.open = true;
+	il_sched()->open = true;
 }
 
 static void end(lua_State *L, struct il_task *t, int status, int results)
@@ -119,20 +68,21 @@ static int prepare(lua_State *L, struct il_task *t)
 
 static void resume(lua_State *L, struct il_task *t)
 {
-	struct il_task *outer = il_sched.current;
-	lua_State *running = il_running;
-	int64_t left = il_sched.left;
+	struct il_sched *s = il_sched();
+	struct il_task *outer = s->current;
+	lua_State *running = s->running;
+	int64_t left = s->left;
 	int results = 0;
-	il_sched.switches++;
-	il_sched.current = t;
-	il_sched.left = t->calls;
+	s->switches++;
+	s->current = t;
+	s->left = t->calls;
 	t->status = IL_RUNNING;
-	il_running = t->co;
+	s->running = t->co;
 	il_preempt();
 	int status = lua_resume(t->co, L, prepare(L, t), &results);
-	il_running = running;
-	il_sched.current = outer;
-	il_sched.left = left;
+	s->running = running;
+	s->current = outer;
+	s->left = left;
 	if (status == LUA_YIELD && results == 1 && il_is_token(t->co, -1)) {
 		if (t->status == IL_RUNNING)
 			t->status = IL_WAITS;
@@ -177,21 +127,23 @@ static inline void run(lua_State *L, struct il_task *t)
 /* The batch of n tasks so far is over: it has taken long, or one of them has. */
 static bool batch_over(int n)
 {
-	return !il_sched.polled || (n % LOOK_EVERY == 0 && il_now() - il_sched.polled > BATCH);
+	return !il_sched()->polled || (n % LOOK_EVERY == 0 && il_now() - il_sched()->polled > BATCH);
 }
 
 static void run_ready(lua_State *L)
 {
+	struct il_sched *s = il_sched();
 	struct il_task *t;
-	for (int n = 1; (t = pop_ready()); n++) {
+	for (int n = 1; (t = il_run_queue_take()); n++) {
 		run(L, t);
-		if (batch_over(n) || il_sched.main_wait.state == IL_DONE)
+		if (batch_over(n) || s->main_wait.state == IL_DONE)
 			break;
 	}
 }
 
 static void ask(lua_State *L, int64_t until)
 {
+	struct il_sched *s = il_sched();
 	il_preempt_idle(until != 0);
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
@@ -199,10 +151,10 @@ static void ask(lua_State *L, int64_t until)
 	if (il_loop->starved)
 		lua_gc(L, LUA_GCCOLLECT);
 	il_loop->starved = false;
-	il_sched.polled = il_now();
+	s->polled = il_now();
 	il_signal_drain();
-	append_last();
-	if (il_sched.main_wait.state != IL_DONE) /* a result is there: to be delivered first */
+	il_run_queue_append_late();
+	if (s->main_wait.state != IL_DONE) /* a result is there: to be delivered first */
 		il_check_interrupt(L);
 	il_events_run(L);
 }
@@ -217,14 +169,15 @@ static void begin_turn(lua_State *L)
 
 void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 {
+	struct il_sched *s = il_sched();
 	begin_turn(L);
 	run_ready(L);
 	if (!wanted()) {
-		if (il_now() - il_sched.polled <= BATCH)
+		if (il_now() - s->polled <= BATCH)
 			return;
 		until = 0;
 	}
-	if (il_task_any_ready() || il_events_due())
+	if (!il_run_queue_empty() || il_events_due())
 		until = 0;
 	ask(L, until);
 }
@@ -232,12 +185,13 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 /* Whoever is ready now stands up to `last`; what the kernel tells first belongs to them, what comes later does not. */
 void il_turn_all(lua_State *L)
 {
+	struct il_sched *s = il_sched();
 	begin_turn(L);
 	int64_t now = il_now();
-	if (!ready_first || now - il_sched.polled > BATCH || il_loop_next() <= now)
+	if (!s->ready_first || now - s->polled > BATCH || il_loop_next() <= now)
 		ask(L, 0);
-	struct il_task *t = NULL, **last = ready_first ? ready_last : NULL;
-	for (int n = 1; last && (t = pop_ready()); n++) {
+	struct il_task *t = NULL, **last = s->ready_first ? s->ready_last : NULL;
+	for (int n = 1; last && (t = il_run_queue_take()); n++) {
 		if (last == &t->next)
 			last = NULL;
 		run(L, t);
@@ -246,35 +200,34 @@ void il_turn_all(lua_State *L)
 	}
 }
 
-bool il_task_any_ready(void)
-{
-	return ready_first || last_first;
-}
-
 bool il_sched_alive(void)
 {
-	bool busy = il_sched.alive > 0 || il_events_due();
+	bool busy = il_sched()->alive > 0 || il_events_due();
 	return il_streams_unsent(!busy) || busy;
 }
 
 void il_sched_drop(lua_State *L, bool quietly)
 {
-	il_wait_drop(&il_sched.main_wait);
-	il_op_clear(&il_sched.main_op);
+	il_wait_drop(&il_sched()->main_wait);
+	il_op_clear(&il_sched()->main_op);
 	il_tasks_drop(L, quietly);
-	forget_ready();
-	il_sched.alive = il_sched.living = il_sched.ending = 0;
-	il_sched.current = NULL;
-	il_sched.turning = false;
+	il_run_queue_clear();
+	il_sched()->alive = il_sched()->living = il_sched()->ending = 0;
+	il_sched()->current = NULL;
+	il_sched()->turning = false;
 	if (quietly)
-		il_sched.failed = il_sched.over = false;
+		il_sched()->failed = il_sched()->over = false;
 }
 
 void il_sched_forget(void)
 {
-	il_wait_drop(&il_sched.main_wait);
-	il_op_clear(&il_sched.main_op);
-	il_sched = (struct il_sched){ 0 };
-	forget_ready();
+	il_wait_drop(&il_sched()->main_wait);
+	il_op_clear(&il_sched()->main_op);
+	struct il_sched *s = il_sched();
+	s->current = NULL;
+	s->alive = s->tasks = s->switches = s->living = s->ending = s->left = s->polled = 0;
+	s->main = NULL;
+	s->open = s->turning = s->failed = s->over = false;
+	il_run_queue_clear();
 	il_tasks_forget();
 }

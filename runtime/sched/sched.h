@@ -8,7 +8,7 @@
 #define IL_SCHED_SCHED_H
 
 #include "loop/op.h"
-#include "loop/wake.h"
+#include "sched/event.h"
 
 #include <lua.h>
 #include <stdbool.h>
@@ -17,55 +17,8 @@
 struct il_event;
 struct il_task;
 
-struct il_sched {
-	struct il_task *current; /* the task that runs; NULL: the main chunk, or nobody */
-	struct il_wait main_wait;
-	struct il_op main_op;
-	int64_t alive; /* tasks that keep the program alive */
-	int64_t tasks, switches; /* made so far, the last one's id; resumed so far */
-	int64_t living; /* tasks that have not ended */
-	bool open; /* the module is loaded in this process */
-	bool turning; /* the loop runs, on top of the main chunk */
-	bool failed; /* a task's error was printed */
-	bool over; /* what is left at the end of the program is being closed: nothing may wait any more */
-	int64_t ending; /* tasks that its end waits for */
-	lua_State *main; /* the Lua state that loaded the module */
-	int64_t left; /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
-	int64_t polled; /* when the kernel was last asked; 0: it is to be asked before another task runs */
-};
-
-/* Hidden, and said so here: then it is reached directly, not through the table of addresses. */
-extern struct il_sched il_sched __attribute__((visibility("hidden")));
-
 /* Prepares the registry; class ipc.Task must exist. Raises. */
 void il_sched_open(lua_State *L);
-
-/* Something is new: a task is ready, a tick is due sooner, nothing is left to run. Outside of a turn, the loop that may
- * hold ours has to be told. */
-static inline void il_sched_changed(void)
-{
-	if (!il_sched.turning)
-		il_loop_wake_outer();
-}
-
-/* A task or a timer that kept the program alive does so no more. */
-static inline void il_sched_release(void)
-{
-	il_sched.alive--;
-	il_sched_changed();
-}
-
-/* Puts a task behind those that are ready. Cannot fail. */
-void il_task_ready(struct il_task *t);
-
-/* Behind those, too, whom the kernel names when it is asked next; that is before another task runs. */
-void il_task_ready_last(struct il_task *t);
-
-/* The same, for struct il_wait: what a task waited for is there. */
-void il_task_woken(struct il_wait *w);
-
-/* True while a task stands in the ready line. */
-bool il_task_any_ready(void);
 
 /* Runs a callback's task, as the call of an event, at once and until it first waits; pops it. Does not raise. */
 void il_task_run(lua_State *L, struct il_task *t, struct il_event *e);

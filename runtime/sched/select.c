@@ -9,6 +9,7 @@
  */
 #include "sched/select.h"
 #include "sched/await.h"
+#include "sched/state.h"
 #include "sched/task.h"
 
 #include <limits.h>
@@ -294,16 +295,16 @@ int il_select(lua_State *L)
 	if (!n)
 		return luaL_error(L, "select: there is no case");
 	struct selection *s = push_selection(L, n);
-	struct il_collector *outer = il_collector;
+	struct il_collector *outer = il_sched()->collector;
 	s->collector.L = L;
 	s->collector.by = collect_all;
-	il_collector = &s->collector;
+	il_sched()->collector = &s->collector;
 	lua_pushcfunction(L, collect_all);
 	lua_pushvalue(L, SELECTION);
 	lua_pushinteger(L, n);
 	lua_pushvalue(L, LIST);
 	int status = lua_pcall(L, 3, 0, 0);
-	il_collector = outer;
+	il_sched()->collector = outer;
 	if (s->owns)
 		lua_toclose(L, SELECTION);
 	if (status != LUA_OK)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.select: waits for the first of several waiting calls. Each case's method is called once to learn its operation
- * (il_collector), then all are waited for together; exactly one completes.
+ * (il_sched()->collector), then all are waited for together; exactly one completes.
  * Floor 3.
  */
 #ifndef IL_SCHED_SELECT_H

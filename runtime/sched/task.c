@@ -6,28 +6,29 @@
  */
 #include "sched/task.h"
 #include "sched/await.h"
+#include "sched/run_queue.h"
+#include "sched/state.h"
+#include "sched/suspend.h"
 #include "sched/task_entry.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
 #include "sched/hook.h"
+#include "sched/turn.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
-enum { SPARES = 16 };
+enum { MOST_UNUSED = 16 };
 
 const char il_task_class[] = "ipc.Task";
 
-static struct il_task *spare; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
-static int spares;
 static char anchors; /* registry key, its address: a list of the tasks that have not ended */
-static int places, free_place; /* in that list; a free one has the next one's number, 0: none */
 
 void il_tasks_open(lua_State *L)
 {
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
-	places = free_place = 0;
+	il_sched()->places = il_sched()->free_place = 0;
 	il_task_entry_open(L);
 }
 
@@ -47,19 +48,19 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 	lua_setiuservalue(L, -2, 1);
 	lua_insert(L, -nargs - 2);
 	il_task_entry_prepare(L, t->co, nargs);
-	t->id = ++il_sched.tasks;
+	t->id = ++il_sched()->tasks;
 	t->begun = t->closed = false;
 	t->calls = IL_FIRST_CALLS;
 	t->interrupt = 0;
 	t->status = IL_READY;
-	il_sched.alive++;
-	il_sched.living++;
+	il_sched()->alive++;
+	il_sched()->living++;
 }
 
 /* As luaL_ref and luaL_unref, but in a third of the time. The task is at the index. */
 static void anchor(lua_State *L, struct il_task *t, int index)
 {
-	int place = free_place, next = 0;
+	int place = il_sched()->free_place, next = 0;
 	lua_pushvalue(L, index);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
 	if (place) {
@@ -68,10 +69,10 @@ static void anchor(lua_State *L, struct il_task *t, int index)
 		lua_pop(L, 1);
 	}
 	lua_insert(L, -2);
-	lua_rawseti(L, -2, place ? place : places + 1);
+	lua_rawseti(L, -2, place ? place : il_sched()->places + 1);
 	lua_pop(L, 1);
-	t->anchor = place ? place : ++places;
-	free_place = next;
+	t->anchor = place ? place : ++il_sched()->places;
+	il_sched()->free_place = next;
 }
 
 static void unanchor(lua_State *L, struct il_task *t)
@@ -79,10 +80,10 @@ static void unanchor(lua_State *L, struct il_task *t)
 	if (!t->anchor || !lua_checkstack(L, 3))
 		return;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_pushinteger(L, free_place);
+	lua_pushinteger(L, il_sched()->free_place);
 	lua_rawseti(L, -2, t->anchor);
 	lua_pop(L, 1);
-	free_place = t->anchor;
+	il_sched()->free_place = t->anchor;
 	t->anchor = 0;
 }
 
@@ -93,7 +94,7 @@ static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 	memset(t, 0, sizeof *t);
 	t->object.class = il_task_class;
 	t->status = IL_GONE;
-	t->wait.wake = il_task_woken;
+	t->wait.wake = il_run_queue_wake;
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, il_task_class);
@@ -110,7 +111,7 @@ struct il_task *il_task_new(lua_State *L, int nargs)
 
 static void report(lua_State *L, struct il_task *t)
 {
-	il_sched.failed = true;
+	il_sched()->failed = true;
 	if (!lua_checkstack(L, 6))
 		return;
 	il_task_traceback(L, t);
@@ -138,11 +139,11 @@ static void keep_results(lua_State *L, struct il_task *t)
 /* Keeps the task of a callback for the next one. */
 static bool keep_task(struct il_task *t)
 {
-	if (!t->callback || t->status != IL_FINISHED || spares >= SPARES)
+	if (!t->callback || t->status != IL_FINISHED || il_sched()->unused_count >= MOST_UNUSED)
 		return false;
-	t->next = spare;
-	spare = t;
-	spares++;
+	t->next = il_sched()->unused;
+	il_sched()->unused = t;
+	il_sched()->unused_count++;
 	return true;
 }
 
@@ -159,9 +160,9 @@ static void settle_holds(struct il_task *t, bool quietly)
 void il_task_end(lua_State *L, struct il_task *t)
 {
 	bool joined = !il_list_empty(&t->joiners);
-	il_sched.living--;
+	il_sched()->living--;
 	if (t->ending)
-		il_sched.ending--;
+		il_sched()->ending--;
 	if (t->status < IL_FINISHED)
 		t->status = IL_FINISHED;
 	else if (t->status == IL_FAILED && il_cancel_is(t->co, 1))
@@ -186,10 +187,10 @@ void il_task_end(lua_State *L, struct il_task *t)
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
 	luaL_checkstack(L, 4, "too many arguments");
-	new_coroutine(L, il_sched.main, nargs);
-	struct il_task *t = spare;
-	spare = t->next;
-	spares--;
+	new_coroutine(L, il_sched()->main, nargs);
+	struct il_task *t = il_sched()->unused;
+	il_sched()->unused = t->next;
+	il_sched()->unused_count--;
 	il_task_push(L, t);
 	lua_insert(L, -2);
 	begin(L, t, nargs);
@@ -199,13 +200,13 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
-	struct il_task *t = spare ? reuse_task(L, nargs) : new (L, il_sched.main, nargs);
+	struct il_task *t = il_sched()->unused ? reuse_task(L, nargs) : new (L, il_sched()->main, nargs);
 	t->callback = true;
 	t->ended = ended;
 	t->owner = owner;
 	t->detached = detached;
 	if (detached)
-		il_sched.alive--;
+		il_sched()->alive--;
 	return t;
 }
 
@@ -263,7 +264,7 @@ void il_task_closed(lua_State *co)
 	s.found->closed = true;
 	il_wait_drop(&s.found->wait);
 	if (s.found->status == IL_WAITS)
-		il_task_ready(s.found);
+		il_run_queue_add(s.found);
 }
 
 void il_task_where(lua_State *L, struct il_task *t)
@@ -292,8 +293,8 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 		unanchor(L, t);
 		return;
 	}
-	struct il_task *outer = il_sched.current;
-	il_sched.current = t;
+	struct il_task *outer = il_sched()->current;
+	il_sched()->current = t;
 	if (lua_resetthread(t->co) != LUA_OK && !il_cancel_is(t->co, -1)) {
 		t->status = IL_FAILED;
 		t->results = 1;
@@ -301,7 +302,7 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 		t->status = IL_GONE;
 	}
 	lua_settop(t->co, 0);
-	il_sched.current = outer;
+	il_sched()->current = outer;
 	settle_holds(t, false);
 }
 
@@ -315,8 +316,8 @@ void il_tasks_drop(lua_State *L, bool quietly)
 
 void il_tasks_forget(void)
 {
-	spare = NULL;
-	spares = 0;
+	il_sched()->unused = NULL;
+	il_sched()->unused_count = 0;
 }
 
 void il_task_traceback(lua_State *L, struct il_task *t)

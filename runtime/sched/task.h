@@ -9,7 +9,6 @@
 
 #include "loop/op.h"
 #include "sched/object.h"
-#include "sched/sched.h"
 
 #include <lua.h>
 #include <stdbool.h>

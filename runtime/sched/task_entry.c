@@ -5,7 +5,7 @@
  */
 #include "sched/task_entry.h"
 #include "sched/cancel.h"
-#include "sched/coroutine.h"
+#include "sched/state.h"
 #include "sched/task.h"
 #include "sched/error.h"
 
@@ -66,13 +66,13 @@ static bool take_traceback(lua_State *L)
 /* The scheduler has resumed it. */
 static bool is_own(const lua_State *L)
 {
-	return il_sched.current && il_sched.current->co == L;
+	return il_sched()->current && il_sched()->current->co == L;
 }
 
 /* What is below a task's function: a guard where programs have stock coroutine.close, and the message handler. */
 static int below(void)
 {
-	return il_coroutine_guarded ? 1 : 2;
+	return il_sched()->guarded ? 1 : 2;
 }
 
 static int body_done(lua_State *L, int status, lua_KContext context)
@@ -80,7 +80,7 @@ static int body_done(lua_State *L, int status, lua_KContext context)
 	(void)context;
 	if (status == LUA_OK || status == LUA_YIELD)
 		return lua_gettop(L) - below();
-	il_sched.current->status = IL_FAILED;
+	il_sched()->current->status = IL_FAILED;
 	return take_traceback(L) ? 2 : 1;
 }
 
@@ -95,7 +95,7 @@ static int guard__close(lua_State *L)
 /* Stack: the message handler, the task's function, its arguments. */
 int il_task_entry(lua_State *L)
 {
-	if (!il_coroutine_guarded) {
+	if (!il_sched()->guarded) {
 		lua_rawgetp(L, LUA_REGISTRYINDEX, &guard);
 		lua_insert(L, 1);
 		lua_toclose(L, 1);
@@ -126,16 +126,16 @@ void il_task_entry_prepare(lua_State *L, lua_State *co, int nargs)
 	lua_pushcfunction(co, il_task_entry);
 	lua_pushcfunction(co, traceback);
 	lua_xmove(L, co, nargs + 1);
-	if (!il_coroutine_guarded)
+	if (!il_sched()->guarded)
 		lua_pushcfunction(co, sentinel);
 }
 
 int il_task_entry_begin(lua_State *L, lua_State *co)
 {
 	int results;
-	if (!il_coroutine_guarded && lua_status(co) == LUA_OK)
+	if (!il_sched()->guarded && lua_status(co) == LUA_OK)
 		lua_pop(co, 1);
-	else if (!il_coroutine_guarded)
+	else if (!il_sched()->guarded)
 		lua_resume(co, L, 0, &results); /* it ends, with what is below it */
 	return lua_gettop(co) - 1;
 }

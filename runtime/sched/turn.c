@@ -6,7 +6,10 @@
 #include "sched/turn.h"
 #include "base/clock.h"
 #include "sched/await.h"
-#include "sched/interrupt.h"
+#include "sched/preempt.h"
+#include "sched/run_queue.h"
+#include "sched/sched.h"
+#include "sched/state.h"
 #include "sched/task.h"
 
 enum { MOST_CALLS = 16 };
@@ -16,12 +19,6 @@ enum { MOST_CALLS = 16 };
  * that makes a few calls does not give a turn because another process came between. */
 static const int64_t SLICE = 150000;
 
-static int64_t looked; /* at the clock */
-static struct {
-	int64_t now, cpu;
-} noted;
-static uint8_t calls_of_main = IL_FIRST_CALLS;
-
 static int run_all(lua_State *L)
 {
 	il_turn_all(L);
@@ -30,14 +27,15 @@ static int run_all(lua_State *L)
 
 int il_turn_on_main(lua_State *L)
 {
-	lua_State *running = il_running;
-	il_sched.turning = true;
-	il_running = NULL;
+	struct il_sched *s = il_sched();
+	lua_State *running = s->running;
+	s->turning = true;
+	s->running = NULL;
 	lua_pushcfunction(L, run_all);
 	int status = lua_pcall(L, 0, 0, 0);
-	il_sched.turning = false;
+	s->turning = false;
 	il_sched_changed();
-	il_running = running;
+	s->running = running;
 	il_preempt();
 	return status;
 }
@@ -53,7 +51,7 @@ static int give_turn(lua_State *L, int results)
 {
 	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L))
 		return results;
-	if (il_sched.current)
+	if (il_sched()->current)
 		return il_await_again(L, results);
 	int status = il_turn_on_main(L);
 	if (status != LUA_OK && status != LUA_ERRMEM)
@@ -65,21 +63,22 @@ static int give_turn(lua_State *L, int results)
 
 int il_served(lua_State *L, int results)
 {
-	uint8_t *calls = il_sched.current ? &il_sched.current->calls : &calls_of_main;
-	int64_t now = il_now(), before = looked > il_sched.polled ? looked : il_sched.polled;
-	looked = now;
+	struct il_sched *s = il_sched();
+	uint8_t *calls = s->current ? &s->current->calls : &s->calls_of_main;
+	int64_t now = il_now(), before = s->looked > s->polled ? s->looked : s->polled;
+	s->looked = now;
 	if (now - before > SLICE / 4)
 		*calls = 1;
 	else if (*calls < MOST_CALLS)
 		*calls *= 2;
-	il_sched.left = *calls;
-	int64_t start = noted.now > il_sched.polled ? noted.now : il_sched.polled;
+	s->left = *calls;
+	int64_t start = s->noted_now > s->polled ? s->noted_now : s->polled;
 	if (now - start < SLICE)
 		return results;
 	int64_t cpu = il_cpu_time();
-	bool ran = start == noted.now && cpu - noted.cpu >= SLICE / 2;
-	noted.now = now;
-	noted.cpu = cpu;
-	il_sched.polled = 0;
+	bool ran = start == s->noted_now && cpu - s->noted_cpu >= SLICE / 2;
+	s->noted_now = now;
+	s->noted_cpu = cpu;
+	s->polled = 0;
 	return ran ? give_turn(L, results) : results;
 }

@@ -7,7 +7,7 @@
 #ifndef IL_SCHED_TURN_H
 #define IL_SCHED_TURN_H
 
-#include "sched/sched.h"
+#include "sched/state.h"
 
 #include <lua.h>
 #include <stddef.h>
@@ -24,8 +24,8 @@ int il_turn_on_main(lua_State *L);
  * it has to end with il_served. */
 static inline bool il_serve(size_t size)
 {
-	il_sched.left -= 1 + (int64_t)(size >> 10);
-	return il_sched.left > 0;
+	il_sched()->left -= 1 + (int64_t)(size >> 10);
+	return il_sched()->left > 0;
 }
 
 /* Looks at the clock, and may give a turn. The call's results are on top of the stack; returns what the C function must
