@@ -13,6 +13,7 @@
 #include <string.h>
 
 static char anchors;
+static char objects; /* registry key of a weak table: address → userdata */
 
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
 	const struct il_cases *cases)
@@ -137,6 +138,40 @@ int il_check_signal(lua_State *L, int arg)
 		number = (int)n;
 	}
 	return number;
+}
+
+static void push_objects(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &objects) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &objects);
+}
+
+void il_register_object(lua_State *L)
+{
+	push_objects(L);
+	lua_pushvalue(L, -2);
+	lua_rawsetp(L, -2, lua_touserdata(L, -3));
+	lua_pop(L, 1);
+}
+
+/* In a method it is at 1, but for one that a select has called. */
+void il_push_object(lua_State *L, const void *userdata)
+{
+	if (lua_touserdata(L, 1) == userdata) {
+		lua_pushvalue(L, 1);
+		return;
+	}
+	push_objects(L);
+	lua_rawgetp(L, -1, userdata);
+	lua_replace(L, -2);
 }
 
 int il_anchor(lua_State *L, int index)

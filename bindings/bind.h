@@ -61,6 +61,10 @@ void il_push_siginfo(lua_State *L, const struct il_siginfo *info);
 /* Raises if the signal can be sent only; returns its number. */
 int il_check_catchable(lua_State *L, int number, int arg);
 
+/* The userdata at the top, by its address: il_push_object pushes it, from then on and as long as it is there. */
+void il_register_object(lua_State *L);
+void il_push_object(lua_State *L, const void *userdata);
+
 /* References that keep a userdata alive while the loop knows it. */
 int il_anchor(lua_State *L, int index);
 void il_unanchor(lua_State *L, int *anchor);

@@ -52,15 +52,17 @@ static void push_place(lua_State *L, int err, const char *noun, const struct il_
 
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
 {
-	const char *why = err == ENOTSUP ? "is not offered there" : il_why(err);
-	bool known = why;
+	const char *why = il_why(err);
+	bool known = why, offered = why || err != ENOTSUP;
+	if (!offered)
+		why = "is not offered there";
 	if (!why)
 		why = reason(err, !strncmp(key->text, "file:", 5));
 	if (!why)
 		return il_fail(L, err, "%s %s", noun, key->text);
 	lua_pushnil(L);
 	push_place(L, known ? 0 : err, noun, key);
-	lua_pushfstring(L, "%s %s%s %s%s", noun, key->text, err == ENOTSUP ? "" : ":", why, lua_tostring(L, -1));
+	lua_pushfstring(L, "%s %s%s %s%s", noun, key->text, offered ? ":" : "", why, lua_tostring(L, -1));
 	lua_replace(L, -2);
 	lua_pushinteger(L, err);
 	return 3;
@@ -80,6 +82,37 @@ int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
 	lua_pushfstring(L, "%s %s: %s", noun, what, why);
 	lua_pushinteger(L, err);
 	return 3;
+}
+
+int il_shared_fail(lua_State *L, int err, const void *object, const char *noun, const char *what)
+{
+	const struct il_shared *shared = object;
+	if (!shared || !shared->why || err == EIDRM || err == ECANCELED)
+		return il_object_fail(L, err, noun, what);
+	lua_pushnil(L);
+	if (err == ECONNABORTED)
+		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what,
+			shared->why);
+	else
+		lua_pushfstring(L, "%s %s: %s", noun, what, shared->why);
+	lua_pushinteger(L, err);
+	return 3;
+}
+
+void il_note_why(int err, const void *object)
+{
+	const struct il_shared *shared = object;
+	if (shared->why)
+		il_because(err, "%s", shared->why);
+}
+
+void il_warn_shared(lua_State *L, const struct il_shared *shared, const char *noun, const char *what)
+{
+	if (!shared->warning)
+		return;
+	lua_pushfstring(L, "%s %s: %s", noun, what, shared->warning);
+	lua_warning(L, lua_tostring(L, -1), 0);
+	lua_pop(L, 1);
 }
 
 unsigned il_mode_option(lua_State *L, int arg)

@@ -6,10 +6,10 @@
  * Floor 4.
  */
 #include "shared_data.h"
-#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "option.h"
+#include "sched/await.h"
 
 #include <errno.h>
 #include <string.h>
@@ -67,6 +67,7 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 	*d = (struct il_shared_data){ .object.class = class, .codec = IL_CODEC_RAW };
 	memcpy(d->what, what, size);
 	luaL_setmetatable(L, CLASS);
+	il_register_object(L);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);
 	enum il_codec codec = il_codec_option(L, options);
@@ -78,22 +79,6 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 	return d;
 }
 
-static int cannot_open(lua_State *L, int err, const struct il_key *key, const struct il_data_options *o)
-{
-	if (err == EEXIST)
-		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)o->found,
-			(LUAI_UACINT)o->size);
-	if (err == ENOSPC && key->engine != il_redis_engine())
-		return il_fail(L, err, NOUN " %s: /dev/shm has no room for %I bytes and a quarter more", key->text,
-			(LUAI_UACINT)o->size);
-#ifndef IL_LMDB
-	if (err == ENOTSUP && key->engine != il_redis_engine())
-		return il_fail(L, err, NOUN " %s: this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)",
-			key->text);
-#endif
-	return il_key_fail(L, err, NOUN, key);
-}
-
 static const char *const options[] = { "codec", "mode", "size", NULL };
 
 static struct il_data_options check_options(lua_State *L)
@@ -103,12 +88,40 @@ static struct il_data_options check_options(lua_State *L)
 	return o;
 }
 
-/* Stack: the key, options, and the handle that is to be opened. */
-static int open_data(lua_State *L)
+static int cannot_open(lua_State *L, int err, const struct il_key *key, size_t found, size_t wanted)
 {
+	if (err == EEXIST)
+		return il_fail(L, err, NOUN " %s has a size of %I bytes, not %I", key->text, (LUAI_UACINT)found,
+			(LUAI_UACINT)wanted);
+	return il_key_fail(L, err, NOUN, key);
+}
+
+static int opened(lua_State *L, const struct il_shared_data *d)
+{
+	il_warn_shared(L, &d->data->shared, NOUN, d->what);
+	lua_settop(L, 3);
+	return 1;
+}
+
+/* Stack: the key, options, and the handle that is to be opened. */
+static int open_push(lua_State *L, struct il_op *op)
+{
+	struct il_shared_data *d = op->handle;
+	struct il_data *data = d->data;
+	if (!op->err)
+		return opened(L, d);
 	const struct il_key *key = il_check_key(L);
+	il_note_why(op->err, data);
+	int results = cannot_open(L, op->err, key, data->size, check_options(L).size);
+	d->data = NULL;
+	data->ops->close(data);
+	return results;
+}
+
+static int open_data(lua_State *L, const struct il_key *key, struct il_shared_data *d)
+{
 	struct il_data_options o = check_options(L);
-	struct il_shared_data *d = lua_touserdata(L, 3);
+	struct il_op op;
 	bool collected = false;
 	int err;
 	do {
@@ -116,14 +129,12 @@ static int open_data(lua_State *L)
 		if (!err)
 			err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
 	} while (il_collect(L, err, &collected));
-	if (err == EINPROGRESS)
-		return il_ask(L, 3, open_data);
 	if (err)
-		return cannot_open(L, err, key, &o);
-	d->data->owner = d;
-	il_remote_warn(L, d->data->remote, NOUN, d->what);
-	lua_settop(L, 3);
-	return 1;
+		return cannot_open(L, err, key, o.found, o.size);
+	if (!d->data->ops->open.attempt)
+		return opened(L, d);
+	il_data_call(&op, d, &d->data->ops->open, open_push);
+	return il_await_answer(L, &op);
 }
 
 static int shared_data(lua_State *L)
@@ -132,32 +143,37 @@ static int shared_data(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	check_options(L);
-	push_handle(L, 2, key->text);
-	return open_data(L);
+	return open_data(L, key, push_handle(L, 2, key->text));
 }
 
 int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 {
+	if (!d->data)
+		err = ECANCELED;
 	if (err == ESTALE)
 		return il_word(L, "changed");
 	if (err == ENOSPC)
 		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
-	return il_remote_fail(L, err, d->data ? d->data->remote : NULL, NOUN, d->what);
+	return il_shared_fail(L, err, d->data, NOUN, d->what);
 }
 
 /* The end ----------------------------------------------------------------------------------------------- */
 
+static int remove_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return il_data_fail(L, op->handle, op->err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 static int data_remove(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
+	struct il_op op;
 	lua_settop(L, 1);
-	int err = d->data->ops->remove(d->data);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, data_remove);
-	if (err)
-		return il_data_fail(L, d, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	il_data_call(&op, d, &d->data->ops->remove, remove_push);
+	return il_await_answer(L, &op);
 }
 
 static int data_close(lua_State *L)
@@ -180,20 +196,23 @@ static int data__gc(lua_State *L)
 	return data_close(L);
 }
 
+/* Only what can be told without a wait. */
 static int data__tostring(lua_State *L)
 {
 	struct il_shared_data *d = check_data(L);
-	struct il_data_stat stat;
+	struct il_op op;
 	if (!d->data) {
 		lua_pushfstring(L, CLASS " (%s, closed)", d->what);
 		return 1;
 	}
-	bool far = il_is_far(d->data->remote); /* only a wait could tell more */
-	int err = !far ? d->data->ops->stat(d->data, &stat) : d->data->remote->removed ? EIDRM : EINPROGRESS;
-	if (!err)
-		lua_pushfstring(L, CLASS " (%s, %I names)", d->what, (LUAI_UACINT)stat.names);
+	il_data_call(&op, d, &d->data->ops->stat, NULL);
+	bool told = op.type->attempt(&op);
+	if (d->data->shared.removed || (told && op.err == EIDRM))
+		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
+	else if (told && !op.err)
+		lua_pushfstring(L, CLASS " (%s, %I names)", d->what, (LUAI_UACINT)d->data->stat.names);
 	else
-		lua_pushfstring(L, err == EIDRM ? CLASS " (%s, removed)" : CLASS " (%s)", d->what);
+		lua_pushfstring(L, CLASS " (%s)", d->what);
 	return 1;
 }
 
@@ -219,7 +238,13 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg waits[] = { { "wait", il_data_wait }, { NULL, NULL } };
+static const luaL_Reg waits[] = {
+	{ "wait", il_data_wait },
+	{ "get", il_data_get },
+	{ "count", il_data_count },
+	{ "stat", il_data_stat },
+	{ NULL, NULL },
+};
 
 static bool is_open(const void *object)
 {

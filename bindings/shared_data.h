@@ -6,7 +6,6 @@
 #ifndef IL_SHARED_DATA_H
 #define IL_SHARED_DATA_H
 
-#include "ask.h"
 #include "bind.h"
 #include "codec.h"
 #include "engines/engine.h"
@@ -23,10 +22,17 @@ struct il_shared_data {
 	char what[];
 };
 
-IL_ASKER(struct il_shared_data, data);
-
 /* The handle at 1. Raises if it is closed. */
 struct il_shared_data *il_data_check_open(lua_State *L);
+
+/* An operation of its engine, for il_await_answer. */
+static inline void il_data_call(struct il_op *op, struct il_shared_data *d, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
+{
+	il_op_make(op, type, d->data);
+	op->handle = d;
+	op->push = push;
+}
 
 /* Raises. */
 const char *il_data_check_name(lua_State *L, int arg, size_t *size);

@@ -5,8 +5,8 @@
  * Floor 4.
  */
 #include "shared_data.h"
-#include "ask.h"
 #include "bind.h"
+#include "sched/await.h"
 
 #include <errno.h>
 
@@ -36,24 +36,35 @@ static void encode(lua_State *L, struct il_shared_data *d, int value)
 	il_data_check_open(L);
 }
 
-/* Writes the bytes at index `value`, or deletes if that is nil; pushes nothing. */
-static int write_value(lua_State *L, struct il_shared_data *d, int value, lua_Integer check, struct il_entry *e)
+/* Writes the bytes at index `value`, or deletes if that is nil. */
+static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer check,
+	int (*push)(lua_State *L, struct il_op *op))
 {
-	*e = (struct il_entry){ 0 };
-	e->name = lua_tolstring(L, 2, &e->name_size);
-	e->value = lua_tolstring(L, value, &e->size);
-	return d->data->ops->set(d->data, e, check);
+	struct il_op op;
+	bool deletes = lua_isnil(L, value);
+	il_data_call(&op, d, deletes ? &d->data->ops->delete : &d->data->ops->set, push);
+	op.name = lua_tolstring(L, 2, &op.name_size);
+	if (!deletes)
+		op.data = (void *)lua_tolstring(L, value, &op.size);
+	op.entry.version = check;
+	return il_await_answer(L, &op);
 }
 
-static int wrote(lua_State *L, const struct il_shared_data *d, int err, const struct il_entry *e)
+static int fail(lua_State *L, const struct il_op *op)
 {
-	if (err == EMSGSIZE)
-		return il_fail(L, err,
+	const struct il_shared_data *d = op->handle;
+	if (op->err == EMSGSIZE)
+		return il_fail(L, op->err,
 			"value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
-			(LUAI_UACINT)e->size, (LUAI_UACINT)d->data->max_value, d->what);
-	if (err)
-		return il_data_fail(L, d, err);
-	lua_pushinteger(L, e->version);
+			(LUAI_UACINT)op->size, (LUAI_UACINT)d->data->max_value, d->what);
+	return il_data_fail(L, d, op->err);
+}
+
+static int set_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op);
+	lua_pushinteger(L, op->entry.version);
 	return 1;
 }
 
@@ -68,15 +79,6 @@ static lua_Integer check_option(lua_State *L, int arg)
 	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
 }
 
-/* Stack: the handle, name, bytes, check. */
-static int set(lua_State *L)
-{
-	struct il_shared_data *d = lua_touserdata(L, 1);
-	struct il_entry e;
-	int err = write_value(L, d, 3, lua_tointeger(L, 4), &e);
-	return err == EINPROGRESS ? il_ask(L, 1, set) : wrote(L, d, err, &e);
-}
-
 /* set(name, value [, check]) */
 int il_data_set(lua_State *L)
 {
@@ -85,10 +87,9 @@ int il_data_set(lua_State *L)
 	il_data_check_name(L, 2, &size);
 	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
 	lua_settop(L, 4);
-	lua_pushinteger(L, check_option(L, 4));
-	lua_replace(L, 4);
+	lua_Integer check = check_option(L, 4);
 	encode(L, d, 3);
-	return set(L);
+	return change(L, d, 3, check, set_push);
 }
 
 static int half_done(lua_State *L, int status, lua_KContext context)
@@ -110,95 +111,113 @@ static int add_by_steps(lua_State *L, const struct il_shared_data *d)
 	return half_done(L, LUA_OK, 0);
 }
 
-/* Another machine adds by itself, if the numbers are integers and the sum is one. */
-static int remote_add(lua_State *L)
+static int add_push(lua_State *L, struct il_op *op)
 {
-	struct il_shared_data *d = lua_touserdata(L, 1);
-	int64_t sum;
-	size_t size;
-	const char *name = lua_tolstring(L, 2, &size);
-	bool plain = d->codec == IL_CODEC_JSON && lua_isinteger(L, 3);
-	int err = plain ? d->data->ops->add(d->data, name, size, lua_tointeger(L, 3), &sum) : EAGAIN;
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, remote_add);
-	if (!err)
-		lua_pushinteger(L, sum);
-	if (err != EAGAIN)
-		return err ? il_data_fail(L, d, err) : 1;
+	if (op->err == EAGAIN)
+		return add_by_steps(L, op->handle);
+	if (op->err)
+		return il_data_fail(L, op->handle, op->err);
+	lua_pushinteger(L, op->entry.number);
+	return 1;
+}
+
+/* The engine adds by itself, if the numbers are integers and the sum is one. */
+static int add_there(lua_State *L, struct il_shared_data *d)
+{
+	struct il_op op;
+	if (d->codec != IL_CODEC_JSON || !lua_isinteger(L, 3))
+		return add_by_steps(L, d);
+	il_data_call(&op, d, &d->data->ops->add, add_push);
+	op.name = lua_tolstring(L, 2, &op.name_size);
+	op.entry.number = lua_tointeger(L, 3);
+	return il_await_answer(L, &op);
+}
+
+/* The sum and its bytes, of what `get` has found. 0; or how many results say why not. */
+static int push_sum(lua_State *L, struct il_shared_data *d, const struct il_op *get)
+{
+	if (get->err)
+		lua_pushinteger(L, 0);
+	else
+		lua_pushlstring(L, get->data, get->size);
+	if (!get->err && !il_data_decode(L, d, get->name))
+		return 2;
+	if (lua_type(L, 4) != LUA_TNUMBER)
+		return il_error(L, "'%s' of " NOUN " %s is a %s, not a number", get->name, d->what,
+			luaL_typename(L, 4));
+	il_data_check_open(L);
+	lua_pushvalue(L, 3);
+	lua_arith(L, LUA_OPADD);
+	lua_pushvalue(L, 4);
+	encode(L, d, 5);
+	return 0;
+}
+
+/* No codec runs while the data is locked: read, add, and write if nothing came between. If another process is in the
+ * way, by steps that can wait. */
+static int add_here(lua_State *L, struct il_shared_data *d)
+{
+	struct il_op get, set;
+	for (int attempts = 0; attempts < AT_ONCE; attempts++) {
+		lua_settop(L, 3);
+		il_data_call(&get, d, &d->data->ops->get, NULL);
+		get.name = lua_tolstring(L, 2, &get.name_size);
+		if (!get.type->attempt(&get))
+			return add_by_steps(L, d);
+		if (get.err && get.err != ENOENT)
+			return il_data_fail(L, d, get.err);
+		int failed = push_sum(L, d, &get);
+		if (failed)
+			return failed;
+		il_data_call(&set, d, &d->data->ops->set, NULL);
+		set.name = get.name;
+		set.name_size = get.name_size;
+		set.data = (void *)lua_tolstring(L, 5, &set.size);
+		set.entry.version = get.err ? 0 : get.entry.version;
+		if (!set.type->attempt(&set))
+			return add_by_steps(L, d);
+		if (set.err && set.err != ESTALE)
+			return fail(L, &set);
+		lua_settop(L, 4);
+		if (!set.err)
+			return 1;
+	}
 	return add_by_steps(L, d);
 }
 
-/* No codec runs while the data is locked: read, add, and write if nothing came between. If another process stands in
- * the way, by steps that can wait. */
 int il_data_add(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
 	size_t size;
-	int err, attempts = 0;
-	const char *name = il_data_check_name(L, 2, &size);
+	il_data_check_name(L, 2, &size);
 	luaL_checktype(L, 3, LUA_TNUMBER);
 	lua_settop(L, 3);
-	if (il_is_far(d->data->remote))
-		return remote_add(L);
-	do {
-		lua_settop(L, 3);
-		err = d->data->ops->get(d->data, name, size, &e);
-		if (err == EINPROGRESS)
-			return add_by_steps(L, d);
-		if (err && err != ENOENT)
-			return il_data_fail(L, d, err);
-		lua_Integer version = err ? 0 : e.version;
-		if (err)
-			lua_pushinteger(L, 0);
-		else
-			lua_pushlstring(L, e.value, e.size);
-		if (!err && !il_data_decode(L, d, name))
-			return 2;
-		if (lua_type(L, 4) != LUA_TNUMBER)
-			return il_error(L, "'%s' of " NOUN " %s is a %s, not a number", name, d->what,
-				luaL_typename(L, 4));
-		il_data_check_open(L);
-		lua_pushvalue(L, 3);
-		lua_arith(L, LUA_OPADD);
-		lua_pushvalue(L, 4);
-		encode(L, d, 5);
-		err = write_value(L, d, 5, version, &e);
-	} while (err == ESTALE && ++attempts < AT_ONCE);
-	if (err == EINPROGRESS || err == ESTALE)
-		return add_by_steps(L, d);
-	if (err)
-		return wrote(L, d, err, &e);
-	lua_settop(L, 4);
+	return d->data->ops->add.attempt ? add_there(L, d) : add_here(L, d);
+}
+
+static int delete_push(lua_State *L, struct il_op *op)
+{
+	if (op->err && op->err != ENOENT)
+		return il_data_fail(L, op->handle, op->err);
+	lua_pushboolean(L, !op->err);
 	return 1;
 }
 
 int il_data_delete(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e = { 0 };
-	e.name = il_data_check_name(L, 2, &e.name_size);
+	size_t size;
+	il_data_check_name(L, 2, &size);
 	lua_settop(L, 2);
-	int err = d->data->ops->set(d->data, &e, IL_ANY_VERSION);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, il_data_delete);
-	if (err && err != ENOENT)
-		return il_data_fail(L, d, err);
-	lua_pushboolean(L, !err);
-	return 1;
+	lua_pushnil(L);
+	return change(L, d, 3, IL_ANY_VERSION, delete_push);
 }
 
-/* Stack: the handle, name, bytes or nil, check. */
-static int swap(lua_State *L)
+/* That nothing was there is what was required. */
+static int swap_push(lua_State *L, struct il_op *op)
 {
-	struct il_shared_data *d = lua_touserdata(L, 1);
-	struct il_entry e;
-	lua_Integer check = lua_tointeger(L, 4);
-	int err = write_value(L, d, 3, check, &e);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, swap);
-	if (err && !(err == ENOENT && check == 0))
-		return wrote(L, d, err, &e);
+	if (op->err && op->err != ENOENT)
+		return fail(L, op);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -210,7 +229,7 @@ int il_data_swap(lua_State *L)
 	lua_settop(L, 4);
 	if (!lua_isnil(L, 3))
 		encode(L, d, 3);
-	return swap(L);
+	return change(L, d, 3, lua_tointeger(L, 4), swap_push);
 }
 
 /* The Lua half calls the function, which may wait. */

@@ -5,24 +5,37 @@
  * Floor 4.
  */
 #include "shared_data.h"
-#include "ask.h"
 #include "bind.h"
 #include "sched/await.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* The version that the handle at 1 got last of the name at index `name`. */
-static void remember(lua_State *L, int name, int64_t version)
+/* Where things are on the stack: the handle, and the name. */
+struct place {
+	int handle, name;
+};
+
+/* In a method they are its arguments; else they are pushed. */
+static struct place place_of(lua_State *L, const struct il_op *op)
 {
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, name);
+	if (lua_touserdata(L, 1) == op->handle)
+		return (struct place){ 1, 2 };
+	il_push_object(L, op->handle);
+	lua_pushlstring(L, op->name, op->name_size);
+	return (struct place){ lua_gettop(L) - 1, lua_gettop(L) };
+}
+
+/* The version that the handle got last of the name. Leaves something on the stack, and collects no garbage. */
+static void remember(lua_State *L, struct place p, int64_t version)
+{
+	lua_getiuservalue(L, p.handle, 1);
+	lua_pushvalue(L, p.name);
 	if (version)
 		lua_pushinteger(L, version);
 	else
 		lua_pushnil(L); /* as if it had never got one */
 	lua_rawset(L, -3);
-	lua_pop(L, 1);
 }
 
 bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
@@ -50,67 +63,87 @@ static int push_value(lua_State *L, struct il_shared_data *d, const char *name, 
 	return 2;
 }
 
-static int look(lua_State *L, bool remembers, lua_CFunction again)
+static int got(lua_State *L, struct il_op *op, bool remembers)
+{
+	struct il_shared_data *d = op->handle;
+	int64_t version = op->err ? 0 : op->entry.version;
+	if (op->err && op->err != ENOENT)
+		return il_data_fail(L, d, op->err);
+	if (remembers)
+		remember(L, place_of(L, op), version);
+	if (!version) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushlstring(L, op->data, op->size);
+	return push_value(L, d, op->name, version);
+}
+
+static int get_push(lua_State *L, struct il_op *op)
+{
+	return got(L, op, true);
+}
+
+static int look_push(lua_State *L, struct il_op *op)
+{
+	return got(L, op, false);
+}
+
+static int look(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
-	size_t size;
-	const char *name = il_data_check_name(L, 2, &size);
-	lua_settop(L, 2);
-	int err = d->data->ops->get(d->data, name, size, &e);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, again);
-	if (err && err != ENOENT)
-		return il_data_fail(L, d, err);
-	int64_t version = err ? 0 : e.version;
-	if (version)
-		lua_pushlstring(L, e.value, e.size);
-	if (remembers)
-		remember(L, 2, version);
-	if (version)
-		return push_value(L, d, name, version);
-	lua_pushnil(L);
-	return 1;
+	struct il_op op;
+	il_data_call(&op, d, &d->data->ops->get, push);
+	op.name = il_data_check_name(L, 2, &op.name_size);
+	return il_await_answer(L, &op);
 }
 
 int il_data_get(lua_State *L)
 {
-	return look(L, true, il_data_get);
+	return look(L, get_push);
 }
 
 int il_data_look(lua_State *L)
 {
-	return look(L, false, il_data_look);
+	return look(L, look_push);
 }
 
 /* All names --------------------------------------------------------------------------------------------- */
+
+/* Both at once: pushing may collect garbage, whose finaliser may read. */
+static int pairs_push(lua_State *L, struct il_op *op)
+{
+	struct il_shared_data *d = op->handle;
+	if (op->err == ENOENT) {
+		lua_pushnil(L);
+		return 1;
+	}
+	if (!d->data)
+		return il_error(L, NOUN " is closed");
+	if (op->err == EIDRM)
+		return il_error(L, NOUN " %s: removed", d->what);
+	if (op->err)
+		return il_error(L, "%s", lua_tostring(L, 1 - il_data_fail(L, d, op->err)));
+	size_t name_size = op->name_size, size = op->size;
+	lua_pushlstring(L, op->data, size);
+	const char *name = lua_tostring(L, -1);
+	lua_pushlstring(L, name, name_size);
+	remember(L, (struct place){ 1, lua_gettop(L) }, op->entry.version);
+	lua_pop(L, 1);
+	lua_pushlstring(L, name + name_size, size - name_size);
+	return 1 + push_value(L, d, lua_tostring(L, -2), op->entry.version);
+}
 
 /* Each step looks anew, for the name after the last: no transaction stays open while Lua runs. */
 static int pairs_next(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_entry e;
-	size_t size = 0;
+	struct il_op op;
+	il_data_call(&op, d, &d->data->ops->next, pairs_push);
 	lua_settop(L, 2);
-	const char *name = lua_isnil(L, 2) ? NULL : il_data_check_name(L, 2, &size);
-	int err = d->data->ops->next(d->data, name, size, &e);
-	if (err == EINPROGRESS)
-		return il_ask_or_raise(L, 1, pairs_next);
-	if (err == ENOENT) {
-		lua_pushnil(L);
-		return 1;
-	}
-	if (err == EIDRM)
-		return il_error(L, NOUN " %s: removed", d->what);
-	if (err)
-		return il_error(L, "%s", lua_tostring(L, 1 - il_data_fail(L, d, err)));
-	/* both at once: pushing may collect garbage, whose finaliser may read; they are side by side */
-	lua_pushlstring(L, e.name, e.name_size + e.size);
-	name = lua_tostring(L, 3);
-	lua_pushlstring(L, name, e.name_size);
-	lua_pushlstring(L, name + e.name_size, e.size);
-	remember(L, 4, e.version);
-	return 1 + push_value(L, d, lua_tostring(L, 4), e.version);
+	if (!lua_isnil(L, 2))
+		op.name = il_data_check_name(L, 2, &op.name_size);
+	return il_await_answer(L, &op);
 }
 
 int il_data__pairs(lua_State *L)
@@ -122,21 +155,28 @@ int il_data__pairs(lua_State *L)
 	return 3;
 }
 
-static void push_count(lua_State *L, const struct il_data *data, const struct il_data_stat *stat)
+static int count_push(lua_State *L, struct il_op *op)
 {
-	(void)data;
-	lua_pushinteger(L, stat->names);
+	struct il_shared_data *d = op->handle;
+	if (op->err)
+		return il_data_fail(L, d, op->err);
+	lua_pushinteger(L, d->data->stat.names);
+	return 1;
 }
 
-static void push_stat(lua_State *L, const struct il_data *data, const struct il_data_stat *stat)
+static int stat_push(lua_State *L, struct il_op *op)
 {
+	const struct il_shared_data *d = op->handle;
+	if (op->err)
+		return il_data_fail(L, d, op->err);
+	const struct il_data *data = d->data;
 	const struct {
 		const char *name;
 		int64_t value;
 	} fields[] = {
-		{ "names", stat->names },
-		{ "used", stat->used },
-		{ "waiters", stat->waiters },
+		{ "names", data->stat.names },
+		{ "used", data->stat.used },
+		{ "waiters", data->stat.waiters },
 		{ "size", (int64_t)data->size },
 		{ "max_value", (int64_t)data->max_value },
 	};
@@ -145,72 +185,43 @@ static void push_stat(lua_State *L, const struct il_data *data, const struct il_
 		lua_pushinteger(L, fields[i].value);
 		lua_setfield(L, -2, fields[i].name);
 	}
+	return 1;
 }
 
-static int tell(lua_State *L, void (*push)(lua_State *, const struct il_data *, const struct il_data_stat *),
-	lua_CFunction again)
+static int ask_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_stat stat;
+	struct il_op op;
 	lua_settop(L, 1);
-	int err = d->data->ops->stat(d->data, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, again);
-	if (err)
-		return il_data_fail(L, d, err);
-	push(L, d->data, &stat);
-	return 1;
+	il_data_call(&op, d, &d->data->ops->stat, push);
+	return il_await_answer(L, &op);
 }
 
 int il_data_count(lua_State *L)
 {
-	return tell(L, push_count, il_data_count);
+	return ask_stat(L, count_push);
 }
 
 int il_data_stat(lua_State *L)
 {
-	return tell(L, push_stat, il_data_stat);
+	return ask_stat(L, stat_push);
 }
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
 
-/* The handle may be closed, and the engine's object gone, before the results are built. */
-static bool wait_attempt(struct il_op *op)
-{
-	op->handle = ((struct il_data *)op->source)->owner;
-	return ((struct il_data *)op->source)->ops->wait.attempt(op);
-}
-
-static int wait_start(struct il_op *op)
-{
-	return ((struct il_data *)op->source)->ops->wait.start(op);
-}
-
-static bool wait_cancel(struct il_op *op)
-{
-	return ((struct il_data *)op->source)->ops->wait.cancel(op);
-}
-
 static int wait_push(lua_State *L, struct il_op *op)
 {
-	struct il_shared_data *d = op->handle;
-	int64_t version = op->arg;
 	if (op->err)
-		return il_data_fail(L, d, op->err);
-	if (version) {
+		return il_data_fail(L, op->handle, op->err);
+	if (op->entry.version) {
 		lua_pushlstring(L, op->size ? op->data : "", op->size);
 		il_op_clear(op);
-		return push_value(L, d, NULL, version);
+		return push_value(L, op->handle, NULL, op->entry.version);
 	}
 	lua_pushnil(L);
 	lua_pushinteger(L, 0);
 	return 2;
 }
-
-static const struct il_await_type wait_type = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	wait_push,
-};
 
 /* wait(name, version [, timeout]) */
 int il_data_wait(lua_State *L)
@@ -219,5 +230,11 @@ int il_data_wait(lua_State *L)
 	size_t size;
 	const char *name = il_data_check_name(L, 2, &size);
 	lua_Integer version = lua_isnoneornil(L, 3) ? 0 : il_check_range(L, 3, 0, LUA_MAXINTEGER, "version");
-	return il_await_data(L, &wait_type, d->data, version, (void *)name, size, 4);
+	int64_t deadline = il_check_deadline(L, 4);
+	struct il_op *op = il_await_begin(L, &d->data->ops->wait, d->data, wait_push);
+	op->handle = d;
+	op->name = name;
+	op->name_size = size;
+	op->entry.version = version;
+	return il_await_end(L, op, deadline);
 }

@@ -48,6 +48,13 @@ static inline bool il_is_far(const struct il_remote *r)
 	return r && !r->here;
 }
 
+/* What the struct of a noun begins with: what an engine has learned about the object. */
+struct il_shared {
+	const char *why; /* the last failure, as a server put it; or NULL: errno says it all */
+	const char *warning; /* once it is open: what the program is to be warned of, or NULL */
+	bool removed; /* it is known to be, without asking */
+};
+
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
 struct il_lock {
@@ -160,12 +167,16 @@ enum il_memory_verb {
 
 /* Shared data ----------------------------------------------------------------------------------------- */
 
+struct il_data_stat {
+	int64_t names, used, waiters;
+};
+
 struct il_data {
-	struct il_remote *remote;
+	struct il_shared shared;
 	const struct il_data_ops *ops;
-	void *owner;
 	size_t size; /* bytes that names and values may take */
 	size_t max_value; /* bytes of one value */
+	struct il_data_stat stat; /* what the last operation stat has found */
 };
 
 struct il_data_options {
@@ -175,7 +186,7 @@ struct il_data_options {
 	size_t found; /* out, with EEXIST: the size it has */
 };
 
-/* Good until the next call; the value follows the name at once after next. */
+/* A name with its value; in memory of the engine's. */
 struct il_entry {
 	const char *name;
 	const void *value;
@@ -183,29 +194,35 @@ struct il_entry {
 	int64_t version; /* 1 and up; no name ever has one twice */
 };
 
-struct il_data_stat {
-	int64_t names, used, waiters;
-};
-
 enum { IL_ANY_VERSION = -1, IL_DATA_NAME_MAX = 511 };
 
+/* Operations, whose source is the struct il_data. Bytes that an operation answers are its own, or good until the next
+ * one begins. */
 struct il_data_ops {
-	/* data, size: a name; arg: until it has another version, 0: until it is there. After it: arg is the version, 0
-	 * without a value; the value is the op's */
+	/* After the constructor, before anything else: finds or makes the object. EEXIST: it has another size, which is
+	 * in data->size. No attempt: it is open already. */
+	struct il_op_type open;
+	/* name, entry.version: until it has another version, 0: until it is there. Then entry.version is that, 0
+	 * without a value; data, size: the value */
 	struct il_op_type wait;
-	/* ENOENT: it is not there */
-	int (*get)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
-	/* value NULL: deletes. ESTALE: its version is not `check`, where 0 is none. ENOENT: nothing to delete. ENOSPC:
-	 * full. EMSGSIZE: over max_value */
-	int (*set)(struct il_data *d, struct il_entry *e, int64_t check);
-	/* the next after a name in the order of bytes, or the first after NULL. ENOENT: there is none */
-	int (*next)(struct il_data *d, const char *name, size_t size, struct il_entry *e);
-	int (*stat)(struct il_data *d, struct il_data_stat *stat);
-	int (*remove)(struct il_data *d);
+	/* name; then entry.version, and data, size: the value. ENOENT: it is not there */
+	struct il_op_type get;
+	/* name: that before, or NULL. Then data, size: the next name in the order of bytes, of name_size bytes, and at
+	 * once the value; entry.version. ENOENT: there is none */
+	struct il_op_type next;
+	/* name; data, size: the value; entry.version: the one it has to have, 0: none, or IL_ANY_VERSION. Then
+	 * entry.version is the new one. ESTALE: it has another version. ENOSPC: full. EMSGSIZE: over max_value */
+	struct il_op_type set;
+	/* name, entry.version. ESTALE; ENOENT: nothing to delete */
+	struct il_op_type delete;
+	/* name, entry.number: adds to an integer as JSON writes it, or makes one; then entry.number is the sum. EAGAIN:
+	 * it is something else, or the sum has more than 64 bits: that is to be done by get and set. No attempt: by
+	 * these in any case */
+	struct il_op_type add;
+	struct il_op_type stat; /* then data->stat */
+	struct il_op_type remove;
+	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks. */
 	void (*close)(struct il_data *d);
-	/* Adds to an integer as JSON writes it, or makes one. EAGAIN: it is something else, or the sum has more than 64
-	 * bits: that is to be done by get and set. NULL: by these in any case */
-	int (*add)(struct il_data *d, const char *name, size_t size, int64_t n, int64_t *sum);
 };
 
 /* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that
@@ -250,12 +267,11 @@ int il_redis_key(struct il_key *key, const char *url, char *text, const char **w
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
 
 /* Shared data on this machine, for the engines of file keys and of shared memory. */
-#ifdef IL_LMDB
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+#ifdef IL_LMDB
 void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT]);
 void il_local_data_fini(void);
 #else
-#	define il_local_data NULL /* LMDB was not there when this was built */
 #	define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
 #	define il_local_data_fini NULL
 #endif

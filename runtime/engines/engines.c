@@ -46,6 +46,16 @@ void il_engines_fini(void)
 			engines[i]->fini();
 }
 
+#ifndef IL_LMDB
+int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)
+{
+	(void)key;
+	(void)o;
+	(void)d;
+	return il_because(ENOTSUP, "this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)");
+}
+#endif
+
 int il_file_key(struct il_key *key, const char *path, int project)
 {
 	key->engine = &il_sysv;

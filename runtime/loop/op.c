@@ -15,8 +15,11 @@ static const int64_t GRACE = 250000000;
 
 void il_op_free(struct il_op *op)
 {
-	free(op->data);
-	if (op->fd >= 0)
+	if (op->name_owned)
+		free((void *)op->name);
+	if (op->owned)
+		free(op->data);
+	if (op->owned && op->fd >= 0)
 		close(op->fd);
 }
 

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct il_op;
+struct lua_State;
 
 struct il_op_type {
 	const char *name; /* as ipc.tasks() shows it: "channel receive" */
@@ -33,13 +34,39 @@ struct il_op {
 	struct il_wait *wait; /* who waits */
 	void *source; /* what it waits for */
 	void *handle; /* through which, for the class: it outlives the source */
-	int64_t arg; /* what it asks: the type's business */
+	int (*push)(struct lua_State *L, struct il_op *op); /* the class's: builds the results of the call */
+	void *state; /* the source's own, from start to the end */
+	/* What is asked, and what is answered: a kind of operation has names of its own, beside the payload. */
+	union {
+		int64_t arg; /* of one that needs only a number */
+		struct {
+			int64_t type; /* wanted, or of the message to be sent; then of the message received */
+		} message;
+		struct {
+			size_t slot;
+			int64_t value, operand;
+		} memory;
+		struct {
+			int64_t version; /* that is known, or required; then that of the value */
+			int64_t number; /* to be added; then the sum */
+		} entry;
+		struct {
+			int64_t grant;
+			int permits;
+			int pid; /* 0: no process */
+			bool shared, abandoned;
+		} lock;
+	};
+	const char *name; /* of a part of the source; the caller keeps it, as it keeps the payload */
+	size_t name_size;
 	void *data; /* payload, in or out */
 	size_t size;
 	int err; /* 0 or errno, once done */
 	int fd; /* a descriptor, in or out, or -1 */
 	bool owned; /* data is malloc'ed, and it and fd are the op's to free */
+	bool name_owned; /* so is name */
 	bool once; /* nobody will wait: the attempt must look, not rely on a call of the loop */
+	bool last; /* nothing can wait here: an attempt that can end it has to, by blocking, or without the answer */
 	bool begun; /* part of it has happened: cancel must not pretend it did not */
 	bool remote; /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
 	bool declined; /* by il_op_decline */
@@ -67,12 +94,13 @@ void il_op_free(struct il_op *op);
  * preparing it would be a good part of them. */
 static inline void il_op_clear(struct il_op *op)
 {
-	if (op->owned)
+	if (op->owned || op->name_owned)
 		il_op_free(op);
 	op->fd = -1;
+	op->name = NULL;
 	op->data = NULL;
-	op->size = 0;
-	op->owned = false;
+	op->name_size = op->size = 0;
+	op->owned = op->name_owned = false;
 }
 
 /* An operation ready for attempt or start. */
@@ -85,7 +113,14 @@ static inline void il_op_init(struct il_op *op, const struct il_op_type *type, v
 	op->source = source;
 	op->arg = arg;
 	op->err = 0;
-	op->begun = op->once = op->remote = op->declined = op->busy = false;
+	op->begun = op->once = op->last = op->remote = op->declined = op->busy = false;
+}
+
+/* The same of one whose memory is new. */
+static inline void il_op_make(struct il_op *op, const struct il_op_type *type, void *source)
+{
+	op->owned = op->name_owned = false;
+	il_op_init(op, type, source, 0);
 }
 
 /* The source is done with the operation and has taken it out of its line. */

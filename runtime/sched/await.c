@@ -61,19 +61,28 @@ static int timed_out(lua_State *L)
 	return 2;
 }
 
+/* With a zero byte behind, as a string has one. */
+static bool own(const void **bytes, size_t size, bool *owned)
+{
+	char *copy = *owned || !*bytes || !size ? NULL : malloc(size + 1);
+	if (!copy)
+		return *owned || !*bytes || !size;
+	copy[size] = 0;
+	*bytes = memcpy(copy, *bytes, size);
+	return *owned = true;
+}
+
 /* Stock coroutine.close takes the stack away from a coroutine that waits, and with it what its operations were given.
  * So there they have copies, and the memory of a select is kept in the registry, by the task. */
 static bool own_payloads(struct il_op *ops, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		struct il_op *op = &ops[i];
-		if (!op->data || !op->size || op->owned)
-			continue;
-		void *copy = malloc(op->size);
-		if (!copy)
+	for (struct il_op *op = ops; op < ops + count; op++) {
+		const void *data = op->data, *name = op->name;
+		bool copied = own(&data, op->size, &op->owned) && own(&name, op->name_size, &op->name_owned);
+		op->data = (void *)data;
+		op->name = name;
+		if (!copied)
 			return false;
-		op->data = memcpy(copy, op->data, op->size);
-		op->owned = true;
 	}
 	return true;
 }
@@ -89,7 +98,7 @@ static void keep_selection(lua_State *L, int memory)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, il_sched()->current);
 }
 
-/* For il_await_many the function that pushes is not in the type of the operation but in the wait's owner. */
+/* For il_await_many the function that pushes is not the operation's but its caller's. */
 typedef int push_function(lua_State *L, struct il_op *op);
 
 static int results(lua_State *L, struct il_wait *w, push_function *push)
@@ -104,7 +113,7 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 		return il_cancel_raise(L);
 	}
 	struct il_op *op = &w->ops[w->winner];
-	return push ? push(L, op) : il_container_of(op->type, const struct il_await_type, op)->push(L, op);
+	return push ? push(L, op) : op->push(L, op);
 }
 
 static int resumed(lua_State *L, int status, lua_KContext push)
@@ -286,9 +295,31 @@ int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
 
 static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
-	if (!il_await_first(type, op, deadline))
+	op->push = type->push;
+	if (!il_await_first(&type->op, op, deadline))
 		return rest(L, op, deadline, holds_on);
 	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
+}
+
+int il_await_answer_rest(lua_State *L, struct il_op *op)
+{
+	if (il_is_collected(L)) {
+		il_sched()->collector->taken = true;
+		*il_sched()->collector->op = *op;
+		il_list_init(&il_sched()->collector->op->link);
+		return lua_gettop(L);
+	}
+	if (il_sched()->collector && op->type->attempt(op))
+		return op->push(L, op);
+	op->last = !il_may_wait_now(L);
+	if (op->last && op->type->attempt(op))
+		return op->push(L, op);
+	struct il_op *own = place(L, il_sched()->current, false);
+	check_may_wait(L, il_sched()->current);
+	il_op_clear(own);
+	*own = *op;
+	il_list_init(&own->link);
+	return start(L, own, 1, IL_NEVER, NULL, false);
 }
 
 /* The file may be closed and the text collected while it waits. */

@@ -57,15 +57,48 @@ static inline int64_t il_check_deadline(lua_State *L, int arg)
 	return lua_isnoneornil(L, arg) ? IL_NEVER : il_deadline(L, arg);
 }
 
-/* The parts of il_await_data: where the operation is to be, and what follows if it could not be done at once. */
+/* The parts of the functions below: where the operation is to be, and what follows if it could not be done at once. */
 struct il_op *il_await_place(lua_State *L);
 int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline);
 
 /* The first attempt. True: it is done, or as much of it as there will be. */
-static inline bool il_await_first(const struct il_await_type *type, struct il_op *op, int64_t deadline)
+static inline bool il_await_first(const struct il_op_type *type, struct il_op *op, int64_t deadline)
 {
 	op->once = deadline == 0;
-	return !il_is_collectors(op) && (type->op.attempt(op) || (op->once && op->begun));
+	return !il_is_collectors(op) && (type->attempt(op) || (op->once && op->begun));
+}
+
+/* An operation that an engine offers is waited for in two steps. The first prepares it; what it asks, and `handle`, are
+ * to be filled in then; the second waits, and returns what the C function must return. Between them nothing may raise.
+ * What name and data point to must be kept alive by the function's arguments. Raises on cancellation. */
+static inline __attribute__((always_inline)) struct il_op *il_await_begin(lua_State *L, const struct il_op_type *type,
+	void *source, int (*push)(lua_State *L, struct il_op *op))
+{
+	struct il_op *op = il_await_place(L);
+	il_op_init(op, type, source, 0);
+	op->push = push;
+	return op;
+}
+
+static inline __attribute__((always_inline)) int il_await_end(lua_State *L, struct il_op *op, int64_t deadline)
+{
+	if (!il_await_first(op->type, op, deadline))
+		return il_await_rest(L, op, deadline);
+	bool more = il_serve(op->size);
+	int results = op->push(L, op);
+	return more ? results : il_served(L, results);
+}
+
+/* For a call that waits only where its object is on another machine, or in another process's way: `op` is the caller's,
+ * from il_op_make, with handle and push. If the first attempt does it, then this is no wait: no turn for others, and no
+ * cancellation. Where nothing can wait, an attempt with op->last may still do it; else that raises. */
+int il_await_answer_rest(lua_State *L, struct il_op *op);
+
+static inline int il_await_answer(lua_State *L, struct il_op *op)
+{
+	if (!il_sched()->collector && op->type->attempt(op))
+		return op->push(L, op);
+	return il_await_answer_rest(L, op);
 }
 
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
@@ -78,9 +111,10 @@ static inline __attribute__((always_inline)) int il_await_data(lua_State *L, con
 	int64_t deadline = il_check_deadline(L, timeout);
 	struct il_op *op = il_await_place(L);
 	il_op_init(op, &type->op, source, arg);
+	op->push = type->push;
 	op->data = data;
 	op->size = size;
-	if (!il_await_first(type, op, deadline))
+	if (!il_await_first(&type->op, op, deadline))
 		return il_await_rest(L, op, deadline);
 	bool more = il_serve(op->size);
 	int results = type->push(L, op);

@@ -227,6 +227,7 @@ static void collect(lua_State *L, struct selection *s)
 	lua_call(L, lua_gettop(L) - at - 1, LUA_MULTRET);
 	if (!s->collector.taken) {
 		il_op_init(s->collector.op, &told_type.op, NULL, s->kept + 1);
+		s->collector.op->push = told_type.push;
 		s->collector.op->size = (size_t)(lua_gettop(L) - at);
 	}
 	s->count++;
@@ -283,7 +284,7 @@ static int push_selected(lua_State *L, struct il_op *op)
 	struct selection *s = lua_touserdata(L, SELECTION);
 	lua_settop(L, SELECTION);
 	lua_rawgeti(L, LIST, 2 * (lua_Integer)(op - s->op) + 1);
-	return 1 + il_container_of(op->type, const struct il_await_type, op)->push(L, op);
+	return 1 + op->push(L, op);
 }
 
 int il_select(lua_State *L)

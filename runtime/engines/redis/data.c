@@ -16,7 +16,6 @@ enum { SIZE = 4 << 20, LARGEST_VALUE = 256 << 20, AT_ONCE = 128, BYTES_AT_ONCE =
 struct data {
 	struct il_data data;
 	struct il_watches watches;
-	struct il_request *got; /* the answer to which the last entry belongs */
 	struct il_pages pages;
 	char made[IL_ID + 1]; /* its id, if it is to be made */
 };
@@ -26,28 +25,23 @@ static struct data *data_of(struct il_data *data)
 	return il_container_of(data, struct data, data);
 }
 
-static void call(struct data *d, struct il_command *c, enum il_script script, const char *name, size_t size)
+static struct data *of_op(const struct il_op *op)
 {
-	il_watches_call(&d->watches, c, script);
-	if (name)
-		il_command_bytes(c, name, size);
+	return data_of(op->source);
 }
 
-static int ask(struct data *d, const struct il_command *c, enum il_request_flags flags)
+/* A script, with the operation's name as its first argument. */
+static void command(struct il_op *op, struct il_command *c, enum il_script script)
 {
-	return il_face_ask(&d->watches.face, c, flags);
+	il_watches_call(&of_op(op)->watches, c, script);
+	if (op->name)
+		il_command_bytes(c, op->name, op->name_size);
 }
 
-static struct il_request *answer(struct data *d)
+static int request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*told)(struct il_op *op, struct il_request *r, int err))
 {
-	return il_face_answer(&d->watches.face);
-}
-
-/* For answers of which nothing is kept. */
-static int settle(struct il_request *r, int err)
-{
-	il_request_free(r);
-	return err;
+	return il_face_request(&of_op(op)->watches.face, op, c, flags, told);
 }
 
 /* Reading ----------------------------------------------------------------------------------------------- */
@@ -70,70 +64,104 @@ static int check(struct data *d, const struct il_request *r)
 	size_t size;
 	const char *head = il_reply_bytes(r, 0, &size);
 	if (size < IL_ID || memcmp(head, d->watches.id, IL_ID) != 0) {
-		d->data.remote->removed = true;
+		d->data.shared.removed = true;
 		return EIDRM;
 	}
 	return r->reply->elements == 2 && r->reply->element[1]->type == IL_REPLY_STRING ? 0 : ENOENT;
 }
 
-static int get(struct il_data *data, const char *name, size_t size, struct il_entry *e)
+/* The bytes are taken out of the reply, not copied. */
+static int got(struct il_op *op, struct il_request *r, int err)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		il_command_plain(&c, &d->watches.face, "HMGET", "values");
-		il_command_text(&c, "");
-		il_command_bytes(&c, name, size);
-		return ask(d, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
+	struct il_entry e;
 	if (!err)
-		err = check(d, r);
+		err = check(of_op(op), r);
 	if (err)
-		return settle(r, err);
-	split(r, e);
-	if (d->got)
-		il_request_free(d->got);
-	d->got = r;
+		return err;
+	split(r, &e);
+	char *bytes = r->reply->element[1]->str;
+	memmove(bytes, e.value, e.size);
+	r->reply->element[1]->str = NULL;
+	op->entry.version = e.version;
+	op->data = bytes;
+	op->size = e.size;
+	op->owned = true;
 	return 0;
 }
 
-static int next(struct il_data *data, const char *name, size_t size, struct il_entry *e)
+static int get_start(struct il_op *op)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		int err = name ? il_pages_next(&d->pages, name, size, e) : EAGAIN;
-		if (err != EAGAIN)
-			return err;
-		call(d, &c, IL_SCRIPT_data_next, name ? name : "", size);
-		il_command_number(&c, AT_ONCE);
-		il_command_number(&c, BYTES_AT_ONCE);
-		return ask(d, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	return err ? settle(r, err) : il_pages_add(&d->pages, r, e);
+	struct il_command c;
+	il_command_plain(&c, &of_op(op)->watches.face, "HMGET", "values");
+	il_command_text(&c, "");
+	il_command_bytes(&c, op->name, op->name_size);
+	return request(op, &c, IL_SAFE, got);
 }
 
-static int stat_data(struct il_data *data, struct il_data_stat *stat)
+/* One that waits looks at the entry later, and gets bytes of its own. */
+static int show(struct il_op *op, const struct il_entry *e)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		call(d, &c, IL_SCRIPT_data_stat, NULL, 0);
-		return ask(d, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
+	size_t size = e->name_size + e->size;
+	bool own = op->wait;
+	void *bytes = own ? malloc(size) : (void *)e->name;
+	if (!bytes)
+		return ENOMEM;
+	op->data = own ? memcpy(bytes, e->name, size) : bytes;
+	op->owned = own;
+	op->name_size = e->name_size;
+	op->size = size;
+	op->entry.version = e->version;
+	return 0;
+}
+
+static bool next_attempt(struct il_op *op)
+{
+	struct il_entry e;
+	op->err = op->name ? il_pages_next(&of_op(op)->pages, op->name, op->name_size, &e) : EAGAIN;
+	if (op->err == EAGAIN)
+		return il_face_attempt(op);
+	if (!op->err)
+		show(op, &e);
+	return true;
+}
+
+static int told_next(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_entry e;
+	if (err)
+		return err;
+	err = il_pages_add(&of_op(op)->pages, r->reply, &e);
+	r->reply = NULL;
+	return err ? err : show(op, &e);
+}
+
+static int next_start(struct il_op *op)
+{
+	struct il_command c;
+	il_watches_call(&of_op(op)->watches, &c, IL_SCRIPT_data_next);
+	il_command_bytes(&c, op->name, op->name_size);
+	il_command_number(&c, AT_ONCE);
+	il_command_number(&c, BYTES_AT_ONCE);
+	return request(op, &c, IL_SAFE, told_next);
+}
+
+static int told_stat(struct il_op *op, struct il_request *r, int err)
+{
+	struct data *d = of_op(op);
 	if (!err)
-		*stat = (struct il_data_stat){
+		d->data.stat = (struct il_data_stat){
 			.names = il_reply_number(r, 1),
 			.used = il_reply_number(r, 2),
 			.waiters = il_watches_count(&d->watches),
 		};
-	return settle(r, err);
+	return err;
+}
+
+static int stat_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_stat);
+	return request(op, &c, IL_SAFE, told_stat);
 }
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
@@ -146,15 +174,14 @@ static void tell(struct il_list *line, const struct il_entry *e, bool later)
 	while (!il_list_empty(&round)) {
 		struct il_op *op = il_container_of(round.next, struct il_op, link);
 		il_list_del(&op->link);
-		if (later ? e->version <= op->arg : e->version == op->arg) {
+		if (later ? e->version <= op->entry.version : e->version == op->entry.version) {
 			il_list_add(line, &op->link);
 			continue;
 		}
 		void *copy = e->value && e->size ? malloc(e->size) : NULL;
 		if (copy)
 			memcpy(copy, e->value, e->size);
-		op->arg = e->value ? e->version : 0;
-		il_op_clear(op); /* it may own the name */
+		op->entry.version = e->value ? e->version : 0;
 		op->data = copy;
 		op->size = copy ? e->size : 0;
 		op->owned = true;
@@ -193,91 +220,135 @@ static void heard(struct il_watches *all, const char *name, size_t size)
 /* If all that wait have the same version, the value need not be told while it has that, too. */
 static void ask_for(struct il_watch *w, struct il_command *c)
 {
-	int64_t version = il_container_of(w->ops.next, struct il_op, link)->arg;
+	int64_t version = il_container_of(w->ops.next, struct il_op, link)->entry.version;
 	for (struct il_list *l = w->ops.next; l != &w->ops; l = l->next)
-		if (il_container_of(l, struct il_op, link)->arg != version)
+		if (il_container_of(l, struct il_op, link)->entry.version != version)
 			version = -1;
 	il_watches_call(w->all, c, IL_SCRIPT_data_look);
 	il_command_bytes(c, w->key, w->size);
 	il_command_number(c, version);
 }
 
-static bool wait_attempt(struct il_op *op)
-{
-	op->remote = true;
-	return false;
-}
-
 static int wait_start(struct il_op *op)
 {
-	return il_watch_start(&data_of(op->source)->watches, op, op->data, op->size);
+	return il_watch_start(&of_op(op)->watches, op, op->name, op->name_size);
 }
 
 static bool wait_cancel(struct il_op *op)
 {
-	il_watch_cancel(&data_of(op->source)->watches, op, op->data, op->size);
+	il_watch_cancel(&of_op(op)->watches, op, op->name, op->name_size);
 	return false;
 }
 
 /* Changing ---------------------------------------------------------------------------------------------- */
 
-static int set(struct il_data *data, struct il_entry *e, int64_t version)
+static int told_change(struct il_op *op, struct il_request *r, int err)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		if (e->value && e->size > data->max_value)
-			return EMSGSIZE;
-		call(d, &c, e->value ? IL_SCRIPT_data_set : IL_SCRIPT_data_delete, e->name, e->name_size);
-		if (e->value)
-			il_command_bytes(&c, e->value, e->size);
-		il_command_number(&c, version);
-		return ask(d, &c, IL_UNSAFE);
-	}
-	int err = il_request_status(r);
-	if (!err) {
-		e->version = il_reply_number(r, 1);
-		changed(d, e);
-	}
-	return settle(r, err);
+	struct il_entry e = { .name = op->name, .name_size = op->name_size, .value = op->data, .size = op->size };
+	if (err)
+		return err;
+	e.version = op->entry.version = il_reply_number(r, 1);
+	if (op->type == &of_op(op)->data.ops->delete)
+		e.value = NULL;
+	changed(of_op(op), &e);
+	return 0;
 }
 
-static int add(struct il_data *data, const char *name, size_t size, int64_t n, int64_t *sum)
+static bool set_attempt(struct il_op *op)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		call(d, &c, IL_SCRIPT_data_add, name, size);
-		il_command_number(&c, n);
-		return ask(d, &c, IL_UNSAFE);
-	}
-	int err = il_request_status(r);
-	if (!err) {
-		struct il_entry e = { .name = name, .name_size = size, .version = il_reply_number(r, 2) };
-		e.value = il_reply_bytes(r, 1, &e.size);
-		*sum = il_reply_number(r, 1);
-		changed(d, &e);
-	}
-	return settle(r, err);
+	if (op->size <= of_op(op)->data.max_value)
+		return il_face_attempt(op);
+	op->err = EMSGSIZE;
+	return true;
+}
+
+static int set_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_set);
+	il_command_bytes(&c, op->data, op->size);
+	il_command_number(&c, op->entry.version);
+	return request(op, &c, IL_UNSAFE, told_change);
+}
+
+static int delete_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_delete);
+	il_command_number(&c, op->entry.version);
+	return request(op, &c, IL_UNSAFE, told_change);
+}
+
+static int told_add(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_entry e = { .name = op->name, .name_size = op->name_size };
+	if (err)
+		return err;
+	e.version = il_reply_number(r, 2);
+	e.value = il_reply_bytes(r, 1, &e.size);
+	op->entry.number = il_reply_number(r, 1);
+	changed(of_op(op), &e);
+	return 0;
+}
+
+static int add_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_add);
+	il_command_number(&c, op->entry.number);
+	return request(op, &c, IL_UNSAFE, told_add);
 }
 
 /* Beginning and end ------------------------------------------------------------------------------------- */
 
-static int remove_data(struct il_data *data)
+static int told_open(struct il_op *op, struct il_request *r, int err)
 {
-	struct data *d = data_of(data);
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		call(d, &c, IL_SCRIPT_data_remove, NULL, 0);
-		return ask(d, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
+	struct data *d = of_op(op);
+	size_t size;
+	if (err && err != EEXIST)
+		return err;
+	const char *id = il_reply_bytes(r, 1, &size);
+	memcpy(d->watches.id, id, size < IL_ID ? size : IL_ID);
+	d->data.size = (size_t)il_reply_number(r, 2);
+	size_t largest = d->data.size / 4;
+	d->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
+	return err;
+}
+
+static int open_start(struct il_op *op)
+{
+	struct il_command c;
+	struct data *d = of_op(op);
+	il_command_init(&c, &d->watches.face, IL_SCRIPT_data_open);
+	il_command_bytes(&c, d->made, IL_ID);
+	il_command_number(&c, (int64_t)d->data.size);
+	il_command_number(&c, SIZE);
+	return request(op, &c, IL_SAFE, told_open);
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	struct il_command c;
+	if (!op->last)
+		return il_face_attempt(op);
+	command(op, &c, IL_SCRIPT_data_remove);
+	il_face_tell(&of_op(op)->watches.face, &c);
+	return true;
+}
+
+static int told_remove(struct il_op *op, struct il_request *r, int err)
+{
+	(void)r;
 	if (!err)
-		il_watches_finish(&d->watches, EIDRM);
-	return settle(r, err);
+		il_watches_finish(&of_op(op)->watches, EIDRM);
+	return err;
+}
+
+static int remove_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_remove);
+	return request(op, &c, IL_SAFE, told_remove);
 }
 
 static void close_data(struct il_data *data)
@@ -289,17 +360,20 @@ static void close_data(struct il_data *data)
 }
 
 static const struct il_data_ops ops = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	get,
-	set,
-	next,
-	stat_data,
-	remove_data,
-	close_data,
-	add,
+	.open = { "shared data", il_face_attempt, open_start, il_face_cancel },
+	.wait = { "shared data wait", il_face_attempt, wait_start, wait_cancel },
+	.get = { "shared data get", il_face_attempt, get_start, il_face_cancel },
+	.next = { "shared data pairs", next_attempt, next_start, il_face_cancel },
+	.set = { "shared data set", set_attempt, set_start, il_face_cancel },
+	.delete = { "shared data delete", il_face_attempt, delete_start, il_face_cancel },
+	.add = { "shared data add", il_face_attempt, add_start, il_face_cancel },
+	.stat = { "shared data stat", il_face_attempt, stat_start, il_face_cancel },
+	.remove = { "shared data remove", remove_attempt, remove_start, il_face_cancel },
+	.close = close_data,
 };
 
-static int make(const struct il_key *key, struct il_data **data)
+/* Its size is what is asked for, until it is open. */
+int il_redis_data(const struct il_key *key, struct il_data_options *o, struct il_data **data)
 {
 	struct data *d = calloc(1, sizeof *d);
 	if (!d)
@@ -309,53 +383,13 @@ static int make(const struct il_key *key, struct il_data **data)
 		free(d);
 		return err;
 	}
-	d->data.remote = &d->watches.face.remote;
 	d->data.ops = &ops;
+	d->data.size = o->size;
+	d->watches.face.shared = &d->data.shared;
 	d->watches.ask = ask_for;
 	d->watches.told = told;
 	d->watches.heard = heard;
 	il_watches_name(&d->watches, d->made);
 	*data = &d->data;
 	return 0;
-}
-
-static void opened(struct data *d, const struct il_request *r)
-{
-	size_t size;
-	const char *id = il_reply_bytes(r, 1, &size);
-	memcpy(d->watches.id, id, size < IL_ID ? size : IL_ID);
-	d->data.size = (size_t)il_reply_number(r, 2);
-	size_t largest = d->data.size / 4;
-	d->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
-}
-
-static int open_data(struct data *d, struct il_data_options *o)
-{
-	struct il_request *r = answer(d);
-	if (!r) {
-		struct il_command c;
-		il_command_init(&c, &d->watches.face, IL_SCRIPT_data_open);
-		il_command_bytes(&c, d->made, IL_ID);
-		il_command_number(&c, (int64_t)o->size);
-		il_command_number(&c, SIZE);
-		return ask(d, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	if (!err || err == EEXIST)
-		opened(d, r);
-	o->found = d->data.size;
-	return settle(r, err);
-}
-
-int il_redis_data(const struct il_key *key, struct il_data_options *o, struct il_data **data)
-{
-	int err = *data ? 0 : make(key, data);
-	if (err)
-		return err;
-	err = open_data(data_of(*data), o);
-	if (err && err != EINPROGRESS) {
-		close_data(*data);
-		*data = NULL;
-	}
-	return err;
 }

@@ -46,6 +46,59 @@ int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
 	return err;
 }
 
+static const char evicts[] = "the server removes keys when memory is short (maxmemory-policy is not noeviction)";
+
+static void answered(struct il_request *r)
+{
+	struct il_op *op = r->op;
+	r->face->shared->warning = r->server->evicts ? evicts : NULL;
+	int err = r->told(op, r, il_request_status(r));
+	op->state = NULL;
+	il_request_free(r);
+	il_op_finish(op, err);
+}
+
+int il_face_request(struct il_face *f, struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*told)(struct il_op *op, struct il_request *r, int err))
+{
+	struct il_request *r;
+	int err = il_request_make(c, flags, answered, NULL, &r);
+	if (err)
+		return err;
+	r->op = op;
+	r->told = told;
+	op->state = r;
+	il_list_add(&f->requests, &r->mine);
+	return 0;
+}
+
+bool il_face_attempt(struct il_op *op)
+{
+	op->remote = true;
+	return false;
+}
+
+bool il_face_cancel(struct il_op *op)
+{
+	if (op->state)
+		il_request_forget(op->state);
+	op->state = NULL;
+	return false;
+}
+
+static void unheard(struct il_request *r)
+{
+	il_request_free(r);
+}
+
+void il_face_tell(struct il_face *f, const struct il_command *c)
+{
+	struct il_request *r;
+	if (il_request_make(c, IL_SAFE | IL_PATIENT, unheard, NULL, &r) == 0)
+		il_request_forget(r);
+	il_server_flush(f->server);
+}
+
 /* Who waits for an answer is told by the class, which sees that the handle is closed. */
 void il_face_close(struct il_face *f)
 {
@@ -88,6 +141,8 @@ struct il_request *il_face_answer(struct il_face *f)
 void il_face_explain(struct il_face *f)
 {
 	f->remote.why = f->server->why;
+	if (f->shared)
+		f->shared->why = f->server->why;
 }
 
 int il_face_listen(struct il_face *f, const char *word)

@@ -27,8 +27,9 @@
 
 struct il_face {
 	struct il_remote remote; /* the noun's struct points to it */
+	struct il_shared *shared; /* the noun's */
 	struct il_server *server;
-	struct il_list requests; /* that call again: without an answer, or with one that was not told */
+	struct il_list requests; /* that call again: without an answer, or with one that was not told; operations' */
 	int64_t lease; /* ns: its URL's */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
@@ -43,6 +44,19 @@ int il_face_open(struct il_face *f, const struct il_key *key, const char *noun);
 /* Ends the waits for answers with ECANCELED, stops listening, forgets the server. What was asked for is done all the
  * same. Requests with a function `answered` are the noun's to forget. */
 void il_face_close(struct il_face *f);
+
+/* For start of an il_op_type: makes the operation's request. When it is answered, told() gets the answer, or err, as
+ * il_request_status has it; it fills in what the operation answers, and returns how that ends. It must not end other
+ * operations of the same wait. 0 or errno. */
+int il_face_request(struct il_face *f, struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*told)(struct il_op *op, struct il_request *r, int err));
+
+/* The other functions of such an il_op_type. What was asked for is done all the same. */
+bool il_face_attempt(struct il_op *op);
+bool il_face_cancel(struct il_op *op);
+
+/* A request without an answer, for what nothing can wait for; it is written at once. */
+void il_face_tell(struct il_face *f, const struct il_command *c);
 
 /* Asks; the answer is for who calls again. EINPROGRESS or errno. */
 int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_flags flags);

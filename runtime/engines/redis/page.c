@@ -16,18 +16,18 @@ static const int64_t FRESH = IL_SECOND; /* ns */
 
 static struct il_reply *name_of(const struct il_page *b, size_t i)
 {
-	return b->reply->reply->element[HEAD + 2 * i];
+	return b->reply->element[HEAD + 2 * i];
 }
 
 static size_t count_of(const struct il_page *b)
 {
-	return (b->reply->reply->elements - HEAD) / 2;
+	return (b->reply->elements - HEAD) / 2;
 }
 
 /* The value is to follow the name at once. */
 static int entry(struct il_pages *all, const struct il_page *b, size_t i, struct il_entry *e)
 {
-	const struct il_reply *name = name_of(b, i), *record = b->reply->reply->element[HEAD + 2 * i + 1];
+	const struct il_reply *name = name_of(b, i), *record = b->reply->element[HEAD + 2 * i + 1];
 	size_t head = strspn(record->str, "0123456789") + 1;
 	size_t size = record->len > head ? record->len - head : 0, room = name->len + size + 1;
 	if (all->room < room) {
@@ -86,7 +86,7 @@ static bool find(const struct il_page *b, const char *name, size_t size, size_t 
 static void drop(struct il_page *b)
 {
 	if (b->reply)
-		il_request_free(b->reply);
+		il_reply_free(b->reply);
 	b->reply = NULL;
 }
 
@@ -98,7 +98,7 @@ int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il
 		size_t place;
 		if (!find(b, name, size, &place))
 			continue;
-		bool stale = il_now() - b->time > FRESH, more = il_reply_number(b->reply, 1);
+		bool stale = il_now() - b->time > FRESH, more = b->reply->element[1]->integer;
 		if (!stale && ++place < count_of(b) && !marked(name_of(b, place)))
 			return entry(all, b, place, e);
 		bool end = !stale && !more && place == count_of(b);
@@ -116,10 +116,10 @@ static bool sound(const struct il_reply *r)
 	return strings;
 }
 
-int il_pages_add(struct il_pages *all, struct il_request *reply, struct il_entry *e)
+int il_pages_add(struct il_pages *all, struct il_reply *reply, struct il_entry *e)
 {
-	if (!sound(reply->reply)) {
-		il_request_free(reply);
+	if (!sound(reply)) {
+		il_reply_free(reply);
 		return EPROTO;
 	}
 	all->last = (all->last + 1) % IL_PAGES;

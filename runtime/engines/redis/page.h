@@ -13,7 +13,7 @@ enum { IL_PAGES = 4 }; /* so many loops may go on at the same time */
 
 struct il_pages {
 	struct il_page {
-		struct il_request *reply; /* NULL: none */
+		struct il_reply *reply; /* NULL: none */
 		int64_t time;
 	} page[IL_PAGES];
 	int last;
@@ -25,7 +25,7 @@ struct il_pages {
 int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e);
 
 /* Takes over a reply, which is freed in its time; the first of its entries, or ENOENT; EPROTO, ENOMEM. */
-int il_pages_add(struct il_pages *all, struct il_request *reply, struct il_entry *e);
+int il_pages_add(struct il_pages *all, struct il_reply *reply, struct il_entry *e);
 
 /* This name has changed. */
 void il_pages_change(struct il_pages *all, const char *name, size_t size);

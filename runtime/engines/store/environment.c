@@ -95,7 +95,7 @@ static int begin_writer(struct il_store *s, MDB_txn **txn, bool patiently)
 {
 	int rc = il_gate_enter(&s->bell->writing, &s->patience.writer, patiently);
 	if (rc)
-		return rc == EAGAIN ? EINPROGRESS : rc;
+		return rc;
 	rc = mdb_txn_begin(s->env, NULL, 0, txn);
 	if (rc)
 		il_gate_leave(&s->bell->writing);
@@ -197,7 +197,7 @@ static int open_in_turn(struct il_store *s, bool patiently)
 {
 	int err = il_gate_enter(&s->bell->opening, &s->patience.opener, patiently);
 	if (err)
-		return err == EAGAIN ? EINPROGRESS : err;
+		return err;
 	err = open_again(s);
 	il_gate_leave(&s->bell->opening);
 	return err;
@@ -301,7 +301,7 @@ bool il_store_wait_for_room(struct il_store *s, struct il_store_room *state, boo
 		state->until = now + SOON;
 	if (s->patience.reader.since || now > state->until)
 		how = il_patience_doubt(&s->patience.reader, oldest.txn, oldest.pid);
-	*err = how == ETIMEDOUT ? ETIMEDOUT : EINPROGRESS;
+	*err = how == ETIMEDOUT ? ETIMEDOUT : EAGAIN;
 	if (how == ETIMEDOUT || (!patiently && (how == EAGAIN || now > state->until)))
 		return false;
 	nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);

@@ -14,8 +14,7 @@
 static int enter(struct il_line *line)
 {
 	struct il_store *s = line->object;
-	int err = il_store_begin(s, &s->txn, false);
-	return err == EINPROGRESS ? EAGAIN : err;
+	return il_store_begin(s, &s->txn, false);
 }
 
 static void leave(struct il_line *line)
@@ -29,18 +28,17 @@ static int look(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct il_op *op = arg;
 	struct il_entry e = { .version = 0 };
-	int rc = il_store_find(s, txn, op->data, op->size, &e);
+	int rc = il_store_find(s, txn, op->name, op->name_size, &e);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
-	if (e.version == op->arg)
+	if (e.version == op->entry.version)
 		return EAGAIN;
 	void *copy = e.size ? malloc(e.size) : NULL;
 	if (e.size && !copy)
 		return ENOMEM;
 	if (copy)
 		memcpy(copy, e.value, e.size);
-	op->arg = e.version;
-	il_op_clear(op); /* it may own the name */
+	op->entry.version = e.version;
 	op->data = copy;
 	op->size = e.size;
 	op->owned = true;
@@ -59,7 +57,7 @@ static const struct il_line_type type = { .parked = 1, .enter = enter, .leave = 
 bool il_store_line_attempt(struct il_store *s, struct il_op *op)
 {
 	op->err = il_store_read(s, look, op, op->once);
-	return op->err != EAGAIN && op->err != EINPROGRESS;
+	return op->err != EAGAIN;
 }
 
 /* The look of the attempt took no lock; that of the first counts. */
@@ -70,40 +68,35 @@ void il_store_line_start(struct il_store *s, struct il_op *op)
 	il_line_start(&s->line, op);
 }
 
-/* Asking ------------------------------------------------------------------------------------------------ */
+/* Calls ------------------------------------------------------------------------------------------------- */
 
-/* Who has just asked. */
-static bool ask_attempt(struct il_op *op)
+int il_store_call_start(struct il_store *s, struct il_op *op)
 {
-	(void)op;
-	return false;
-}
-
-static int ask_start(struct il_op *op)
-{
-	struct il_store *s = op->source;
 	int err = il_recheck_start(&s->later);
 	if (!err)
-		il_list_add(&s->asking, &op->link);
+		il_list_add(&s->calls, &op->link);
 	return err;
 }
 
-static bool ask_cancel(struct il_op *op)
+static void stop_if_none(struct il_store *s)
 {
-	struct il_store *s = op->source;
-	il_list_del(&op->link);
-	if (il_list_empty(&s->asking))
+	if (il_list_empty(&s->calls))
 		il_recheck_stop(&s->later);
-	return false;
 }
 
-const struct il_op_type il_store_ask_type = { "shared data", ask_attempt, ask_start, ask_cancel };
-
-static void finish_first(struct il_store *s, int err)
+void il_store_call_cancel(struct il_store *s, struct il_op *op)
 {
-	struct il_op *op = il_container_of(s->asking.next, struct il_op, link);
 	il_list_del(&op->link);
-	il_op_finish(op, err);
+	stop_if_none(s);
+}
+
+static void try_again(struct il_store *s, struct il_op *op)
+{
+	il_list_del(&op->link);
+	if (op->type->attempt(op))
+		il_op_finish(op, op->err);
+	else
+		il_list_add(&s->calls, &op->link);
 }
 
 /* Where there is still a crowd, one at a time tries to get in. */
@@ -111,28 +104,35 @@ static void look_later(struct il_recheck *later)
 {
 	struct il_store *s = il_container_of(later, struct il_store, later);
 	int how = il_gate_look(&s->bell->writing, &s->patience.writer);
-	if (how == EBUSY)
-		finish_first(s, 0);
-	else if (how != EAGAIN)
-		il_op_finish_all(&s->asking, 0);
-	if (il_list_empty(&s->asking))
+	struct il_list round;
+	il_list_move(&s->calls, &round);
+	for (bool more = how != EAGAIN; more && !il_list_empty(&round); more = how != EBUSY)
+		try_again(s, il_container_of(round.next, struct il_op, link));
+	while (!il_list_empty(&s->calls)) {
+		struct il_list *l = s->calls.next;
+		il_list_del(l);
+		il_list_add(&round, l);
+	}
+	il_list_move(&round, &s->calls);
+	if (il_list_empty(&s->calls))
 		il_recheck_stop(&s->later);
 	else
 		il_recheck_start(&s->later);
 }
 
-void il_store_ask_close(struct il_store *s, const void *handle)
+void il_store_calls_close(struct il_store *s, const void *source)
 {
 	struct il_list *next;
-	for (struct il_list *l = s->asking.next; l != &s->asking; l = next) {
+	for (struct il_list *l = s->calls.next; l != &s->calls; l = next) {
 		struct il_op *op = il_container_of(l, struct il_op, link);
 		next = l->next;
-		if (op->handle != handle)
+		if (op->source != source)
 			continue;
 		il_list_del(l);
 		il_op_finish(op, ECANCELED);
-		next = s->asking.next; /* with it, others may have left */
+		next = s->calls.next; /* with it, others may have left */
 	}
+	stop_if_none(s);
 }
 
 void il_store_line_init(struct il_store *s)
@@ -142,7 +142,7 @@ void il_store_line_init(struct il_store *s)
 		.changes = &s->bell->changes,
 		.parked = &s->bell->parked };
 	il_line_init(&s->line);
-	il_list_init(&s->asking);
+	il_list_init(&s->calls);
 	il_recheck_init(&s->later, look_later);
 }
 

@@ -15,36 +15,35 @@ enum { PAGE_HEADER = 16, LARGEST_VALUE = 1 << 30 };
 
 struct data {
 	struct il_data data;
-	struct il_remote remote; /* what is asked again: the store */
 	struct il_store *store;
 };
 
-static struct data *handle_of(struct il_data *d)
+static struct il_store *of_op(const struct il_op *op)
 {
-	return il_container_of(d, struct data, data);
+	return il_container_of((struct il_data *)op->source, struct data, data)->store;
 }
 
-static struct il_store *store_of(struct il_data *d)
+/* Another process may be in the way for a moment. */
+static bool is_patient(const struct il_op *op)
 {
-	return handle_of(d)->store;
+	return op->last || op->once;
 }
 
-/* A call begins, the first time or after an answer: may it not be asked again? */
-static bool is_patient(struct il_data *d)
+static bool ended(struct il_op *op, int err)
 {
-	struct il_remote *r = &handle_of(d)->remote;
-	bool patient = r->unheard;
-	r->request = NULL;
-	r->unheard = false;
-	return patient;
+	op->err = err;
+	return err != EAGAIN;
 }
 
-static int end(struct il_data *d, int err)
+static int call_start(struct il_op *op)
 {
-	struct data *handle = handle_of(d);
-	if (err == EINPROGRESS)
-		handle->remote.request = (struct il_request *)(void *)handle->store;
-	return err;
+	return il_store_call_start(of_op(op), op);
+}
+
+static bool call_cancel(struct il_op *op)
+{
+	il_store_call_cancel(of_op(op), op);
+	return false;
 }
 
 /* Reading ----------------------------------------------------------------------------------------------- */
@@ -101,10 +100,26 @@ static int look_at(struct il_store *s, MDB_txn *txn, void *arg)
 	return rc ? rc : copy_out(s, e, NULL);
 }
 
-static int get(struct il_data *d, const char *name, size_t size, struct il_entry *e)
+/* What is in the buffer is the operation's answer. One that waits is looked at later, and gets bytes of its own. */
+static int show(struct il_op *op, const struct il_entry *e)
 {
-	*e = (struct il_entry){ .name = name, .name_size = size };
-	return end(d, il_store_read(store_of(d), look_at, e, is_patient(d)));
+	size_t size = e->name_size + e->size;
+	const char *bytes = e->name_size ? e->name : e->value;
+	void *copy = op->wait && size ? malloc(size) : NULL;
+	if (op->wait && size && !copy)
+		return ENOMEM;
+	op->data = copy ? memcpy(copy, bytes, size) : (void *)bytes;
+	op->owned = copy;
+	op->size = size;
+	op->entry.version = e->version;
+	return 0;
+}
+
+static bool get(struct il_op *op)
+{
+	struct il_entry e = { .name = op->name, .name_size = op->name_size };
+	int err = il_store_read(of_op(op), look_at, &e, is_patient(op));
+	return ended(op, err ? err : show(op, &e));
 }
 
 static int step(struct il_store *s, MDB_cursor *cursor, struct il_entry *e)
@@ -134,10 +149,15 @@ static int look_after(struct il_store *s, MDB_txn *txn, void *arg)
 	return rc;
 }
 
-static int next(struct il_data *d, const char *name, size_t size, struct il_entry *e)
+static bool next(struct il_op *op)
 {
-	*e = (struct il_entry){ .name = name, .name_size = size };
-	return end(d, il_store_read(store_of(d), look_after, e, is_patient(d)));
+	struct il_entry e = { .name = op->name, .name_size = op->name_size };
+	int err = il_store_read(of_op(op), look_after, &e, is_patient(op));
+	if (!err)
+		err = show(op, &e);
+	if (!err)
+		op->name_size = e.name_size;
+	return ended(op, err);
 }
 
 static int look_around(struct il_store *s, MDB_txn *txn, void *arg)
@@ -150,18 +170,18 @@ static size_t pages_of(const MDB_stat *stat)
 	return stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages;
 }
 
-static int stat_data(struct il_data *d, struct il_data_stat *stat)
+static bool stat_data(struct il_op *op)
 {
+	struct il_data *d = op->source;
 	MDB_stat st;
-	int err = il_store_read(store_of(d), look_around, &st, is_patient(d));
-	if (err)
-		return end(d, err);
-	*stat = (struct il_data_stat){
-		.names = (int64_t)st.ms_entries,
-		.used = (int64_t)(pages_of(&st) * st.ms_psize),
-		.waiters = il_line_count(&store_of(d)->line),
-	};
-	return 0;
+	int err = il_store_read(of_op(op), look_around, &st, is_patient(op));
+	if (!err)
+		d->stat = (struct il_data_stat){
+			.names = (int64_t)st.ms_entries,
+			.used = (int64_t)(pages_of(&st) * st.ms_psize),
+			.waiters = il_line_count(&of_op(op)->line),
+		};
+	return ended(op, err);
 }
 
 /* Writing ----------------------------------------------------------------------------------------------- */
@@ -212,35 +232,42 @@ static int change(struct il_store *s, MDB_txn *txn, struct il_entry *e, int64_t 
 	return il_store_commit(s, txn);
 }
 
-static int set(struct il_data *d, struct il_entry *e, int64_t check)
+static int change_patiently(struct il_op *op, struct il_entry *e)
 {
-	struct il_store *s = store_of(d);
+	struct il_store *s = of_op(op);
 	struct il_store_room room = { 0 };
+	int64_t check = op->entry.version;
 	MDB_txn *txn;
-	bool patiently = is_patient(d);
 	int rc, err;
-	if (e->value && e->size > d->max_value)
-		return EMSGSIZE;
 	do {
-		err = il_store_begin(s, &txn, patiently);
+		err = il_store_begin(s, &txn, is_patient(op));
 		if (err)
-			return end(d, err);
+			return err;
 		rc = change(s, txn, e, check);
 		err = il_store_errno(rc);
-	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &room, patiently, &err));
+	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &room, is_patient(op), &err));
 	if (err)
-		return end(d, err);
+		return err;
+	op->entry.version = e->version;
 	il_patience_renew(&s->patience.reader);
 	il_line_look(&s->line);
 	return 0;
 }
 
-/* The rest ---------------------------------------------------------------------------------------------- */
-
-static struct il_store *of_op(const struct il_op *op)
+static bool set(struct il_op *op)
 {
-	return store_of(op->source);
+	struct il_data *d = op->source;
+	struct il_entry e = { .name = op->name, .name_size = op->name_size, .value = op->data, .size = op->size };
+	return ended(op, op->size > d->max_value ? EMSGSIZE : change_patiently(op, &e));
 }
+
+static bool delete (struct il_op *op)
+{
+	struct il_entry e = { .name = op->name, .name_size = op->name_size };
+	return ended(op, change_patiently(op, &e));
+}
+
+/* The rest ---------------------------------------------------------------------------------------------- */
 
 static bool wait_attempt(struct il_op *op)
 {
@@ -259,31 +286,31 @@ static bool wait_cancel(struct il_op *op)
 	return false;
 }
 
-static int remove_data(struct il_data *d)
+static bool remove_data(struct il_op *op)
 {
-	int err = il_store_remove(store_of(d), is_patient(d));
-	il_line_look(&store_of(d)->line);
-	return end(d, err);
+	int err = il_store_remove(of_op(op), is_patient(op));
+	il_line_look(&of_op(op)->line);
+	return ended(op, err);
 }
 
 static void close_data(struct il_data *d)
 {
-	struct data *handle = handle_of(d);
+	struct data *handle = il_container_of(d, struct data, data);
 	il_line_close(&handle->store->line, d);
-	il_store_ask_close(handle->store, d->owner);
+	il_store_calls_close(handle->store, d);
 	il_store_drop(handle->store);
 	free(handle);
 }
 
 static const struct il_data_ops ops = {
-	{ "shared data wait", wait_attempt, wait_start, wait_cancel },
-	get,
-	set,
-	next,
-	stat_data,
-	remove_data,
-	close_data,
-	NULL,
+	.wait = { "shared data wait", wait_attempt, wait_start, wait_cancel },
+	.get = { "shared data get", get, call_start, call_cancel },
+	.next = { "shared data pairs", next, call_start, call_cancel },
+	.set = { "shared data set", set, call_start, call_cancel },
+	.delete = { "shared data delete", delete, call_start, call_cancel },
+	.stat = { "shared data stat", stat_data, call_start, call_cancel },
+	.remove = { "shared data remove", remove_data, call_start, call_cancel },
+	.close = close_data,
 };
 
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)
@@ -299,8 +326,6 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 	const struct il_bell *bell = handle->store->bell;
 	size_t largest = bell->pages / 4 * bell->page - PAGE_HEADER - IL_STORE_VERSION;
 	handle->data.ops = &ops;
-	handle->data.remote = &handle->remote;
-	handle->remote = (struct il_remote){ .answer = &il_store_ask_type, .here = true };
 	handle->data.size = bell->size;
 	handle->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
 	*d = &handle->data;

@@ -309,6 +309,13 @@ static int open_anonymous(struct il_data_options *o, struct il_store **result)
 	return err;
 }
 
+static int told(int err, const struct il_data_options *o)
+{
+	if (err != ENOSPC)
+		return err;
+	return il_because(err, "/dev/shm has no room for %zu bytes and a quarter more", o->size);
+}
+
 int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s)
 {
 	char path[IL_STORE_PATH];
@@ -320,11 +327,11 @@ int il_store_open(const struct il_key *key, struct il_data_options *o, struct il
 		o->size = DEFAULT_SIZE;
 	il_directory_path(path, key);
 	if (!path[0])
-		return open_anonymous(o, s);
+		return told(open_anonymous(o, s), o);
 	err = EAGAIN;
 	for (int i = 0; i < TRIES && err == EAGAIN; i++)
 		err = open_path(path, o, s);
-	return err;
+	return told(err, o);
 }
 
 void il_store_drop(struct il_store *s)

@@ -69,8 +69,8 @@ struct il_store {
 	struct {
 		struct il_patience writer, opener, reader;
 	} patience; /* with the process that is inside, that opens, that keeps pages from being used */
-	struct il_list asking; /* operations that wait until one of these has gone on */
-	struct il_recheck later; /* looks for them */
+	struct il_list calls; /* operations that wait until one of these has gone on */
+	struct il_recheck later; /* tries them again */
 	char path[IL_STORE_PATH];
 };
 
@@ -115,8 +115,8 @@ int il_directory_compare(const struct il_store_files *a, const struct il_store_f
  * errno. */
 int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2]);
 
-/* A process that stands in the way of these stands still (ETIMEDOUT), or may go on soon: EINPROGRESS, and
- * il_store_ask_type waits for it. With `patiently` the thread waits until one of both is known. */
+/* A process that stands in the way of these stands still (ETIMEDOUT), or may go on soon: EAGAIN, to be tried again
+ * later (il_store_call_start). With `patiently` the thread waits until one of both is known. */
 
 /* Opens it, if this process has not: it does not go through a fork. EIDRM: the store was removed. */
 int il_store_enter(struct il_store *s, bool patiently);
@@ -169,10 +169,11 @@ void il_store_line_fini(struct il_store *s);
 bool il_store_line_attempt(struct il_store *s, struct il_op *op);
 void il_store_line_start(struct il_store *s, struct il_op *op);
 
-/* Its source is the store. It is done when what was EINPROGRESS is worth another try. */
-extern const struct il_op_type il_store_ask_type;
+/* For start and cancel of operations that a process was in the way of: they are attempted again until they are done. */
+int il_store_call_start(struct il_store *s, struct il_op *op);
+void il_store_call_cancel(struct il_store *s, struct il_op *op);
 
-/* Ends those with ECANCELED that are asked through a handle of the class. */
-void il_store_ask_close(struct il_store *s, const void *handle);
+/* Ends those of a source with ECANCELED. */
+void il_store_calls_close(struct il_store *s, const void *source);
 
 #endif

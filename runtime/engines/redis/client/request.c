@@ -361,7 +361,7 @@ static void drop(struct il_server *s)
 	while (!il_list_empty(&s->requests)) {
 		struct il_request *r = of_node(s->requests.next);
 		if (r->op) /* in a forked child: the wait is about to be dropped */
-			r->op->source = NULL;
+			r->op->source = r->op->state = NULL;
 		r->face = NULL;
 		il_request_free(r);
 	}
@@ -411,7 +411,7 @@ const struct il_op_type il_request_answer = { "answer", attempt, start, cancel }
 static int fail(struct il_request *r, int err)
 {
 	if (r->face)
-		r->face->remote.why = r->server->why;
+		il_face_explain(r->face);
 	return il_because(err, "%s", r->server->why);
 }
 
@@ -420,6 +420,8 @@ int il_request_status(struct il_request *r)
 	char text[200];
 	if (r->face)
 		r->face->remote.why = NULL;
+	if (r->face && r->face->shared)
+		r->face->shared->why = NULL;
 	if (r->err) {
 		if (r->err == r->server->err || !r->server->why[0])
 			return fail(r, r->err);
@@ -435,6 +437,8 @@ int il_request_status(struct il_request *r)
 	int err = (int)il_reply_number(r, 0);
 	if (err == EIDRM && r->face)
 		r->face->remote.removed = true;
+	if (err == EIDRM && r->face && r->face->shared)
+		r->face->shared->removed = true;
 	return err;
 }
 

@@ -20,10 +20,11 @@ enum il_request_flags {
 
 struct il_request {
 	struct il_list node; /* of the server's: no answer yet; in their order */
-	struct il_list mine; /* of the face's, if it is one that calls again */
+	struct il_list mine; /* of the face's, if it is one that calls again or an operation's */
 	struct il_server *server;
 	struct il_face *face;
 	struct il_op *op; /* waits for the answer */
+	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_face_request */
 	void (*answered)(
 		struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
 	void *owner; /* for answered(): whose it is, */
