@@ -40,6 +40,8 @@ void il_directory_path(char *path, const struct il_key *key)
 			*c = '+';
 }
 
+static bool left_to_children; /* a directory, which they do not delete if they are killed */
+
 static int open_directory(const char *path)
 {
 	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -69,16 +71,19 @@ static int make_temporary(char *path)
 	return errno == ENOENT ? il_because(ENOENT, "/dev/shm is not there: it wants a tmpfs") : errno;
 }
 
-/* With the lock nobody has it any more; or it was published, and has another name now. */
-static void delete_if_free(const char *path)
+/* With the lock no process has it any more; or it was published, and has another name now. False: a process has it. */
+static bool delete_if_free(const char *path)
 {
 	int fd = open_directory(path);
 	struct stat st;
 	if (fd < 0)
-		return;
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0 && still_there(path, fd))
+		return true;
+	bool mine = fstat(fd, &st) == 0 && st.st_uid == geteuid();
+	bool locked = mine && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (locked && still_there(path, fd))
 		delete (path, fd);
 	close(fd);
+	return locked || !mine;
 }
 
 static void sweep(void)
@@ -147,7 +152,15 @@ int il_directory_publish(const char *from, const char *to, unsigned mode)
 void il_directory_leave(const char *path, int guard)
 {
 	close(guard);
-	delete_if_free(path);
+	if (!delete_if_free(path))
+		left_to_children = true;
+}
+
+void il_directory_fini(void)
+{
+	if (left_to_children)
+		sweep();
+	left_to_children = false;
 }
 
 int il_directory_delete(const char *path)

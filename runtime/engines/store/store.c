@@ -352,6 +352,7 @@ void il_local_data_fini(void)
 			il_directory_leave(s->path, s->guard);
 		s->guard = -1;
 	}
+	il_directory_fini();
 }
 
 /* Of one that is damaged, too, whose lock cannot be had. */

@@ -92,6 +92,9 @@ int il_directory_reserve(const char *path, const char *file, size_t size);
 /* Closes the guard, and deletes the directory if no other process has it. */
 void il_directory_leave(const char *path, int guard);
 
+/* At the end of the process: deletes what children had when this process left it, and that they have no more. */
+void il_directory_fini(void);
+
 /* Deletes a private one. */
 int il_directory_delete(const char *path);
 

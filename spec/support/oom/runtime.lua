@@ -25,10 +25,10 @@ local sender = ipc.task(function()
   assert(a:send(text))
 end)
 for i = 1, 5 do
-  local message = assert(b:receive())
+  local message = assert(b:receive(5)) -- a sender that has no memory to begin closes nothing
   assert(message.i == i and message.big == (1 << 60) + i)
 end
-assert(b:receive() == text)
+assert(b:receive(5) == text)
 assert(sender:join())
 
 local quiet, other = ipc.stream_channel_pair()
