@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Private shared data that its process had closed while a forked child had it, and that child was killed then, stayed in
--- /dev/shm until some process made shared data again.
+-- Private shared data that its process had closed while a forked child had it, and that child was killed then, stayed
+-- in /dev/shm until some process made shared data again.
 
 local ipc = require "ipc"
 
