@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "bind.h"
 #include "stream_channel.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>

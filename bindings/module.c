@@ -25,7 +25,7 @@
 #include "sched/sched.h"
 #include "sched/state.h"
 #include "sched/task.h"
-#include "stream/stream.h"
+#include "stream/stream_end.h"
 
 #include <string.h>
 #include <unistd.h>

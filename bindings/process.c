@@ -18,6 +18,8 @@
 #include "sched/error.h"
 #include "sched/host.h"
 #include "sched/task.h"
+#include "stream/stream.h"
+#include "stream/stream_end.h"
 
 #include <errno.h>
 #include <signal.h>

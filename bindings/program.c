@@ -7,6 +7,7 @@
 #include "os/spawn.h"
 #include "option.h"
 #include "process.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <limits.h>

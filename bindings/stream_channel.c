@@ -9,6 +9,9 @@
 #include "option.h"
 #include "loop/epoll.h"
 #include "sched/await.h"
+#include "stream/stream.h"
+#include "stream/stream_end.h"
+#include "stream/stream_send.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,101 +4,27 @@
  * main chunk has ended it goes on until no task and no timer is left.
  * Floor 5.
  */
+#include "call.h"
+#include "lua_heap.h"
 #include "module.h"
 #include "options.h"
 #include "reaper.h"
 #include "repl.h"
 #include "sched/coroutine.h"
 #include "sched/host.h"
-#include "sched/error.h"
-#include "lua_heap.h"
 #include "sched/interrupt.h"
 #include "sched/shutdown.h"
 #include "sched/state.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { EXIT_INTERRUPTED = 130 };
-
-static const char *progname = "ipclua";
-
-static void message(const char *text)
-{
-	if (progname)
-		lua_writestringerror("%s: ", progname);
-	lua_writestringerror("%s\n", text);
-}
-
-int il_report(lua_State *L, int status)
-{
-	if (status != LUA_OK) {
-		const char *text = lua_tostring(L, -1);
-		message(text ? text : "(error object is not a string)");
-		lua_pop(L, 1);
-	}
-	return status;
-}
-
-static int message_handler(lua_State *L)
-{
-	const char *text = lua_tostring(L, 1);
-	if (!text) {
-		if (luaL_callmeta(L, 1, "__tostring") && lua_type(L, -1) == LUA_TSTRING)
-			return 1;
-		text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
-	}
-	if (!il_told(L, 1))
-		luaL_traceback(L, L, text, 1);
-	return 1;
-}
-
-/* The first Ctrl-C raises in Lua; a second one, if that did not help, kills. A thread of some module passes it on. */
-static void on_interrupt(int number)
-{
-	struct sigaction fresh = { .sa_handler = SIG_DFL };
-	pid_t process = getpid();
-	if ((pid_t)syscall(SYS_gettid) != process && syscall(SYS_tgkill, process, process, number) == 0)
-		return;
-	sigaction(number, &fresh, NULL);
-	il_interrupt_request();
-}
-
-/* Not if it is ignored, or trapped. */
-bool il_catch_interrupt(void)
-{
-	struct sigaction mine = { .sa_handler = on_interrupt, .sa_flags = SA_RESTART }, old;
-	sigemptyset(&mine.sa_mask);
-	return sigaction(SIGINT, NULL, &old) == 0 && old.sa_handler == SIG_DFL && sigaction(SIGINT, &mine, NULL) == 0;
-}
-
-void il_release_interrupt(void)
-{
-	struct sigaction fresh = { .sa_handler = SIG_DFL }, now;
-	if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_interrupt)
-		sigaction(SIGINT, &fresh, NULL);
-}
-
-int il_docall(lua_State *L, int nargs, int nresults)
-{
-	int base = lua_gettop(L) - nargs;
-	lua_pushcfunction(L, message_handler);
-	lua_insert(L, base);
-	bool ours = il_catch_interrupt();
-	int status = lua_pcall(L, nargs, nresults, base);
-	if (ours)
-		il_release_interrupt();
-	lua_remove(L, base);
-	return status;
-}
 
 static void print_version(void)
 {
@@ -121,8 +47,8 @@ static void create_arg_table(lua_State *L, char **argv, int argc, int script)
 static int dochunk(lua_State *L, int status)
 {
 	if (status == LUA_OK)
-		status = il_docall(L, 0, 0);
-	return il_report(L, status);
+		status = il_call(L, 0, 0);
+	return il_call_report(L, status);
 }
 
 static int dostring(lua_State *L, const char *text, const char *name)
@@ -137,7 +63,7 @@ static int dolibrary(lua_State *L, const char *option)
 	const char *name = equals ? equals + 1 : option;
 	lua_getglobal(L, "require");
 	lua_pushstring(L, name);
-	int status = il_docall(L, 1, 1);
+	int status = il_call(L, 1, 1);
 	if (status == LUA_OK) {
 		lua_pushlstring(L, option, equals ? (size_t)(equals - option) : strlen(option));
 		lua_insert(L, -2);
@@ -146,7 +72,7 @@ static int dolibrary(lua_State *L, const char *option)
 		lua_settable(L, -3);
 		lua_pop(L, 1);
 	}
-	return il_report(L, status);
+	return il_call_report(L, status);
 }
 
 static int push_args(lua_State *L)
@@ -168,8 +94,8 @@ static int doscript(lua_State *L, char **argv)
 		name = NULL; /* stdin */
 	int status = luaL_loadfile(L, name);
 	if (status == LUA_OK)
-		status = il_docall(L, push_args(L), LUA_MULTRET);
-	return il_report(L, status);
+		status = il_call(L, push_args(L), LUA_MULTRET);
+	return il_call_report(L, status);
 }
 
 /* Runs -e, -l and -W in their order. */
@@ -215,7 +141,7 @@ static bool run_program(lua_State *L, int argc, char **argv, const struct il_opt
 	if (o->interactive || (nothing && isatty(STDIN_FILENO))) {
 		if (!o->interactive)
 			print_version();
-		progname = NULL; /* errors at the prompt do not name the program */
+		il_call_name(NULL); /* errors at the prompt do not name the program */
 		il_repl(L);
 		return true; /* what is left is not waited for */
 	}
@@ -224,7 +150,7 @@ static bool run_program(lua_State *L, int argc, char **argv, const struct il_opt
 		return !il_interrupted();
 	lua_settop(L, 0);
 	lua_pushcfunction(L, il_host_run);
-	return il_report(L, il_docall(L, 0, 0)) == LUA_OK;
+	return il_call_report(L, il_call(L, 0, 0)) == LUA_OK;
 }
 
 static int shutdown_runtime(lua_State *L)
@@ -252,10 +178,10 @@ static int pmain(lua_State *L)
 	struct il_options o = { .script = argc };
 	const char *bad = il_options_read(argv, &o);
 	luaL_checkversion(L);
-	if (argv[0] && argv[0][0])
-		progname = argv[0];
+	const char *name = argv[0] && argv[0][0] ? argv[0] : "ipclua";
+	il_call_name(name);
 	if (bad) {
-		il_options_usage(progname, bad);
+		il_options_usage(name, bad);
 		return 0;
 	}
 	if (o.version)
@@ -281,7 +207,7 @@ int main(int argc, char **argv)
 	il_reaper_start();
 	lua_State *L = il_lua_heap_new_state();
 	if (!L) {
-		message("cannot create state: not enough memory");
+		il_call_complain("cannot create state: not enough memory");
 		return EXIT_FAILURE;
 	}
 	lua_pushcfunction(L, new_shutdown);
@@ -294,7 +220,7 @@ int main(int argc, char **argv)
 		status = lua_pcall(L, 2, 1, 0);
 	}
 	bool well = lua_toboolean(L, -1) && status == LUA_OK;
-	il_report(L, status);
+	il_call_report(L, status);
 	il_shutdown(L);
 	bool failed = il_host_failed();
 	lua_close(L);

@@ -5,6 +5,7 @@
  * Floor 5.
  */
 #include "repl.h"
+#include "call.h"
 #include "editor.h"
 #include "module.h"
 #include "sched/readable.h"
@@ -25,7 +26,7 @@ static int wait_for_input(lua_State *L)
 static bool input(lua_State *L)
 {
 	lua_pushcfunction(L, wait_for_input);
-	if (il_docall(L, 0, 0) == LUA_OK)
+	if (il_call(L, 0, 0) == LUA_OK)
 		return true;
 	lua_pop(L, 1);
 	return false;
@@ -166,21 +167,21 @@ void il_repl(lua_State *L)
 {
 	int status;
 	lua_pushcfunction(L, open_runtime); /* the prompt waits in it */
-	if (il_report(L, il_docall(L, 0, 0)) != LUA_OK)
+	if (il_call_report(L, il_call(L, 0, 0)) != LUA_OK)
 		return;
 	if (!il_editor_open())
 		setvbuf(stdin, NULL, _IONBF, 0);
-	while (il_catch_interrupt(), (status = load_chunk(L)) != -1) { /* between two calls, too */
+	while (il_call_catch_interrupt(), (status = load_chunk(L)) != -1) { /* between two calls, too */
 		if (status == -2)
 			continue;
 		if (status == LUA_OK)
-			status = il_docall(L, 0, LUA_MULTRET);
+			status = il_call(L, 0, LUA_MULTRET);
 		if (status == LUA_OK)
 			print_results(L);
 		else
-			il_report(L, status);
+			il_call_report(L, status);
 	}
-	il_release_interrupt();
+	il_call_release_interrupt();
 	lua_settop(L, 0);
 	lua_writeline();
 }

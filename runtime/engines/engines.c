@@ -6,7 +6,7 @@
 #include "engines/redis/redis.h"
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
-#include "os/process_watch.h"
+#include "os/identity.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  * are announced with the lock: so no change falls between look and sleep. Floor 2.
  */
 #include "engines/line.h"
-#include "os/latch.h"
+#include "base/shared_atomic.h"
 
 #include <errno.h>
 

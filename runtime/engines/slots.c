@@ -13,8 +13,9 @@
  * Floor 2.
  */
 #include "engines/slots.h"
+#include "base/shared_atomic.h"
+#include "os/identity.h"
 #include "os/latch.h"
-#include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdatomic.h>

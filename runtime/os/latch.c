@@ -8,6 +8,7 @@
 #include "os/latch.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "base/shared_atomic.h"
 #include "loop/futex.h"
 
 #include <errno.h>

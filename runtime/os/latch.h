@@ -10,7 +10,6 @@
 
 #include "os/patience.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,21 +28,5 @@ void il_latch_gather(uint32_t *word, uint32_t *from);
 /* Frees it; wakes those who sleep on it if there may be any, or in any case. If the owner dies between the two, the
  * kernel wakes one of them. */
 void il_unlatch(uint32_t *word, bool wake);
-
-/* Stores into shared memory that others rely on: what was stored before is there, too. */
-static inline void il_put(uint32_t *to, uint32_t value)
-{
-	atomic_store_explicit((_Atomic uint32_t *)to, value, memory_order_release);
-}
-
-static inline void il_put64(uint64_t *to, uint64_t value)
-{
-	atomic_store_explicit((_Atomic uint64_t *)to, value, memory_order_release);
-}
-
-static inline uint32_t il_get(const uint32_t *from)
-{
-	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
-}
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "os/patience.h"
 #include "base/clock.h"
-#include "os/process_watch.h"
+#include "os/identity.h"
 
 #include <errno.h>
 

@@ -14,7 +14,6 @@
 #include "sched/run_queue.h"
 #include "sched/state.h"
 #include "sched/suspend.h"
-#include "stream/stream.h"
 #include "sched/await.h"
 #include "sched/task_entry.h"
 #include "sched/cancel.h"
@@ -22,6 +21,7 @@
 #include "sched/interrupt.h"
 #include "sched/outside.h"
 #include "sched/task.h"
+#include "stream/stream_end.h"
 
 #include <lauxlib.h>
 #include <string.h>

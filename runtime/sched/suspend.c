@@ -3,7 +3,6 @@
  * Yielding in order to wait, see suspend.h. Floor 3.
  */
 #include "sched/suspend.h"
-#include "sched/state.h"
 
 const char il_waiting[2];
 

@@ -10,6 +10,9 @@
 #include "loop/epoll.h"
 #include "loop/state.h"
 #include "stream/state.h"
+#include "stream/stream.h"
+#include "stream/stream_end.h"
+#include "stream/stream_send.h"
 
 #include <errno.h>
 #include <stdlib.h>

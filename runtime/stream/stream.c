@@ -6,7 +6,8 @@
  */
 #include "stream/stream.h"
 #include "loop/epoll.h"
-#include "stream/stream_parts.h"
+#include "stream/stream_end.h"
+#include "stream/stream_send.h"
 
 #include <errno.h>
 #include <stdlib.h>

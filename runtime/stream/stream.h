@@ -46,23 +46,6 @@ int il_stream_open(struct il_stream **s, int fd, const struct il_stream_options 
 /* Handles that come are frames that are too long; their descriptors do not get in. */
 void il_stream_refuse_handles(struct il_stream *s);
 
-/* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
-void il_stream_close(struct il_stream *s);
-
-/* In a forked child: closes the descriptor, sends nothing. NULL is harmless. */
-void il_stream_abandon(struct il_stream *s);
-
-/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when
- * nobody has taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
-bool il_streams_unsent(bool nothing_else);
-
-/* Forgets what is unsent: in a forked child it is the parent's to send, and behind half a message nothing of the
- * child's can go out. */
-void il_streams_drop(void);
-
-/* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
-int il_stream_finish(struct il_stream *s);
-
 /* For struct il_op_type. Receive: op->data and op->size are the message (valid until the stream is used again if not
  * op->owned). err: ECONNRESET, the other end has closed; EMSGSIZE, a frame of op->size bytes is too long and the
  * stream is shut down; EPROTO: a handle is next, or is not, and it stays; EMFILE, ENFILE: a descriptor is next, for
@@ -73,11 +56,6 @@ int il_stream_receive_start(struct il_op *op);
 /* The same for a handle: op->fd is the descriptor, op->data the text that came with it. */
 bool il_stream_handle_attempt(struct il_op *op);
 
-/* Send: op->data and op->size are the message, which must stay until the operation has ended; op->fd, if it is not -1,
- * goes with it as a handle. */
-bool il_stream_send_attempt(struct il_op *op);
-int il_stream_send_start(struct il_op *op);
-
 /* True if the message has been begun and so will be sent. */
 bool il_stream_cancel(struct il_op *op);
 
@@ -86,7 +64,25 @@ bool il_stream_cancel(struct il_op *op);
 bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
 bool il_stream_at_end(struct il_stream *s);
 
-/* For who looks after many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
-int il_stream_post(struct il_stream *s, struct il_packet *p);
+/* For stream_send.c and stream_end.c ------------------------------------------------------------------- */
+
+/* The operation is done, and has failed: true. */
+static inline bool il_stream_fails(struct il_op *op, int err)
+{
+	op->err = err;
+	return true;
+}
+
+/* Puts a wait into a line, and has the descriptor watched for it. 0 or errno. */
+static inline int il_stream_join(struct il_stream *s, struct il_list *line, struct il_op *op, uint32_t events)
+{
+	int err = il_io_watch(&s->io, events);
+	if (!err)
+		il_list_add(line, &op->link);
+	return err;
+}
+
+/* Closes the descriptor at once; nothing more is sent. */
+void il_stream_close_transport(struct il_stream *s);
 
 #endif

@@ -4,13 +4,14 @@
  * are out. The end of the program waits for what is unsent, but not for ever: what should read may have stopped, or be
  * this program. Floor 1c.
  */
+#include "stream/stream_end.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "loop/epoll.h"
 #include "stream/state.h"
 #include "stream/stream.h"
-#include "stream/stream_parts.h"
 #include "loop/timer.h"
+#include "stream/stream_send.h"
 
 #include <errno.h>
 #include <stdlib.h>

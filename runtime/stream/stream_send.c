@@ -3,9 +3,10 @@
  * Messages over a descriptor, see stream.h: what a stream sends. Writing is direct: what the descriptor does not take
  * of a begun message is copied, and the next message waits until the copy is out. Floor 1c.
  */
+#include "stream/stream_send.h"
 #include "loop/epoll.h"
 #include "stream/stream.h"
-#include "stream/stream_parts.h"
+#include "stream/stream_end.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,6 +3,7 @@
  * The latch between processes: it excludes, an owner that is killed is told of to the next, one that stands still ends
  * the patience of those who wait, and a damaged word is found out.
  */
+#include "base/shared_atomic.h"
 #include "os/latch.h"
 #include "base/clock.h"
 #include "loop/loop.h"

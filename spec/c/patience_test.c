@@ -3,6 +3,7 @@
  * How long one waits for a process that has something locked for a moment, by a clock of our own: until it has stood
  * still for five seconds, and a minute if it moves.
  */
+#include "os/identity.h"
 #include "os/patience.c"
 #include "check.h"
 

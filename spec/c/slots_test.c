@@ -4,7 +4,7 @@
  * of the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
-#include "os/process_watch.h"
+#include "os/identity.h"
 #include "loop/loop.h"
 #include "check.h"
 #include "os/state.h"

@@ -6,7 +6,6 @@
 #include "engines/line.h"
 #include "base/clock.h"
 #include "loop/epoll.h"
-#include "os/latch.h"
 #include "loop/loop.h"
 #include "check.h"
 #include "os/state.h"

@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 #include "stream/state.h"
 #include "stream/stream.h"
+#include "stream/stream_end.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
  * no more steps than there are cells.
  * Floor 2.
  */
+#include "base/shared_atomic.h"
 #include "engines/shm/run.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * the segment. Floor 2.
  */
 #include "engines/shm/line.h"
-#include "os/latch.h"
+#include "base/shared_atomic.h"
 
 #include <errno.h>
 

@@ -6,10 +6,11 @@
  */
 #include "engines/shm/lock.h"
 #include "base/fork.h"
+#include "base/shared_atomic.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/watches.h"
-#include "os/latch.h"
+#include "os/identity.h"
 #include "os/process_watch.h"
 
 #include <errno.h>

@@ -3,10 +3,10 @@
  * Shared memory for Lua in a segment: the slots come after its head, whose words they use (slots.h).
  * Floor 2.
  */
+#include "base/shared_atomic.h"
 #include "engines/shm/segment.h"
 #include "engines/shm/shm.h"
 #include "engines/slots.h"
-#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>

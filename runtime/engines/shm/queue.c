@@ -8,7 +8,6 @@
 #include "base/fork.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
-#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>

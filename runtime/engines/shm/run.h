@@ -6,8 +6,8 @@
 #ifndef IL_SHM_RUN_H
 #define IL_SHM_RUN_H
 
+#include "base/shared_atomic.h"
 #include "engines/shm/cells.h"
-#include "os/latch.h"
 
 #include <stdbool.h>
 

@@ -5,10 +5,11 @@
  */
 #include "engines/shm/segment.h"
 #include "base/fork.h"
+#include "base/shared_atomic.h"
 #include "engines/shm/name.h"
 #include "os/file.h"
+#include "os/identity.h"
 #include "os/latch.h"
-#include "os/process_watch.h"
 #include "loop/futex.h"
 
 #include <errno.h>

@@ -4,11 +4,11 @@
  * to be certain is looked at with the write lock, a robust mutex of LMDB's.
  * Floor 2.
  */
+#include "base/shared_atomic.h"
 #include "engines/store/store.h"
 #include "base/fork.h"
 #include "base/clock.h"
-#include "os/latch.h"
-#include "os/process_watch.h"
+#include "os/identity.h"
 #include "os/sigpipe.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
 #include "engines/store/gate.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "os/identity.h"
 #include "os/process_watch.h"
 
 #include <errno.h>

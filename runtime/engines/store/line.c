@@ -4,8 +4,8 @@
  * looks with that lock, too: it sees the commit, or that its writer has died.
  * Floor 2.
  */
+#include "base/shared_atomic.h"
 #include "engines/store/store.h"
-#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>

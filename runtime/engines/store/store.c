@@ -6,9 +6,9 @@
  */
 #include "engines/store/store.h"
 #include "base/fork.h"
+#include "base/shared_atomic.h"
 #include "os/file.h"
-#include "os/latch.h"
-#include "os/process_watch.h"
+#include "os/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>

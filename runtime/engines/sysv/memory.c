@@ -4,10 +4,10 @@
  * a cache line apart, our own words (slots.h). The segment of another program has no such words: all but waiting works
  * there. Ours are told apart by their size, which no array of 64-bit numbers has. Floor 2.
  */
+#include "base/shared_atomic.h"
 #include "engines/slots.h"
 #include "engines/sysv/sysv.h"
-#include "os/latch.h"
-#include "os/process_watch.h"
+#include "os/identity.h"
 
 #include <errno.h>
 #include <stdatomic.h>
