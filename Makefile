@@ -156,8 +156,8 @@ lint: all ## luacheck, clang-format, floors; names have stubs and headings, path
 format: ## the C code as .clang-format says
 	$(Q)git ls-files '*.[ch]' | xargs clang-format -i --style=file
 
-floors: ## no include runs up or sideways between the floors
-	$(Q)$(LUA) scripts/tools/floors.lua
+floors: all ## no include runs up or sideways between the floors; a header for each file, no large circle
+	$(Q)$(LUA) scripts/tools/floors.lua . $(BUILD)
 
 bench: packages ## side by side with lua5.4, cqueues, luv and others
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all

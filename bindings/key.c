@@ -5,6 +5,7 @@
  */
 #include "key.h"
 #include "bind.h"
+#include "base/reason.h"
 #include "os/file.h"
 
 #include <errno.h>

@@ -6,6 +6,7 @@
 #include "key.h"
 #include "bind.h"
 #include "option.h"
+#include "base/reason.h"
 
 #include <errno.h>
 #include <string.h>

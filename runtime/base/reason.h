@@ -14,4 +14,9 @@ const char *il_reason(int err);
 /* There is no descriptor, or no memory, at present: the same call may succeed when something has been closed. */
 bool il_is_shortage(int err);
 
+/* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that
+ * text, if it was for this errno, or NULL; err 0 forgets it. As of errno, each thread has its own. */
+int il_because(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+const char *il_why(int err);
+
 #endif

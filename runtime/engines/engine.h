@@ -225,14 +225,6 @@ struct il_data_ops {
 	void (*close)(struct il_data *d);
 };
 
-/* Why the call that has just failed did, where errno does not tell: notes the text, and returns err. il_why is that
- * text, if it was for this errno, or NULL; err 0 forgets it. */
-int il_because(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
-const char *il_why(int err);
-
-/* Processes are told apart by /proc: 0, or ENOENT and why. */
-int il_check_proc(void);
-
 /* Engines ----------------------------------------------------------------------------------------------- */
 
 enum { IL_PLACE_TEXT = 300 };

@@ -3,41 +3,15 @@
  * The table of engines. Floor 2: the one file that names them.
  */
 #include "engines/engine.h"
+#include "base/reason.h"
 #include "engines/redis/redis.h"
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"
-#include "os/identity.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stddef.h>
 
 static const struct il_engine *const engines[] = { &il_sysv, &il_shm, &il_redis };
-
-static struct {
-	int err;
-	char text[256];
-} cause;
-
-int il_because(int err, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	vsnprintf(cause.text, sizeof cause.text, format, args);
-	va_end(args);
-	cause.err = err;
-	return err;
-}
-
-const char *il_why(int err)
-{
-	return err && cause.err == err ? cause.text : NULL;
-}
-
-int il_check_proc(void)
-{
-	return il_identity_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
-}
 
 void il_engines_fini(void)
 {

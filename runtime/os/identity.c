@@ -81,6 +81,11 @@ uint64_t il_identity_space(void)
 	return space;
 }
 
+int il_identity_require(void)
+{
+	return il_identity_space() ? 0 : il_because(ENOENT, "/proc is not mounted, by which processes are told apart");
+}
+
 /* The file tells of the namespace that children will have. A process that has made another one for them cannot know its
  * own any more: ESRCH. */
 static int learn_shift(int64_t *shift)

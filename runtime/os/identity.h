@@ -39,6 +39,9 @@ uint64_t il_identity_space(void);
 /* For how long a process, or thread, has run: it grows when that runs. 0: not known. */
 uint64_t il_identity_ran(pid_t pid);
 
+/* Processes are told apart by /proc: 0, or ENOENT and why (base/reason.h). */
+int il_identity_require(void);
+
 enum il_identity {
 	IL_IDENTITY_UNKNOWN, /* there is no such process, or nothing can be known of it */
 	IL_IDENTITY_SAME,

@@ -113,7 +113,7 @@ local function lint()
       .. "xargs clang-format --style=file --dry-run -Werror")
   end
   part("names", ("%s/ipclua scripts/tools/lint.lua"):format(build))
-  part("floors", stock .. " scripts/tools/floors.lua")
+  part("floors", ("%s scripts/tools/floors.lua . %s"):format(stock, build))
   part("tree", stock .. " scripts/tools/tree.lua")
 end
 

@@ -15,21 +15,25 @@ local function lines(command)
   return list
 end
 
--- "build/runtime/loop/op.o" → what it defines and what it needs, by the path of its source without the ending
-local function read(build)
-  local files, owner = {}, {}
-  for _, line in ipairs(lines(("find %s/runtime %s/bindings -name '*.o' | LC_ALL=C sort | xargs nm -gA")
-    :format(build, build))) do
-    local object, kind, name = line:match("^(.-)%.o:%x*%s*(%a) ([%w_]+)$")
-    local path = object and object:sub(#build + 2)
-    if path then
+local function sources(root, ending)
+  return lines(("cd '%s' && find runtime bindings -name '*.%s' | LC_ALL=C sort"):format(root, ending))
+end
+
+-- "runtime/loop/op.o" → what it defines and what it needs, by the path of its source without the ending
+local function read(root, build)
+  local files, owner, is_there = {}, {}, {}
+  for _, path in ipairs(sources(root, "c")) do is_there[path:sub(1, -3)] = true end
+  for _, line in ipairs(lines(("cd '%s/%s' && find runtime bindings -name '*.o' | LC_ALL=C sort | xargs nm -gA")
+    :format(root, build))) do
+    local path, kind, name = line:match("^(.-)%.o:%x*%s*(%a) ([%w_]+)$")
+    if is_there[path] then -- not of a file that was renamed since
       local file = files[path] or {path = path, needs = {}, functions = {}}
       files[path] = file
       if kind == "U" then
         file.needs[#file.needs + 1] = name
       elseif kind ~= "w" and kind ~= "v" then
         owner[name] = path
-        file.functions[#file.functions + 1] = name
+        if kind ~= "u" then file.functions[#file.functions + 1] = name end -- u: shared by all that are loaded
       end
     end
   end
@@ -80,49 +84,54 @@ local function text_of(path)
   return text
 end
 
--- `entry`: name of an entry point → where it is declared. Returns how many are declared elsewhere.
-local function check_headers(root, files, entries, complain)
-  local paths, elsewhere = {}, 0
+-- How many functions are declared elsewhere.
+local function check_headers(root, files, rules, complain)
+  local paths, total = {}, 0
   for path in pairs(files) do paths[#paths + 1] = path end
   table.sort(paths)
   for _, path in ipairs(paths) do
-    local header = text_of(root .. "/" .. path .. ".h")
+    local header, elsewhere = text_of(root .. "/" .. path .. ".h"), {}
     for _, name in ipairs(files[path].functions) do
-      if not header:find("%f[%w_]" .. name .. "%f[^%w_]") and name ~= "main" and not entries(name, path) then
-        elsewhere = elsewhere + 1
-        complain(("%s.c: %s is not declared in %s.h"):format(path, name, path))
+      if name ~= "main" and not header:find("%f[%w_]" .. name .. "%f[^%w_]") and not rules.is_entry(path, name) then
+        elsewhere[#elsewhere + 1] = name
       end
     end
+    total = total + #elsewhere
+    if #elsewhere > (rules.elsewhere[path] or 0) then
+      complain(("%s.c: not declared in a header of its own: %s"):format(path, table.concat(elsewhere, " ")))
+    end
   end
-  return elsewhere
+  return total
 end
 
-local function check_structs(root, complain)
+local function check_structs(root, rules, complain)
   local where = {}
-  for _, path in ipairs(lines(("cd '%s' && find runtime bindings -name '*.[ch]' | LC_ALL=C sort"):format(root))) do
+  for _, path in ipairs(sources(root, "[ch]")) do
     for name in ("\n" .. text_of(root .. "/" .. path)):gmatch("%f[%w_]struct (il_[%w_]+)%s*{") do
-      if where[name] then complain(("%s: struct %s is in %s, too"):format(path, name, where[name])) end
+      if where[name] and not rules.structs[name] then
+        complain(("%s: struct %s is in %s, too"):format(path, name, where[name]))
+      end
       where[name] = path
     end
   end
 end
 
--- `rules.entries(name, path)`: it is an entry point, declared in a list of those; `rules.circles`: known ones, each a
--- name of a file in it → how many files
+-- `rules`: is_entry(path, name): it is one of a list of entry points, which has a header of its own; known faults:
+-- elsewhere, by file, how many functions; circles, by a file in it, how many files. Returns the size of the largest
+-- circle, and how many functions are declared elsewhere.
 function symbols.check(root, build, rules, complain)
-  local files, owner = read(build)
+  local files, owner = read(root, build)
   local largest = 0
   circles(files, owner, function(list)
-    local size = #list
-    for _, path in ipairs(list) do
-      if (rules.circles[path] or MOST) > MOST then size = #list <= rules.circles[path] and 0 or size end
-    end
+    local most = MOST
+    for _, path in ipairs(list) do most = math.max(most, rules.circles[path] or 0) end
     largest = math.max(largest, #list)
-    if size > MOST then complain(("a circle of %d files: %s"):format(#list, table.concat(list, " "))) end
+    if #list > most then complain(("a circle of %d files: %s"):format(#list, table.concat(list, " "))) end
   end)
-  local elsewhere = check_headers(root, files, rules.entries, complain)
-  check_structs(root, complain)
-  return largest, elsewhere
+  check_structs(root, rules, complain)
+  return largest, check_headers(root, files, rules, complain)
 end
+
+symbols.text_of = text_of
 
 return symbols

@@ -4,6 +4,7 @@
  * The slots are behind the id and the number of slots. The string grows as far as the highest slot that was ever
  * written. Floor 2.
  */
+#include "base/reason.h"
 #include "engines/redis/redis.h"
 #include "engines/redis/watch.h"
 

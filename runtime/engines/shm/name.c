@@ -4,6 +4,7 @@
  * flock keeps two processes from doing it, the second of them to a new file. Floor 2.
  */
 #include "engines/shm/name.h"
+#include "base/reason.h"
 #include "os/file.h"
 
 #include <errno.h>

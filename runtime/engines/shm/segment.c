@@ -5,6 +5,7 @@
  */
 #include "engines/shm/segment.h"
 #include "base/fork.h"
+#include "base/reason.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/name.h"
 #include "os/file.h"
@@ -224,7 +225,7 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 {
 	if (!key->name)
 		return open_anonymous(type, size, options, s);
-	int err = il_check_proc();
+	int err = il_identity_require();
 	if (err)
 		return err;
 	err = EEXIST;

@@ -6,6 +6,7 @@
  */
 #include "engines/store/store.h"
 #include "base/fork.h"
+#include "base/reason.h"
 #include "base/shared_atomic.h"
 #include "os/file.h"
 #include "os/identity.h"
@@ -319,7 +320,7 @@ static int told(int err, const struct il_data_options *o)
 int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s)
 {
 	char path[IL_STORE_PATH];
-	int err = key->name || key->id ? il_check_proc() : 0;
+	int err = key->name || key->id ? il_identity_require() : 0;
 	if (err)
 		return err;
 	o->given = o->size != 0;

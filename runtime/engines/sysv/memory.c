@@ -4,6 +4,7 @@
  * a cache line apart, our own words (slots.h). The segment of another program has no such words: all but waiting works
  * there. Ours are told apart by their size, which no array of 64-bit numbers has. Floor 2.
  */
+#include "base/reason.h"
 #include "base/shared_atomic.h"
 #include "engines/slots.h"
 #include "engines/sysv/sysv.h"
@@ -187,7 +188,7 @@ static const struct il_memory_ops ops = {
 
 int il_sysv_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)
 {
-	int err = il_check_proc();
+	int err = il_identity_require();
 	if (err)
 		return err;
 	struct memory *memory = calloc(1, sizeof *memory);

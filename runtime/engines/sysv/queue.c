@@ -6,6 +6,7 @@
  */
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
+#include "base/reason.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>

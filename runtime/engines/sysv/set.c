@@ -7,6 +7,7 @@
  */
 #include "engines/sysv/set.h"
 #include "base/fork.h"
+#include "base/reason.h"
 
 #include <errno.h>
 #include <stdlib.h>

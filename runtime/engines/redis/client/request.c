@@ -5,6 +5,7 @@
 #include "engines/redis/client/request.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "base/reason.h"
 #include "engines/redis/client/reply.h"
 #include "engines/redis/face.h"
 
