@@ -19,7 +19,7 @@ local function sources(root, ending)
   return lines(("cd '%s' && find runtime bindings -name '*.%s' | LC_ALL=C sort"):format(root, ending))
 end
 
--- "runtime/loop/op.o" → what it defines and what it needs, by the path of its source without the ending
+-- the symbols of each object: what it defines and what it needs, by the path of its source without the ending
 local function read(root, build)
   local files, owner, is_there = {}, {}, {}
   for _, path in ipairs(sources(root, "c")) do is_there[path:sub(1, -3)] = true end
