@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- One message to all clients of a hub: `broadcast.lua CLIENTS raw|table`, 64 bytes or a small table. The other ends are
--- held by broadcast.c. So few messages that nobody has to wait for room. Prints ns per client and message.
+-- held by broadcast.c. So few messages that no sender has to wait for room. Prints ns per client and message.
 local ipc = require "ipc"
 local clients, what, rounds = tonumber(arg[1]), arg[2], 200
 local message = what == "table" and {id = 17, name = "bench", values = {1, 2.5, "three"}} or ("x"):rep(64)

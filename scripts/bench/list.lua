@@ -9,10 +9,10 @@ local function lua(program, file, extra)
   return ("%s %s%s.lua %s"):format(program, here, file, extra or "")
 end
 
--- on one processor: none that sleeps has to be woken for an answer, and nobody gains by spinning
+-- on one processor: none that sleeps has to be woken for an answer, and none gains by spinning
 local function pinned(command) return "taskset -c 0 " .. command end
 
--- on one processor that somebody else wants all the time as well
+-- on one processor that another process wants all the time as well
 local function busy(command)
   return ("sh -c 'taskset -c 0 sh -c \"while :; do :; done\" & b=$!; %s; kill $b'"):format(pinned(command))
 end

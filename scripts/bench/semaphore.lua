@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- acquire and release of a semaphore or a mutex that nobody else wants, on sysv or shm. Prints ns per pair.
+-- acquire and release of a semaphore or a mutex that no other process wants, on sysv or shm. Prints ns per pair.
 local ipc = require "ipc"
 local n = 500000
 local file = os.tmpname()

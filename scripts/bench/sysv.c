@@ -5,7 +5,7 @@
  *   sysv queue pair        parent to forked child: ns per message
  *   sysv queue roundtrip   to a forked child and back: ns per round
  *   sysv sem, sem_noundo   -1 and +1 on a free semaphore, with SEM_UNDO or without: ns per pair
- * Whoever fails or is interrupted removes the object, so that the other process wakes up with
+ * A process that fails or is interrupted removes the object, so that the other process wakes up with
  * EIDRM; each hears of the other's sudden death by a signal.
  */
 #include <signal.h>

@@ -31,7 +31,7 @@ function Chat:leave(client)
   if name then self:tell(name .. " has gone") end
 end
 
--- What comes from a client was written by nobody knows whom.
+-- What comes from a client may be anything.
 function Chat:hear(message, client)
   local name = self.names[client]
   if type(message) ~= "table" then

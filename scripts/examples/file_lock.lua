@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A file lock: a program of which only one may run at a time. It starts itself twice to show it.
--- `file_lock.lua FILE` is at work for a moment, if nobody else is with that file. See doc/file_lock.md.
+-- `file_lock.lua FILE` is at work for a moment, if no other process is with that file. See doc/file_lock.md.
 
 local ipc = require "ipc"
 
@@ -36,7 +36,7 @@ start_another()
 lock:release()
 start_another()
 
--- No lock outlives who held it, even if that one had no time to give it back.
+-- No lock outlives its holder, even if that had no time to give it back.
 local child = ipc.process(function(channel)
   lock:acquire() -- a forked process is another holder
   channel:send "a child is at work"
@@ -47,7 +47,7 @@ print(lock:try_acquire())
 child:signal("KILL")
 print(lock:acquire(5))
 
--- Any number may share it, and then nobody has it alone.
+-- Any number may share it, and then none has it alone.
 lock:release()
 local reader = ipc.file_lock(path)
 print(reader:acquire(0, "shared"), lock:acquire(0, "shared"))

@@ -9,12 +9,13 @@ if arg[1] then -- it takes none
   os.exit(arg[1] == "--help" and 0 or 2)
 end
 
-local path = os.tmpname() -- stands for a file that your programs know, and nobody edits
+local path = os.tmpname() -- stands for a file that your programs know, and that is never edited
 local program = path .. ".lua"
 local key = ipc.file_key(path)
 local next_key = key:clone() -- the next project of the same file: another object
 
--- Objects behind a key outlive who made them. These are removed at the end, whatever that is: Ctrl-C, an error.
+-- Objects behind a key outlive the process that made them. These are removed at the end, whatever that is: Ctrl-C, an
+-- error.
 local _ <close> = setmetatable({}, { __close = function()
   local _ <close> = ipc.signal_trap("INT") -- a Ctrl-C has to wait for this
   ipc.queue(key):remove()

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A hub: one end of many channels. What is sent goes to all or to one, what is received comes from any, and who does
--- not read stops nobody. See doc/multi_stream_channel.md, and chat.lua for a hub at a path.
+-- A hub: one end of many channels. What is sent goes to all or to one, what is received comes from any, and a client
+-- that does not read stops no other. See doc/multi_stream_channel.md, and chat.lua for a hub at a path.
 
 local ipc = require "ipc"
 
@@ -39,7 +39,7 @@ until #bids == 1
 hub:send({sold = true}, bids[1]) -- to one
 hub:send {sold = true}           -- to all
 
--- Somebody who does not read gets the latest only, and the sender never waits.
+-- A client that does not read gets the latest only, and the sender never waits.
 local sleeper = hub:create_client()
 local text = ("x"):rep(1000)
 for i = 1, 1000 do hub:send {n = i, text = text} end

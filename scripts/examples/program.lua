@@ -27,7 +27,7 @@ do
   end
 end
 
--- More than a pipe holds goes in and out at once: somebody has to send while somebody receives.
+-- More than a pipe holds goes in and out at once: one task has to send while another receives.
 do
   local tr <close> = assert(ipc.process{"tr", "a-z", "A-Z", stdin = "pipe", stdout = "pipe"})
   ipc.task(function()

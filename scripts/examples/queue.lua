@@ -40,7 +40,7 @@ end
 local children = { ipc.process(worker, "first"), ipc.process(worker, "second") }
 for _, child in ipairs(children) do child:wait() end
 
--- Who did what is a matter of luck, and when is not: nobody took a job before a more urgent one.
+-- Which worker did what is a matter of luck, and when is not: no job was taken before a more urgent one.
 local last, in_order, done = {}, true, {}
 while #queue > 0 do
   local report = queue:receive(REPORT)

@@ -29,7 +29,7 @@ for i, child in ipairs(children) do
   child:wait()
 end
 
--- When somebody begins, how many are at it?
+-- When one begins, how many are at it?
 local most = 0
 for _, one in ipairs(times) do
   local busy = 0

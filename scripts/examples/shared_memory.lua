@@ -17,10 +17,10 @@ local board = ipc.shared_memory(ipc.private, 3) -- for this process, and the chi
 local function worker(channel)
   local mine = 0
   while true do
-    local job = board:add(NEXT, 1) -- nobody else gets this number
+    local job = board:add(NEXT, 1) -- no other process gets this number
     if job > JOBS then break end
     board:add(SUM, job)
-    board:add(DONE, 1) -- wakes who waits for it
+    board:add(DONE, 1) -- wakes the task that waits for it
     mine = mine + 1
   end
   channel:send(mine)

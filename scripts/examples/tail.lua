@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Follows a log with tail(1) and gives every new line to all who want it; a tail that is killed is started again
+-- Follows a log with tail(1) and gives every new line to each subscriber; a tail that is killed is started again
 -- where it was, a log that is rotated is followed on. `tail.lua LOG SOCKET` serves programs that ipc.connect to
 -- SOCKET until it is interrupted; without arguments it shows itself. See doc/process.md.
 
@@ -55,7 +55,7 @@ local function serve(log, path)
   local hub <close> = ipc.multi_stream_channel{codec = "raw", backpressure = "drop_oldest"}
   assert(hub:listen(path))
   local follower = Follower.new(log, hub)
-  local greeter = ipc.task(function() -- who says something hears that it has been counted in
+  local greeter = ipc.task(function() -- a subscriber that says something hears that it is counted in
     repeat
       local message, client = hub:receive() -- not messages(): a stranger's nonsense would end the loop
       if message then hub:send("following " .. log, client) end

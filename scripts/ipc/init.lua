@@ -32,7 +32,7 @@ local function check_scope(call, self)
 end
 
 -- A scope is a ring of nodes, one for each task that has not ended. A task of the scope's own watches over each of
--- them, so a failure stops the others at once. The function is a child like the others; without it nobody is left to
+-- them, so a failure stops the others at once. The function is a child like the others; without it nothing is left to
 -- end them.
 local function unlink(node)
   node.prev.next, node.next.prev = node.next, node.prev

@@ -254,7 +254,7 @@ local function try(pool, where, fn, arguments)
   return nil, ("its worker died (%s %s)"):format(how, code)
 end
 
--- What joins the task gets the error as it is; what is printed when nobody does, says whose job it was.
+-- A join gets the error as it is; what is printed of a task that is not joined says which job it was.
 local function fail(where, problem)
   core.raise(problem, type(problem) == "string" and where .. problem or nil)
 end
@@ -293,7 +293,7 @@ end
 
 -- The pool -------------------------------------------------------------------------------------------
 
----Ends the workers, by TERM and then KILL; who waits for results gets an error. Waits until they have ended.
+---Ends the workers, by TERM and then KILL; a wait for results gets an error. Waits until they have ended.
 function Pool:close()
   check_self(self, "close")
   if self.closed or self.foreign then return end

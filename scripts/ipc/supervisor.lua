@@ -39,17 +39,17 @@ local function names_of(known)
   return names
 end
 
--- A copy with only names that `known` has, and values of its types; no number is negative. `who`, `where`: for what is
+-- A copy with only names that `known` has, and values of its types; no number is negative. `of`, `where`: for what is
 -- said.
-local function check(options, known, who, where)
+local function check(options, known, of, where)
   local copy, unknown = core.options(options, names_of(known), where)
-  if not copy then fault("%s%s", who, unknown) end
+  if not copy then fault("%s%s", of, unknown) end
   for name, value in pairs(copy) do
     local expected = known[name]
     if expected == "number" and not (type(value) == "number" and value >= 0) then
-      fault("%s%s%s must be a number, 0 or more", who, where, name)
+      fault("%s%s%s must be a number, 0 or more", of, where, name)
     elseif type(value) ~= expected then
-      fault("%s%s%s must be a %s, got %s", who, where, name, expected, type(value))
+      fault("%s%s%s must be a %s, got %s", of, where, name, expected, type(value))
     end
   end
   return copy
@@ -150,7 +150,7 @@ local function watch(self, child)
   end
 end
 
--- TERM, and KILL when the time has come. Of several who stop it, the one with the least patience counts.
+-- TERM, and KILL when the time has come. Of several calls that stop it, the shortest grace time counts.
 local function stop_child(self, child, deadline)
   local process, told = child.process, child.told or child.task:status() == "done"
   child.told = true
@@ -162,7 +162,7 @@ local function stop_child(self, child, deadline)
   else
     child.task:cancel() -- it waits to be started again, or has ended
   end
-  if child.task ~= ipc.current() then core.outlast(child.task) end -- its event function may be who stops all
+  if child.task ~= ipc.current() then core.outlast(child.task) end -- it may be its event function that stops all
   if child.state == "waiting" or child.state == "running" then child.state = "stopped" end
 end
 

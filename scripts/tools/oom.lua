@@ -12,7 +12,7 @@ local WIDTHS = {1, 3, 0}
 local report = os.tmpname()
 local DONE = "@@ ended "
 
--- for the scenarios with a Redis server; it ends when nobody has the pipe to it any more
+-- for the scenarios with a Redis server; it ends when no process has the pipe to it any more
 local socket = os.tmpname()
 os.remove(socket)
 local server = os.execute("command -v redis-server >/dev/null") and io.popen(([[

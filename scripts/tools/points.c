@@ -7,7 +7,7 @@
  * and the system calls that wake others or change names.
  *
  * Lua finds the global `points`: points.arm(n [, pause]) dies at the n-th point from now (0: counts only), and stops at
- * the one before, if that is wanted, until somebody sends SIGCONT; points.passed() counts no more, and returns how many
+ * the one before, if that is wanted, until it is sent SIGCONT; points.passed() counts no more, and returns how many
  * there were.
  */
 #include <lauxlib.h>

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Errors that nobody catches, in tasks and callbacks: each is printed once, with its traceback, the others go on, and
+-- Errors that are not caught, in tasks and callbacks: each is printed once, with its traceback, the others go on, and
 -- the program ends with status 1 (in stock Lua, where the runtime does not end the program, with lua's own). Error
 -- objects of all kinds, errors while errors are handled; none of it crashes or hangs.
 
@@ -104,7 +104,7 @@ local programs = {
     end)]], "closed\n", {"C stack overflow", "task script:3: stack overflow"}},
 }
 
-describe("an error that nobody catches", function()
+describe("an error that is not caught", function()
   for _, home in ipairs(homes) do
     for _, program in ipairs(programs) do
       it("is printed once, in " .. program[1] .. "; " .. home.name, function()
@@ -192,7 +192,7 @@ describe("an error", function()
     assert.equal("failed", t:status())
   end)
 
-  it("of a task that is being joined and cancelled by another goes to all who join", function()
+  it("of a task that is being joined and cancelled by another goes to every join", function()
     local t = ipc.task(function()
       ipc.sleep(0.001)
       error("shared", 0)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- File locks: who holds them, exclusively or shared, and who waits for them.
+-- File locks: holding them, exclusively or shared, and waiting for them.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -61,7 +61,7 @@ describe("a file lock", function()
       end
     end)
 
-    it("by many who share it, or by one", function()
+    it("by many that share it, or by one", function()
       local a <close> = open()
       local b <close> = open()
       local c <close> = open()
@@ -202,7 +202,7 @@ describe("a file lock", function()
       assert.is_true(free())
     end)
 
-    it("until cancelled, and it is lost to nobody", function()
+    it("until cancelled, and it is not lost", function()
       local a <close> = open()
       local b <close> = open()
       a:acquire()

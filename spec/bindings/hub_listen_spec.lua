@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Hubs at a path, for programs that know nothing of each other; and what becomes of those who do not read.
+-- Hubs at a path, for programs that know nothing of each other; and what becomes of clients that do not read.
 
 local ipc = require "ipc"
 
@@ -164,7 +164,7 @@ describe("a client that does not read", function()
     assert.is_true(hub:stat().bytes <= LIMIT)
   end)
 
-  it("is waited for, and a message that times out goes to nobody", function()
+  it("is waited for, and a message that times out goes to none", function()
     local hub <close>, got, sleeper = hub_with("block")
     local sent = 0
     while hub:send(sent + 1 .. text, nil, 0.05) do

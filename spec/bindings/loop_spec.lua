@@ -14,7 +14,7 @@ local function line() return debug.getinfo(2, "l").currentline end
 local function until_ready(t) while t:status() ~= "waiting" do ipc.yield() end return t end
 
 describe("ipc.tasks", function()
-  it("lists who has not ended, in the order they were made, and what each waits in, and where", function()
+  it("lists the tasks that have not ended, in the order they were made, and what each waits in, and where", function()
     assert.same({}, ipc.tasks())
     local a, b = ipc.stream_channel_pair()
     local timer <close> = ipc.timer(100)

@@ -210,7 +210,7 @@ describe("a channel", function()
     assert.equal("good", b:receive(1))
   end)
 
-  it("wakes who waits when it is closed", function()
+  it("wakes the waiters when it is closed", function()
     local _, b = ipc.stream_channel_pair()
     local t = ipc.task(function() return b:receive() end)
     ipc.yield()

@@ -135,12 +135,12 @@ describe("a program", function()
     assert.same({nil, "signal", 9}, {child:wait()})
   end)
 
-  it("is reaped though nobody holds it", function()
+  it("is reaped though its handle is gone", function()
     assert(ipc.process{"true"})
     collectgarbage()
     collectgarbage()
     local deadline = ipc.now() + 10
-    while children() ~= "" and ipc.now() < deadline do ipc.sleep(0.001) end -- what nobody holds has no event
+    while children() ~= "" and ipc.now() < deadline do ipc.sleep(0.001) end -- without a handle there is no event
     assert.equal("", children())
   end)
 end)
@@ -310,7 +310,7 @@ describe("the signals of a program", function()
     local got = under("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())")
     assert.equal(NOTHING, got.Blk)
     assert.equal(NOTHING, got.Ign)
-    -- nohup: what the terminal's signals do to it is for those to say who started us; the others are not inherited
+    -- nohup: what the terminal's signals do to it is for our starter to say; the others are not inherited
     got = under("for s in (1, 2, 3, 10, 13, 15): signal.signal(s, signal.SIG_IGN)")
     assert.equal("0000000000000007", got.Ign)
   end)

@@ -79,7 +79,7 @@ describe("a pipe of a program", function()
     assert.matches("the other way", select(2, child.stdout:send("x", 1)))
   end)
 
-  it("makes who sends wait for a program that does not read, until it has gone", function()
+  it("makes a sender wait for a program that does not read, until it has gone", function()
     local child <close> = assert(ipc.process{"sleep", 100, stdin = "pipe"})
     local line, sent = ("x"):rep(999), 0
     repeat

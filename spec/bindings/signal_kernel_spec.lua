@@ -72,7 +72,7 @@ describe("SIGPIPE", function()
     repeat ok, why, number = io.write("line\n") until not ok
     io.stderr:write(why, " ", number, "\n")]]
 
-  it("ends who writes to a pipe without a reader, as it does in lua5.4", function()
+  it("ends a process that writes to a pipe without a reader, as it does in lua5.4", function()
     for _, before in ipairs{"", "trap '' PIPE;", [[trap "" PIPE TERM;]]} do
       local expected = without_reader("lua5.4", WRITE, before)
       assert.matches(before == "" and "^status 141\n$" or "^Broken pipe 32\nstatus 0\n$", expected)

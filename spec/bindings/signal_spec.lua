@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Signals and timers: who sees them, in which order, and while code is busy.
+-- Signals and timers: where they are seen, in which order, and while code is busy.
 
 local ipc = require "ipc"
 
@@ -160,7 +160,7 @@ describe("a timer", function()
     assert.is_true(least >= 100 and least - 1 <= ticks and ticks <= most, ticks .. " ticks")
   end)
 
-  it("gives tick numbers and missed ticks to who waits", function()
+  it("gives tick numbers and missed ticks to a waiter", function()
     local timer <close> = ipc.timer(0.002)
     local tick, missed = timer:wait()
     assert.is_true(tick - missed == 1)

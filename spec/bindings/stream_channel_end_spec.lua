@@ -108,7 +108,7 @@ end)
 describe("what is no message", function()
   after_each(channels.close)
 
-  -- A channel that is sent these bytes, with max_message 100, by somebody who stays; and a client's of a hub.
+  -- A channel that is sent these bytes, with max_message 100, by a peer that stays; and a client's of a hub.
   local function sent(framing, bytes)
     local options = {framing = framing, codec = "raw", max_message = 100}
     local ours, theirs = pair(options)

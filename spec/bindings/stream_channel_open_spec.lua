@@ -14,7 +14,7 @@ local pair, fifo = channels.pair, channels.fifo
 describe("what a channel says of itself", function()
   after_each(channels.close)
 
-  it("is who made the other end, where a socket knows it", function()
+  it("is the maker of the other end, where a socket knows it", function()
     local a, b = pair()
     local pid, uid = a:peer()
     assert.equal(channels.own_pid(), pid)
@@ -38,7 +38,7 @@ describe("what a channel says of itself", function()
     end
   end)
 
-  it("is nothing more when nobody holds it: the other end is told", function()
+  it("is nothing more when its handle is gone: the other end is told", function()
     local a, b = ipc.stream_channel_pair()
     a = a:fileno() and nil
     waits.collect()

@@ -84,7 +84,7 @@ for _, framing in ipairs {"length", "line"} do
       assert.same({nil, "closed"}, {b:receive(PATIENCE)})
     end)
 
-    it("gives each message to one of those who wait, first come first served", function()
+    it("gives each message to one of the waiters, first come first served", function()
       local first, second = waits.waiting(b.receive, b), waits.waiting(b.receive, b)
       a:send("one")
       a:send("two")
@@ -134,7 +134,7 @@ for _, framing in ipairs {"length", "line"} do
       assert.same({nil, "closed"}, {a:receive(PATIENCE)})
     end)
 
-    it("wakes who waits when it is closed, at this end or the other", function()
+    it("wakes the waiters when it is closed, at this end or the other", function()
       local reader = waits.waiting(a.receive, a)
       local writer = ipc.task(function()
         local ok, why

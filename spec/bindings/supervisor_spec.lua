@@ -85,7 +85,7 @@ describe("a supervisor", function()
     }}, function(supervisor, what)
       if what == "started" then
         ipc.task(function()
-          ipc.sleep(0.1) -- until it is deaf; nobody has its channel
+          ipc.sleep(0.1) -- until it is deaf; no process has its channel
           supervisor:stop()
         end)
       end
@@ -124,7 +124,7 @@ describe("a supervisor", function()
     assert.equal("given up a", events[4])
   end)
 
-  it("closes its children when the one who runs it is cancelled", function()
+  it("closes its children when the task that runs it is cancelled", function()
     local pid
     local supervisor = new {children = {{name = "a", fn = sleeps}}, event = function(what, _, id)
       if what == "started" then pid = id end
@@ -165,7 +165,7 @@ describe("a supervisor", function()
     assert.same({}, events)
   end)
 
-  it("is waited for by all who stop it, and the least patient one counts", function()
+  it("is waited for by every call that stops it, and the least patient one counts", function()
     local supervisor, pid
     local path = os.tmpname()
     supervisor = new {children = {

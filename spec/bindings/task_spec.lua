@@ -8,14 +8,14 @@ local function closing(fn)
 end
 
 describe("a task", function()
-  it("gives its results to everybody who joins it", function()
+  it("gives its results to every join", function()
     local t = ipc.task(function(a, b) return a + b, nil, "x", nil end, 1, 2)
     assert.same({n = 5, true, 3, nil, "x"}, table.pack(t:join()))
     assert.same({n = 5, true, 3, nil, "x"}, table.pack(t:join()))
     assert.equal("done", t:status())
   end)
 
-  it("gives its error to who joins it", function()
+  it("gives its error to a join", function()
     local err = {}
     local t = ipc.task(function() error(err) end)
     local ok, got = t:join()

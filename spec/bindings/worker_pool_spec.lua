@@ -20,7 +20,7 @@ end
 
 local function die() ipc.signal("KILL"):dispatch(own_pid()) end
 
--- The one who counts may see the other end of its pipe, which popen has not closed yet: it is told when to look.
+-- The counting process may see the other end of its pipe, which popen has not closed yet: it is told when to look.
 local function descriptors()
   local path = os.tmpname()
   local pipe = io.popen(("read go; ls /proc/%d/fd | wc -l >%s"):format(own_pid(), path), "w")
@@ -136,7 +136,7 @@ describe("a pool", function()
     assert.same({true}, {pool:submit(function() end):join(PATIENCE)})
   end)
 
-  it("ends its workers when it is closed, and when the one who maps is cancelled", function()
+  it("ends its workers when it is closed, and when the task that maps is cancelled", function()
     collectgarbage()
     collectgarbage()
     local before = descriptors()
@@ -220,7 +220,7 @@ describe("a pool", function()
     child:wait(PATIENCE)
     for _, pid in ipairs(pids) do
       local deadline = ipc.now() + PATIENCE
-      while os.execute("kill -0 " .. pid .. " 2>/dev/null") do -- it is nobody's child here, so nothing tells
+      while os.execute("kill -0 " .. pid .. " 2>/dev/null") do -- it is no child of ours, so nothing tells
         assert.is_true(ipc.now() < deadline)
         ipc.sleep(0.01)
       end

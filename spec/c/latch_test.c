@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The latch between processes: it excludes, an owner that is killed is told of to the next, one that stands still ends
- * the patience of those who wait, and a damaged word is found out.
+ * the patience of the waiters, and a damaged word is found out.
  */
 #include "base/shared_atomic.h"
 #include "os/latch.h"
@@ -98,7 +98,7 @@ static void owner_dies(void)
 	il_unlatch(&shared->word, false);
 }
 
-/* Whoever is only to look does not stay: the owner sleeps, so it does not move. */
+/* A call that is only to look does not stay: the owner sleeps, so it does not move. */
 static void owner_stands_still(void)
 {
 	pid_t pid = owner();

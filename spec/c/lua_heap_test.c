@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The allocator of the program's Lua state, in the thread that made the state and in others at once: blocks of all
- * sizes, taken, resized and given back by any of them, keep what is written there, and are nobody else's. Under TSan
+ * sizes, taken, resized and given back by any of them, keep what is written there, and belong to no other. Under TSan
  * this is the one look at its lists: in a sanitizer's build the program takes everything from malloc.
  */
 #undef IL_PLAIN_MALLOC
@@ -45,7 +45,7 @@ const char *lua_tolstring(lua_State *L, int index, size_t *size)
 	return NULL;
 }
 
-/* Begins each block: who finds it knows the rest. */
+/* Begins each block: from it the rest is known. */
 struct item {
 	uint32_t size, seed;
 };

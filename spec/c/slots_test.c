@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The race between one who begins to wait for a slot and one who changes it, step by step: both are here, as two views
- * of the same memory, and the steps are put in every order that matters.
+ * The race between a task that begins to wait for a slot and one that changes it, step by step: both are here, as two
+ * views of the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
 #include "os/identity.h"
@@ -107,7 +107,7 @@ static void changed_before_the_mark(void)
 	end(1);
 }
 
-/* He marks himself in between, and finds nothing: the second look of who changes finds the mark. */
+/* The waiter marks itself in between, and finds nothing: the writer's second look finds the mark. */
 static void marked_before_the_change(void)
 {
 	begin();
@@ -144,7 +144,7 @@ static void asleep(void)
 	end(1);
 }
 
-/* Killed before or after the change: the kernel says so to the next who takes the latch. */
+/* Killed before or after the change: the kernel says so to the next that takes the latch. */
 static void killed_inside(int64_t value)
 {
 	begin();
@@ -162,7 +162,7 @@ static void killed_inside(int64_t value)
 	end(1);
 }
 
-/* One who stands still with the latch keeps nobody from writing. */
+/* A process that stands still with the latch keeps no other from writing. */
 static void without_the_latch(void)
 {
 	begin();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The wait queue of an engine, over a source that has permits: operations are served in the order they came, nothing is
- * granted to a wait that is over, a lock that cannot be had is tried again, and those who sleep are told of a change.
+ * granted to a wait that is over, a lock that cannot be had is tried again, and sleepers are told of a change.
  */
 #include "engines/line.h"
 #include "base/clock.h"

@@ -142,7 +142,7 @@ contract.each(_ENV, title, ipc.mutex, function(engine, open, keyed)
       assert.equal("abandoned, nothing", told(m))
     end)
 
-    keyed("to who opens it later, when nobody has it open", function()
+    keyed("to the next that opens it, when no process has it open", function()
       killed_holder()
       local m <close> = open()
       assert.equal("abandoned, nothing", told(m))
@@ -264,7 +264,7 @@ contract.each(_ENV, title, ipc.mutex, function(engine, open, keyed)
     end)
   end)
 
-  -- The last death may have nobody left to be told, so the spec asks.
+  -- After the last death no process may be left to be told, so the spec asks.
   local function survives(kills, m, make)
     local seen = storm(kills, 1, make)
     local handle <close> = m or make()
@@ -278,7 +278,7 @@ contract.each(_ENV, title, ipc.mutex, function(engine, open, keyed)
     assert.is_true(seen.hit <= seen.abandoned and seen.abandoned <= seen.hit + seen.perhaps, text)
   end
 
-  it("has one holder and tells of every death, whoever is killed #slow", function()
+  it("has one holder and tells of every death, whichever process is killed #slow", function()
     local m = open()
     local kills = rounds(engine.lease and 14 or engine.name == "sysv" and 1000 or 300)
     survives(kills, m, function() return math.random(2) == 1 and m or open() end)

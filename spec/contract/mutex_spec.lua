@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's mutex promises: one holder, a task of some process, known by its pid, who alone may release.
+-- What every engine's mutex promises: one holder, a task of some process, known by its pid, which alone may release.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -64,7 +64,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed, key)
       assert.same({true}, {elsewhere(m)})
     end)
 
-    it("who alone may release", function()
+    it("which alone may release", function()
       local m <close> = open()
       local stop <close> = assert(ipc.semaphore(engine.key(), 1))
       stop:acquire()
@@ -143,7 +143,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed, key)
       local child <close> = holder(open)
       assert.equal(child.pid, m:holder())
       assert.same({nil, "timeout"}, {m:acquire(0)})
-      assert.equal(child.pid, m:holder()) -- who only tried is not the holder
+      assert.equal(child.pid, m:holder()) -- an attempt does not make a holder
       local t = waiting(function() return m:acquire(PATIENCE) end)
       assert.equal(child.pid, m:holder())
       child.channel:send("release")
@@ -192,7 +192,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed, key)
       assert.same({nil, "timeout"}, {elsewhere(m)})
     end)
 
-    it("when an error passes a guard, and nobody is told", function()
+    it("when an error passes a guard, and that is told to none", function()
       local m <close> = open()
       local function fail()
         local _ <close> = m:hold()
@@ -211,7 +211,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed, key)
       assert.same({true}, {elsewhere(m)})
     end)
 
-    it("once by a guard, whoever releases first", function()
+    it("once by a guard, whichever releases first", function()
       local m <close> = open()
       do
         local _ <close> = m:hold()

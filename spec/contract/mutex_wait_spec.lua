@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's mutex promises to who waits: in order, in time, and it is neither lost nor held twice.
+-- What every engine's mutex promises to waiters: order, time, and it is neither lost nor held twice.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -48,7 +48,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
       assert.is_true(t:join())
     end)
 
-    it("to who waits, not to who has just released it", function()
+    it("to the waiter, not to the task that has just released it", function()
       local m <close> = open()
       m:acquire()
       local t = waiting(function()
@@ -63,7 +63,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
       assert.same({true, true}, {t:join(engine.lease and PATIENCE or 0)}) -- a release may wait for an answer
     end)
 
-    it("to who waits, not to who tries before the loop has looked", function()
+    it("to the waiter, not to a task that tries before the loop has looked", function()
       local m <close> = open()
       local child <close> = holder(open)
       local tried <close> = ipc.semaphore(ipc.private, 1)
@@ -160,7 +160,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
       assert.is_true(free(m))
     end)
 
-    it("until its process is killed, and nobody is told", function()
+    it("until its process is killed, and that is told to none", function()
       local m <close> = open()
       m:acquire()
       local child <close> = contract.waiter(open)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's queue promises to who does not have to wait: types, payloads, limits, and what is refused.
+-- What every engine's queue promises where no wait is needed: types, payloads, limits, and what is refused.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -240,7 +240,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed, key)
   end)
 
   describe("removed,", function()
-    it("stays removed for those who have it open", function()
+    it("stays removed for those that have it open", function()
       local q <close> = open()
       q:send(1, "x")
       assert.is_true(q:remove())
@@ -266,7 +266,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed, key)
     end)
   end)
 
-  keyed("keeps its messages while nobody has it open", function()
+  keyed("keeps its messages while no process has it open", function()
     local q = open()
     send_types(q, 2, 1)
     q:close()

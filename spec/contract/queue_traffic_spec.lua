@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Many messages, many tasks, many processes, on every engine's queue: each message is received exactly once, and those
--- of one type in the order they were sent, whoever gives up in between.
+-- of one type in the order they were sent, whichever waits end in between.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -18,7 +18,7 @@ contract.each(_ENV, "traffic of a queue", ipc.queue, function(engine, open)
     math.randomseed(seed)
   end)
 
-  -- Of what one receiver gets, the numbers of each type rise; if nobody else receives that type, by one.
+  -- Of what one receiver gets, the numbers of each type rise; if no other receives that type, by one.
   local function recorder()
     local last = {}
     return function(n, type, alone)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's queue promises to who waits: in order, not too long, and nothing is lost by who gives up.
+-- What every engine's queue promises to waiters: order, not too long, and a wait that ends loses nothing.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -81,7 +81,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed)
       assert.same({"x", 1}, {q:receive(1, 0)})
     end)
 
-    it("serves those who wait for a type in order", function()
+    it("serves the waiters for a type in order", function()
       local q <close> = open()
       for _, wanted in ipairs{0, 2, -3} do
         local order, tasks, expected = {}, {}, {}
@@ -106,7 +106,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed)
       end
     end)
 
-    it("serves those who wait for different types, each with its own", function()
+    it("serves the waiters for different types, each with its own", function()
       local q <close> = open()
       local tasks = {}
       for _, wanted in ipairs{5, 6, -2, 7, 5} do

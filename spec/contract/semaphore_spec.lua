@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's semaphore promises: permits are counted, and given back by whoever has them.
+-- What every engine's semaphore promises: permits are counted, and given back by their holder, however that ends.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -76,7 +76,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
       assert.equal(2, s:value())
     end)
 
-    keyed("keeps its max when nobody has it open", function()
+    keyed("keeps its max when no process has it open", function()
       open(2):close()
       local _, message, code = ipc.semaphore(key(), 3)
       assert.equal(EEXIST, code, message)
@@ -130,7 +130,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
       assert.equal(2, s:value())
     end)
 
-    it("of a guard once, whoever releases first", function()
+    it("of a guard once, whichever releases first", function()
       local s <close> = open()
       do
         local _ <close> = s:hold()
@@ -174,7 +174,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
       assert.error_matches(function() s:remove() end, "semaphore is closed")
     end)
 
-    keyed("of who waits on a handle that is closed", function()
+    keyed("of a waiter on a handle that is closed", function()
       local s, other <close> = open(1), open(1)
       other:acquire()
       local t = waiting(function() return s:acquire(PATIENCE) end)
@@ -227,7 +227,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
       assert.equal(2, s:value())
     end)
 
-    it("of what a failing task holds to who waits", function()
+    it("of what a failing task holds to the waiter", function()
       local s <close> = open(1)
       local t = ipc.task(function()
         s:acquire()

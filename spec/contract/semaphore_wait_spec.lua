@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's semaphore promises to who waits: in order, in time, and no permit is ever lost.
+-- What every engine's semaphore promises to waiters: order, time, and no permit is ever lost.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"

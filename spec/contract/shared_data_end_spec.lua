@@ -169,7 +169,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
     end)
   end)
 
-  keyed("is made once by many who open it at the same time", function()
+  keyed("is made once by many that open it at the same time", function()
     for round = 1, 5 do
       local children = {}
       for i = 1, 8 do
@@ -196,7 +196,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
     end
   end)
 
-  keyed("belongs to its owner, or to whom the mode allows", function()
+  keyed("belongs to its owner, or to users that the mode allows", function()
     if engine.remote then return pending("a server has users of its own, and no modes") end
     if not os.execute("[ $(id -u) = 0 ] && setpriv --reuid 65534 --clear-groups test -x "
       .. (os.getenv("IPCLUA") or "build/ipclua") .. " 2>/dev/null") then

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What shared data promises on every engine to who does not have to wait: names, values, versions, numbers.
+-- What shared data promises on every engine where no wait is needed: names, values, versions, numbers.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -43,7 +43,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(_, open, keyed)
       assert.equal(3, d:get("x"))
     end)
 
-    keyed("they stay when nobody has it open", function()
+    keyed("they stay when no process has it open", function()
       local d = open()
       local version = d:set("x", "still there")
       d:close()

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What shared data promises on every engine to who waits for a name to change: no change is missed, none is imagined.
+-- What shared data promises on every engine to a wait for a name to change: no change is missed, none is imagined.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine's shared memory promises to who waits for a slot: no change is missed, and every end is told.
+-- What every engine's shared memory promises to a wait for a slot: no change is missed, and every end is told.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
@@ -189,7 +189,7 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed)
       cases.tick:close()
     end)
 
-    it("wakes all who wait for the same, with several cases each", function()
+    it("wakes all waiters for the same, with several cases each", function()
       local m <close> = open()
       local tasks = {}
       for i = 1, 20 do
@@ -214,7 +214,7 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed)
   end)
 
   describe("closed,", function()
-    it("wakes who waits on the handle", function()
+    it("wakes the waiters on the handle", function()
       local m = open()
       local t = waiting(function() return m:wait(0, 0) end)
       local u = waiting(function() return ipc.select({{m, "wait", 1, 0}, {m, "wait", 2, 0}}) end)
@@ -231,7 +231,7 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed)
       end
     end)
 
-    keyed("wakes nobody who waits on another handle", function()
+    keyed("wakes no waiter on another handle", function()
       local a <close> = open()
       local b = open()
       local t = waiting(function() return a:wait(0, 0, PATIENCE) end)
@@ -246,7 +246,7 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed)
   end)
 
   describe("removed,", function()
-    it("wakes who waits, in this and in other processes", function()
+    it("wakes the waiters, in this and in other processes", function()
       local m <close> = open()
       local child <close> = watcher(0, 0)
       asleep(child)
@@ -258,7 +258,7 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed)
       assert.same({"nil", "removed"}, child.channel:receive(PATIENCE))
     end)
 
-    local where = engine.remote and "is not there any more" or "goes on as memory of those who have it"
+    local where = engine.remote and "is not there any more" or "goes on as memory of those that have it"
     it("tells so for good, and " .. where, function()
       local m <close> = open()
       local child <close> = watcher(1, 0)

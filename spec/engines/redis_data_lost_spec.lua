@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Shared data and shared memory when a connection is cut, and when a server is gone, comes back, or refuses: who is
--- told, who goes on waiting, and what was answered is not lost.
+-- Shared data and shared memory when a connection is cut, and when a server is gone, comes back, or refuses: which
+-- calls are told, which go on waiting, and what was answered is not lost.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -30,7 +30,7 @@ describe("on a redis server,", function()
       if not pcall(try) then try() end -- it may not have known that the connection was cut
     end
 
-    it("is made again, and nobody notices who asks later, or waits", function()
+    it("is made again, and no later call and no wait notices", function()
       local d <close> = open_data()
       local m <close> = open_memory()
       local t = waiting(function() return d:wait("x", 0, PATIENCE) end)
@@ -83,7 +83,7 @@ describe("on a redis server,", function()
       assert.same({true, 0}, {look:join(PATIENCE)})
     end)
 
-    it("loses no change that was answered, whoever cuts and when", function()
+    it("loses no change that was answered, whatever is cut and when", function()
       local times = SANITIZED and 100 or 1000
       local d <close> = open_data()
       local cutter = assert(ipc.process(function(channel)
@@ -191,7 +191,7 @@ describe("on a redis server,", function()
       assert.same({1, 0}, {(d:get("x")), m[0]})
     end)
 
-    it("does not answer leaves nobody beyond his timeout", function()
+    it("does not answer keeps no call beyond its timeout", function()
       local d <close> = open_data()
       d:set("x", 1)
       local version = select(2, d:get("x"))

@@ -197,7 +197,7 @@ describe("on a redis server,", function()
       assert.equal(0, d:stat().used)
     end)
 
-    it("that somebody deleted by hand is removed, for who waits, too, and may be made anew", function()
+    it("that was deleted by hand is removed, for waiters, too, and may be made anew", function()
       local d <close> = open_data()
       d:set("x", 1)
       local t = waiting(function() return d:wait("y", 0, PATIENCE) end)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Leases: who holds a lock on a server keeps it while it can say so, and learns when it could not. The connections of
--- some processes go through a proxy that cuts them.
+-- Leases: the holder of a lock on a server keeps it while it can say so, and learns when it could not. The connections
+-- of some processes go through a proxy that cuts them.
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"

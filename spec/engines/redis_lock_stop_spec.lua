@@ -32,7 +32,7 @@ describe("a mutex on a redis server", function()
   if redis.missing then return pending(redis.missing) end
   after_each(redis.cleanup)
 
-  it("has one holder within a valid lease, whoever is stopped #slow #nosan", function()
+  it("has one holder within a valid lease, whichever process is stopped #slow #nosan", function()
     local LEASE <const>, STOPS <const>, WORKERS <const> = 0.5, SANITIZED and 5 or 25, 4
     local key, path, children = redis.key(), os.tmpname(), {}
     finally(function() os.remove(path) end)

@@ -92,7 +92,7 @@ describe("a lock on a redis server", function()
         end)
         ipc.sleep(0.02)
         proxy:ask(how)
-        m:release() -- nobody hears
+        m:release() -- no process hears it
         if how == "refuse" then proxy:ask("accept") end
         assert.same({true, true}, {t:join(PATIENCE)})
       end
@@ -181,7 +181,7 @@ describe("a lock on a redis server", function()
     assert.same({true}, {s:acquire(0)})
   end)
 
-  it("has no more holders than permits, whoever is killed, while connections are cut #slow", function()
+  it("has no more holders than permits, whichever process is killed, while connections are cut #slow", function()
     local proxy <close>, cut_key = through_proxy()
     local s <close> = open_semaphore(3)
     local cutting = ipc.task(function()
@@ -218,7 +218,7 @@ describe("a lock on a redis server", function()
       os.execute("rm -rf " .. directory)
     end)
 
-    it("with its data, is held, and goes to who waits", function()
+    it("with its data, is held, and goes to the waiter", function()
       open = function() return assert(ipc.mutex(server_key)) end
       local m <close> = open()
       m:acquire()

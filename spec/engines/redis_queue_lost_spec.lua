@@ -56,7 +56,7 @@ describe("a queue on a Redis server", function()
       proxy:ask("go")
     end
 
-    it("tells of a send whose answer was lost that nobody knows", function()
+    it("tells of a send whose answer was lost that it may have happened", function()
       proxy:ask("deafen")
       local t = waiting(function() return q:send(1, "x") end)
       lose_answer(0)
@@ -78,7 +78,7 @@ describe("a queue on a Redis server", function()
       assert.equal(0, #q)
     end)
 
-    it("puts the message back for which nobody waits any more", function()
+    it("puts a message back that is not waited for any more", function()
       for i = 1, 3 do q:send(1, i) end
       proxy:ask("deafen")
       local t = ipc.task(function() return ipc.select({{q, "receive", 1}, {q, "receive", 2}}, 0.03) end)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Shared memory in /dev/shm: files that somebody cut short or wrote into, and too little memory.
+-- Shared memory in /dev/shm: files that another program cut short or wrote into, and too little memory.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"

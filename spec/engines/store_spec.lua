@@ -102,7 +102,7 @@ describe("the directory of shared data", function()
     open():close()
   end)
 
-  it("that nobody has any more is swept up", function()
+  it("that no process has any more is swept up", function()
     local name = "/dev/shm/ipclua.tmp.spec" .. os.time() % 100000
     os.execute(("mkdir %s && touch %s/bell"):format(name, name))
     local locked <close> = peer.run(("sh -c 'mkdir %sb && exec 9<%sb && flock -s 9 && echo $$ && read line'")
@@ -115,7 +115,7 @@ describe("the directory of shared data", function()
     assert.is_false(exists(name .. "b"))
   end)
 
-  it("goes, where it is private, when the last who has it does", function()
+  it("goes, where it is private, with the last process that has it", function()
     local pid = key.name:match("%d+") -- this process
     local function count()
       return tonumber(output(("ls -d /dev/shm/ipclua.tmp.%s.* 2>/dev/null | wc -l"):format(pid)))

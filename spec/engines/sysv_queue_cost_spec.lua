@@ -35,7 +35,7 @@ describe("waiting for a queue of System V #nosan", function()
   -- Long enough for the loop to have blocked, and for threads to wait in its place: nothing tells of that.
   local function sleep_in_kernel() ipc.sleep(0.005) end
 
-  it("takes no thread while nobody waits", function()
+  it("takes no thread while nothing waits", function()
     local q <close> = queue()
     local child <close> = apart(function(channel)
       for i = 1, 200 do
@@ -53,7 +53,7 @@ describe("waiting for a queue of System V #nosan", function()
     assert.equal("done", child.channel:receive(PATIENCE))
   end)
 
-  it("takes one thread for all who wait for the same", function()
+  it("takes one thread for all waits for the same", function()
     local q <close> = queue()
     local child <close> = apart(function(channel)
       local tasks = {}
@@ -81,7 +81,7 @@ describe("waiting for a queue of System V #nosan", function()
     assert.is_true(child:wait(PATIENCE))
   end)
 
-  it("takes one thread for each queue and type, and one for those who send", function()
+  it("takes one thread for each queue and type, and one for the senders", function()
     local q <close> = queue()
     local other <close> = queue()
     while other:send(1, ("x"):rep(1000), 0) do end
@@ -98,7 +98,7 @@ describe("waiting for a queue of System V #nosan", function()
     assert.equal(5, child.channel:receive(PATIENCE))
     assert.equal(6, tasks_of(child.pid))
     child.channel:send("end")
-    assert.is_true(child:wait(PATIENCE)) -- whoever waits there is no hindrance
+    assert.is_true(child:wait(PATIENCE)) -- what waits there is no hindrance
   end)
 
   it("makes no system call while nothing comes", function()

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Shared memory of file keys: segments that C, PHP's shmop and Python's sysv_ipc share, whoever made them.
+-- Shared memory of file keys: segments that C, PHP's shmop and Python's sysv_ipc share, whichever made them.
 
 local ipc = require "ipc"
 local peer = require "spec.support.peer"

@@ -71,7 +71,7 @@ describe("System V threads #nosan", function()
     for _, s in ipairs(list) do s:acquire(0) end
   end
 
-  it("are none while nobody waits", function()
+  it("are none while nothing waits", function()
     assert.same({0, 0, 0}, apart(10, function(list)
       local seen = {threads()}
       for _, s in ipairs(list) do

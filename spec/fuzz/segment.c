@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects in shared memory whose bytes somebody else writes to, or cuts short, while they are in use. The first byte
+ * Objects in shared memory whose bytes another process writes to, or cuts short, while they are in use. The first byte
  * chooses the noun; what follows are steps of four bytes: damage to the file, or an operation. Operations may fail, but
  * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
  */
@@ -39,7 +39,7 @@ static struct {
 	struct il_memory *memory;
 } it;
 
-/* Segments are mapped between pages that nobody may touch (linked with --wrap): no sanitizer watches over them. */
+/* Segments are mapped between pages that may not be touched (linked with --wrap): no sanitizer watches over them. */
 void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
@@ -104,7 +104,7 @@ static int remove_object(void)
 
 /* Damage ---------------------------------------------------------------------------------------------------- */
 
-/* A latch that a living process has is waited for; that takes long, and is no fault. One that nobody can have takes a
+/* A latch that a living process has is waited for; that takes long, and is no fault. One that cannot be had takes a
  * tenth of a second, so there are few. */
 static void spare_latch(uint8_t dice)
 {
@@ -115,7 +115,7 @@ static void spare_latch(uint8_t dice)
 	CHECK(pwrite(it.fd, &latch, sizeof latch, LATCH) == sizeof latch);
 }
 
-/* Who had the latch has died: the next one repairs. */
+/* The latch's owner has died: the next one repairs. */
 static void orphan(void)
 {
 	CHECK(pwrite(it.fd, &(uint32_t){ FUTEX_OWNER_DIED }, 4, LATCH) == 4);
@@ -186,7 +186,7 @@ static void damage(const uint8_t *s)
 		occupy(s[2]);
 }
 
-/* Somebody waits ------------------------------------------------------------------------------------------- */
+/* With a waiter -------------------------------------------------------------------------------------------- */
 
 static struct il_op waiting;
 static struct il_wait background;

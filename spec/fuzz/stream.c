@@ -89,7 +89,7 @@ static bool expected(struct il_stream *s, struct il_op *op)
 	}
 	if (left - IL_FRAME_HEADER < length)
 		return ends(op, ECONNRESET);
-	if (handle) { /* it stays until somebody wants it */
+	if (handle) { /* it stays until it is asked for */
 		CHECK(op->err == EPROTO);
 		il_op_clear(op);
 		il_op_init(op, &handle_type, s, 0);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- The books of one task, or of the main chunk: whether it was cancelled, by whom it may have been, and how it ended. It
--- may belong to a region, which is a scope or a timeout (nested.lua).
+-- The books of one task, or of the main chunk: whether it was cancelled, by which task it may have been, and how it
+-- ended. It may belong to a region, which is a scope or a timeout (nested.lua).
 
 local ipc = require "ipc"
 

@@ -150,7 +150,7 @@ local function number_list(ops, without, count)
 end
 
 -- tasks: what each does; main: what the main chunk does meanwhile; turn: how the main chunk waits for the others;
--- choices: whom to cancel when nothing moves; permits: of the semaphores; count: how many operations there are.
+-- choices: which task to cancel when nothing moves; permits: of the semaphores; count: how many operations there are.
 -- `without`: a set of their numbers, which are left out.
 function program.make(seed, without)
   math.randomseed(seed)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- ipc.signal("USR1"):ignore() held only until the collector came by: the finaliser of the object that nobody kept put
+-- ipc.signal("USR1"):ignore() held only until the collector came by: the finaliser of the object that was not kept put
 -- back the default action, and the next signal killed the process.
 
 local ipc = require "ipc"

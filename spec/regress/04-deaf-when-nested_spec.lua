@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Inside another loop ours was deaf to what that loop's own callbacks did: the descriptor told of a new task, a new
--- timer, a cancellation or the end of the last task only after the next ipc.step, which nobody had reason to call.
+-- timer, a cancellation or the end of the last task only after the next ipc.step, for which there was no reason.
 
 local ipc = require "ipc"
 

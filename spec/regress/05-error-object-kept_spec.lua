@@ -21,7 +21,7 @@ describe("the error of a task", function()
     assert.same({"text", 1.5}, {seen[2], seen[3]})
   end)
 
-  it("reaches who joins, whatever its __tostring does", function()
+  it("reaches a join, whatever its __tostring does", function()
     for _, tostring_of in ipairs{
       function() error("no text") end, function() ipc.sleep(0.001) end, function() return 1 end,
       function() return {} end, function() coroutine.yield() end,

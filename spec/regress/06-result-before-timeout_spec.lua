@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A message that had come in time lost against its timeout, when both were found by the same look at the kernel: if
--- a signal or SIGCONT had ended the wait there (the look was given up, the timeouts were not), and for whoever was not
--- among the first 64 descriptors that were ready.
+-- A message that had come in time lost against its timeout, when both were found by the same look at the kernel: if a
+-- signal or SIGCONT had ended the wait there (the look was given up, the timeouts were not), and for a task that was
+-- not among the first 64 descriptors that were ready.
 
 local ipc = require "ipc"
 
@@ -19,14 +19,14 @@ describe("a message that has come in time", function()
     while tasks[200]:status() ~= "waiting" do ipc.yield() end
     for i = 1, 200 do senders[i]:send(i) end
     local over = ipc.now() + 0.06
-    while ipc.now() < over do end -- nobody looks meanwhile
+    while ipc.now() < over do end -- nothing looks meanwhile
     for i = 1, 200 do
       assert.same({true, i}, {tasks[i]:join()})
       senders[i]:close()
     end
   end)
 
-  it("is received by who was stopped until the time was over", function()
+  it("is received by a process that was stopped until the time was over", function()
     for _ = 1, 2 do
       local child <close> = ipc.process(function(channel)
         channel:send("waiting")

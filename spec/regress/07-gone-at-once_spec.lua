@@ -8,7 +8,7 @@ local homes = require "homes"
 
 describe("a child that has ended at once", function()
   for _, home in ipairs(homes) do
-    it("is a process that has ended, when nobody wants to know how, in " .. home.name, function()
+    it("is a process that has ended, when how is not asked, in " .. home.name, function()
       local output, status, errors = home.run([[
         for i = 1, 100 do
           local child = assert(ipc.process(function(channel) channel:send(i) os.exit(3) end))

@@ -113,7 +113,7 @@ describe("a loop over the messages", function()
       assert.equal(3, #got)
     end)
 
-    it("raises at a handle, which stays for who wants it", function()
+    it("raises at a handle, which stays for a receive_handle", function()
       local a, b = pair()
       a:send("before")
       a:send_handle(channels.keep(io.tmpfile()))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A channel or a hub that was closed with unsent bytes kept its program alive for as long as the other end was open and
--- nobody read there: for ever, if that was in the program itself. And one that was not closed lost them, though send
+-- there was no reader: for ever, if that was in the program itself. And one that was not closed lost them, though send
 -- had said true. The end waits now as long as some of what is unsent is taken, and for five seconds without.
 
 local ipc = require "ipc"
@@ -15,7 +15,7 @@ local head = [[
   local options = {codec = "raw"}
 ]]
 
--- What has bytes that nobody takes, and is closed.
+-- What has bytes that are not taken, and is closed.
 local closed = {
   ["a channel of its own"] = [[
     local a, b = ipc.stream_channel_pair(options)
@@ -53,7 +53,7 @@ local function start(script)
   return child
 end
 
-describe("a program that has closed what nobody reads", function()
+describe("a program that has closed what is not read", function()
   it("ends", function()
     local children = {}
     for what, script in pairs(closed) do children[what] = start(script) end
@@ -68,7 +68,7 @@ describe("a program that has closed what nobody reads", function()
   end)
 
   for how, close in pairs{closed = "out:close()", ["not closed"] = ""} do
-    it("waits for who reads late: " .. how, function()
+    it("waits for a reader that comes late: " .. how, function()
       local child <close> = start([[
         out = ipc.stream_channel(io.stdout, {framing = "line", codec = "raw"})
         assert(out:send(large, 0)) -- begun, and so the rest is promised
@@ -80,7 +80,7 @@ describe("a program that has closed what nobody reads", function()
 end)
 
 -- The rest was also copied by a fork: the child sent it a second time when it closed its copy of the channel.
-describe("a child of who has unsent bytes", function()
+describe("a child of a process that has unsent bytes", function()
   after_each(channels.close)
 
   it("sends none of them", function()

@@ -2,7 +2,7 @@
 -- A handle that arrived where no descriptor was left was lost, and called a protocol error: the kernel drops what it
 -- has no number for. It stays in the socket now, the messages before it come, and it comes when something was closed.
 -- A channel with a small max_message took a handle for too long a frame and closed; what else comes with the bytes of a
--- Unix socket, credentials for whoever had asked for them, took the place of the descriptor.
+-- Unix socket, credentials for a peer that had asked for them, took the place of the descriptor.
 
 local ipc = require "ipc"
 local channels = require "spec.support.channels"
@@ -58,7 +58,7 @@ describe("a handle for which there is no descriptor", function()
     ]]))
   end)
 
-  it("is told to who waits for it, and to who has it in a select, and comes later", function()
+  it("is told to a waiter, and to a select, and comes later", function()
     assert.equal("1 nil 24|2 nil 24|3 true |4 false |5 true |6 end |", (few [[
       local t = ipc.task(function() say(1, b:receive_handle(60)) end)
       local copies = {}
@@ -81,7 +81,7 @@ describe("a handle for which there is no descriptor", function()
     ]]))
   end)
 
-  it("may be one that nobody asked for: messages come, and nothing stays open", function()
+  it("may be one that was not asked for: messages come, and nothing stays open", function()
     local text = few [[
       local child = assert(ipc.process {"/usr/bin/python3", "-c", "\
 import os, socket, struct\

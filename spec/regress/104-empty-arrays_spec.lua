@@ -61,7 +61,7 @@ describe("an empty array", function()
     assert.is_nil(getmetatable(parsed "[1]"))
   end)
 
-  it("can be sent, and is one for all that nobody can change", function()
+  it("can be sent, and is one for all that cannot be changed", function()
     assert.equal('{"list":[]}', text_of{list = ipc.empty_array})
     assert.equal("[]", text_of(ipc.empty_array))
     assert.equal(0, #ipc.empty_array)

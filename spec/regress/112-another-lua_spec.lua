@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- LuaJIT and Lua 5.1 to 5.3 said "undefined symbol: lua_newuserdatauv" of ipc.so, which nobody understands.
+-- LuaJIT and Lua 5.1 to 5.3 said "undefined symbol: lua_newuserdatauv" of ipc.so, which explains nothing.
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local folder = host:match("^(.*)/") or "."

@@ -66,7 +66,7 @@ describe("a hook of debug.sethook", function()
     for i = 1, 3 do assert.is_true(lines[seen[i]], i) end
   end)
 
-  it("is nobody's any more when it is taken away", function()
+  it("is not there any more when it is taken away", function()
     local got
     debug.sethook(hook, "l")
     local timer = ipc.timer(0.001, function() got = {debug.gethook()} end)

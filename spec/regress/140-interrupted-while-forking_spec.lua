@@ -25,7 +25,7 @@ describe("Ctrl-C", function()
       child:signal("INT")
       local line, why
       repeat line, why = child.stdout:receive(PATIENCE) until not line
-      assert.equal("closed", why) -- by all who had it
+      assert.equal("closed", why) -- by all that had it
       assert.same({nil, "exit", 130}, {child:wait(PATIENCE)})
     end
   end)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Whoever sent two descriptors with one message left the second one open here, for ever and without an owner: the
+-- A peer that sent two descriptors with one message left the second one open here, for ever and without an owner: the
 -- room for one, as CMSG_SPACE counts it, has padding, and the kernel put another one there. A client could use up
 -- all of a hub's.
 
@@ -11,7 +11,7 @@ local waits = require "waits"
 
 local PATIENCE <const> = 20
 
-describe("descriptors that nobody asked for", function()
+describe("descriptors that were not asked for", function()
   it("are closed, however many come with a message", function()
     local a, b = ipc.stream_channel_pair {codec = "raw"}
     local python <close> = assert(ipc.process {"/usr/bin/python3", "-c", [[

@@ -18,7 +18,7 @@ local script = [[
   print(hub:receive(20))
 ]]
 
-describe("a hub without a descriptor for who wants to join", function()
+describe("a hub without a descriptor for a new client", function()
   it("asks them in when there is one again", function()
     local name, socket = os.tmpname(), os.tmpname()
     os.remove(socket)

@@ -1,13 +1,13 @@
 -- SPDX-License-Identifier: MIT
 -- A line that was too long was said to close the channel. A socket it did close; of a pipe the descriptor stayed
--- open, and a program that went on printing waited for ever for somebody to read.
+-- open, and a program that went on printing waited for ever for a reader.
 
 local ipc = require "ipc"
 
 local EMSGSIZE <const>, PATIENCE <const> = 90, 20
 
 describe("a line that is too long, on a pipe", function()
-  it("closes the pipe, so that who writes there ends", function()
+  it("closes the pipe, so that a process that writes there ends", function()
     local yes <close> = assert(ipc.process {"sh", "-c", "yes | tr -d '\\n'", stdout = "pipe", max_message = 100})
     local message, why, errno = yes.stdout:receive(PATIENCE)
     assert.same({nil, EMSGSIZE}, {message, errno})

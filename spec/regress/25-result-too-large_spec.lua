@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A job of a pool whose result was over max_message was waited for until the end of days: the worker's send said
--- that it was too large, nobody listened, and nothing was sent. And codec "json" could be chosen, but no result
+-- that it was too large, nothing listened, and nothing was sent. And codec "json" could be chosen, but no result
 -- came through it.
 
 local new = require "ipc.pool".new

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A task that was closing a child when it was cancelled, perhaps for the second time, went on at once: the child
--- had got its TERM, but nobody waited for it, and one that ignored TERM was never killed. Two workers of a pool
+-- had got its TERM, but nothing waited for it, and one that ignored TERM was never killed. Two workers of a pool
 -- whose jobs failed at the same time were enough.
 
 local ipc = require "ipc"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Of several handles sent one right after the other, only the first came while somebody waited for it; who asked for
--- the next one waited for ever. A read ends behind a descriptor, however much there is after it, and a short read was
--- taken for an empty socket.
+-- Of several handles sent one right after the other, only the first came while a task waited for it; a task that asked
+-- for the next one waited for ever. A read ends behind a descriptor, however much there is after it, and a short read
+-- was taken for an empty socket.
 
 package.path = "spec/support/?.lua;" .. package.path
 

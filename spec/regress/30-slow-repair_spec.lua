@@ -13,7 +13,7 @@ local shm = engines[2]
 describe("a large queue whose messages lie mixed", function()
   after_each(shm.cleanup)
 
-  it("is repaired before those who wait lose their patience #slow #nosan", function()
+  it("is repaired before the waiters lose their patience #slow #nosan", function()
     local key = shm.key()
     local q <close> = assert(ipc.queue(key, {codec = "raw", capacity = MESSAGES * 64}))
     for i = 1, MESSAGES do assert(q:send(1, tostring(i), 0)) end

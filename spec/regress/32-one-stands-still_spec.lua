@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A process that was stopped while it had the latch of shared memory, for an instant, kept the others from nothing:
--- they waited five seconds, and then changed the slot. But they did so at every single change of a slot that somebody
+-- they waited five seconds, and then changed the slot. But they did so at every single change of a slot that a task
 -- waits for.
 
 local ipc = require "ipc"

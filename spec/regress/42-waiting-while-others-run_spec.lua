@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Who waited for something in shared memory was never told as long as other tasks were always ready: after three vain
--- looks the loop left it to those who sleep on words, and a loop that never blocks had nobody sleep.
+-- A task that waited for something in shared memory was never told as long as other tasks were always ready: after
+-- three vain looks the loop left it to threads that sleep on futexes, and a loop that never blocks had none sleep.
 
 local ipc = require "ipc"
 local waits = require "spec.support.waits"
@@ -24,7 +24,7 @@ local subjects = {
   },
 }
 
--- In front of `others`, each of which nobody changes.
+-- In front of `others`, each of which never changes.
 local function is_told(subject, others)
   local open, options, wait, change = table.unpack(subject, 1, 4)
   local object = assert(open(ipc.private, options))

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- A cancellation was a string, so it was a failure once somebody had handed it on: coroutine.wrap, error(e) and
+-- A cancellation was a string, so it was a failure once it was handed on: coroutine.wrap, error(e) and
 -- debug.traceback put a position or a traceback to it. ipc.timeout raised then, a scope failed, the exit status was 1.
 -- And ipc.timeout said "timeout" whenever its function had been cancelled, by whomever.
 
@@ -123,7 +123,7 @@ describe("ipc.cancelled", function()
     for _, err in ipairs(errors) do assert.equal(ipc.cancelled, err) end
   end)
 
-  it("ends a task as cancelled that nobody has cancelled", function()
+  it("ends a task as cancelled that was not cancelled", function()
     local gone = waits.waiting(ipc.sleep, 1000)
     gone:cancel()
     local t = ipc.task(function() must(gone:join()) end)

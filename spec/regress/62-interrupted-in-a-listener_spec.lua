@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Ctrl-C while a listener or a timer's function computed, over a main chunk that never waits, ended that call and
 -- nothing else: the main chunk was not told. And one that came together with what the main chunk waited for took that
--- away from it: a mutex that nobody held was locked for ever.
+-- away from it: a mutex without a holder was locked for ever.
 
 local home = require "spec.support.homes" [1] -- in stock Lua SIGINT is lua5.4's own
 

@@ -89,7 +89,7 @@ describe("an interrupt of a main chunk #busy", function()
     end)
   end
 
-  it("that is a trap's is nobody else's", function()
+  it("that is a trap's is no other's", function()
     for _, home in ipairs(homes) do
       local output, status, errors = home.run [[
         local trap <close> = ipc.signal_trap "INT"

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Processes that sent each other large messages through shared memory on a busy machine were told that one of them
 -- stood still, though none did: each had waited five seconds for the lock of the queue, in which it had passed from one
--- to the next a hundred times. And the five seconds stopped the whole program of who waited: its timers, its tasks,
+-- to the next a hundred times. And the five seconds stopped the whole program of the waiter: its timers, its tasks,
 -- its timeouts. Patience begins anew now whenever the lock's owner moves (spec/c/patience_test.c), and a wait for it is
 -- a wait like others.
 
@@ -66,7 +66,7 @@ describe("a process that stands still with the lock of shared memory", function(
       assert.is_false((waiter:join(PATIENCE)))
     end)
 
-    it("is waited for by those who wait: " .. noun, function()
+    it("is waited for by the waiters: " .. noun, function()
       local object <close>, go_on = stuck(noun, open)
       local waiter = ipc.task(function() return wait(object, PATIENCE) end)
       ipc.sleep(0.03)

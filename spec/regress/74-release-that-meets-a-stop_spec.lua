@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- A release that met a process which was stopped inside the same mutex failed after five seconds, and had forgotten
--- that it was held: when the stopped one went on, nobody could have the mutex until the process ended. A guard, the
+-- that it was held: when the stopped one went on, no process could have the mutex until the process ended. A guard, the
 -- end of a task and a handle that was closed said nothing at all. Now what is given back is free when the stopped
--- process goes on, or ends, and nobody has to wait or to ask for it.
+-- process goes on, or ends, without a wait or a question.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -102,7 +102,7 @@ describe("a lock in shared memory that is given back while a process stands stil
       end
     end
 
-    it("can be acquired again, by whoever came meanwhile: a " .. noun, function()
+    it("can be acquired again, by a task that came meanwhile: a " .. noun, function()
       local key = shm.key()
       local lock <close> = assert(open(key))
       assert(lock:acquire())

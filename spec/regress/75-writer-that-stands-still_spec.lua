@@ -9,7 +9,7 @@ local homes = require "spec.support.homes"
 
 local PATIENCE <const> = 20
 local ETIMEDOUT <const> = 110
-local WRITING <const> = 336 -- where the gate of those who write is in the bell (engines/store/store.h)
+local WRITING <const> = 336 -- where the gate of the writers is in the bell (engines/store/store.h)
 
 local shm = engines[2]
 
@@ -83,7 +83,7 @@ describe("a process that stands still in a change of shared data", function()
     end
   end
 
-  it("keeps nobody from reading", function()
+  it("keeps no process from reading", function()
     local seen = {}
     for name, value in pairs(data) do seen[name] = value end
     assert.same({a = 1}, seen)
@@ -96,7 +96,7 @@ describe("a process that stands still in a change of shared data", function()
     assert.equal(1, other.channel:receive(PATIENCE))
   end)
 
-  it("keeps nobody from waiting, with a timeout", function()
+  it("keeps no task from waiting, with a timeout", function()
     assert.same({nil, "timeout"}, {data:wait("b", 0, 0.05)})
     local task = ipc.task(function() return data:wait("b", 0, PATIENCE) end)
     while task:status() ~= "waiting" do ipc.yield() end

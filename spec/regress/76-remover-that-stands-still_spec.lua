@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- Whoever removes an object of /dev/shm has its file locked for some system calls, so that two do not remove two files
--- of one name. One that was stopped there stopped all who removed the object, or opened it anew, for as long as it
--- pleased.
+-- A process that removes an object of /dev/shm has its file locked for some system calls, so that two do not remove two
+-- files of one name. One that was stopped there stopped all that removed the object, or opened it anew, for as long as
+-- it pleased.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"

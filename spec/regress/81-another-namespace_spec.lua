@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A holder is known by its process number and the time it started. /proc shows that time shifted by the time
--- namespace of who reads it: so a living holder in another one was taken for dead, and there were two. The same may
+-- namespace of its reader: so a living holder in another one was taken for dead, and there were two. The same may
 -- happen where /proc is that of another pid namespace, whose numbers are not ours; and what was inherited by a child
 -- in a pid namespace of its own was used there, as if the numbers meant the same.
 

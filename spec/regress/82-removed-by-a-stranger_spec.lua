@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- remove() by a process that may use an object but does not own it said true. It had marked the object as removed and
--- then could not take the name away: so the object was dead for all who had it, and nobody could make a new one
+-- then could not take the name away: so the object was dead for all that had it, and none could make a new one
 -- there. Whether the name can be taken away is now asked first; if not, it is EPERM, and nothing has changed.
 
 local ipc = require "ipc"
@@ -69,7 +69,7 @@ describe("an object of another user", function()
 
   for _, engine in ipairs{shm, not sysv.missing and sysv or nil} do
     for noun, open in pairs(nouns) do
-      it(("is not removed by who may only use it: a %s on %s"):format(noun, engine.name), function()
+      it(("is not removed by a user that may only use it: a %s on %s"):format(noun, engine.name), function()
         local key = engine.key()
         if key.path then os.execute("chmod 644 " .. key.path) end
         local object <close> = assert(open(key))

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Under a limit of a file's size (ulimit -f) the constructors that reserve space in /dev/shm, and a channel on a
--- file, ended the program: the kernel sends SIGXFSZ to who reaches the limit. It is EFBIG now, and the signal is
+-- Under a limit of a file's size (ulimit -f) the constructors that reserve space in /dev/shm, and a channel on a file,
+-- ended the program: the kernel sends SIGXFSZ to a process that reaches the limit. It is EFBIG now, and the signal is
 -- gone.
 
 local engines = require "spec.support.engines"

@@ -78,7 +78,7 @@ describe("a file system that is not there #nosan", function()
     end)
   end
 
-  it("is not missed by those who need none", function()
+  it("is not missed by calls that need none", function()
     local hide = "mount -t tmpfs none /proc"
     assert.equal("true\ttrue\ttrue\tx\n", run("-m", hide, [[
       local a, b = ipc.stream_channel_pair()

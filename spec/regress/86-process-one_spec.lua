@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- As process 1 of a container the host did not reap those who had lost their parent: they stayed as zombies, each
+-- As process 1 of a container the host did not reap processes that had lost their parent: they stayed as zombies, each
 -- with its place in the table of processes. It has the program as its child now, and reaps whatever comes; what
--- somebody sends to process 1 goes to the program, and how that ends is how process 1 ends.
+-- is sent to process 1 goes to the program, and how that ends is how process 1 ends.
 
 local ipc = require "ipc"
 local waits = require "spec.support.waits"
@@ -47,7 +47,7 @@ describe("the host as process 1", function()
     end
   ]]
 
-  it("reaps whom it has adopted, whether its program waits or computes", function()
+  it("reaps what it has adopted, whether its program waits or computes", function()
     assert.equal("0\n0\n", (run(COUNT .. [[
       print(orphans(20, 0))
       ipc.process{"sh", "-c", "(exit 0) & (exit 1) & (exit 2) & sleep 0.01"}:wait()
@@ -76,7 +76,7 @@ describe("the host as process 1", function()
     assert.equal(7, select(2, run "os.exit(7)"))
     assert.equal(1, select(2, run "error 'x'"))
     assert.equal(128 + 9, select(2, run "ipc.signal 'KILL':dispatch(ipc.pid()) ipc.sleep(20)"))
-    assert.equal(3, select(2, run "ipc.process{'sleep', '1000'} os.exit(3)")) -- who is left goes with it
+    assert.equal(3, select(2, run "ipc.process{'sleep', '1000'} os.exit(3)")) -- a process that is left goes with it
   end)
 
   it("hands on what is sent to it", function()

@@ -47,7 +47,7 @@ describe("garbage", function()
       end)
     end
 
-    it("is collected when a client comes for whom a hub has no descriptor, in " .. home.name, function()
+    it("is collected when a client comes for which a hub has no descriptor, in " .. home.name, function()
       local path = os.tmpname()
       os.remove(path)
       finally(function() os.remove(path) end)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Options that nobody knows were ignored by most constructors: a queue with capasity = 3 had the usual one, a hub with
+-- Unknown options were ignored by most constructors: a queue with capasity = 3 had the usual one, a hub with
 -- backpresure = "drop_oldest" blocked. What a call does not know raises, and it says what it knows. The table is read
 -- once, when the call begins: what its metatable does, raise or give another value each time, cannot come between.
 

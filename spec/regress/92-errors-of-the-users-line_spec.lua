@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Wrong arguments of what is written in Lua were found by what it calls: "ipc:87: bad argument #1 to 'join'" for
--- ipc.timeout("soon", fn). An error names the call that the user wrote and its line, whoever finds it; and it says what
--- is wanted: ipc.signal() wants a signal's name or number, where it said "number expected".
+-- ipc.timeout("soon", fn). An error names the call that the user wrote and its line, wherever it is found; and it says
+-- what is wanted: ipc.signal() wants a signal's name or number, where it said "number expected".
 
 local ipc = require "ipc"
 
@@ -123,7 +123,7 @@ describe("a wrong argument", function()
     end)
   end
 
-  it("is told at the line of who called through pcall, or from another half", function()
+  it("is told at the line that called through pcall, or from another half", function()
     local why = select(2, raised("return pcall(pools.new, {workers = 0})"))
     assert.is_nil(why)
     why = select(2, load("return pcall(pools.new, {workers = 0})", "=user", "t", env)())

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A job of a pool that failed was printed with three tracebacks: the job's, with the pool's own functions below it, the
--- one of the pool's task, and the main chunk's. Whoever hands on an error that has its traceback adds none: in pools,
--- in scopes, in ipc.timeout, nested as they may be. Another error is printed as ever.
+-- one of the pool's task, and the main chunk's. A function that hands on an error that has its traceback adds none: in
+-- pools, in scopes, in ipc.timeout, nested as they may be. Another error is printed as ever.
 
 package.path = "spec/support/?.lua;" .. package.path
 

@@ -92,7 +92,7 @@ describe("the example chat", function()
     see("ann: still here", ann)
   end)
 
-  it("sends away who is stopped, and the others go on", function()
+  it("sends a stopped client away, and the others go on", function()
     serve()
     local ann = start("join", path, "ann")
     see("ann has come", ann)

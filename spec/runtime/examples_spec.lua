@@ -231,7 +231,7 @@ describe("the word count", function()
   end)
 
   it("gives a file up that has taken three workers down", function()
-    -- A worker that opens a pipe nobody writes to stays there until it is killed.
+    -- A worker that opens a pipe without a writer stays there until it is killed.
     assert(os.execute("mkfifo " .. folder .. "/trap"))
     local words, errors = write(folder .. "/words", "one two"), folder .. "/errors"
     local pipe, main = start(("%s -j 1 %s/trap %s"):format(example("wordcount"), folder, words),

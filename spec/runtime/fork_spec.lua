@@ -322,7 +322,7 @@ describe("kill -9", function()
     end
   end)
 
-  it("of a child is seen by who sends to it and who waits for it", function()
+  it("of a child is seen by a sender and by a wait for it", function()
     local child = ipc.process(function(channel)
       channel:send("ready")
       ipc.sleep(PATIENCE)

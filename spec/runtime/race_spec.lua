@@ -50,7 +50,7 @@ local function take_signal(world, info)
   world.caught = world.caught + 1
 end
 
--- Every tick is given to one waiter only, as served or as missed. (Who gets the next one may run before.)
+-- Every tick is given to one waiter only, as served or as missed. (The one that gets the next tick may run before.)
 local function take_tick(world, i, tick, missed)
   local ticks = world.ticks[i]
   for n = tick - missed, tick do
@@ -156,7 +156,7 @@ local function body(world)
   end
 end
 
--- Something happens to somebody.
+-- Something happens to a task.
 local function disturb(world, tasks)
   local dice = random(12)
   if dice <= 4 then
@@ -184,7 +184,7 @@ local function new_target()
   return target
 end
 
--- Takes what nobody has asked for.
+-- Takes what was not asked for.
 local function drain(world)
   for _, channel in ipairs(world.channels) do
     channel.a:close()
@@ -238,7 +238,7 @@ local function check(count, each)
   local ok, world = pcall(race, count, SEED, each)
   if not ok then error(("%s (RACE_SEED=%d)"):format(world, SEED), 0) end
   for _, how in ipairs{"message", "tick", "signal", "trap", "join", "timeout", "cancelled"} do
-    -- on a busy machine nearly all waits of a short race may be over before somebody cancels one
+    -- on a busy machine nearly all waits of a short race may be over before one is cancelled
     assert.is_true((world.outcomes[how] or 0) > 0 or count < 2000, how)
   end
   assert.equal(0, #ipc.tasks())

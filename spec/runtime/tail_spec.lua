@@ -49,7 +49,7 @@ describe("the example tail", function()
     file:close()
   end
 
-  -- They are read one after the other: nobody is ahead of the others for long.
+  -- They are read one after the other: none is ahead of the others for long.
   local function expect(subscribers, first, last)
     for i = first, last do
       for _, channel in ipairs(subscribers) do
@@ -62,7 +62,7 @@ describe("the example tail", function()
     for i = first, last do append("line " .. i) end
   end
 
-  it("gives each line to each subscriber, also those who come later", function()
+  it("gives each line to each subscriber, also to those that come later", function()
     local subscribers = {subscribe(), subscribe()}
     write(1, 20)
     expect(subscribers, 1, 20)
@@ -85,7 +85,7 @@ describe("the example tail", function()
       write(last + 11, last + 15)
       if round % 2 == 0 then
         expect(subscribers, last + 11, last + 15)
-        assert(os.rename(log, log .. "." .. round)) -- a line that nobody has read yet would go with it
+        assert(os.rename(log, log .. "." .. round)) -- a line that has not been read yet would go with it
         append("line " .. last + 16)
         expect(subscribers, last + 16, last + 16)
         last = last + 16

@@ -85,7 +85,7 @@ function contract.waiter(open, ...)
       channel:receive()
     end)
     local ask = lock.holder or lock.value
-    if ask then ask(lock) end -- once a server has answered this, it has heard who waits
+    if ask then ask(lock) end -- once a server has answered this, it knows the waiter
     channel:send("waiting")
     t:join()
   end))

@@ -4,7 +4,7 @@
 -- missing: why this machine does not have the engine.
 -- private: the key makes another object each time: it has one handle, which forked children inherit.
 -- remote: objects are on another machine: there are no modes, a handle shows only what it knows, and what was removed
--- is gone for those, too, who have it open.
+-- is gone for those, too, that have it open.
 -- data: what shared data has used for a name and a value of a byte each, and its largest value by default.
 -- queue: the largest message of a queue that is opened without options, what sets that limit, and its capacity.
 
@@ -75,7 +75,7 @@ local memory = {name = "private memory", private = true, queue = shm.queue, data
 function memory.key() return ipc.private end
 function memory.cleanup() end
 
--- A server of this process's own, at a socket; it ends when nobody has the pipe to it any more.
+-- A server of this process's own, at a socket; it ends when no process has the pipe to it any more.
 -- lease: how long, in seconds, a holder that died keeps what it had; the other engines know it at once.
 local redis = {
   name = "redis", remote = true, lease = os.getenv("IPC_SANITIZE") and 3 or 2, data = {used = 2, max_value = 1 << 20},

@@ -32,7 +32,7 @@ local _ <close> = assert(ipc.process{"redis-server", "--bind", "0.0.0.0", "--pro
 run("timeout 20 sh -c 'until redis-cli ping >/dev/null 2>&1; do sleep 0.02; done'")
 local machines, workers = {}, {}
 
--- Whatever fails here: who was left would keep the pipe open that the spec reads to its end.
+-- Whatever fails here: a process that was left would keep the pipe open that the spec reads to its end.
 local _ <close> = setmetatable({}, {__close = function()
   for _, worker in ipairs(workers) do worker.child:signal("KILL") end
   for _, child in ipairs(machines) do child:signal("KILL") end
@@ -67,7 +67,7 @@ local puller = ipc.task(function()
   end
 end)
 
--- Who receives stays alive, so that what was accepted has to arrive.
+-- The receivers stay alive, so that what was accepted has to arrive.
 local till = ipc.now() + seconds
 while ipc.now() < till do
   ipc.sleep(math.random() * 0.3)
@@ -89,6 +89,6 @@ local function stop(worker)
   end
 end
 
-for _, worker in ipairs(workers) do stop(worker) end -- who receives is the last
+for _, worker in ipairs(workers) do stop(worker) end -- the receivers are the last
 for _, child in ipairs(machines) do child:close() end
 print "done"

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A process on one of the machines of machines.lua: ROLE ADDRESS LOG NAME. Ends when it is told to by TERM; who
--- receives then takes what is there first.
+-- A process on one of the machines of machines.lua: ROLE ADDRESS LOG NAME. Ends when it is told to by TERM; one that
+-- receives takes what is there first.
 
 local ipc = require "ipc"
 

@@ -16,7 +16,7 @@ local function state_of(pid)
   return text:match("%) (%a)")
 end
 
--- Until something is so, which nobody tells.
+-- Until something is so that nothing tells.
 function points.await(condition, problem)
   local patience = ipc.now() + points.PATIENCE
   while not condition() do

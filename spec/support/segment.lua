@@ -30,12 +30,12 @@ function segment.head(bytes)
   return h
 end
 
--- Somebody sleeps on it, or is about to and has looked in vain.
+-- A waiter sleeps on it, or is about to and has looked in vain.
 function segment.parked(noun, key)
   return (("<I4"):unpack(segment.read(noun, key), 45)) ~= 0
 end
 
--- Somebody sleeps on the latch.
+-- A waiter sleeps on the latch.
 function segment.contended(noun, key)
   return ("<I4"):unpack(segment.read(noun, key), 13) >> 31 == 1
 end
@@ -111,7 +111,7 @@ end
 
 -- Locks ----------------------------------------------------------------------------------------------------
 
--- What is written there: permits taken, whether a dead holder is to be told, and {pid, count} of those who hold.
+-- What is written there: permits taken, whether a dead holder is to be told, and {pid, count} of the holders.
 function segment.permits(bytes)
   local p, holders = {}, {}
   p.max, p.taken, p.abandoned, p.used = ("<I4I4I4I4"):unpack(bytes, HEAD + 1)
@@ -133,11 +133,11 @@ end
 
 local checks = {queue = check_queue, mutex = check_permits, semaphore = check_permits, memory = function() end}
 
--- Raises unless it is sound, and nobody is inside.
+-- Raises unless it is sound, and no process is inside.
 function segment.check(noun, key)
   local bytes = assert(segment.read(noun, key))
   local head = segment.head(bytes)
-  if noun ~= "memory" then -- there, only who waits takes the latch, and nothing is told later
+  if noun ~= "memory" then -- there, only a waiter takes the latch, and nothing is told later
     assert(head.latch == 0, "the latch")
     assert(head.told == head.changes, "not all have been told")
   end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A process dies before every single store that it makes with a mutex or a semaphore in shared memory: permits are
--- back, the next one is told once, and who waits is woken. `make points` runs this.
+-- back, the next one is told once, and the waiters are woken. `make points` runs this.
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
@@ -71,7 +71,7 @@ describe("a process that dies at a store, with a lock", function()
     }
   end)
 
-  it("wakes who waits for the mutex", function()
+  it("wakes the waiters of the mutex", function()
     local m, waiter = mutex(), nil
     local seen = {}
     for _, act in ipairs{release, function() os.exit(true, false) end} do
@@ -105,7 +105,7 @@ describe("a process that dies at a store, with a lock", function()
     assert.is_true(seen.abandoned and seen.nothing)
   end)
 
-  it("lets those go on who came to wait for the mutex in the middle of it", function()
+  it("lets waiters go on that came in the middle of it", function()
     local m, waiter = mutex(), nil
     local function come() waiter = points.waiter("mutex", key, mutex, wait) end
     for _, case in ipairs{{mutex, acquire}, {held(mutex), release}} do
@@ -122,7 +122,7 @@ describe("a process that dies at a store, with a lock", function()
     end
   end)
 
-  it("gives a semaphore's permits back, and wakes all who wait", function()
+  it("gives a semaphore's permits back, and wakes all waiters", function()
     local s = semaphore()
     for _, act in ipairs{acquire, release} do
       points.each{

@@ -24,7 +24,7 @@ describe("a process that dies at a store, with shared memory or data", function(
     write = function(m) m[1] = 5 end, add = function(m) m:add(1, 5) end,
     compare_and_swap = function(m) m:compare_and_swap(1, 0, 5) end,
   } do
-    it("has changed a slot, or not, and wakes who waits for it: " .. name, function()
+    it("has changed a slot, or not, and wakes the waiter for it: " .. name, function()
       local m, waiter = memory(), nil
       points.each{
         before = function()
@@ -96,13 +96,13 @@ describe("a process that dies at a store, with shared memory or data", function(
         local d = data()
         assert.is_true(d:set("x", 1) > 0)
         assert.is_true(d:remove())
-        data():remove() -- whoever makes one sweeps up
+        data():remove() -- the next constructor sweeps up
         assert.equal("", left(pid))
       end,
     }
   end)
 
-  it("has changed data, or not, and wakes who waits for it", function()
+  it("has changed data, or not, and wakes the waiter for it", function()
     local d = data()
     d:set("x", 0)
     local path = "/dev/shm/ipclua.data." .. key.name .. "/bell"

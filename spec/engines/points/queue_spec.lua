@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A process dies before every single store that an operation makes into a queue in shared memory. Whatever comes after:
--- the operation has happened or it has not, the next process makes the rest whole, and who waits is woken without
+-- the operation has happened or it has not, the next process makes the rest whole, and the waiters are woken without
 -- anybody's help. `make points` runs this.
 
 local ipc = require "ipc"
@@ -113,7 +113,7 @@ describe("a process that dies at a store, with a queue", function()
     assert.is_true(deaths > 50, deaths)
   end)
 
-  it("wakes who waits for its message, if that is there", function()
+  it("wakes the waiter for its message, if that is there", function()
     local waiter
     points.each{
       before = function()
@@ -132,7 +132,7 @@ describe("a process that dies at a store, with a queue", function()
     }
   end)
 
-  it("lets those go on who came to wait in the middle of it", function()
+  it("lets waiters go on that came in the middle of it", function()
     local waiter
     local function come()
       waiter = points.waiter("queue", key, open, function(own) return own:receive(0, PATIENCE) end)
@@ -157,7 +157,7 @@ describe("a process that dies at a store, with a queue", function()
     }
   end)
 
-  it("wakes all who wait, and they share what is there", function()
+  it("wakes all waiters, and they share what is there", function()
     local waiters
     points.each{
       before = function()
@@ -187,7 +187,7 @@ describe("a process that dies at a store, with a queue", function()
     }
   end)
 
-  it("wakes who waits for room, if there is some", function()
+  it("wakes the waiter for room, if there is some", function()
     local waiter
     points.each{
       before = function()
@@ -205,7 +205,7 @@ describe("a process that dies at a store, with a queue", function()
     }
   end)
 
-  it("has removed it, or not; who waits is told", function()
+  it("has removed it, or not; the waiters are told", function()
     local waiter
     points.each{
       before = function()

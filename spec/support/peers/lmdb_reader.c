@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 		if (strncmp(line, "hold", 4) == 0) {
 			puts(mdb_txn_begin(env, NULL, MDB_RDONLY, &held) ? "failed" : "held");
 		} else if (strncmp(line, "release", 7) == 0) {
-			usleep(50000); /* so that somebody waits for it by now */
+			usleep(50000); /* so that a process waits for it by now */
 			mdb_txn_abort(held);
 			puts("released");
 		} else if (strncmp(line, "fill", 4) == 0) {

@@ -4,7 +4,7 @@
 #   cut      closes all connections that there are; new ones are welcome
 #   refuse   cuts, and has no socket any more, until "accept"
 #   hold     passes nothing on, either way
-#   deafen   passes requests on, but no answers: cut it then, and nobody knows what has happened
+#   deafen   passes requests on, but no answers: cut it then, and what has happened is not known
 #   go       passes on what was held
 #   count    answers with the number of connections
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Stands between programs and a server, both at Unix sockets, and does not tell the truth: redis_liar.py LISTEN SERVER. Says its
 # process id, then obeys a line for each order, and answers "ok":
-#   extra BYTES    says this to all who are connected, unasked
+#   extra BYTES    says this to all that are connected, unasked
 #   instead BYTES  from now on says this whenever the server says something; over new connections, too, once HELLO is answered
 #   flood BYTES|MORE  the same, and MORE without end
 #   mute           from now on drops what the server says
