@@ -79,7 +79,6 @@ describe("a lock in shared memory that is given back while a process stands stil
       channel:send{ok or "nil", how}
       channel:receive()
     end))
-    finally(function() child:close() end)
     while not segment.parked(noun, key) do ipc.sleep(0.001) end
     return child
   end
@@ -92,7 +91,7 @@ describe("a lock in shared memory that is given back while a process stands stil
           local lock = assert(open(key))
           local held
           if way.take then held = way.take(lock) else assert(lock:acquire()) end
-          local child = waiter(noun, key, open)
+          local child <close> = waiter(noun, key, open)
           local go_on = stop(noun, key)
           way.release(lock, held)
           assert.is_nil((child.channel:receive(0)))
