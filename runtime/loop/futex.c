@@ -132,7 +132,7 @@ static bool has_changed(const struct il_futex *futex)
 	return atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire) != futex->expected;
 }
 
-bool il_futexes_look(bool patiently)
+bool il_futexes_poll(bool patiently)
 {
 	struct il_list round = IL_LIST_INIT(round), *next;
 	int left = 0;
@@ -194,7 +194,7 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	}
 	int err = wait_for(list, n, until == IL_NEVER ? NULL : &ts);
 	if (!err || err == EINTR || err == ETIMEDOUT)
-		il_futexes_look(true);
+		il_futexes_poll(true);
 	else
 		tell_all();
 	return true;

@@ -46,7 +46,7 @@ int il_futex_wake(uint32_t *address);
 
 /* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were
  * some. If that are many, threads sleep on them from now on, unless `patiently`. */
-bool il_futexes_look(bool patiently);
+bool il_futexes_poll(bool patiently);
 
 /* Is any word watched on which no thread sleeps yet? */
 bool il_futexes_any(void);

@@ -84,7 +84,7 @@ static bool blind(void)
 }
 
 /* What il_loop_wake has said until now is among the events. */
-static int look(struct epoll_event *events)
+static int query(struct epoll_event *events)
 {
 	uint32_t before = il_loop->wakes_seen;
 	il_loop->wakes_seen = atomic_load(&il_loop->wakes);
@@ -105,9 +105,9 @@ static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *
 		return 0;
 	il_loop->waits_to_spin = 0;
 	for (; n == 0 && !*woke && now < end && now < until; now = il_now()) {
-		*woke = il_pollers_look(true);
-		*woke = il_futexes_look(true) || *woke;
-		n = look(events);
+		*woke = il_pollers_poll(true);
+		*woke = il_futexes_poll(true) || *woke;
+		n = query(events);
 	}
 	if (n == 0 && !*woke)
 		il_loop->waits_to_spin = il_loop->penalty =
@@ -122,7 +122,7 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 	if (blind()) {
 		struct timespec nap = il_timespec(until < now + NAP ? until - now : NAP);
 		nanosleep(&nap, NULL);
-		return look(events);
+		return query(events);
 	}
 	if (until == IL_NEVER)
 		return epoll_wait(il_loop->epoll.epoll_fd, events, BATCH, -1);
@@ -157,7 +157,7 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 		bool slept = il_futexes_sleep((uint32_t *)&il_loop->wakes, il_loop->wakes_seen, until);
 		atomic_store(&il_loop->asleep, false);
 		if (slept) /* nobody waits for descriptors, so they need no look, unless somebody has called */
-			return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : look(events);
+			return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : query(events);
 	}
 	if (!il_futexes_hand_out() && until > now + NAP)
 		until = now + NAP;
@@ -176,13 +176,13 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 	int64_t start = until > 0 ? il_now() : 0;
 	bool woke = false;
 	if (until <= start) {
-		il_pollers_look(false);
-		il_futexes_look(false);
-		return look(events);
+		il_pollers_poll(false);
+		il_futexes_poll(false);
+		return query(events);
 	}
 	int n = spin(events, start, until, &woke);
 	if (n == 0 && !woke)
-		n = il_pollers_arm() ? look(events) : sleep_or_block(events, start, earlier(until));
+		n = il_pollers_arm() ? query(events) : sleep_or_block(events, start, earlier(until));
 	if (several_cpus()) {
 		int64_t took = il_now() - start;
 		il_loop->usual_wait += ((took < IL_LONG_WAIT ? took : IL_LONG_WAIT) - il_loop->usual_wait) / 8;

@@ -25,7 +25,7 @@ void il_op_free(struct il_op *op)
 
 /* Takes every operation but the winner out of its line. One that has gone too far to be taken back wins instead of a
  * timeout or a cancellation. */
-static void settle(struct il_wait *w, int winner)
+static void finalize(struct il_wait *w, int winner)
 {
 	assert(w->state == IL_WAITING);
 	il_heap_del(&il_loop->deadlines, &w->deadline);
@@ -33,7 +33,7 @@ static void settle(struct il_wait *w, int winner)
 	w->winner = winner;
 	for (uint32_t i = 0; i < w->count; i++) {
 		struct il_op *op = &w->ops[i];
-		bool counts = (int)i != winner && !op->declined && op->type->cancel(op);
+		bool counts = (int)i != winner && !op->not_ready && op->type->cancel(op);
 		if (counts && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
 			w->winner = (int)i;
 	}
@@ -43,16 +43,16 @@ void il_op_finish(struct il_op *op, int err)
 {
 	struct il_wait *w = op->wait;
 	op->err = err;
-	settle(w, (int)(op - w->ops));
+	finalize(w, (int)(op - w->ops));
 	w->wake(w);
 }
 
-void il_op_decline(struct il_op *op)
+void il_op_not_ready(struct il_op *op)
 {
 	struct il_wait *w = op->wait;
-	op->declined = true;
+	op->not_ready = true;
 	for (uint32_t i = 0; i < w->count; i++)
-		if (w->ops[i].remote && !w->ops[i].declined)
+		if (w->ops[i].remote && !w->ops[i].not_ready)
 			return;
 	il_wait_end(w, IL_TIMEOUT);
 }
@@ -62,7 +62,7 @@ void il_op_claim(struct il_op *op)
 	struct il_wait *w = op->wait;
 	il_heap_del(&il_loop->deadlines, &w->deadline);
 	for (uint32_t i = 0; i < w->count; i++)
-		if (&w->ops[i] != op && !w->ops[i].declined)
+		if (&w->ops[i] != op && !w->ops[i].not_ready)
 			w->ops[i].type->cancel(&w->ops[i]);
 	w->ops = op;
 	w->count = w->cases = 1;
@@ -76,7 +76,7 @@ static bool any_busy(const struct il_wait *w)
 	return false;
 }
 
-void il_op_rest(struct il_op *op)
+void il_op_unbusy(struct il_op *op)
 {
 	op->busy = false;
 	if (op->wait->late && !any_busy(op->wait))
@@ -131,13 +131,13 @@ void il_wait_end(struct il_wait *w, int why)
 {
 	if (w->state != IL_WAITING || wait_for_answer(w, why))
 		return;
-	settle(w, w->late ? w->late : why);
+	finalize(w, w->late ? w->late : why);
 	w->wake(w);
 }
 
 void il_wait_drop(struct il_wait *w)
 {
 	if (w->state == IL_WAITING)
-		settle(w, IL_DROPPED);
+		finalize(w, IL_DROPPED);
 	w->state = IL_IDLE;
 }

@@ -69,7 +69,7 @@ struct il_op {
 	bool last; /* nothing can wait here: an attempt that can end it has to, by blocking, or without the answer */
 	bool begun; /* part of it has happened: cancel must not pretend it did not */
 	bool remote; /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
-	bool declined; /* by il_op_decline */
+	bool not_ready; /* by il_op_not_ready */
 	bool busy; /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
 };
 
@@ -113,7 +113,7 @@ static inline void il_op_init(struct il_op *op, const struct il_op_type *type, v
 	op->source = source;
 	op->arg = arg;
 	op->err = 0;
-	op->begun = op->once = op->last = op->remote = op->declined = op->busy = false;
+	op->begun = op->once = op->last = op->remote = op->not_ready = op->busy = false;
 }
 
 /* The same of one whose memory is new. */
@@ -128,14 +128,14 @@ void il_op_finish(struct il_op *op, int err);
 
 /* What was started to be looked at once has been looked at, elsewhere, and is not to be had; it is in no line. The wait
  * ends, with IL_TIMEOUT, when that is so of all its remote operations. */
-void il_op_decline(struct il_op *op);
+void il_op_not_ready(struct il_op *op);
 
 /* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not
  * done. */
 void il_op_claim(struct il_op *op);
 
 /* It is not busy any more, and not done: ends the wait if that was due meanwhile. */
-void il_op_rest(struct il_op *op);
+void il_op_unbusy(struct il_op *op);
 
 /* Finishes every operation in a line with err: the source is closing. */
 void il_op_finish_all(struct il_list *line, int err);

@@ -6,7 +6,7 @@
 #include "loop/state.h"
 
 /* A loop that never blocks, because some task is always ready, looks this often before it has a thread look. */
-enum { VAIN_LOOKS = 3 };
+enum { MOST_MISSES = 3 };
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *))
 {
@@ -18,7 +18,7 @@ void il_poller_add(struct il_poller *p)
 {
 	if (!il_list_empty(&p->node))
 		return;
-	p->vain = 0;
+	p->misses = 0;
 	il_list_add(&il_loop->pollers, &p->node);
 }
 
@@ -35,7 +35,7 @@ static bool arm(struct il_poller *p)
 
 /* A poll or an arm may end a select, and that takes any others out of the list, wherever they stand: each round works
  * off a list of its own from the front. What is added meanwhile is for the next round. */
-bool il_pollers_look(bool patiently)
+bool il_pollers_poll(bool patiently)
 {
 	struct il_list round;
 	bool woke = false;
@@ -46,7 +46,7 @@ bool il_pollers_look(bool patiently)
 		il_list_add(&il_loop->pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
-		else if (!patiently && ++p->vain >= VAIN_LOOKS)
+		else if (!patiently && ++p->misses >= MOST_MISSES)
 			woke |= arm(p);
 	}
 	return woke;

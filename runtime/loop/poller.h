@@ -15,7 +15,7 @@ struct il_poller {
 	struct il_list node; /* in the loop's list: waited for, and watched by nobody else */
 	bool (*poll)(struct il_poller *p); /* looks, without blocking; true: a wait has ended */
 	bool (*arm)(struct il_poller *p); /* the loop is about to block: has it watched; out of the list already */
-	int vain; /* looks in a row that found nothing */
+	int misses; /* looks in a row that found nothing */
 };
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *));
@@ -26,7 +26,7 @@ void il_poller_del(struct il_poller *p);
 
 /* For the loop: looks at all; true: some wait has ended. One that was looked at in vain too often is armed, unless
  * `patiently`. */
-bool il_pollers_look(bool patiently);
+bool il_pollers_poll(bool patiently);
 
 /* For the loop: arms all; true: some wait has ended, there is no reason to block. */
 bool il_pollers_arm(void);

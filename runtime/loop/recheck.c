@@ -11,12 +11,12 @@ static const int64_t SHORTEST = 1000000, LONGEST = 20000000; /* ns */
 static void expired(struct il_timer *t)
 {
 	struct il_recheck *l = il_container_of(t, struct il_recheck, timer);
-	l->look(l);
+	l->check(l);
 }
 
-void il_recheck_init(struct il_recheck *l, void (*look)(struct il_recheck *l))
+void il_recheck_init(struct il_recheck *l, void (*check)(struct il_recheck *l))
 {
-	*l = (struct il_recheck){ .look = look, .pause = SHORTEST };
+	*l = (struct il_recheck){ .check = check, .pause = SHORTEST };
 	l->timer.expired = expired;
 }
 

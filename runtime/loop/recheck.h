@@ -11,10 +11,10 @@
 struct il_recheck {
 	struct il_timer timer;
 	int64_t pause;
-	void (*look)(struct il_recheck *l); /* on the loop's thread, in busy Lua too; starts it again or stops it */
+	void (*check)(struct il_recheck *l); /* on the loop's thread, in busy Lua too; starts it again or stops it */
 };
 
-void il_recheck_init(struct il_recheck *l, void (*look)(struct il_recheck *l));
+void il_recheck_init(struct il_recheck *l, void (*check)(struct il_recheck *l));
 
 /* One look after the next pause; harmless if that is on its way. 0 or ENOMEM. */
 int il_recheck_start(struct il_recheck *l);

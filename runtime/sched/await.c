@@ -278,7 +278,7 @@ struct il_op *il_await_place(lua_State *L)
 	return place(L, il_sched()->current, false);
 }
 
-static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
+static int slow(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
 {
 	if (il_is_collectors(op))
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
@@ -288,16 +288,16 @@ static int rest(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
 	return start(L, op, 1, deadline, NULL, holds_on);
 }
 
-int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline)
+int il_await_slow(lua_State *L, struct il_op *op, int64_t deadline)
 {
-	return rest(L, op, deadline, false);
+	return slow(L, op, deadline, false);
 }
 
 static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
 {
 	op->push = type->push;
 	if (!il_await_first(&type->op, op, deadline))
-		return rest(L, op, deadline, holds_on);
+		return slow(L, op, deadline, holds_on);
 	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
 }
 
@@ -398,14 +398,14 @@ int il_await_turn(lua_State *L)
 	return il_turn_on_main(L) == LUA_OK ? 0 : lua_error(L);
 }
 
-static int again(lua_State *L, int status, lua_KContext results)
+static int requeued(lua_State *L, int status, lua_KContext results)
 {
 	(void)status;
-	return il_is_stranger(L) ? il_send_away(L, results, again) : (int)results;
+	return il_is_stranger(L) ? il_send_away(L, results, requeued) : (int)results;
 }
 
-int il_await_again(lua_State *L, int results)
+int il_await_requeue(lua_State *L, int results)
 {
 	il_run_queue_add_late(il_sched()->current);
-	return il_suspend(L, results, again);
+	return il_suspend(L, results, requeued);
 }

@@ -59,7 +59,7 @@ static inline int64_t il_check_deadline(lua_State *L, int arg)
 
 /* The parts of the functions below: where the operation is to be, and what follows if it could not be done at once. */
 struct il_op *il_await_place(lua_State *L);
-int il_await_rest(lua_State *L, struct il_op *op, int64_t deadline);
+int il_await_slow(lua_State *L, struct il_op *op, int64_t deadline);
 
 /* The first attempt. True: it is done, or as much of it as there will be. */
 static inline bool il_await_first(const struct il_op_type *type, struct il_op *op, int64_t deadline)
@@ -83,7 +83,7 @@ static inline __attribute__((always_inline)) struct il_op *il_await_begin(lua_St
 static inline __attribute__((always_inline)) int il_await_end(lua_State *L, struct il_op *op, int64_t deadline)
 {
 	if (!il_await_first(op->type, op, deadline))
-		return il_await_rest(L, op, deadline);
+		return il_await_slow(L, op, deadline);
 	bool more = il_serve(op->size);
 	int results = op->push(L, op);
 	return more ? results : il_served(L, results);
@@ -115,7 +115,7 @@ static inline __attribute__((always_inline)) int il_await_data(lua_State *L, con
 	op->data = data;
 	op->size = size;
 	if (!il_await_first(&type->op, op, deadline))
-		return il_await_rest(L, op, deadline);
+		return il_await_slow(L, op, deadline);
 	bool more = il_serve(op->size);
 	int results = type->push(L, op);
 	return more ? results : il_served(L, results);
@@ -149,7 +149,7 @@ int il_await_turn(lua_State *L);
 
 /* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may
  * wait. */
-int il_await_again(lua_State *L, int results);
+int il_await_requeue(lua_State *L, int results);
 
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
 bool il_may_wait(lua_State *L);

@@ -11,7 +11,7 @@
 
 static char error, text; /* registry keys: their addresses */
 
-static bool is_half(const lua_Debug *ar)
+static bool is_script(const lua_Debug *ar)
 {
 	return strncmp(ar->source, "=ipc", 4) == 0 && (ar->source[4] == '.' || !ar->source[4]);
 }
@@ -20,7 +20,7 @@ void il_where_user(lua_State *L, int level)
 {
 	lua_Debug ar;
 	while (lua_getstack(L, level++, &ar))
-		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !is_half(&ar)) {
+		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !is_script(&ar)) {
 			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 			return;
 		}
@@ -30,7 +30,7 @@ void il_where_user(lua_State *L, int level)
 void il_where(lua_State *L, int level)
 {
 	lua_Debug ar;
-	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && is_half(&ar))
+	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && is_script(&ar))
 		il_where_user(L, level + 1);
 	else
 		luaL_where(L, level);

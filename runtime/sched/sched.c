@@ -51,7 +51,7 @@ static void end(lua_State *L, struct il_task *t, int status, int results)
 {
 	t->results = results;
 	if (status != LUA_OK)
-		il_task_entry_bury(L, t, status == LUA_YIELD);
+		il_task_entry_fail(L, t, status == LUA_YIELD);
 	il_task_end(L, t);
 }
 
@@ -107,7 +107,7 @@ static inline bool is_over(const struct il_task *t)
 	return t->closed || (!t->begun && (t->cancelled || lua_gettop(t->co) == 0));
 }
 
-static void bury(lua_State *L, struct il_task *t)
+static void discard(lua_State *L, struct il_task *t)
 {
 	lua_resetthread(t->co);
 	lua_settop(t->co, 0);
@@ -119,7 +119,7 @@ static void bury(lua_State *L, struct il_task *t)
 static inline void run(lua_State *L, struct il_task *t)
 {
 	if (is_over(t))
-		bury(L, t);
+		discard(L, t);
 	else
 		resume(L, t);
 }

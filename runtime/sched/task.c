@@ -22,12 +22,12 @@ enum { MOST_UNUSED = 16 };
 
 const char il_task_class[] = "ipc.Task";
 
-static char anchors; /* registry key, its address: a list of the tasks that have not ended */
+static char refs; /* registry key, its address: a list of the tasks that have not ended */
 
 void il_tasks_open(lua_State *L)
 {
 	lua_newtable(L);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &refs);
 	il_sched()->places = il_sched()->free_place = 0;
 	il_task_entry_open(L);
 }
@@ -58,11 +58,11 @@ static void begin(lua_State *L, struct il_task *t, int nargs)
 }
 
 /* As luaL_ref and luaL_unref, but in a third of the time. The task is at the index. */
-static void anchor(lua_State *L, struct il_task *t, int index)
+static void ref(lua_State *L, struct il_task *t, int index)
 {
 	int place = il_sched()->free_place, next = 0;
 	lua_pushvalue(L, index);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
 	if (place) {
 		lua_rawgeti(L, -1, place);
 		next = (int)lua_tointeger(L, -1);
@@ -71,20 +71,20 @@ static void anchor(lua_State *L, struct il_task *t, int index)
 	lua_insert(L, -2);
 	lua_rawseti(L, -2, place ? place : il_sched()->places + 1);
 	lua_pop(L, 1);
-	t->anchor = place ? place : ++il_sched()->places;
+	t->ref = place ? place : ++il_sched()->places;
 	il_sched()->free_place = next;
 }
 
-static void unanchor(lua_State *L, struct il_task *t)
+static void unref(lua_State *L, struct il_task *t)
 {
-	if (!t->anchor || !lua_checkstack(L, 3))
+	if (!t->ref || !lua_checkstack(L, 3))
 		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
 	lua_pushinteger(L, il_sched()->free_place);
-	lua_rawseti(L, -2, t->anchor);
+	lua_rawseti(L, -2, t->ref);
 	lua_pop(L, 1);
-	il_sched()->free_place = t->anchor;
-	t->anchor = 0;
+	il_sched()->free_place = t->ref;
+	t->ref = 0;
 }
 
 static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
@@ -99,7 +99,7 @@ static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 	il_list_init(&t->holds);
 	luaL_setmetatable(L, il_task_class);
 	new_coroutine(L, maker, nargs);
-	anchor(L, t, -2);
+	ref(L, t, -2);
 	begin(L, t, nargs);
 	return t;
 }
@@ -126,10 +126,10 @@ static void keep_results(lua_State *L, struct il_task *t)
 {
 	if (t->results && lua_checkstack(t->co, 1))
 		lua_pushlightuserdata(t->co, (void *)&il_waiting[1]);
-	if (t->results || !t->anchor || !lua_checkstack(L, 3))
+	if (t->results || !t->ref || !lua_checkstack(L, 3))
 		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_rawgeti(L, -1, t->anchor);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
+	lua_rawgeti(L, -1, t->ref);
 	lua_pushnil(L);
 	lua_setiuservalue(L, -2, 1);
 	lua_pop(L, 2);
@@ -147,7 +147,7 @@ static bool keep_task(struct il_task *t)
 	return true;
 }
 
-static void settle_holds(struct il_task *t, bool quietly)
+static void finalize_holds(struct il_task *t, bool quietly)
 {
 	while (!il_list_empty(&t->holds)) {
 		struct il_hold *h = il_container_of(t->holds.next, struct il_hold, node);
@@ -169,7 +169,7 @@ void il_task_end(lua_State *L, struct il_task *t)
 		t->status = IL_GONE;
 	if (!t->detached)
 		il_sched_release();
-	settle_holds(t, false);
+	finalize_holds(t, false);
 	if (t->status == IL_FAILED && !joined && !t->held)
 		report(L, t);
 	il_op_clear(&t->op);
@@ -179,7 +179,7 @@ void il_task_end(lua_State *L, struct il_task *t)
 	if (keep_task(t))
 		return;
 	keep_results(L, t);
-	unanchor(L, t);
+	unref(L, t);
 }
 
 /* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A
@@ -212,10 +212,10 @@ struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il
 
 bool il_task_push(lua_State *L, struct il_task *t)
 {
-	if (!t->anchor)
+	if (!t->ref)
 		return false;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_rawgeti(L, -1, t->anchor);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
+	lua_rawgeti(L, -1, t->ref);
 	lua_replace(L, -2);
 	t->callback = false;
 	return true;
@@ -233,7 +233,7 @@ void il_task_cancel(struct il_task *t)
 void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void *arg), void *arg)
 {
 	int top = lua_gettop(L);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
 	for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1)) {
 		struct il_task *t = il_test_object(L, -1, il_task_class);
 		if (t && t->status < IL_FINISHED)
@@ -289,8 +289,8 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	if (runs || !t->co)
 		return;
 	if (*(bool *)quietly) {
-		settle_holds(t, true);
-		unanchor(L, t);
+		finalize_holds(t, true);
+		unref(L, t);
 		return;
 	}
 	struct il_task *outer = il_sched()->current;
@@ -303,7 +303,7 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	}
 	lua_settop(t->co, 0);
 	il_sched()->current = outer;
-	settle_holds(t, false);
+	finalize_holds(t, false);
 }
 
 void il_tasks_drop(lua_State *L, bool quietly)

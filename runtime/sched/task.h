@@ -34,7 +34,7 @@ struct il_task {
 	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */
 	void *owner;
 	int64_t id;
-	int anchor; /* its place in the list that keeps it while it runs; 0: none */
+	int ref; /* its place in the list that keeps it while it runs; 0: none */
 	int results; /* on the coroutine's stack, from 1, once it has ended */
 	int interrupt; /* the last one that was raised in it */
 	uint8_t status; /* enum il_task_status */

@@ -140,10 +140,10 @@ int il_task_entry_begin(lua_State *L, lua_State *co)
 	return lua_gettop(co) - 1;
 }
 
-void il_task_entry_bury(lua_State *L, struct il_task *t, bool stray)
+void il_task_entry_fail(lua_State *L, struct il_task *t, bool illegal_yield)
 {
 	t->status = IL_FAILED;
-	if (stray) {
+	if (illegal_yield) {
 		lua_rawgetp(L, LUA_REGISTRYINDEX, &failures);
 		lua_rawgeti(L, -1, 1);
 		lua_replace(L, -2);

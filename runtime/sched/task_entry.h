@@ -29,6 +29,6 @@ int il_task_entry_begin(lua_State *L, lua_State *co);
 
 /* The coroutine died outside of il_task_entry, or yielded what is no wait: its `<close>` variables run here, and the
  * error becomes the task's only result. */
-void il_task_entry_bury(lua_State *L, struct il_task *t, bool stray);
+void il_task_entry_fail(lua_State *L, struct il_task *t, bool illegal_yield);
 
 #endif

@@ -52,7 +52,7 @@ static int give_turn(lua_State *L, int results)
 	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L))
 		return results;
 	if (il_sched()->current)
-		return il_await_again(L, results);
+		return il_await_requeue(L, results);
 	int status = il_turn_on_main(L);
 	if (status != LUA_OK && status != LUA_ERRMEM)
 		return lua_error(L);

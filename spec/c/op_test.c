@@ -161,10 +161,10 @@ static void all_decline(void)
 	begin_wait(IL_NEVER);
 	ops[0].remote = ops[2].remote = true;
 	il_list_del(&ops[0].link);
-	il_op_decline(&ops[0]);
+	il_op_not_ready(&ops[0]);
 	CHECK(wait.state == IL_WAITING);
 	il_list_del(&ops[2].link);
-	il_op_decline(&ops[2]);
+	il_op_not_ready(&ops[2]);
 	CHECK(woken == 1 && wait.winner == IL_TIMEOUT);
 	CHECK(sources[0].cancelled == 0 && sources[1].cancelled == 1 && sources[2].cancelled == 0);
 }
@@ -176,7 +176,7 @@ static void an_answer_is_due(void)
 	ops[0].busy = true;
 	il_wait_end(&wait, IL_CANCELLED);
 	CHECK(wait.state == IL_WAITING);
-	il_op_rest(&ops[0]);
+	il_op_unbusy(&ops[0]);
 	check_end(IL_CANCELLED);
 	begin_wait(IL_NEVER);
 	ops[0].busy = true;

@@ -111,7 +111,7 @@ static void stands(struct il_claim *c, const struct il_request *r)
 	if (c->once) {
 		struct il_op *op = take_op(c);
 		il_claim_free(c);
-		il_op_decline(op);
+		il_op_not_ready(op);
 		return;
 	}
 	il_tend_look(h, r, il_reply_number(r, 2));

@@ -109,14 +109,14 @@ static void wait_for_call(struct il_rq *q, struct il_op *op)
 	if (op->once) {
 		il_list_del(&op->link);
 		op->busy = false;
-		il_op_decline(op);
+		il_op_not_ready(op);
 		return;
 	}
 	int err = q->removed ? EIDRM : il_rq_listen(q);
 	if (err)
 		end(q, op, err);
 	else
-		il_op_rest(op);
+		il_op_unbusy(op);
 }
 
 /* Answers ------------------------------------------------------------------------------------------------ */

@@ -207,7 +207,7 @@ static void refused(struct il_rq *q, struct il_op *op, const struct flight *f, b
 		if (f->claimed)
 			il_rq_finish(q, op, ENOBUFS);
 		else
-			il_op_decline(op);
+			il_op_not_ready(op);
 		pump(q);
 		return;
 	}
@@ -217,7 +217,7 @@ static void refused(struct il_rq *q, struct il_op *op, const struct flight *f, b
 	if (err)
 		end(q, op, err);
 	else
-		il_op_rest(op);
+		il_op_unbusy(op);
 	if (news || err)
 		pump(q);
 }
@@ -232,10 +232,10 @@ static void there_is_room(struct il_rq *q, struct il_op *op)
 	q->waiting++;
 	op->begun = op->busy = false;
 	if (late) {
-		il_op_rest(op);
+		il_op_unbusy(op);
 	} else if (behind) {
 		leave(q, op);
-		il_op_decline(op);
+		il_op_not_ready(op);
 	} else {
 		fly_or_end(q, op, false, claim);
 	}

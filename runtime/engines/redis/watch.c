@@ -140,7 +140,7 @@ static void decline(struct il_watch *w)
 		struct il_op *op = op_at(rest.next);
 		il_list_del(&op->link);
 		if (op->once)
-			il_op_decline(op);
+			il_op_not_ready(op);
 		else
 			il_list_add(&w->ops, &op->link);
 	}
