@@ -93,6 +93,11 @@ static void put(void *p, size_t grains)
 	heap.lists[grains] = block;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 static void *cut(size_t grains)
 {
 	size_t left = (size_t)(heap.end - heap.at);
@@ -101,7 +106,7 @@ static void *cut(size_t grains)
 		if (!chunk)
 			return exhausted();
 		if (left)
-			put(heap.at, (left < LARGEST ? left : LARGEST) / GRAIN);
+			put(heap.at, smaller(left, LARGEST) / GRAIN);
 		heap.at = chunk;
 		heap.end = chunk + CHUNK;
 	}
