@@ -3,7 +3,6 @@
  * ipc.SharedMemory: numbers of 64 bits that processes share. Few instructions are what counts here: what is wrong is
  * found out when something is not as it should be. Floor 4.
  */
-#include "ask.h"
 #include "bind.h"
 #include "engines/engine.h"
 #include "key.h"
@@ -28,8 +27,6 @@ struct memory {
 	const volatile bool *lost;
 	char what[];
 };
-
-IL_ASKER(struct memory, memory);
 
 /* The handle that was used last, and is open: most calls need no look at its class. */
 static struct memory none, *last = &none;
@@ -120,12 +117,14 @@ static int fail(lua_State *L, const struct memory *m, int err)
 		lua_pushinteger(L, err);
 		return 3;
 	}
-	return il_remote_fail(L, err, m->memory ? m->memory->remote : NULL, "shared memory", m->what);
+	return il_shared_fail(L, m->memory ? err : ECANCELED, m->memory, "shared memory", m->what);
 }
 
 /* An access has no way to return what went wrong. */
 static int cannot_access(lua_State *L, const struct memory *m, int err)
 {
+	if (!m->memory)
+		return il_error(L, "shared memory is closed");
 	fail(L, m, err);
 	if (lua_isinteger(L, -1))
 		lua_pop(L, 1);
@@ -134,70 +133,93 @@ static int cannot_access(lua_State *L, const struct memory *m, int err)
 	return il_error(L, "%s", lua_tostring(L, -1));
 }
 
-static int remote_read(lua_State *L)
+static void make_op(struct il_op *op, struct memory *m, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
 {
-	const struct memory *m = check_open(L);
-	int64_t value;
-	lua_settop(L, 2);
-	int err = m->memory->ops->ask(m->memory, IL_MEMORY_READ, other_slot(L, m, 2), &value, 0);
-	if (err == EINPROGRESS)
-		return il_ask_or_raise(L, 1, remote_read);
-	if (err)
-		return cannot_access(L, m, err);
-	lua_pushinteger(L, value);
+	il_op_make(op, type, m->memory);
+	op->handle = m;
+	op->push = push;
+}
+
+static int read_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return cannot_access(L, op->handle, op->err);
+	lua_pushinteger(L, op->memory.value);
 	return 1;
 }
 
-static int remote_write(lua_State *L)
+static int ask_value(lua_State *L, struct memory *m, size_t slot)
 {
-	const struct memory *m = check_open(L);
-	size_t slot = other_slot(L, m, 2);
-	lua_settop(L, 3);
-	int err = m->memory->ops->ask(m->memory, IL_MEMORY_WRITE, slot, NULL, other_value(L, 3, slot));
-	if (err == EINPROGRESS)
-		return il_ask_or_raise(L, 1, remote_write);
-	return err ? cannot_access(L, m, err) : 0;
+	struct il_op op;
+	make_op(&op, m, &m->memory->ops->read, read_push);
+	op.memory.slot = slot;
+	return il_await_answer(L, &op);
 }
 
-static int remote_add(lua_State *L)
+static int write_push(lua_State *L, struct il_op *op)
 {
-	const struct memory *m = check_open(L);
-	size_t slot = other_slot(L, m, 2);
-	int64_t value;
-	lua_settop(L, 3);
-	int err = m->memory->ops->ask(m->memory, IL_MEMORY_ADD, slot, &value, other_value(L, 3, slot));
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, remote_add);
-	if (err)
-		return fail(L, m, err);
-	lua_pushinteger(L, value);
+	return op->err ? cannot_access(L, op->handle, op->err) : 0;
+}
+
+static int ask_to_write(lua_State *L, struct memory *m, size_t slot, int64_t value)
+{
+	struct il_op op;
+	make_op(&op, m, &m->memory->ops->write, write_push);
+	op.memory.slot = slot;
+	op.memory.value = value;
+	return il_await_answer(L, &op);
+}
+
+static int add_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op->handle, op->err);
+	lua_pushinteger(L, op->memory.value);
 	return 1;
 }
 
-static int remote_swap(lua_State *L)
+static int ask_to_add(lua_State *L, struct memory *m, size_t slot, int64_t n)
 {
-	const struct memory *m = check_open(L);
-	size_t slot = other_slot(L, m, 2);
-	int64_t current = other_value(L, 3, slot);
-	lua_settop(L, 4);
-	int err = m->memory->ops->ask(m->memory, IL_MEMORY_SWAP, slot, &current, other_value(L, 4, slot));
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, remote_swap);
-	if (err && err != ESTALE)
-		return fail(L, m, err);
-	lua_pushboolean(L, !err);
-	if (!err)
+	struct il_op op;
+	make_op(&op, m, &m->memory->ops->add, add_push);
+	op.memory.slot = slot;
+	op.memory.operand = n;
+	return il_await_answer(L, &op);
+}
+
+static int push_swapped(lua_State *L, bool swapped, int64_t current)
+{
+	lua_pushboolean(L, swapped);
+	if (swapped)
 		return 1;
 	lua_pushinteger(L, current);
 	return 2;
 }
 
+static int swap_push(lua_State *L, struct il_op *op)
+{
+	if (op->err && op->err != ESTALE)
+		return fail(L, op->handle, op->err);
+	return push_swapped(L, !op->err, op->memory.value);
+}
+
+static int ask_to_swap(lua_State *L, struct memory *m, size_t slot, int64_t expected, int64_t value)
+{
+	struct il_op op;
+	make_op(&op, m, &m->memory->ops->swap, swap_push);
+	op.memory.slot = slot;
+	op.memory.value = expected;
+	op.memory.operand = value;
+	return il_await_answer(L, &op);
+}
+
 /* On this one -------------------------------------------------------------------------------------------- */
 
-static int slow_index(lua_State *L, const struct memory *m)
+static int slow_index(lua_State *L, struct memory *m)
 {
 	size_t slot = other_slot(L, m, 2);
-	return m->slots ? push_slot(L, m, slot) : remote_read(L);
+	return m->slots ? push_slot(L, m, slot) : ask_value(L, m, slot);
 }
 
 /* Methods are looked up here, too. */
@@ -214,19 +236,19 @@ static int memory__index(lua_State *L)
 {
 	if (!lua_isinteger(L, 2))
 		return other_index(L);
-	const struct memory *m = check_open(L);
+	struct memory *m = check_open(L);
 	size_t slot = (size_t)lua_tointegerx(L, 2, NULL);
 	return slot < m->count ? push_slot(L, m, slot) : slow_index(L, m);
 }
 
 static int memory__newindex(lua_State *L)
 {
-	const struct memory *m = check_open(L);
+	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
 	lua_Integer value = check_value(L, 3, slot);
 	if (!m->slots)
-		return remote_write(L);
-	m->memory->ops->write(m->memory, slot, value);
+		return ask_to_write(L, m, slot, value);
+	m->memory->ops->mapped.write(m->memory, slot, value);
 	check_sound(L, m);
 	return 0;
 }
@@ -237,8 +259,8 @@ static int memory_add(lua_State *L)
 	size_t slot = check_slot(L, m, 2);
 	lua_Integer n = check_value(L, 3, slot);
 	if (!m->slots)
-		return remote_add(L);
-	int64_t value = m->memory->ops->add(m->memory, slot, n);
+		return ask_to_add(L, m, slot, n);
+	int64_t value = m->memory->ops->mapped.add(m->memory, slot, n);
 	check_sound(L, m);
 	lua_pushinteger(L, value);
 	return 1;
@@ -251,14 +273,10 @@ static int memory_compare_and_swap(lua_State *L)
 	int64_t current = check_value(L, 3, slot);
 	lua_Integer value = check_value(L, 4, slot);
 	if (!m->slots)
-		return remote_swap(L);
-	bool swapped = m->memory->ops->swap(m->memory, slot, &current, value);
+		return ask_to_swap(L, m, slot, current, value);
+	bool swapped = m->memory->ops->mapped.swap(m->memory, slot, &current, value);
 	check_sound(L, m);
-	lua_pushboolean(L, swapped);
-	if (swapped)
-		return 1;
-	lua_pushinteger(L, current);
-	return 2;
+	return push_swapped(L, swapped, current);
 }
 
 static int memory__len(lua_State *L)
@@ -270,51 +288,36 @@ static int memory__len(lua_State *L)
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
 /* The handle may be closed, and the engine's object gone, before the results are built. */
-static bool wait_attempt(struct il_op *op)
-{
-	struct il_memory *m = op->source;
-	op->handle = m->owner;
-	return m->ops->wait.attempt(op);
-}
-
-static int wait_start(struct il_op *op)
-{
-	return ((struct il_memory *)op->source)->ops->wait.start(op);
-}
-
-static bool wait_cancel(struct il_op *op)
-{
-	return ((struct il_memory *)op->source)->ops->wait.cancel(op);
-}
-
 static int wait_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
 		return fail(L, op->handle, op->err);
-	lua_pushinteger(L, op->arg);
+	lua_pushinteger(L, op->memory.value);
 	return 1;
 }
-
-static const struct il_await_type wait_type = { { "memory wait", wait_attempt, wait_start, wait_cancel }, wait_push };
 
 static int memory_wait(lua_State *L)
 {
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
 	lua_Integer value = check_value(L, 3, slot);
-	lua_settop(L, 4);
-	return il_await_data(L, &wait_type, m->memory, value, NULL, slot, 4);
+	int64_t deadline = il_check_deadline(L, 4);
+	struct il_op *op = il_await_begin(L, &m->memory->ops->wait, m->memory, wait_push);
+	op->handle = m;
+	op->memory.slot = slot;
+	op->memory.value = value;
+	return il_await_end(L, op, deadline);
 }
 
 /* Beginning and end -------------------------------------------------------------------------------------- */
 
-static int open_fail(lua_State *L, int err, const struct il_key *key, const struct il_memory_options *o)
+static int open_fail(lua_State *L, int err, const struct il_key *key, size_t found, size_t slots)
 {
 	if (err == EEXIST)
-		return il_fail(L, err, "shared memory %s has %I slots, not %I", key->text, (LUAI_UACINT)o->found,
-			(LUAI_UACINT)o->slots);
+		return il_fail(L, err, "shared memory %s has %I slots, not %I", key->text, (LUAI_UACINT)found,
+			(LUAI_UACINT)slots);
 	if (err == ENOMEM)
-		return il_fail(L, err, "shared memory %s of %I slots", key->text, (LUAI_UACINT)o->slots);
+		return il_fail(L, err, "shared memory %s of %I slots", key->text, (LUAI_UACINT)slots);
 	return il_key_fail(L, err, "shared memory", key);
 }
 
@@ -327,28 +330,46 @@ static struct il_memory_options check_options(lua_State *L)
 	return o;
 }
 
-/* Stack: the key, slots, options, and the handle that is to be opened. */
-static int open_memory(lua_State *L)
+static int opened(lua_State *L, struct memory *m)
 {
-	const struct il_key *key = il_check_key(L);
-	struct il_memory_options o = check_options(L);
-	struct memory *m = lua_touserdata(L, 4);
-	bool collected = false;
-	int err;
-	do
-		err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
-	while (il_collect(L, err, &collected));
-	if (err == EINPROGRESS)
-		return il_ask(L, 4, open_memory);
-	if (err)
-		return open_fail(L, err, key, &o);
-	m->memory->owner = m;
-	il_remote_warn(L, m->memory->remote, "shared memory", m->what);
+	il_warn_shared(L, &m->memory->shared, "shared memory", m->what);
 	m->slots = m->memory->slots;
 	m->count = m->slots ? m->memory->count : 0;
 	m->lost = m->memory->lost;
 	lua_settop(L, 4);
 	return 1;
+}
+
+/* Stack: the key, slots, options, and the handle that is to be opened. */
+static int open_push(lua_State *L, struct il_op *op)
+{
+	struct memory *m = op->handle;
+	struct il_memory *memory = m->memory;
+	if (!op->err)
+		return opened(L, m);
+	const struct il_key *key = il_check_key(L);
+	il_note_why(op->err, memory);
+	int results = open_fail(L, op->err, key, memory->count, check_options(L).slots);
+	m->memory = NULL;
+	memory->ops->close(memory);
+	return results;
+}
+
+static int open_memory(lua_State *L, const struct il_key *key, struct memory *m)
+{
+	struct il_memory_options o = check_options(L);
+	struct il_op op;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->memory ? key->engine->memory(key, &o, &m->memory) : ENOTSUP;
+	while (il_collect(L, err, &collected));
+	if (err)
+		return open_fail(L, err, key, o.found, o.slots);
+	if (!m->memory->ops->open.attempt)
+		return opened(L, m);
+	make_op(&op, m, &m->memory->ops->open, open_push);
+	return il_await_answer(L, &op);
 }
 
 static int shared_memory(lua_State *L)
@@ -362,20 +383,24 @@ static int shared_memory(lua_State *L)
 	*m = (struct memory){ .object.class = class };
 	memcpy(m->what, key->text, size);
 	luaL_setmetatable(L, CLASS);
-	return open_memory(L);
+	return open_memory(L, key, m);
+}
+
+static int remove_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op->handle, op->err);
+	lua_pushboolean(L, 1);
+	return 1;
 }
 
 static int memory_remove(lua_State *L)
 {
 	struct memory *m = check_open(L);
+	struct il_op op;
 	lua_settop(L, 1);
-	int err = m->memory->ops->remove(m->memory);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, memory_remove);
-	if (err)
-		return fail(L, m, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	make_op(&op, m, &m->memory->ops->remove, remove_push);
+	return il_await_answer(L, &op);
 }
 
 static int memory_close(lua_State *L)

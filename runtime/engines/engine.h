@@ -126,11 +126,10 @@ struct il_queue_ops {
 /* Shared memory --------------------------------------------------------------------------------------- */
 
 struct il_memory {
-	struct il_remote *remote; /* NULL: it is on this machine */
+	struct il_shared shared;
 	const struct il_memory_ops *ops;
-	void *owner;
-	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost`. Remote: NULL */
-	size_t count;
+	const int64_t *slots; /* mapped; read with one atomic load, then look at `lost`. NULL: on another machine */
+	size_t count; /* before `open` the number that is asked for, after EEXIST the one it has */
 	const volatile bool *lost; /* it is damaged: what is read are zeros */
 };
 
@@ -140,29 +139,33 @@ struct il_memory_options {
 	size_t found; /* out, with EEXIST: the slots it has */
 };
 
+/* Operations, whose source is the struct il_memory. */
 struct il_memory_ops {
-	/* arg: a value, size: a slot; done when the slot has another value: it is in arg then. ENOTSUP: no wait is
-	 * possible here */
+	/* After the constructor, before anything else: finds or makes the object. No attempt: it is open already. */
+	struct il_op_type open;
+	/* memory.slot, memory.value: done when the slot has another value, which is then in memory.value. ENOTSUP: no
+	 * wait is possible here */
 	struct il_op_type wait;
-	/* Changes of a slot: one atomic instruction, then whoever waits for that slot is woken. */
-	void (*write)(struct il_memory *m, size_t slot, int64_t value);
-	int64_t (*add)(struct il_memory *m, size_t slot, int64_t n); /* the new value; wraps around */
-	/* False: it was not *expected, which is now what it was. */
-	bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
+	/* Changes of slots that are mapped: one atomic instruction, then the waits for that slot are woken. Never
+	 * block. */
+	struct {
+		void (*write)(struct il_memory *m, size_t slot, int64_t value);
+		int64_t (*add)(struct il_memory *m, size_t slot, int64_t n); /* the new value; wraps around */
+		/* False: it was not *expected, which is now what it was. */
+		bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
+	} mapped;
+	/* Of slots that are not: */
+	struct il_op_type read; /* memory.slot; then memory.value */
+	struct il_op_type write; /* memory.slot, memory.value */
+	struct il_op_type add; /* memory.slot, memory.operand; then memory.value, the sum */
+	/* memory.slot, memory.value for memory.operand. ESTALE: it was not memory.value, which is now what it was */
+	struct il_op_type swap;
 	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it and are on the same
 	 * machine. */
-	int (*remove)(struct il_memory *m);
-	bool (*removed)(struct il_memory *m); /* remote: as far as it knows */
+	struct il_op_type remove;
+	bool (*removed)(struct il_memory *m); /* as far as is known here. Never blocks */
+	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks. */
 	void (*close)(struct il_memory *m);
-	/* Instead of slots, write, add, and swap of what is remote: one of enum il_memory_verb. */
-	int (*ask)(struct il_memory *m, int verb, size_t slot, int64_t *value, int64_t n);
-};
-
-enum il_memory_verb {
-	IL_MEMORY_READ, /* into *value */
-	IL_MEMORY_WRITE, /* n */
-	IL_MEMORY_ADD, /* n; the sum into *value */
-	IL_MEMORY_SWAP /* *value for n; ESTALE: it was not *value, which is now what it was */
 };
 
 /* Shared data ----------------------------------------------------------------------------------------- */

@@ -92,13 +92,13 @@ static int state_of(const struct il_slots *s)
 /* EAGAIN, or how the operation has ended. */
 static int examine(const struct il_slots *s, struct il_op *op)
 {
-	int64_t value = atomic_load(slot_at(s, op->size));
+	int64_t value = atomic_load(slot_at(s, op->memory.slot));
 	int err = state_of(s);
 	if (err)
 		return err;
-	if (value == op->arg)
+	if (value == op->memory.value)
 		return EAGAIN;
-	op->arg = value;
+	op->memory.value = value;
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int mark(struct il_slots *s)
 {
 	uint32_t bits = 0;
 	for (struct il_list *l = s->ops.next; l != &s->ops; l = l->next)
-		bits |= bit_of(op_at(l)->size);
+		bits |= bit_of(op_at(l)->memory.slot);
 	int err = enter_soon(s);
 	if (err)
 		return err;

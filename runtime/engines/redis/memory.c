@@ -28,10 +28,15 @@ static struct memory *memory_of(struct il_memory *m)
 	return il_container_of(m, struct memory, memory);
 }
 
-static int settle(struct il_request *r, int err)
+static struct memory *of_op(const struct il_op *op)
 {
-	il_request_free(r);
-	return err;
+	return memory_of(op->source);
+}
+
+static int request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*told)(struct il_op *op, struct il_request *r, int err))
+{
+	return il_face_request(&of_op(op)->watches.face, op, c, flags, told);
 }
 
 static int64_t value_of(const struct il_request *r, size_t element)
@@ -70,51 +75,80 @@ static int take_slot(struct memory *m, const struct il_request *r, int64_t *valu
 	for (size_t i = 0; i < HEAD - 1; i++) {
 		if (il_reply_number(r, i) == (int64_t)be64toh((uint64_t)id[i]))
 			continue;
-		m->memory.remote->removed = true;
+		m->memory.shared.removed = true;
 		return EIDRM;
 	}
 	*value = il_reply_number(r, HEAD - 1);
 	return 0;
 }
 
-static int post(struct memory *m, int verb, size_t slot, int64_t value, int64_t n)
+static int told_read(struct il_op *op, struct il_request *r, int err)
 {
-	static const enum il_script scripts[] = {
-		[IL_MEMORY_WRITE] = IL_SCRIPT_memory_write,
-		[IL_MEMORY_ADD] = IL_SCRIPT_memory_add,
-		[IL_MEMORY_SWAP] = IL_SCRIPT_memory_swap,
-	};
-	uint64_t expected = bytes_of(value), new = bytes_of(n);
-	struct il_command c;
-	if (verb == IL_MEMORY_READ) {
-		ask_slot(m, &c, slot);
-		return il_face_ask(&m->watches.face, &c, IL_SAFE);
-	}
-	il_watches_call(&m->watches, &c, scripts[verb]);
-	il_command_number(&c, (int64_t)slot);
-	if (verb == IL_MEMORY_SWAP)
-		il_command_bytes(&c, &expected, sizeof expected);
-	if (verb == IL_MEMORY_ADD)
-		il_command_number(&c, n);
-	else
-		il_command_bytes(&c, &new, sizeof new);
-	return il_face_ask(&m->watches.face, &c, IL_UNSAFE);
+	return err ? err : take_slot(of_op(op), r, &op->memory.value);
 }
 
-static int ask(struct il_memory *memory, int verb, size_t slot, int64_t *value, int64_t n)
+static int read_start(struct il_op *op)
 {
-	struct memory *m = memory_of(memory);
-	struct il_request *r = il_face_answer(&m->watches.face);
-	if (!r)
-		return post(m, verb, slot, verb == IL_MEMORY_SWAP ? *value : 0, n);
-	int err = il_request_status(r);
-	if (!err && verb == IL_MEMORY_READ)
-		err = take_slot(m, r, value);
-	else if (!err && verb == IL_MEMORY_SWAP && value_of(r, 1) != *value)
-		err = ESTALE;
-	if ((!err && verb == IL_MEMORY_ADD) || (err == ESTALE && verb == IL_MEMORY_SWAP))
-		*value = value_of(r, 1);
-	return settle(r, err);
+	struct il_command c;
+	ask_slot(of_op(op), &c, op->memory.slot);
+	return request(op, &c, IL_SAFE, told_read);
+}
+
+static void command(struct il_op *op, struct il_command *c, enum il_script script)
+{
+	il_watches_call(&of_op(op)->watches, c, script);
+	il_command_number(c, (int64_t)op->memory.slot);
+}
+
+static int told_write(struct il_op *op, struct il_request *r, int err)
+{
+	(void)op;
+	(void)r;
+	return err;
+}
+
+static int write_start(struct il_op *op)
+{
+	uint64_t new = bytes_of(op->memory.value);
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_memory_write);
+	il_command_bytes(&c, &new, sizeof new);
+	return request(op, &c, IL_UNSAFE, told_write);
+}
+
+static int told_add(struct il_op *op, struct il_request *r, int err)
+{
+	if (!err)
+		op->memory.value = value_of(r, 1);
+	return err;
+}
+
+static int add_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_memory_add);
+	il_command_number(&c, op->memory.operand);
+	return request(op, &c, IL_UNSAFE, told_add);
+}
+
+static int told_swap(struct il_op *op, struct il_request *r, int err)
+{
+	if (err)
+		return err;
+	int64_t was = value_of(r, 1);
+	bool swapped = was == op->memory.value;
+	op->memory.value = was;
+	return swapped ? 0 : ESTALE;
+}
+
+static int swap_start(struct il_op *op)
+{
+	uint64_t expected = bytes_of(op->memory.value), new = bytes_of(op->memory.operand);
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_memory_swap);
+	il_command_bytes(&c, &expected, sizeof expected);
+	il_command_bytes(&c, &new, sizeof new);
+	return request(op, &c, IL_UNSAFE, told_swap);
 }
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
@@ -140,57 +174,85 @@ static int told(struct il_watch *w, struct il_request *r)
 	while (!il_list_empty(&round)) {
 		struct il_op *op = il_container_of(round.next, struct il_op, link);
 		il_list_del(&op->link);
-		if (op->arg == value) {
+		if (op->memory.value == value) {
 			il_list_add(&w->ops, &op->link);
 			continue;
 		}
-		op->arg = value;
+		op->memory.value = value;
 		il_op_finish(op, 0);
 	}
 	return 0;
 }
 
-static bool wait_attempt(struct il_op *op)
-{
-	op->remote = true;
-	return false;
-}
-
 static int wait_start(struct il_op *op)
 {
 	char key[DIGITS + 1];
-	int size = key_of(key, op->size);
-	return il_watch_start(&memory_of(op->source)->watches, op, key, (size_t)size);
+	int size = key_of(key, op->memory.slot);
+	return il_watch_start(&of_op(op)->watches, op, key, (size_t)size);
 }
 
 static bool wait_cancel(struct il_op *op)
 {
 	char key[DIGITS + 1];
-	int size = key_of(key, op->size);
-	il_watch_cancel(&memory_of(op->source)->watches, op, key, (size_t)size);
+	int size = key_of(key, op->memory.slot);
+	il_watch_cancel(&of_op(op)->watches, op, key, (size_t)size);
 	return false;
 }
 
 /* Beginning and end ------------------------------------------------------------------------------------- */
 
-static int remove_memory(struct il_memory *memory)
+static int told_open(struct il_op *op, struct il_request *r, int err)
 {
-	struct memory *m = memory_of(memory);
-	struct il_request *r = il_face_answer(&m->watches.face);
-	if (!r) {
-		struct il_command c;
-		il_watches_call(&m->watches, &c, IL_SCRIPT_memory_remove);
-		return il_face_ask(&m->watches.face, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
+	struct memory *m = of_op(op);
+	size_t size;
+	if (err && err != EEXIST)
+		return err;
+	const char *id = il_reply_bytes(r, 1, &size);
+	memcpy(m->watches.id, id, size < IL_ID ? size : IL_ID);
+	if (err)
+		m->memory.count = (size_t)value_of(r, 2);
+	return err;
+}
+
+static int open_start(struct il_op *op)
+{
+	struct memory *m = of_op(op);
+	uint64_t slots = bytes_of((int64_t)m->memory.count);
+	struct il_command c;
+	il_command_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
+	il_command_bytes(&c, m->made, IL_ID);
+	il_command_bytes(&c, &slots, sizeof slots);
+	return request(op, &c, IL_SAFE, told_open);
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	struct il_command c;
+	if (!op->last)
+		return il_face_attempt(op);
+	il_watches_call(&of_op(op)->watches, &c, IL_SCRIPT_memory_remove);
+	il_face_tell(&of_op(op)->watches.face, &c);
+	return true;
+}
+
+static int told_remove(struct il_op *op, struct il_request *r, int err)
+{
+	(void)r;
 	if (!err)
-		il_watches_finish(&m->watches, EIDRM);
-	return settle(r, err);
+		il_watches_finish(&of_op(op)->watches, EIDRM);
+	return err;
+}
+
+static int remove_start(struct il_op *op)
+{
+	struct il_command c;
+	il_watches_call(&of_op(op)->watches, &c, IL_SCRIPT_memory_remove);
+	return request(op, &c, IL_SAFE, told_remove);
 }
 
 static bool removed(struct il_memory *memory)
 {
-	return memory->remote->removed;
+	return memory->shared.removed;
 }
 
 static void close_memory(struct il_memory *memory)
@@ -201,19 +263,22 @@ static void close_memory(struct il_memory *memory)
 }
 
 static const struct il_memory_ops ops = {
-	{ "memory wait", wait_attempt, wait_start, wait_cancel },
-	NULL,
-	NULL,
-	NULL,
-	remove_memory,
-	removed,
-	close_memory,
-	ask,
+	.open = { "shared memory", il_face_attempt, open_start, il_face_cancel },
+	.wait = { "memory wait", il_face_attempt, wait_start, wait_cancel },
+	.read = { "memory read", il_face_attempt, read_start, il_face_cancel },
+	.write = { "memory write", il_face_attempt, write_start, il_face_cancel },
+	.add = { "memory add", il_face_attempt, add_start, il_face_cancel },
+	.swap = { "memory swap", il_face_attempt, swap_start, il_face_cancel },
+	.remove = { "memory remove", remove_attempt, remove_start, il_face_cancel },
+	.removed = removed,
+	.close = close_memory,
 };
 
-static int make(const struct il_key *key, size_t slots, struct il_memory **memory)
+int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **memory)
 {
 	static const volatile bool never;
+	if (o->slots > MOST_SLOTS)
+		return il_because(EFBIG, "memory of %zu slots is over a server's limit of %d", o->slots, MOST_SLOTS);
 	struct memory *m = calloc(1, sizeof *m);
 	if (!m)
 		return ENOMEM;
@@ -222,51 +287,11 @@ static int make(const struct il_key *key, size_t slots, struct il_memory **memor
 		free(m);
 		return err;
 	}
-	m->memory = (struct il_memory){
-		.remote = &m->watches.face.remote,
-		.ops = &ops,
-		.count = slots,
-		.lost = &never,
-	};
+	m->memory = (struct il_memory){ .ops = &ops, .count = o->slots, .lost = &never };
+	m->watches.face.shared = &m->memory.shared;
 	m->watches.ask = ask_for;
 	m->watches.told = told;
 	il_watches_name(&m->watches, m->made);
 	*memory = &m->memory;
 	return 0;
-}
-
-static int open_memory(struct memory *m, struct il_memory_options *o)
-{
-	struct il_request *r = il_face_answer(&m->watches.face);
-	uint64_t slots = bytes_of((int64_t)o->slots);
-	size_t size;
-	if (!r) {
-		struct il_command c;
-		il_command_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
-		il_command_bytes(&c, m->made, IL_ID);
-		il_command_bytes(&c, &slots, sizeof slots);
-		return il_face_ask(&m->watches.face, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	if (!err || err == EEXIST) {
-		const char *id = il_reply_bytes(r, 1, &size);
-		memcpy(m->watches.id, id, size < IL_ID ? size : IL_ID);
-		o->found = (size_t)value_of(r, 2);
-	}
-	return settle(r, err);
-}
-
-int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **memory)
-{
-	if (o->slots > MOST_SLOTS)
-		return il_because(EFBIG, "memory of %zu slots is over a server's limit of %d", o->slots, MOST_SLOTS);
-	int err = *memory ? 0 : make(key, o->slots, memory);
-	if (err)
-		return err;
-	err = open_memory(memory_of(*memory), o);
-	if (err && err != EINPROGRESS) {
-		close_memory(*memory);
-		*memory = NULL;
-	}
-	return err;
 }

@@ -121,15 +121,18 @@ static void close_memory(struct il_memory *m)
 	free(handle);
 }
 
+static bool remove_attempt(struct il_op *op)
+{
+	op->err = remove_memory(op->source);
+	return true;
+}
+
 static const struct il_memory_ops ops = {
-	{ "memory wait", il_slots_wait_attempt, il_slots_wait_start, il_slots_wait_cancel },
-	il_slots_write,
-	il_slots_add,
-	il_slots_swap,
-	remove_memory,
-	removed,
-	close_memory,
-	NULL,
+	.wait = { "memory wait", il_slots_wait_attempt, il_slots_wait_start, il_slots_wait_cancel },
+	.mapped = { .write = il_slots_write, .add = il_slots_add, .swap = il_slots_swap },
+	.remove = { "memory remove", remove_attempt, NULL, NULL },
+	.removed = removed,
+	.close = close_memory,
 };
 
 int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m)
