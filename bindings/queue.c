@@ -3,7 +3,6 @@
  * ipc.Queue: typed messages between processes.
  * Floor 4.
  */
-#include "ask.h"
 #include "bind.h"
 #include "codec.h"
 #include "engines/engine.h"
@@ -27,8 +26,6 @@ struct queue {
 	char what[];
 };
 
-IL_ASKER(struct queue, queue);
-
 static struct queue *check_queue(lua_State *L)
 {
 	return il_self(L, class);
@@ -44,7 +41,16 @@ static struct queue *check_open(lua_State *L)
 
 static int fail(lua_State *L, const struct queue *q, int err)
 {
-	return il_remote_fail(L, err, q->queue ? q->queue->remote : NULL, "queue", q->what);
+	return il_shared_fail(L, q->queue ? err : ECANCELED, q->queue, "queue", q->what);
+}
+
+/* For il_await_answer. */
+static void make_op(struct il_op *op, struct queue *q, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
+{
+	il_op_make(op, type, q->queue);
+	op->handle = q;
+	op->push = push;
 }
 
 static lua_Integer size_option(lua_State *L, int arg, const char *name)
@@ -86,12 +92,44 @@ static struct il_queue_options check_options(lua_State *L)
 	return o;
 }
 
-/* Stack: the key, options, and the handle that is to be opened. */
-static int open_queue(lua_State *L)
+static int cannot_open(lua_State *L, int err, const struct il_key *key, size_t found, size_t wanted)
 {
+	if (err == EEXIST)
+		return il_fail(L, err, "queue %s has a capacity of %I bytes, not %I", key->text, (LUAI_UACINT)found,
+			(LUAI_UACINT)wanted);
+	if (err == EPERM && wanted)
+		return il_fail(L, err, "queue %s: a capacity of %I bytes is over the limit of %I (kernel.msgmnb)",
+			key->text, (LUAI_UACINT)wanted, (LUAI_UACINT)found);
+	return il_key_fail(L, err, "queue", key);
+}
+
+static int opened(lua_State *L, const struct queue *q)
+{
+	il_warn_shared(L, &q->queue->shared, "queue", q->what);
+	lua_settop(L, 3);
+	return 1;
+}
+
+/* Stack: the key, options, and the handle that is to be opened. */
+static int open_push(lua_State *L, struct il_op *op)
+{
+	struct queue *q = op->handle;
+	struct il_queue *queue = q->queue;
+	if (!op->err)
+		return opened(L, q);
 	const struct il_key *key = il_check_key(L);
+	il_note_why(op->err, queue);
+	int results = cannot_open(L, op->err, key, queue->max_message, check_options(L).capacity);
+	q->queue = NULL;
+	queue->ops->close(queue);
+	return results;
+}
+
+static int open_queue(lua_State *L, const struct il_key *key, struct queue *q)
+{
 	struct il_queue_options o = check_options(L);
-	struct queue *q = lua_touserdata(L, 3);
+	size_t wanted = o.capacity;
+	struct il_op op;
 	bool collected = false;
 	int err;
 	do {
@@ -99,20 +137,12 @@ static int open_queue(lua_State *L)
 		if (!err)
 			err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
 	} while (il_collect(L, err, &collected));
-	if (err == EINPROGRESS)
-		return il_ask(L, 3, open_queue);
-	if (err == EEXIST)
-		return il_fail(L, err, "queue %s has a capacity of %I bytes, not %I", key->text, (LUAI_UACINT)o.found,
-			(LUAI_UACINT)o.capacity);
-	if (err == EPERM && o.capacity)
-		return il_fail(L, err, "queue %s: a capacity of %I bytes is over the limit of %I (kernel.msgmnb)",
-			key->text, (LUAI_UACINT)o.capacity, (LUAI_UACINT)o.found);
 	if (err)
-		return il_key_fail(L, err, "queue", key);
-	q->queue->owner = q;
-	il_remote_warn(L, q->queue->remote, "queue", q->what);
-	lua_settop(L, 3);
-	return 1;
+		return cannot_open(L, err, key, o.found, wanted);
+	if (!q->queue->ops->open.attempt)
+		return opened(L, q);
+	make_op(&op, q, &q->queue->ops->open, open_push);
+	return il_await_answer(L, &op);
 }
 
 static int queue(lua_State *L)
@@ -121,8 +151,7 @@ static int queue(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	check_options(L);
-	push_handle(L, 2, key->text);
-	return open_queue(L);
+	return open_queue(L, key, push_handle(L, 2, key->text));
 }
 
 /* Sending and receiving ------------------------------------------------------------------------------- */
@@ -132,33 +161,6 @@ static size_t limit_of(const struct queue *q, const char **reason)
 	bool own = q->max_message && (size_t)q->max_message < q->queue->max_message;
 	*reason = own ? "max_message" : q->queue->max_reason;
 	return own ? (size_t)q->max_message : q->queue->max_message;
-}
-
-/* The handle may be closed, and the engine's object gone, before the results are built. */
-static void remember_handle(struct il_op *op)
-{
-	op->handle = ((struct il_queue *)op->source)->owner;
-}
-
-/* What is too large is an outcome like others, in a select too. */
-static bool send_attempt(struct il_op *op)
-{
-	const char *reason;
-	remember_handle(op);
-	if (op->size <= limit_of(op->handle, &reason))
-		return ((struct il_queue *)op->source)->ops->send.attempt(op);
-	op->err = EMSGSIZE;
-	return true;
-}
-
-static int send_start(struct il_op *op)
-{
-	return ((struct il_queue *)op->source)->ops->send.start(op);
-}
-
-static bool send_cancel(struct il_op *op)
-{
-	return ((struct il_queue *)op->source)->ops->send.cancel(op);
 }
 
 static int too_large(lua_State *L, const struct queue *q, size_t size)
@@ -174,11 +176,12 @@ static int may_have_happened(lua_State *L, int err)
 {
 	lua_pushnil(L);
 	lua_pushfstring(L, "%s; the send may or may not have happened",
-		err == EINPROGRESS ? "no answer from the server in time" : "connection lost");
-	lua_pushinteger(L, err == EINPROGRESS ? ETIMEDOUT : err);
+		err == ETIMEDOUT ? "no answer from the server in time" : "connection lost");
+	lua_pushinteger(L, err);
 	return 3;
 }
 
+/* The handle may be closed, and the engine's object gone, before the results are built. */
 static int send_push(lua_State *L, struct il_op *op)
 {
 	const struct queue *q = op->handle;
@@ -186,15 +189,13 @@ static int send_push(lua_State *L, struct il_op *op)
 		return too_large(L, q, op->size);
 	if (op->err == ENOBUFS)
 		return il_word(L, "full");
-	if (op->err == EINPROGRESS || op->err == ECONNABORTED)
+	if (op->err == ECONNABORTED || (op->err == ETIMEDOUT && op->begun))
 		return may_have_happened(L, op->err);
 	if (op->err)
-		return fail(L, q, q->queue ? op->err : ECANCELED);
+		return fail(L, q, op->err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
-
-static const struct il_await_type send_type = { { "queue send", send_attempt, send_start, send_cancel }, send_push };
 
 /* The bytes take the place of the message at 3. */
 static void encode(lua_State *L, struct queue *q)
@@ -215,30 +216,22 @@ static int queue_send(lua_State *L)
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
 	if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING)
 		encode(L, q);
-	const char *bytes = lua_tolstring(L, 3, &size);
-	return il_await_data(L, &send_type, q->queue, type, (void *)bytes, size, 4);
-}
-
-static bool receive_attempt(struct il_op *op)
-{
-	remember_handle(op);
-	return ((struct il_queue *)op->source)->ops->receive.attempt(op);
-}
-
-static int receive_start(struct il_op *op)
-{
-	return ((struct il_queue *)op->source)->ops->receive.start(op);
-}
-
-static bool receive_cancel(struct il_op *op)
-{
-	return ((struct il_queue *)op->source)->ops->receive.cancel(op);
+	const char *reason, *bytes = lua_tolstring(L, 3, &size);
+	int64_t deadline = il_check_deadline(L, 4);
+	if (size > limit_of(q, &reason))
+		return too_large(L, q, size);
+	struct il_op *op = il_await_begin(L, &q->queue->ops->send, q->queue, send_push);
+	op->handle = q;
+	op->message.type = type;
+	op->data = (void *)bytes;
+	op->size = size;
+	return il_await_end(L, op, deadline);
 }
 
 /* The message and its type; nil and a message if it cannot be decoded. */
 static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 {
-	lua_Integer type = op->arg;
+	lua_Integer type = op->message.type;
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
 	if (q->codec != IL_CODEC_RAW) {
@@ -265,31 +258,31 @@ static int receive_push(lua_State *L, struct il_op *op)
 	return push_message(L, op->handle, op);
 }
 
-static const struct il_await_type receive_type = {
-	{ "queue receive", receive_attempt, receive_start, receive_cancel },
-	receive_push,
-};
-
 static lua_Integer optional_type(lua_State *L, int arg)
 {
 	return lua_isnoneornil(L, arg) ? 0 : il_check_range(L, arg, -LONG_MAX, LONG_MAX, "type");
 }
 
+static inline int receive(lua_State *L, struct queue *q, int64_t type, int64_t deadline,
+	int (*push)(lua_State *L, struct il_op *op))
+{
+	struct il_op *op = il_await_begin(L, &q->queue->ops->receive, q->queue, push);
+	op->handle = q;
+	op->message.type = type;
+	return il_await_end(L, op, deadline);
+}
+
 static int queue_receive(lua_State *L)
 {
 	struct queue *q = check_open(L);
-	return il_await(L, &receive_type, q->queue, optional_type(L, 2), 3);
+	lua_Integer type = optional_type(L, 2);
+	return receive(L, q, type, il_check_deadline(L, 3), receive_push);
 }
 
 static int next_push(lua_State *L, struct il_op *op)
 {
 	return il_next_message(L, receive_push(L, op));
 }
-
-static const struct il_await_type next_type = {
-	{ "queue receive", receive_attempt, receive_start, receive_cancel },
-	next_push,
-};
 
 /* State of the loop: the queue; the type is an upvalue. */
 static int messages_next(lua_State *L)
@@ -298,7 +291,7 @@ static int messages_next(lua_State *L)
 	lua_settop(L, 1);
 	if (!q->queue)
 		return 0;
-	return il_next_message(L, il_await(L, &next_type, q->queue, lua_tointeger(L, lua_upvalueindex(1)), 2));
+	return receive(L, q, lua_tointeger(L, lua_upvalueindex(1)), IL_NEVER, next_push);
 }
 
 static int queue_messages(lua_State *L)
@@ -310,58 +303,69 @@ static int queue_messages(lua_State *L)
 	return 2;
 }
 
+static int peek_push(lua_State *L, struct il_op *op)
+{
+	if (op->err && op->err != ENOMSG)
+		return fail(L, op->handle, op->err);
+	if (!op->err)
+		return push_message(L, op->handle, op);
+	lua_pushnil(L);
+	return 1;
+}
+
 static int queue_peek(lua_State *L)
 {
 	struct queue *q = check_open(L);
-	struct il_op op = { .source = q->queue };
-	lua_settop(L, 2);
-	int err = q->queue->ops->peek(q->queue, optional_type(L, 2), &op);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, queue_peek);
-	if (err == EAGAIN) {
-		lua_pushnil(L);
-		return 1;
-	}
-	return err ? fail(L, q, err) : push_message(L, q, &op);
+	struct il_op op;
+	make_op(&op, q, &q->queue->ops->peek, peek_push);
+	op.message.type = optional_type(L, 2);
+	return il_await_answer(L, &op);
 }
 
 /* The rest -------------------------------------------------------------------------------------------- */
 
-static int queue__len(lua_State *L)
+static int len_push(lua_State *L, struct il_op *op)
 {
-	struct queue *q = check_open(L);
-	struct il_queue_stat stat;
-	lua_settop(L, 1);
-	int err = q->queue->ops->stat(q->queue, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, queue__len);
+	const struct queue *q = op->handle;
+	int err = q->queue ? op->err : ECANCELED;
+	if (err == EIDRM || err == ECANCELED)
+		return il_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : "closed");
 	if (err)
-		return il_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : strerror(err));
-	lua_pushinteger(L, stat.messages);
+		return il_error(L, "queue %s: %s", q->what, strerror(err));
+	lua_pushinteger(L, q->queue->stat.messages);
 	return 1;
 }
 
-static int queue_stat(lua_State *L)
+static int ask_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct queue *q = check_open(L);
-	struct il_queue_stat stat;
-	lua_settop(L, 1);
-	int err = q->queue->ops->stat(q->queue, &stat);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, queue_stat);
-	if (err)
-		return fail(L, q, err);
+	struct il_op op;
+	make_op(&op, q, &q->queue->ops->stat, push);
+	return il_await_answer(L, &op);
+}
+
+static int queue__len(lua_State *L)
+{
+	return ask_stat(L, len_push);
+}
+
+static int stat_push(lua_State *L, struct il_op *op)
+{
+	const struct queue *q = op->handle;
+	if (op->err || !q->queue)
+		return fail(L, q, op->err);
+	const struct il_queue_stat *stat = &q->queue->stat;
 	const struct {
 		const char *name;
 		int64_t value;
 	} fields[] = {
-		{ "messages", stat.messages },
-		{ "bytes", stat.bytes },
-		{ "capacity", stat.capacity },
-		{ "senders", stat.senders },
-		{ "receivers", stat.receivers },
-		{ "last_sender", stat.last_sender },
-		{ "last_receiver", stat.last_receiver },
+		{ "messages", stat->messages },
+		{ "bytes", stat->bytes },
+		{ "capacity", stat->capacity },
+		{ "senders", stat->senders },
+		{ "receivers", stat->receivers },
+		{ "last_sender", stat->last_sender },
+		{ "last_receiver", stat->last_receiver },
 		{ "max_message", (int64_t)q->queue->max_message },
 	};
 	lua_createtable(L, 0, 8);
@@ -372,17 +376,26 @@ static int queue_stat(lua_State *L)
 	return 1;
 }
 
+static int queue_stat(lua_State *L)
+{
+	return ask_stat(L, stat_push);
+}
+
+static int remove_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op->handle, op->err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 static int queue_remove(lua_State *L)
 {
 	struct queue *q = check_open(L);
+	struct il_op op;
 	lua_settop(L, 1);
-	int err = q->queue->ops->remove(q->queue);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, queue_remove);
-	if (err)
-		return fail(L, q, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	make_op(&op, q, &q->queue->ops->remove, remove_push);
+	return il_await_answer(L, &op);
 }
 
 static int queue_close(lua_State *L)
@@ -405,18 +418,23 @@ static int queue__gc(lua_State *L)
 	return queue_close(L);
 }
 
+/* Only what can be told without a wait. */
 static int queue__tostring(lua_State *L)
 {
 	struct queue *q = check_queue(L);
-	struct il_queue_stat stat;
-	if (!q->queue)
+	struct il_op op;
+	if (!q->queue) {
 		lua_pushfstring(L, CLASS " (%s, closed)", q->what);
-	else if (q->queue->remote) /* only a wait could tell */
-		lua_pushfstring(L, CLASS " (%s)", q->what);
-	else if (q->queue->ops->stat(q->queue, &stat))
+		return 1;
+	}
+	make_op(&op, q, &q->queue->ops->stat, NULL);
+	bool told = op.type->attempt(&op);
+	if (q->queue->shared.removed || (told && op.err))
 		lua_pushfstring(L, CLASS " (%s, removed)", q->what);
+	else if (told)
+		lua_pushfstring(L, CLASS " (%s, %I messages)", q->what, (LUAI_UACINT)q->queue->stat.messages);
 	else
-		lua_pushfstring(L, CLASS " (%s, %I messages)", q->what, (LUAI_UACINT)stat.messages);
+		lua_pushfstring(L, CLASS " (%s)", q->what);
 	return 1;
 }
 
@@ -439,7 +457,13 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg waits[] = { { "receive", queue_receive }, { "send", queue_send }, { NULL, NULL } };
+static const luaL_Reg waits[] = {
+	{ "receive", queue_receive },
+	{ "send", queue_send },
+	{ "peek", queue_peek },
+	{ "stat", queue_stat },
+	{ NULL, NULL },
+};
 
 static bool is_open(const void *object)
 {

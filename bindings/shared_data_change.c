@@ -53,7 +53,7 @@ static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer
 static int fail(lua_State *L, const struct il_op *op)
 {
 	const struct il_shared_data *d = op->handle;
-	if (op->err == EMSGSIZE)
+	if (op->err == EMSGSIZE && d->data)
 		return il_fail(L, op->err,
 			"value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
 			(LUAI_UACINT)op->size, (LUAI_UACINT)d->data->max_value, d->what);

@@ -158,7 +158,7 @@ int il_data__pairs(lua_State *L)
 static int count_push(lua_State *L, struct il_op *op)
 {
 	struct il_shared_data *d = op->handle;
-	if (op->err)
+	if (op->err || !d->data)
 		return il_data_fail(L, d, op->err);
 	lua_pushinteger(L, d->data->stat.names);
 	return 1;
@@ -167,7 +167,7 @@ static int count_push(lua_State *L, struct il_op *op)
 static int stat_push(lua_State *L, struct il_op *op)
 {
 	const struct il_shared_data *d = op->handle;
-	if (op->err)
+	if (op->err || !d->data)
 		return il_data_fail(L, d, op->err);
 	const struct il_data *data = d->data;
 	const struct {

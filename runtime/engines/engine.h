@@ -92,12 +92,19 @@ struct il_lock_ops {
 
 /* Queues ---------------------------------------------------------------------------------------------- */
 
+struct il_queue_stat {
+	int64_t messages, bytes, capacity;
+	int senders, receivers; /* that wait, as far as the engine can know */
+	pid_t last_sender, last_receiver;
+};
+
 struct il_queue {
-	struct il_remote *remote; /* NULL: it is on this machine */
+	struct il_shared shared;
 	const struct il_queue_ops *ops;
-	void *owner;
-	size_t max_message; /* of the engine, */
-	const char *max_reason; /* and where that comes from */
+	size_t max_message; /* of the engine; before `open` the capacity that is asked for, after EEXIST the one it has
+			     */
+	const char *max_reason; /* where that comes from */
+	struct il_queue_stat stat; /* what the last operation stat has found */
 };
 
 struct il_queue_options {
@@ -107,19 +114,21 @@ struct il_queue_options {
 	size_t found; /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
 };
 
-struct il_queue_stat {
-	int64_t messages, bytes, capacity;
-	int senders, receivers; /* that wait, as far as the engine can know */
-	pid_t last_sender, last_receiver;
-};
-
+/* Operations, whose source is the struct il_queue. Bytes that an operation answers are its own, or good until the next
+ * one begins. */
 struct il_queue_ops {
-	/* arg: type; data, size: the message. After receive: arg is the type; data is the op's or good until the next
-	 * call */
-	struct il_op_type send, receive;
-	int (*peek)(struct il_queue *q, int64_t type, struct il_op *op); /* EAGAIN: there is none */
-	int (*stat)(struct il_queue *q, struct il_queue_stat *stat);
-	int (*remove)(struct il_queue *q);
+	/* After the constructor, before anything else: finds or makes the object. No attempt: it is open already. */
+	struct il_op_type open;
+	/* message.type; data, size: the message, of max_message bytes at most. ECONNABORTED, or ETIMEDOUT with `begun`:
+	 * it may or may not have been sent */
+	struct il_op_type send;
+	/* message.type: which are wanted, 0: any, -n: the lowest up to n. Then message.type; data, size: the message */
+	struct il_op_type receive;
+	/* The same, and the message stays. ENOMSG: there is none */
+	struct il_op_type peek;
+	struct il_op_type stat; /* then queue->stat */
+	struct il_op_type remove;
+	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks. */
 	void (*close)(struct il_queue *q);
 };
 

@@ -47,7 +47,7 @@ static bool serve_round(struct il_line *line, struct il_list *served)
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
 		struct il_op *op = op_at(l);
 		next = l->next;
-		if (line->type->alike && is_vain(&vain, op->arg))
+		if (line->type->alike && is_vain(&vain, op->message.type))
 			continue;
 		int err = line->type->attempt(line, op, true);
 		if (*line->lost) /* what was done with zeros of our own has not been done */
@@ -55,7 +55,7 @@ static bool serve_round(struct il_line *line, struct il_list *served)
 		if (err == EAGAIN && line->type->strict)
 			return false;
 		if (err == EAGAIN) {
-			vain.args[vain.count++ % VAIN] = op->arg;
+			vain.args[vain.count++ % VAIN] = op->message.type;
 			continue;
 		}
 		op->err = err;

@@ -29,7 +29,7 @@ struct il_line {
 struct il_line_type {
 	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
 	bool strict; /* nobody is served before the first */
-	bool alike; /* those who ask for the same `arg` get the same answer, if it is "not now" */
+	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
 	int (*enter)(struct il_line *line);

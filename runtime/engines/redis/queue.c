@@ -26,7 +26,7 @@ void il_rq_finish(struct il_rq *q, struct il_op *op, int err)
 {
 	op->busy = false;
 	if (err)
-		il_rq_handle(op->source)->face.remote.why = q->face.remote.why;
+		il_rq_handle(op->source)->queue.shared.why = q->shared.why;
 	il_op_finish(op, err);
 }
 
@@ -56,7 +56,7 @@ int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 	size_t at = 2 * place + 2;
 	if (reply->elements <= at || reply->element[at]->type != IL_REPLY_STRING)
 		return EPROTO;
-	op->arg = il_reply_number(r, at - 1);
+	op->message.type = il_reply_number(r, at - 1);
 	op->data = reply->element[at]->str;
 	op->size = reply->element[at]->len;
 	op->owned = true;
@@ -217,29 +217,32 @@ static void forked(struct il_face *face)
 
 /* Questions -------------------------------------------------------------------------------------------- */
 
-static struct il_command call(struct il_rq_handle *h, enum il_script script)
+static struct il_rq_handle *of_op(const struct il_op *op)
+{
+	return il_rq_handle(op->source);
+}
+
+static struct il_command command(struct il_op *op, enum il_script script)
 {
 	struct il_command c;
-	il_command_init(&c, &h->face, script);
-	il_command_text(&c, h->rq->id);
+	il_command_init(&c, &of_op(op)->face, script);
+	il_command_text(&c, of_op(op)->rq->id);
 	return c;
 }
 
-static int peek(struct il_queue *queue, int64_t wanted, struct il_op *op)
+static int told_peek(struct il_op *op, struct il_request *r, int err)
 {
-	struct il_rq_handle *h = il_rq_handle(queue);
-	struct il_request *r = il_face_answer(&h->face);
+	if (err)
+		return err == EAGAIN ? ENOMSG : err;
+	return il_rq_message(r, 0, op);
+}
+
+static int peek_start(struct il_op *op)
+{
+	struct il_command c = command(op, IL_SCRIPT_queue_peek);
 	char type[IL_RQ_TYPE];
-	if (!r) {
-		struct il_command c = call(h, IL_SCRIPT_queue_peek);
-		il_rq_want(&c, wanted, type);
-		return il_face_ask(&h->face, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	if (!err)
-		err = il_rq_message(r, 0, op);
-	il_request_free(r);
-	return err;
+	il_rq_want(&c, op->message.type, type);
+	return il_face_request(&of_op(op)->face, op, &c, IL_SAFE, told_peek);
 }
 
 static int count(const struct il_list *ops)
@@ -250,75 +253,77 @@ static int count(const struct il_list *ops)
 	return n;
 }
 
-static int stat_queue(struct il_queue *queue, struct il_queue_stat *stat)
+static int told_stat(struct il_op *op, struct il_request *r, int err)
 {
-	struct il_rq_handle *h = il_rq_handle(queue);
-	struct il_request *r = il_face_answer(&h->face);
-	if (!r) {
-		struct il_command c = call(h, IL_SCRIPT_queue_stat);
-		return il_face_ask(&h->face, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	*stat = (struct il_queue_stat){
-		.senders = count(&h->rq->senders),
-		.receivers = count(&h->rq->receivers),
-	};
-	if (!err) {
-		stat->messages = il_reply_number(r, 1);
-		stat->bytes = il_reply_number(r, 2);
-		stat->capacity = il_reply_number(r, 3);
-		stat->last_sender = (pid_t)il_reply_number(r, 4);
-		stat->last_receiver = (pid_t)il_reply_number(r, 5);
-	}
-	il_request_free(r);
+	struct il_rq_handle *h = of_op(op);
+	if (!err)
+		h->queue.stat = (struct il_queue_stat){
+			.messages = il_reply_number(r, 1),
+			.bytes = il_reply_number(r, 2),
+			.capacity = il_reply_number(r, 3),
+			.senders = count(&h->rq->senders),
+			.receivers = count(&h->rq->receivers),
+			.last_sender = (pid_t)il_reply_number(r, 4),
+			.last_receiver = (pid_t)il_reply_number(r, 5),
+		};
 	return err;
 }
 
-static int remove_queue(struct il_queue *queue)
+static int stat_start(struct il_op *op)
 {
-	struct il_rq_handle *h = il_rq_handle(queue);
-	struct il_request *r = il_face_answer(&h->face);
-	if (!r) {
-		struct il_command c = call(h, IL_SCRIPT_queue_remove);
-		return il_face_ask(&h->face, &c, IL_UNSAFE);
-	}
-	int err = il_request_status(r);
-	il_request_free(r);
+	struct il_command c = command(op, IL_SCRIPT_queue_stat);
+	return il_face_request(&of_op(op)->face, op, &c, IL_SAFE, told_stat);
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	if (!op->last)
+		return il_face_attempt(op);
+	struct il_command c = command(op, IL_SCRIPT_queue_remove);
+	il_face_tell(&of_op(op)->face, &c);
+	return true;
+}
+
+static int told_remove(struct il_op *op, struct il_request *r, int err)
+{
+	(void)r;
 	if (!err)
-		il_rq_removed(h->rq);
+		il_rq_removed(of_op(op)->rq);
 	return err;
+}
+
+static int remove_start(struct il_op *op)
+{
+	struct il_command c = command(op, IL_SCRIPT_queue_remove);
+	return il_face_request(&of_op(op)->face, op, &c, IL_UNSAFE, told_remove);
 }
 
 /* Opening and closing ---------------------------------------------------------------------------------- */
 
-static struct il_rq *find(const struct il_rq_handle *h, const char *id)
+static struct il_rq *find(const struct il_rq *like, const char *id)
 {
 	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
 		struct il_rq *q = il_container_of(l, struct il_rq, node);
-		if (q->face.server == h->face.server && strcmp(q->face.base, h->face.base) == 0 &&
+		if (q->face.server == like->face.server && strcmp(q->face.base, like->face.base) == 0 &&
 			strcmp(q->id, id) == 0)
 			return q;
 	}
 	return NULL;
 }
 
-static int object_get(struct il_rq_handle *h, const struct il_key *key, const char *id)
+/* It has no id yet, and is in no list. */
+static int object_new(const struct il_key *key, struct il_rq **result)
 {
-	struct il_rq *q = find(h, id);
-	if (q) {
-		q->refs++;
-		h->rq = q;
-		return 0;
-	}
-	q = calloc(1, sizeof *q);
+	struct il_rq *q = calloc(1, sizeof *q);
 	int err = q ? il_face_open(&q->face, key, "queue") : ENOMEM;
 	if (err) {
 		free(q);
 		return err;
 	}
-	snprintf(q->id, sizeof q->id, "%s", id);
 	q->refs = 1;
+	il_list_init(&q->node);
 	il_list_init(&q->due);
+	q->face.shared = &q->shared;
 	q->face.forked = forked;
 	q->face.listener.message = heard;
 	q->face.listener.up = up;
@@ -327,8 +332,7 @@ static int object_get(struct il_rq_handle *h, const struct il_key *key, const ch
 	q->recall.expired = recalled;
 	il_rq_receivers_init(q);
 	il_rq_senders_init(q);
-	il_list_add(&objects, &q->node);
-	h->rq = q;
+	*result = q;
 	return 0;
 }
 
@@ -347,30 +351,42 @@ static void object_put(struct il_rq *q)
 	free(q);
 }
 
-static void close_queue(struct il_queue *queue)
+/* The handle's own object becomes the process's, if there is none yet. */
+static void object_known(struct il_rq_handle *h, const char *id)
 {
-	struct il_rq_handle *h = il_rq_handle(queue);
-	if (h->rq) {
-		il_rq_receivers_end(h->rq, queue, false, ECANCELED);
-		il_rq_senders_end(h->rq, queue, false, ECANCELED);
+	struct il_rq *q = find(h->rq, id);
+	if (q) {
+		q->refs++;
 		object_put(h->rq);
+		h->rq = q;
+	} else {
+		snprintf(h->rq->id, sizeof h->rq->id, "%s", id);
+		il_list_add(&objects, &h->rq->node);
+		il_rq_slots_opened(h->rq);
 	}
-	il_face_close(&h->face);
-	free(h);
 }
 
-static const struct il_queue_ops ops = {
-	{ "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
-	{ "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
-	peek,
-	stat_queue,
-	remove_queue,
-	close_queue,
-};
+static int told_open(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_rq_handle *h = of_op(op);
+	size_t size;
+	if (err && err != EEXIST)
+		return err;
+	const char *id = il_reply_bytes(r, 1, &size);
+	h->queue.max_message = (size_t)il_reply_number(r, 2);
+	if (err)
+		return err;
+	if (!*id || strlen(id) >= IL_RQ_ID)
+		return EPROTO;
+	object_known(h, id);
+	return 0;
+}
 
 /* An id that no queue of this name has had, so that one that is removed and made again is another one. */
-static int ask_to_open(struct il_rq_handle *h, const struct il_queue_options *o)
+static int open_start(struct il_op *op)
 {
+	struct il_rq_handle *h = of_op(op);
+	int64_t capacity = (int64_t)h->queue.max_message;
 	uint64_t random[2] = { (uint64_t)il_fork.pid, (uintptr_t)h };
 	char id[IL_RQ_ID];
 	struct il_command c;
@@ -379,48 +395,49 @@ static int ask_to_open(struct il_rq_handle *h, const struct il_queue_options *o)
 	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
 	il_command_init(&c, &h->face, IL_SCRIPT_queue_open);
 	il_command_text(&c, id);
-	il_command_number(&c, (int64_t)o->capacity);
-	il_command_number(&c, o->capacity ? (int64_t)o->capacity : DEFAULT_CAPACITY);
-	return il_face_ask(&h->face, &c, IL_SAFE);
+	il_command_number(&c, capacity);
+	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
+	return il_face_request(&h->face, op, &c, IL_SAFE, told_open);
 }
 
-static int opened(struct il_rq_handle *h, const struct il_key *key, struct il_queue_options *o, struct il_request *r)
+static void close_queue(struct il_queue *queue)
 {
-	size_t size;
-	int err = il_request_status(r);
-	const char *id = err && err != EEXIST ? "" : il_reply_bytes(r, 1, &size);
-	o->found = err && err != EEXIST ? 0 : (size_t)il_reply_number(r, 2);
-	if (!err)
-		err = *id && strlen(id) < IL_RQ_ID ? object_get(h, key, id) : EPROTO;
-	h->queue.max_message = o->found;
-	h->queue.max_reason = "the queue's capacity";
-	return err;
+	struct il_rq_handle *h = il_rq_handle(queue);
+	il_rq_receivers_end(h->rq, queue, false, ECANCELED);
+	il_rq_senders_end(h->rq, queue, false, ECANCELED);
+	object_put(h->rq);
+	il_face_close(&h->face);
+	free(h);
 }
+
+static const struct il_queue_ops ops = {
+	.open = { "queue", il_face_attempt, open_start, il_face_cancel },
+	.send = { "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
+	.receive = { "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
+	.peek = { "queue peek", il_face_attempt, peek_start, il_face_cancel },
+	.stat = { "queue stat", il_face_attempt, stat_start, il_face_cancel },
+	.remove = { "queue remove", remove_attempt, remove_start, il_face_cancel },
+	.close = close_queue,
+};
 
 int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)
 {
-	int err;
-	if (*q) {
-		struct il_rq_handle *h = il_rq_handle(*q);
-		struct il_request *r = il_face_answer(&h->face);
-		err = r ? opened(h, key, o, r) : EPROTO;
-		if (r)
-			il_request_free(r);
-	} else {
-		struct il_rq_handle *h = calloc(1, sizeof *h);
-		err = h ? il_face_open(&h->face, key, "queue") : ENOMEM;
-		if (err) {
-			free(h);
-			return err;
-		}
-		h->queue.ops = &ops;
-		h->queue.remote = &h->face.remote;
-		*q = &h->queue;
-		err = ask_to_open(h, o);
+	struct il_rq_handle *h = calloc(1, sizeof *h);
+	int err = h ? il_face_open(&h->face, key, "queue") : ENOMEM;
+	if (err) {
+		free(h);
+		return err;
 	}
-	if (err && err != EINPROGRESS) {
-		close_queue(*q);
-		*q = NULL;
+	err = object_new(key, &h->rq);
+	if (err) {
+		il_face_close(&h->face);
+		free(h);
+		return err;
 	}
-	return err;
+	h->face.shared = &h->queue.shared;
+	h->queue.ops = &ops;
+	h->queue.max_message = o->capacity;
+	h->queue.max_reason = "the queue's capacity";
+	*q = &h->queue;
+	return 0;
 }

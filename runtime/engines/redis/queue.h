@@ -18,6 +18,7 @@ enum { IL_RQ_ID = 40, IL_RQ_TYPE = 24, IL_RQ_PLACE = 16, IL_RQ_BATCH = 16, IL_RQ
 struct il_rq {
 	struct il_list node;
 	struct il_list due; /* it has something to ask when the loop looks next */
+	struct il_shared shared; /* the face's */
 	struct il_face face; /* for the requests of who waits; handles have their own for what is asked of them */
 	int refs;
 	uint32_t generation;
@@ -134,6 +135,10 @@ bool il_rq_slot_put_back(struct il_rq_slot *s, int keep);
 void il_rq_slots_retry(struct il_rq *q);
 
 void il_rq_slots_init(struct il_rq *q);
+
+/* The queue has its id: the server looks for processes that have ended. */
+void il_rq_slots_opened(struct il_rq *q);
+
 void il_rq_slots_fini(struct il_rq *q, bool forked);
 
 /* Receiving: queue_receive.c */

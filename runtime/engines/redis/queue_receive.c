@@ -34,7 +34,7 @@ static struct il_rq_ask *of_asks(struct il_list *node)
 static struct il_op *first(struct il_rq *q, int64_t wanted, bool idle)
 {
 	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
-		if (of_line(l)->arg == wanted && (!idle || !of_line(l)->data))
+		if (of_line(l)->message.type == wanted && (!idle || !of_line(l)->data))
 			return of_line(l);
 	return NULL;
 }
@@ -53,7 +53,7 @@ static int ask(struct il_rq *q, struct il_op *op, int64_t type, const char *plac
 	struct il_rq_ask *a = malloc(sizeof *a);
 	if (!a)
 		return ENOMEM;
-	*a = (struct il_rq_ask){ .op = op, .wanted = op->arg, .type = type };
+	*a = (struct il_rq_ask){ .op = op, .wanted = op->message.type, .type = type };
 	snprintf(a->place, sizeof a->place, "%s", place);
 	il_list_init(&a->node);
 	il_list_add(&q->asks, &a->node);
@@ -262,7 +262,7 @@ bool il_rq_receive_attempt(struct il_op *op)
 int il_rq_receive_start(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);
-	if (op->once || !first(q, op->arg, true)) {
+	if (op->once || !first(q, op->message.type, true)) {
 		int err = ask(q, op, 0, "");
 		if (err)
 			return err;
@@ -304,7 +304,7 @@ void il_rq_receivers_up(struct il_rq *q)
 	while (!il_list_empty(&round)) {
 		struct il_op *op = of_line(round.next);
 		struct il_rq_ask *a = op->data;
-		bool asked = a || asks(q, op->arg);
+		bool asked = a || asks(q, op->message.type);
 		il_list_del(&op->link);
 		il_list_add(&q->receivers, &op->link);
 		if (a)

@@ -108,7 +108,7 @@ static int request(struct flight *f)
 	}
 	il_command_text(&c, f->once ? "-" : q->place);
 	for (int i = 0; i < f->count && !f->look; i++) {
-		il_rq_type(f->ops[i]->arg, types[i]);
+		il_rq_type(f->ops[i]->message.type, types[i]);
 		il_command_text(&c, types[i]);
 		il_command_bytes(&c, f->ops[i]->data, f->ops[i]->size);
 	}
@@ -262,7 +262,7 @@ static void batch_answered(struct il_rq *q, const struct flight *f, struct il_re
 		if (!f->ops[i])
 			continue;
 		if (i < accepted && il_reply_number(r, 3))
-			il_rq_recall(q, f->ops[i]->arg);
+			il_rq_recall(q, f->ops[i]->message.type);
 		if (err == EAGAIN && i >= accepted) {
 			refused(q, f->ops[i], f, really && i == accepted);
 		} else {
@@ -358,8 +358,10 @@ bool il_rq_send_cancel(struct il_op *op)
 	op->begun = op->busy = false;
 	pump(q);
 	follow(q);
-	if (unknown)
-		op->err = EINPROGRESS;
+	if (unknown) {
+		op->begun = true;
+		op->err = ETIMEDOUT;
+	}
 	return unknown;
 }
 
@@ -398,7 +400,7 @@ void il_rq_senders_end(struct il_rq *q, const struct il_queue *which, bool idle_
 {
 	struct il_op *op;
 	while ((op = next_to_end(q, which, idle_only)))
-		il_rq_finish(q, op, il_rq_send_cancel(op) ? EINPROGRESS : err);
+		il_rq_finish(q, op, il_rq_send_cancel(op) ? ETIMEDOUT : err);
 }
 
 void il_rq_senders_init(struct il_rq *q)

@@ -174,7 +174,11 @@ void il_rq_slots_init(struct il_rq *q)
 	il_list_init(&q->owing);
 	q->idle.expired = rested;
 	q->generation = il_fork.generation;
-	tell_idle(q); /* so that somebody notices who is no more */
+}
+
+void il_rq_slots_opened(struct il_rq *q)
+{
+	tell_idle(q);
 }
 
 /* Requests are forgotten, not taken back; in a forked child they are gone. */

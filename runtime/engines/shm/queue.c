@@ -95,7 +95,7 @@ static int send_attempt(struct il_line *line, struct il_op *op, bool waiting)
 		return EUCLEAN;
 	if (op->size > o->capacity - bytes)
 		return EAGAIN;
-	int err = il_cells_write(&o->cells, op->arg, op->data, op->size, &cell);
+	int err = il_cells_write(&o->cells, op->message.type, op->data, op->size, &cell);
 	if (err)
 		return err;
 	il_segment_change(&o->segment, RECEIVERS);
@@ -117,7 +117,7 @@ static int copy_out(struct object *o, const struct il_message *m, struct il_op *
 			free(text);
 		return err;
 	}
-	op->arg = m->type;
+	op->message.type = m->type;
 	op->data = text;
 	op->size = m->size;
 	op->owned = own;
@@ -128,7 +128,7 @@ static int receive_attempt(struct il_line *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	struct il_message m;
-	int err = il_cells_find(&o->cells, op->arg, &m);
+	int err = il_cells_find(&o->cells, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, waiting);
 	if (err)
@@ -263,23 +263,27 @@ static bool send_op_cancel(struct il_op *op)
 	return false;
 }
 
-static int peek(struct il_queue *q, int64_t wanted, struct il_op *op)
+static int peek(struct object *o, struct il_op *op)
 {
-	struct object *o = il_container_of(q, struct queue, queue)->object;
 	struct il_message m;
 	int err = il_segment_enter(&o->segment);
 	if (err)
 		return err;
-	err = il_cells_find(&o->cells, wanted, &m);
+	err = il_cells_find(&o->cells, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, false);
 	il_segment_leave(&o->segment);
-	return err;
+	return err == EAGAIN ? ENOMSG : err;
 }
 
-static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
+static bool peek_attempt(struct il_op *op)
 {
-	struct object *o = il_container_of(q, struct queue, queue)->object;
+	op->err = peek(of_op(op), op);
+	return true;
+}
+
+static int stat_queue(struct object *o, struct il_queue_stat *stat)
+{
 	const struct shared *s = shared(o);
 	int err = il_segment_enter(&o->segment);
 	if (err)
@@ -297,13 +301,19 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 	return 0;
 }
 
-static int remove_queue(struct il_queue *q)
+static bool stat_attempt(struct il_op *op)
 {
-	struct object *o = il_container_of(q, struct queue, queue)->object;
-	int err = il_segment_remove(&o->segment);
+	op->err = stat_queue(of_op(op), &((struct il_queue *)op->source)->stat);
+	return true;
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	struct object *o = of_op(op);
+	op->err = il_segment_remove(&o->segment);
 	il_line_look(&o->receivers);
 	il_line_look(&o->senders);
-	return err;
+	return true;
 }
 
 static void close_queue(struct il_queue *q)
@@ -321,12 +331,12 @@ static void close_queue(struct il_queue *q)
 }
 
 static const struct il_queue_ops ops = {
-	{ "queue send", send_op_attempt, send_op_start, send_op_cancel },
-	{ "queue receive", receive_op_attempt, receive_op_start, receive_op_cancel },
-	peek,
-	stat_queue,
-	remove_queue,
-	close_queue,
+	.send = { "queue send", send_op_attempt, send_op_start, send_op_cancel },
+	.receive = { "queue receive", receive_op_attempt, receive_op_start, receive_op_cancel },
+	.peek = { "queue peek", peek_attempt, NULL, NULL },
+	.stat = { "queue stat", stat_attempt, NULL, NULL },
+	.remove = { "queue remove", remove_attempt, NULL, NULL },
+	.close = close_queue,
 };
 
 int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)

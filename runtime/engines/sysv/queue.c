@@ -25,13 +25,15 @@ static int count_ops(const struct il_sysv_line *line)
 	return n;
 }
 
-static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
+static bool stat_attempt(struct il_op *op)
 {
+	struct il_queue *q = op->source;
 	struct il_msg_object *o = il_msg_object(q);
 	struct msqid_ds ds;
-	if (msgctl(o->id, IPC_STAT, &ds))
-		return il_msg_removed(errno);
-	*stat = (struct il_queue_stat){
+	op->err = msgctl(o->id, IPC_STAT, &ds) ? il_msg_removed(errno) : 0;
+	if (op->err)
+		return true;
+	q->stat = (struct il_queue_stat){
 		.messages = (int64_t)ds.msg_qnum,
 		.bytes = (int64_t)ds.__msg_cbytes,
 		.capacity = (int64_t)ds.msg_qbytes,
@@ -40,15 +42,16 @@ static int stat_queue(struct il_queue *q, struct il_queue_stat *stat)
 		.last_receiver = ds.msg_lrpid,
 	};
 	for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next)
-		stat->messages++;
+		q->stat.messages++;
 	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		stat->receivers += count_ops(&il_container_of(l, struct il_msg_waiters, node)->line);
-	return 0;
+		q->stat.receivers += count_ops(&il_container_of(l, struct il_msg_waiters, node)->line);
+	return true;
 }
 
-static int remove_queue(struct il_queue *q)
+static bool remove_attempt(struct il_op *op)
 {
-	return msgctl(il_msg_object(q)->id, IPC_RMID, NULL) ? il_msg_removed(errno) : 0;
+	op->err = msgctl(il_msg_object(op->source)->id, IPC_RMID, NULL) ? il_msg_removed(errno) : 0;
+	return true;
 }
 
 static void object_free(struct il_msg_object *o)
@@ -140,12 +143,12 @@ static struct il_msg_object *object_open(int id)
 }
 
 static const struct il_queue_ops ops = {
-	{ "queue send", il_msg_send_attempt, il_msg_send_start, il_msg_send_cancel },
-	{ "queue receive", il_msg_receive_attempt, il_msg_receive_start, il_msg_receive_cancel },
-	il_msg_peek,
-	stat_queue,
-	remove_queue,
-	close_queue,
+	.send = { "queue send", il_msg_send_attempt, il_msg_send_start, il_msg_send_cancel },
+	.receive = { "queue receive", il_msg_receive_attempt, il_msg_receive_start, il_msg_receive_cancel },
+	.peek = { "queue peek", il_msg_peek, NULL, NULL },
+	.stat = { "queue stat", stat_attempt, NULL, NULL },
+	.remove = { "queue remove", remove_attempt, NULL, NULL },
+	.close = close_queue,
 };
 
 /* It may be removed between any two steps, and then there is a new one to be had. */

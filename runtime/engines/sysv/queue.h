@@ -71,7 +71,7 @@ struct il_msg *il_msg_new(size_t room);
 bool il_msg_receive_attempt(struct il_op *op);
 int il_msg_receive_start(struct il_op *op);
 bool il_msg_receive_cancel(struct il_op *op);
-int il_msg_peek(struct il_queue *q, int64_t wanted, struct il_op *op);
+bool il_msg_peek(struct il_op *op);
 void il_msg_forget_kept(struct il_msg_object *o);
 
 /* This process has put something there: whoever waits for it here need not be woken by a thread. */

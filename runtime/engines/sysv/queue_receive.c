@@ -109,9 +109,9 @@ static int take(struct il_msg_object *o, int64_t wanted)
 
 static int take_for(struct il_msg_object *o, struct il_op *op)
 {
-	int err = take(o, op->arg);
+	int err = take(o, op->message.type);
 	if (!err) {
-		op->arg = il_msg_buffer->type;
+		op->message.type = il_msg_buffer->type;
 		op->data = il_msg_buffer->text;
 		op->size = il_msg_buffer->size;
 	}
@@ -122,7 +122,7 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 {
 	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
-	int64_t wanted = op->arg;
+	int64_t wanted = op->message.type;
 	int err = take_for(o, op);
 	if (err || !op->size)
 		return err;
@@ -131,7 +131,7 @@ static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 	op->owned = copy != NULL;
 	if (copy)
 		return 0;
-	op->arg = wanted;
+	op->message.type = wanted;
 	op->size = 0;
 	send_back(o, il_msg_buffer);
 	il_msg_buffer = NULL;
@@ -176,7 +176,7 @@ static int grant(struct il_sysv_line *line, struct il_op *op)
 		return op ? attempt_in_line(line, op) : 0;
 	w->taken = false;
 	if (op) {
-		op->arg = w->message->type;
+		op->message.type = w->message->type;
 		op->size = 0;
 		return 0;
 	}
@@ -221,7 +221,7 @@ static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
 bool il_msg_receive_attempt(struct il_op *op)
 {
 	struct il_msg_object *o = il_msg_object(op->source);
-	struct il_msg_waiters *w = receivers_of(o, (long)op->arg);
+	struct il_msg_waiters *w = receivers_of(o, (long)op->message.type);
 	if (w && !il_list_empty(&w->line.ops))
 		return false;
 	op->err = take_for(o, op);
@@ -230,7 +230,7 @@ bool il_msg_receive_attempt(struct il_op *op)
 
 int il_msg_receive_start(struct il_op *op)
 {
-	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->arg);
+	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->message.type);
 	if (!w)
 		return ENOMEM;
 	il_sysv_line_start(&w->line, op);
@@ -239,7 +239,7 @@ int il_msg_receive_start(struct il_op *op)
 
 bool il_msg_receive_cancel(struct il_op *op)
 {
-	return il_sysv_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->arg)->line, op);
+	return il_sysv_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->message.type)->line, op);
 }
 
 /* Copies the message at a place into the buffer. EAGAIN: there are not that many. */
@@ -274,17 +274,18 @@ static int find_place(struct il_msg_object *o, int64_t wanted, long *place)
 	return err == EAGAIN && *place >= 0 ? 0 : err;
 }
 
-int il_msg_peek(struct il_queue *q, int64_t wanted, struct il_op *op)
+bool il_msg_peek(struct il_op *op)
 {
-	struct il_msg_object *o = il_msg_object(q);
+	struct il_msg_object *o = il_msg_object(op->source);
 	long place;
-	int err = find_place(o, wanted, &place);
+	int err = find_place(o, op->message.type, &place);
 	if (!err)
 		err = copy_at(o, place);
 	if (!err) {
-		op->arg = il_msg_buffer->type;
+		op->message.type = il_msg_buffer->type;
 		op->data = il_msg_buffer->text;
 		op->size = il_msg_buffer->size;
 	}
-	return err;
+	op->err = err == EAGAIN ? ENOMSG : err;
+	return true;
 }

@@ -58,7 +58,7 @@ int il_msg_put(int id, struct il_msg *m, int flags)
 
 static void fill(struct il_msg *m, const struct il_op *op)
 {
-	m->type = (long)op->arg;
+	m->type = (long)op->message.type;
 	m->size = op->size;
 	if (op->size)
 		memcpy(m->text, op->data, op->size);
