@@ -29,7 +29,6 @@ local ELSEWHERE = {
   ["runtime/engines/redis/claim"] = 10,
   ["runtime/engines/redis/queue_receive"] = 9,
   ["runtime/engines/redis/queue_send"] = 9,
-  ["runtime/engines/redis/queue_slot"] = 7,
   ["runtime/engines/redis/tend"] = 7,
   ["runtime/engines/shm/cells_recover"] = 1,
   ["runtime/engines/store/directory"] = 1,

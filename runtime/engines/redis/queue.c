@@ -4,6 +4,7 @@
  * which hears the news and has those who wait. Floor 2.
  */
 #include "engines/redis/queue.h"
+#include "engines/redis/queue_slot.h"
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"

@@ -10,6 +10,7 @@
  * 5. A call that is of no use is passed on to the next process. Floor 2.
  */
 #include "engines/redis/queue.h"
+#include "engines/redis/queue_slot.h"
 
 #include <errno.h>
 #include <stdio.h>

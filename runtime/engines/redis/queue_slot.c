@@ -4,7 +4,7 @@
  * by one that follows it at once. The server is told when a slot rests for a while: until then it keeps what was taken
  * last. Floor 2.
  */
-#include "engines/redis/queue.h"
+#include "engines/redis/queue_slot.h"
 #include "base/fork.h"
 
 #include <stdio.h>
