@@ -85,16 +85,16 @@ static void ask_again(struct il_claim *c)
 		fail(c, err);
 }
 
-void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence, int64_t until)
+void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence)
 {
-	if (until <= il_now()) {
+	if (c->lock->until <= il_now()) {
 		ask_again(c);
 		return;
 	}
 	struct il_op *op = take_op(c);
 	il_list_del(&c->node);
 	il_list_add(&c->lock->held, &c->node);
-	c->until = until;
+	c->until = c->lock->until;
 	c->fence = c->lock->fence = fence;
 	op->arg = c->number;
 	c->lock->lock.untold = abandoned;
@@ -114,12 +114,13 @@ static void stands(struct il_claim *c, const struct il_request *r)
 		il_op_not_ready(op);
 		return;
 	}
-	il_tend_look(h, r, il_reply_number(r, 2));
+	if (il_reply_number(r, 2) >= 0)
+		il_lease_look(h, il_reply_number(r, 2));
 	int err = il_face_listen(&h->face, il_server_client(h->face.server));
 	if (err)
 		give_up(c, err);
 	else if (h->face.listener.active && !r->tag)
-		il_tend_soon(h);
+		il_lease_look_soon(h);
 }
 
 static void answered(struct il_request *r)
@@ -127,6 +128,8 @@ static void answered(struct il_request *r)
 	struct il_claim *c = r->owner;
 	int err = il_request_status(r);
 	c->request = NULL;
+	if (!err || err == EAGAIN)
+		il_lease_kept(c->lock, r, il_reply_number(r, 1));
 	if (!il_list_empty(&c->op)) { /* else it has heard already */
 		if (err == EAGAIN)
 			stands(c, r);
@@ -135,8 +138,7 @@ static void answered(struct il_request *r)
 		else if (err)
 			fail(c, err);
 		else
-			il_claim_grant(c, il_reply_number(r, 2), il_reply_number(r, 3),
-				il_time_add(r->sent_at, c->lock->lease));
+			il_claim_grant(c, il_reply_number(r, 2), il_reply_number(r, 3));
 	}
 	il_request_free(r);
 }
@@ -170,14 +172,13 @@ int il_redis_lock_start(struct il_op *op)
 	c->lock = h;
 	c->once = op->once;
 	c->number = ++numbers;
-	c->asked = il_now();
 	il_list_init(&c->op);
 	if (il_list_empty(&h->line) && il_list_empty(&h->held))
-		h->tended = c->asked;
+		h->beat_at = il_now();
 	il_list_init(&c->node);
 	il_list_add(&h->line, &c->node);
 	il_list_add(&c->op, &op->link);
-	int err = il_tend_arm(h);
+	int err = il_lease_arm(h);
 	if (!err)
 		err = il_claim_ask(c);
 	if (err) {
@@ -200,12 +201,12 @@ bool il_redis_lock_cancel(struct il_op *op)
 
 /* Hearing ---------------------------------------------------------------------------------------------------- */
 
-/* "number abandoned fence time" or "removed id". When it was granted, by the server's clock, may be long ago. */
+/* "number abandoned fence" or "removed id". */
 void il_claims_message(struct il_listener *l, const char *data, size_t size)
 {
 	struct il_redis_lock *h = lock_of(l);
 	char text[120] = "";
-	long long number, fence, at;
+	long long number, fence;
 	int abandoned;
 	if (size >= sizeof text)
 		return;
@@ -215,12 +216,11 @@ void il_claims_message(struct il_listener *l, const char *data, size_t size)
 			il_claims_fail(h, EIDRM);
 		return;
 	}
-	if (sscanf(text, "%lld %d %lld %lld", &number, &abandoned, &fence, &at) != 4)
+	if (sscanf(text, "%lld %d %lld", &number, &abandoned, &fence) != 3)
 		return;
 	struct il_claim *c = il_claim_find(&h->line, number);
-	int64_t time = il_tend_time(at);
 	if (c)
-		il_claim_grant(c, abandoned, fence, (h->behind && time ? time + h->behind : c->asked) + h->lease);
+		il_claim_grant(c, abandoned, fence);
 }
 
 void il_claims_down(struct il_listener *l, int err)

@@ -28,10 +28,16 @@ static void forked(struct il_face *f)
 			il_claim_free(c);
 		}
 	}
-	il_list_init(&h->tends);
-	h->last_tend = NULL;
-	h->tend_again = false;
-	h->fence = h->behind = 0;
+	il_list_init(&h->beats);
+	h->last_beat = NULL;
+	h->again = false;
+	h->fence = h->until = 0;
+}
+
+const char *il_redis_lock_name(struct il_redis_lock *h)
+{
+	snprintf(h->name, sizeof h->name, "%s.%d", il_server_client(h->face.server), h->index);
+	return h->name;
 }
 
 void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb)
@@ -39,7 +45,7 @@ void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const cha
 	il_command_init(c, &h->face, IL_SCRIPT_lock_change);
 	il_command_text(c, h->id);
 	il_command_text(c, verb);
-	il_command_text(c, il_server_client(h->face.server));
+	il_command_text(c, il_redis_lock_name(h));
 	il_command_number(c, h->lease / MS);
 	il_command_number(c, il_fork.pid);
 	il_command_number(c, h->face.listener.active);
@@ -68,6 +74,7 @@ void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *h
 static int begin(const struct il_key *key, const char *noun, const struct il_lock_options *o,
 	const struct il_lock_ops *ops, struct il_redis_lock **result)
 {
+	static int handles;
 	struct il_redis_lock *h = calloc(1, sizeof *h);
 	if (!h)
 		return ENOMEM;
@@ -80,14 +87,16 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 	h->lock.remote = &h->face.remote;
 	h->face.forked = forked;
 	h->face.listener.message = il_claims_message;
-	h->face.listener.up = il_tend_up;
+	h->face.listener.up = il_lease_up;
 	h->face.listener.down = il_claims_down;
 	h->lease = o->lease ? o->lease : h->face.lease;
 	h->look_at = IL_NEVER;
-	h->timer.expired = il_tend_expired;
+	h->index = ++handles;
+	h->max = o->max;
+	h->timer.expired = il_lease_expired;
 	il_list_init(&h->line);
 	il_list_init(&h->held);
-	il_list_init(&h->tends);
+	il_list_init(&h->beats);
 	*result = h;
 	return 0;
 }
@@ -95,7 +104,7 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 static void end(struct il_redis_lock *h)
 {
 	il_timer_disarm(&h->timer);
-	il_tend_forget(h);
+	il_lease_forget(h);
 	il_face_close(&h->face);
 	free(h);
 }
@@ -188,7 +197,7 @@ static int released(struct il_redis_lock *h, struct il_request *r)
 	h->lock.grant = c->number;
 	c->releasing = false;
 	c->tried |= unknown;
-	il_tend_soon(h);
+	il_lease_look_soon(h);
 	return err;
 }
 
@@ -244,7 +253,7 @@ static int look(struct il_redis_lock *h, size_t element, int64_t *number)
 int il_redis_lock_value(struct il_lock *l, int *permits)
 {
 	int64_t number = 0;
-	int err = look(il_redis_lock_of(l), 2, &number);
+	int err = look(il_redis_lock_of(l), 1, &number);
 	*permits = (int)number;
 	return err;
 }
@@ -252,7 +261,7 @@ int il_redis_lock_value(struct il_lock *l, int *permits)
 int il_redis_lock_holder(struct il_lock *l, pid_t *pid)
 {
 	int64_t number = 0;
-	int err = look(il_redis_lock_of(l), 3, &number);
+	int err = look(il_redis_lock_of(l), 2, &number);
 	*pid = (pid_t)number;
 	return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What semaphore and mutex have in common here. Each acquire is a claim with a number, from which the server makes a
- * token: in line, or held for as long as its lease is renewed. lock.c is the object, claim.c what waits, tend.c what
- * keeps leases alive. Floor 2.
+ * token: in line, or held for as long as its lease is renewed. lock.c is the object, claim.c what waits, lease.c what
+ * keeps the lease alive. Floor 2.
  */
 #ifndef IL_REDIS_LOCK_H
 #define IL_REDIS_LOCK_H
@@ -16,18 +16,21 @@ struct il_redis_lock {
 	struct il_face face;
 	char id[40]; /* the object's */
 	bool removed;
+	int max; /* permits */
 	int64_t lease; /* ns */
 	int64_t fence; /* of the last claim that was granted */
 	struct il_list line; /* claims that are asked for, in their order */
 	struct il_list held;
-	int64_t behind; /* local time less the server's, at least; ns. 0: not known */
+	int64_t until; /* its lease ends then or later, as far as is known here */
 	struct il_timer timer;
 	int64_t due; /* of the timer */
-	int64_t tended; /* when it was last asked to keep the claims, */
+	int64_t beat_at; /* when it was last asked to keep the lease, */
 	int64_t look_at; /* and when a holder's lease ends; or IL_NEVER */
-	struct il_list tends; /* requests to keep them */
-	struct il_request *last_tend;
-	bool tend_again;
+	struct il_list beats; /* requests to keep it */
+	struct il_request *last_beat;
+	bool again; /* all is to be looked at */
+	int index; /* of this process's handles: its name is "process.index", */
+	char name[32];
 };
 
 struct il_claim {
@@ -36,8 +39,7 @@ struct il_claim {
 	struct il_redis_lock *lock;
 	struct il_request *request; /* for it, without an answer */
 	int64_t number;
-	int64_t asked; /* when */
-	int64_t until; /* its lease ends then or later, as far as is known here */
+	int64_t until; /* its lease ends then or later */
 	int64_t fence;
 	bool once, lost;
 	bool releasing; /* it is being given back: its lease is not renewed */
@@ -51,6 +53,9 @@ static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)
 
 int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
 	const struct il_lock_ops *ops, struct il_lock **l);
+
+/* Of its lease. */
+const char *il_redis_lock_name(struct il_redis_lock *h);
 
 /* lock_change.lua with a verb; its other arguments are to be added. */
 void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb);
@@ -76,8 +81,8 @@ struct il_claim *il_claim_find(struct il_list *claims, int64_t number);
 
 void il_claim_free(struct il_claim *c);
 
-/* Its operation is done, and it is held until then; if that is over already, it is given back, and asked for again. */
-void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence, int64_t until);
+/* Its operation is done, and it is held; if the lease is over already, it is given back, and asked for again. */
+void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence);
 
 /* Asks for it. 0 or errno. */
 int il_claim_ask(struct il_claim *c);
@@ -92,21 +97,21 @@ void il_claims_down(struct il_listener *l, int err);
 /* Keeping them ------------------------------------------------------------------------------------------- */
 
 /* Sets the timer for what is due next. 0 or ENOMEM. */
-int il_tend_arm(struct il_redis_lock *h);
+int il_lease_arm(struct il_redis_lock *h);
 
 /* Asks now, or when what was asked last is answered. */
-void il_tend_soon(struct il_redis_lock *h);
+void il_lease_look_soon(struct il_redis_lock *h);
 
-/* The server's time as ns; 0 if that makes no sense. */
-int64_t il_tend_time(int64_t ms);
+/* The request was answered, and keeps the lease; if that had ended before, what is held is lost, perhaps. */
+void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool ended);
 
-/* A reply told when the first lease ends. */
-void il_tend_look(struct il_redis_lock *h, const struct il_request *r, int64_t ms);
+/* A reply told in how many ms the first lease of a holder may end, or -1. */
+void il_lease_look(struct il_redis_lock *h, int64_t ms);
 
-void il_tend_expired(struct il_timer *t);
-void il_tend_up(struct il_listener *l);
+void il_lease_expired(struct il_timer *t);
+void il_lease_up(struct il_listener *l);
 
 /* Nobody waits for the answers any more. */
-void il_tend_forget(struct il_redis_lock *h);
+void il_lease_forget(struct il_redis_lock *h);
 
 #endif

@@ -172,8 +172,7 @@ void il_rq_pass(struct il_rq *q, int64_t type)
 	il_command_init(&c, &q->face, IL_SCRIPT_queue_call);
 	il_command_text(&c, q->id);
 	il_rq_type(type, text);
-	if (type)
-		il_command_text(&c, text);
+	il_command_text(&c, text);
 	il_request_make(&c, IL_SAFE, NULL, NULL, NULL); /* or the others look, later */
 }
 

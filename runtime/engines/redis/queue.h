@@ -43,8 +43,8 @@ struct il_rq {
 	char place[IL_RQ_PLACE]; /* in the line for room, of the last call; "" once it is used */
 	bool called; /* for room, and no operation has asked since */
 	/* processes that are called and do not come */
-	struct il_timer recall; /* after a message was sent for which the server called a process, */
-	char recalls[IL_RQ_CALLED][IL_RQ_TYPE]; /* of these types */
+	struct il_timer recall; /* after a change for which the server called a process, */
+	char recalls[IL_RQ_CALLED][IL_RQ_TYPE]; /* for messages of these types, or room */
 	int recall_count;
 	struct il_timer look; /* now and then, while operations wait for a call */
 };
@@ -85,8 +85,8 @@ void il_rq_type(int64_t type, char text[IL_RQ_TYPE]);
  * type; 0: for room. */
 void il_rq_pass(struct il_rq *q, int64_t type);
 
-/* A message of this type was sent, and a process was called, which is perhaps busy or dead: after a moment the next one
- * is called, if the message is still there. */
+/* The server has called a process, which is perhaps busy or dead, for a message of this type; 0: for room. After a
+ * moment the next one is called, if that is still there. */
 void il_rq_recall(struct il_rq *q, int64_t type);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, or EPROTO. */

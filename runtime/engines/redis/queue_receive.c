@@ -177,6 +177,8 @@ static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, i
 	}
 	s->dirty = got > 0;
 	bool all = kept && given == s->count;
+	if (!err && r->reply->elements % 2 == 0)
+		il_rq_recall(q, 0);
 	if ((!r->err && given == took) || il_rq_slot_put_back(s, given))
 		il_rq_slot_rest(s);
 	if (all)

@@ -256,6 +256,8 @@ static void batch_answered(struct il_rq *q, const struct flight *f, struct il_re
 {
 	int accepted = err && err != EAGAIN ? 0 : (int)il_reply_number(r, 1);
 	bool really = err == EAGAIN && il_reply_number(r, 2);
+	if ((!err || err == EAGAIN) && il_reply_number(r, 4))
+		il_rq_recall(q, 0);
 	if (err == EAGAIN && f->batch == q->batch)
 		q->batch++;
 	for (int i = 0; i < f->count; i++) {

@@ -1,4 +1,4 @@
--- KEYS: meta held line seen who
+-- KEYS: meta held line who
 -- Makes a lock unless it is there. ARGV: an id for it, the permits, 1 if it tells of holders that died: a mutex.
 -- The id is the object's for ever: one that was removed, or lost by the server, is not taken for the one after it.
 -- To publish, which nobody hears, shows that the user may. Replies 0, id; or 17 (EEXIST), permits.

@@ -62,7 +62,7 @@ local function call_sender(state)
       return
     end
     state[SENDERS] = state[SENDERS] - 1
-    if call('full', 1, ('room %.0f'):format(room)) then return end
+    if call('full', 1, ('room %.0f'):format(room)) then return true end
   end
 end
 

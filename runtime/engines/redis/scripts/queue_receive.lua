@@ -2,12 +2,10 @@
 -- ARGV: id, process id, slot ("@process:number"), number of the request, of 16 digits, how many at most, what is wanted
 -- (queue_take.lua), its place in line ("": none yet; "-": it will not wait). A process has slots, and one request at a
 -- time in each. The slot keeps what the last one got, "number:epoch:names", the epoch of 8 digits, and the messages'
--- bytes stay until the next
--- request there: so one that is made again, after a connection was lost, gets the same, and one that arrives late,
--- behind
--- its successor, gets nothing. The first write is one that is allowed when memory is out. Replies with types and bytes;
--- 11 if there is none. With less than it wants, the process stands in line. What the server has evicted a part of is no
--- queue any more.
+-- bytes stay until the next request there: so one that is made again, after a connection was lost, gets the same, and
+-- one that arrives late, behind its successor, gets nothing. The first write is one that is allowed when memory is out.
+-- Replies with types and bytes, and then 1 if a process was called to send; 11 if there is none. With less than it
+-- wants, the process stands in line. What the server has evicted a part of is no queue any more.
 local NAME, NAMES = 36, 27 -- the size of one, and where they begin
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
@@ -84,7 +82,7 @@ end
 local reply, size = reply_of(names)
 if names[1] then
   state[BYTES], state[COUNT], state[RECEIVER] = bytes - size, count - #names, tonumber(ARGV[2])
-  if senders > 0 then call_sender(state) end
+  if senders > 0 and call_sender(state) then reply[#reply + 1] = 1 end
 end
 if #names < max and ARGV[7] ~= '-' then
   local first_digit = string.sub(ARGV[6], 1, 1)

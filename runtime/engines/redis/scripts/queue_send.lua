@@ -4,8 +4,8 @@
 -- of each message its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room
 -- for one; after that nothing of this batch gets in any more, for it would overtake. Replies how many were accepted,
 -- and
--- 11 if these were not all; 1 if that was for want of room; 1 if a process was called. That comes first: where the user
--- may not publish, nothing is sent.
+-- 11 if these were not all; 1 if that was for want of room; 1 if a process was called to receive; 1 if one was to
+-- send. To call comes first: where the user may not publish, nothing is sent.
 -- HERE: queue_state
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text then return {43} end
@@ -60,8 +60,7 @@ if full then
   if ARGV[4] ~= '-' then stand(state, 'full', SENDERS, string.sub(ARGV[3], 1, 16), size, ARGV[4]) end
   redis.call('HSET', KEYS[1], 'failed', ARGV[3])
   state[FAILED] = 1
-elseif state[SENDERS] > 0 then
-  call_sender(state)
 end
+local called_sender = not full and senders > 0 and call_sender(state)
 save(state)
-return {full and 11 or 0, n, full and 1 or 0, called}
+return {full and 11 or 0, n, full and 1 or 0, called, called_sender and 1 or 0}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The lease of a handle, see lock.h: one for all that it holds and waits for. A beat keeps it, every third of it, while
+ * there is anything; all is looked at when the process could have missed something, when the lease had ended, and when
+ * the lease of another holder ends that is waited for. The timer comes through the hook as well, so leases are kept
+ * while Lua is busy. Floor 2.
+ */
+#include "engines/redis/lock.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MS = 1000000 };
+
+static const int64_t MARGIN = 2 * MS; /* the server counts in ms */
+
+static struct il_claim *claim_of(struct il_list *l)
+{
+	return il_container_of(l, struct il_claim, node);
+}
+
+static int64_t next_number(const char **text)
+{
+	char *end;
+	int64_t n = strtoll(*text, &end, 10);
+	*text = end;
+	return n;
+}
+
+void il_lease_look(struct il_redis_lock *h, int64_t ms)
+{
+	bool sound = ms >= 0 && ms < IL_NEVER / 4 / MS;
+	h->look_at = sound ? il_now() + ms * MS + MARGIN : IL_NEVER;
+	il_lease_arm(h);
+}
+
+static void keep(struct il_redis_lock *h, const struct il_request *r)
+{
+	int64_t until = il_time_add(r->sent_at, h->lease);
+	if (h->until < until)
+		h->until = until;
+}
+
+void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool ended)
+{
+	keep(h, r);
+	for (struct il_list *l = h->held.next; l != &h->held && !ended; l = l->next)
+		if (!claim_of(l)->releasing)
+			claim_of(l)->until = h->until;
+	if (ended && !il_list_empty(&h->held))
+		il_lease_look_soon(h);
+}
+
+/* "number abandoned fence" of each that is held. The server knows no other. */
+static void compare(struct il_redis_lock *h, const char *text)
+{
+	struct il_list mine;
+	int64_t number;
+	il_list_move(&h->held, &mine);
+	while ((number = next_number(&text))) {
+		int64_t abandoned = next_number(&text), fence = next_number(&text);
+		struct il_claim *c = il_claim_find(&mine, number);
+		if (c) {
+			il_list_del(&c->node);
+			il_list_add(&h->held, &c->node);
+		} else if ((c = il_claim_find(&h->line, number))) {
+			il_claim_grant(c, abandoned, fence);
+		}
+	}
+	while (!il_list_empty(&mine)) {
+		struct il_claim *c = claim_of(mine.next);
+		c->lost |= !c->releasing;
+		il_list_del(&c->node);
+		il_list_add(&h->held, &c->node);
+	}
+}
+
+/* Places were lost with the lease; what has kept its place keeps it. */
+static void stand_again(struct il_redis_lock *h)
+{
+	struct il_list round;
+	il_list_move(&h->line, &round);
+	while (!il_list_empty(&round)) {
+		struct il_claim *c = claim_of(round.next);
+		il_list_del(&c->node);
+		il_list_add(&h->line, &c->node);
+		if (!c->request)
+			il_claim_ask(c); /* ENOMEM: with the next one */
+	}
+}
+
+static void looked(struct il_redis_lock *h, const struct il_request *r)
+{
+	size_t size;
+	keep(h, r);
+	compare(h, il_reply_bytes(r, 3, &size));
+	il_lease_kept(h, r, false);
+	il_lease_look(h, il_reply_number(r, 2));
+	if (il_reply_number(r, 1))
+		stand_again(h);
+}
+
+/* tag: all was looked at. */
+static void answered(struct il_request *r)
+{
+	struct il_redis_lock *h = r->owner;
+	int err = il_request_status(r);
+	bool ended = err == ESTALE;
+	il_list_del(&r->mine);
+	if (r == h->last_beat)
+		h->last_beat = NULL;
+	if (!err && r->tag) {
+		looked(h, r);
+	} else if (!err) {
+		il_lease_kept(h, r, false);
+		il_lease_look(h, il_reply_number(r, 1));
+	}
+	if (err == EIDRM)
+		h->removed = true;
+	if (err == EIDRM || r->err) /* or the server is given up */
+		il_claims_fail(h, err);
+	il_request_free(r);
+	if (ended || (h->again && il_list_empty(&h->beats)))
+		il_lease_look_soon(h);
+}
+
+/* The answer to a release was not waited for: it has ended by now. */
+static void forget_released(struct il_redis_lock *h)
+{
+	for (struct il_list *next, *l = h->held.next; l != &h->held; l = next) {
+		struct il_claim *c = il_container_of(l, struct il_claim, node);
+		next = l->next;
+		if (c->releasing && il_now() > c->until)
+			il_claim_free(c);
+	}
+}
+
+/* Of a mutex that is held here, no other process is a holder. */
+static bool waits_for_others(const struct il_redis_lock *h)
+{
+	return !il_list_empty(&h->line) && (il_list_empty(&h->held) || !h->lock.ops->holder);
+}
+
+static void beat(struct il_redis_lock *h, bool all)
+{
+	struct il_command c;
+	struct il_request *r;
+	forget_released(h);
+	h->beat_at = il_now();
+	h->look_at = IL_NEVER;
+	if (!il_list_empty(&h->line) || !il_list_empty(&h->held)) {
+		if (all) {
+			h->again = false;
+			il_redis_lock_call(&c, h, "tend");
+		} else {
+			il_command_init(&c, &h->face, IL_SCRIPT_lock_beat);
+			il_command_text(&c, il_redis_lock_name(h));
+			il_command_number(&c, h->lease / MS);
+			il_command_number(&c, waits_for_others(h) ? h->max : 0);
+		}
+		if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, h, &r) == 0) {
+			r->tag = all;
+			il_list_add(&h->beats, &r->mine);
+			h->last_beat = r;
+		}
+	}
+	il_lease_arm(h);
+}
+
+void il_lease_look_soon(struct il_redis_lock *h)
+{
+	if (il_list_empty(&h->beats))
+		beat(h, true);
+	else
+		h->again = true;
+}
+
+void il_lease_up(struct il_listener *l)
+{
+	il_lease_look_soon(il_container_of(l, struct il_redis_lock, face.listener));
+}
+
+/* When ---------------------------------------------------------------------------------------------------- */
+
+static bool wanted(const struct il_redis_lock *h)
+{
+	return !h->removed && (!il_list_empty(&h->line) || !il_list_empty(&h->held));
+}
+
+int il_lease_arm(struct il_redis_lock *h)
+{
+	int64_t now = il_now(), due = h->beat_at + h->lease / 3;
+	if (!wanted(h))
+		return 0;
+	if (!il_list_empty(&h->line) && h->look_at < due)
+		due = h->look_at;
+	if (h->timer.item.place && h->due <= due)
+		return 0;
+	h->due = due;
+	il_timer_start(&h->timer, due > now ? due - now : 0);
+	return il_timer_arm(&h->timer, false);
+}
+
+/* One that waits for a connection is enough; one that has been written may have to be followed, while nobody reads the
+ * answers. */
+void il_lease_expired(struct il_timer *t)
+{
+	struct il_redis_lock *h = il_container_of(t, struct il_redis_lock, timer);
+	int64_t now = il_now();
+	bool look = !il_list_empty(&h->line) && now >= h->look_at, due = look || now >= h->beat_at + h->lease / 3;
+	if (wanted(h) && due && !(h->last_beat && !h->last_beat->sent)) {
+		beat(h, look || h->again);
+		il_server_flush(h->face.server);
+	} else if (due) {
+		h->beat_at = now;
+		h->look_at = IL_NEVER;
+	}
+	il_lease_arm(h);
+}
+
+void il_lease_forget(struct il_redis_lock *h)
+{
+	while (!il_list_empty(&h->beats))
+		il_request_forget(il_container_of(h->beats.next, struct il_request, mine));
+}
