@@ -4,6 +4,7 @@
  * this handle that it has not granted yet, as far as is known. What a wait that is over was granted meanwhile goes back
  * by a request that follows the first one. Floor 2.
  */
+#include "engines/redis/lease.h"
 #include "engines/redis/lock.h"
 #include "base/clock.h"
 

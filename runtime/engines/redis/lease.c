@@ -5,7 +5,7 @@
  * the lease of another holder ends that is waited for. The timer comes through the hook as well, so leases are kept
  * while Lua is busy. Floor 2.
  */
-#include "engines/redis/lock.h"
+#include "engines/redis/lease.h"
 #include "base/clock.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
  * Semaphores and mutexes on a server, see lock.h: their life, and what is asked about them. Floor 2.
  */
 #include "engines/redis/lock.h"
+#include "engines/redis/lease.h"
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"

@@ -94,24 +94,4 @@ void il_claims_fail(struct il_redis_lock *h, int err);
 void il_claims_message(struct il_listener *l, const char *data, size_t size);
 void il_claims_down(struct il_listener *l, int err);
 
-/* Keeping them ------------------------------------------------------------------------------------------- */
-
-/* Sets the timer for what is due next. 0 or ENOMEM. */
-int il_lease_arm(struct il_redis_lock *h);
-
-/* Asks now, or when what was asked last is answered. */
-void il_lease_look_soon(struct il_redis_lock *h);
-
-/* The request was answered, and keeps the lease; if that had ended before, what is held is lost, perhaps. */
-void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool ended);
-
-/* A reply told in how many ms the first lease of a holder may end, or -1. */
-void il_lease_look(struct il_redis_lock *h, int64_t ms);
-
-void il_lease_expired(struct il_timer *t);
-void il_lease_up(struct il_listener *l);
-
-/* Nobody waits for the answers any more. */
-void il_lease_forget(struct il_redis_lock *h);
-
 #endif

@@ -1,7 +1,7 @@
 -- KEYS: meta held line who
 -- All that is done to a lock, so that each script that comes finds the permits of the dead free, and the first in line
--- served. All is safe to be done twice. Verbs and replies, where `ended` is 1 if the handle's lease had ended, and `end`
--- how many ms from now the first lease of a holder may end, or -1:
+-- served. All is safe to be done twice. Verbs and replies, where `ended` is 1 if the handle's lease had ended, and
+-- `end` how many ms from now the first lease of a holder may end, or -1:
 --   acquire number, wait             0, ended, abandoned, fence; or 11 (EAGAIN), ended, end
 --   release number, how              0; or 116 (ESTALE): its lease had ended. how: given, died, undone
 --   tend                             0, ended, end, and of all it holds: number abandoned fence

@@ -1,6 +1,6 @@
 -- KEYS: meta order types
--- A process that was called does not come, or does not want it any more: the next one is called. ARGV: id, and the types
--- of messages that are perhaps still there, of 19 digits; zeros: there is perhaps room.
+-- A process that was called does not come, or does not want it any more: the next one is called. ARGV: id, and the
+-- types of messages that are perhaps still there, of 19 digits; zeros: there is perhaps room.
 -- HERE: queue_state
 -- HERE: queue_line
 -- HERE: queue_take
