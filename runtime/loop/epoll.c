@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The epoll set, see epoll.h. The descriptors are made by the first who needs them: most programs start and end without
- * any. A child that somebody else forked makes its own, when it comes to the loop.
+ * The epoll set, see epoll.h. The descriptors are made when one is needed: most programs start and end without any. A
+ * child that another library forked makes its own, when it comes to the loop.
  * Floor 1a.
  */
 #include "loop/epoll.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping on words, see futex.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread of
- * its own. A waiter is one thread's lot; it ends when one of its words changes. Those that have changed are told, the
- * others are watched as before: a look at a word is nothing against what its owner would have to look at.
+ * Sleeping on futexes, see futex.h. futex_waitv (Linux 5.16) takes up to 128 words; without it every word has a thread
+ * of its own. A waiter is one thread's set of words; it ends when one of them changes. changed() is called for those
+ * that have changed, and the others are watched as before: to read a word costs nothing beside what changed() does.
  * Floor 1a.
  */
 #include "loop/futex.h"
@@ -132,7 +132,7 @@ static bool has_changed(const struct il_futex *futex)
 	return atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire) != futex->expected;
 }
 
-bool il_futexes_poll(bool patiently)
+bool il_futexes_poll(bool no_arm)
 {
 	struct il_list round = IL_LIST_INIT(round), *next;
 	int left = 0;
@@ -147,12 +147,13 @@ bool il_futexes_poll(bool patiently)
 	}
 	bool any = !il_list_empty(&round);
 	tell(&round);
-	if (!patiently && left >= capacity)
+	if (!no_arm && left >= capacity)
 		il_futexes_hand_out();
 	return any;
 }
 
-/* Its words are watched, and nobody sleeps on them; but those that have changed, or all, come into a list. */
+/* Its words are watched again, and no thread sleeps on them; but those that have changed, or all, come into the list.
+ */
 static void take_back(struct il_futex_waiter *s, struct il_list *changed, bool all)
 {
 	for (int i = 0; i < s->count; i++)

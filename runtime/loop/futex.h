@@ -44,19 +44,19 @@ void il_futex_unwatch(struct il_futex *futex);
 /* Wakes all processes that sleep on a word, which has been changed. A number: how many threads that were. */
 int il_futex_wake(uint32_t *address);
 
-/* For the loop, while it does not sleep: tells those that have changed of what no thread sleeps on. True: there were
- * some. If that are many, threads sleep on them from now on, unless `patiently`. */
-bool il_futexes_poll(bool patiently);
+/* For the loop, while it does not sleep: calls changed() of the words that have changed and on which no thread sleeps.
+ * True: there were some. If many are watched, threads sleep on them from now on, unless `no_arm`. */
+bool il_futexes_poll(bool no_arm);
 
 /* Is any word watched on which no thread sleeps yet? */
 bool il_futexes_any(void);
 
-/* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come, and tells all that
- * have changed. False: that cannot be done without threads. */
+/* For the loop: sleeps until a watched word changes, il_loop_wake is called or the time has come; calls changed() of
+ * all that have changed. False: that cannot be done without threads. */
 bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
 
-/* For the loop: threads sleep on what is watched. False: there are none; those who wait were told, and have to look by
- * themselves from time to time. */
+/* For the loop: moves all watched futexes to helper threads. False: no thread could be made; changed() was called for
+ * each, and the callers must poll. */
 bool il_futexes_hand_out(void);
 
 /* Nothing is watched any more; no thread sleeps on what was, as in a forked child. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The loop, see loop.h: how it asks and how it waits; what is watched is in epoll.c. It looks while that pays, then
- * sleeps on words if nobody waits for a descriptor, and else in epoll. Floor 1a.
+ * The loop, see loop.h: how it asks and how it waits; what is watched is in epoll.c. It polls while that pays, then
+ * sleeps on futexes if no operation waits for a descriptor, and else in epoll. Floor 1a.
  */
 #include "loop/loop.h"
 #include "base/clock.h"
@@ -23,8 +23,8 @@
 
 enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FEW = 16 };
 
-/* ns: how long to look before blocking, the usual wait up to which that pays; and for how long
- * to block where nobody can watch. */
+/* ns: how long to poll before blocking, the usual wait up to which that pays, and for how long to block where no thread
+ * can watch. */
 enum { SPIN = 120000, WORTH_SPINNING = 100000, NAP = 1000000 };
 
 /* In a forked child whatever waited has been dropped before. */
@@ -156,7 +156,7 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 		atomic_store(&il_loop->asleep, true);
 		bool slept = il_futexes_sleep((uint32_t *)&il_loop->wakes, il_loop->wakes_seen, until);
 		atomic_store(&il_loop->asleep, false);
-		if (slept) /* nobody waits for descriptors, so they need no look, unless somebody has called */
+		if (slept) /* no operation waits for a descriptor, so epoll is asked only if il_loop_wake was called */
 			return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : query(events);
 	}
 	if (!il_futexes_hand_out() && until > now + NAP)
@@ -164,7 +164,7 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 	return block(events, now, until);
 }
 
-/* A poller that was looked at, or armed, may want to look again after a while. */
+/* A poller that was polled, or armed, may want to be polled again after a while. */
 static int64_t earlier(int64_t until)
 {
 	int64_t next = il_loop_next();

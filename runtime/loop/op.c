@@ -113,7 +113,7 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	return err;
 }
 
-/* What was asked for may have happened, and that will be known soon; so it need not be said that nobody knows. */
+/* What was requested may have happened, and the answer is due soon: so the wait need not end without knowing. */
 static bool wait_for_answer(struct il_wait *w, int why)
 {
 	if (!any_busy(w) || (w->late && why == IL_TIMEOUT))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * The one door through which everything waits. A primitive (a stream, a timer, a task's end) offers operations; a wait
- * is one flow of control that is blocked on one or several of them, with a deadline. A wait ends exactly
- * once: one operation finishes, or the deadline passes, or it is cancelled; the other operations have then left
- * their lines before anyone else runs, so nothing is granted to who has already gone.
- * Floor 1a: no lua.h. Completions only mark; who waited builds its results later.
+ * is one flow of control that is blocked on one or several of them, with a deadline. A wait ends exactly once: one
+ * operation finishes, or the deadline passes, or it is cancelled. The other operations have left their queues before
+ * any other code runs, so nothing is granted to a wait that is over.
+ * Floor 1a: no lua.h. A completion only marks; the task builds its results later.
  */
 #ifndef IL_LOOP_OP_H
 #define IL_LOOP_OP_H
@@ -22,16 +22,16 @@ struct lua_State;
 struct il_op_type {
 	const char *name; /* as ipc.tasks() shows it: "channel receive" */
 	bool (*attempt)(struct il_op *); /* tries without waiting; true: it is done (op->err, op->data) */
-	int (*start)(struct il_op *); /* joins the line of its source; 0, or errno and it is not in the line */
-	/* Leaves the line. True: it had gone too far and counts as done; false if the wait's winner is another
+	int (*start)(struct il_op *); /* joins the queue of its source; 0, or errno and it is not in the queue */
+	/* Leaves the queue. True: it had gone too far and counts as done; false if the wait's winner is another
 	 * operation. */
 	bool (*cancel)(struct il_op *);
 };
 
 struct il_op {
-	struct il_list link; /* its place among those who wait for the same source */
+	struct il_list link; /* its place in the queue of the source */
 	const struct il_op_type *type;
-	struct il_wait *wait; /* who waits */
+	struct il_wait *wait; /* that it is part of */
 	void *source; /* what it waits for */
 	void *handle; /* through which, for the class: it outlives the source */
 	int (*push)(struct lua_State *L, struct il_op *op); /* the class's: builds the results of the call */
@@ -65,12 +65,12 @@ struct il_op {
 	int fd; /* a descriptor, in or out, or -1 */
 	bool owned; /* data is malloc'ed, and it and fd are the op's to free */
 	bool name_owned; /* so is name */
-	bool once; /* nobody will wait: the attempt must look, not rely on a call of the loop */
+	bool once; /* timeout 0: attempt() must query the kernel itself; no readiness callback follows */
 	bool last; /* nothing can wait here: an attempt that can end it has to, by blocking, or without the answer */
 	bool begun; /* part of it has happened: cancel must not pretend it did not */
-	bool remote; /* attempt cannot tell: it is to be started even if nobody will wait, and then ends by itself */
+	bool remote; /* answered over the network: to be started even for timeout 0, see il_op_not_ready */
 	bool not_ready; /* by il_op_not_ready */
-	bool busy; /* an answer from elsewhere is due: a timeout or a cancellation waits for it a moment */
+	bool busy; /* a reply is pending: a timeout or a cancellation waits a moment for it */
 };
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
@@ -80,7 +80,7 @@ struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
 	uint8_t state; /* enum il_wait_state */
 	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
-	int late; /* IL_TIMEOUT or IL_CANCELLED, if it is to end as soon as no operation is busy any more */
+	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
 	uint32_t count;
 	uint32_t cases; /* what count becomes when all are started; 1 after il_op_claim */
 	struct il_op *ops;
@@ -123,21 +123,21 @@ static inline void il_op_make(struct il_op *op, const struct il_op_type *type, v
 	il_op_init(op, type, source, 0);
 }
 
-/* The source is done with the operation and has taken it out of its line. */
+/* The source is done with the operation and has taken it out of its queue. */
 void il_op_finish(struct il_op *op, int err);
 
-/* What was started to be looked at once has been looked at, elsewhere, and is not to be had; it is in no line. The wait
- * ends, with IL_TIMEOUT, when that is so of all its remote operations. */
+/* A remote operation with timeout 0 got its answer: not available. It is in no queue. The wait ends with IL_TIMEOUT
+ * when that is so of all its remote operations. */
 void il_op_not_ready(struct il_op *op);
 
 /* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not
  * done. */
 void il_op_claim(struct il_op *op);
 
-/* It is not busy any more, and not done: ends the wait if that was due meanwhile. */
+/* No reply is pending any more, and it is not done: ends the wait if that was due meanwhile. */
 void il_op_unbusy(struct il_op *op);
 
-/* Finishes every operation in a line with err: the source is closing. */
+/* Finishes every operation in a queue with err: the source is closing. */
 void il_op_finish_all(struct il_list *line, int err);
 
 /* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
@@ -147,7 +147,7 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
  * busy; harmless on one that is not waiting. */
 void il_wait_end(struct il_wait *w, int why);
 
-/* Ends it without a wake-up: whoever waited is no more. */
+/* Ends it without a wake-up: what waited is no more. */
 void il_wait_drop(struct il_wait *w);
 
 #endif

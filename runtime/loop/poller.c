@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list of what only a look can tell, see poller.h. Floor 1a.
+ * The list of what has to be polled, see poller.h. Floor 1a.
  */
 #include "loop/poller.h"
 #include "loop/state.h"
 
-/* A loop that never blocks, because some task is always ready, looks this often before it has a thread look. */
+/* A loop that never blocks, because some task is always ready, polls this often before it arms. */
 enum { MOST_MISSES = 3 };
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *))
@@ -35,7 +35,7 @@ static bool arm(struct il_poller *p)
 
 /* A poll or an arm may end a select, and that takes any others out of the list, wherever they stand: each round works
  * off a list of its own from the front. What is added meanwhile is for the next round. */
-bool il_pollers_poll(bool patiently)
+bool il_pollers_poll(bool no_arm)
 {
 	struct il_list round;
 	bool woke = false;
@@ -46,7 +46,7 @@ bool il_pollers_poll(bool patiently)
 		il_list_add(&il_loop->pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
-		else if (!patiently && ++p->misses >= MOST_MISSES)
+		else if (!no_arm && ++p->misses >= MOST_MISSES)
 			woke |= arm(p);
 	}
 	return woke;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is waited for without a descriptor: System V objects, locks, words in shared memory. While waits are short the
- * loop looks at them itself; before it blocks, each is handed to whoever can watch it: a thread, a futex.
+ * loop polls them itself; before it blocks, each is handed to what can watch it: a thread, a futex.
  * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_POLLER_H
@@ -12,21 +12,21 @@
 #include <stdbool.h>
 
 struct il_poller {
-	struct il_list node; /* in the loop's list: waited for, and watched by nobody else */
-	bool (*poll)(struct il_poller *p); /* looks, without blocking; true: a wait has ended */
+	struct il_list node; /* in the loop's list: waited for, and not armed */
+	bool (*poll)(struct il_poller *p); /* does not block; true: a wait has ended */
 	bool (*arm)(struct il_poller *p); /* the loop is about to block: has it watched; out of the list already */
-	int misses; /* looks in a row that found nothing */
+	int misses; /* polls in a row that found nothing */
 };
 
 void il_poller_init(struct il_poller *p, bool (*poll)(struct il_poller *), bool (*arm)(struct il_poller *));
 
-/* To be looked at by the loop, or not any more. Both harmless if it is so already. */
+/* To be polled by the loop, or not any more. Both harmless if it is so already. */
 void il_poller_add(struct il_poller *p);
 void il_poller_del(struct il_poller *p);
 
-/* For the loop: looks at all; true: some wait has ended. One that was looked at in vain too often is armed, unless
- * `patiently`. */
-bool il_pollers_poll(bool patiently);
+/* For the loop: polls all; true: some wait has ended. One that was polled too often without a result is armed, unless
+ * `no_arm`. */
+bool il_pollers_poll(bool no_arm);
 
 /* For the loop: arms all; true: some wait has ended, there is no reason to block. */
 bool il_pollers_arm(void);

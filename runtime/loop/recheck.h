@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What has to be looked at again after a while, since nothing tells when it changes: a process that cannot be watched,
- * a lock whose owner stands still. The pauses grow from a millisecond to LONGEST of recheck.c. Floor 1a: no lua.h.
+ * What has to be checked again after a while, since no event tells of its change: a process that cannot be watched, a
+ * lock whose owner is stopped. The pauses grow from a millisecond to LONGEST of recheck.c. Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_RECHECK_H
 #define IL_LOOP_RECHECK_H
@@ -16,10 +16,10 @@ struct il_recheck {
 
 void il_recheck_init(struct il_recheck *l, void (*check)(struct il_recheck *l));
 
-/* One look after the next pause; harmless if that is on its way. 0 or ENOMEM. */
+/* One check after the next pause; harmless if that is on its way. 0 or ENOMEM. */
 int il_recheck_start(struct il_recheck *l);
 
-/* No look any more; the pauses begin anew. */
+/* No check any more; the pauses begin anew. */
 void il_recheck_stop(struct il_recheck *l);
 
 #endif

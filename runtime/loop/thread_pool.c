@@ -123,7 +123,7 @@ static void *run(void *arg)
 		il_list_add(&p->done, &job->node);
 		atomic_store(&job->returned, true);
 		pthread_cond_broadcast(&p->returned);
-		pthread_mutex_unlock(&p->mutex); /* or who is woken would wait for us */
+		pthread_mutex_unlock(&p->mutex); /* or the thread that this wakes would wait for us */
 		il_loop_wake(w->loop);
 		pthread_mutex_lock(&p->mutex);
 	}

@@ -39,7 +39,7 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
  * job had got before the cancellation reached it is there for ended() to see. */
 void il_thread_pool_cancel(struct il_job *job);
 
-/* For work: somebody asked it to stop. */
+/* For work(): the job is cancelled, so it has to return. */
 bool il_job_cancelled(struct il_job *job);
 
 /* Calls ended() of the jobs that have returned: the loop does it. */

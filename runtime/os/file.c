@@ -43,7 +43,7 @@ int il_file_to_remove(const char *path, int flags, int *fd)
 	return *fd < 0 ? errno : 0;
 }
 
-/* Whoever has it may stand still, and flock has no timeout. */
+/* The process that has it may be stopped, and flock has no timeout. */
 int il_file_lock(int fd)
 {
 	int64_t end = il_now() + 5 * IL_SECOND;

@@ -17,7 +17,7 @@ void il_file_absolute(char absolute[PATH_MAX], const char *path);
 
 bool il_file_same(const struct stat *a, const struct stat *b);
 
-/* Opens what has this name, to take the name away: `flags` are open's. 0; EPERM: it belongs to somebody else, and
+/* Opens what has this name, to take the name away: `flags` are open's. 0; EPERM: it belongs to another user, and
  * nothing was done; or errno. */
 int il_file_to_remove(const char *path, int flags, int *fd);
 

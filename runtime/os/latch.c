@@ -64,8 +64,8 @@ static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 	return EBUSY;
 }
 
-/* Until the owner wakes us, but not for longer than a slice, since a damaged word wakes nobody. 0: it has moved;
- * EAGAIN: it has not; EUCLEAN. */
+/* Until the owner wakes us, but not for longer than a slice, since a damaged word never does. 0: it has moved; EAGAIN:
+ * it has not; EUCLEAN. */
 static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 {
 	struct timespec ts = il_timespec(slice);
@@ -78,8 +78,8 @@ static int sleep_on(uint32_t *word, uint32_t found, int64_t slice)
 	found |= FUTEX_WAITERS;
 	if (syscall(SYS_futex, word, FUTEX_WAIT, found, &ts, NULL, 0) == 0 || errno == EAGAIN)
 		return 0;
-	bool nobody = owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH);
-	return !nobody ? EAGAIN : il_get(word) == found ? EUCLEAN : 0;
+	bool gone = owner == 0 || owner == (pid_t)self.tid || (kill(owner, 0) && errno == ESRCH);
+	return !gone ? EAGAIN : il_get(word) == found ? EUCLEAN : 0;
 }
 
 static int doubt(struct il_patience *p, uint32_t found)

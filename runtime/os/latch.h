@@ -14,19 +14,19 @@
 #include <stdint.h>
 
 /* 0: it is ours. EOWNERDEAD: it is, and its owner died with its work half done. EUCLEAN: its word is damaged.
- * ETIMEDOUT: its owner stands still (SIGSTOP), which blocks this thread until that is sure, but only once. */
+ * ETIMEDOUT: its owner is stopped (SIGSTOP); the first such call blocks until that is sure. */
 int il_latch(uint32_t *word, struct il_patience *p);
 
 /* The same, or EAGAIN: not now, try again later. It blocks for some milliseconds, and not at all if the owner has not
  * moved since the call before. */
 int il_latch_soon(uint32_t *word, struct il_patience *p);
 
-/* Who sleeps on another word sleeps on the latch's from now on, and is woken when it is free; or one of them when its
- * owner dies. With the latch. */
+/* Moves all that sleep on the word `from` to the latch (FUTEX_REQUEUE). They wake when it is released, or one does if
+ * the owner dies. Call with the latch held. */
 void il_latch_gather(uint32_t *word, uint32_t *from);
 
-/* Frees it; wakes those who sleep on it if there may be any, or in any case. If the owner dies between the two, the
- * kernel wakes one of them. */
+/* Releases it; wakes all that sleep on it if there may be any, or, with `wake`, in any case. If the owner dies between
+ * the two, the kernel wakes one. */
 void il_unlatch(uint32_t *word, bool wake);
 
 #endif

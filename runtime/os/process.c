@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Child processes, see process.h. Each pidfd is watched from the start, so a child is reaped when it ends, whether
- * somebody waits or not.
+ * Child processes, see process.h. Each pidfd is watched from the start, so a child is reaped when it ends, waited for
+ * or not.
  * Floor 1b.
  */
 #include "os/process.h"
@@ -32,7 +32,7 @@ static void reap(struct il_process *p)
 	while (failed && errno == EINTR);
 	if (!failed && info.si_pid == 0)
 		return;
-	p->err = failed ? errno : 0; /* ECHILD: somebody else reaped it, or SIGCHLD is ignored */
+	p->err = failed ? errno : 0; /* ECHILD: another library reaped it, or SIGCHLD is ignored */
 	p->ended = true;
 	p->signalled = !failed && info.si_code != CLD_EXITED;
 	p->code = failed ? 0 : info.si_status;
@@ -51,7 +51,7 @@ static void ready(struct il_io *io, uint32_t events)
 	reap(il_container_of(io, struct il_process, io));
 }
 
-/* If nobody waits for its end, it is reaped when the loop looks next. */
+/* If no operation waits for its end, it is reaped when the loop polls next. */
 static bool wanted(struct il_io *io)
 {
 	return !il_list_empty(&il_container_of(io, struct il_process, io)->waiters);

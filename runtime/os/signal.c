@@ -98,7 +98,7 @@ static void handler(int number, siginfo_t *info, void *context)
 			errno = saved;
 			return;
 		}
-		loop_thread = thread; /* that thread is gone: somebody forked without us */
+		loop_thread = thread; /* that thread is gone: another library has forked */
 	}
 	struct il_siginfo *at = &ring[ring_in % RING];
 	int code = info->si_code;

@@ -48,8 +48,7 @@ const char *il_signal_name(int number);
 int il_signal_watch(struct il_sigwatch *w, int number);
 void il_signal_unwatch(struct il_sigwatch *w);
 
-/* The disposition for as long as nobody watches: SIG_IGN, SIG_DFL, or SIG_ERR for what was there at first. 0 or errno.
- */
+/* The disposition while there is no watcher: SIG_IGN, SIG_DFL, or SIG_ERR for what was there at first. 0 or errno. */
 int il_signal_dispose(int number, void (*how)(int));
 
 /* Hands what has arrived to the watchers. */

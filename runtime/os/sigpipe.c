@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Signals held back for a moment, see sigpipe.h. The kernel sends both to the thread that writes, so blocking them
- * there is enough, and none that was on its way to somebody else is taken. Floor 1b.
+ * there is enough, and none that was on its way to another thread is taken. Floor 1b.
  */
 #include "os/sigpipe.h"
 
