@@ -44,8 +44,8 @@ static struct block *_Atomic returned[STACK / GRAIN + 1]; /* as heap.lists, by o
 /* The lists are this thread's. In a program this is one comparison with memory, without a call. */
 static _Thread_local bool owner __attribute__((tls_model("local-exec")));
 
-/* What is left when there is no memory any more: for who unwinds. In pieces that are no mappings of their own: so they
- * are good for small blocks. */
+/* What is left when there is no memory any more: for the code that unwinds. In pieces that are no mappings of their
+ * own: so they are good for small blocks. */
 static void *reserve[8];
 enum { PIECE = 64 * 1024 };
 
@@ -55,8 +55,8 @@ static void set_aside(void)
 		reserve[i] = malloc(PIECE);
 }
 
-/* Lua collects, and tries again; it raises after the second failure, and whoever unwinds then should not collect for
- * each block. */
+/* Lua collects, and tries again; it raises after the second failure, and the code that unwinds then should not collect
+ * for each block. */
 static void *exhausted(void)
 {
 	static bool once;

@@ -140,8 +140,7 @@ static int turn_until_done(lua_State *L)
 }
 
 /* The wait has its result, and there is an error, too. What has failed for want of memory is tried again; but a hook
- * has only this occasion to raise, and then the results are built all the same, since a lock has to know who holds it.
- */
+ * has only this occasion to raise, and then the results are built all the same, since a lock has to know its holder. */
 static int both(lua_State *L, int status, push_function *push)
 {
 	if (status == LUA_ERRMEM) {
@@ -259,7 +258,7 @@ static int refuse(lua_State *L, struct il_task *t)
 	return goes_on && il_may_wait(L) ? stand_in_line(L, t, 0, refused) : il_cancel_raise(L);
 }
 
-/* Where the operation is to be: of the one who waits, or of the select that asks for it. */
+/* Where the operation is to be: in the task that waits, or in the select that collects it. */
 static inline struct il_op *place(lua_State *L, struct il_task *t, bool to_the_end)
 {
 	if (il_is_collected(L)) {
@@ -301,7 +300,7 @@ static int await(lua_State *L, const struct il_await_type *type, struct il_op *o
 	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
 }
 
-int il_await_answer_rest(lua_State *L, struct il_op *op)
+int il_await_answer_slow(lua_State *L, struct il_op *op)
 {
 	if (il_is_collected(L)) {
 		il_sched()->collector->taken = true;

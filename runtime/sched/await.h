@@ -22,7 +22,7 @@ struct il_task;
 /* Set while select asks for the operations of its cases instead of having them waited for. */
 struct il_collector {
 	lua_State *L;
-	lua_CFunction by; /* who calls the methods of the cases, and nothing else */
+	lua_CFunction by; /* the function that calls the methods of the cases, and nothing else */
 	struct il_op *op;
 	bool taken;
 };
@@ -92,13 +92,13 @@ static inline __attribute__((always_inline)) int il_await_end(lua_State *L, stru
 /* For a call that waits only where its object is on another machine, or in another process's way: `op` is the caller's,
  * from il_op_make, with handle and push. If the first attempt does it, then this is no wait: no turn for others, and no
  * cancellation. Where nothing can wait, an attempt with op->last may still do it; else that raises. */
-int il_await_answer_rest(lua_State *L, struct il_op *op);
+int il_await_answer_slow(lua_State *L, struct il_op *op);
 
 static inline int il_await_answer(lua_State *L, struct il_op *op)
 {
 	if (!il_sched()->collector && op->type->attempt(op))
 		return op->push(L, op);
-	return il_await_answer_rest(L, op);
+	return il_await_answer_slow(L, op);
 }
 
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Cancellation as Lua sees it: one value, ipc.cancelled, which is raised in a wait and passes through everything that
- * hands errors on. A task that ends with it is cancelled, whoever raised it. In a function that ipc.shield calls it is
- * not raised; the next wait after that raises it.
+ * hands errors on. A task that ends with it is cancelled, wherever it was raised. In a function that ipc.shield calls
+ * it is not raised; the next wait after that raises it.
  * Floor 3.
  */
 #ifndef IL_SCHED_CANCEL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * coroutine.resume, wrap and close, see coroutine.h. A coroutine that yielded in order to wait has il_waiting on its
- * stack (await.c); it stays there for as long as it waits, so nobody else can resume it by mistake.
+ * stack (suspend.h); it stays there for as long as it waits, so no other code can resume it by mistake.
  * Floor 3.
  */
 #include "sched/coroutine.h"
@@ -101,7 +101,8 @@ static int resume_results(lua_State *L, int results)
 	return results >= 0 ? results + 1 : 2;
 }
 
-/* Gives the wait to whoever resumed us. The coroutine is at index 1 for resume, in the upvalue for wrap. */
+/* Passes the wait on to the coroutine that resumed us. The coroutine is at index 1 for resume, in the upvalue for wrap.
+ */
 static int pass_on(lua_State *L, lua_KContext wraps)
 {
 	lua_settop(L, wraps ? 0 : 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Errors that users see: about a line of theirs, never about one of a Lua half (scripts/ipc), and with one traceback.
+ * Errors that users see: about a line of theirs, never about one of a script of ours (scripts/ipc), and with one
+ * traceback.
  * Floor 3.
  */
 #ifndef IL_SCHED_ERROR_H
@@ -9,16 +10,16 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* luaL_where and luaL_error; but if a half is at that level, it is the user's line that called the half. For what a
- * half may call. */
+/* luaL_where and luaL_error; but if a script of ours is at that level, it is the user's line that called it. For what
+ * such a script may call. */
 void il_where(lua_State *L, int level);
 int il_error(lua_State *L, const char *format, ...);
 
-/* Pushes "file:line: " of the first line from this level on that is not a half's; "" if there is none. */
+/* Pushes "file:line: " of the first line from this level on that is not a script's of ours; "" if there is none. */
 void il_where_user(lua_State *L, int level);
 
 /* Raises the error below the text at the top of the stack. The text is what is to be shown of it: it has the traceback
- * of the place where the error comes from, and nobody on its way adds another. */
+ * of the place where the error comes from, and no handler on its way adds another. */
 int il_told_raise(lua_State *L);
 
 /* Pushes that text for the error at `index`, and forgets it; false and nothing if it is any other error. For message

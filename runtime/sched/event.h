@@ -31,7 +31,7 @@ void il_event_withdraw(struct il_event *e);
 void il_event_begin(struct il_event *e);
 void il_event_leave(struct il_event *e);
 
-/* Runs what is due now; what becomes due meanwhile is for the next round, so that whoever calls goes on. Raises out of
+/* Runs what is due now; what becomes due meanwhile is for the next round, so that the caller goes on. Raises out of
  * memory, and "interrupted". */
 void il_events_run(lua_State *L);
 bool il_events_due(void);

@@ -15,7 +15,7 @@ int il_host_run(lua_State *L);
 /* The C function ipc.step([timeout]): one turn; true while something is left to run. */
 int il_host_step(lua_State *L);
 
-/* A task that nobody joined has failed. */
+/* A task that was not joined has failed. */
 bool il_host_failed(void);
 
 /* In a child that begins anew (base/fork.h) no task is left. To be called once before. */

@@ -35,8 +35,8 @@ bool il_interrupt_due(void)
 	return il_sched()->interrupt && !is_told();
 }
 
-/* A task that is interrupted fails, if it does not catch that; whoever is below it on the stack is told too, and at
- * last the main chunk: until then the request stands. The other tasks do not run before. */
+/* A task that is interrupted fails, if it does not catch that; what is below it on the stack is told, too, and at last
+ * the main chunk: until then the request stands. The other tasks do not run before. */
 void il_check_interrupt(lua_State *L)
 {
 	struct il_sched *s = il_sched();

@@ -15,8 +15,8 @@ bool il_interrupted(void);
 void il_check_interrupt(lua_State *L);
 bool il_interrupt_due(void); /* il_check_interrupt would raise */
 
-/* For who catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be raised
- * again? `before`: what il_interrupts_raised said before the call. */
+/* For code that catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be
+ * raised again? `before`: what il_interrupts_raised said before the call. */
 int il_interrupts_raised(void);
 bool il_is_interrupt(lua_State *L, int before);
 

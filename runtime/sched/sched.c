@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The scheduler, see sched.h. It is the one file that resumes tasks. A batch of them runs before the kernel is asked
- * for more, and an event's callback runs at once, as a task on top of who turns the loop. Floor 3.
+ * for more, and an event's callback runs at once, as a task on top of the one that turns the loop. Floor 3.
  */
 #include "sched/sched.h"
 #include "base/clock.h"
@@ -101,7 +101,7 @@ void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
 	lua_pop(L, 1);
 }
 
-/* Cancelled before it ever ran, or somebody has closed its coroutine: it never will run. */
+/* Cancelled before it ever ran, or its coroutine was closed: it never will run. */
 static inline bool is_over(const struct il_task *t)
 {
 	return t->closed || (!t->begun && (t->cancelled || lua_gettop(t->co) == 0));
@@ -182,7 +182,8 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 	ask(L, until);
 }
 
-/* Whoever is ready now stands up to `last`; what the kernel tells first belongs to them, what comes later does not. */
+/* The tasks that are ready now stand up to `last`; what the kernel tells first belongs to them, what comes later does
+ * not. */
 void il_turn_all(lua_State *L)
 {
 	struct il_sched *s = il_sched();

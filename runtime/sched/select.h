@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 /* What of a class can be a case. A method is listed here if it waits once, by il_await, and does nothing before that
- * which another case's victory would have to undo. No other method can be a case, whoever wrote it. */
+ * that would have to be undone if another case wins. No other method can be a case, the user's neither. */
 struct il_cases {
 	const char *usual; /* the method that the bare object stands for; NULL: it needs arguments */
 	const luaL_Reg *methods;

@@ -34,8 +34,8 @@ static inline bool il_is_waiting(lua_State *co)
 	return lua_gettop(co) > 0 && il_is_token(co, -1);
 }
 
-/* Yields in order to wait: for `return`. Whoever resumes it pops the token; then `resumed` is called, which has to ask
- * il_is_stranger first. */
+/* Yields in order to wait: for `return`. The code that resumes it pops the token; then `resumed` is called, which has
+ * to ask il_is_stranger first. */
 static inline int il_suspend(lua_State *L, lua_KContext context, lua_KFunction resumed)
 {
 	bool own = L == il_sched()->current->co;

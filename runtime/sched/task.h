@@ -31,7 +31,7 @@ struct il_task {
 	struct il_list holds; /* of struct il_hold */
 	struct il_task *next; /* in the ready line */
 	lua_State *co; /* NULL once it has ended without results */
-	void (*ended)(struct il_task *t); /* for who runs it as a callback; NULL */
+	void (*ended)(struct il_task *t); /* of a callback: called when it has ended; NULL */
 	void *owner;
 	int64_t id;
 	int ref; /* its place in the list that keeps it while it runs; 0: none */
@@ -40,7 +40,7 @@ struct il_task {
 	uint8_t status; /* enum il_task_status */
 	uint8_t calls; /* that may be served at once from one look at the clock to the next, see turn.c */
 	bool begun, closed; /* its coroutine has run, has been closed by others */
-	bool cancelled; /* somebody asked it to stop */
+	bool cancelled; /* it was asked to stop */
 	bool told; /* it has been, by an error in a wait */
 	bool holds_on; /* a cancellation does not end its present wait, the next one sees it */
 	bool ending; /* the end of the program waits for it */
@@ -62,10 +62,10 @@ bool il_task_push(lua_State *L, struct il_task *t);
 /* Asks a task to stop. */
 void il_task_cancel(struct il_task *t);
 
-/* The task of a coroutine is where? "file:line" of the Lua function that waits. Pushes a string. */
+/* Pushes "file:line" of the innermost Lua frame of the task. */
 void il_task_where(lua_State *L, struct il_task *t);
 
-/* Somebody closes a coroutine, which perhaps is a task's that has not ended: that task is to notice. */
+/* A coroutine is being closed; if it is that of a task which has not ended, the task ends. */
 void il_task_closed(lua_State *co);
 
 /* Calls f(L, task) for each task that has not ended; pushes nothing. */
@@ -74,7 +74,7 @@ void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void 
 /* The traceback of a failed task, pushed as a string; nil without. */
 void il_task_traceback(lua_State *L, struct il_task *t);
 
-/* For sched.c: the task has ended; tells who waits for it and lets go of it. Does not raise. */
+/* For sched.c: the task has ended; finishes the operations that wait for it and releases it. Does not raise. */
 void il_task_end(lua_State *L, struct il_task *t);
 
 /* For sched.c, the tasks' part of il_sched_open, il_sched_drop and il_sched_forget. */

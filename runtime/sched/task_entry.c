@@ -84,7 +84,7 @@ static int body_done(lua_State *L, int status, lua_KContext context)
 	return take_traceback(L) ? 2 : 1;
 }
 
-/* __close of the guard: the task has ended, or somebody closes its coroutine. */
+/* __close of the guard: the task has ended, or its coroutine is being closed. */
 static int guard__close(lua_State *L)
 {
 	if (!is_own(L))

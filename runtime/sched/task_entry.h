@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every task runs in: calls its function, and if that fails keeps the error and the traceback for who asks later.
+ * What every task runs in: calls its function, and if that fails keeps the error and the traceback for later.
  * Floor 3.
  */
 #ifndef IL_SCHED_TASK_ENTRY_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Received bytes, see frame_reader.h. Everything here comes from somebody else: no length is believed before it is
+ * Received bytes, see frame_reader.h. Everything here comes from another process: no length is believed before it is
  * compared. Floor 1c.
  */
 #include "stream/frame_reader.h"
@@ -132,7 +132,7 @@ static void shrink(struct il_frame_reader *in)
 }
 
 /* Each comes with the first byte of its frame, and no read goes beyond the bytes that were sent with it: more than a
- * few wait only if somebody sends descriptors without frames. */
+ * few wait only if the peer sends descriptors without frames. */
 static void keep_passed(struct il_frame_reader *in, int fd)
 {
 	if (fd < 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * Received bytes, cut into messages. Reading is greedy: one system call brings as many as there is room for. Framing: a
- * 4-byte big-endian length before each message, or a newline after it. What ends in the middle of a frame has been
- * killed, or given up: half a frame is no message. A text is an exception: the last line of a pipe or a file may have
- * no newline. On a socket, which carries messages, it must. Where handles can come, a length with its highest bit set
- * announces one: the descriptor that came with its bytes, and a short text that says what it is. Floor 1c: no lua.h.
+ * 4-byte big-endian length before each message, or a newline after it. A peer that ends in the middle of a frame was
+ * killed, or has given up: part of a frame is no message. A text is an exception: the last line of a pipe or a file may
+ * have no newline. On a socket, which carries messages, it must. Where handles can come, a length with its highest bit
+ * set announces one: the descriptor that came with its bytes, and a short text that says what it is. Floor 1c: no
+ * lua.h.
  */
 #ifndef IL_STREAM_FRAME_READER_H
 #define IL_STREAM_FRAME_READER_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One end with many streams, see hub.h. A message to all is given to all at once, when everybody has room, or to
- * nobody yet: so a send that times out has not happened.
+ * One end with many streams, see hub.h. A message to all is queued for all at once, when every client has room, or for
+ * none: so a send that times out has not happened.
  * Floor 1c.
  */
 #include "stream/hub.h"
@@ -20,11 +20,11 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* ns: until those are asked in again for whom there was no descriptor. That there is one again has no event. */
+/* ns: until the next accept(2) after there was no descriptor for one. That there is one again has no event. */
 enum { RETRY = 50000000 };
 
-/* Then garbage is asked for one, once. */
-enum { VAIN = 10 };
+/* After so many misses the garbage is collected, once: it may have descriptors. */
+enum { MISSES = 10 };
 
 static void drop_all(void);
 
@@ -78,7 +78,7 @@ void il_hub_disconnect(struct il_client *c)
 	struct il_hub *h = c->hub;
 	il_stream_abandon(c->stream);
 	forget(c);
-	if (h->starved) /* not now: who goes through the clients must not find others than before */
+	if (h->starved) /* not now: a loop over the clients must not find others than before */
 		retry_after(h, 0);
 }
 
@@ -159,7 +159,7 @@ void il_hub_sweep(struct il_hub *h)
 	}
 }
 
-/* Who wants to join ----------------------------------------------------------------------------------- */
+/* Accepting -------------------------------------------------------------------------------------------- */
 
 static void accept_all(struct il_io *io, uint32_t events)
 {
@@ -174,7 +174,7 @@ static void accept_all(struct il_io *io, uint32_t events)
 	h->starved = il_is_shortage(errno) ? starved + 1 : 0;
 	if (h->starved)
 		retry_after(h, RETRY);
-	il_loop->starved |= h->starved == VAIN;
+	il_loop->starved |= h->starved == MISSES;
 	serve_receivers(h); /* its first message may be there */
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One end with many streams at the other: clients come by a pair or by a path in the file system, and go. A message to
- * all is one packet. Who does not read gets packets kept up to a limit, and then what the policy says. Floor 1c: no
- * lua.h.
+ * all is one packet. For a client that does not read, packets are kept up to a limit; then the policy decides. Floor
+ * 1c: no lua.h.
  */
 #ifndef IL_STREAM_HUB_H
 #define IL_STREAM_HUB_H
@@ -27,8 +27,8 @@ struct il_hub {
 	size_t limit; /* bytes kept per client */
 	int64_t last_id, dropped; /* packets dropped */
 	int count; /* of clients */
-	bool strangers; /* who may open the path may join, whoever it is */
-	int starved; /* how often in a row no descriptor was left for who wants to join */
+	bool strangers; /* other users may join, if they may open the path */
+	int starved; /* how often in a row no descriptor was left to accept a client */
 	pid_t pid; /* that has it, for messages */
 	uint32_t generation;
 	char *path; /* listened at, as it was given; NULL */
@@ -43,13 +43,13 @@ struct il_client {
 
 void il_hub_init(struct il_hub *h);
 
-/* Closes all; who waits gets ECONNRESET. */
+/* Closes all; waiting operations end with ECONNRESET. */
 void il_hub_close(struct il_hub *h);
 
 /* A new client; *theirs is the other end. 0 or errno. */
 int il_hub_create(struct il_hub *h, struct il_stream **theirs);
 
-/* Lets other processes join at a path. 0 or errno: EADDRINUSE, somebody listens there; ENAMETOOLONG. */
+/* Lets other processes join at a path. 0 or errno: EADDRINUSE, another process listens there; ENAMETOOLONG. */
 int il_hub_listen(struct il_hub *h, const char *path, unsigned mode);
 
 /* Joins: *s is the stream. 0 or errno. */

@@ -2,7 +2,7 @@
  *
  * Messages over a descriptor, see stream.h: how a stream begins, and what it receives. What it sends is in
  * stream_send.c, its end in stream_end.c. A descriptor that was found empty is not read again until the loop has
- * called: nobody looks in vain. Floor 1c.
+ * called. Floor 1c.
  */
 #include "stream/stream.h"
 #include "loop/epoll.h"
@@ -18,7 +18,7 @@
 
 static void ready(struct il_io *io, uint32_t events);
 
-/* Does somebody wait, or look after it, or is there something to be sent? */
+/* Does an operation wait, does an owner serve it, or is there something to be sent? */
 static bool wanted(struct il_io *io)
 {
 	struct il_stream *s = il_container_of(io, struct il_stream, io);
@@ -103,8 +103,8 @@ void il_stream_close_transport(struct il_stream *s)
 
 /* Receiving ------------------------------------------------------------------------------------------- */
 
-/* What follows a frame that is too long cannot be told. Nobody shall wait until we read it, and who sends here shall
- * know. */
+/* What follows a frame that is too long cannot be told apart. The peer shall not wait until we read it, and senders
+ * here shall be told. */
 static void give_up(struct il_stream *s)
 {
 	s->err = ECONNRESET;
@@ -192,8 +192,7 @@ int il_stream_receive_start(struct il_op *op)
 	return il_stream_join(s, &s->receivers, op, EPOLLIN);
 }
 
-/* Who waits looks at the message later, when the buffer has moved on. Without memory for a copy it stays where it is.
- */
+/* The task reads the message later, when the buffer has moved on. Without memory for a copy it stays where it is. */
 static void keep(struct il_stream *s, struct il_op *op, size_t start)
 {
 	char *copy = malloc(op->size ? op->size : 1);

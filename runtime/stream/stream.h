@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages over a descriptor. Receivers and senders stand in lines; a message is received whole or not at all, and one
+ * Messages over a descriptor. Receivers and senders wait in queues; a message is received whole or not at all, and one
  * whose first byte has been sent is sent whole, whatever becomes of its sender. Streams are malloc'ed, since one that
  * is closed may still have to flush; the end of the program waits for that, with a bound.
  * Floor 1c: no lua.h.
@@ -28,8 +28,8 @@ struct il_stream {
 	bool drained; /* the descriptor was found empty and has not called since */
 	bool hangup; /* it has called about its end: there is always that to read */
 	bool finished; /* nothing more is to be sent */
-	bool closed; /* nobody has it any more: it goes when all is sent */
-	/* for who looks after many: something came or can be sent; may close the stream */
+	bool closed; /* its handle is closed: it goes when all is sent */
+	/* for an owner of many: something came or can be sent; may close the stream */
 	void (*called)(struct il_stream *s);
 	void *owner;
 };
@@ -59,8 +59,8 @@ bool il_stream_handle_attempt(struct il_op *op);
 /* True if the message has been begun and so will be sent. */
 bool il_stream_cancel(struct il_op *op);
 
-/* For who looks after many: takes a message that is there, as receive does, with a copy of its own if `copy`; false:
- * none. at_end: nothing is there and nothing will come. */
+/* For an owner of many: takes a message that is there, as receive does, with a copy of its own if `copy`; false: none.
+ * at_end: nothing is there and nothing will come. */
 bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
 bool il_stream_at_end(struct il_stream *s);
 
@@ -73,7 +73,7 @@ static inline bool il_stream_fails(struct il_op *op, int err)
 	return true;
 }
 
-/* Puts a wait into a line, and has the descriptor watched for it. 0 or errno. */
+/* Puts a wait into a queue, and has the descriptor watched for it. 0 or errno. */
 static inline int il_stream_join(struct il_stream *s, struct il_list *line, struct il_op *op, uint32_t events)
 {
 	int err = il_io_watch(&s->io, events);

@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Closes: who waits gets ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is harmless. */
+/* Closes: waiting operations end with ECONNRESET, unsent bytes of a message that was begun are still sent. NULL is
+ * harmless. */
 void il_stream_close(struct il_stream *s);
 
 /* In a forked child: closes the descriptor, sends nothing. NULL is harmless. */
@@ -20,8 +21,8 @@ void il_stream_abandon(struct il_stream *s);
 /* Of a stream that had so many unsent bytes before the descriptor called: true if it was closed and is gone now. */
 bool il_stream_sent(struct il_stream *s, size_t unsent);
 
-/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when
- * nobody has taken a byte of it for five seconds. Sees to it that the loop does not sleep longer. */
+/* Is what could not be sent at once still to be waited for? Not while there is something else to do; and not when no
+ * byte of it was taken for five seconds. Arms a timer, so that the loop does not sleep longer. */
 bool il_streams_unsent(bool nothing_else);
 
 /* It has something that could not be sent at once. */

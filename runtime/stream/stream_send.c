@@ -30,8 +30,8 @@ int il_stream_flush(struct il_stream *s)
 	return err;
 }
 
-/* The loop sends the rest, whoever waits for that. Half a message is out, so failing here is the end of the stream. A
- * file (EPERM) is not watched: it has taken what it could, and says now why that was not all. */
+/* The loop sends the remainder, waited for or not. Part of a message is out, so a failure here is the end of the
+ * stream. A file (EPERM) is not watched: it has taken what it could, and says now why that was not all. */
 static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_write_queue_add(&s->out, p, sent) : ENOMEM;

@@ -18,13 +18,13 @@ int il_stream_send_start(struct il_op *op);
 /* No more is sent, once what was begun is out: the other end comes to its end. 0 or errno. */
 int il_stream_finish(struct il_stream *s);
 
-/* For what looks after many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
+/* For an owner of many: sends a packet, or keeps what cannot be sent yet. 0 or errno. */
 int il_stream_post(struct il_stream *s, struct il_packet *p);
 
 /* Sends what could not be sent before: 0 or errno. Unless it is EAGAIN, nothing is left. */
 int il_stream_flush(struct il_stream *s);
 
-/* Sends what is left, and then for those in line, as far as the descriptor takes it. */
+/* Sends what is left, and then for the operations in the queue, as far as the descriptor takes it. */
 void il_stream_serve_senders(struct il_stream *s);
 
 #endif

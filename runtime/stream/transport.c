@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Who had a Unix socket before may have asked for more than descriptors with the bytes. There is no room for that, and
- * what comes first would be in the way. */
+/* The previous owner of a Unix socket may have asked for more than descriptors with the bytes. There is no room for
+ * that, and what comes first would be in the way. */
 static void want_descriptors_only(int fd)
 {
 	static const int others[] = {

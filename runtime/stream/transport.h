@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes over a descriptor of any kind, never waiting: sockets, pipes, terminals, files. Writing to who is gone is EPIPE
- * and no SIGPIPE. Over a Unix socket a descriptor can travel with the bytes.
+ * Bytes over a descriptor of any kind, never waiting: sockets, pipes, terminals, files. Writing to a closed end is
+ * EPIPE and no SIGPIPE. Over a Unix socket a descriptor can travel with the bytes.
  * Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_TRANSPORT_H
@@ -20,7 +20,8 @@ struct il_transport {
 };
 
 /* Takes fd over, also if it fails; it becomes CLOEXEC, and where waiting is a property of the open file, it is opened
- * anew, so that who shares it notices nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream). */
+ * anew, so that others that share it notice nothing. 0 or errno: EBADF, EISDIR, EPROTOTYPE (a socket without a stream).
+ */
 int il_transport_open(struct il_transport *w, int fd);
 
 void il_transport_close(struct il_transport *w);
@@ -40,11 +41,10 @@ ssize_t il_transport_peek(const struct il_transport *w, void *buffer, size_t siz
 /* Bytes written, or -1 and errno. `pass` travels with the first byte, or is -1. */
 ssize_t il_transport_write(struct il_transport *w, struct iovec *parts, int count, int pass);
 
-/* The other end of a socket is closed: there is nobody to write to. When it has only said that it will write no more,
- * this is false. */
+/* The other end of a socket is closed. False when that end has only shut down its writing. */
 bool il_transport_hung_up(const struct il_transport *w);
 
-/* No more will be written: who reads comes to the end. 0 or errno. */
+/* No more will be written: the reader comes to the end. 0 or errno. */
 int il_transport_finish(struct il_transport *w);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Unix sockets at a path, see unix_socket.h. The socket is bound under a name of its own and then linked in: nobody
+ * Unix sockets at a path, see unix_socket.h. The socket is bound under a name of its own and then linked in: no process
  * sees a path that does not listen yet. To take over a dead one, the folder is locked, so that no two do it at a time.
  * Floor 1c.
  */
@@ -65,7 +65,7 @@ static bool is_socket(const char *path)
 	return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* Nobody listens at the path, but a socket is there. */
+/* A socket is at the path, and no process listens. */
 static bool is_dead(const char *path)
 {
 	int fd, err;

@@ -18,17 +18,17 @@ struct il_unix_socket {
 /* Bytes that a path to listen at may have: a socket's may have 107, and ours has a longer name first. */
 enum { IL_UNIX_SOCKET_PATH = 100 };
 
-/* Listens; a path at which nobody listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG; EEXIST, what is
- * there is no socket. */
+/* Listens; a path at which no process listens any more is taken over. 0 or errno: EADDRINUSE; ENAMETOOLONG; EEXIST,
+ * what is there is no socket. */
 int il_unix_socket_listen(struct il_unix_socket *r, const char *path, unsigned mode);
 
 /* Closes; removes the socket if it is still at its path and `remove`. */
 void il_unix_socket_close(struct il_unix_socket *r, bool remove);
 
-/* The next who wants to join: of the same user or root, or a stranger too. -1 and errno: EAGAIN, nobody. */
+/* Accepts the next connection: of the same user or root, or, with `strangers`, of any. -1 and errno: EAGAIN, none. */
 int il_unix_socket_accept(int fd, bool strangers);
 
-/* Joins. 0 or errno: ENOENT, ECONNREFUSED: nobody listens there. */
+/* Joins. 0 or errno: ENOENT, ECONNREFUSED: no process listens there. */
 int il_unix_socket_connect(const char *path, int *fd);
 
 #endif

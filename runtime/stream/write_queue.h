@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Bytes to be sent: packets that the descriptor did not take at once. A packet is a whole frame, encoded once and
- * shared by all who are to get it. Floor 1c: no lua.h.
+ * shared by all streams that are to send it. Floor 1c: no lua.h.
  */
 #ifndef IL_STREAM_WRITE_QUEUE_H
 #define IL_STREAM_WRITE_QUEUE_H
