@@ -2,11 +2,9 @@
 -- What the codecs carry, exactly, and what they refuse, tried through channels. What no channel would send is read by
 -- codec_foreign.lua, in a program that calls the codecs by themselves.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local rounds = require "rounds"
-local values = require "values"
+local rounds = require "spec.support.rounds"
+local values = require "spec.support.values"
 
 local program = os.getenv("IPCLUA") or "build/ipclua"
 local sanitizer = os.getenv("IPC_SANITIZE")
@@ -156,9 +154,8 @@ describe("codec json", function()
   end)
 
   it("carries random values over a lua-cjson that keeps integers", function()
-    local script = ([[package.path = "spec/support/?.lua;" .. package.path
-      package.loaded.cjson = require "newer_cjson"
-      print(require "values".carry("json", %d, %d))]]):format(VALUES // 20, os.time())
+    local script = ([[      package.loaded.cjson = require "spec.support.newer_cjson"
+      print(require "spec.support.values".carry("json", %d, %d))]]):format(VALUES // 20, os.time())
     assert.equal("carried\n", output_of(("timeout 60 %s -e '%s'"):format(program, script)))
   end)
 

@@ -3,10 +3,8 @@
 -- the program ends with status 1 (in stock Lua, where the runtime does not end the program, with lua's own). Error
 -- objects of all kinds, errors while errors are handled; none of it crashes or hangs.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 local function closing(fn)
   return setmetatable({}, {__close = fn})

@@ -2,10 +2,8 @@
 -- The loop as a program sees it: what is listed and counted, what keeps the program alive, where one may wait and where
 -- not, sleeps of all lengths, hooks of the user's own, and tasks by the hundred thousand.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 local PATIENCE <const> = 10
 

@@ -2,17 +2,11 @@
 -- Forked processes and the channels between them.
 
 local ipc = require "ipc"
-
-local function own_pid()
-  local file = assert(io.open("/proc/self/stat"))
-  local pid = file:read("n")
-  file:close()
-  return math.tointeger(pid)
-end
+local shell = require "spec.support.shell"
 
 -- How many there are, and what they are.
 local function descriptors()
-  local pipe = assert(io.popen("cd /proc/" .. own_pid() .. "/fd; for fd in *; do readlink $fd; done"))
+  local pipe = assert(io.popen("cd /proc/" .. shell.pid() .. "/fd; for fd in *; do readlink $fd; done"))
   local text = pipe:read("a")
   pipe:close()
   return select(2, text:gsub("\n", "\n")), text
@@ -102,7 +96,7 @@ describe("a process", function()
     end
     local after, are = descriptors() -- fewer, when an earlier spec's channel had bytes left to write
     assert.is_true(after <= before, were .. "and then\n" .. are)
-    local file = assert(io.open(("/proc/%d/task/%d/children"):format(own_pid(), own_pid())))
+    local file = assert(io.open(("/proc/%d/task/%d/children"):format(shell.pid(), shell.pid())))
     assert.equal("", file:read("a"))
     file:close()
   end)

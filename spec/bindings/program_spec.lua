@@ -4,6 +4,7 @@
 
 local ipc = require "ipc"
 local rounds = require "spec.support.rounds"
+local shell = require "spec.support.shell"
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local SANITIZED = os.getenv("IPC_SANITIZE")
@@ -17,24 +18,11 @@ local function lines_of(options)
   return lines, child:wait()
 end
 
-local function text_of(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
-local own_pid = math.tointeger(text_of("/proc/self/stat"):match("%d+"))
+local own_pid = shell.pid()
 
 -- Zombies count: the kernel lists what is not reaped.
 local function children()
-  return text_of(("/proc/%d/task/%d/children"):format(own_pid, own_pid))
+  return shell.read(("/proc/%d/task/%d/children"):format(own_pid, own_pid))
 end
 
 -- It is told to look when we have closed our copies of its descriptors.
@@ -73,7 +61,7 @@ describe("a program", function()
   end)
 
   it("is looked for in our PATH, and below its directory if its name has a slash", function()
-    write(folder .. "/here", "#!/bin/sh\necho here\n")
+    shell.write(folder .. "/here", "#!/bin/sh\necho here\n")
     os.execute("chmod 755 " .. folder .. "/here")
     assert.is_nil(ipc.process{"here"})
     assert.is_nil(ipc.process{"here", env = {PATH = folder}})
@@ -147,8 +135,8 @@ end)
 
 describe("a program that cannot be started", function()
   it("is named, with its directory, and leaves nothing behind", function()
-    write(folder .. "/plain", "")
-    write(folder .. "/text", "neither a program nor a script\n")
+    shell.write(folder .. "/plain", "")
+    shell.write(folder .. "/text", "neither a program nor a script\n")
     os.execute("chmod 755 " .. folder .. "/text")
     local long = ("x"):rep(1 << 20)
     local cases = {
@@ -177,7 +165,7 @@ describe("a program that cannot be started", function()
 
   it("leaves nothing behind when there are no descriptors", function()
     local script = folder .. "/few.lua"
-    write(script, [[
+    shell.write(script, [[
       local ipc = require "ipc"
       local first = assert(ipc.process{"true"})
       assert(first:wait())
@@ -298,7 +286,7 @@ describe("the signals of a program", function()
 
   it("are so under a parent that was started with all of them blocked", function()
     local script = folder .. "/blocked.lua"
-    write(script, [[
+    shell.write(script, [[
       local ipc = require "ipc"
       local child = assert(ipc.process{"grep", "Sig", "/proc/self/status"})
       assert(child:wait())
@@ -318,12 +306,12 @@ describe("the signals of a program", function()
   it("come from the terminal as ours do: it stays in our process group", function()
     local function group(stat) return stat:match("%) %a %d+ (%d+ %d+)") end
     local lines = lines_of{"cat", "/proc/self/stat"}
-    assert.equal(group(text_of("/proc/" .. own_pid .. "/stat")), group(lines[1]))
+    assert.equal(group(shell.read("/proc/" .. own_pid .. "/stat")), group(lines[1]))
   end)
 
   it("do not matter to wait, unless SIGCHLD is ignored: then it says so", function()
     local script = folder .. "/ignored.lua"
-    write(script, [[
+    shell.write(script, [[
       local ipc = require "ipc"
       local signal = ipc.signal("CHLD")
       signal:ignore()

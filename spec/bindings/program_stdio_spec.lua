@@ -2,6 +2,7 @@
 -- What becomes the descriptors 0, 1 and 2 of a program, and talking to programs in other languages through them.
 
 local ipc = require "ipc"
+local shell = require "spec.support.shell"
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local python = "/usr/bin/python3"
@@ -11,20 +12,6 @@ local function all(channel)
   local lines = {}
   for line in channel:messages() do lines[#lines + 1] = line end
   return lines
-end
-
-local function text_of(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-  return path
 end
 
 local folder
@@ -39,7 +26,7 @@ teardown(function() os.execute("rm -r " .. folder) end)
 
 -- Runs a script in a host of its own, with the shell's redirections.
 local function run(script, redirections)
-  return os.execute(("%s %s %s"):format(host, write(folder .. "/script.lua", script), redirections))
+  return os.execute(("%s %s %s"):format(host, shell.write(folder .. "/script.lua", script), redirections))
 end
 
 describe("a pipe of a program", function()
@@ -216,11 +203,11 @@ describe("the descriptors of a program", function()
     local child <close> = assert(ipc.process{"sh", "-c", "cat; echo out; echo err >&2; l=$(readlink /proc/$$/fd/[012]);"
       .. 'echo "$l" >' .. folder .. "/links", stdin = "null", stdout = "null", stderr = "null"})
     assert.is_true(child:wait(10))
-    assert.equal(("/dev/null\n"):rep(3), text_of(folder .. "/links"))
+    assert.equal(("/dev/null\n"):rep(3), shell.read(folder .. "/links"))
   end)
 
   it("may be files: what was written to one comes before, what was read of one is not read again", function()
-    local input = assert(io.open(write(folder .. "/in", "one\ntwo\nthree\n")))
+    local input = assert(io.open(shell.write(folder .. "/in", "one\ntwo\nthree\n")))
     local output = assert(io.open(folder .. "/out", "w"))
     assert.equal("one", input:read("l"))
     output:write("first\n")
@@ -229,7 +216,7 @@ describe("the descriptors of a program", function()
     output:write("last\n")
     output:close()
     input:close()
-    assert.equal("first\ntwo\nthree\nlast\n", text_of(folder .. "/out"))
+    assert.equal("first\ntwo\nthree\nlast\n", shell.read(folder .. "/out"))
   end)
 
   it("may be a number, which stays open here", function()
@@ -260,7 +247,7 @@ describe("the descriptors of a program", function()
     local lent <close> = assert(ipc.process{"cat", "/proc/self/fdinfo/0", stdin = feeder.stdout, stdout = "pipe"})
     assert.equal(0, flags(all(lent.stdout)))
     local ours = ("/proc/self/fdinfo/%d"):format(feeder.stdout:fileno())
-    assert.not_equal(0, flags{text_of(ours)})
+    assert.not_equal(0, flags{shell.read(ours)})
     local _, b = ipc.stream_channel_pair()
     local socket <close> = assert(ipc.process{"cat", "/proc/self/fdinfo/0", stdin = b, stdout = "pipe"})
     assert.equal(0, flags(all(socket.stdout)))
@@ -288,16 +275,16 @@ describe("the descriptors of a program", function()
       local child = assert(ipc.process{"sh", "-c", "echo out; echo err >&2", stdout = 2, stderr = 1})
       assert(child:wait())
     ]], (">%s/1 2>%s/2"):format(folder, folder)))
-    assert.equal("before\nerr\n", text_of(folder .. "/1"))
-    assert.equal("out\n", text_of(folder .. "/2"))
+    assert.equal("before\nerr\n", shell.read(folder .. "/1"))
+    assert.equal("out\n", shell.read(folder .. "/2"))
     assert.is_true(run([[
       local ipc = require "ipc"
       assert(ipc.process{"sh", "-c", "cat; echo err >&2; echo 0 >&0", stdin = io.stderr, stdout = io.stdin,
         stderr = io.stdout}:wait())
-    ]], ("<>%s/0 >%s/1 2<>%s/2"):format(folder, folder, write(folder .. "/2", "two\n"):match("(.*)/"))))
-    assert.equal("two\n", text_of(folder .. "/0"))
-    assert.equal("err\n", text_of(folder .. "/1"))
-    assert.equal("two\n0\n", text_of(folder .. "/2"))
+    ]], ("<>%s/0 >%s/1 2<>%s/2"):format(folder, folder, shell.write(folder .. "/2", "two\n"):match("(.*)/"))))
+    assert.equal("two\n", shell.read(folder .. "/0"))
+    assert.equal("err\n", shell.read(folder .. "/1"))
+    assert.equal("two\n0\n", shell.read(folder .. "/2"))
   end)
 
   it("are what they should be where ours are closed", function()
@@ -319,7 +306,7 @@ describe("the descriptors of a program", function()
       file:write(table.concat(report, " "))
       file:close()
     ]]):format(folder), "<&- >&- 2>&-"))
-    assert.equal("out 1 err 1 0 1 2 3 exit out 2 err 2 0 1 2 3 exit 0", text_of(folder .. "/report"))
+    assert.equal("out 1 err 1 0 1 2 3 exit out 2 err 2 0 1 2 3 exit 0", shell.read(folder .. "/report"))
   end)
 
   it("are not taken for each other where one of ours is free again", function()
@@ -330,7 +317,7 @@ describe("the descriptors of a program", function()
       local script = "cat >&2; l=$(readlink /proc/$$/fd/1); echo $l >&2"
       local child = assert(ipc.process{"sh", "-c", script, stdin = file, stdout = "null"})
       assert(child:wait())
-    ]]):format(write(folder .. "/in", "the file\n")), ("<&- 2>%s/2"):format(folder)))
-    assert.equal("the file\n/dev/null\n", text_of(folder .. "/2"))
+    ]]):format(shell.write(folder .. "/in", "the file\n")), ("<&- 2>%s/2"):format(folder)))
+    assert.equal("the file\n/dev/null\n", shell.read(folder .. "/2"))
   end)
 end)

@@ -2,10 +2,8 @@
 -- Signals where the kernel has a say: children that end together, pipes without a reader, processes that are stopped
 -- and go on, dispositions that were there before us, the kernel's queue and its limit.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 local SANITIZED <const> = os.getenv("IPC_SANITIZE")
 local PATIENCE <const> = 20

@@ -2,15 +2,9 @@
 -- Signals and timers: where they are seen, in which order, and while code is busy.
 
 local ipc = require "ipc"
+local shell = require "spec.support.shell"
 
-local function own_pid()
-  local file = assert(io.open("/proc/self/stat"))
-  local pid = file:read("n")
-  file:close()
-  return math.tointeger(pid)
-end
-
-local pid = own_pid()
+local pid = shell.pid()
 
 -- the disposition of a signal as the kernel tells it: "caught", "ignored" or "default"
 local function disposition(number)

@@ -1,11 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- How channels end when the other end is killed, whichever byte it had come to, and when it sends what is no message.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 local EMSGSIZE <const>, PATIENCE <const> = 90, channels.PATIENCE
 local pair, frame, printf = channels.pair, channels.frame, channels.printf

@@ -2,11 +2,9 @@
 -- Handles that travel: channels and files that one process opened and another one uses, and what a peer may send in
 -- their place.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 local EPROTO <const>, EOPNOTSUPP <const>, PATIENCE <const> = 71, 95, channels.PATIENCE
 local pair, keep = channels.pair, channels.keep

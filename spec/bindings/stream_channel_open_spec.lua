@@ -1,11 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- Channels of descriptors of all kinds, what they say of themselves, and what is refused.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 local EBADF <const>, EISDIR <const>, EOPNOTSUPP <const> = 9, 21, 95
 local PATIENCE <const> = channels.PATIENCE

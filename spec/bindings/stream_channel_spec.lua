@@ -2,11 +2,9 @@
 -- A channel: messages whole and in order, whatever the framing, the codec and the descriptor under it. What becomes of
 -- handles, of peers that die and of programs in other languages has specs of its own beside this one.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 local EMSGSIZE <const> = 90
 local PATIENCE <const> = waits.PATIENCE

@@ -2,10 +2,8 @@
 -- Lines are for programs in any language: jq, Python and the shell as the other end of a channel, over pipes and over
 -- sockets, started by us or the ones that start us.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
+local channels = require "spec.support.channels"
 
 local PATIENCE <const> = channels.PATIENCE
 local host = os.getenv("IPCLUA") or "build/ipclua"

@@ -2,6 +2,7 @@
 -- require "ipc.pool": results in order, whatever happens to the workers.
 
 local ipc = require "ipc"
+local shell = require "spec.support.shell"
 local new = require "ipc.pool".new
 
 local PATIENCE = 20
@@ -13,17 +14,12 @@ local function numbers(n)
   return list
 end
 
-local function own_pid()
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return file:read("n")
-end
-
-local function die() ipc.signal("KILL"):dispatch(own_pid()) end
+local function die() ipc.signal("KILL"):dispatch(shell.pid()) end
 
 -- The counting process may see the other end of its pipe, which popen has not closed yet: it is told when to look.
 local function descriptors()
   local path = os.tmpname()
-  local pipe = io.popen(("read go; ls /proc/%d/fd | wc -l >%s"):format(own_pid(), path), "w")
+  local pipe = io.popen(("read go; ls /proc/%d/fd | wc -l >%s"):format(shell.pid(), path), "w")
   pipe:write("go\n")
   pipe:close()
   local file <close> = io.open(path)
@@ -32,7 +28,7 @@ local function descriptors()
 end
 
 local function children_left()
-  local pipe <close> = io.popen("ps -o pid= --ppid " .. own_pid() .. " | wc -l")
+  local pipe <close> = io.popen("ps -o pid= --ppid " .. shell.pid() .. " | wc -l")
   return pipe:read("n") - 1 -- the shell of the pipe
 end
 
@@ -54,9 +50,9 @@ describe("a pool", function()
 
   it("works in processes of its own, no more at a time than it has", function()
     local pool <close> = new {workers = 2}
-    local pids, different = pool:map(numbers(20), own_pid), {}
+    local pids, different = pool:map(numbers(20), shell.pid), {}
     for _, pid in ipairs(pids) do different[pid] = true end
-    assert.is_nil(different[own_pid()])
+    assert.is_nil(different[shell.pid()])
     local count = 0
     for _ in pairs(different) do count = count + 1 end
     assert.is_true(count <= 2)
@@ -92,7 +88,7 @@ describe("a pool", function()
     local pool <close> = new {workers = 3, attempts = 100}
     local n, deaths = SANITIZED and 50 or 600, 0
     local got = pool:map(numbers(n), function(i)
-      math.randomseed(own_pid(), i)
+      math.randomseed(shell.pid(), i)
       if math.random(SANITIZED and 6 or 30) == 1 then die() end
       return i
     end, {died = function(item, how, code, again)
@@ -210,7 +206,7 @@ describe("a pool", function()
       local pool = new {workers = 2}
       pool:map({1, 2, 3, 4, 5, 6}, function(i)
         if i > 2 then return end
-        channel:send(own_pid())
+        channel:send(shell.pid())
         ipc.sleep(0.05)
       end, {died = function() end})
       channel:receive()

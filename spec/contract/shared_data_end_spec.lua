@@ -3,23 +3,17 @@
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
+local shell = require "spec.support.shell"
 local waits = require "spec.support.waits"
 
 local EACCES = 13
 local PATIENCE, waiting = waits.PATIENCE, waits.waiting
 
-local function output(command)
-  local pipe <close> = assert(io.popen(command))
-  return pipe:read("a")
-end
-
 -- what this process and a child have under names that are to go
 local function leftovers(child)
-  local own = io.open("/proc/self/stat")
-  local pid = own:read("n")
-  own:close()
-  return tonumber(output(("ls -d /dev/shm/ipclua.tmp.%d.* /dev/shm/ipclua.tmp.%d.* 2>/dev/null | wc -l")
-    :format(pid, child.pid)))
+  local pid = shell.pid()
+  return tonumber((shell.output(("ls -d /dev/shm/ipclua.tmp.%d.* /dev/shm/ipclua.tmp.%d.* 2>/dev/null | wc -l")
+    :format(pid, child.pid))))
 end
 
 contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed, key)
@@ -103,7 +97,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
       local d <close> = open()
       d:set("x", 1)
       local function mapped(name)
-        return tonumber(output(("ls -l /proc/$PPID/fd | grep -c '%s'"):format(name)))
+        return tonumber((shell.output(("ls -l /proc/$PPID/fd | grep -c '%s'"):format(name))))
       end
       local before = mapped("%.mdb")
       assert.equal(before, child_says(function()
@@ -210,7 +204,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
         if not d then print(errno) else print(d:add("x", 1), (d:remove())) end]])
         :format(engine.name == "sysv" and ("file:%s"):format(key().path) or "shm:" .. key().name)
       local host = os.getenv("IPCLUA") or "build/ipclua"
-      return output(("setpriv --reuid 65534 --clear-groups %s -e %s 2>&1")
+      return shell.output(("setpriv --reuid 65534 --clear-groups %s -e %s 2>&1")
         :format(host, "'" .. code:gsub("'", "'\\''") .. "'"))
     end
     if engine.name == "sysv" then os.execute("chmod 644 " .. key().path) end

@@ -2,17 +2,11 @@
 -- One script on one machine, and on several: network namespaces stand for the machines.
 
 local replay = require "spec.support.lease_log"
+local shell = require "spec.support.shell"
 
 local redis = require("spec.support.engines").redis
 
 local host = os.getenv("IPCLUA") or "build/ipclua"
-
-local function output(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("a")
-  pipe:close()
-  return text
-end
 
 -- In a namespace of its own, with a server, two more are made, each at the end of a cable; a worker in each.
 local MACHINES = [[
@@ -39,7 +33,7 @@ unshare -rn sh -c '
 
 describe("the example of jobs", function()
   it("runs on one machine", function()
-    assert.equal("1 4 9 16 25 36 49 64\n", output(host .. " scripts/examples/jobs.lua 2>&1"))
+    assert.equal("1 4 9 16 25 36 49 64\n", shell.output(host .. " scripts/examples/jobs.lua 2>&1"))
   end)
 
   if redis.missing then return pending(redis.missing) end
@@ -50,7 +44,7 @@ describe("the example of jobs", function()
   it("runs on three, by another key", function()
     local squares = {}
     for i = 1, 50 do squares[i] = i * i end
-    local said = output("timeout 60 " .. MACHINES:format(host, host, host))
+    local said = shell.output("timeout 60 " .. MACHINES:format(host, host, host))
     assert.equal(table.concat(squares, " ") .. "\nstopped\n", said)
   end)
 end)
@@ -66,7 +60,7 @@ describe("three machines", function()
     finally(function() os.remove(log) end)
     local seconds = os.getenv("MACHINES_SECONDS") or 8
     local command = "timeout 120 unshare -rn %s spec/support/machines.lua %s %s 2>&1"
-    assert.equal("done\n", output(command:format(host, log, seconds)))
+    assert.equal("done\n", shell.output(command:format(host, log, seconds)))
     local well, _, abandoned = replay(log)
     assert.is_true(well > 0 and abandoned > 0)
     local received, accepted = {}, 0

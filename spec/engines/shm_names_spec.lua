@@ -5,6 +5,7 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
+local shell = require "spec.support.shell"
 
 local EINVAL, EACCES, EUCLEAN, EPROTO, ENOSPC <const> = 22, 13, 117, 71, 28
 local host = os.getenv("IPCLUA") or "build/ipclua"
@@ -27,14 +28,9 @@ local function run(command, ...)
   assert.is_true((os.execute(command:format(...))), command)
 end
 
-local function output(command)
-  local pipe <close> = assert(io.popen(command))
-  return pipe:read("a")
-end
-
 -- What a directory listing and a checksum tell.
 local function picture(path)
-  return output(("stat -c '%%n %%F %%s %%a %%u' %s; find -L %s -type f -exec cksum {} + 2>&1"):format(path, path))
+  return shell.output(("stat -c '%%n %%F %%s %%a %%u' %s; find -L %s -type f -exec cksum {} + 2>&1"):format(path, path))
 end
 
 local function write(path, at, bytes)
@@ -93,7 +89,7 @@ for _, noun in ipairs(nouns) do
     end)
 
     it("may be that of another user's object", function()
-      if output("id -u") ~= "0\n" then return pending("this is not root") end
+      if shell.output("id -u") ~= "0\n" then return pending("this is not root") end
       assert(open(key)):close()
       run("chown -R 65534 %s", path)
       refused(EACCES, DENIED)
@@ -115,13 +111,13 @@ for _, noun in ipairs(nouns) do
       file:close()
       run("chmod 644 %s", script)
       assert.equal(("nil\t%s shm:%s: %s\t%d\n"):format(name, key.name, DENIED, EACCES),
-        output(other .. script .. " 2>&1"))
+        shell.output(other .. script .. " 2>&1"))
     end)
 
     if word ~= "data" then
       it("may be that of an object that is damaged", function()
         assert(open(key)):close()
-        local size = tonumber(output("stat -c %s " .. path))
+        local size = tonumber((shell.output("stat -c %s " .. path)))
         local function damaged(command, ...)
           run("cp %s %s.whole", path, path)
           run(command, ...)
@@ -175,7 +171,7 @@ describe("an object in shared memory", function()
     assert.same({nil, ENOSPC}, {d, code})
     assert.matches("^shared data shm:%S+: /dev/shm has no room for %d+ bytes", why)
     assert.error_matches(function() ipc.shared_memory(key, 1 << 40) end, "slots must be from 1 to 134217728")
-    assert.equal("", output("ls -d /dev/shm/*" .. key.name .. "* 2>/dev/null"))
+    assert.equal("", shell.output("ls -d /dev/shm/*" .. key.name .. "* 2>/dev/null"))
   end)
 
   it("finds no room on a full /dev/shm, whichever it is, and leaves nothing there", function()
@@ -204,7 +200,7 @@ describe("an object in shared memory", function()
     for _, noun in ipairs(nouns) do
       expected = expected .. ("nil\t%s shm:x: /dev/shm has no room for it\t28\n"):format(noun[1])
     end
-    local said = output(("unshare -m sh -c 'mount -t tmpfs -o size=2m none /dev/shm && exec %s %s' 2>&1")
+    local said = shell.output(("unshare -m sh -c 'mount -t tmpfs -o size=2m none /dev/shm && exec %s %s' 2>&1")
       :format(host, script))
     assert.equal(expected .. "true\ntrue\t1000000\ttrue\n", (said:gsub("no room for %d[^\t]+", "no room for it")))
   end)

@@ -5,17 +5,13 @@
 local ipc = require "ipc"
 local peer = require "spec.support.peer"
 local engines = require "spec.support.engines"
+local shell = require "spec.support.shell"
 local waits = require "spec.support.waits"
 
 local EINVAL, EACCES, EUCLEAN, EPROTO = 22, 13, 117, 71
 local PATIENCE = waits.PATIENCE
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local shm = engines[2]
-
-local function output(command)
-  local pipe <close> = assert(io.popen(command))
-  return pipe:read("a")
-end
 
 local function exists(path) return (os.execute("test -e " .. path)) == true end
 
@@ -37,7 +33,7 @@ describe("the directory of shared data", function()
 
   it("is named by the key, and has its permissions", function()
     local function modes()
-      return (output(("cd %s && stat -c '%%n %%a' . *"):format(path)):gsub("\n", ", "))
+      return (shell.output(("cd %s && stat -c '%%n %%a' . *"):format(path)):gsub("\n", ", "))
     end
     local d = open{mode = 660}
     assert.equal(". 770, bell 660, data.mdb 660, lock.mdb 660, ", modes())
@@ -54,7 +50,7 @@ describe("the directory of shared data", function()
   it("has all of its space reserved", function()
     local d <close> = open{size = 1 << 20}
     d:set("x", 1)
-    for line in output(("stat -c '%%s %%b' %s/*"):format(path)):gmatch("[^\n]+") do
+    for line in shell.output(("stat -c '%%s %%b' %s/*"):format(path)):gmatch("[^\n]+") do
       local size, blocks = line:match("(%d+) (%d+)")
       assert.is_true(blocks * 512 >= tonumber(size), line)
     end
@@ -118,7 +114,7 @@ describe("the directory of shared data", function()
   it("goes, where it is private, with the last process that has it", function()
     local pid = key.name:match("%d+") -- this process
     local function count()
-      return tonumber(output(("ls -d /dev/shm/ipclua.tmp.%s.* 2>/dev/null | wc -l"):format(pid)))
+      return tonumber((shell.output(("ls -d /dev/shm/ipclua.tmp.%s.* 2>/dev/null | wc -l"):format(pid))))
     end
     waits.collect()
     assert.equal(0, count())
@@ -180,7 +176,7 @@ describe("the directory of shared data", function()
       print((select(2, t:join())))
       d:remove()]])
     file:close()
-    local said = output(("unshare -m sh -c 'mount -t tmpfs -o size=3m none /dev/shm && exec %s %s' 2>&1")
+    local said = shell.output(("unshare -m sh -c 'mount -t tmpfs -o size=3m none /dev/shm && exec %s %s' 2>&1")
       :format(host, script))
     assert.equal("nil\t28\t/dev/shm has no room\ntrue\ntrue\non\n", said)
   end)
@@ -270,7 +266,7 @@ describe("waiting for shared data #nosan", function()
     local key, log = shm.key(), os.tmpname()
     local command = ("timeout 60 strace -f -qq -ttt -o %s %s spec/support/peers/data_idle.lua %s 2>&1")
       :format(log, host, key.name)
-    local said = output(command)
+    local said = shell.output(command)
     local calls, start, later = {}, nil, 0
     for line in io.lines(log) do
       local time, call = line:match("^%d+%s+([%d.]+) (.*)$")

@@ -2,9 +2,7 @@
 -- With SIGCHLD ignored, which a program may inherit, the kernel reaps a child when it ends. One that ended before the
 -- parent had opened its pidfd made ipc.process fail with "No such process", and what it had sent was lost.
 
-package.path = "spec/support/?.lua;" .. package.path
-
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 describe("a child that has ended at once", function()
   for _, home in ipairs(homes) do

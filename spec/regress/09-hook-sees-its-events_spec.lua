@@ -3,9 +3,7 @@
 -- interrupted the code: ours takes its place for a moment, for more events than the user's may have. And a coroutine
 -- that was used again for another task kept the hook that the former one had set.
 
-package.path = "spec/support/?.lua;" .. package.path
-
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 describe("a hook of the user's", function()
   for _, home in ipairs(homes) do

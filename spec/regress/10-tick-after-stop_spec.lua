@@ -2,9 +2,7 @@
 -- A timer stood still in code that never waits when another one had been stopped shortly before: the kernel's timer,
 -- still armed for that one, came too early, found nothing due, and was not armed again.
 
-package.path = "spec/support/?.lua;" .. package.path
-
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 describe("a timer that is started after another was stopped", function()
   for _, home in ipairs(homes) do

@@ -3,11 +3,9 @@
 -- room for one, as CMSG_SPACE counts it, has padding, and the kernel put another one there. A client could use up
 -- all of a hub's.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 local PATIENCE <const> = 20
 

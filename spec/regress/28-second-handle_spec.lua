@@ -3,10 +3,8 @@
 -- for the next one waited for ever. A read ends behind a descriptor, however much there is after it, and a short read
 -- was taken for an empty socket.
 
-package.path = "spec/support/?.lua;" .. package.path
-
-local channels = require "channels"
-local waits = require "waits"
+local channels = require "spec.support.channels"
+local waits = require "spec.support.waits"
 
 describe("handles that are sent one right after the other", function()
   after_each(channels.close)

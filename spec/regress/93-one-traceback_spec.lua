@@ -3,9 +3,7 @@
 -- one of the pool's task, and the main chunk's. A function that hands on an error that has its traceback adds none: in
 -- pools, in scopes, in ipc.timeout, nested as they may be. Another error is printed as ever.
 
-package.path = "spec/support/?.lua;" .. package.path
-
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 -- what is printed to standard error, and how often a traceback is, by the host and by stock Lua, which prints one for
 -- each string that the main chunk raises

@@ -3,6 +3,8 @@
 -- a shell pipeline, and then its workers are killed and its terminal's Ctrl-C is pressed.
 -- The program under test is $IPCLUA, by default build/ipclua; the specs run from the tree's root.
 
+local shell = require "spec.support.shell"
+
 local program = os.getenv("IPCLUA") or "build/ipclua"
 local PATIENCE <const> = 30 -- seconds after which something that should have happened has not
 
@@ -11,17 +13,7 @@ local function example(name)
 end
 
 local function output_of(command)
-  local pipe = assert(io.popen("exec 2>&1; " .. command))
-  local text = pipe:read("a")
-  local _, how, code = pipe:close()
-  return text, how .. " " .. code
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  assert(file:write(text))
-  file:close()
-  return path
+  return shell.output("exec 2>&1; " .. command)
 end
 
 -- What the word count must print with --all, by the tools of 1973.
@@ -194,7 +186,7 @@ describe("the word count", function()
   end)
 
   it("prints the ten most frequent words and the totals", function()
-    local path = write(folder .. "/words", "b B a c d e f g h i j k a b 'tis")
+    local path = shell.write(folder .. "/words", "b B a c d e f g h i j k a b 'tis")
     local text, status = output_of(example("wordcount") .. " " .. path)
     local first = "      3 b\n      2 a\n      1 c\n      1 d\n      1 e\n      1 f\n      1 g\n"
       .. "      1 h\n      1 i\n      1 j\n"
@@ -204,13 +196,13 @@ describe("the word count", function()
 
   it("puts words together that lie across two blocks", function()
     -- Each word is 7 letters and a blank, shifted by one: no block of a power of two ends on one.
-    local path = write(folder .. "/words", " " .. ("kitchen "):rep(3 * (1 << 17)))
+    local path = shell.write(folder .. "/words", " " .. ("kitchen "):rep(3 * (1 << 17)))
     assert.equal(" 393216 kitchen\n", (output_of(example("wordcount") .. " --all " .. path
       .. " 2>/dev/null")))
   end)
 
   it("reports a file that it cannot read, and counts the others", function()
-    local path = write(folder .. "/words", "one two")
+    local path = shell.write(folder .. "/words", "one two")
     local text, status = output_of(("%s %s/none %s %s"):format(example("wordcount"), folder, path,
       folder))
     assert.matches("wordcount: " .. folder:gsub("%p", "%%%0") .. "/none: No such file", text)
@@ -220,7 +212,7 @@ describe("the word count", function()
   end)
 
   it("counts a file again when its worker is killed in the middle of it", function()
-    local big = write(folder .. "/big", ("the kettle is on the fire, and the cat is not\n"):rep(3e5))
+    local big = shell.write(folder .. "/big", ("the kettle is on the fire, and the cat is not\n"):rep(3e5))
     local errors = folder .. "/errors"
     local pipe, main = start(example("wordcount") .. " -j 2 --all " .. big .. " /etc/passwd", errors)
     kill("KILL", worker_with(big, main))
@@ -233,7 +225,7 @@ describe("the word count", function()
   it("gives a file up that has taken three workers down", function()
     -- A worker that opens a pipe without a writer stays there until it is killed.
     assert(os.execute("mkfifo " .. folder .. "/trap"))
-    local words, errors = write(folder .. "/words", "one two"), folder .. "/errors"
+    local words, errors = shell.write(folder .. "/words", "one two"), folder .. "/errors"
     local pipe, main = start(("%s -j 1 %s/trap %s"):format(example("wordcount"), folder, words),
       errors)
     local former
@@ -249,7 +241,7 @@ describe("the word count", function()
   -- The worker has counted one file and waits for more of the second when the signal comes.
   local function interrupt(target)
     assert(os.execute("mkfifo " .. folder .. "/endless"))
-    local words, errors = write(folder .. "/words", "one two two"), folder .. "/errors"
+    local words, errors = shell.write(folder .. "/words", "one two two"), folder .. "/errors"
     local pipe, main = start(("%s -j 1 %s %s/endless"):format(example("wordcount"), words, folder),
       errors)
     local endless = assert(io.open(folder .. "/endless", "w")) -- waits until the worker reads

@@ -2,10 +2,8 @@
 -- What a fork leaves alone and what it takes along: the child runs its function and nothing else, wherever the fork was
 -- made; the parent's tasks, timers and channels do not notice. How children end, and what others see of a kill -9.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 local SANITIZED <const> = os.getenv("IPC_SANITIZE")
 local PATIENCE <const> = 20

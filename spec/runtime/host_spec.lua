@@ -4,20 +4,13 @@
 -- ipclua does: waiting at the end, Ctrl-C, tasks that fail, the prompt.
 -- The program under test is $IPCLUA, by default build/ipclua; the prompt gets its terminal from script(1).
 
+local shell = require "spec.support.shell"
+
 local program = os.getenv("IPCLUA") or "build/ipclua"
 local dir -- both programs under the name "lua", and the scripts
 
-local function contents(path)
-  local file = assert(io.open(path, "r"))
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
 local function write(name, text)
-  local file = assert(io.open(dir .. "/" .. name, "w"))
-  assert(file:write(text))
-  file:close()
+  shell.write(dir .. "/" .. name, text)
 end
 
 local function quote(text)
@@ -33,7 +26,7 @@ end
 local function run(which, command)
   local _, how, code = os.execute(("exec timeout 20 env --default-signal=INT sh -c %s >%s/out 2>%s/err </dev/null")
     :format(quote(with(which, command)), dir, dir))
-  return contents(dir .. "/out"), contents(dir .. "/err"), how .. " " .. code
+  return shell.read(dir .. "/out"), shell.read(dir .. "/err"), how .. " " .. code
 end
 
 local function ipclua(command)
@@ -426,7 +419,7 @@ describe("the host", function()
       running:await("\n125\r?\n")
       type("\4")
       finish(running)
-      assert.matches("123", contents(dir .. "/.ipclua_history"), 1, true)
+      assert.matches("123", shell.read(dir .. "/.ipclua_history"), 1, true)
     end)
 
     it("lets tasks and timers go on, and waits in the foreground, too", function()

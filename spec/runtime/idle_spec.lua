@@ -2,10 +2,8 @@
 -- A program that waits makes no system call until something happens, whatever it waits for: no wake-ups to look
 -- around, no ticks. Each program runs under strace, all at once, and has to be silent for a while.
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local ipc = require "ipc"
-local homes = require "homes"
+local homes = require "spec.support.homes"
 
 local SILENCE <const>, PATIENCE <const> = 0.4, 20
 

@@ -3,13 +3,7 @@
 -- step. Ours goes on there, and so does the other; and nothing of it is lost or late for want of a call.
 
 local ipc = require "ipc"
-
-local function own_pid()
-  local file = assert(io.open("/proc/self/stat"))
-  local pid = file:read("n")
-  file:close()
-  return math.tointeger(pid)
-end
+local shell = require "spec.support.shell"
 
 local PATIENCE <const> = 10
 
@@ -77,7 +71,7 @@ for name, make in pairs(loops) do
     if not pcall(require, name) then return pending(name .. " is not installed") end
 
     it("tasks, timers, channels and signals go on, and the other loop's timers", function()
-      local other, log, pid = make(), {}, own_pid()
+      local other, log, pid = make(), {}, shell.pid()
       local function note(what) log[#log + 1] = what end
       local a, b = ipc.stream_channel_pair()
       local trap <close> = ipc.signal_trap("USR1")

@@ -5,23 +5,17 @@
 
 local ipc = require "ipc"
 local rounds = require "spec.support.rounds"
+local shell = require "spec.support.shell"
 
 local SANITIZED <const> = os.getenv("IPC_SANITIZE")
 local SEED <const> = tonumber(os.getenv("RACE_SEED")) or os.time()
 local random = math.random
 
-local function own_pid()
-  local file = assert(io.open("/proc/self/stat"))
-  local pid = file:read("n")
-  file:close()
-  return math.tointeger(pid)
-end
-
 -- What the tasks wait for, and the books of it all.
 local function new_world()
   local world = {
     channels = {}, timers = {}, targets = {}, signal = ipc.signal("RTMIN+4"), trap = ipc.signal_trap("RTMIN+5"),
-    pid = own_pid(), begun = 0, ended = 0, open = 0,
+    pid = shell.pid(), begun = 0, ended = 0, open = 0,
     sent = 0, got = {}, received = 0, -- messages
     signals = 0, seen = {}, caught = 0, -- signals that carry values
     ticks = {}, outcomes = {},

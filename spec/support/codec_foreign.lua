@@ -2,10 +2,8 @@
 -- Bytes that no sender of ours writes, read by both codecs. Run by codec_face.c, which provides encode and decode.
 -- luacheck: globals encode decode
 
-package.path = "spec/support/?.lua;" .. package.path
-
 local null = require "ipc".null
-local values = require "values"
+local values = require "spec.support.values"
 
 local function fails(codec, bytes, why)
   local value, message = decode(codec, bytes)

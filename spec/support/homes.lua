@@ -4,6 +4,8 @@
 --   for _, home in ipairs(homes) do
 --     local output, status = home.run "print(ipc.now())"
 
+local shell = require "spec.support.shell"
+
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local folder = host:match("^(.*)/") or "."
 
@@ -16,25 +18,10 @@ if not os.getenv("IPC_SANITIZE") then
   }
 end
 
-local function write(code)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  assert(file:write(code))
-  file:close()
-  return path
-end
-
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
 for _, home in ipairs(homes) do
   -- The path of a file with the program; the caller removes it.
   function home.script(code)
-    return write("local ipc = require 'ipc' " .. code .. home.last)
+    return shell.temporary("local ipc = require 'ipc' " .. code .. home.last)
   end
 
   -- Runs the program to its end: standard output, how it ended ("exit 0"), standard error. `before` is a command
@@ -45,7 +32,7 @@ for _, home in ipairs(homes) do
       home.command, script)))
     local output = pipe:read("a")
     local _, how, code_of_end = pipe:close()
-    local text = read(errors):gsub(script:gsub("%p", "%%%0"), "script")
+    local text = shell.read(errors):gsub(script:gsub("%p", "%%%0"), "script")
     os.remove(script)
     os.remove(errors)
     return output, how .. " " .. code_of_end, text

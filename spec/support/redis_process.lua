@@ -5,21 +5,15 @@
 
 local ipc = require "ipc"
 local assert = require "luassert"
+local shell = require "spec.support.shell"
 
 local PATIENCE = 20
 local server = {}
 server.__index = server
 
-local function output(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("a")
-  pipe:close()
-  return text
-end
-
 -- What redis-cli prints.
 function server:cli(command)
-  return (output(("redis-cli -s %s/socket %s 2>&1"):format(self.folder, command)):gsub("%s+$", ""))
+  return (shell.output(("redis-cli -s %s/socket %s 2>&1"):format(self.folder, command)):gsub("%s+$", ""))
 end
 
 function server:start()
