@@ -30,25 +30,32 @@ static _Thread_local struct {
 	struct robust_list_head *head;
 } self __attribute__((tls_model("initial-exec")));
 
-static struct robust_list_head *learn(void)
+static void learn(void)
 {
 	size_t size;
 	self.tid = (uint32_t)syscall(SYS_gettid);
 	if (syscall(SYS_get_robust_list, 0, &self.head, &size))
 		self.head = NULL;
 	self.generation = il_fork.generation;
-	return self.head;
 }
 
 /* What the kernel looks at when this thread dies. */
-static void announce(uint32_t *word)
+static inline void announce(struct robust_list_head *head, void *entry)
 {
-	struct robust_list_head *head = self.head;
-	if (!head)
-		return;
-	void *entry = word ? (char *)word - head->futex_offset : NULL;
 	*(void *volatile *)&head->list_op_pending = entry;
 	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void announce_latch(uint32_t *word)
+{
+	if (self.head)
+		announce(self.head, (char *)word - self.head->futex_offset);
+}
+
+static inline void announce_nothing(void)
+{
+	if (self.head)
+		announce(self.head, NULL);
 }
 
 /* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
@@ -133,18 +140,25 @@ static int __attribute__((noinline)) latch_busy(uint32_t *word, struct il_patien
 {
 	int err = wait_for(word, p, soon);
 	if (err && err != EOWNERDEAD)
-		announce(NULL);
+		announce_nothing();
 	else
 		il_patience_renew(p);
 	return err;
+}
+
+/* The first time in this process. */
+static int __attribute__((noinline)) latch_anew(uint32_t *word, struct il_patience *p, bool soon)
+{
+	learn();
+	return soon ? il_latch_soon(word, p) : il_latch(word, p);
 }
 
 static inline int latch(uint32_t *word, struct il_patience *p, bool soon)
 {
 	uint32_t free = 0;
 	if (!il_fork_is_own(self.generation))
-		learn();
-	announce(word);
+		return latch_anew(word, p, soon);
+	announce_latch(word);
 	if (!atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, &free, self.tid, memory_order_acquire,
 		    memory_order_relaxed))
 		return latch_busy(word, p, soon);
@@ -173,5 +187,5 @@ void il_unlatch(uint32_t *word, bool wake)
 	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
 	if (wake || was & FUTEX_WAITERS)
 		il_futex_wake(word);
-	announce(NULL);
+	announce_nothing();
 }

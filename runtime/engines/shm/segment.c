@@ -258,9 +258,12 @@ static inline int usable(struct il_segment *s)
 	return s->lost ? EUCLEAN : !il_fork_is_own(s->generation) ? check_space(s) : 0;
 }
 
-/* The latch is ours, and its owner died, or the segment is of no more use. */
-static int __attribute__((noinline)) repair(struct il_segment *s, int err)
+/* The latch is not ours; or it is, and its owner died, or the segment is of no more use. */
+static int __attribute__((noinline)) enter_slowly(struct il_segment *s, int err)
 {
+	if (err && err != EOWNERDEAD)
+		return err;
+	s->repaired = err;
 	if (err)
 		err = s->type->recover ? s->type->recover(s) : 0;
 	if (!err && il_get(&s->head->removed))
@@ -275,10 +278,10 @@ static int __attribute__((noinline)) repair(struct il_segment *s, int err)
 /* The latch has been asked for. */
 static inline int entered(struct il_segment *s, int err)
 {
-	if (err && err != EOWNERDEAD)
-		return err;
-	s->repaired = err;
-	return err || il_get(&s->head->removed) || s->lost ? repair(s, err) : 0;
+	if (err || il_get(&s->head->removed) || s->lost)
+		return enter_slowly(s, err);
+	s->repaired = false;
+	return 0;
 }
 
 int il_segment_enter(struct il_segment *s)
