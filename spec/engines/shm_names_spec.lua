@@ -9,7 +9,7 @@ local shell = require "spec.support.shell"
 
 local EINVAL, EACCES, EUCLEAN, EPROTO, ENOSPC <const> = 22, 13, 117, 71, 28
 local host = os.getenv("IPCLUA") or "build/ipclua"
-local shm = engines[2]
+local shm = engines.shm
 
 local FOREIGN <const> = "what is there was made by another program for another purpose"
 local VERSION <const> = "it was made by another version, and its layout differs; when no program uses it, remove it"

@@ -9,8 +9,7 @@ local PATIENCE, waiting = waits.PATIENCE, waits.waiting
 local ENOMEM, EINVAL, EUCLEAN = 12, 22, 117
 local SLOTS = 10000 -- more than a page
 
-local shm
-for _, engine in ipairs(engines) do shm = engine.name == "shm" and engine or shm end
+local shm = engines.shm
 
 describe("shared memory in /dev/shm", function()
   if shm.missing then return pending(shm.missing) end

@@ -7,7 +7,7 @@ local all = require "spec.storm.all"
 local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
-local shm = engines[2]
+local shm = engines.shm
 
 describe("a storm of kills over everything in shared memory", function()
   after_each(shm.cleanup)

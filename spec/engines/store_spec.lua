@@ -11,7 +11,7 @@ local waits = require "spec.support.waits"
 local EINVAL, EACCES, EUCLEAN, EPROTO = 22, 13, 117, 71
 local PATIENCE = waits.PATIENCE
 local host = os.getenv("IPCLUA") or "build/ipclua"
-local shm = engines[2]
+local shm = engines.shm
 
 local function exists(path) return (os.execute("test -e " .. path)) == true end
 

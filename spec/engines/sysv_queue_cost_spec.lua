@@ -6,7 +6,7 @@ local engines = require "spec.support.engines"
 local waits = require "spec.support.waits"
 
 local PATIENCE = waits.PATIENCE
-local sysv = engines[1]
+local sysv = engines.sysv
 
 -- how many threads the kernel knows of this process
 local function tasks_of(pid)

@@ -9,7 +9,7 @@ local waits = require "spec.support.waits"
 
 local EINVAL, EIDRM = 22, 43
 local PATIENCE, waiting = waits.PATIENCE, waits.waiting
-local sysv = engines[1]
+local sysv = engines.sysv
 
 local function succeeds(command) return (os.execute(command .. " >/dev/null 2>&1")) end
 

@@ -11,8 +11,7 @@ local PATIENCE, waiting, holder, told = waits.PATIENCE, waits.waiting, contract.
 local TIMEOUT = {nil, "timeout"}
 local EEXIST, EINVAL = 17, 22
 
-local sysv
-for _, engine in ipairs(engines) do sysv = engine.name == "sysv" and engine or sysv end
+local sysv = engines.sysv
 
 describe("System V:", function()
   if sysv.missing then return pending(sysv.missing) end

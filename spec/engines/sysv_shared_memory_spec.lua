@@ -11,8 +11,7 @@ local EEXIST, EINVAL, ENOTSUP = 17, 22, 95
 local HIGH, LOW = math.maxinteger, math.mininteger
 local SLOTS = 16
 
-local sysv
-for _, engine in ipairs(engines) do sysv = engine.name == "sysv" and engine or sysv end
+local sysv = engines.sysv
 
 describe("a System V segment", function()
   if sysv.missing then return pending(sysv.missing) end

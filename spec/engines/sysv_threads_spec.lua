@@ -9,8 +9,7 @@ local waits = require "spec.support.waits"
 local PATIENCE = waits.PATIENCE
 local IPCLUA = os.getenv("IPCLUA")
 
-local sysv
-for _, engine in ipairs(engines) do sysv = engine.name == "sysv" and engine or sysv end
+local sysv = engines.sysv
 
 -- The threads of this process beside the one that runs Lua.
 local function threads()

@@ -8,7 +8,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
 local MESSAGES <const> = 40000
-local shm = engines[2]
+local shm = engines.shm
 
 describe("a large queue whose messages lie mixed", function()
   after_each(shm.cleanup)

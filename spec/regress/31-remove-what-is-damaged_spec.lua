@@ -9,7 +9,7 @@ local segment = require "spec.support.segment"
 local waits = require "spec.support.waits"
 
 local EUCLEAN <const> = 117
-local shm = engines[2]
+local shm = engines.shm
 
 local function damage_latch(path)
   local file <close> = assert(io.open(path, "r+b"))

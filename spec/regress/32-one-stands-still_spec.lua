@@ -8,7 +8,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 local waits = require "spec.support.waits"
 
-local shm = engines[2]
+local shm = engines.shm
 
 describe("a process that stands still with the latch of shared memory", function()
   after_each(shm.cleanup)

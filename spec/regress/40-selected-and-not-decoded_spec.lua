@@ -12,7 +12,7 @@ end
 
 -- what can be sent to and received from, with a codec
 local homes = {}
-local sysv = engines[1]
+local sysv = engines.sysv
 
 function homes.queue(codec)
   local queue = assert(ipc.queue(sysv.key(), {codec = codec}))

@@ -7,7 +7,7 @@ local engines = require "spec.support.engines"
 local homes = require "spec.support.homes"
 local segment = require "spec.support.segment"
 
-local shm = engines[2]
+local shm = engines.shm
 local FEW <const> = [[sh -c 'ulimit -n 48 && exec "$@"' -]]
 
 -- A process holds; this one uses up its descriptors, comes to wait, and kills the holder.

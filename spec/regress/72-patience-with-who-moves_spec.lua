@@ -10,7 +10,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
 local PATIENCE <const> = 20
-local shm = engines[2]
+local shm = engines.shm
 
 describe("a process that stands still with the lock of shared memory", function()
   after_each(shm.cleanup)

@@ -6,7 +6,7 @@
 local engines = require "spec.support.engines"
 local homes = require "spec.support.homes"
 
-local sysv = engines[1]
+local sysv = engines.sysv
 
 -- `elsewhere` runs code in another process while this one stands still, all but its thread: it has `q`, the queue. An
 -- empty message that is sent there has been taken by our thread when send() returns.

@@ -9,7 +9,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
 local PATIENCE <const> = 20
-local shm = engines[2]
+local shm = engines.shm
 
 local nouns = {
   mutex = ipc.mutex,

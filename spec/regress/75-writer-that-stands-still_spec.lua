@@ -11,7 +11,7 @@ local PATIENCE <const> = 20
 local ETIMEDOUT <const> = 110
 local WRITING <const> = 336 -- where the gate of the writers is in the bell (engines/store/store.h)
 
-local shm = engines[2]
+local shm = engines.shm
 
 -- The number by which a gate knows a process.
 local function owner_of(pid)

@@ -8,7 +8,7 @@ local engines = require "spec.support.engines"
 
 local PATIENCE <const> = 20
 local ETIMEDOUT <const> = 110
-local shm = engines[2]
+local shm = engines.shm
 
 -- What has a name, and the file that is locked.
 local nouns = {

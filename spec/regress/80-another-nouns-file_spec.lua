@@ -10,7 +10,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
 local EUCLEAN <const>, EINVAL <const> = 117, 22
-local sysv, shm = engines[1], engines[2]
+local sysv, shm = engines.sysv, engines.shm
 
 local nouns = {
   queue = function(key) return ipc.queue(key, {capacity = 4096}) end,

@@ -11,7 +11,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE <const>, EXDEV <const> = waits.PATIENCE, 18
 local host = os.getenv("IPCLUA") or "build/ipclua"
-local shm = engines[2]
+local shm = engines.shm
 
 -- A host that runs this, below a command: a function that sends it a line, if there is one, and hears the next.
 local function start(command, code)

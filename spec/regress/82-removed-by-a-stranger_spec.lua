@@ -11,7 +11,7 @@ local waits = require "spec.support.waits"
 local EPERM <const> = 1
 local host = os.getenv("IPCLUA") or "build/ipclua"
 local stranger = ("setpriv --reuid=65534 --regid=65534 --clear-groups %s "):format(host)
-local sysv, shm = engines[1], engines[2]
+local sysv, shm = engines.sysv, engines.shm
 
 local nouns = {
   queue = function(key) return ipc.queue(key, {mode = 0666}) end,

@@ -7,7 +7,7 @@ local engines = require "spec.support.engines"
 local homes = require "spec.support.homes"
 
 local EFBIG <const> = 27
-local shm, sysv = engines[2], engines[1]
+local shm, sysv = engines.shm, engines.sysv
 
 describe("a program with a limit of its files' size", function()
   after_each(function()

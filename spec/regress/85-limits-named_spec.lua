@@ -8,7 +8,7 @@ local engines = require "spec.support.engines"
 
 local ENOENT <const>, E2BIG <const>, EAGAIN <const>, ENOSPC <const> = 2, 7, 11, 28
 local host = os.getenv("IPCLUA") or "build/ipclua"
-local sysv, shm = engines[1], engines[2]
+local sysv, shm = engines.sysv, engines.shm
 
 -- What a host prints that runs this, after the commands, in namespaces of its own.
 local function run(namespaces, commands, code)

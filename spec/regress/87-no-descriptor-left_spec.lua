@@ -7,7 +7,7 @@
 local engines = require "spec.support.engines"
 local homes = require "spec.support.homes"
 
-local sysv, shm = engines[1], engines[2]
+local sysv, shm = engines.sysv, engines.shm
 
 local PROGRAM <const> = [==[
   local shm, file, path = ...

@@ -7,7 +7,7 @@
 local engines = require "spec.support.engines"
 local homes = require "spec.support.homes"
 
-local shm = engines[2]
+local shm = engines.shm
 
 local MAKERS <const> = {
   ["pairs of channels"] = "ipc.stream_channel_pair()",

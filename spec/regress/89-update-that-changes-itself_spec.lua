@@ -7,7 +7,7 @@ local ipc = require "ipc"
 local engines = require "spec.support.engines"
 
 local EUCLEAN <const> = 117
-local shm = engines[2]
+local shm = engines.shm
 
 describe("an update", function()
   after_each(shm.cleanup)

@@ -113,4 +113,4 @@ do
   end
 end
 
-return {sysv, shm, memory, redis, redis = redis}
+return {sysv, shm, memory, redis, sysv = sysv, shm = shm, redis = redis}

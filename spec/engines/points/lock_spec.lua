@@ -8,7 +8,7 @@ local points = require "spec.support.points"
 local segment = require "spec.support.segment"
 
 local PATIENCE <const> = points.PATIENCE
-local shm = engines[2]
+local shm = engines.shm
 
 describe("a process that dies at a store, with a lock", function()
   if points.missing then return pending(points.missing) end

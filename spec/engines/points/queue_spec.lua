@@ -10,7 +10,7 @@ local segment = require "spec.support.segment"
 
 local CAPACITY <const> = 3000
 local PATIENCE <const> = points.PATIENCE
-local shm = engines[2]
+local shm = engines.shm
 
 local function contents(q)
   local list = {}
