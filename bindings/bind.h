@@ -54,13 +54,6 @@ int il_check_signal(lua_State *L, int arg);
  */
 void il_fields(lua_State *L, const char *name, lua_CFunction index);
 
-struct il_siginfo;
-/* Pushes {name=, number=, pid=, uid=, value=}. */
-void il_push_siginfo(lua_State *L, const struct il_siginfo *info);
-
-/* Raises if the signal can be sent only; returns its number. */
-int il_check_catchable(lua_State *L, int number, int arg);
-
 /* The userdata at the top, by its address: il_push_object pushes it, from then on and as long as it is there. */
 void il_register_object(lua_State *L);
 void il_push_object(lua_State *L, const void *userdata);
@@ -69,9 +62,6 @@ void il_push_object(lua_State *L, const void *userdata);
 int il_anchor(lua_State *L, int index);
 void il_unanchor(lua_State *L, int *anchor);
 bool il_push_anchored(lua_State *L, int anchor);
-
-/* Pushes the function of the Lua half: field `name` of module "ipc.`module`". */
-void il_push_lua_half(lua_State *L, const char *module, const char *name);
 
 void il_half_open(lua_State *L);
 void il_task_open(lua_State *L);

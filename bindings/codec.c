@@ -8,6 +8,7 @@
 #include "bind.h"
 #include "binary.h"
 #include "json.h"
+#include "json_writer.h"
 #include "option.h"
 #include "sched/interrupt.h"
 

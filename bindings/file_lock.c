@@ -7,6 +7,7 @@
 #include "key.h"
 #include "lock.h"
 #include "option.h"
+#include "engines/engines.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
  * The Lua halves: how the classes call them, and how they raise. A half is a file of scripts/ipc, and its errors are
  * about a line of the user's, never about one of its own. Floor 4.
  */
+#include "half.h"
 #include "bind.h"
 #include "option.h"
 

@@ -10,6 +10,8 @@
 #include "base/number.h"
 #include "base/reason.h"
 #include "bind.h"
+#include "half.h"
+#include "json_scan.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,6 +5,7 @@
  * stand where they may is left to it. The text ends with a zero byte, as Lua's strings do: nothing has to be compared
  * with the end. Floor 4.
  */
+#include "json_scan.h"
 #include "json.h"
 
 #include <lauxlib.h>

@@ -4,6 +4,7 @@
  * most are what they look like; what was written of one that is none is taken back.
  * Floor 4.
  */
+#include "json_writer.h"
 #include "json.h"
 #include "array.h"
 #include "bytes.h"

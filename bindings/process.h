@@ -33,7 +33,4 @@ struct il_channel *il_child_channel(lua_State *L, struct il_child *c, int which,
  * the child is ended, and it raises. */
 int il_child_started(lua_State *L, struct il_child *c);
 
-/* ipc.process of the table at 1. */
-int il_program(lua_State *L);
-
 #endif

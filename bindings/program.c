@@ -3,6 +3,7 @@
  * ipc.process{...}: the table is read and checked first, which may raise; then its descriptors are opened and the
  * program is started, which does not. Floor 4.
  */
+#include "program.h"
 #include "bind.h"
 #include "os/spawn.h"
 #include "option.h"

@@ -9,6 +9,8 @@
 #include "bind.h"
 #include "key.h"
 #include "option.h"
+#include "shared_data_change.h"
+#include "shared_data_read.h"
 #include "sched/await.h"
 
 #include <errno.h>

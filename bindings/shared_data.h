@@ -40,24 +40,4 @@ const char *il_data_check_name(lua_State *L, int arg, size_t *size);
 /* nil, and why. */
 int il_data_fail(lua_State *L, const struct il_shared_data *d, int err);
 
-/* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
-bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name);
-
-/* The methods that read it. */
-int il_data_get(lua_State *L);
-int il_data__pairs(lua_State *L);
-int il_data_count(lua_State *L);
-int il_data_stat(lua_State *L);
-int il_data_wait(lua_State *L);
-
-/* The methods that change it. */
-int il_data_set(lua_State *L);
-int il_data_add(lua_State *L);
-int il_data_delete(lua_State *L);
-int il_data_update(lua_State *L);
-
-/* For update: get, of which the handle remembers nothing; and (name, value or nil, version) → true | nil, why... */
-int il_data_look(lua_State *L);
-int il_data_swap(lua_State *L);
-
 #endif

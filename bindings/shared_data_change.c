@@ -4,8 +4,11 @@
  * while the data is locked.
  * Floor 4.
  */
+#include "shared_data_change.h"
+#include "half.h"
 #include "shared_data.h"
 #include "bind.h"
+#include "shared_data_read.h"
 #include "sched/await.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
  * copied before anything of Lua's can run, and decoded then.
  * Floor 4.
  */
+#include "shared_data_read.h"
 #include "shared_data.h"
 #include "bind.h"
 #include "sched/await.h"

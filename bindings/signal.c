@@ -4,10 +4,10 @@
  * is in signal_arrivals.c; a handler, which has many listeners, in signal_handler.c, traps in signal_trap.c. Floor 4.
  */
 #include "bind.h"
-#include "base/signals.h"
 #include "os/signal.h"
 #include "sched/await.h"
 #include "signal_arrivals.h"
+#include "signal_info.h"
 
 #include <limits.h>
 #include <string.h>
@@ -15,43 +15,6 @@
 #define CLASS "ipc.Signal"
 
 static const char class[] = CLASS;
-
-void il_push_siginfo(lua_State *L, const struct il_siginfo *info)
-{
-	lua_createtable(L, 0, 5);
-	lua_pushstring(L, il_signal_name(info->number));
-	lua_setfield(L, -2, "name");
-	lua_pushinteger(L, info->number);
-	lua_setfield(L, -2, "number");
-	if (info->has_sender) {
-		lua_pushinteger(L, info->pid);
-		lua_setfield(L, -2, "pid");
-		lua_pushinteger(L, info->uid);
-		lua_setfield(L, -2, "uid");
-	}
-	if (info->has_value) {
-		lua_pushinteger(L, info->value);
-		lua_setfield(L, -2, "value");
-	}
-}
-
-/* Pushes why it can only be sent; NULL and nothing: it can be caught. */
-static const char *push_refusal(lua_State *L, int number)
-{
-	if (number == SIGKILL || number == SIGSTOP)
-		return lua_pushfstring(L, "SIG%s cannot be caught or ignored", il_signal_name(number));
-	if (number == IL_SIGNAL_TIMER || number == IL_SIGNAL_POOL)
-		return lua_pushfstring(L, "SIG%s is the runtime's own", il_signal_name(number));
-	return NULL;
-}
-
-int il_check_catchable(lua_State *L, int number, int arg)
-{
-	const char *why = push_refusal(L, number);
-	if (why)
-		luaL_argerror(L, arg, why);
-	return number;
-}
 
 static struct il_arrivals *check(lua_State *L)
 {
@@ -69,7 +32,7 @@ static struct il_arrivals *check_open(lua_State *L)
 static struct il_arrivals *check_catchable(lua_State *L)
 {
 	struct il_arrivals *s = check_open(L);
-	const char *why = push_refusal(L, s->number);
+	const char *why = il_push_signal_refusal(L, s->number);
 	if (why)
 		il_error(L, "%s", why);
 	return s;

@@ -7,6 +7,8 @@
 #include "signal_arrivals.h"
 #include "base/fork.h"
 #include "bind.h"
+#include "half.h"
+#include "signal_info.h"
 #include "loop/op.h"
 #include "sched/event.h"
 #include "sched/sched.h"

@@ -6,6 +6,7 @@
  */
 #include "bind.h"
 #include "signal_arrivals.h"
+#include "signal_info.h"
 
 #define CLASS "ipc.SignalHandler"
 

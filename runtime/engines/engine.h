@@ -255,21 +255,6 @@ struct il_engine {
 		void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
 };
 
-/* File keys: sets id from the file's inode, device and project. 0 or errno; EINVAL: the key is 0, which is private. */
-int il_file_key(struct il_key *key, const char *path, int project);
-
-/* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
-int il_shm_key(struct il_key *key, const char *name);
-
-enum { IL_URL_MORE = 128 }; /* default ports of 16 hosts, and a database */
-
-/* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has
- * no password. 0; ENOMEM; EINVAL, and *why says what is wrong with it. */
-int il_redis_key(struct il_key *key, const char *url, char *text, const char **why);
-
-/* flock(2) on a path, of file keys' engine only. */
-int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
-
 /* Shared data on this machine, for the engines of file keys and of shared memory. */
 int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 #ifdef IL_LMDB
@@ -279,11 +264,5 @@ void il_local_data_fini(void);
 #	define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
 #	define il_local_data_fini NULL
 #endif
-
-/* That of Redis keys. */
-const struct il_engine *il_redis_engine(void);
-
-/* All engines' fini. */
-void il_engines_fini(void);
 
 #endif

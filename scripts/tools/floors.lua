@@ -17,25 +17,13 @@ local FLOORS = {base = 0, loop = 1.1, os = 1.2, stream = 1.3, engines = 2, sched
 -- Known faults, to become fewer: functions that are declared elsewhere, by file; files of a circle, by one of them;
 -- structs whose name is there twice.
 local ELSEWHERE = {
-  ["bindings/half"] = 1,
-  ["bindings/json_scan"] = 2,
-  ["bindings/json_writer"] = 1,
   ["bindings/key_object"] = 6,
-  ["bindings/program"] = 1,
-  ["bindings/shared_data_change"] = 5,
-  ["bindings/shared_data_read"] = 7,
-  ["bindings/signal"] = 2,
-  ["runtime/engines/engines"] = 6,
   ["runtime/engines/redis/claim"] = 10,
   ["runtime/engines/redis/queue_receive"] = 9,
   ["runtime/engines/redis/queue_send"] = 9,
-  ["runtime/engines/redis/tend"] = 7,
-  ["runtime/engines/shm/cells_recover"] = 1,
   ["runtime/engines/store/directory"] = 1,
   ["runtime/engines/store/shared_data"] = 1,
   ["runtime/engines/store/store"] = 1,
-  ["runtime/engines/sysv/queue_receive"] = 10,
-  ["runtime/engines/sysv/queue_send"] = 7,
 }
 local CIRCLES = {}
 local STRUCTS = {["il_watches"] = true}

@@ -5,6 +5,7 @@
  * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
  */
 #include "fuzz.h"
+#include "engines/engines.h"
 #include "os/process_watch.h"
 
 #include "base/clock.h"

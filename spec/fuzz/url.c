@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include "engines/engine.h"
+#include "engines/engines.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -57,7 +57,4 @@ int il_cells_read(const struct il_cells *v, const struct il_message *m, void *da
 /* Takes it away. 0 or EUCLEAN. */
 int il_cells_take(const struct il_cells *v, const struct il_message *m);
 
-/* Makes everything anew from the messages. 0 or EUCLEAN. */
-int il_cells_recover(const struct il_cells *v);
-
 #endif

@@ -4,6 +4,7 @@
  * meanwhile. Nothing is believed but the runs, and they only if they fill the area.
  * Floor 2.
  */
+#include "engines/shm/cells_recover.h"
 #include "engines/shm/run.h"
 
 #include <errno.h>

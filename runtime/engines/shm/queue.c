@@ -6,6 +6,7 @@
  */
 #include "engines/shm/cells.h"
 #include "base/fork.h"
+#include "engines/shm/cells_recover.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"
 

@@ -7,6 +7,8 @@
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
 #include "base/reason.h"
+#include "engines/sysv/queue_receive.h"
+#include "engines/sysv/queue_send.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>

@@ -5,8 +5,10 @@
  * so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it, and it
  * is sent again if the wait is over by then. Floor 2.
  */
+#include "engines/sysv/queue_receive.h"
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
+#include "engines/sysv/queue_send.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,10 @@
  * Unless the send is one case of a select: then it only looks for room, see block_look.
  * Floor 2.
  */
+#include "engines/sysv/queue_send.h"
 #include "engines/sysv/queue.h"
 #include "base/clock.h"
+#include "engines/sysv/queue_receive.h"
 
 #include <errno.h>
 #include <fcntl.h>

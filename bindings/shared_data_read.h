@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The methods of ipc.SharedData that read it.
+ * Floor 4.
+ */
+#ifndef IL_SHARED_DATA_READ_H
+#define IL_SHARED_DATA_READ_H
+
+#include "shared_data.h"
+#include <lua.h>
+#include <stdbool.h>
+
+/* Replaces the bytes at the top by the value: true. Or by nil and what is wrong with them. */
+bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name);
+
+int il_data_get(lua_State *L);
+int il_data__pairs(lua_State *L);
+int il_data_count(lua_State *L);
+int il_data_stat(lua_State *L);
+int il_data_wait(lua_State *L);
+
+/* For update: get, of which the handle remembers nothing. */
+int il_data_look(lua_State *L);
+
+#endif

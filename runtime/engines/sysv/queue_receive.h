@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving from System V queues.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_SYSV_QUEUE_RECEIVE_H
+#define IL_SYSV_QUEUE_RECEIVE_H
+
+#include "engines/sysv/queue.h"
+
+/* A queue that has gone is EIDRM for calls that waited meanwhile, and EINVAL for later ones: makes that EIDRM. */
+int il_msg_removed(int err);
+
+/* Where the loop's thread has its message; NULL before the first. */
+extern struct il_msg *il_msg_buffer;
+
+/* The buffer is never smaller than asked for; what was in it may be gone. 0 or ENOMEM. */
+int il_msg_enlarge(size_t room);
+
+static inline int il_msg_reserve(size_t room)
+{
+	return il_msg_buffer && il_msg_buffer->room >= room ? 0 : il_msg_enlarge(room);
+}
+
+struct il_msg *il_msg_new(size_t room);
+
+/* Messages that were kept are forgotten in a forked child, for they are its parent's. */
+bool il_msg_receive_attempt(struct il_op *op);
+int il_msg_receive_start(struct il_op *op);
+bool il_msg_receive_cancel(struct il_op *op);
+bool il_msg_peek(struct il_op *op);
+void il_msg_forget_kept(struct il_msg_object *o);
+
+/* This process has put something there: an operation that waits for it here need not be woken by a thread. */
+void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but);
+
+#endif
