@@ -60,7 +60,7 @@ static void begin(void)
 	open_view(&waiter);
 	open_view(&writer);
 	il_op_init(&waiter.op, &type, &waiter.handle.memory, 0);
-	waiter.op.size = SLOT;
+	waiter.op.memory.slot = SLOT;
 	CHECK(!type.attempt(&waiter.op));
 	CHECK(il_wait_start(&waiter.wait, &waiter.op, 1, INT64_MAX) == 0);
 	waiter.woken = 0;
@@ -84,7 +84,7 @@ static bool is_roused(void)
 
 static void end(int64_t value)
 {
-	CHECK(waiter.woken == 1 && waiter.op.err == 0 && waiter.op.arg == value);
+	CHECK(waiter.woken == 1 && waiter.op.err == 0 && waiter.op.memory.value == value);
 	CHECK(il_list_empty(&waiter.slots.ops) && !il_futex_watched(&waiter.slots.word));
 	CHECK(words.latch == 0);
 }

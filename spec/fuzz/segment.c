@@ -98,9 +98,14 @@ static void close_object(void)
 
 static int remove_object(void)
 {
-	return it.queue   ? it.queue->ops->remove(it.queue)
-		: it.lock ? it.lock->ops->remove(it.lock)
-			  : it.memory->ops->remove(it.memory);
+	struct il_op op = { .fd = -1 };
+	if (it.lock)
+		return it.lock->ops->remove(it.lock);
+	if (it.queue)
+		il_op_init(&op, &it.queue->ops->remove, it.queue, 0);
+	else
+		il_op_init(&op, &it.memory->ops->remove, it.memory, 0);
+	return op.type->attempt(&op) ? op.err : EAGAIN;
 }
 
 /* Damage ---------------------------------------------------------------------------------------------------- */
@@ -242,7 +247,6 @@ static int queue_step(const uint8_t *s)
 {
 	static char text[LONGEST];
 	struct il_queue *q = it.queue;
-	struct il_queue_stat stat;
 	struct il_op op = { .fd = -1 };
 	int64_t type = (int8_t)s[1] % 4;
 	int err;
@@ -261,10 +265,11 @@ static int queue_step(const uint8_t *s)
 			memcpy(text, op.data, op.size < LONGEST ? op.size : LONGEST);
 		break;
 	case 2:
-		il_op_init(&op, &q->ops->receive, q, type);
-		err = q->ops->peek(q, type, &op);
+		il_op_init(&op, &q->ops->peek, q, 0);
+		op.message.type = type;
+		err = run(&op, false);
 		break;
-	default: il_op_init(&op, &q->ops->receive, q, type); err = q->ops->stat(q, &stat);
+	default: il_op_init(&op, &q->ops->stat, q, 0); err = run(&op, false);
 	}
 	il_op_clear(&op);
 	return err;
@@ -291,12 +296,13 @@ static int memory_step(const uint8_t *s)
 	int64_t value = (int8_t)s[3];
 	struct il_op op = { .fd = -1 };
 	switch (s[0] >> 4 & 3) {
-	case 0: m->ops->write(m, slot, value); return 0;
-	case 1: m->ops->add(m, slot, value); return 0;
-	case 2: m->ops->swap(m, slot, &value, 5); return 0;
+	case 0: m->ops->mapped.write(m, slot, value); return 0;
+	case 1: m->ops->mapped.add(m, slot, value); return 0;
+	case 2: m->ops->mapped.swap(m, slot, &value, 5); return 0;
 	default:
-		il_op_init(&op, &m->ops->wait, m, *(const volatile int64_t *)&m->slots[slot]);
-		op.size = slot;
+		il_op_init(&op, &m->ops->wait, m, 0);
+		op.memory.slot = slot;
+		op.memory.value = *(const volatile int64_t *)&m->slots[slot];
 		return run(&op, (s[0] & 5) == 5);
 	}
 }
@@ -330,6 +336,7 @@ static bool step(const uint8_t *s)
 	switch (err) {
 	case 0:
 	case EAGAIN:
+	case ENOMSG:
 	case EUCLEAN:
 	case EIDRM:
 	case EMSGSIZE:
