@@ -17,10 +17,15 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of a runtime's state, with those of the floors above. */
 enum { IL_STATE_SIZE = 2048 };
+
+/* The engines lie in no row with the other floors, for they do not see each other: how many have a part, and bytes of
+ * one. */
+enum { IL_PARTS = 4, IL_PART_SIZE = 128 };
 
 /* ns: what is taken for a long wait */
 enum { IL_LONG_WAIT = 400000 };
@@ -42,6 +47,8 @@ struct il_loop {
 	/* wake.c: */
 	_Atomic uint32_t wakes; /* calls of il_loop_wake */
 	atomic_bool asleep; /* on futexes: the eventfd will not do */
+
+	_Alignas(max_align_t) char parts[IL_PARTS][IL_PART_SIZE]; /* of the engines, see engines/part.h */
 
 	bool guest; /* in a program that has signal handlers of its own */
 	bool starved; /* a wait has begun to need a descriptor, which garbage may have */

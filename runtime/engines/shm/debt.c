@@ -4,11 +4,10 @@
  */
 #include "engines/shm/debt.h"
 #include "base/fork.h"
+#include "engines/shm/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static struct il_list debtors = IL_LIST_INIT(debtors);
 
 static bool owes(const struct il_debt *d)
 {
@@ -85,7 +84,7 @@ void il_debt_add(struct il_debt *d, bool abandoned)
 	d->owed++;
 	d->abandoned |= abandoned;
 	if (il_list_empty(&d->node))
-		il_list_add(&debtors, &d->node);
+		il_list_add(&il_shm_state()->debtors, &d->node);
 	il_recheck_start(&d->later);
 }
 
@@ -99,8 +98,8 @@ void il_debt_drop_segment(struct il_debt *d)
 
 void il_debts_fini(void)
 {
-	while (!il_list_empty(&debtors)) {
-		struct il_debt *d = il_container_of(debtors.next, struct il_debt, node);
+	while (!il_list_empty(&il_shm_state()->debtors)) {
+		struct il_debt *d = il_container_of(il_shm_state()->debtors.next, struct il_debt, node);
 		settle(d, owes(d) ? il_segment_enter(d->segment) : ECANCELED);
 		drop_orphans(d);
 	}

@@ -8,6 +8,7 @@
 #include "base/reason.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/name.h"
+#include "engines/shm/state.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/latch.h"
@@ -26,14 +27,13 @@ enum { LAYOUT = 2, TRIES = 64 };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
-static struct il_list segments = IL_LIST_INIT(segments);
 static struct sigaction before;
 
 /* A file that was cut short: the access goes on, with zeros, and the next check says that it is damaged. */
 static void bus_error(int number, siginfo_t *info, void *context)
 {
 	const char *at = info->si_addr;
-	for (struct il_list *l = segments.next; l != &segments; l = l->next) {
+	for (struct il_list *l = il_shm_state()->segments.next; l != &il_shm_state()->segments; l = l->next) {
 		struct il_segment *s = il_container_of(l, struct il_segment, node);
 		char *start = (char *)s->head;
 		if (at < start || at >= start + s->size)
@@ -113,7 +113,7 @@ static int check(int fd, const struct il_segment_type *type, size_t size, const 
 
 static struct il_segment *find(const struct stat *st)
 {
-	for (struct il_list *l = segments.next; l != &segments; l = l->next) {
+	for (struct il_list *l = il_shm_state()->segments.next; l != &il_shm_state()->segments; l = l->next) {
 		struct il_segment *s = il_container_of(l, struct il_segment, node);
 		if (s->file.st_ino && il_file_same(&s->file, st))
 			return s;
@@ -135,7 +135,7 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 	if (st)
 		s->file = *st;
 	strncpy(s->name, name, sizeof s->name - 1);
-	il_list_add(&segments, &s->node);
+	il_list_add(&il_shm_state()->segments, &s->node);
 	type->mapped(s);
 	*result = s;
 	return 0;

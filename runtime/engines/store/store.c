@@ -8,6 +8,7 @@
 #include "base/fork.h"
 #include "base/reason.h"
 #include "base/shared_atomic.h"
+#include "engines/store/state.h"
 #include "os/file.h"
 #include "os/identity.h"
 
@@ -45,8 +46,6 @@ struct meta {
 	} trees[2]; /* the first's pad: bytes of a page */
 	size_t last, txn;
 };
-
-static struct il_list stores = IL_LIST_INIT(stores);
 
 /* Sizes ------------------------------------------------------------------------------------------------- */
 
@@ -188,7 +187,7 @@ static int create(const char *path, const struct il_data_options *o)
 /* By the bell: that is what processes share. */
 static struct il_store *find(const struct il_store_files *files)
 {
-	for (struct il_list *l = stores.next; l != &stores; l = l->next) {
+	for (struct il_list *l = il_store_state()->stores.next; l != &il_store_state()->stores; l = l->next) {
 		struct il_store *s = il_container_of(l, struct il_store, node);
 		if (s->files.device == files->device && s->files.inodes[IL_STORE_BELL] == files->inodes[IL_STORE_BELL])
 			return s;
@@ -231,7 +230,7 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 		free_store(s);
 		return err;
 	}
-	il_list_add(&stores, &s->node);
+	il_list_add(&il_store_state()->stores, &s->node);
 	il_store_line_init(s);
 	*result = s;
 	return err;
@@ -347,7 +346,7 @@ void il_store_drop(struct il_store *s)
 /* A child that ends leaves its handles as they are. The last process that has private data deletes it. */
 void il_local_data_fini(void)
 {
-	for (struct il_list *l = stores.next; l != &stores; l = l->next) {
+	for (struct il_list *l = il_store_state()->stores.next; l != &il_store_state()->stores; l = l->next) {
 		struct il_store *s = il_container_of(l, struct il_store, node);
 		if (s->guard >= 0)
 			il_directory_leave(s->path, s->guard);

@@ -7,6 +7,7 @@
  */
 #include "engines/sysv/line.h"
 #include "base/fork.h"
+#include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"
 
@@ -31,8 +32,6 @@ struct file_lock {
 	struct stat file; /* that was opened last */
 	char path[]; /* from the root on */
 };
-
-static struct il_list locks = IL_LIST_INIT(locks);
 
 static void let_go(struct file_lock *f)
 {
@@ -210,7 +209,7 @@ static const struct il_lock_ops ops = {
 /* The parent's locks are not kept alive by our descriptors. */
 static void begin_anew(void)
 {
-	for (struct il_list *l = locks.next; l != &locks; l = l->next)
+	for (struct il_list *l = il_sysv_state()->file_locks.next; l != &il_sysv_state()->file_locks; l = l->next)
 		let_go(il_container_of(l, struct file_lock, node));
 }
 
@@ -235,7 +234,7 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 		free(f);
 		return err;
 	}
-	il_list_add(&locks, &f->node);
+	il_list_add(&il_sysv_state()->file_locks, &f->node);
 	il_fork_add(&fork_hook);
 	*l = &f->lock;
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "engines/sysv/queue_receive.h"
 #include "engines/sysv/queue_send.h"
+#include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
@@ -16,8 +17,6 @@
 #include <stdlib.h>
 
 enum { TRIES = 16 };
-
-static struct il_list objects = IL_LIST_INIT(objects);
 
 static int count_ops(const struct il_sysv_line *line)
 {
@@ -90,9 +89,9 @@ static void close_queue(struct il_queue *q)
 	il_sysv_line_close(&o->senders.line, q);
 	object_drop(o);
 	free(handle);
-	if (il_list_empty(&objects)) {
-		free(il_msg_buffer);
-		il_msg_buffer = NULL;
+	if (il_list_empty(&il_sysv_state()->queues)) {
+		free(il_sysv_state()->buffer);
+		il_sysv_state()->buffer = NULL;
 	}
 }
 
@@ -124,7 +123,7 @@ static int make(const struct il_key *key, struct il_queue_options *options, int 
 
 static struct il_msg_object *object_open(int id)
 {
-	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
+	for (struct il_list *l = il_sysv_state()->queues.next; l != &il_sysv_state()->queues; l = l->next) {
 		struct il_msg_object *o = il_container_of(l, struct il_msg_object, node);
 		if (o->id == id) {
 			o->refs++;
@@ -140,7 +139,7 @@ static struct il_msg_object *object_open(int id)
 	il_msg_init_senders(o);
 	il_list_init(&o->receivers);
 	il_list_init(&o->kept);
-	il_list_add(&objects, &o->node);
+	il_list_add(&il_sysv_state()->queues, &o->node);
 	return o;
 }
 

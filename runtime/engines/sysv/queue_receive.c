@@ -9,6 +9,7 @@
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
 #include "engines/sysv/queue_send.h"
+#include "engines/sysv/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +18,6 @@
 enum { FIRST_BUFFER = 8192 };
 
 static const size_t LARGEST = 1 << 28; /* a message that a foreign program can have sent */
-
-struct il_msg *il_msg_buffer;
 
 int il_msg_removed(int err)
 {
@@ -41,8 +40,8 @@ int il_msg_enlarge(size_t room)
 	struct il_msg *m = il_msg_new(room);
 	if (!m)
 		return ENOMEM;
-	free(il_msg_buffer);
-	il_msg_buffer = m;
+	free(il_sysv_state()->buffer);
+	il_sysv_state()->buffer = m;
 	return 0;
 }
 
@@ -78,15 +77,15 @@ static bool take_kept(struct il_msg_object *o, int64_t wanted)
 		struct il_msg *m = il_container_of(l, struct il_msg, node);
 		if (asks_for(wanted, m->type)) {
 			il_list_del(&m->node);
-			free(il_msg_buffer);
-			il_msg_buffer = m;
+			free(il_sysv_state()->buffer);
+			il_sysv_state()->buffer = m;
 			return true;
 		}
 	}
 	return false;
 }
 
-/* 0 with the message in the il_msg_buffer; EAGAIN: there is none. One that does not fit stays, so the buffer grows. */
+/* 0 with the message in the buffer; EAGAIN: there is none. One that does not fit stays, so the buffer grows. */
 static int take(struct il_msg_object *o, int64_t wanted)
 {
 	int err = 0;
@@ -94,16 +93,18 @@ static int take(struct il_msg_object *o, int64_t wanted)
 		il_msg_forget_kept(o);
 	if (!il_list_empty(&o->kept) && take_kept(o, wanted))
 		return 0;
-	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room)); room = il_msg_buffer->room * 4) {
+	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room));
+		room = il_sysv_state()->buffer->room * 4) {
 		ssize_t n;
 		do
-			n = msgrcv(o->id, &il_msg_buffer->type, il_msg_buffer->room, (long)wanted, IPC_NOWAIT);
+			n = msgrcv(o->id, &il_sysv_state()->buffer->type, il_sysv_state()->buffer->room, (long)wanted,
+				IPC_NOWAIT);
 		while (n < 0 && errno == EINTR);
 		if (n >= 0) {
-			il_msg_buffer->size = (size_t)n;
+			il_sysv_state()->buffer->size = (size_t)n;
 			return 0;
 		}
-		if (errno != E2BIG || il_msg_buffer->room > LARGEST)
+		if (errno != E2BIG || il_sysv_state()->buffer->room > LARGEST)
 			err = errno == ENOMSG ? EAGAIN : il_msg_removed(errno);
 	}
 	return err;
@@ -113,9 +114,9 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 {
 	int err = take(o, op->message.type);
 	if (!err) {
-		op->message.type = il_msg_buffer->type;
-		op->data = il_msg_buffer->text;
-		op->size = il_msg_buffer->size;
+		op->message.type = il_sysv_state()->buffer->type;
+		op->data = il_sysv_state()->buffer->text;
+		op->size = il_sysv_state()->buffer->size;
 	}
 	return err;
 }
@@ -135,8 +136,8 @@ static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 		return 0;
 	op->message.type = wanted;
 	op->size = 0;
-	send_back(o, il_msg_buffer);
-	il_msg_buffer = NULL;
+	send_back(o, il_sysv_state()->buffer);
+	il_sysv_state()->buffer = NULL;
 	return ENOMEM;
 }
 
@@ -248,13 +249,15 @@ bool il_msg_receive_cancel(struct il_op *op)
 static int copy_at(struct il_msg_object *o, long place)
 {
 	int err = 0;
-	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room)); room = il_msg_buffer->room * 4) {
-		ssize_t n = msgrcv(o->id, &il_msg_buffer->type, il_msg_buffer->room, place, IPC_NOWAIT | MSG_COPY);
+	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room));
+		room = il_sysv_state()->buffer->room * 4) {
+		ssize_t n = msgrcv(o->id, &il_sysv_state()->buffer->type, il_sysv_state()->buffer->room, place,
+			IPC_NOWAIT | MSG_COPY);
 		if (n >= 0) {
-			il_msg_buffer->size = (size_t)n;
+			il_sysv_state()->buffer->size = (size_t)n;
 			return 0;
 		}
-		if (errno != E2BIG || il_msg_buffer->room > LARGEST)
+		if (errno != E2BIG || il_sysv_state()->buffer->room > LARGEST)
 			err = errno == ENOMSG ? EAGAIN : errno == ENOSYS ? ENOSYS : il_msg_removed(errno);
 	}
 	return err;
@@ -267,9 +270,10 @@ static int find_place(struct il_msg_object *o, int64_t wanted, long *place)
 	int err;
 	*place = -1;
 	for (long i = 0; !(err = copy_at(o, i)); i++)
-		if (asks_for(wanted, il_msg_buffer->type) && (*place < 0 || il_msg_buffer->type < lowest)) {
+		if (asks_for(wanted, il_sysv_state()->buffer->type) &&
+			(*place < 0 || il_sysv_state()->buffer->type < lowest)) {
 			*place = i;
-			lowest = il_msg_buffer->type;
+			lowest = il_sysv_state()->buffer->type;
 			if (wanted >= 0)
 				return 0;
 		}
@@ -284,9 +288,9 @@ bool il_msg_peek(struct il_op *op)
 	if (!err)
 		err = copy_at(o, place);
 	if (!err) {
-		op->message.type = il_msg_buffer->type;
-		op->data = il_msg_buffer->text;
-		op->size = il_msg_buffer->size;
+		op->message.type = il_sysv_state()->buffer->type;
+		op->data = il_sysv_state()->buffer->text;
+		op->size = il_sysv_state()->buffer->size;
 	}
 	op->err = err == EAGAIN ? ENOMSG : err;
 	return true;

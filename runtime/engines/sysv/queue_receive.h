@@ -7,19 +7,17 @@
 #define IL_SYSV_QUEUE_RECEIVE_H
 
 #include "engines/sysv/queue.h"
+#include "engines/sysv/state.h"
 
 /* A queue that has gone is EIDRM for calls that waited meanwhile, and EINVAL for later ones: makes that EIDRM. */
 int il_msg_removed(int err);
-
-/* Where the loop's thread has its message; NULL before the first. */
-extern struct il_msg *il_msg_buffer;
 
 /* The buffer is never smaller than asked for; what was in it may be gone. 0 or ENOMEM. */
 int il_msg_enlarge(size_t room);
 
 static inline int il_msg_reserve(size_t room)
 {
-	return il_msg_buffer && il_msg_buffer->room >= room ? 0 : il_msg_enlarge(room);
+	return il_sysv_state()->buffer && il_sysv_state()->buffer->room >= room ? 0 : il_msg_enlarge(room);
 }
 
 struct il_msg *il_msg_new(size_t room);

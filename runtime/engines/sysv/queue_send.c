@@ -8,6 +8,7 @@
 #include "engines/sysv/queue.h"
 #include "base/clock.h"
 #include "engines/sysv/queue_receive.h"
+#include "engines/sysv/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,8 +72,8 @@ static int send_now(struct il_msg_object *o, struct il_op *op)
 	int err = il_msg_reserve(op->size);
 	if (err)
 		return err;
-	fill(il_msg_buffer, op);
-	err = il_msg_put(o->id, il_msg_buffer, IPC_NOWAIT);
+	fill(il_sysv_state()->buffer, op);
+	err = il_msg_put(o->id, il_sysv_state()->buffer, IPC_NOWAIT);
 	if (err == EAGAIN || err == EINVAL)
 		return why_not(op->source, op, err);
 	return err;

@@ -8,14 +8,13 @@
 #include "engines/sysv/set.h"
 #include "base/fork.h"
 #include "base/reason.h"
+#include "engines/sysv/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { PHP_MEMBERS = 3, SETUP_SECONDS = 2, TRIES = 16 };
-
-static struct il_list sets = IL_LIST_INIT(sets);
 
 union semun { /* of semctl(2), for its callers to declare */
 	int val;
@@ -165,7 +164,7 @@ static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 
 static struct il_set *opened(int id)
 {
-	for (struct il_list *l = sets.next; l != &sets; l = l->next)
+	for (struct il_list *l = il_sysv_state()->sets.next; l != &il_sysv_state()->sets; l = l->next)
 		if (il_container_of(l, struct il_set, node)->id == id)
 			return il_container_of(l, struct il_set, node);
 	return NULL;
@@ -205,7 +204,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 			return ENOMEM;
 		*s = (struct il_set){ .id = id, .key = key->id, .members = members, .mutex = mutex };
 		il_sysv_line_init(&s->line, type);
-		il_list_add(&sets, &s->node);
+		il_list_add(&il_sysv_state()->sets, &s->node);
 	}
 	s->refs++;
 	err = il_fork_is_own(s->generation) || s->mutex != mutex ? check_joined(s, o, mutex) : join(s, o);

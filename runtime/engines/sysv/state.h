@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a runtime has open of System V, and its file locks.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_SYSV_STATE_H
+#define IL_SYSV_STATE_H
+
+#include "base/list.h"
+#include "engines/part.h"
+
+struct il_msg;
+
+struct il_sysv_state {
+	struct il_list sets; /* of struct il_set */
+	struct il_list queues; /* of struct il_msg_object */
+	struct il_list file_locks;
+	struct il_msg *buffer; /* where the loop's thread has its message; NULL before the first */
+};
+
+_Static_assert(sizeof(struct il_sysv_state) <= IL_PART_SIZE, "there is no room for the state");
+
+static inline struct il_sysv_state *il_sysv_state(void)
+{
+	struct il_sysv_state *s = il_part(IL_PART_SYSV);
+	if (!s->sets.next) {
+		il_list_init(&s->sets);
+		il_list_init(&s->queues);
+		il_list_init(&s->file_locks);
+	}
+	return s;
+}
+
+#endif
