@@ -60,6 +60,11 @@ static int file_lock_release(lua_State *L)
 	return il_lock_release(L, &class);
 }
 
+static int file_lock_lost(lua_State *L)
+{
+	return il_lock_lost(L, &class);
+}
+
 static int file_lock_remove(lua_State *L)
 {
 	return il_lock_remove(L, &class);
@@ -80,6 +85,7 @@ static const luaL_Reg methods[] = {
 	{ "try_acquire", file_lock_try_acquire },
 	{ "hold", file_lock_hold },
 	{ "release", file_lock_release },
+	{ "lost", file_lock_lost },
 	{ "remove", file_lock_remove },
 	{ "close", file_lock_close },
 	{ NULL, NULL },
@@ -95,6 +101,7 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg waits[] = {
 	{ "acquire", file_lock_acquire },
 	{ "hold", file_lock_hold },
+	{ "lost", file_lock_lost },
 	{ NULL, NULL },
 };
 

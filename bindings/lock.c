@@ -327,6 +327,40 @@ int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 	return await(L, &class->hold, l, IL_EXCLUSIVE);
 }
 
+static bool lost_attempt(struct il_op *op)
+{
+	return ((struct il_lock *)op->source)->lost->attempt(op);
+}
+
+static int lost_start(struct il_op *op)
+{
+	return ((struct il_lock *)op->source)->lost->start(op);
+}
+
+static bool lost_cancel(struct il_op *op)
+{
+	return ((struct il_lock *)op->source)->lost->cancel(op);
+}
+
+static int push_lost(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op->data, op->err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static const struct il_await_type lost = { { "lock lost", lost_attempt, lost_start, lost_cancel }, push_lost };
+
+int il_lock_lost(lua_State *L, const struct il_lock_class *class)
+{
+	struct il_lock *l = il_lock_check(L, class);
+	const struct hold *h = own_hold(handle_of(l));
+	if (!h)
+		return il_error(L, "%s is not held by this task", class->noun);
+	return l->lost ? await(L, &lost, l, h->grant) : il_lock_fail(L, l, ENOTSUP);
+}
+
 static int released(lua_State *L, struct il_lock *l, int err);
 
 static int release_again(lua_State *L)

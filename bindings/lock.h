@@ -46,6 +46,7 @@ int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how
 int il_lock_try(lua_State *L, const struct il_lock_class *class);
 int il_lock_hold(lua_State *L, const struct il_lock_class *class);
 int il_lock_release(lua_State *L, const struct il_lock_class *class);
+int il_lock_lost(lua_State *L, const struct il_lock_class *class);
 int il_lock_remove(lua_State *L, const struct il_lock_class *class);
 int il_lock_close(lua_State *L, const struct il_lock_class *class);
 int il_lock_tostring(lua_State *L, const struct il_lock_class *class);

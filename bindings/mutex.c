@@ -66,6 +66,11 @@ static int mutex_release(lua_State *L)
 	return il_lock_release(L, &class);
 }
 
+static int mutex_lost(lua_State *L)
+{
+	return il_lock_lost(L, &class);
+}
+
 /* The pid of the holder, or nil. */
 static int mutex_holder(lua_State *L)
 {
@@ -120,6 +125,7 @@ static const luaL_Reg methods[] = {
 	{ "try_acquire", mutex_try_acquire },
 	{ "hold", mutex_hold },
 	{ "release", mutex_release },
+	{ "lost", mutex_lost },
 	{ "holder", mutex_holder },
 	{ "token", mutex_token },
 	{ "remove", mutex_remove },
@@ -134,7 +140,8 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg waits[] = { { "acquire", mutex_acquire }, { "hold", mutex_hold }, { NULL, NULL } };
+static const luaL_Reg waits[] = { { "acquire", mutex_acquire }, { "hold", mutex_hold }, { "lost", mutex_lost },
+	{ NULL, NULL } };
 
 static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
 

@@ -75,6 +75,11 @@ static int semaphore_release(lua_State *L)
 	return il_lock_release(L, &class);
 }
 
+static int semaphore_lost(lua_State *L)
+{
+	return il_lock_lost(L, &class);
+}
+
 static int semaphore_value(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
@@ -108,6 +113,7 @@ static const luaL_Reg methods[] = {
 	{ "try_acquire", semaphore_try_acquire },
 	{ "hold", semaphore_hold },
 	{ "release", semaphore_release },
+	{ "lost", semaphore_lost },
 	{ "value", semaphore_value },
 	{ "remove", semaphore_remove },
 	{ "close", semaphore_close },
@@ -124,6 +130,7 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg waits[] = {
 	{ "acquire", semaphore_acquire },
 	{ "hold", semaphore_hold },
+	{ "lost", semaphore_lost },
 	{ NULL, NULL },
 };
 

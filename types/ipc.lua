@@ -628,6 +628,13 @@ function Semaphore:hold(timeout) end
 ---@return integer? errno
 function Semaphore:release() end
 
+---Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---@param timeout? number
+---@return true|nil lost
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno ENOTSUP with other keys
+function Semaphore:lost(timeout) end
+
 ---The permits that are free. Waits with a Redis key only.
 ---@return integer|nil permits
 ---@return "removed"|string|nil
@@ -680,6 +687,13 @@ function Mutex:hold(timeout) end
 ---@return "removed"|"expired"|string|nil "expired": its lease had ended
 ---@return integer? errno
 function Mutex:release() end
+
+---Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---@param timeout? number
+---@return true|nil lost
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno ENOTSUP with other keys
+function Mutex:lost(timeout) end
 
 ---The process id of the holder, nil when there is none. Waits with a Redis key only.
 ---@return integer|nil pid
@@ -741,6 +755,13 @@ function FileLock:hold(timeout) end
 ---@return string? message
 ---@return integer? errno
 function FileLock:release() end
+
+---Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---@param timeout? number
+---@return true|nil lost
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno ENOTSUP with other keys
+function FileLock:lost(timeout) end
 
 ---Removes the file. Does not wait.
 ---@return true|nil ok

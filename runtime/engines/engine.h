@@ -61,6 +61,9 @@ struct il_lock {
 	struct il_remote *remote; /* NULL: it is on this machine */
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
+	/* Waits until a grant is not this handle's any more; arg: the grant, as after its acquire. Source: the lock.
+	 * NULL: a grant ends by a release alone */
+	const struct il_op_type *lost;
 	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its
 			* acquire; after a release that has failed: that one, if it is held as before, or 0 */
 	bool untold; /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */

@@ -7,6 +7,7 @@
  */
 #include "engines/redis/lease.h"
 #include "base/clock.h"
+#include "engines/redis/lock_request.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,9 +18,9 @@ enum { MS = 1000000 };
 
 static const int64_t MARGIN = 2 * MS; /* the server counts in ms */
 
-static struct il_claim *claim_of(struct il_list *l)
+static struct il_lock_request *request_of(struct il_list *l)
 {
-	return il_container_of(l, struct il_claim, node);
+	return il_container_of(l, struct il_lock_request, node);
 }
 
 static int64_t next_number(const char **text)
@@ -48,8 +49,8 @@ void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool end
 {
 	keep(h, r);
 	for (struct il_list *l = h->held.next; l != &h->held && !ended; l = l->next)
-		if (!claim_of(l)->releasing)
-			claim_of(l)->until = h->until;
+		if (!request_of(l)->releasing)
+			request_of(l)->until = h->until;
 	if (ended && !il_list_empty(&h->held))
 		il_lease_look_soon(h);
 }
@@ -62,19 +63,21 @@ static void compare(struct il_redis_lock *h, const char *text)
 	il_list_move(&h->held, &mine);
 	while ((number = next_number(&text))) {
 		int64_t abandoned = next_number(&text), fence = next_number(&text);
-		struct il_claim *c = il_claim_find(&mine, number);
-		if (c) {
-			il_list_del(&c->node);
-			il_list_add(&h->held, &c->node);
-		} else if ((c = il_claim_find(&h->line, number))) {
-			il_claim_grant(c, abandoned, fence);
+		struct il_lock_request *lr = il_lock_request_find(&mine, number);
+		if (lr) {
+			il_list_del(&lr->node);
+			il_list_add(&h->held, &lr->node);
+		} else if ((lr = il_lock_request_find(&h->line, number))) {
+			il_lock_request_grant(lr, abandoned, fence);
 		}
 	}
 	while (!il_list_empty(&mine)) {
-		struct il_claim *c = claim_of(mine.next);
-		c->lost |= !c->releasing;
-		il_list_del(&c->node);
-		il_list_add(&h->held, &c->node);
+		struct il_lock_request *lr = request_of(mine.next);
+		lr->lost |= !lr->releasing;
+		if (lr->lost)
+			il_lock_request_lose(lr, 0);
+		il_list_del(&lr->node);
+		il_list_add(&h->held, &lr->node);
 	}
 }
 
@@ -84,11 +87,11 @@ static void stand_again(struct il_redis_lock *h)
 	struct il_list round;
 	il_list_move(&h->line, &round);
 	while (!il_list_empty(&round)) {
-		struct il_claim *c = claim_of(round.next);
-		il_list_del(&c->node);
-		il_list_add(&h->line, &c->node);
-		if (!c->request)
-			il_claim_ask(c); /* ENOMEM: with the next one */
+		struct il_lock_request *lr = request_of(round.next);
+		il_list_del(&lr->node);
+		il_list_add(&h->line, &lr->node);
+		if (!lr->request)
+			il_lock_request_send(lr); /* ENOMEM: with the next one */
 	}
 }
 
@@ -101,6 +104,13 @@ static void looked(struct il_redis_lock *h, const struct il_request *r)
 	il_lease_look(h, il_reply_number(r, 2));
 	if (il_reply_number(r, 1))
 		stand_again(h);
+}
+
+static void removed(struct il_redis_lock *h)
+{
+	h->removed = true;
+	for (struct il_list *l = h->held.next; l != &h->held; l = l->next)
+		il_lock_request_lose(request_of(l), EIDRM);
 }
 
 /* tag: all was looked at. */
@@ -119,9 +129,9 @@ static void answered(struct il_request *r)
 		il_lease_look(h, il_reply_number(r, 1));
 	}
 	if (err == EIDRM)
-		h->removed = true;
+		removed(h);
 	if (err == EIDRM || r->err) /* or the server is given up */
-		il_claims_fail(h, err);
+		il_lock_requests_fail(h, err);
 	il_request_free(r);
 	if (ended || (h->again && il_list_empty(&h->beats)))
 		il_lease_look_soon(h);
@@ -131,10 +141,10 @@ static void answered(struct il_request *r)
 static void forget_released(struct il_redis_lock *h)
 {
 	for (struct il_list *next, *l = h->held.next; l != &h->held; l = next) {
-		struct il_claim *c = il_container_of(l, struct il_claim, node);
+		struct il_lock_request *lr = il_container_of(l, struct il_lock_request, node);
 		next = l->next;
-		if (c->releasing && il_now() > c->until)
-			il_claim_free(c);
+		if (lr->releasing && il_now() > lr->until)
+			il_lock_request_free(lr);
 	}
 }
 
@@ -190,13 +200,38 @@ static bool wanted(const struct il_redis_lock *h)
 	return !h->removed && (!il_list_empty(&h->line) || !il_list_empty(&h->held));
 }
 
+/* When the first ends that an operation waits for. */
+static int64_t loss_due(struct il_redis_lock *h)
+{
+	int64_t due = IL_NEVER;
+	for (struct il_list *l = h->held.next; l != &h->held && h->losses; l = l->next)
+		if (!il_list_empty(&request_of(l)->losses) && request_of(l)->until < due)
+			due = request_of(l)->until;
+	h->losses = due != IL_NEVER;
+	return due;
+}
+
+/* Answers may have come while Lua was busy. */
+static void tell_losses(struct il_redis_lock *h)
+{
+	if (loss_due(h) >= il_now())
+		return;
+	il_server_read(h->face.server);
+	for (struct il_list *l = h->held.next; l != &h->held; l = l->next)
+		if (request_of(l)->until < il_now())
+			il_lock_request_lose(request_of(l), 0);
+}
+
 int il_lease_arm(struct il_redis_lock *h)
 {
+	int64_t loss = loss_due(h);
 	int64_t now = il_now(), due = h->beat_at + h->lease / 3;
 	if (!wanted(h))
 		return 0;
 	if (!il_list_empty(&h->line) && h->look_at < due)
 		due = h->look_at;
+	if (loss < due)
+		due = loss + 1;
 	if (h->timer.item.place && h->due <= due)
 		return 0;
 	h->due = due;
@@ -210,6 +245,7 @@ void il_lease_expired(struct il_timer *t)
 {
 	struct il_redis_lock *h = il_container_of(t, struct il_redis_lock, timer);
 	int64_t now = il_now();
+	tell_losses(h);
 	bool look = !il_list_empty(&h->line) && now >= h->look_at, due = look || now >= h->beat_at + h->lease / 3;
 	if (wanted(h) && due && !(h->last_beat && !h->last_beat->sent)) {
 		beat(h, look || h->again);

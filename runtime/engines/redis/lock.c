@@ -3,9 +3,10 @@
  * Semaphores and mutexes on a server, see lock.h: their life, and what is asked about them. Floor 2.
  */
 #include "engines/redis/lock.h"
-#include "engines/redis/lease.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "engines/redis/lease.h"
+#include "engines/redis/lock_request.h"
 #include "engines/redis/redis.h"
 
 #include <errno.h>
@@ -15,18 +16,20 @@
 
 enum { MS = 1000000 };
 
-/* In a forked child: the claims are the parent's. */
+/* In a forked child: the requests are the parent's. */
 static void forked(struct il_face *f)
 {
 	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, face);
 	struct il_list *lists[] = { &h->line, &h->held };
 	for (int i = 0; i < 2; i++) {
 		while (!il_list_empty(lists[i])) {
-			struct il_claim *c = il_container_of(lists[i]->next, struct il_claim, node);
-			c->request = NULL;
-			if (!il_list_empty(&c->op))
-				il_list_del(c->op.next);
-			il_claim_free(c);
+			struct il_lock_request *lr = il_container_of(lists[i]->next, struct il_lock_request, node);
+			lr->request = NULL;
+			if (!il_list_empty(&lr->op))
+				il_list_del(lr->op.next);
+			while (!il_list_empty(&lr->losses))
+				il_list_del(lr->losses.next);
+			il_lock_request_free(lr);
 		}
 	}
 	il_list_init(&h->beats);
@@ -85,11 +88,12 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 		return err;
 	}
 	h->lock.ops = ops;
+	h->lock.lost = &il_lock_request_lost;
 	h->lock.remote = &h->face.remote;
 	h->face.forked = forked;
-	h->face.listener.message = il_claims_message;
+	h->face.listener.message = il_lock_requests_message;
 	h->face.listener.up = il_lease_up;
-	h->face.listener.down = il_claims_down;
+	h->face.listener.down = il_lock_requests_down;
 	h->lease = o->lease ? o->lease : h->face.lease;
 	h->look_at = IL_NEVER;
 	h->index = ++handles;
@@ -162,12 +166,13 @@ int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_loc
 void il_redis_lock_close(struct il_lock *l)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	il_claims_fail(h, ECANCELED);
+	il_lock_requests_fail(h, ECANCELED);
 	while (!il_list_empty(&h->held)) {
-		struct il_claim *c = il_container_of(h->held.next, struct il_claim, node);
-		if (!c->lost)
-			il_redis_lock_return(h, c->number, l->untold ? "died" : "given");
-		il_claim_free(c);
+		struct il_lock_request *lr = il_container_of(h->held.next, struct il_lock_request, node);
+		il_lock_request_lose(lr, ECANCELED);
+		if (!lr->lost)
+			il_redis_lock_return(h, lr->number, l->untold ? "died" : "given");
+		il_lock_request_free(lr);
 	}
 	il_server_flush(h->face.server);
 	end(h);
@@ -180,43 +185,43 @@ void il_redis_lock_close(struct il_lock *l)
  * before. */
 static int released(struct il_redis_lock *h, struct il_request *r)
 {
-	struct il_claim *c = il_claim_find(&h->held, r->tag);
+	struct il_lock_request *lr = il_lock_request_find(&h->held, r->tag);
 	int err = il_request_status(r);
-	bool ended = !c || il_now() > c->until, unknown = r->err, again = r->again || (c && c->tried);
+	bool ended = !lr || il_now() > lr->until, unknown = r->err, again = r->again || (lr && lr->tried);
 	if (err == ESTALE && again && !ended)
 		err = 0;
 	else if (unknown && ended)
 		err = ESTALE;
 	il_request_free(r);
 	h->lock.grant = 0;
-	if (!c)
+	if (!lr)
 		return err;
 	if (!err || err == ESTALE || err == EIDRM) {
-		il_claim_free(c);
+		il_lock_request_free(lr);
 		return err;
 	}
-	h->lock.grant = c->number;
-	c->releasing = false;
-	c->tried |= unknown;
+	h->lock.grant = lr->number;
+	lr->releasing = false;
+	lr->tried |= unknown;
 	il_lease_look_soon(h);
 	return err;
 }
 
-static int ask_to_release(struct il_redis_lock *h, struct il_claim *c, bool abandoned)
+static int ask_to_release(struct il_redis_lock *h, struct il_lock_request *lr, bool abandoned)
 {
 	bool unheard = h->face.remote.unheard;
 	struct il_command call;
 	il_redis_lock_call(&call, h, "release");
-	il_command_number(&call, c->number);
+	il_command_number(&call, lr->number);
 	il_command_text(&call, abandoned ? "died" : "given");
 	int err = il_face_ask(&h->face, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
 	if (unheard) {
-		il_claim_free(c);
+		il_lock_request_free(lr);
 	} else if (err == EINPROGRESS) {
-		c->releasing = true;
-		h->face.remote.request->tag = c->number;
+		lr->releasing = true;
+		h->face.remote.request->tag = lr->number;
 	} else {
-		h->lock.grant = c->number;
+		h->lock.grant = lr->number;
 	}
 	return err;
 }
@@ -227,13 +232,13 @@ int il_redis_lock_release(struct il_lock *l, bool abandoned)
 	struct il_request *r = il_face_answer(&h->face);
 	if (r)
 		return released(h, r);
-	struct il_claim *c = il_claim_find(&h->held, l->grant);
+	struct il_lock_request *lr = il_lock_request_find(&h->held, l->grant);
 	l->grant = 0;
-	if (!c)
+	if (!lr)
 		return EPERM;
-	if (!c->lost)
-		return ask_to_release(h, c, abandoned);
-	il_claim_free(c);
+	if (!lr->lost)
+		return ask_to_release(h, lr, abandoned);
+	il_lock_request_free(lr);
 	return ESTALE;
 }
 
@@ -287,7 +292,7 @@ int il_redis_lock_remove(struct il_lock *l)
 int il_redis_lock_token(struct il_lock *l, int64_t *token)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	const struct il_claim *c = il_claim_find(&h->held, l->grant);
-	*token = c ? c->fence : h->fence;
+	const struct il_lock_request *lr = il_lock_request_find(&h->held, l->grant);
+	*token = lr ? lr->fence : h->fence;
 	return 0;
 }

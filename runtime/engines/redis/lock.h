@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore and mutex have in common here. Each acquire is a claim with a number, from which the server makes a
- * token: in line, or held for as long as its lease is renewed. lock.c is the object, claim.c what waits, lease.c what
- * keeps the lease alive. Floor 2.
+ * What semaphores and mutexes have in common here: a handle, its life, and the questions about the lock. lock_request.h
+ * is what waits and is held, lease.h what keeps it. Floor 2.
  */
 #ifndef IL_REDIS_LOCK_H
 #define IL_REDIS_LOCK_H
@@ -18,8 +17,8 @@ struct il_redis_lock {
 	bool removed;
 	int max; /* permits */
 	int64_t lease; /* ns */
-	int64_t fence; /* of the last claim that was granted */
-	struct il_list line; /* claims that are asked for, in their order */
+	int64_t fence; /* of the last request that was granted */
+	struct il_list line; /* lock requests that are not granted, in their order; and those that are */
 	struct il_list held;
 	int64_t until; /* its lease ends then or later, as far as is known here */
 	struct il_timer timer;
@@ -29,21 +28,9 @@ struct il_redis_lock {
 	struct il_list beats; /* requests to keep it */
 	struct il_request *last_beat;
 	bool again; /* all is to be looked at */
+	bool losses; /* operations wait, perhaps, until something is lost */
 	int index; /* of this process's handles: its name is "process.index", */
 	char name[32];
-};
-
-struct il_claim {
-	struct il_list node;
-	struct il_list op; /* the operation that waits for it, alone */
-	struct il_redis_lock *lock;
-	struct il_request *request; /* for it, without an answer */
-	int64_t number;
-	int64_t until; /* its lease ends then or later */
-	int64_t fence;
-	bool once, lost;
-	bool releasing; /* it is being given back: its lease is not renewed */
-	bool tried; /* to give it back; it is not known whether that was done */
 };
 
 static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)
@@ -60,38 +47,15 @@ const char *il_redis_lock_name(struct il_redis_lock *h);
 /* lock_change.lua with a verb; its other arguments are to be added. */
 void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb);
 
-/* Gives a claim back, whatever has become of it, without an answer. how: "given", "undone". */
+/* Takes a lock request back, whatever has become of it; the answer is not waited for. how: "given", "undone". */
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how);
 
-/* The functions of an il_lock_ops. */
-bool il_redis_lock_attempt(struct il_op *op);
-int il_redis_lock_start(struct il_op *op);
-bool il_redis_lock_cancel(struct il_op *op);
+/* The functions of an il_lock_ops; `acquire` is in lock_request.h. */
 int il_redis_lock_release(struct il_lock *l, bool abandoned);
 int il_redis_lock_value(struct il_lock *l, int *permits);
 int il_redis_lock_holder(struct il_lock *l, pid_t *pid);
 int il_redis_lock_remove(struct il_lock *l);
 void il_redis_lock_close(struct il_lock *l);
 int il_redis_lock_token(struct il_lock *l, int64_t *token);
-
-/* Claims ------------------------------------------------------------------------------------------------ */
-
-/* NULL: there is none of this number. */
-struct il_claim *il_claim_find(struct il_list *claims, int64_t number);
-
-void il_claim_free(struct il_claim *c);
-
-/* Its operation is done, and it is held; if the lease is over already, it is given back, and asked for again. */
-void il_claim_grant(struct il_claim *c, bool abandoned, int64_t fence);
-
-/* Asks for it. 0 or errno. */
-int il_claim_ask(struct il_claim *c);
-
-/* The operation of every claim in line ends with err. */
-void il_claims_fail(struct il_redis_lock *h, int err);
-
-/* The functions of the listener. */
-void il_claims_message(struct il_listener *l, const char *data, size_t size);
-void il_claims_down(struct il_listener *l, int err);
 
 #endif

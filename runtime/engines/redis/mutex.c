@@ -4,10 +4,11 @@
  * Floor 2.
  */
 #include "engines/redis/lock.h"
+#include "engines/redis/lock_request.h"
 #include "engines/redis/redis.h"
 
 static const struct il_lock_ops ops = {
-	{ "mutex acquire", il_redis_lock_attempt, il_redis_lock_start, il_redis_lock_cancel },
+	{ "mutex acquire", il_lock_request_attempt, il_lock_request_start, il_lock_request_cancel },
 	il_redis_lock_release,
 	il_redis_lock_value,
 	il_redis_lock_holder,

@@ -463,6 +463,13 @@ void il_server_put(struct il_server *s, struct il_server_object *o)
 	release(s);
 }
 
+void il_server_read(struct il_server *s)
+{
+	s->users++;
+	il_connection_read(&s->connection);
+	release(s);
+}
+
 static void forked(struct il_server *s)
 {
 	disconnect(s);

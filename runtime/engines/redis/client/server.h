@@ -114,6 +114,9 @@ int il_server_send_words(struct il_server *s, struct il_expected *e, int argc, c
  * waiting. */
 void il_server_flush(struct il_server *s);
 
+/* Reads what has come, for a caller that the loop has kept waiting. */
+void il_server_read(struct il_server *s);
+
 /* Something is due at this time, at the latest. 0 or ENOMEM. */
 int il_server_watch(struct il_server *s, int64_t deadline);
 
