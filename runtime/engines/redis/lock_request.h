@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lock requests: each acquire is one, with a number, from which the server makes a token. It waits in the server's line,
- * or it is granted and held, until it is released or its handle's lease is over. Floor 2.
+ * Lock requests: each acquire is one, with a number, from which the server makes a token. It waits in the server's
+ * line, or it is granted and held, until it is released or its handle's lease is over. Floor 2.
  */
 #ifndef IL_REDIS_LOCK_REQUEST_H
 #define IL_REDIS_LOCK_REQUEST_H
