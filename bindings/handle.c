@@ -45,7 +45,7 @@ static int describe_channel(lua_State *L, int arg, struct il_channel *c)
 	luaL_argcheck(L, c->stream->in.start == c->stream->in.end, arg,
 		"channel has messages that were not received yet");
 	luaL_argcheck(L, il_list_empty(&c->stream->out.queue), arg, "channel has a message that is not sent yet");
-	lua_pushfstring(L, "channel %s %s %d", codecs[c->codec], c->options.lines ? "line" : "length",
+	lua_pushfstring(L, "channel %s %s %d", codecs[c->codec], c->options.newlines ? "line" : "length",
 		(int)c->options.max_message);
 	return c->stream->transport.fd;
 }

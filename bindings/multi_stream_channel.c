@@ -199,7 +199,7 @@ static struct il_packet *push_packet(lua_State *L, const struct hub *h, int mess
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	p->packet = il_packet_new(h->channel.options.lines, bytes, size);
+	p->packet = il_packet_new(h->channel.options.newlines, bytes, size);
 	if (!p->packet)
 		il_error(L, "not enough memory");
 	return p->packet;

@@ -62,22 +62,22 @@ static uint32_t max_message_option(lua_State *L, int options)
 	return (uint32_t)max;
 }
 
-static bool lines_option(lua_State *L, int options)
+static bool newlines_option(lua_State *L, int options)
 {
 	const char *framing = il_option(L, options, "framing") == LUA_TNIL ? "length" : lua_tostring(L, -1);
-	bool lines = framing && strcmp(framing, "line") == 0;
-	if (!framing || (!lines && strcmp(framing, "length") != 0))
+	bool newlines = framing && strcmp(framing, "line") == 0;
+	if (!framing || (!newlines && strcmp(framing, "length") != 0))
 		luaL_argerror(L, options, "framing must be \"length\" or \"line\"");
 	lua_pop(L, 1);
-	return lines;
+	return newlines;
 }
 
 void il_channel_options(lua_State *L, struct il_channel *c, int options)
 {
 	c->options.max_message = max_message_option(L, options);
-	c->options.lines = lines_option(L, options);
+	c->options.newlines = newlines_option(L, options);
 	enum il_codec codec = il_codec_option(L, options);
-	if (codec == IL_CODEC_LUA && c->options.lines)
+	if (codec == IL_CODEC_LUA && c->options.newlines)
 		luaL_argerror(L, options, "codec \"lua\" is binary: it needs framing \"length\"");
 	if (codec == IL_CODEC_TABLE)
 		lua_rawsetp(L, LUA_REGISTRYINDEX, c);
@@ -211,7 +211,7 @@ void il_channel_encode(lua_State *L, struct il_channel *c)
 		lua_settop(L, top);
 	}
 	const char *bytes = lua_tolstring(L, 2, &size);
-	if (c->options.lines && memchr(bytes, '\n', size))
+	if (c->options.newlines && memchr(bytes, '\n', size))
 		il_error(L, "message has a newline, which ends a message on this channel (framing \"line\")");
 }
 
@@ -242,7 +242,7 @@ static int channel_send_handle(lua_State *L)
 	size_t size;
 	lua_settop(L, 4); /* nil, message, errno may stand where the file should */
 	int fd = il_handle_describe(L, 2);
-	if (c->options.lines || !c->stream->transport.passes)
+	if (c->options.newlines || !c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
 	const char *text = lua_tolstring(L, -1, &size);
 	return il_await_handle(L, &send_type, c->stream, fd, text, size, 3);
@@ -268,7 +268,7 @@ static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
 		return il_fail(L, EMSGSIZE,
 			"message of %s%I bytes is over this channel's limit of %I bytes (max_message), "
 			"the channel is closed",
-			c->options.lines ? "at least " : "", (LUAI_UACINT)op->size,
+			c->options.newlines ? "at least " : "", (LUAI_UACINT)op->size,
 			(LUAI_UACINT)c->options.max_message);
 	if (op->err == EPROTO)
 		return il_fail(L, EPROTO, "%s", mismatch);
@@ -347,7 +347,7 @@ static const struct il_await_type handle_type = {
 static int channel_receive_handle(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
-	if (c->options.lines || !c->stream->transport.passes)
+	if (c->options.newlines || !c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
 	return il_await(L, &handle_type, c->stream, (intptr_t)c, 2);
 }

@@ -23,7 +23,7 @@ void il_op_free(struct il_op *op)
 		close(op->fd);
 }
 
-/* Takes every operation but the winner out of its line. One that has gone too far to be taken back wins instead of a
+/* Takes every operation but the winner out of its queue. One that has gone too far to be taken back wins instead of a
  * timeout or a cancellation. */
 static void finalize(struct il_wait *w, int winner)
 {
@@ -83,10 +83,10 @@ void il_op_unbusy(struct il_op *op)
 		il_wait_end(op->wait, op->wait->late);
 }
 
-void il_op_finish_all(struct il_list *line, int err)
+void il_op_finish_all(struct il_list *queue, int err)
 {
-	while (!il_list_empty(line)) {
-		struct il_op *op = il_container_of(line->next, struct il_op, link);
+	while (!il_list_empty(queue)) {
+		struct il_op *op = il_container_of(queue->next, struct il_op, link);
 		il_list_del(&op->link);
 		il_op_finish(op, err);
 	}

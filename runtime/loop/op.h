@@ -138,7 +138,7 @@ void il_op_claim(struct il_op *op);
 void il_op_unbusy(struct il_op *op);
 
 /* Finishes every operation in a queue with err: the source is closing. */
-void il_op_finish_all(struct il_list *line, int err);
+void il_op_finish_all(struct il_list *queue, int err);
 
 /* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
 int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);

@@ -10,29 +10,29 @@ static const int64_t SHORTEST = 1000000, LONGEST = 20000000; /* ns */
 
 static void expired(struct il_timer *t)
 {
-	struct il_recheck *l = il_container_of(t, struct il_recheck, timer);
-	l->check(l);
+	struct il_recheck *r = il_container_of(t, struct il_recheck, timer);
+	r->check(r);
 }
 
-void il_recheck_init(struct il_recheck *l, void (*check)(struct il_recheck *l))
+void il_recheck_init(struct il_recheck *r, void (*check)(struct il_recheck *r))
 {
-	*l = (struct il_recheck){ .check = check, .pause = SHORTEST };
-	l->timer.expired = expired;
+	*r = (struct il_recheck){ .check = check, .pause = SHORTEST };
+	r->timer.expired = expired;
 }
 
-int il_recheck_start(struct il_recheck *l)
+int il_recheck_start(struct il_recheck *r)
 {
-	if (l->timer.item.place)
+	if (r->timer.item.place)
 		return 0;
-	il_timer_start(&l->timer, l->pause);
-	l->pause = l->pause < LONGEST / 2 ? 2 * l->pause : LONGEST;
-	int err = il_timer_arm(&l->timer, false);
+	il_timer_start(&r->timer, r->pause);
+	r->pause = r->pause < LONGEST / 2 ? 2 * r->pause : LONGEST;
+	int err = il_timer_arm(&r->timer, false);
 	il_loop_wake_outer();
 	return err;
 }
 
-void il_recheck_stop(struct il_recheck *l)
+void il_recheck_stop(struct il_recheck *r)
 {
-	il_timer_disarm(&l->timer);
-	l->pause = SHORTEST;
+	il_timer_disarm(&r->timer);
+	r->pause = SHORTEST;
 }

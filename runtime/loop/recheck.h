@@ -11,15 +11,15 @@
 struct il_recheck {
 	struct il_timer timer;
 	int64_t pause;
-	void (*check)(struct il_recheck *l); /* on the loop's thread, in busy Lua too; starts it again or stops it */
+	void (*check)(struct il_recheck *r); /* on the loop's thread, in busy Lua too; starts it again or stops it */
 };
 
-void il_recheck_init(struct il_recheck *l, void (*check)(struct il_recheck *l));
+void il_recheck_init(struct il_recheck *r, void (*check)(struct il_recheck *r));
 
 /* One check after the next pause; harmless if that is on its way. 0 or ENOMEM. */
-int il_recheck_start(struct il_recheck *l);
+int il_recheck_start(struct il_recheck *r);
 
 /* No check any more; the pauses begin anew. */
-void il_recheck_stop(struct il_recheck *l);
+void il_recheck_stop(struct il_recheck *r);
 
 #endif

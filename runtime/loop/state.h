@@ -40,7 +40,8 @@ struct il_loop {
 
 	/* loop.c: */
 	int64_t usual_wait; /* ns, IL_LONG_WAIT at most */
-	int waits_to_spin, penalty; /* after polling in vain: how many waits to let pass, now and the next time */
+	int waits_to_spin,
+		penalty; /* after polling without a result: how many waits to let pass, now and the next time */
 	uint32_t wakes_seen;
 	bool unheard; /* il_loop_wake may have been called when there was no eventfd */
 

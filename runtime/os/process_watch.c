@@ -99,10 +99,10 @@ static void ended(struct il_io *io, uint32_t events)
 	(void)events;
 	il_list_move(&watch->watchers, &round);
 	while (!il_list_empty(&round)) {
-		struct il_process_watcher *m = il_container_of(round.next, struct il_process_watcher, node);
-		il_list_del(&m->node);
-		m->watch = NULL;
-		m->ended(m);
+		struct il_process_watcher *w = il_container_of(round.next, struct il_process_watcher, node);
+		il_list_del(&w->node);
+		w->watch = NULL;
+		w->ended(w);
 	}
 	if (il_list_empty(&watch->watchers))
 		watch_free(watch);
@@ -142,24 +142,24 @@ static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result
 	return 0;
 }
 
-int il_process_watch_add(struct il_process_watcher *m, pid_t pid, uint64_t start)
+int il_process_watch_add(struct il_process_watcher *w, pid_t pid, uint64_t start)
 {
 	struct il_process_watch *watch = find(pid, start);
 	int err = !watch ? watch_new(pid, start, &watch) : readable(watch->io.fd) ? ESRCH : 0;
 	if (err)
 		return err;
-	m->watch = watch;
-	il_list_add(&watch->watchers, &m->node);
+	w->watch = watch;
+	il_list_add(&watch->watchers, &w->node);
 	return 0;
 }
 
-void il_process_watch_del(struct il_process_watcher *m)
+void il_process_watch_del(struct il_process_watcher *w)
 {
-	struct il_process_watch *watch = m->watch;
+	struct il_process_watch *watch = w->watch;
 	if (!watch)
 		return;
-	il_list_del(&m->node);
-	m->watch = NULL;
+	il_list_del(&w->node);
+	w->watch = NULL;
 	if (il_list_empty(&watch->watchers))
 		watch_free(watch);
 }

@@ -17,17 +17,17 @@ struct il_process_watch;
 struct il_process_watcher {
 	struct il_list node;
 	struct il_process_watch *watch;
-	void (*ended)(struct il_process_watcher *m); /* on the loop's thread, once; it watches no more then */
+	void (*ended)(struct il_process_watcher *w); /* on the loop's thread, once; it watches no more then */
 };
 
 /* Looks whether a process has ended; a zombie has. */
 bool il_process_watch_ended(pid_t pid, uint64_t start);
 
 /* Watches a process. ESRCH: it has ended; or errno. */
-int il_process_watch_add(struct il_process_watcher *m, pid_t pid, uint64_t start);
+int il_process_watch_add(struct il_process_watcher *w, pid_t pid, uint64_t start);
 
 /* Harmless if it does not watch. */
-void il_process_watch_del(struct il_process_watcher *m);
+void il_process_watch_del(struct il_process_watcher *w);
 
 /* Ends all watches, as in a forked child; no watcher is told. */
 void il_process_watches_drop(void);

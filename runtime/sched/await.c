@@ -226,8 +226,8 @@ static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadli
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
-/* To the end of the ready line. */
-static int stand_in_line(lua_State *L, struct il_task *t, lua_KContext context, lua_KFunction then)
+/* To the end of the run queue. */
+static int requeue(lua_State *L, struct il_task *t, lua_KContext context, lua_KFunction then)
 {
 	il_run_queue_add(t);
 	return il_suspend(L, context, then);
@@ -255,7 +255,7 @@ static int refuse(lua_State *L, struct il_task *t)
 {
 	bool goes_on = t->told;
 	t->told = true;
-	return goes_on && il_may_wait(L) ? stand_in_line(L, t, 0, refused) : il_cancel_raise(L);
+	return goes_on && il_may_wait(L) ? requeue(L, t, 0, refused) : il_cancel_raise(L);
 }
 
 /* Where the operation is to be: in the task that waits, or in the select that collects it. */
@@ -393,7 +393,7 @@ int il_await_turn(lua_State *L)
 		return refuse(L, t);
 	check_may_wait(L, t);
 	if (t)
-		return stand_in_line(L, t, 0, turned);
+		return requeue(L, t, 0, turned);
 	return il_turn_on_main(L) == LUA_OK ? 0 : lua_error(L);
 }
 

@@ -136,7 +136,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
 /* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then, in the
- * userdata at stack index `memory`. No other Lua code runs before all of them are in their lines: it could close what
+ * userdata at stack index `memory`. No other Lua code runs before all of them are in their queues: it could close what
  * they wait for. */
 int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, int64_t deadline,
 	int (*push)(lua_State *L, struct il_op *op));
@@ -144,7 +144,7 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, i
 /* ipc.sleep(): waits for nothing until the deadline, returns nothing. */
 int il_await_deadline(lua_State *L, int64_t deadline);
 
-/* ipc.yield(): to the end of the ready line. */
+/* ipc.yield(): to the end of the run queue. */
 int il_await_turn(lua_State *L);
 
 /* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may

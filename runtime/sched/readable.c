@@ -12,13 +12,13 @@
 
 struct readable {
 	struct il_io io;
-	struct il_list line;
+	struct il_list waiting;
 };
 
 static void readable_ready(struct il_io *io, uint32_t events)
 {
 	(void)events;
-	il_op_finish_all(&il_container_of(io, struct readable, io)->line, 0);
+	il_op_finish_all(&il_container_of(io, struct readable, io)->waiting, 0);
 }
 
 static bool readable_attempt(struct il_op *op)
@@ -30,7 +30,7 @@ static bool readable_attempt(struct il_op *op)
 static int readable_start(struct il_op *op)
 {
 	struct readable *r = op->source;
-	il_list_add(&r->line, &op->link);
+	il_list_add(&r->waiting, &op->link);
 	int err = il_io_watch(&r->io, EPOLLIN);
 	if (err)
 		il_list_del(&op->link);
@@ -64,7 +64,7 @@ static int wait_readable(lua_State *L)
 int il_readable_wait(lua_State *L, int fd)
 {
 	struct readable r = { .io = { .fd = fd, .ready = readable_ready } };
-	il_list_init(&r.line);
+	il_list_init(&r.waiting);
 	lua_pushcfunction(L, wait_readable);
 	lua_pushlightuserdata(L, &r);
 	int status = lua_pcall(L, 1, LUA_MULTRET, 0);

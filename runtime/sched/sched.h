@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scheduler. Tasks that are ready stand in one first-in first-out line. sched.c is the one file that resumes
- * (lua_resume of tasks), await.c the one that yields.
- * Floor 3: knows Lua and the loop, no engine and no class.
+ * The scheduler. Tasks that are ready stand in a queue, first in first out (run_queue.h). sched.c is the one file that
+ * resumes (lua_resume of tasks), await.c the one that yields. Floor 3: knows Lua and the loop, no engine and no class.
  */
 #ifndef IL_SCHED_SCHED_H
 #define IL_SCHED_SCHED_H

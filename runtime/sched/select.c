@@ -2,7 +2,7 @@
  *
  * ipc.select, see select.h. The user's code runs while the cases are collected: codecs, finalisers, signal listeners.
  * So the table of cases is read once, before; nothing is taken from it later. A handle that was closed meanwhile is
- * found out at the end, and from then on no foreign code runs until all operations stand in their lines.
+ * found out at the end, and from then on no foreign code runs until all operations stand in their queues.
  * On the stack while it waits: 1 the cases, 2 the timeout, 3 the list of keys and cases, key before case, and behind
  * them what the operations need kept alive, 4 the memory of the operations.
  * Floor 3.

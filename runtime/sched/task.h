@@ -29,7 +29,7 @@ struct il_task {
 	struct il_op op; /* what a single wait waits for */
 	struct il_list joiners; /* operations that wait for its end */
 	struct il_list holds; /* of struct il_hold */
-	struct il_task *next; /* in the ready line */
+	struct il_task *next; /* in the run queue */
 	lua_State *co; /* NULL once it has ended without results */
 	void (*ended)(struct il_task *t); /* of a callback: called when it has ended; NULL */
 	void *owner;

@@ -11,7 +11,7 @@
 
 #include <lauxlib.h>
 
-static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for a stray yield */
+static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for an illegal yield */
 static char guard; /* registry key, its address */
 
 static int guard__close(lua_State *L);

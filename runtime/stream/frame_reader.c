@@ -45,7 +45,7 @@ static enum il_frame front_line(struct il_frame_reader *in, char **data, size_t 
 
 enum il_frame il_frame_reader_front(struct il_frame_reader *in, char **data, size_t *size)
 {
-	if (in->lines)
+	if (in->newlines)
 		return front_line(in, data, size);
 	if (have(in) < IL_FRAME_HEADER)
 		return IL_FRAME_NONE;
@@ -85,7 +85,7 @@ int il_frame_reader_take(struct il_frame_reader *in)
 	size_t size;
 	enum il_frame kind = il_frame_reader_front(in, &data, &size);
 	in->start = (size_t)(data - in->bytes) + size;
-	if (in->lines && in->start < in->end)
+	if (in->newlines && in->start < in->end)
 		in->start++;
 	in->scanned = 0;
 	return in->passed_count ? take_passed(in, kind == IL_FRAME_HANDLE) : -1;
@@ -105,7 +105,7 @@ static int resize(struct il_frame_reader *in, size_t size)
 static int make_room(struct il_frame_reader *in)
 {
 	size_t want = have(in) + 1;
-	if (!in->lines && have(in) >= IL_FRAME_HEADER)
+	if (!in->newlines && have(in) >= IL_FRAME_HEADER)
 		want = (size_t)(header(in) & ~HANDLE) + IL_FRAME_HEADER;
 	if (in->start > 0 && (!have(in) || in->size - in->start < want || in->end == in->size)) {
 		if (have(in))
@@ -115,7 +115,7 @@ static int make_room(struct il_frame_reader *in)
 	}
 	size_t size = in->size ? in->size : FIRST_BUFFER;
 	while (size < want)
-		size = size < READ_AHEAD || in->lines ? size * 2 : want;
+		size = size < READ_AHEAD || in->newlines ? size * 2 : want;
 	if (size == in->size && in->end == in->size)
 		size *= 2;
 	return size == in->size ? 0 : resize(in, size);

@@ -29,7 +29,7 @@ struct il_frame_reader {
 	} passed[IL_PASSED]; /* descriptors that have come, in order */
 	int passed_count;
 	uint32_t max_message;
-	bool lines;
+	bool newlines;
 	bool handles; /* can come */
 	bool ended; /* the text has ended: its last line needs no newline */
 };

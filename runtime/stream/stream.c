@@ -34,7 +34,7 @@ static struct il_stream *stream_new(const struct il_stream_options *o)
 	s->io.ready = ready;
 	s->io.wanted = wanted;
 	s->in.max_message = o->max_message;
-	s->in.lines = o->lines;
+	s->in.newlines = o->newlines;
 	il_write_queue_init(&s->out);
 	il_list_init(&s->receivers);
 	il_list_init(&s->senders);
@@ -46,7 +46,7 @@ static int attach(struct il_stream *s, int fd)
 {
 	int err = il_transport_open(&s->transport, fd);
 	s->io.fd = s->transport.fd;
-	s->in.handles = s->transport.passes && !s->in.lines;
+	s->in.handles = s->transport.passes && !s->in.newlines;
 	return err;
 }
 
@@ -207,7 +207,7 @@ static void keep(struct il_stream *s, struct il_op *op, size_t start)
 	op->err = ENOMEM;
 }
 
-/* The receivers in line get what there is. */
+/* The waiting receivers get what there is. */
 static void serve_receivers(struct il_stream *s)
 {
 	while (!il_list_empty(&s->receivers)) {

@@ -36,7 +36,7 @@ struct il_stream {
 
 struct il_stream_options {
 	uint32_t max_message;
-	bool lines;
+	bool newlines;
 };
 
 /* Two connected streams, or one over a descriptor, which it takes over even if it fails. 0 or errno. */
@@ -74,11 +74,11 @@ static inline bool il_stream_fails(struct il_op *op, int err)
 }
 
 /* Puts a wait into a queue, and has the descriptor watched for it. 0 or errno. */
-static inline int il_stream_join(struct il_stream *s, struct il_list *line, struct il_op *op, uint32_t events)
+static inline int il_stream_join(struct il_stream *s, struct il_list *queue, struct il_op *op, uint32_t events)
 {
 	int err = il_io_watch(&s->io, events);
 	if (!err)
-		il_list_add(line, &op->link);
+		il_list_add(queue, &op->link);
 	return err;
 }
 

@@ -51,7 +51,7 @@ static int keep_rest(struct il_stream *s, struct il_packet *p, size_t sent)
 
 static struct il_packet *packet_of(const struct il_stream *s, const struct il_op *op)
 {
-	struct il_packet *p = il_packet_new(s->in.lines, op->data, op->size);
+	struct il_packet *p = il_packet_new(s->in.newlines, op->data, op->size);
 	if (p && op->fd >= 0)
 		p->bytes[0] |= (char)0x80;
 	return p;
@@ -63,7 +63,7 @@ static ssize_t write_frame(struct il_stream *s, const struct il_op *op, size_t *
 {
 	char buffer[IL_FRAME_HEADER + SMALL + 1];
 	uint32_t header = htonl((uint32_t)op->size | (op->fd >= 0 ? UINT32_C(1) << 31 : 0));
-	size_t tail = s->in.lines, head = tail ? 0 : IL_FRAME_HEADER;
+	size_t tail = s->in.newlines, head = tail ? 0 : IL_FRAME_HEADER;
 	memcpy(buffer, &header, sizeof header);
 	*whole = head + op->size + tail;
 	if (op->size > SMALL) {

@@ -17,19 +17,19 @@ struct unsent {
 	size_t sent;
 };
 
-struct il_packet *il_packet_new(bool lines, const void *data, size_t size)
+struct il_packet *il_packet_new(bool newlines, const void *data, size_t size)
 {
-	size_t head = lines ? 0 : IL_FRAME_HEADER;
-	struct il_packet *p = malloc(sizeof *p + size + (lines ? 1 : head));
+	size_t head = newlines ? 0 : IL_FRAME_HEADER;
+	struct il_packet *p = malloc(sizeof *p + size + (newlines ? 1 : head));
 	if (!p)
 		return NULL;
 	p->refs = 1;
-	p->size = size + (lines ? 1 : head);
+	p->size = size + (newlines ? 1 : head);
 	for (size_t i = 0; i < head; i++)
 		p->bytes[i] = (char)(size >> (24 - 8 * i));
 	if (size)
 		memcpy(p->bytes + head, data, size);
-	if (lines)
+	if (newlines)
 		p->bytes[size] = '\n';
 	return p;
 }

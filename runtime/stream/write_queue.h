@@ -23,7 +23,7 @@ struct il_write_queue {
 };
 
 /* A frame of a message, with one reference. NULL: no memory. */
-struct il_packet *il_packet_new(bool lines, const void *data, size_t size);
+struct il_packet *il_packet_new(bool newlines, const void *data, size_t size);
 void il_packet_drop(struct il_packet *p);
 
 void il_write_queue_init(struct il_write_queue *out);

@@ -74,7 +74,7 @@ static bool expected_line(const struct il_op *op)
 /* Whether the operation says what the bytes do. False: that was the end. */
 static bool expected(struct il_stream *s, struct il_op *op)
 {
-	if (model.options.lines)
+	if (model.options.newlines)
 		return expected_line(op);
 	const uint8_t *p = model.bytes + model.at;
 	size_t left = model.size - model.at;
