@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	static const uint32_t limits[] = { 1, 64, 70000, 1 << 20 };
 	size_t chunk = bytes[1] & 2 ? (size_t)bytes[2] + 1 : size;
-	model.options = (struct il_stream_options){ .max_message = limits[bytes[0] & 3], .lines = bytes[0] & 4 };
+	model.options = (struct il_stream_options){ .max_message = limits[bytes[0] & 3], .newlines = bytes[0] & 4 };
 	model.bytes = bytes + HEAD;
 	model.size = size - HEAD;
 	model.at = 0;
