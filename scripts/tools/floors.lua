@@ -26,7 +26,7 @@ local ELSEWHERE = {
   ["runtime/engines/store/store"] = 1,
 }
 local CIRCLES = {}
-local STRUCTS = {["il_watches"] = true}
+local STRUCTS = {}
 
 -- "runtime/loop/op.c" → 1.1, "loop"; the second value is the unit that may see itself freely
 local function place(path)

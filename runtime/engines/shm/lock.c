@@ -38,7 +38,7 @@ struct permits {
 struct object {
 	struct il_segment segment;
 	struct il_line line;
-	struct il_watches watches; /* holders, while somebody waits here */
+	struct il_shm_watches watches; /* holders, while somebody waits here */
 	struct il_debt debt; /* permits that were given back, and are still in the record */
 	struct record *own; /* where this process's record was last; NULL: nowhere yet */
 	uint32_t records; /* that there is room for */
@@ -194,7 +194,7 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
-static void look_again(struct il_watches *w)
+static void look_again(struct il_shm_watches *w)
 {
 	il_line_look_again(&il_container_of(w, struct object, watches)->line);
 }
@@ -204,19 +204,19 @@ static int park(struct il_line *line)
 {
 	struct object *o = object_of(line->object);
 	bool ended = false;
-	il_watches_begin(&o->watches);
+	il_shm_watches_begin(&o->watches);
 	for (uint32_t i = 0; i < used_records(o); i++) {
 		struct record r = shared(o)->records[i];
 		if (r.count && !is_own(&r))
-			ended |= il_watches_add(&o->watches, (pid_t)r.pid, r.start);
+			ended |= il_shm_watches_add(&o->watches, (pid_t)r.pid, r.start);
 	}
-	int err = il_watches_end(&o->watches);
+	int err = il_shm_watches_end(&o->watches);
 	return err ? err : ended ? EAGAIN : 0;
 }
 
 static void unpark(struct il_line *line)
 {
-	il_watches_clear(&object_of(line->object)->watches);
+	il_shm_watches_clear(&object_of(line->object)->watches);
 }
 
 static const struct il_line_type line_type = {
@@ -279,7 +279,7 @@ void il_shm_lock_mapped(struct il_segment *s)
 	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
-	il_watches_init(&o->watches, look_again);
+	il_shm_watches_init(&o->watches, look_again);
 	il_debt_init(&o->debt, s, pay, paid);
 	il_shm_line_init(&o->line, &line_type, s);
 }

@@ -12,7 +12,7 @@
 struct watch {
 	struct il_list node;
 	struct il_process_watcher mourner;
-	struct il_watches *watches;
+	struct il_shm_watches *watches;
 	pid_t pid;
 	uint64_t start;
 	bool wanted;
@@ -33,32 +33,32 @@ static void watch_free(struct watch *w)
 static void ended(struct il_process_watcher *m)
 {
 	struct watch *w = il_container_of(m, struct watch, mourner);
-	struct il_watches *watches = w->watches;
+	struct il_shm_watches *watches = w->watches;
 	watch_free(w);
 	watches->look(watches);
 }
 
 static void look(struct il_recheck *l)
 {
-	struct il_watches *w = il_container_of(l, struct il_watches, later);
+	struct il_shm_watches *w = il_container_of(l, struct il_shm_watches, later);
 	w->look(w);
 }
 
-void il_watches_init(struct il_watches *w, void (*f)(struct il_watches *w))
+void il_shm_watches_init(struct il_shm_watches *w, void (*f)(struct il_shm_watches *w))
 {
 	il_list_init(&w->list);
 	il_recheck_init(&w->later, look);
 	w->look = f;
 }
 
-void il_watches_begin(struct il_watches *w)
+void il_shm_watches_begin(struct il_shm_watches *w)
 {
 	w->blind = false;
 	for (struct il_list *l = w->list.next; l != &w->list; l = l->next)
 		watch_at(l)->wanted = false;
 }
 
-bool il_watches_add(struct il_watches *watches, pid_t pid, uint64_t start)
+bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t start)
 {
 	for (struct il_list *l = watches->list.next; l != &watches->list; l = l->next) {
 		struct watch *w = watch_at(l);
@@ -83,7 +83,7 @@ bool il_watches_add(struct il_watches *watches, pid_t pid, uint64_t start)
 	return err == ESRCH;
 }
 
-int il_watches_end(struct il_watches *watches)
+int il_shm_watches_end(struct il_shm_watches *watches)
 {
 	struct il_list *next;
 	for (struct il_list *l = watches->list.next; l != &watches->list; l = next) {
@@ -98,7 +98,7 @@ int il_watches_end(struct il_watches *watches)
 	return 0;
 }
 
-void il_watches_clear(struct il_watches *w)
+void il_shm_watches_clear(struct il_shm_watches *w)
 {
 	il_recheck_stop(&w->later);
 	while (!il_list_empty(&w->list))

@@ -13,24 +13,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct il_watches {
+struct il_shm_watches {
 	struct il_list list;
 	struct il_recheck later; /* one cannot be watched: it is to be looked at */
 	bool blind; /* the same, of this round */
-	void (*look)(struct il_watches *w); /* one has ended, or may have; watches all anew */
+	void (*look)(struct il_shm_watches *w); /* one has ended, or may have; watches all anew */
 };
 
-void il_watches_init(struct il_watches *w, void (*look)(struct il_watches *w));
+void il_shm_watches_init(struct il_shm_watches *w, void (*look)(struct il_shm_watches *w));
 
 /* Between begin and end each that is to be watched is added; what is not, is watched no more. Without a descriptor or
  * memory for one of them, `look` is called from time to time. 0 or ENOMEM: not even that. */
-void il_watches_begin(struct il_watches *w);
-int il_watches_end(struct il_watches *w);
+void il_shm_watches_begin(struct il_shm_watches *w);
+int il_shm_watches_end(struct il_shm_watches *w);
 
 /* True: it has ended already. */
-bool il_watches_add(struct il_watches *w, pid_t pid, uint64_t start);
+bool il_shm_watches_add(struct il_shm_watches *w, pid_t pid, uint64_t start);
 
 /* None is watched any more. */
-void il_watches_clear(struct il_watches *w);
+void il_shm_watches_clear(struct il_shm_watches *w);
 
 #endif
