@@ -238,7 +238,7 @@ static int process_reap(lua_State *L)
 	c->p.closing = true;
 	if (il_may_wait(L)) {
 		lua_settop(L, 1);
-		return il_await_to_the_end(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));
+		return il_await_uncancellable(L, &wait_type, &c->p, 0, il_time_add(il_now(), grace));
 	}
 	il_process_wait_blocking(&c->p, grace);
 	return 0;

@@ -92,7 +92,7 @@ static int task_join(lua_State *L)
 static int task_outlast(lua_State *L)
 {
 	struct il_task *t = check_task(L);
-	return il_may_wait(L) ? il_await_to_the_end(L, &join_type, t, 0, IL_NEVER) : 0;
+	return il_may_wait(L) ? il_await_uncancellable(L, &join_type, t, 0, IL_NEVER) : 0;
 }
 
 static int task_cancel(lua_State *L)
@@ -117,7 +117,7 @@ static int task_close(lua_State *L)
 	il_task_cancel(t);
 	if (t == il_sched()->current || !il_may_wait(L))
 		return 0;
-	return il_await_to_the_end(L, &close_type, t, 0, IL_NEVER);
+	return il_await_uncancellable(L, &close_type, t, 0, IL_NEVER);
 }
 
 static int task_status(lua_State *L)

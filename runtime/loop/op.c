@@ -57,7 +57,7 @@ void il_op_not_ready(struct il_op *op)
 	il_wait_end(w, IL_TIMEOUT);
 }
 
-void il_op_claim(struct il_op *op)
+void il_op_commit(struct il_op *op)
 {
 	struct il_wait *w = op->wait;
 	il_heap_del(&il_loop->deadlines, &w->deadline);

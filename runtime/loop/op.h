@@ -82,7 +82,7 @@ struct il_wait {
 	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
 	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
 	uint32_t count;
-	uint32_t cases; /* what count becomes when all are started; 1 after il_op_claim */
+	uint32_t cases; /* what count becomes when all are started; 1 after il_op_commit */
 	struct il_op *ops;
 	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
 };
@@ -132,7 +132,7 @@ void il_op_not_ready(struct il_op *op);
 
 /* The wait is for this operation alone from now on, and without a deadline: the others have lost, though it is not
  * done. */
-void il_op_claim(struct il_op *op);
+void il_op_commit(struct il_op *op);
 
 /* No reply is pending any more, and it is not done: ends the wait if that was due meanwhile. */
 void il_op_unbusy(struct il_op *op);

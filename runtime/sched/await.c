@@ -216,13 +216,14 @@ static int cannot(lua_State *L, int err)
 	return 3;
 }
 
-static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push, bool holds_on)
+static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push,
+	bool uncancellable)
 {
 	if (il_sched()->current && !il_sched()->guarded && !own_payloads(ops, count))
 		return cannot(L, ENOMEM);
 	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
 	if (il_sched()->current)
-		il_sched()->current->holds_on = holds_on;
+		il_sched()->current->uncancellable = uncancellable;
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
@@ -259,13 +260,13 @@ static int refuse(lua_State *L, struct il_task *t)
 }
 
 /* Where the operation is to be: in the task that waits, or in the select that collects it. */
-static inline struct il_op *place(lua_State *L, struct il_task *t, bool to_the_end)
+static inline struct il_op *place(lua_State *L, struct il_task *t, bool uncancellable)
 {
 	if (il_is_collected(L)) {
 		il_sched()->collector->taken = true;
 		return il_sched()->collector->op;
 	}
-	if (!to_the_end && is_refused(t))
+	if (!uncancellable && is_refused(t))
 		refuse(L, t);
 	if ((t ? t->wait : il_sched()->main_wait).state != IL_IDLE)
 		check_may_wait(L, t);
@@ -277,14 +278,14 @@ struct il_op *il_await_place(lua_State *L)
 	return place(L, il_sched()->current, false);
 }
 
-static int slow(lua_State *L, struct il_op *op, int64_t deadline, bool holds_on)
+static int slow(lua_State *L, struct il_op *op, int64_t deadline, bool uncancellable)
 {
 	if (il_is_collectors(op))
 		return lua_gettop(L); /* select keeps it all alive: the payload may be a string that was just made */
 	if (deadline == 0 && !op->remote)
 		return il_serve(0) ? timed_out(L) : il_served(L, timed_out(L));
 	check_may_wait(L, il_sched()->current);
-	return start(L, op, 1, deadline, NULL, holds_on);
+	return start(L, op, 1, deadline, NULL, uncancellable);
 }
 
 int il_await_slow(lua_State *L, struct il_op *op, int64_t deadline)
@@ -292,11 +293,11 @@ int il_await_slow(lua_State *L, struct il_op *op, int64_t deadline)
 	return slow(L, op, deadline, false);
 }
 
-static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool holds_on)
+static int await(lua_State *L, const struct il_await_type *type, struct il_op *op, int64_t deadline, bool uncancellable)
 {
 	op->push = type->push;
 	if (!il_await_first(&type->op, op, deadline))
-		return slow(L, op, deadline, holds_on);
+		return slow(L, op, deadline, uncancellable);
 	return il_serve(op->size) ? type->push(L, op) : il_served(L, type->push(L, op));
 }
 
@@ -343,7 +344,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 	return await(L, type, op, deadline, false);
 }
 
-int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
+int il_await_uncancellable(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline)
 {
 	struct il_op *op = place(L, il_sched()->current, true);
 	il_op_init(op, &type->op, source, arg);

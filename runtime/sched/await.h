@@ -133,7 +133,7 @@ int il_await_handle(lua_State *L, const struct il_await_type *type, void *source
 
 /* The same as il_await, but no cancellation disturbs it: for what is sure to end, and must have ended before its caller
  * goes on. */
-int il_await_to_the_end(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
+int il_await_uncancellable(lua_State *L, const struct il_await_type *type, void *source, int64_t arg, int64_t deadline);
 
 /* Waits for one of several operations; push gets the one that is done. `ops` stay where they are until then, in the
  * userdata at stack index `memory`. No other Lua code runs before all of them are in their queues: it could close what

@@ -207,16 +207,16 @@ bool il_sched_alive(void)
 	return il_streams_unsent(!busy) || busy;
 }
 
-void il_sched_drop(lua_State *L, bool quietly)
+void il_sched_drop(lua_State *L, bool no_close)
 {
 	il_wait_drop(&il_sched()->main_wait);
 	il_op_clear(&il_sched()->main_op);
-	il_tasks_drop(L, quietly);
+	il_tasks_drop(L, no_close);
 	il_run_queue_clear();
 	il_sched()->alive = il_sched()->living = il_sched()->ending = 0;
 	il_sched()->current = NULL;
 	il_sched()->turning = false;
-	if (quietly)
+	if (no_close)
 		il_sched()->failed = il_sched()->over = false;
 }
 

@@ -32,8 +32,8 @@ void il_turn_all(lua_State *L);
 /* True while a task, a timer or unsent data keeps the program alive. */
 bool il_sched_alive(void);
 
-/* Ends all tasks where they are; their <close> variables run unless `quietly`, as in a forked child. */
-void il_sched_drop(lua_State *L, bool quietly);
+/* Ends all tasks where they are; their <close> variables run unless `no_close`, as in a forked child. */
+void il_sched_drop(lua_State *L, bool no_close);
 
 /* The state is closing: no task can run any more. */
 void il_sched_forget(void);

@@ -147,12 +147,12 @@ static bool keep_task(struct il_task *t)
 	return true;
 }
 
-static void finalize_holds(struct il_task *t, bool quietly)
+static void finalize_holds(struct il_task *t, bool no_close)
 {
 	while (!il_list_empty(&t->holds)) {
 		struct il_hold *h = il_container_of(t->holds.next, struct il_hold, node);
 		il_list_del(&h->node);
-		if (!quietly)
+		if (!no_close)
 			h->ended(h, t->status != IL_FINISHED);
 	}
 }
@@ -226,7 +226,7 @@ void il_task_cancel(struct il_task *t)
 	if (t->status >= IL_FINISHED)
 		return;
 	t->cancelled = true;
-	if (t->wait.state == IL_WAITING && !t->holds_on && !il_cancel_shielded(t))
+	if (t->wait.state == IL_WAITING && !t->uncancellable && !il_cancel_shielded(t))
 		il_wait_end(&t->wait, IL_CANCELLED);
 }
 
@@ -279,7 +279,7 @@ void il_task_where(lua_State *L, struct il_task *t)
 }
 
 /* A task that runs is on the C stack below us, so it must not be collected. */
-static void drop(lua_State *L, struct il_task *t, void *quietly)
+static void drop(lua_State *L, struct il_task *t, void *no_close)
 {
 	bool runs = t->status == IL_RUNNING;
 	il_wait_drop(&t->wait);
@@ -288,7 +288,7 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	t->cancelled = true;
 	if (runs || !t->co)
 		return;
-	if (*(bool *)quietly) {
+	if (*(bool *)no_close) {
 		finalize_holds(t, true);
 		unref(L, t);
 		return;
@@ -306,11 +306,11 @@ static void drop(lua_State *L, struct il_task *t, void *quietly)
 	finalize_holds(t, false);
 }
 
-void il_tasks_drop(lua_State *L, bool quietly)
+void il_tasks_drop(lua_State *L, bool no_close)
 {
-	il_task_each(L, drop, &quietly);
-	if (!quietly)
-		il_task_each(L, drop, &quietly); /* those that a `__close` made meanwhile */
+	il_task_each(L, drop, &no_close);
+	if (!no_close)
+		il_task_each(L, drop, &no_close); /* those that a `__close` made meanwhile */
 	il_tasks_forget();
 }
 

@@ -42,7 +42,7 @@ struct il_task {
 	bool begun, closed; /* its coroutine has run, has been closed by others */
 	bool cancelled; /* it was asked to stop */
 	bool told; /* it has been, by an error in a wait */
-	bool holds_on; /* a cancellation does not end its present wait, the next one sees it */
+	bool uncancellable; /* a cancellation does not end its present wait, the next one sees it */
 	bool ending; /* the end of the program waits for it */
 	bool detached; /* does not keep the program alive */
 	bool held; /* a scope looks after its error */
@@ -79,7 +79,7 @@ void il_task_end(lua_State *L, struct il_task *t);
 
 /* For sched.c, the tasks' part of il_sched_open, il_sched_drop and il_sched_forget. */
 void il_tasks_open(lua_State *L);
-void il_tasks_drop(lua_State *L, bool quietly);
+void il_tasks_drop(lua_State *L, bool no_close);
 void il_tasks_forget(void);
 
 #endif

@@ -18,7 +18,6 @@ local FLOORS = {base = 0, loop = 1.1, os = 1.2, stream = 1.3, engines = 2, sched
 -- structs whose name is there twice.
 local ELSEWHERE = {
   ["bindings/key_object"] = 6,
-  ["runtime/engines/redis/claim"] = 10,
   ["runtime/engines/redis/queue_receive"] = 9,
   ["runtime/engines/redis/queue_send"] = 9,
   ["runtime/engines/store/directory"] = 1,

@@ -147,7 +147,7 @@ static void a_start_fails(void)
 static void one_claims_the_wait(void)
 {
 	begin_wait(il_now() + IL_SECOND);
-	il_op_claim(&ops[1]);
+	il_op_commit(&ops[1]);
 	CHECK(wait.state == IL_WAITING && il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	CHECK(sources[0].cancelled == 1 && sources[1].cancelled == 0 && sources[2].cancelled == 1);
 	il_list_del(&ops[1].link);

@@ -228,7 +228,7 @@ static void there_is_room(struct il_rq *q, struct il_op *op)
 	bool late = op->wait->late, behind = op->once && !is_first(q, op);
 	bool claim = !behind && in_select(op);
 	if (claim)
-		il_op_claim(op);
+		il_op_commit(op);
 	q->waiting++;
 	op->begun = op->busy = false;
 	if (late) {
