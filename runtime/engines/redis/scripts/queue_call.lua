@@ -14,5 +14,5 @@ for i = 2, #ARGV do
     call_receiver(state, ARGV[i])
   end
 end
-if next(changed) then save(state) end
+if next(changed) then save(state, {}) end
 return {0}

@@ -11,15 +11,19 @@ local function set_line(field, line)
   lines[field], changed[field] = line, true
 end
 
-local function save(state)
-  redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, unpack(state)))
+-- Writes the state, the lines, and these fields and values of meta.
+local function save(state, fields)
+  local n, empty = #fields, {}
+  fields[n + 1], fields[n + 2] = 'state', struct.pack(FORMAT, unpack(state))
   for field in pairs(changed) do
     if lines[field] == '' then
-      redis.call('HDEL', KEYS[1], field)
+      empty[#empty + 1] = field
     else
-      redis.call('HSET', KEYS[1], field, lines[field])
+      fields[#fields + 1], fields[#fields + 2] = field, lines[field]
     end
   end
+  redis.call('HSET', KEYS[1], unpack(fields))
+  if empty[1] then redis.call('HDEL', KEYS[1], unpack(empty)) end
 end
 
 -- Takes the entry at a place out, and tells its process. False: it is not there any more, or may not be told.

@@ -33,6 +33,5 @@ for i = keep + 1, #taken, NAME do
   redis.call('ZADD', KEYS[3], 0, name)
   call_receiver(state, string.sub(name, 1, 19))
 end
-redis.call('HSET', KEYS[1], ARGV[2], ('%s:%08d:%s'):format(before, state[EPOCH], string.sub(taken, 1, keep)))
-save(state)
+save(state, {ARGV[2], ('%s:%08d:%s'):format(before, state[EPOCH], string.sub(taken, 1, keep))})
 return {0}

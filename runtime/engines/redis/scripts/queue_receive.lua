@@ -90,6 +90,5 @@ if #names < max and ARGV[7] ~= '-' then
   local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
   stand(state, field, RECEIVERS, string.sub(ARGV[3], 2, 17), bound, ARGV[7])
 end
-redis.call('HSET', KEYS[1], ARGV[3], ('%s:%08d:%s'):format(ARGV[4], epoch, table.concat(names)))
-save(state)
+save(state, {ARGV[3], ('%s:%08d:%s'):format(ARGV[4], epoch, table.concat(names))})
 return reply

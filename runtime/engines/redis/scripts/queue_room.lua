@@ -8,6 +8,6 @@ local state = {struct.unpack(FORMAT, text)}
 if state[BYTES] + ARGV[2] <= state[CAPACITY] and state[COUNT] < state[CAPACITY] then return {0} end
 if ARGV[4] ~= '-' then
   stand(state, 'full', SENDERS, ARGV[3], ('%019d'):format(ARGV[2]), ARGV[4])
-  save(state)
+  save(state, {})
 end
 return {11}

@@ -28,7 +28,7 @@ if failed == 1 and redis.call('HGET', KEYS[1], 'failed') == ARGV[3] then return 
 
 -- HERE: queue_line
 local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders,
-  failed, tonumber(ARGV[2]), receiver, epoch}
+  failed, sender, receiver, epoch}
 local messages, names, n, called = {}, {}, 0, 0
 for i = 5, #ARGV, 2 do
   local type, size = ARGV[i], #ARGV[i + 1]
@@ -45,22 +45,20 @@ for i = 5, #ARGV, 2 do
   end
   if state[RECEIVERS] > 0 and call_receiver(state, type) then called = 1 end
 end
-local full = n < (#ARGV - 4) / 2
-if n > 0 then
-  redis.call('HSET', KEYS[1], unpack(messages))
-  publish = redis.pcall
-  state[SORTED] = sorted + #names
-  for _, name in ipairs(names) do
-    redis.call('ZADD', KEYS[2], string.sub(name, 21), name)
-    redis.call('ZADD', KEYS[3], 0, name)
-  end
-end
+local full, called_sender = n < (#ARGV - 4) / 2, false
+state[SORTED], state[SENDER] = sorted + #names, n > 0 and tonumber(ARGV[2]) or sender
+publish = redis.pcall
 if full then
   local size = ('%019d'):format(#ARGV[6 + 2 * n])
   if ARGV[4] ~= '-' then stand(state, 'full', SENDERS, string.sub(ARGV[3], 1, 16), size, ARGV[4]) end
-  redis.call('HSET', KEYS[1], 'failed', ARGV[3])
+  messages[2 * n + 1], messages[2 * n + 2] = 'failed', ARGV[3]
   state[FAILED] = 1
+elseif senders > 0 then
+  called_sender = call_sender(state)
 end
-local called_sender = not full and senders > 0 and call_sender(state)
-save(state)
+save(state, messages)
+for _, name in ipairs(names) do
+  redis.call('ZADD', KEYS[2], string.sub(name, 21), name)
+  redis.call('ZADD', KEYS[3], 0, name)
+end
 return {full and 11 or 0, n, full and 1 or 0, called, called_sender and 1 or 0}
