@@ -199,7 +199,7 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 	int status = lua_pcall(L, 2, 1, 0);
 	if (codec == IL_CODEC_JSON)
 		il_number_leave(was);
-	if (status != LUA_OK && il_is_interrupt(L, before))
+	if (status != LUA_OK && il_interrupt_is(L, before))
 		lua_error(L);
 	return status == LUA_OK || failed(L);
 }

@@ -129,7 +129,7 @@ static void end_at_once(lua_State *L, struct il_child *c)
 {
 	il_process_signal(&c->p, SIGKILL);
 	il_process_wait_blocking(&c->p, IL_NEVER);
-	il_check_interrupt(L);
+	il_interrupt_check(L);
 }
 
 int il_child_started(lua_State *L, struct il_child *c)

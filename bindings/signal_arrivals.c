@@ -81,7 +81,7 @@ static void run(lua_State *L, struct il_event *e)
 	struct il_task *task = il_task_prepare(L, 2, NULL, NULL, false);
 	il_list_del(&a->node);
 	free(a);
-	il_task_run(L, task, e);
+	il_sched_run(L, task, e);
 	lua_pop(L, 1);
 }
 

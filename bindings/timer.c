@@ -89,7 +89,7 @@ static void run(lua_State *L, struct il_event *e)
 	t->busy = true;
 	if (t->once)
 		stop(L, t);
-	il_task_run(L, task, e);
+	il_sched_run(L, task, e);
 }
 
 static int start(lua_State *L, struct timer *t, int64_t interval)

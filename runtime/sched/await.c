@@ -135,7 +135,7 @@ static bool main_waits(void)
 static int turn_until_done(lua_State *L)
 {
 	while (main_waits())
-		il_turn(L, IL_NEVER, main_waits);
+		il_sched_turn(L, IL_NEVER, main_waits);
 	return 0;
 }
 

@@ -17,7 +17,7 @@ struct il_event {
 	struct il_list node; /* among those of which a call is due */
 	uint32_t due, round; /* calls that are due; those of them that were so when this round of il_events_run began */
 	bool active; /* its last call runs and has not waited: the next one has to */
-	/* Starts one call (il_task_run); raises before anything happened, or not at all. */
+	/* Starts one call (il_sched_run); raises before anything happened, or not at all. */
 	void (*run)(lua_State *L, struct il_event *e);
 };
 
@@ -27,7 +27,7 @@ void il_event_init(struct il_event *e, void (*run)(lua_State *, struct il_event 
 void il_event_post(struct il_event *e);
 void il_event_withdraw(struct il_event *e);
 
-/* For il_task_run: a call begins, and has ended or waits. */
+/* For il_sched_run: a call begins, and has ended or waits. */
 void il_event_begin(struct il_event *e);
 void il_event_leave(struct il_event *e);
 

@@ -26,7 +26,7 @@
 static int turn_while_alive(lua_State *L)
 {
 	while (il_sched_alive())
-		il_turn(L, IL_NEVER, il_sched_alive);
+		il_sched_turn(L, IL_NEVER, il_sched_alive);
 	return 0;
 }
 
@@ -37,7 +37,7 @@ static bool always(void)
 
 static int turn_once(lua_State *L)
 {
-	il_turn(L, lua_tointeger(L, 1), always);
+	il_sched_turn(L, lua_tointeger(L, 1), always);
 	return 0;
 }
 

@@ -37,7 +37,7 @@ bool il_interrupt_due(void)
 
 /* A task that is interrupted fails, if it does not catch that; what is below it on the stack is told, too, and at last
  * the main chunk: until then the request stands. The other tasks do not run before. */
-void il_check_interrupt(lua_State *L)
+void il_interrupt_check(lua_State *L)
 {
 	struct il_sched *s = il_sched();
 	if (!il_interrupt_due())
@@ -58,7 +58,7 @@ int il_interrupts_raised(void)
 	return il_sched()->raised;
 }
 
-bool il_is_interrupt(lua_State *L, int before)
+bool il_interrupt_is(lua_State *L, int before)
 {
 	static const char theirs[] = "interrupted!"; /* lua.c, lstop */
 	size_t size = 0, n = sizeof theirs - 1;

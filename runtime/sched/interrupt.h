@@ -12,13 +12,13 @@
 /* Async-signal-safe: what runs, or the main chunk's wait, raises "interrupted". */
 void il_interrupt_request(void);
 bool il_interrupted(void);
-void il_check_interrupt(lua_State *L);
-bool il_interrupt_due(void); /* il_check_interrupt would raise */
+void il_interrupt_check(lua_State *L);
+bool il_interrupt_due(void); /* il_interrupt_check would raise */
 
 /* For code that catches errors: is the one at the top "interrupted", of the host or of lua5.4, so that it has to be
  * raised again? `before`: what il_interrupts_raised said before the call. */
 int il_interrupts_raised(void);
-bool il_is_interrupt(lua_State *L, int before);
+bool il_interrupt_is(lua_State *L, int before);
 
 /* Nothing is requested: in a forked child. */
 void il_interrupt_drop(void);

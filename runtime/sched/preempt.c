@@ -99,7 +99,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 	else
 		lua_sethook(L, s->armed.hook, s->armed.mask, s->armed.count);
 	attend();
-	il_check_interrupt(L);
+	il_interrupt_check(L);
 	if (!s->deferred) {
 		il_signal_drain();
 		il_timers_expire();

@@ -93,7 +93,7 @@ static void resume(lua_State *L, struct il_task *t)
 		il_preempt();
 }
 
-void il_task_run(lua_State *L, struct il_task *t, struct il_event *e)
+void il_sched_run(lua_State *L, struct il_task *t, struct il_event *e)
 {
 	il_event_begin(e);
 	resume(L, t);
@@ -155,19 +155,19 @@ static void ask(lua_State *L, int64_t until)
 	il_signal_drain();
 	il_run_queue_append_late();
 	if (s->main_wait.state != IL_DONE) /* a result is there: to be delivered first */
-		il_check_interrupt(L);
+		il_interrupt_check(L);
 	il_events_run(L);
 }
 
 static void begin_turn(lua_State *L)
 {
 	il_epoll_open(); /* first: a signal that comes after the check must be able to wake the loop */
-	il_check_interrupt(L);
+	il_interrupt_check(L);
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	il_outside_check(L);
 }
 
-void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
+void il_sched_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 {
 	struct il_sched *s = il_sched();
 	begin_turn(L);
@@ -184,7 +184,7 @@ void il_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 
 /* The tasks that are ready now stand up to `last`; what the kernel tells first belongs to them, what comes later does
  * not. */
-void il_turn_all(lua_State *L)
+void il_sched_turn_all(lua_State *L)
 {
 	struct il_sched *s = il_sched();
 	begin_turn(L);

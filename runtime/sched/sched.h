@@ -20,14 +20,14 @@ struct il_task;
 void il_sched_open(lua_State *L);
 
 /* Runs a callback's task, as the call of an event, at once and until it first waits; pops it. Does not raise. */
-void il_task_run(lua_State *L, struct il_task *t, struct il_event *e);
+void il_sched_run(lua_State *L, struct il_task *t, struct il_event *e);
 
 /* Runs what is ready and asks the kernel; waits there until something happens, but not beyond `until` (0: not at all)
  * and not if wanted() has become false. Raises "interrupted" and out of memory. */
-void il_turn(lua_State *L, int64_t until, bool (*wanted)(void));
+void il_sched_turn(lua_State *L, int64_t until, bool (*wanted)(void));
 
-/* Runs each task that is ready now, once, and asks the kernel in between. Raises as il_turn does. */
-void il_turn_all(lua_State *L);
+/* Runs each task that is ready now, once, and asks the kernel in between. Raises as il_sched_turn does. */
+void il_sched_turn_all(lua_State *L);
 
 /* True while a task, a timer or unsent data keeps the program alive. */
 bool il_sched_alive(void);

@@ -56,7 +56,7 @@ static int end_tasks(lua_State *L)
 	bool said = false;
 	for (il_task_each(L, ask_to_end, NULL); any_ending() && !said;) {
 		while (any_ending() && il_now() < until)
-			il_turn(L, until, any_ending);
+			il_sched_turn(L, until, any_ending);
 		il_task_each(L, any_ending() ? say_where : ask_to_end, &said);
 	}
 	return 0;

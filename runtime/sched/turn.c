@@ -21,7 +21,7 @@ static const int64_t SLICE = 150000;
 
 static int run_all(lua_State *L)
 {
-	il_turn_all(L);
+	il_sched_turn_all(L);
 	return 0;
 }
 

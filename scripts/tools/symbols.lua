@@ -23,8 +23,9 @@ end
 local function read(root, build)
   local files, owner, is_there = {}, {}, {}
   for _, path in ipairs(sources(root, "c")) do is_there[path:sub(1, -3)] = true end
-  for _, line in ipairs(lines(("cd '%s/%s' && find runtime bindings -name '*.o' | LC_ALL=C sort | xargs nm -gA")
-    :format(root, build))) do
+  local folder = build:match("^/") and build or root .. "/" .. build
+  for _, line in ipairs(lines(("cd '%s' && find runtime bindings -name '*.o' | LC_ALL=C sort | xargs nm -gA")
+    :format(folder))) do
     local path, kind, name = line:match("^(.-)%.o:%x*%s*(%a) ([%w_]+)$")
     if is_there[path] then -- not of a file that was renamed since
       local file = files[path] or {path = path, needs = {}, functions = {}}
