@@ -81,7 +81,8 @@ static void on_info(struct il_server *s, struct il_expected *e, struct il_reply 
 	(void)e;
 	if (!r)
 		return;
-	s->evicts = r->type == IL_REPLY_STRING && strstr(r->str, "maxmemory_policy:allkeys");
+	s->evicts = r->type == IL_REPLY_STRING && strstr(r->str, "maxmemory_policy:") &&
+		!strstr(r->str, "maxmemory_policy:noeviction");
 	il_reply_free(r);
 	il_server_greeted(s);
 }
