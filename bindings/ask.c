@@ -4,7 +4,7 @@
  */
 #include "ask.h"
 #include "bind.h"
-#include "key.h"
+#include "key_object.h"
 #include "sched/await.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * What objects behind a key have in common, see key.h: how their failures are told, and their mode.
+ * What objects behind a key have in common, see key_object.h: how their failures are told, and their mode.
  * Floor 4.
  */
-#include "key.h"
+#include "key_object.h"
 #include "bind.h"
 #include "option.h"
 #include "base/reason.h"

@@ -5,7 +5,7 @@
  */
 #include "bind.h"
 #include "base/fork.h"
-#include "key.h"
+#include "key_object.h"
 #include "stream/hub.h"
 #include "stream/unix_socket.h"
 #include "option.h"

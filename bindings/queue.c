@@ -7,6 +7,7 @@
 #include "codec.h"
 #include "engines/engine.h"
 #include "key.h"
+#include "key_object.h"
 #include "option.h"
 #include "sched/await.h"
 

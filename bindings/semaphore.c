@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "bind.h"
 #include "key.h"
+#include "key_object.h"
 #include "lock.h"
 #include "option.h"
 

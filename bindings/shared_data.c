@@ -8,6 +8,7 @@
 #include "shared_data.h"
 #include "bind.h"
 #include "key.h"
+#include "key_object.h"
 #include "option.h"
 #include "shared_data_change.h"
 #include "shared_data_read.h"

@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "engines/engine.h"
 #include "key.h"
+#include "key_object.h"
 #include "option.h"
 #include "sched/await.h"
 

@@ -77,7 +77,8 @@ static int __attribute__((noinline)) wait_for(struct il_gate *g, uint64_t owner,
 			take(g, &owner) == 0)
 			return 0;
 	int64_t until = il_now() + SOON;
-	if (!p->since && sleep_at(g, &owner, SLICE) == 0) /* most have left in a moment: sooner than is asked about them */
+	if (!p->since &&
+		sleep_at(g, &owner, SLICE) == 0) /* most have left in a moment: sooner than is asked about them */
 		return 0;
 	for (bool doubted = p->since, late = false;; doubted = late = il_now() > until) {
 		if (take_over(g, owner))

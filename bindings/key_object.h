@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What objects behind a key have in common: how their failures are told, and their mode.
+ * Floor 4.
+ */
+#ifndef IL_KEY_OBJECT_H
+#define IL_KEY_OBJECT_H
+
+#include "engines/engine.h"
+
+#include <lua.h>
+
+/* nil, "noun key: reason", errno. */
+int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);
+
+/* What a call on an object returns that failed: nil and "removed", "closed", or a message and errno. */
+int il_object_fail(lua_State *L, int err, const char *noun, const char *what);
+
+/* The same of an engine's object, with what the engine has to say. ECONNABORTED: a change that was asked for may or may
+ * not have happened. */
+int il_shared_fail(lua_State *L, int err, const void *object, const char *noun, const char *what);
+
+/* Before il_key_fail, for an operation `open` that has failed. */
+void il_note_why(int err, const void *object);
+
+/* For a constructor that is done: what the engine warns of. */
+void il_warn_shared(lua_State *L, const struct il_shared *shared, const char *noun, const char *what);
+
+/* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. Raises. */
+unsigned il_mode_option(lua_State *L, int arg);
+
+#endif
