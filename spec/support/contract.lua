@@ -29,16 +29,16 @@ end
 --     inherit
 --   keyed: `it`, or `pending` on the engine without keys, for a spec that needs two handles in one process
 --   key(): the key of the spec that runs
--- words: the `_ENV` of the spec's file, where busted's functions are. what: a name, or a function that gets the engine.
-function contract.each(words, what, make, body)
+-- env: the `_ENV` of the spec's file, where busted's functions are. what: a name, or a function that gets the engine.
+function contract.each(env, what, make, body)
   for _, engine in ipairs(engines) do
     local name = type(what) == "function" and what(engine) or what .. " on " .. engine.name
-    words.describe(name, function()
-      if engine.missing then return words.pending(engine.missing) end
+    env.describe(name, function()
+      if engine.missing then return env.pending(engine.missing) end
       local key, open
-      words.before_each(function() open, key = contract.opener(engine, make) end)
-      words.after_each(engine.cleanup)
-      body(engine, function(argument) return open(argument) end, engine.private and words.pending or words.it,
+      env.before_each(function() open, key = contract.opener(engine, make) end)
+      env.after_each(engine.cleanup)
+      body(engine, function(argument) return open(argument) end, engine.private and env.pending or env.it,
         function() return key end)
     end)
   end
