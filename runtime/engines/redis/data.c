@@ -3,9 +3,9 @@
  * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and what there is of it in the
  * hash's field without a name. Each call is one script, or one command. Floor 2.
  */
-#include "engines/redis/page.h"
+#include "engines/redis/object/page_cache.h"
 #include "engines/redis/redis.h"
-#include "engines/redis/watch.h"
+#include "engines/redis/object/watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static void command(struct il_op *op, struct il_command *c, enum il_script scrip
 static int request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
 	int (*told)(struct il_op *op, struct il_request *r, int err))
 {
-	return il_face_request(&of_op(op)->watches.face, op, c, flags, told);
+	return il_redis_object_request(&of_op(op)->watches.object, op, c, flags, told);
 }
 
 /* Reading ----------------------------------------------------------------------------------------------- */
@@ -92,7 +92,7 @@ static int got(struct il_op *op, struct il_request *r, int err)
 static int get_start(struct il_op *op)
 {
 	struct il_command c;
-	il_command_plain(&c, &of_op(op)->watches.face, "HMGET", "values");
+	il_command_plain(&c, &of_op(op)->watches.object, "HMGET", "values");
 	il_command_text(&c, "");
 	il_command_bytes(&c, op->name, op->name_size);
 	return request(op, &c, IL_SAFE, got);
@@ -119,7 +119,7 @@ static bool next_attempt(struct il_op *op)
 	struct il_entry e;
 	op->err = op->name ? il_pages_next(&of_op(op)->pages, op->name, op->name_size, &e) : EAGAIN;
 	if (op->err == EAGAIN)
-		return il_face_attempt(op);
+		return il_redis_object_attempt(op);
 	if (!op->err)
 		show(op, &e);
 	return true;
@@ -257,7 +257,7 @@ static int told_change(struct il_op *op, struct il_request *r, int err)
 static bool set_attempt(struct il_op *op)
 {
 	if (op->size <= of_op(op)->data.max_value)
-		return il_face_attempt(op);
+		return il_redis_object_attempt(op);
 	op->err = EMSGSIZE;
 	return true;
 }
@@ -319,7 +319,7 @@ static int open_start(struct il_op *op)
 {
 	struct il_command c;
 	struct data *d = of_op(op);
-	il_command_init(&c, &d->watches.face, IL_SCRIPT_data_open);
+	il_command_init(&c, &d->watches.object, IL_SCRIPT_data_open);
 	il_command_bytes(&c, d->made, IL_ID);
 	il_command_number(&c, (int64_t)d->data.size);
 	il_command_number(&c, SIZE);
@@ -330,9 +330,9 @@ static bool remove_attempt(struct il_op *op)
 {
 	struct il_command c;
 	if (!op->last)
-		return il_face_attempt(op);
+		return il_redis_object_attempt(op);
 	command(op, &c, IL_SCRIPT_data_remove);
-	il_face_tell(&of_op(op)->watches.face, &c);
+	il_redis_object_tell(&of_op(op)->watches.object, &c);
 	return true;
 }
 
@@ -360,15 +360,15 @@ static void close_data(struct il_data *data)
 }
 
 static const struct il_data_ops ops = {
-	.open = { "shared data", il_face_attempt, open_start, il_face_cancel },
-	.wait = { "shared data wait", il_face_attempt, wait_start, wait_cancel },
-	.get = { "shared data get", il_face_attempt, get_start, il_face_cancel },
-	.next = { "shared data pairs", next_attempt, next_start, il_face_cancel },
-	.set = { "shared data set", set_attempt, set_start, il_face_cancel },
-	.delete = { "shared data delete", il_face_attempt, delete_start, il_face_cancel },
-	.add = { "shared data add", il_face_attempt, add_start, il_face_cancel },
-	.stat = { "shared data stat", il_face_attempt, stat_start, il_face_cancel },
-	.remove = { "shared data remove", remove_attempt, remove_start, il_face_cancel },
+	.open = { "shared data", il_redis_object_attempt, open_start, il_redis_object_cancel },
+	.wait = { "shared data wait", il_redis_object_attempt, wait_start, wait_cancel },
+	.get = { "shared data get", il_redis_object_attempt, get_start, il_redis_object_cancel },
+	.next = { "shared data pairs", next_attempt, next_start, il_redis_object_cancel },
+	.set = { "shared data set", set_attempt, set_start, il_redis_object_cancel },
+	.delete = { "shared data delete", il_redis_object_attempt, delete_start, il_redis_object_cancel },
+	.add = { "shared data add", il_redis_object_attempt, add_start, il_redis_object_cancel },
+	.stat = { "shared data stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
+	.remove = { "shared data remove", remove_attempt, remove_start, il_redis_object_cancel },
 	.close = close_data,
 };
 
@@ -385,7 +385,7 @@ int il_redis_data(const struct il_key *key, struct il_data_options *o, struct il
 	}
 	d->data.ops = &ops;
 	d->data.size = o->size;
-	d->watches.face.shared = &d->data.shared;
+	d->watches.object.shared = &d->data.shared;
 	d->watches.ask = ask_for;
 	d->watches.told = told;
 	d->watches.heard = heard;

@@ -5,7 +5,7 @@
 #include "engines/redis/lock.h"
 #include "base/fork.h"
 #include "base/clock.h"
-#include "engines/redis/lease.h"
+#include "engines/redis/object/lease.h"
 #include "engines/redis/lock_request.h"
 #include "engines/redis/redis.h"
 
@@ -17,9 +17,9 @@
 enum { MS = 1000000 };
 
 /* In a forked child: the requests are the parent's. */
-static void forked(struct il_face *f)
+static void forked(struct il_redis_object *f)
 {
-	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, face);
+	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, object);
 	struct il_list *lists[] = { &h->line, &h->held };
 	for (int i = 0; i < 2; i++) {
 		while (!il_list_empty(lists[i])) {
@@ -40,19 +40,19 @@ static void forked(struct il_face *f)
 
 const char *il_redis_lock_name(struct il_redis_lock *h)
 {
-	snprintf(h->name, sizeof h->name, "%s.%d", il_server_client(h->face.server), h->index);
+	snprintf(h->name, sizeof h->name, "%s.%d", il_server_client(h->object.server), h->index);
 	return h->name;
 }
 
 void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb)
 {
-	il_command_init(c, &h->face, IL_SCRIPT_lock_change);
+	il_command_init(c, &h->object, IL_SCRIPT_lock_change);
 	il_command_text(c, h->id);
 	il_command_text(c, verb);
 	il_command_text(c, il_redis_lock_name(h));
 	il_command_number(c, h->lease / MS);
 	il_command_number(c, il_fork.pid);
-	il_command_number(c, h->face.listener.active);
+	il_command_number(c, h->object.listener.active);
 }
 
 static void nobody(struct il_request *r)
@@ -82,19 +82,19 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 	struct il_redis_lock *h = calloc(1, sizeof *h);
 	if (!h)
 		return ENOMEM;
-	int err = il_face_open(&h->face, key, noun);
+	int err = il_redis_object_open(&h->object, key, noun);
 	if (err) {
 		free(h);
 		return err;
 	}
 	h->lock.ops = ops;
 	h->lock.lost = &il_lock_request_lost;
-	h->lock.remote = &h->face.remote;
-	h->face.forked = forked;
-	h->face.listener.message = il_lock_requests_message;
-	h->face.listener.up = il_lease_up;
-	h->face.listener.down = il_lock_requests_down;
-	h->lease = o->lease ? o->lease : h->face.lease;
+	h->lock.remote = &h->object.remote;
+	h->object.forked = forked;
+	h->object.listener.message = il_lock_requests_message;
+	h->object.listener.up = il_lease_up;
+	h->object.listener.down = il_lock_requests_down;
+	h->lease = o->lease ? o->lease : h->object.lease;
 	h->look_at = IL_NEVER;
 	h->index = ++handles;
 	h->max = o->max;
@@ -110,7 +110,7 @@ static void end(struct il_redis_lock *h)
 {
 	il_timer_disarm(&h->timer);
 	il_lease_forget(h);
-	il_face_close(&h->face);
+	il_redis_object_close(&h->object);
 	free(h);
 }
 
@@ -118,12 +118,12 @@ static int ask_to_open(struct il_redis_lock *h, const struct il_lock_options *o)
 {
 	struct il_command c;
 	char id[sizeof h->id];
-	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->face.server), (unsigned long long)il_now());
-	il_command_init(&c, &h->face, IL_SCRIPT_lock_open);
+	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->object.server), (unsigned long long)il_now());
+	il_command_init(&c, &h->object, IL_SCRIPT_lock_open);
 	il_command_text(&c, id);
 	il_command_number(&c, o->max);
 	il_command_number(&c, h->lock.ops->holder != NULL);
-	return il_face_ask(&h->face, &c, IL_SAFE);
+	return il_redis_object_ask(&h->object, &c, IL_SAFE);
 }
 
 static int opened(struct il_redis_lock *h, struct il_lock_options *o, struct il_request *r)
@@ -150,7 +150,7 @@ int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_loc
 		return err;
 	if (*l) {
 		h = il_redis_lock_of(*l);
-		struct il_request *r = il_face_answer(&h->face);
+		struct il_request *r = il_redis_object_answer(&h->object);
 		err = r ? opened(h, o, r) : ask_to_open(h, o);
 	} else {
 		*l = &h->lock;
@@ -174,7 +174,7 @@ void il_redis_lock_close(struct il_lock *l)
 			il_redis_lock_return(h, lr->number, l->untold ? "died" : "given");
 		il_lock_request_free(lr);
 	}
-	il_server_flush(h->face.server);
+	il_server_flush(h->object.server);
 	end(h);
 }
 
@@ -209,17 +209,17 @@ static int released(struct il_redis_lock *h, struct il_request *r)
 
 static int ask_to_release(struct il_redis_lock *h, struct il_lock_request *lr, bool abandoned)
 {
-	bool unheard = h->face.remote.unheard;
+	bool unheard = h->object.remote.unheard;
 	struct il_command call;
 	il_redis_lock_call(&call, h, "release");
 	il_command_number(&call, lr->number);
 	il_command_text(&call, abandoned ? "died" : "given");
-	int err = il_face_ask(&h->face, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
+	int err = il_redis_object_ask(&h->object, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
 	if (unheard) {
 		il_lock_request_free(lr);
 	} else if (err == EINPROGRESS) {
 		lr->releasing = true;
-		h->face.remote.request->tag = lr->number;
+		h->object.remote.request->tag = lr->number;
 	} else {
 		h->lock.grant = lr->number;
 	}
@@ -229,7 +229,7 @@ static int ask_to_release(struct il_redis_lock *h, struct il_lock_request *lr, b
 int il_redis_lock_release(struct il_lock *l, bool abandoned)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	struct il_request *r = il_face_answer(&h->face);
+	struct il_request *r = il_redis_object_answer(&h->object);
 	if (r)
 		return released(h, r);
 	struct il_lock_request *lr = il_lock_request_find(&h->held, l->grant);
@@ -245,10 +245,10 @@ int il_redis_lock_release(struct il_lock *l, bool abandoned)
 static int look(struct il_redis_lock *h, size_t element, int64_t *number)
 {
 	struct il_command c;
-	struct il_request *r = il_face_answer(&h->face);
+	struct il_request *r = il_redis_object_answer(&h->object);
 	if (!r) {
 		il_redis_lock_call(&c, h, "look");
-		return il_face_ask(&h->face, &c, IL_SAFE);
+		return il_redis_object_ask(&h->object, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
 	*number = err ? 0 : il_reply_number(r, element);
@@ -276,11 +276,11 @@ int il_redis_lock_remove(struct il_lock *l)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
 	struct il_command c;
-	struct il_request *r = il_face_answer(&h->face);
+	struct il_request *r = il_redis_object_answer(&h->object);
 	if (!r) {
-		il_command_init(&c, &h->face, IL_SCRIPT_lock_remove);
+		il_command_init(&c, &h->object, IL_SCRIPT_lock_remove);
 		il_command_text(&c, h->id);
-		return il_face_ask(&h->face, &c, IL_SAFE);
+		return il_redis_object_ask(&h->object, &c, IL_SAFE);
 	}
 	int err = il_request_status(r);
 	if (err == EIDRM && r->again)

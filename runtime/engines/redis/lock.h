@@ -6,13 +6,13 @@
 #ifndef IL_REDIS_LOCK_H
 #define IL_REDIS_LOCK_H
 
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 #include "loop/timer.h"
 
 /* A handle. */
 struct il_redis_lock {
 	struct il_lock lock;
-	struct il_face face;
+	struct il_redis_object object;
 	char id[40]; /* the object's */
 	bool removed;
 	int max; /* permits */

@@ -6,7 +6,7 @@
  */
 #include "engines/redis/lock_request.h"
 #include "base/clock.h"
-#include "engines/redis/lease.h"
+#include "engines/redis/object/lease.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static int64_t numbers; /* no two requests of a process have the same */
 
 static struct il_redis_lock *lock_of(struct il_listener *l)
 {
-	return il_container_of(l, struct il_redis_lock, face.listener);
+	return il_container_of(l, struct il_redis_lock, object.listener);
 }
 
 struct il_lock_request *il_lock_request_find(struct il_list *requests, int64_t number)
@@ -123,10 +123,10 @@ static void stands(struct il_lock_request *lr, const struct il_request *r)
 	}
 	if (il_reply_number(r, 2) >= 0)
 		il_lease_look(h, il_reply_number(r, 2));
-	int err = il_face_listen(&h->face, il_server_client(h->face.server));
+	int err = il_redis_object_listen(&h->object, il_server_client(h->object.server));
 	if (err)
 		give_up(lr, err);
-	else if (h->face.listener.active && !r->tag)
+	else if (h->object.listener.active && !r->tag)
 		il_lease_look_soon(h);
 }
 
@@ -158,7 +158,7 @@ int il_lock_request_send(struct il_lock_request *lr)
 	il_command_number(&call, !lr->once);
 	int err = il_request_make(&call, lr->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, lr, &lr->request);
 	if (!err)
-		lr->request->tag = lr->lock->face.listener.active;
+		lr->request->tag = lr->lock->object.listener.active;
 	return err;
 }
 
@@ -260,6 +260,6 @@ void il_lock_requests_message(struct il_listener *l, const char *data, size_t si
 
 void il_lock_requests_down(struct il_listener *l, int err)
 {
-	il_face_explain(&lock_of(l)->face);
+	il_redis_object_explain(&lock_of(l)->object);
 	il_lock_requests_fail(lock_of(l), err);
 }

@@ -6,7 +6,7 @@
  */
 #include "base/reason.h"
 #include "engines/redis/redis.h"
-#include "engines/redis/watch.h"
+#include "engines/redis/object/watch.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ static struct memory *of_op(const struct il_op *op)
 static int request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
 	int (*told)(struct il_op *op, struct il_request *r, int err))
 {
-	return il_face_request(&of_op(op)->watches.face, op, c, flags, told);
+	return il_redis_object_request(&of_op(op)->watches.object, op, c, flags, told);
 }
 
 static int64_t value_of(const struct il_request *r, size_t element)
@@ -58,7 +58,7 @@ static uint64_t bytes_of(int64_t value)
 /* The id and the slot as integers, exact: zeros where nothing is. */
 static void ask_slot(struct memory *m, struct il_command *c, size_t slot)
 {
-	il_command_plain(c, &m->watches.face, "BITFIELD", "slots");
+	il_command_plain(c, &m->watches.object, "BITFIELD", "slots");
 	for (size_t i = 0; i < HEAD; i++) {
 		char *place = m->place[i];
 		snprintf(place, sizeof m->place[i], "#%zu", i < HEAD - 1 ? i : HEAD + slot);
@@ -219,7 +219,7 @@ static int open_start(struct il_op *op)
 	struct memory *m = of_op(op);
 	uint64_t slots = bytes_of((int64_t)m->memory.count);
 	struct il_command c;
-	il_command_init(&c, &m->watches.face, IL_SCRIPT_memory_open);
+	il_command_init(&c, &m->watches.object, IL_SCRIPT_memory_open);
 	il_command_bytes(&c, m->made, IL_ID);
 	il_command_bytes(&c, &slots, sizeof slots);
 	return request(op, &c, IL_SAFE, told_open);
@@ -229,9 +229,9 @@ static bool remove_attempt(struct il_op *op)
 {
 	struct il_command c;
 	if (!op->last)
-		return il_face_attempt(op);
+		return il_redis_object_attempt(op);
 	il_watches_call(&of_op(op)->watches, &c, IL_SCRIPT_memory_remove);
-	il_face_tell(&of_op(op)->watches.face, &c);
+	il_redis_object_tell(&of_op(op)->watches.object, &c);
 	return true;
 }
 
@@ -263,13 +263,13 @@ static void close_memory(struct il_memory *memory)
 }
 
 static const struct il_memory_ops ops = {
-	.open = { "shared memory", il_face_attempt, open_start, il_face_cancel },
-	.wait = { "memory wait", il_face_attempt, wait_start, wait_cancel },
-	.read = { "memory read", il_face_attempt, read_start, il_face_cancel },
-	.write = { "memory write", il_face_attempt, write_start, il_face_cancel },
-	.add = { "memory add", il_face_attempt, add_start, il_face_cancel },
-	.swap = { "memory swap", il_face_attempt, swap_start, il_face_cancel },
-	.remove = { "memory remove", remove_attempt, remove_start, il_face_cancel },
+	.open = { "shared memory", il_redis_object_attempt, open_start, il_redis_object_cancel },
+	.wait = { "memory wait", il_redis_object_attempt, wait_start, wait_cancel },
+	.read = { "memory read", il_redis_object_attempt, read_start, il_redis_object_cancel },
+	.write = { "memory write", il_redis_object_attempt, write_start, il_redis_object_cancel },
+	.add = { "memory add", il_redis_object_attempt, add_start, il_redis_object_cancel },
+	.swap = { "memory swap", il_redis_object_attempt, swap_start, il_redis_object_cancel },
+	.remove = { "memory remove", remove_attempt, remove_start, il_redis_object_cancel },
 	.removed = removed,
 	.close = close_memory,
 };
@@ -288,7 +288,7 @@ int il_redis_memory(const struct il_key *key, struct il_memory_options *o, struc
 		return err;
 	}
 	m->memory = (struct il_memory){ .ops = &ops, .count = o->slots, .lost = &never };
-	m->watches.face.shared = &m->memory.shared;
+	m->watches.object.shared = &m->memory.shared;
 	m->watches.ask = ask_for;
 	m->watches.told = told;
 	il_watches_name(&m->watches, m->made);

@@ -4,7 +4,7 @@
  * which hears the news and has those who wait. Floor 2.
  */
 #include "engines/redis/queue.h"
-#include "engines/redis/queue_slot.h"
+#include "engines/redis/object/delivery.h"
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
@@ -100,7 +100,7 @@ static bool ask_all(struct il_poller *p)
 	while (!il_list_empty(&asked)) {
 		struct il_rq *q = il_container_of(asked.next, struct il_rq, due);
 		il_list_del(&q->due);
-		il_server_flush(q->face.server);
+		il_server_flush(q->object.server);
 	}
 	return any;
 }
@@ -109,7 +109,7 @@ static bool ask_all(struct il_poller *p)
 
 static struct il_rq *of_listener(struct il_listener *l)
 {
-	return il_container_of(l, struct il_rq, face.listener);
+	return il_container_of(l, struct il_rq, object.listener);
 }
 
 /* "message wanted type place", "room bytes place", or "removed id". */
@@ -137,7 +137,7 @@ static void up(struct il_listener *l)
 
 static void down(struct il_listener *l, int err)
 {
-	il_face_explain(&of_listener(l)->face);
+	il_redis_object_explain(&of_listener(l)->object);
 	il_rq_receivers_end(of_listener(l), NULL, true, err);
 	il_rq_senders_end(of_listener(l), NULL, true, err);
 }
@@ -148,7 +148,7 @@ int il_rq_listen(struct il_rq *q)
 		il_timer_start(&q->look, LOOK);
 		il_timer_arm(&q->look, false); /* no memory: with the next one */
 	}
-	return il_face_listen(&q->face, il_server_client(q->face.server));
+	return il_redis_object_listen(&q->object, il_server_client(q->object.server));
 }
 
 /* Those that wait for a call. */
@@ -169,7 +169,7 @@ void il_rq_pass(struct il_rq *q, int64_t type)
 {
 	struct il_command c;
 	char text[IL_RQ_TYPE];
-	il_command_init(&c, &q->face, IL_SCRIPT_queue_call);
+	il_command_init(&c, &q->object, IL_SCRIPT_queue_call);
 	il_command_text(&c, q->id);
 	il_rq_type(type, text);
 	il_command_text(&c, text);
@@ -195,7 +195,7 @@ static void recalled(struct il_timer *t)
 {
 	struct il_rq *q = il_container_of(t, struct il_rq, recall);
 	struct il_command c;
-	il_command_init(&c, &q->face, IL_SCRIPT_queue_call);
+	il_command_init(&c, &q->object, IL_SCRIPT_queue_call);
 	il_command_text(&c, q->id);
 	for (int i = 0; i < q->recall_count; i++)
 		il_command_text(&c, q->recalls[i]);
@@ -203,9 +203,9 @@ static void recalled(struct il_timer *t)
 	il_request_make(&c, IL_SAFE, NULL, NULL, NULL);
 }
 
-static void forked(struct il_face *face)
+static void forked(struct il_redis_object *object)
 {
-	struct il_rq *q = il_container_of(face, struct il_rq, face);
+	struct il_rq *q = il_container_of(object, struct il_rq, object);
 	il_list_del(&q->due);
 	il_timer_disarm(&q->look);
 	il_timer_disarm(&q->recall);
@@ -225,7 +225,7 @@ static struct il_rq_handle *of_op(const struct il_op *op)
 static struct il_command command(struct il_op *op, enum il_script script)
 {
 	struct il_command c;
-	il_command_init(&c, &of_op(op)->face, script);
+	il_command_init(&c, &of_op(op)->object, script);
 	il_command_text(&c, of_op(op)->rq->id);
 	return c;
 }
@@ -242,7 +242,7 @@ static int peek_start(struct il_op *op)
 	struct il_command c = command(op, IL_SCRIPT_queue_peek);
 	char type[IL_RQ_TYPE];
 	il_rq_want(&c, op->message.type, type);
-	return il_face_request(&of_op(op)->face, op, &c, IL_SAFE, told_peek);
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_peek);
 }
 
 static int count(const struct il_list *ops)
@@ -272,15 +272,15 @@ static int told_stat(struct il_op *op, struct il_request *r, int err)
 static int stat_start(struct il_op *op)
 {
 	struct il_command c = command(op, IL_SCRIPT_queue_stat);
-	return il_face_request(&of_op(op)->face, op, &c, IL_SAFE, told_stat);
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_stat);
 }
 
 static bool remove_attempt(struct il_op *op)
 {
 	if (!op->last)
-		return il_face_attempt(op);
+		return il_redis_object_attempt(op);
 	struct il_command c = command(op, IL_SCRIPT_queue_remove);
-	il_face_tell(&of_op(op)->face, &c);
+	il_redis_object_tell(&of_op(op)->object, &c);
 	return true;
 }
 
@@ -295,7 +295,7 @@ static int told_remove(struct il_op *op, struct il_request *r, int err)
 static int remove_start(struct il_op *op)
 {
 	struct il_command c = command(op, IL_SCRIPT_queue_remove);
-	return il_face_request(&of_op(op)->face, op, &c, IL_UNSAFE, told_remove);
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_UNSAFE, told_remove);
 }
 
 /* Opening and closing ---------------------------------------------------------------------------------- */
@@ -304,7 +304,7 @@ static struct il_rq *find(const struct il_rq *like, const char *id)
 {
 	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
 		struct il_rq *q = il_container_of(l, struct il_rq, node);
-		if (q->face.server == like->face.server && strcmp(q->face.base, like->face.base) == 0 &&
+		if (q->object.server == like->object.server && strcmp(q->object.base, like->object.base) == 0 &&
 			strcmp(q->id, id) == 0)
 			return q;
 	}
@@ -315,7 +315,7 @@ static struct il_rq *find(const struct il_rq *like, const char *id)
 static int object_new(const struct il_key *key, struct il_rq **result)
 {
 	struct il_rq *q = calloc(1, sizeof *q);
-	int err = q ? il_face_open(&q->face, key, "queue") : ENOMEM;
+	int err = q ? il_redis_object_open(&q->object, key, "queue") : ENOMEM;
 	if (err) {
 		free(q);
 		return err;
@@ -323,11 +323,11 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	q->refs = 1;
 	il_list_init(&q->node);
 	il_list_init(&q->due);
-	q->face.shared = &q->shared;
-	q->face.forked = forked;
-	q->face.listener.message = heard;
-	q->face.listener.up = up;
-	q->face.listener.down = down;
+	q->object.shared = &q->shared;
+	q->object.forked = forked;
+	q->object.listener.message = heard;
+	q->object.listener.up = up;
+	q->object.listener.down = down;
 	q->look.expired = looked;
 	q->recall.expired = recalled;
 	il_rq_receivers_init(q);
@@ -345,9 +345,9 @@ static void object_put(struct il_rq *q)
 	if (q->recall.item.place)
 		recalled(&q->recall);
 	il_timer_disarm(&q->recall);
-	il_rq_slots_fini(q, false);
+	il_deliveries_fini(q, false);
 	il_list_del(&q->node);
-	il_face_close(&q->face);
+	il_redis_object_close(&q->object);
 	free(q);
 }
 
@@ -362,7 +362,7 @@ static void object_known(struct il_rq_handle *h, const char *id)
 	} else {
 		snprintf(h->rq->id, sizeof h->rq->id, "%s", id);
 		il_list_add(&objects, &h->rq->node);
-		il_rq_slots_opened(h->rq);
+		il_deliveries_opened(h->rq);
 	}
 }
 
@@ -393,11 +393,11 @@ static int open_start(struct il_op *op)
 	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
 		random[0] += (uint64_t)il_now() << 20;
 	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
-	il_command_init(&c, &h->face, IL_SCRIPT_queue_open);
+	il_command_init(&c, &h->object, IL_SCRIPT_queue_open);
 	il_command_text(&c, id);
 	il_command_number(&c, capacity);
 	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
-	return il_face_request(&h->face, op, &c, IL_SAFE, told_open);
+	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
 }
 
 static void close_queue(struct il_queue *queue)
@@ -406,35 +406,35 @@ static void close_queue(struct il_queue *queue)
 	il_rq_receivers_end(h->rq, queue, false, ECANCELED);
 	il_rq_senders_end(h->rq, queue, false, ECANCELED);
 	object_put(h->rq);
-	il_face_close(&h->face);
+	il_redis_object_close(&h->object);
 	free(h);
 }
 
 static const struct il_queue_ops ops = {
-	.open = { "queue", il_face_attempt, open_start, il_face_cancel },
+	.open = { "queue", il_redis_object_attempt, open_start, il_redis_object_cancel },
 	.send = { "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
 	.receive = { "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
-	.peek = { "queue peek", il_face_attempt, peek_start, il_face_cancel },
-	.stat = { "queue stat", il_face_attempt, stat_start, il_face_cancel },
-	.remove = { "queue remove", remove_attempt, remove_start, il_face_cancel },
+	.peek = { "queue peek", il_redis_object_attempt, peek_start, il_redis_object_cancel },
+	.stat = { "queue stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
+	.remove = { "queue remove", remove_attempt, remove_start, il_redis_object_cancel },
 	.close = close_queue,
 };
 
 int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)
 {
 	struct il_rq_handle *h = calloc(1, sizeof *h);
-	int err = h ? il_face_open(&h->face, key, "queue") : ENOMEM;
+	int err = h ? il_redis_object_open(&h->object, key, "queue") : ENOMEM;
 	if (err) {
 		free(h);
 		return err;
 	}
 	err = object_new(key, &h->rq);
 	if (err) {
-		il_face_close(&h->face);
+		il_redis_object_close(&h->object);
 		free(h);
 		return err;
 	}
-	h->face.shared = &h->queue.shared;
+	h->object.shared = &h->queue.shared;
 	h->queue.ops = &ops;
 	h->queue.max_message = o->capacity;
 	h->queue.max_reason = "the queue's capacity";

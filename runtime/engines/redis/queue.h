@@ -9,7 +9,7 @@
 #define IL_REDIS_QUEUE_H
 
 #include "engines/engine.h"
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 #include "loop/timer.h"
 
 enum { IL_RQ_ID = 40, IL_RQ_TYPE = 24, IL_RQ_PLACE = 16, IL_RQ_BATCH = 16, IL_RQ_CALLED = 4 };
@@ -18,8 +18,9 @@ enum { IL_RQ_ID = 40, IL_RQ_TYPE = 24, IL_RQ_PLACE = 16, IL_RQ_BATCH = 16, IL_RQ
 struct il_rq {
 	struct il_list node;
 	struct il_list due; /* it has something to ask when the loop looks next */
-	struct il_shared shared; /* the face's */
-	struct il_face face; /* for the requests of who waits; handles have their own for what is asked of them */
+	struct il_shared shared; /* the object's */
+	struct il_redis_object
+		object; /* for the requests of who waits; handles have their own for what is asked of them */
 	int refs;
 	uint32_t generation;
 	bool removed; /* there will be no calls */
@@ -51,7 +52,7 @@ struct il_rq {
 
 struct il_rq_handle {
 	struct il_queue queue;
-	struct il_face face;
+	struct il_redis_object object;
 	struct il_rq *rq;
 };
 

@@ -10,7 +10,7 @@
  * 5. A call that is of no use is passed on to the next process. Floor 2.
  */
 #include "engines/redis/queue.h"
-#include "engines/redis/queue_slot.h"
+#include "engines/redis/object/delivery.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -161,7 +161,7 @@ static int count(const struct il_list *asks)
 }
 
 /* Whoever is served may by that withdraw another question of the same slot: so each round begins at the front. */
-static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, int err)
+static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, int err)
 {
 	int took = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
 	int kept = count(&s->asks), got = took < kept ? took : kept;
@@ -179,15 +179,15 @@ static void serve(struct il_rq *q, struct il_rq_slot *s, struct il_request *r, i
 	bool all = kept && given == s->count;
 	if (!err && r->reply->elements % 2 == 0)
 		il_rq_recall(q, 0);
-	if ((!r->err && given == took) || il_rq_slot_put_back(s, given))
-		il_rq_slot_rest(s);
+	if ((!r->err && given == took) || il_delivery_put_back(s, given))
+		il_delivery_rest(s);
 	if (all)
 		ask_idle(q, wanted, IL_RQ_BATCH, 0, "");
 }
 
 static void answered(struct il_request *r)
 {
-	struct il_rq_slot *s = r->owner;
+	struct il_delivery *s = r->owner;
 	struct il_rq *q = s->queue;
 	int err = il_request_status(r);
 	s->request = NULL;
@@ -199,7 +199,7 @@ static void answered(struct il_request *r)
 
 /* Making requests ---------------------------------------------------------------------------------------- */
 
-static void refuse(struct il_rq *q, struct il_rq_slot *s, int err)
+static void refuse(struct il_rq *q, struct il_delivery *s, int err)
 {
 	while (!il_list_empty(&s->asks)) {
 		struct il_rq_ask *a = of_asks(s->asks.next);
@@ -208,13 +208,13 @@ static void refuse(struct il_rq *q, struct il_rq_slot *s, int err)
 		free(a);
 		end(q, op, err);
 	}
-	il_rq_slot_rest(s);
+	il_delivery_rest(s);
 }
 
 /* One request for the first and those behind it that want the same. */
 static int make_one(struct il_rq *q)
 {
-	struct il_rq_slot *s = il_rq_slot_get(q);
+	struct il_delivery *s = il_delivery_get(q);
 	struct il_rq_ask *head = of_asks(q->asks.next);
 	int64_t wanted = head->wanted;
 	bool once = head->op->once;
@@ -231,7 +231,7 @@ static int make_one(struct il_rq *q)
 		a->slot = s;
 		n++;
 	}
-	int err = il_rq_slot_ask(s, wanted, n, once ? "-" : of_asks(s->asks.next)->place,
+	int err = il_delivery_ask(s, wanted, n, once ? "-" : of_asks(s->asks.next)->place,
 		once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
 	if (err)
 		refuse(q, s, err);
@@ -242,7 +242,7 @@ static int make_one(struct il_rq *q)
 
 void il_rq_asks_due(struct il_rq *q)
 {
-	il_rq_slots_retry(q);
+	il_deliveries_retry(q);
 	while (!il_list_empty(&q->asks))
 		if (make_one(q)) {
 			struct il_rq_ask *a = of_asks(q->asks.next);
@@ -282,7 +282,7 @@ static void withdraw(struct il_rq *q, struct il_rq_ask *a)
 	il_list_del(&a->node);
 	free(a);
 	if (was.slot && was.slot->request)
-		il_rq_slot_put_back(was.slot, count(&was.slot->asks));
+		il_delivery_put_back(was.slot, count(&was.slot->asks));
 	call_another(q, &was);
 }
 
@@ -302,7 +302,7 @@ bool il_rq_receive_cancel(struct il_op *op)
 void il_rq_receivers_up(struct il_rq *q)
 {
 	struct il_list round;
-	il_rq_slots_retry(q);
+	il_deliveries_retry(q);
 	il_list_move(&q->receivers, &round);
 	while (!il_list_empty(&round)) {
 		struct il_op *op = of_line(round.next);
@@ -338,7 +338,7 @@ void il_rq_receivers_init(struct il_rq *q)
 {
 	il_list_init(&q->receivers);
 	il_list_init(&q->asks);
-	il_rq_slots_init(q);
+	il_deliveries_init(q);
 }
 
 /* The waits are the parent's, and so is what was taken. */
@@ -350,12 +350,12 @@ void il_rq_receivers_forked(struct il_rq *q)
 		il_list_del(&op->link);
 		op->data = NULL;
 		if (a) {
-			struct il_rq_slot *s = a->slot;
+			struct il_delivery *s = a->slot;
 			il_list_del(&a->node);
 			free(a);
 			if (s && il_list_empty(&s->asks))
 				free(s);
 		}
 	}
-	il_rq_slots_fini(q, true);
+	il_deliveries_fini(q, true);
 }

@@ -96,12 +96,12 @@ static int request(struct flight *f)
 		il_servers_after_fork();
 	f->batch = q->batch;
 	f->rooms = q->rooms;
-	snprintf(batch, sizeof batch, "%s:%lld", il_server_client(q->face.server), (long long)q->batch);
-	il_command_init(&c, &q->face, f->look ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
+	snprintf(batch, sizeof batch, "%s:%lld", il_server_client(q->object.server), (long long)q->batch);
+	il_command_init(&c, &q->object, f->look ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
 	il_command_text(&c, q->id);
 	if (f->look) {
 		il_command_number(&c, (int64_t)f->ops[0]->size);
-		il_command_text(&c, il_server_client(q->face.server));
+		il_command_text(&c, il_server_client(q->object.server));
 	} else {
 		il_command_number(&c, il_fork.pid);
 		il_command_text(&c, batch);

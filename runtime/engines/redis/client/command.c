@@ -4,7 +4,7 @@
  */
 #define IL_SCRIPT_SOURCES
 #include "engines/redis/client/command.h"
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 #include "engines/redis/client/resp.h"
 
 #include <errno.h>
@@ -14,15 +14,15 @@
 
 enum { KEY_MAX = 512, KEYS_MAX = 8, WORDS = 3 + KEYS_MAX };
 
-void il_command_init(struct il_command *c, struct il_face *f, enum il_script script)
+void il_command_init(struct il_command *c, struct il_redis_object *f, enum il_script script)
 {
-	c->face = f;
+	c->object = f;
 	c->script = script;
 	c->command = NULL;
 	c->count = 0;
 }
 
-void il_command_plain(struct il_command *c, struct il_face *f, const char *command, const char *word)
+void il_command_plain(struct il_command *c, struct il_redis_object *f, const char *command, const char *word)
 {
 	il_command_init(c, f, 0);
 	c->command = command;
@@ -57,7 +57,7 @@ static int format_command(const struct il_command *c, char **command, size_t *si
 	argv[0] = c->command;
 	argv[1] = key;
 	lengths[0] = strlen(c->command);
-	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->face->base, c->key);
+	lengths[1] = (size_t)snprintf(key, KEY_MAX, "%s:%s", c->object->base, c->key);
 	memcpy(argv + 2, c->argv, (size_t)c->count * sizeof *argv);
 	memcpy(lengths + 2, c->size, (size_t)c->count * sizeof *lengths);
 	return il_resp_format(command, size, 2 + c->count, argv, lengths);
@@ -73,7 +73,7 @@ static int format_script(const struct il_command *c, char **command, size_t *siz
 	int count = 0, n = 0;
 	for (const char *word = script->keys; *word && n < KEYS_MAX; n++) {
 		int length = (int)strcspn(word, " ");
-		snprintf(keys[n], KEY_MAX, "%s:%.*s", c->face->base, length, word);
+		snprintf(keys[n], KEY_MAX, "%s:%.*s", c->object->base, length, word);
 		word += length;
 		word += *word == ' ';
 	}

@@ -11,13 +11,13 @@
 
 #include "redis_scripts.h" /* enum il_script: IL_SCRIPT_queue_send is queue_send.lua; made at build */
 
-struct il_face;
+struct il_redis_object;
 
 enum { IL_COMMAND_ARGUMENTS = 40 };
 
 /* Bytes are not copied: they must stay until the request is made. */
 struct il_command {
-	struct il_face *face;
+	struct il_redis_object *object;
 	enum il_script script;
 	const char *command, *key; /* instead of a script, or NULL */
 	int count;
@@ -26,11 +26,11 @@ struct il_command {
 	char numbers[IL_COMMAND_ARGUMENTS][24];
 };
 
-void il_command_init(struct il_command *c, struct il_face *f, enum il_script script);
+void il_command_init(struct il_command *c, struct il_redis_object *f, enum il_script script);
 
 /* A command of the server's own with one key, "base:word": faster, where that will do. Its reply has no status: see
  * il_request_status. */
-void il_command_plain(struct il_command *c, struct il_face *f, const char *command, const char *word);
+void il_command_plain(struct il_command *c, struct il_redis_object *f, const char *command, const char *word);
 
 void il_command_number(struct il_command *c, int64_t n);
 void il_command_bytes(struct il_command *c, const void *bytes, size_t size);

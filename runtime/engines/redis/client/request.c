@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/reason.h"
 #include "engines/redis/client/reply.h"
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,13 +30,13 @@ void il_request_free(struct il_request *r)
 {
 	il_list_del(&r->node);
 	il_list_del(&r->mine);
-	if (r->face && r->face->remote.request == r)
-		r->face->remote.request = NULL;
+	if (r->object && r->object->remote.request == r)
+		r->object->remote.request = NULL;
 	free(r->command);
 	il_reply_free(r->reply);
 	r->command = NULL;
 	r->reply = NULL;
-	r->face = NULL;
+	r->object = NULL;
 	r->orphan = !il_list_empty(&r->expected.node);
 	if (!r->orphan)
 		free(r);
@@ -217,8 +217,8 @@ static struct il_request *make(const struct il_command *c, enum il_request_flags
 	il_list_init(&r->mine);
 	il_list_init(&r->expected.node);
 	r->expected.answered = on_reply;
-	r->server = c->face->server;
-	r->face = c->face;
+	r->server = c->object->server;
+	r->object = c->object;
 	r->script = c->script;
 	r->plain = c->command;
 	r->flags = flags;
@@ -231,16 +231,16 @@ static struct il_request *make(const struct il_command *c, enum il_request_flags
 
 static struct il_request *post(const struct il_command *c, enum il_request_flags flags)
 {
-	struct il_server *s = c->face->server;
+	struct il_server *s = c->object->server;
 	if (!il_fork_is_own(s->generation))
 		il_servers_after_fork();
 	struct il_request *r = make(c, flags);
 	if (!r)
 		return NULL;
 	r->sent_at = il_now();
-	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->face->object.timeout);
+	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->object->on_server.timeout);
 	il_list_add(&s->requests, &r->node);
-	if (il_server_watch(s, il_time_add(r->sent_at, c->face->object.timeout))) {
+	if (il_server_watch(s, il_time_add(r->sent_at, c->object->on_server.timeout))) {
 		il_request_free(r);
 		return NULL;
 	}
@@ -259,7 +259,7 @@ int il_request_make(const struct il_command *c, enum il_request_flags flags, voi
 	r->answered = answered;
 	r->owner = owner;
 	if (!answered)
-		r->face = NULL; /* which may be gone by then */
+		r->object = NULL; /* which may be gone by then */
 	if (result)
 		*result = r;
 	il_server_connect(s);
@@ -268,7 +268,7 @@ int il_request_make(const struct il_command *c, enum il_request_flags flags, voi
 
 int il_request_ask(const struct il_command *c, enum il_request_flags flags)
 {
-	struct il_face *f = c->face;
+	struct il_redis_object *f = c->object;
 	struct il_request *r = post(c, flags);
 	if (!r)
 		return ENOMEM;
@@ -284,13 +284,13 @@ void il_request_forget(struct il_request *r)
 		il_request_free(r);
 		return;
 	}
-	if (r->face && r->face->remote.request == r)
-		r->face->remote.request = NULL;
+	if (r->object && r->object->remote.request == r)
+		r->object->remote.request = NULL;
 	il_list_del(&r->mine);
 	r->answered = NULL;
 	r->op = NULL;
 	r->owner = NULL;
-	r->face = NULL;
+	r->object = NULL;
 }
 
 /* Without a connection --------------------------------------------------------------------------------- */
@@ -363,7 +363,7 @@ static void drop(struct il_server *s)
 		struct il_request *r = of_node(s->requests.next);
 		if (r->op) /* in a forked child: the wait is about to be dropped */
 			r->op->source = r->op->state = NULL;
-		r->face = NULL;
+		r->object = NULL;
 		il_request_free(r);
 	}
 }
@@ -411,18 +411,18 @@ const struct il_op_type il_request_answer = { "answer", attempt, start, cancel }
 
 static int fail(struct il_request *r, int err)
 {
-	if (r->face)
-		il_face_explain(r->face);
+	if (r->object)
+		il_redis_object_explain(r->object);
 	return il_because(err, "%s", r->server->why);
 }
 
 int il_request_status(struct il_request *r)
 {
 	char text[200];
-	if (r->face)
-		r->face->remote.why = NULL;
-	if (r->face && r->face->shared)
-		r->face->shared->why = NULL;
+	if (r->object)
+		r->object->remote.why = NULL;
+	if (r->object && r->object->shared)
+		r->object->shared->why = NULL;
 	if (r->err) {
 		if (r->err == r->server->err || !r->server->why[0])
 			return fail(r, r->err);
@@ -436,10 +436,10 @@ int il_request_status(struct il_request *r)
 	if (r->plain)
 		return 0;
 	int err = (int)il_reply_number(r, 0);
-	if (err == EIDRM && r->face)
-		r->face->remote.removed = true;
-	if (err == EIDRM && r->face && r->face->shared)
-		r->face->shared->removed = true;
+	if (err == EIDRM && r->object)
+		r->object->remote.removed = true;
+	if (err == EIDRM && r->object && r->object->shared)
+		r->object->shared->removed = true;
 	return err;
 }
 

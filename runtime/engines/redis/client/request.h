@@ -20,11 +20,11 @@ enum il_request_flags {
 
 struct il_request {
 	struct il_list node; /* of the server's: no answer yet; in their order */
-	struct il_list mine; /* of the face's, if it is one that calls again or an operation's */
+	struct il_list mine; /* of the object's, if it is one that calls again or an operation's */
 	struct il_server *server;
-	struct il_face *face;
+	struct il_redis_object *object;
 	struct il_op *op; /* waits for the answer */
-	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_face_request */
+	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_redis_object_request */
 	void (*answered)(
 		struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
 	void *owner; /* for answered(): whose it is, */
@@ -52,7 +52,7 @@ struct il_request {
 int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **r);
 
-/* For il_face_ask: the answer is for who calls again. EINPROGRESS or errno. */
+/* For il_redis_object_ask: the answer is for who calls again. EINPROGRESS or errno. */
 int il_request_ask(const struct il_command *c, enum il_request_flags flags);
 
 /* Its answer is for nobody. */
@@ -64,7 +64,7 @@ void il_request_free(struct il_request *r);
  * 0 if the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE),
  * ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY
  * (it loads its data, or is busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO;
- * face->remote.why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
+ * object->remote.why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
 int il_request_status(struct il_request *r);
 
 /* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */

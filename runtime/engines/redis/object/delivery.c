@@ -4,7 +4,7 @@
  * by one that follows it at once. The server is told when a slot rests for a while: until then it keeps what was taken
  * last. Floor 2.
  */
-#include "engines/redis/queue_slot.h"
+#include "engines/redis/object/delivery.h"
 #include "base/fork.h"
 
 #include <stdio.h>
@@ -17,19 +17,19 @@ enum { NAME_SIZE = 40, AT_ONCE = 16 };
 /* Of all requests of this process. */
 static int64_t numbers;
 
-static struct il_rq_slot *of_list(struct il_list *node)
+static struct il_delivery *of_list(struct il_list *node)
 {
-	return il_container_of(node, struct il_rq_slot, node);
+	return il_container_of(node, struct il_delivery, node);
 }
 
-static void name(const struct il_rq_slot *s, char text[NAME_SIZE])
+static void name(const struct il_delivery *s, char text[NAME_SIZE])
 {
-	snprintf(text, NAME_SIZE, "@%s:%d", il_server_client(s->queue->face.server), s->index);
+	snprintf(text, NAME_SIZE, "@%s:%d", il_server_client(s->queue->object.server), s->index);
 }
 
-struct il_rq_slot *il_rq_slot_get(struct il_rq *q)
+struct il_delivery *il_delivery_get(struct il_rq *q)
 {
-	struct il_rq_slot *s;
+	struct il_delivery *s;
 	if (!il_fork_is_own(q->generation))
 		il_servers_after_fork();
 	if (!il_list_empty(&q->slots)) {
@@ -47,7 +47,7 @@ struct il_rq_slot *il_rq_slot_get(struct il_rq *q)
 	return s;
 }
 
-void il_rq_slot_rest(struct il_rq_slot *s)
+void il_delivery_rest(struct il_delivery *s)
 {
 	struct il_rq *q = s->queue;
 	s->request = NULL;
@@ -59,7 +59,7 @@ void il_rq_slot_rest(struct il_rq_slot *s)
 	}
 }
 
-int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
+int il_delivery_ask(struct il_delivery *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
 	struct il_command c;
@@ -69,7 +69,7 @@ int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *
 	s->count = count;
 	s->dirty = false;
 	name(s, text);
-	il_command_init(&c, &s->queue->face, IL_SCRIPT_queue_receive);
+	il_command_init(&c, &s->queue->object, IL_SCRIPT_queue_receive);
 	il_command_text(&c, s->queue->id);
 	il_command_number(&c, il_fork.pid);
 	il_command_text(&c, text);
@@ -85,22 +85,22 @@ int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *
 
 static void is_back(struct il_request *r)
 {
-	struct il_rq_slot *s = r->owner;
+	struct il_delivery *s = r->owner;
 	s->request = NULL;
 	if (!r->err)
-		il_rq_slot_rest(s);
+		il_delivery_rest(s);
 	il_request_free(r);
 }
 
 /* If it fails for good so does the request that took the messages, and then all are put back. Without memory for a
  * request it is tried again: when those messages come, or later. */
-bool il_rq_slot_put_back(struct il_rq_slot *s, int keep)
+bool il_delivery_put_back(struct il_delivery *s, int keep)
 {
 	struct il_rq *q = s->queue;
 	struct il_command c;
 	char text[NAME_SIZE];
 	name(s, text);
-	il_command_init(&c, &q->face, IL_SCRIPT_queue_putback);
+	il_command_init(&c, &q->object, IL_SCRIPT_queue_putback);
 	il_command_text(&c, q->id);
 	il_command_text(&c, text);
 	il_command_number(&c, s->number);
@@ -119,16 +119,16 @@ bool il_rq_slot_put_back(struct il_rq_slot *s, int keep)
 	return false;
 }
 
-void il_rq_slots_retry(struct il_rq *q)
+void il_deliveries_retry(struct il_rq *q)
 {
 	struct il_list round;
 	il_list_move(&q->owing, &round);
 	while (!il_list_empty(&round)) {
-		struct il_rq_slot *s = of_list(round.next);
+		struct il_delivery *s = of_list(round.next);
 		il_list_del(&s->node);
 		il_list_add(&q->owing, &s->node);
-		if (!s->request && il_rq_slot_put_back(s, s->keep))
-			il_rq_slot_rest(s);
+		if (!s->request && il_delivery_put_back(s, s->keep))
+			il_delivery_rest(s);
 	}
 }
 
@@ -139,10 +139,10 @@ static void tell_idle(struct il_rq *q)
 	struct il_command c;
 	char names[AT_ONCE][NAME_SIZE];
 	int n = 0;
-	il_command_init(&c, &q->face, IL_SCRIPT_queue_idle);
+	il_command_init(&c, &q->object, IL_SCRIPT_queue_idle);
 	il_command_text(&c, q->id);
 	for (struct il_list *l = q->slots.next; l != &q->slots && n < AT_ONCE; l = l->next) {
-		struct il_rq_slot *s = of_list(l);
+		struct il_delivery *s = of_list(l);
 		if (!s->dirty)
 			continue;
 		s->dirty = false;
@@ -168,7 +168,7 @@ static void rested(struct il_timer *t)
 		tell_idle(q);
 }
 
-void il_rq_slots_init(struct il_rq *q)
+void il_deliveries_init(struct il_rq *q)
 {
 	il_list_init(&q->slots);
 	il_list_init(&q->owing);
@@ -176,7 +176,7 @@ void il_rq_slots_init(struct il_rq *q)
 	q->generation = il_fork.generation;
 }
 
-void il_rq_slots_opened(struct il_rq *q)
+void il_deliveries_opened(struct il_rq *q)
 {
 	tell_idle(q);
 }
@@ -185,7 +185,7 @@ void il_rq_slots_opened(struct il_rq *q)
 static void free_slots(struct il_list *slots, bool forked)
 {
 	while (!il_list_empty(slots)) {
-		struct il_rq_slot *s = of_list(slots->next);
+		struct il_delivery *s = of_list(slots->next);
 		il_list_del(&s->node);
 		if (s->request && !forked)
 			il_request_forget(s->request);
@@ -193,7 +193,7 @@ static void free_slots(struct il_list *slots, bool forked)
 	}
 }
 
-void il_rq_slots_fini(struct il_rq *q, bool forked)
+void il_deliveries_fini(struct il_rq *q, bool forked)
 {
 	il_timer_disarm(&q->idle);
 	if (!forked)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every object of this engine has, see face.h. Floor 2.
+ * What every object of this engine has, see object.h. Floor 2.
  */
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 #include "base/fork.h"
 #include "engines/redis/client/subscription.h"
 #include "engines/redis/client/url.h"
@@ -16,28 +16,28 @@ static const struct il_server_part *const parts[IL_SERVER_PARTS] = { &il_request
 
 static void forked(struct il_server_object *o)
 {
-	struct il_face *f = il_container_of(o, struct il_face, object);
+	struct il_redis_object *f = il_container_of(o, struct il_redis_object, on_server);
 	f->remote.request = NULL;
 	if (f->forked)
 		f->forked(f);
 }
 
-int il_face_open(struct il_face *f, const struct il_key *key, const char *noun)
+int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, const char *noun)
 {
 	struct il_url *u;
 	const char *why;
 	int err = il_url_parse(key->name, &u, &why);
 	if (err)
 		return err;
-	*f = (struct il_face){ .remote.answer = &il_request_answer,
-		.object = { .timeout = u->timeout, .forked = forked },
+	*f = (struct il_redis_object){ .remote.answer = &il_request_answer,
+		.on_server = { .timeout = u->timeout, .forked = forked },
 		.lease = u->lease };
 	il_list_init(&f->requests);
-	il_list_init(&f->object.node);
+	il_list_init(&f->on_server.node);
 	il_list_init(&f->listener.node);
 	size_t size = strlen(u->prefix) + strlen(u->name) + strlen(noun) + sizeof ":{}:";
 	f->base = malloc(size);
-	err = f->base ? il_server_get(u, parts, &f->object, &f->server) : ENOMEM;
+	err = f->base ? il_server_get(u, parts, &f->on_server, &f->server) : ENOMEM;
 	if (!err)
 		snprintf(f->base, size, "%s:{%s}:%s", u->prefix, u->name, noun);
 	else
@@ -51,15 +51,15 @@ static const char evicts[] = "the server removes keys when memory is short (maxm
 static void answered(struct il_request *r)
 {
 	struct il_op *op = r->op;
-	r->face->shared->warning = r->server->evicts ? evicts : NULL;
+	r->object->shared->warning = r->server->evicts ? evicts : NULL;
 	int err = r->told(op, r, il_request_status(r));
 	op->state = NULL;
 	il_request_free(r);
 	il_op_finish(op, err);
 }
 
-int il_face_request(struct il_face *f, struct il_op *op, const struct il_command *c, enum il_request_flags flags,
-	int (*told)(struct il_op *op, struct il_request *r, int err))
+int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,
+	enum il_request_flags flags, int (*told)(struct il_op *op, struct il_request *r, int err))
 {
 	struct il_request *r;
 	int err = il_request_make(c, flags, answered, NULL, &r);
@@ -72,13 +72,13 @@ int il_face_request(struct il_face *f, struct il_op *op, const struct il_command
 	return 0;
 }
 
-bool il_face_attempt(struct il_op *op)
+bool il_redis_object_attempt(struct il_op *op)
 {
 	op->remote = true;
 	return false;
 }
 
-bool il_face_cancel(struct il_op *op)
+bool il_redis_object_cancel(struct il_op *op)
 {
 	if (op->state)
 		il_request_forget(op->state);
@@ -91,7 +91,7 @@ static void unheard(struct il_request *r)
 	il_request_free(r);
 }
 
-void il_face_tell(struct il_face *f, const struct il_command *c)
+void il_redis_object_tell(struct il_redis_object *f, const struct il_command *c)
 {
 	struct il_request *r;
 	if (il_request_make(c, IL_SAFE | IL_PATIENT, unheard, NULL, &r) == 0)
@@ -100,7 +100,7 @@ void il_face_tell(struct il_face *f, const struct il_command *c)
 }
 
 /* Who waits for an answer is told by the class, which sees that the handle is closed. */
-void il_face_close(struct il_face *f)
+void il_redis_object_close(struct il_redis_object *f)
 {
 	while (!il_list_empty(&f->requests)) {
 		struct il_request *r = il_container_of(f->requests.next, struct il_request, mine);
@@ -110,12 +110,12 @@ void il_face_close(struct il_face *f)
 			il_op_finish(op, ECANCELED);
 	}
 	il_unsubscribe(&f->listener);
-	il_server_put(f->server, &f->object);
+	il_server_put(f->server, &f->on_server);
 	free(f->base);
 }
 
 /* A question that nobody waits for gives way to the next. */
-int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_flags flags)
+int il_redis_object_ask(struct il_redis_object *f, const struct il_command *c, enum il_request_flags flags)
 {
 	struct il_request *before = f->remote.request;
 	f->remote.request = NULL;
@@ -128,7 +128,7 @@ int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_f
 	return err;
 }
 
-struct il_request *il_face_answer(struct il_face *f)
+struct il_request *il_redis_object_answer(struct il_redis_object *f)
 {
 	struct il_request *r = f->remote.request;
 	if (!r || !r->done)
@@ -138,14 +138,14 @@ struct il_request *il_face_answer(struct il_face *f)
 	return r;
 }
 
-void il_face_explain(struct il_face *f)
+void il_redis_object_explain(struct il_redis_object *f)
 {
 	f->remote.why = f->server->why;
 	if (f->shared)
 		f->shared->why = f->server->why;
 }
 
-int il_face_listen(struct il_face *f, const char *word)
+int il_redis_object_listen(struct il_redis_object *f, const char *word)
 {
 	size_t size = strlen(f->base) + strlen(word) + 2;
 	if (!il_fork_is_own(f->server->generation))

@@ -8,7 +8,7 @@
 #ifndef IL_REDIS_WATCH_H
 #define IL_REDIS_WATCH_H
 
-#include "engines/redis/face.h"
+#include "engines/redis/object/object.h"
 
 enum { IL_WATCH_BUCKETS = 64, IL_ID = 24 };
 
@@ -28,7 +28,7 @@ struct il_watch {
 };
 
 struct il_watches {
-	struct il_face face; /* the object's */
+	struct il_redis_object object; /* the object's */
 	char id[IL_ID + 1]; /* that of the object on the server */
 	/* makes the question: the script and its arguments */
 	void (*ask)(struct il_watch *w, struct il_command *c);
@@ -39,10 +39,10 @@ struct il_watches {
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
-/* Opens the face. The rest of it is zero, and stays. 0 or errno. */
+/* Opens the object. The rest of it is zero, and stays. 0 or errno. */
 int il_watches_open(struct il_watches *all, const struct il_key *key, const char *noun);
 
-/* Ends the waits with ECANCELED, and closes the face. */
+/* Ends the waits with ECANCELED, and closes the object. */
 void il_watches_close(struct il_watches *all);
 
 /* An operation of il_op_type start, and its cancel. 0 or errno. */

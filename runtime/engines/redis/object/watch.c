@@ -3,7 +3,7 @@
  * Watches, see watch.h. An operation that finishes may take others of its wait out of their lines, of this watch or of
  * others, so each step begins from the lists. Floor 2.
  */
-#include "engines/redis/watch.h"
+#include "engines/redis/object/watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@ static struct il_watch *watch_at(struct il_list *l)
 
 static struct il_watches *watches_of(struct il_listener *l)
 {
-	return il_container_of(l, struct il_watches, face.listener);
+	return il_container_of(l, struct il_watches, object.listener);
 }
 
 static size_t bucket_of(const char *key, size_t size)
@@ -118,9 +118,9 @@ static void finish(struct il_watch *w, int err)
 
 void il_watches_finish(struct il_watches *all, int err)
 {
-	all->face.remote.removed |= err == EIDRM;
-	if (all->face.shared)
-		all->face.shared->removed |= err == EIDRM;
+	all->object.remote.removed |= err == EIDRM;
+	if (all->object.shared)
+		all->object.shared->removed |= err == EIDRM;
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++) {
 		struct il_list round;
 		il_list_move(&all->buckets[i], &round);
@@ -234,7 +234,7 @@ static void up(struct il_listener *l)
 
 static void down(struct il_listener *l, int err)
 {
-	il_face_explain(&watches_of(l)->face);
+	il_redis_object_explain(&watches_of(l)->object);
 	il_watches_finish(watches_of(l), err);
 }
 
@@ -270,7 +270,7 @@ static void message(struct il_listener *l, const char *data, size_t size)
 /* It is looked at right now, too, and not only when the server has confirmed that changes will be heard of. */
 int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, size_t size)
 {
-	int err = op->once ? 0 : il_face_listen(&all->face, "changed");
+	int err = op->once ? 0 : il_redis_object_listen(&all->object, "changed");
 	if (err)
 		return err;
 	struct il_watch *w = il_watch_find(all, key, size);
@@ -318,9 +318,9 @@ int il_watches_count(const struct il_watches *all)
 }
 
 /* The questions are the parent's, and so are those who wait: they are about to be dropped. */
-static void forked(struct il_face *f)
+static void forked(struct il_redis_object *f)
 {
-	struct il_watches *all = il_container_of(f, struct il_watches, face);
+	struct il_watches *all = il_container_of(f, struct il_watches, object);
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
 		for (struct il_list *l = all->buckets[i].next; l != &all->buckets[i]; l = l->next)
 			watch_at(l)->look = NULL;
@@ -328,32 +328,32 @@ static void forked(struct il_face *f)
 
 int il_watches_open(struct il_watches *all, const struct il_key *key, const char *noun)
 {
-	int err = il_face_open(&all->face, key, noun);
+	int err = il_redis_object_open(&all->object, key, noun);
 	if (err)
 		return err;
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
 		il_list_init(&all->buckets[i]);
-	all->face.forked = forked;
-	all->face.listener.up = up;
-	all->face.listener.down = down;
-	all->face.listener.message = message;
+	all->object.forked = forked;
+	all->object.listener.up = up;
+	all->object.listener.down = down;
+	all->object.listener.message = message;
 	return 0;
 }
 
 void il_watches_close(struct il_watches *all)
 {
 	il_watches_finish(all, ECANCELED);
-	il_face_close(&all->face);
+	il_redis_object_close(&all->object);
 }
 
 void il_watches_call(struct il_watches *all, struct il_command *c, enum il_script script)
 {
-	il_command_init(c, &all->face, script);
+	il_command_init(c, &all->object, script);
 	il_command_bytes(c, all->id, IL_ID);
 }
 
 void il_watches_name(struct il_watches *all, char id[IL_ID + 1])
 {
 	static uint32_t made;
-	snprintf(id, IL_ID + 1, "%.16s%08x", il_server_client(all->face.server), ++made);
+	snprintf(id, IL_ID + 1, "%.16s%08x", il_server_client(all->object.server), ++made);
 }

@@ -5,7 +5,7 @@
  * the lease of another holder ends that is waited for. The timer comes through the hook as well, so leases are kept
  * while Lua is busy. Floor 2.
  */
-#include "engines/redis/lease.h"
+#include "engines/redis/object/lease.h"
 #include "base/clock.h"
 #include "engines/redis/lock_request.h"
 
@@ -166,7 +166,7 @@ static void beat(struct il_redis_lock *h, bool all)
 			h->again = false;
 			il_redis_lock_call(&c, h, "tend");
 		} else {
-			il_command_init(&c, &h->face, IL_SCRIPT_lock_beat);
+			il_command_init(&c, &h->object, IL_SCRIPT_lock_beat);
 			il_command_text(&c, il_redis_lock_name(h));
 			il_command_number(&c, h->lease / MS);
 			il_command_number(&c, waits_for_others(h) ? h->max : 0);
@@ -190,7 +190,7 @@ void il_lease_look_soon(struct il_redis_lock *h)
 
 void il_lease_up(struct il_listener *l)
 {
-	il_lease_look_soon(il_container_of(l, struct il_redis_lock, face.listener));
+	il_lease_look_soon(il_container_of(l, struct il_redis_lock, object.listener));
 }
 
 /* When ---------------------------------------------------------------------------------------------------- */
@@ -216,7 +216,7 @@ static void tell_losses(struct il_redis_lock *h)
 {
 	if (loss_due(h) >= il_now())
 		return;
-	il_server_read(h->face.server);
+	il_server_read(h->object.server);
 	for (struct il_list *l = h->held.next; l != &h->held; l = l->next)
 		if (request_of(l)->until < il_now())
 			il_lock_request_lose(request_of(l), 0);
@@ -249,7 +249,7 @@ void il_lease_expired(struct il_timer *t)
 	bool look = !il_list_empty(&h->line) && now >= h->look_at, due = look || now >= h->beat_at + h->lease / 3;
 	if (wanted(h) && due && !(h->last_beat && !h->last_beat->sent)) {
 		beat(h, look || h->again);
-		il_server_flush(h->face.server);
+		il_server_flush(h->object.server);
 	} else if (due) {
 		h->beat_at = now;
 		h->look_at = IL_NEVER;

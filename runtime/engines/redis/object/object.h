@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every object of this engine has: its server, the names of its keys, the requests it has made and not yet been
- *told the answers of, and its line to hear what others change.
+ * The base of every object of this engine: its server, the names of its keys, the requests it has made that are not
+ * answered, and its subscription to what others publish.
  *
  * The constructor and the functions of engine.h that ask the server are written like this, for they are called twice:
  *
- *	struct il_request *r = il_face_answer(&q->face);
+ *	struct il_request *r = il_redis_object_answer(&q->object);
  *	if (!r) {
  *		struct il_command c;
- *		il_command_init(&c, &q->face, IL_SCRIPT_queue_stat);
+ *		il_command_init(&c, &q->object, IL_SCRIPT_queue_stat);
  *		il_command_number(&c, type);
- *		return il_face_ask(&q->face, &c, IL_SAFE);     // EINPROGRESS or errno
+ *		return il_redis_object_ask(&q->object, &c, IL_SAFE);     // EINPROGRESS or errno
  *	}
  *	int err = il_request_status(r);                        // 0 or errno
  *	... r->reply->element[1] ...
@@ -18,14 +18,14 @@
  *	return err;
  * Floor 2.
  */
-#ifndef IL_REDIS_FACE_H
-#define IL_REDIS_FACE_H
+#ifndef IL_REDIS_OBJECT_H
+#define IL_REDIS_OBJECT_H
 
 #include "engines/engine.h"
 #include "engines/redis/client/request.h"
 #include "engines/redis/client/subscription.h"
 
-struct il_face {
+struct il_redis_object {
 	struct il_remote remote; /* the noun's struct points to it */
 	struct il_shared *shared; /* the noun's */
 	struct il_server *server;
@@ -33,41 +33,42 @@ struct il_face {
 	int64_t lease; /* ns: its URL's */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
-	struct il_server_object object; /* has the timeout of its URL */
-	void (*forked)(struct il_face *f); /* in a forked child, or NULL: all requests are gone, it does not listen; the
-					      noun forgets what it had in flight or held: that is the parent's */
+	struct il_server_object on_server; /* has the timeout of its URL */
+	void (*forked)(
+		struct il_redis_object *f); /* in a forked child, or NULL: all requests are gone, it does not listen;
+				       the noun forgets what it had in flight or held: that is the parent's */
 };
 
 /* Connects to nothing yet. 0 or errno. */
-int il_face_open(struct il_face *f, const struct il_key *key, const char *noun);
+int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, const char *noun);
 
 /* Ends the waits for answers with ECANCELED, stops listening, forgets the server. What was asked for is done all the
  * same. Requests with a function `answered` are the noun's to forget. */
-void il_face_close(struct il_face *f);
+void il_redis_object_close(struct il_redis_object *f);
 
 /* For start of an il_op_type: makes the operation's request. When it is answered, told() gets the answer, or err, as
  * il_request_status has it; it fills in what the operation answers, and returns how that ends. It must not end other
  * operations of the same wait. 0 or errno. */
-int il_face_request(struct il_face *f, struct il_op *op, const struct il_command *c, enum il_request_flags flags,
-	int (*told)(struct il_op *op, struct il_request *r, int err));
+int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,
+	enum il_request_flags flags, int (*told)(struct il_op *op, struct il_request *r, int err));
 
 /* The other functions of such an il_op_type. What was asked for is done all the same. */
-bool il_face_attempt(struct il_op *op);
-bool il_face_cancel(struct il_op *op);
+bool il_redis_object_attempt(struct il_op *op);
+bool il_redis_object_cancel(struct il_op *op);
 
 /* A request without an answer, for what nothing can wait for; it is written at once. */
-void il_face_tell(struct il_face *f, const struct il_command *c);
+void il_redis_object_tell(struct il_redis_object *f, const struct il_command *c);
 
 /* Asks; the answer is for who calls again. EINPROGRESS or errno. */
-int il_face_ask(struct il_face *f, const struct il_command *c, enum il_request_flags flags);
+int il_redis_object_ask(struct il_redis_object *f, const struct il_command *c, enum il_request_flags flags);
 
 /* The request whose answer has come, to be freed by the caller; NULL: nothing has been asked. */
-struct il_request *il_face_answer(struct il_face *f);
+struct il_request *il_redis_object_answer(struct il_redis_object *f);
 
 /* What the server said last is why something of this object is about to fail. */
-void il_face_explain(struct il_face *f);
+void il_redis_object_explain(struct il_redis_object *f);
 
 /* Hears what is published on "base:word", from when `up` is called. Harmless if it listens already. 0 or errno. */
-int il_face_listen(struct il_face *f, const char *word);
+int il_redis_object_listen(struct il_redis_object *f, const char *word);
 
 #endif

@@ -9,7 +9,7 @@
 #include "engines/redis/queue.h"
 
 /* In a slot one request at a time takes messages, see queue_receive.lua. */
-struct il_rq_slot {
+struct il_delivery {
 	struct il_list node; /* in slots or owing */
 	struct il_rq *queue;
 	struct il_request *request;
@@ -26,7 +26,7 @@ struct il_rq_slot {
 struct il_rq_ask {
 	struct il_list node; /* in the queue's asks, or the slot's */
 	struct il_op *op;
-	struct il_rq_slot *slot; /* NULL: not yet */
+	struct il_delivery *slot; /* NULL: not yet */
 	int64_t wanted;
 	int64_t type; /* of the message for which it was called, or 0; */
 	char place[IL_RQ_PLACE]; /* and its place in the line then, or "" */
@@ -34,27 +34,27 @@ struct il_rq_ask {
 };
 
 /* A slot for a new request; NULL: no memory. */
-struct il_rq_slot *il_rq_slot_get(struct il_rq *q);
+struct il_delivery *il_delivery_get(struct il_rq *q);
 
 /* Nothing is asked there any more. */
-void il_rq_slot_rest(struct il_rq_slot *s);
+void il_delivery_rest(struct il_delivery *s);
 
 /* Makes the request: 0 or errno. */
-int il_rq_slot_ask(struct il_rq_slot *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
+int il_delivery_ask(struct il_delivery *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,
 	void (*answered)(struct il_request *r));
 
 /* Of what it took, or is about to take, only so many messages are kept. False: the slot is not the caller's any more;
  * so it is if none is kept. */
-bool il_rq_slot_put_back(struct il_rq_slot *s, int keep);
+bool il_delivery_put_back(struct il_delivery *s, int keep);
 
 /* What could not be put back is tried again. */
-void il_rq_slots_retry(struct il_rq *q);
+void il_deliveries_retry(struct il_rq *q);
 
-void il_rq_slots_init(struct il_rq *q);
+void il_deliveries_init(struct il_rq *q);
 
 /* The queue has its id: the server looks for processes that have ended. */
-void il_rq_slots_opened(struct il_rq *q);
+void il_deliveries_opened(struct il_rq *q);
 
-void il_rq_slots_fini(struct il_rq *q, bool forked);
+void il_deliveries_fini(struct il_rq *q, bool forked);
 
 #endif

@@ -3,7 +3,7 @@
  * Pages, see page.h. The entries of a reply are behind two other elements, in the order of their names: each is a
  * name, and "version:value". Floor 2.
  */
-#include "engines/redis/page.h"
+#include "engines/redis/object/page_cache.h"
 #include "base/clock.h"
 
 #include <errno.h>
