@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages, see page.h. The entries of a reply are behind two other elements, in the order of their names: each is a
+ * Pages, see page_cache.h. The entries of a reply are behind two other elements, in the order of their names: each is a
  * name, and "version:value". Floor 2.
  */
 #include "engines/redis/object/page_cache.h"
