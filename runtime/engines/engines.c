@@ -3,8 +3,8 @@
  * The table of engines. Floor 2: the one file that names them.
  */
 #include "engines/engines.h"
-#include "engines/engine.h"
 #include "base/reason.h"
+#include "engines/engine.h"
 #include "engines/redis/redis.h"
 #include "engines/shm/shm.h"
 #include "engines/sysv/sysv.h"

@@ -7,10 +7,10 @@
 #ifndef IL_LINE_H
 #define IL_LINE_H
 
-#include "loop/recheck.h"
+#include "loop/futex.h"
 #include "loop/op.h"
 #include "loop/poller.h"
-#include "loop/futex.h"
+#include "loop/recheck.h"
 
 struct il_line {
 	struct il_list ops;

@@ -8,10 +8,10 @@
 #define IL_SLOTS_H
 
 #include "engines/engine.h"
+#include "loop/futex.h"
+#include "loop/poller.h"
 #include "loop/recheck.h"
 #include "os/patience.h"
-#include "loop/poller.h"
-#include "loop/futex.h"
 
 /* The process's view of it. */
 struct il_slots {

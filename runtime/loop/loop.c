@@ -94,7 +94,7 @@ static int query(struct epoll_event *events)
 	return il_loop->wakes_seen != before;
 }
 
-/* Looks again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
+/* Polls again and again for a short while, if waits have been short lately: to be woken takes longer than that. After
  * a spell without a result it lets ever more waits pass before the next one, so an idle process, or a busy machine,
  * pays next to nothing. */
 static int spin(struct epoll_event *events, int64_t start, int64_t until, bool *woke)

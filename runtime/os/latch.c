@@ -6,8 +6,8 @@
  * in the thread's own memory: no pointer is read from the segment. Floor 1b.
  */
 #include "os/latch.h"
-#include "base/fork.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "loop/futex.h"
 

@@ -5,8 +5,8 @@
  * Floor 1b.
  */
 #include "os/process.h"
-#include "base/fork.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "loop/epoll.h"
 #include "os/state.h"
 

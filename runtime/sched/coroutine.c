@@ -6,11 +6,11 @@
  */
 #include "sched/coroutine.h"
 #include "sched/await.h"
+#include "sched/error.h"
 #include "sched/preempt.h"
 #include "sched/state.h"
 #include "sched/suspend.h"
 #include "sched/task_entry.h"
-#include "sched/error.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

@@ -9,24 +9,24 @@
 #include "loop/loop.h"
 #include "loop/state.h"
 #include "os/signal.h"
+#include "sched/await.h"
+#include "sched/cancel.h"
+#include "sched/error.h"
 #include "sched/event.h"
+#include "sched/interrupt.h"
+#include "sched/outside.h"
 #include "sched/preempt.h"
 #include "sched/run_queue.h"
 #include "sched/state.h"
 #include "sched/suspend.h"
-#include "sched/await.h"
-#include "sched/task_entry.h"
-#include "sched/cancel.h"
-#include "sched/error.h"
-#include "sched/interrupt.h"
-#include "sched/outside.h"
 #include "sched/task.h"
+#include "sched/task_entry.h"
 #include "stream/stream_end.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
-enum { LOOK_EVERY = 16 };
+enum { POLL_EVERY = 16 };
 
 /* Tasks run for this long (ns) before the kernel is asked what else there is. */
 static const int64_t BATCH = 50000;
@@ -127,7 +127,7 @@ static inline void run(lua_State *L, struct il_task *t)
 /* The batch of n tasks so far is over: it has taken long, or one of them has. */
 static bool batch_over(int n)
 {
-	return !il_sched()->polled || (n % LOOK_EVERY == 0 && il_now() - il_sched()->polled > BATCH);
+	return !il_sched()->polled || (n % POLL_EVERY == 0 && il_now() - il_sched()->polled > BATCH);
 }
 
 static void run_ready(lua_State *L)

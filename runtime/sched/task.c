@@ -6,13 +6,13 @@
  */
 #include "sched/task.h"
 #include "sched/await.h"
+#include "sched/cancel.h"
+#include "sched/error.h"
+#include "sched/hook.h"
 #include "sched/run_queue.h"
 #include "sched/state.h"
 #include "sched/suspend.h"
 #include "sched/task_entry.h"
-#include "sched/cancel.h"
-#include "sched/error.h"
-#include "sched/hook.h"
 #include "sched/turn.h"
 
 #include <lauxlib.h>

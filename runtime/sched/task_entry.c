@@ -5,9 +5,9 @@
  */
 #include "sched/task_entry.h"
 #include "sched/cancel.h"
+#include "sched/error.h"
 #include "sched/state.h"
 #include "sched/task.h"
-#include "sched/error.h"
 
 #include <lauxlib.h>
 

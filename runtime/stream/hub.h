@@ -8,9 +8,9 @@
 #define IL_STREAM_HUB_H
 
 #include "loop/epoll.h"
-#include "stream/unix_socket.h"
-#include "stream/stream.h"
 #include "loop/timer.h"
+#include "stream/stream.h"
+#include "stream/unix_socket.h"
 
 enum il_backpressure { IL_BLOCK, IL_DROP_OLDEST, IL_DISCONNECT };
 

@@ -9,8 +9,8 @@
 #define IL_STREAM_STREAM_H
 
 #include "loop/epoll.h"
-#include "stream/frame_reader.h"
 #include "loop/op.h"
+#include "stream/frame_reader.h"
 #include "stream/write_queue.h"
 
 #include <stdbool.h>

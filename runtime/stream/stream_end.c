@@ -8,9 +8,9 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "loop/epoll.h"
+#include "loop/timer.h"
 #include "stream/state.h"
 #include "stream/stream.h"
-#include "loop/timer.h"
 #include "stream/stream_send.h"
 
 #include <errno.h>

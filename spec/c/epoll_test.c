@@ -3,13 +3,13 @@
  * Watched descriptors: each is told of what it is watched for; one that is unwatched by another's callback, in the same
  * round, is not told any more, nor is another that has got its place; what the loop cannot watch is refused.
  */
-#include "loop/epoll.h"
-#include "loop/loop.h"
 #include "base/clock.h"
 #include "base/list.h"
-#include "check.h"
+#include "loop/epoll.h"
+#include "loop/loop.h"
 #include "loop/state.h"
 #include "loop/wake.h"
+#include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>

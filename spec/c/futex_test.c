@@ -3,10 +3,10 @@
  * Watched words: changes are told once, whether the loop sleeps on the words itself, or threads do since a descriptor
  * is watched as well, or there are more words than one thread can sleep on. Another thread changes them.
  */
+#include "base/clock.h"
 #include "base/shared_atomic.h"
 #include "loop/epoll.h"
 #include "loop/futex.h"
-#include "base/clock.h"
 #include "loop/loop.h"
 #include "check.h"
 

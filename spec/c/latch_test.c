@@ -3,10 +3,10 @@
  * The latch between processes: it excludes, an owner that is killed is told of to the next, one that stands still ends
  * the patience of the waiters, and a damaged word is found out.
  */
-#include "base/shared_atomic.h"
-#include "os/latch.h"
 #include "base/clock.h"
+#include "base/shared_atomic.h"
 #include "loop/loop.h"
+#include "os/latch.h"
 #include "check.h"
 
 #include <errno.h>

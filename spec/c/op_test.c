@@ -4,11 +4,11 @@
  * operation of it stands in any line. The sources here are bare lists; some of their operations cannot be taken back
  * any more.
  */
-#include "loop/op.h"
 #include "base/clock.h"
 #include "loop/loop.h"
-#include "check.h"
+#include "loop/op.h"
 #include "loop/state.h"
+#include "check.h"
 
 #include <errno.h>
 #include <string.h>

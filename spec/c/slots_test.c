@@ -4,10 +4,10 @@
  * views of the same memory, and the steps are put in every order that matters.
  */
 #include "engines/slots.c"
-#include "os/identity.h"
 #include "loop/loop.h"
-#include "check.h"
+#include "os/identity.h"
 #include "os/state.h"
+#include "check.h"
 
 #include <linux/futex.h>
 #include <stdio.h>

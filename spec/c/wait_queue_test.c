@@ -3,12 +3,12 @@
  * The wait queue of an engine, over a source that has permits: operations are served in the order they came, nothing is
  * granted to a wait that is over, a lock that cannot be had is tried again, and sleepers are told of a change.
  */
-#include "engines/line.h"
 #include "base/clock.h"
+#include "engines/line.h"
 #include "loop/epoll.h"
 #include "loop/loop.h"
-#include "check.h"
 #include "os/state.h"
+#include "check.h"
 
 #include <errno.h>
 #include <pthread.h>

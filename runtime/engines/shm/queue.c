@@ -4,8 +4,8 @@
  * committed, and out before it is taken away: who dies in between has sent nothing, or received nothing.
  * Floor 2.
  */
-#include "engines/shm/cells.h"
 #include "base/fork.h"
+#include "engines/shm/cells.h"
 #include "engines/shm/cells_recover.h"
 #include "engines/shm/line.h"
 #include "engines/shm/shm.h"

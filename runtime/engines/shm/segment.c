@@ -9,10 +9,10 @@
 #include "base/shared_atomic.h"
 #include "engines/shm/name.h"
 #include "engines/shm/state.h"
+#include "loop/futex.h"
 #include "os/file.h"
 #include "os/identity.h"
 #include "os/latch.h"
-#include "loop/futex.h"
 
 #include <errno.h>
 #include <fcntl.h>

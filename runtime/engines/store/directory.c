@@ -6,9 +6,9 @@
  * inherit: what can be locked exclusively belongs to nobody that lives.
  * Floor 2.
  */
+#include "base/fork.h"
 #include "base/reason.h"
 #include "engines/store/store.h"
-#include "base/fork.h"
 #include "os/file.h"
 
 #include <dirent.h>

@@ -4,10 +4,10 @@
  * to be certain is looked at with the write lock, a robust mutex of LMDB's.
  * Floor 2.
  */
+#include "base/clock.h"
+#include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/store/store.h"
-#include "base/fork.h"
-#include "base/clock.h"
 #include "os/identity.h"
 #include "os/sigpipe.h"
 

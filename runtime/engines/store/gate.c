@@ -4,8 +4,8 @@
  * afterwards. A wake-up that goes astray, since its receiver has just given up, costs the others a slice. Floor 2.
  */
 #include "engines/store/gate.h"
-#include "base/fork.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "os/identity.h"
 #include "os/process_watch.h"
 

@@ -5,8 +5,8 @@
  * wants to lock.
  * Floor 2.
  */
-#include "engines/sysv/line.h"
 #include "base/fork.h"
+#include "engines/sysv/line.h"
 #include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"

@@ -6,8 +6,8 @@
  * is sent again if the wait is over by then. Floor 2.
  */
 #include "engines/sysv/queue_receive.h"
-#include "engines/sysv/queue.h"
 #include "base/fork.h"
+#include "engines/sysv/queue.h"
 #include "engines/sysv/queue_send.h"
 #include "engines/sysv/state.h"
 

@@ -5,8 +5,8 @@
  * Floor 2.
  */
 #include "engines/sysv/queue_send.h"
-#include "engines/sysv/queue.h"
 #include "base/clock.h"
+#include "engines/sysv/queue.h"
 #include "engines/sysv/queue_receive.h"
 #include "engines/sysv/state.h"
 
