@@ -184,7 +184,7 @@ model: all ## random programs beside books of what must hold (SEEDS=1000 START=1
 storm: all ## processes killed and stopped at random, on every engine, one CPU and two (STORM_SECONDS=10)
 	$(Q)$(LUA) spec/storm/run.lua $(BUILD)/ipclua
 
-fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20)
+fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_SECONDS=20 FUZZ_CONNECTIONS=3000)
 	$(Q)$(suite) fuzz
 
 install: all install-doc ## into PREFIX (/usr/local), below DESTDIR

@@ -233,8 +233,10 @@ function suites.fuzz()
   local clang = os.execute("echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return !p || n < 0; }' | "
     .. "clang -fsanitize=fuzzer -xc - -o /dev/null 2>/dev/null")
   local settings = clang and "CC=clang SAN=address,undefined,fuzzer-no-link" or "SAN=address,undefined"
-  if make("fuzz build", "BUILD=build/fuzz CFLAGS='-O1 -g' " .. settings, "fuzzers") then
+  if make("fuzz build", "BUILD=build/fuzz CFLAGS='-O1 -g' " .. settings, "fuzzers all") then
     fuzz("build/fuzz", tonumber(os.getenv("FUZZ_SECONDS")) or 20, clang)
+    part("fuzz redis, a hostile server", ("UBSAN_OPTIONS=halt_on_error=1 IPC_SANITIZE=address build/fuzz/ipclua "
+      .. "spec/fuzz/redis.lua %s"):format(os.getenv("FUZZ_CONNECTIONS") or 3000), 600)
   end
   pool.run()
 end

@@ -184,28 +184,27 @@ static bool is_sound(const struct il_request *r, const struct il_reply *reply)
 static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply *reply)
 {
 	struct il_request *r = il_container_of(e, struct il_request, expected);
-	if (reply)
-		s->in_flight--;
-	if (r->orphan) {
-		il_reply_free(reply);
+	bool told = r->done || r->orphan; /* it timed out before */
+	if (r->orphan)
 		free(r);
-	} else if (!reply) {
-		return; /* lost() tells it */
-	} else if (!is_sound(r, reply)) {
+	if (!reply)
+		return; /* without() tells the others */
+	s->in_flight--;
+	if (!told && !is_sound(r, reply)) {
 		il_reply_free(reply);
 		il_server_fault(s, EPROTO, "an answer that makes no sense");
 		return;
-	} else {
+	}
+	if (!told) {
 		r->sent = false;
-		if (is_refusal(r, reply)) {
-			il_reply_free(reply);
-		} else {
+		if (!is_refusal(r, reply)) {
 			r->reply = reply;
+			reply = NULL;
 			tell(r, 0);
 		}
 	}
-	if (reply)
-		go_on(s);
+	il_reply_free(reply);
+	go_on(s);
 }
 
 static struct il_request *make(const struct il_command *c, enum il_request_flags flags)
