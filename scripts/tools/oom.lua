@@ -23,10 +23,21 @@ if server then
 end
 local redis = server and "IPC_REDIS=" .. socket or "-u IPC_REDIS"
 
-local function start(script, at, width)
-  local command = "env %s IPC_OOM_AT=%d IPC_OOM_WIDTH=%d ASAN_OPTIONS=exitcode=99 UBSAN_OPTIONS=halt_on_error=1 "
-    .. "timeout -k 1 20 %s %s </dev/null 2>&1; printf '\\n%s%%d' $?"
-  return io.popen(command:format(redis, at, width, host, script, DONE))
+-- Of each lane: a file for the keys of a scenario, which may end before it could remove what it has made.
+local files = {}
+for lane = 1, lanes do files[lane] = os.tmpname() end
+
+local function clean(file)
+  local device, inode = io.popen("stat -c '%d %i' " .. file):read("n", "n") -- as ftok(3)
+  local key = (device & 0xff) << 16 | inode & 0xffff
+  os.execute(("ipcrm -M 0x%x 2>/dev/null; rm -f %s /dev/shm/ipclua.memory.oom.%s"):format(key, file,
+    file:match("%w+$")))
+end
+
+local function start(script, at, width, lane)
+  local command = "env %s IPC_OOM_FILE=%s IPC_OOM_AT=%d IPC_OOM_WIDTH=%d ASAN_OPTIONS=exitcode=99 "
+    .. "UBSAN_OPTIONS=halt_on_error=1 timeout -k 1 20 %s %s </dev/null 2>&1; printf '\\n%s%%d' $?"
+  return io.popen(command:format(redis, files[lane], at, width, host, script, DONE))
 end
 
 -- Leaks of modules that are not ours: lua_close has unloaded them, so their frames have no names, and the sanitizer
@@ -54,7 +65,8 @@ end
 -- how many calls the script makes when none fails
 local function calls(script)
   os.remove(report)
-  os.execute(("env %s IPC_OOM_REPORT=%s %s %s </dev/null >/dev/null 2>&1"):format(redis, report, host, script))
+  os.execute(("env %s IPC_OOM_FILE=%s IPC_OOM_REPORT=%s %s %s </dev/null >/dev/null 2>&1"):format(redis, files[1],
+    report, host, script))
   local file = io.open(report)
   local n = file and file:read("n")
   if file then file:close() end
@@ -81,7 +93,7 @@ local function sweep(name, script, first, last)
       batch = {}
     end
     for at = first, last, step do
-      batch[#batch + 1] = {at = at, pipe = start(script, at, width)}
+      batch[#batch + 1] = {at = at, pipe = start(script, at, width, #batch + 1)}
       if #batch == lanes then finish() end
     end
     finish()
@@ -99,6 +111,7 @@ for script in io.popen("LC_ALL=C ls spec/support/oom/*.lua"):lines() do
 end
 os.remove(empty)
 os.remove(report)
+for _, file in ipairs(files) do clean(file) end
 if server then server:close() end
 os.remove(socket)
 print(("out of memory: %d runs, %d faults"):format(runs, faults))

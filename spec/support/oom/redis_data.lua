@@ -5,9 +5,8 @@ local ipc = require "ipc"
 
 local socket = os.getenv("IPC_REDIS")
 if not socket then return end
-local name = os.tmpname()
-os.remove(name)
-local key = assert(ipc.redis_key(("redis+unix://%s?name=%s"):format(socket, name:match("%w+$"))))
+local name = os.getenv("IPC_OOM_FILE"):match("%w+$")
+local key = assert(ipc.redis_key(("redis+unix://%s?name=%s"):format(socket, name)))
 
 do
   local data <close> = assert(ipc.shared_data(key))
