@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Looks after a while, see recheck.h. Floor 1a.
+ * Checks after a while, see recheck.h. Floor 1a.
  */
 #include "loop/recheck.h"
 #include "base/list.h"

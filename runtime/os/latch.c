@@ -39,7 +39,7 @@ static void learn(void)
 	self.generation = il_fork.generation;
 }
 
-/* What the kernel looks at when this thread dies. */
+/* What the kernel reads when this thread dies. */
 static inline void announce(struct robust_list_head *head, void *entry)
 {
 	*(void *volatile *)&head->list_op_pending = entry;

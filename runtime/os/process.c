@@ -92,7 +92,7 @@ int il_process_adopt(struct il_process *p, pid_t pid)
 		return 0;
 	}
 	int err = p->io.fd < 0 ? errno : il_io_watch(&p->io, EPOLLIN);
-	if (err) { /* it cannot be looked after, so it must not be */
+	if (err) { /* it cannot be watched, so it must not be */
 		kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			;

@@ -29,11 +29,11 @@ void il_process_init(struct il_process *p);
 /* Forks. In the parent 0 or errno; *child is false. In the child *child is true and all signals are blocked. */
 int il_process_fork(struct il_process *p, bool *child);
 
-/* Before a child is made: room to look after it. One without could only be killed, having done something already.
- * *place: a descriptor, to be closed right before il_process_adopt. 0 or errno. */
+/* Before a child is made: room to watch it. One without could only be killed, having done something already. *place: a
+ * descriptor, to be closed right before il_process_adopt. 0 or errno. */
 int il_process_prepare(int *place);
 
-/* Looks after a child that was just made. 0 or errno; then it has been killed and reaped. */
+/* Watches a child that was just made. 0 or errno; then it has been killed and reaped. */
 int il_process_adopt(struct il_process *p, pid_t pid);
 
 /* The child empties its signal mask, when it is ready. */
@@ -50,7 +50,7 @@ bool il_process_wait_cancel(struct il_op *op);
 /* Waits without the loop, for at most `ns`. True: it has ended. */
 bool il_process_wait_blocking(struct il_process *p, int64_t ns);
 
-/* Reaps all of ours that have ended, as the loop would when it looks next. */
+/* Reaps all of ours that have ended, as the loop would at its next poll. */
 void il_processes_reap(void);
 
 /* Lets go of the handle; the process goes on. */

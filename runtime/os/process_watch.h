@@ -20,7 +20,7 @@ struct il_process_watcher {
 	void (*ended)(struct il_process_watcher *w); /* on the loop's thread, once; it watches no more then */
 };
 
-/* Looks whether a process has ended; a zombie has. */
+/* Has the process ended? A zombie has. */
 bool il_process_watch_ended(pid_t pid, uint64_t start);
 
 /* Watches a process. ESRCH: it has ended; or errno. */

@@ -72,7 +72,7 @@ void il_preempt_notify(void)
 		arm(L);
 }
 
-/* What is wanted is about to be looked after. An interrupt stands until the main chunk has been told. */
+/* What is wanted is about to be done. An interrupt stands until the main chunk has been told. */
 static void attend(void)
 {
 	il_sched()->hook_wanted = il_sched()->interrupt ? INTERRUPTED : 0;

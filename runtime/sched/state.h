@@ -32,7 +32,7 @@ struct il_sched {
 	int64_t tasks, switches; /* made so far, the last one's id; resumed so far */
 	int64_t living; /* tasks that have not ended */
 	int64_t ending; /* tasks that the end of the program waits for */
-	int64_t left; /* how much may be served at once before the clock is looked at: calls and KiB, see turn.h */
+	int64_t left; /* how much may be served at once before the clock is read: calls and KiB, see turn.h */
 	int64_t polled; /* when the kernel was last asked; 0: it is to be asked before another task runs */
 	lua_State *main; /* the Lua state that loaded the module */
 	bool open; /* the module is loaded in this process */
@@ -54,7 +54,7 @@ struct il_sched {
 	struct il_collector *collector; /* while a select asks for the operations of its cases */
 
 	/* turn.c: */
-	int64_t looked; /* at the clock */
+	int64_t clock_read; /* when it was */
 	int64_t noted_now, noted_cpu;
 	uint8_t calls_of_main;
 

@@ -38,14 +38,14 @@ struct il_task {
 	int results; /* on the coroutine's stack, from 1, once it has ended */
 	int interrupt; /* the last one that was raised in it */
 	uint8_t status; /* enum il_task_status */
-	uint8_t calls; /* that may be served at once from one look at the clock to the next, see turn.c */
+	uint8_t calls; /* that may be served at once between two readings of the clock, see turn.c */
 	bool begun, closed; /* its coroutine has run, has been closed by others */
 	bool cancelled; /* it was asked to stop */
 	bool told; /* it has been, by an error in a wait */
 	bool uncancellable; /* a cancellation does not end its present wait, the next one sees it */
 	bool ending; /* the end of the program waits for it */
 	bool detached; /* does not keep the program alive */
-	bool held; /* a scope looks after its error */
+	bool held; /* a scope handles its error */
 	bool callback; /* used again for other callbacks, unless Lua has seen it */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is looked at after some
- * of them; in a task whose calls, and what it does between them, take long, after each. Floor 3.
+ * Turns for others, see turn.h. The clock costs a tenth of a call that is served at once, so it is read after some of
+ * them; in a task whose calls, and what it does between them, take long, after each. Floor 3.
  */
 #include "sched/turn.h"
 #include "base/clock.h"
@@ -65,8 +65,8 @@ int il_served(lua_State *L, int results)
 {
 	struct il_sched *s = il_sched();
 	uint8_t *calls = s->current ? &s->current->calls : &s->calls_of_main;
-	int64_t now = il_now(), before = s->looked > s->polled ? s->looked : s->polled;
-	s->looked = now;
+	int64_t now = il_now(), before = s->clock_read > s->polled ? s->clock_read : s->polled;
+	s->clock_read = now;
 	if (now - before > SLICE / 4)
 		*calls = 1;
 	else if (*calls < MOST_CALLS)

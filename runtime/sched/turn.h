@@ -28,7 +28,7 @@ static inline bool il_serve(size_t size)
 	return il_sched()->left > 0;
 }
 
-/* Looks at the clock, and may give a turn. The call's results are on top of the stack; returns what the C function must
+/* Reads the clock, and may give a turn. The call's results are on top of the stack; returns what the C function must
  * return: it may be suspended. The results are delivered in any case, also if the task is cancelled meanwhile. */
 int il_served(lua_State *L, int results);
 
