@@ -70,8 +70,11 @@ static int got(lua_State *L, struct il_op *op, bool remembers)
 	int64_t version = op->err ? 0 : op->entry.version;
 	if (op->err && op->err != ENOENT)
 		return il_data_fail(L, d, op->err);
-	if (remembers)
+	if (remembers) {
+		int top = lua_gettop(L);
 		remember(L, place_of(L, op), version);
+		lua_settop(L, top); /* the results of a select follow what is there */
+	}
 	if (!version) {
 		lua_pushnil(L);
 		return 1;
