@@ -6,24 +6,33 @@
 local ipc = require "ipc"
 
 describe("a message that has come in time", function()
-  it("is received by each of many whose time is over", function()
-    local senders, tasks = {}, {}
+  -- Whether the messages came in time: a busy machine may need longer than that to send them.
+  local function many(timeout)
+    local senders, tasks, begun = {}, {}, ipc.now()
     for i = 1, 200 do
       local a, b = ipc.stream_channel_pair()
       senders[i] = a
       tasks[i] = ipc.task(function()
         local _ <close> = b
-        return b:receive(0.05)
+        return b:receive(timeout)
       end)
     end
     while tasks[200]:status() ~= "waiting" do ipc.yield() end
     for i = 1, 200 do senders[i]:send(i) end
-    local over = ipc.now() + 0.06
+    local in_time = ipc.now() < begun + timeout
+    local over = ipc.now() + timeout + 0.01
     while ipc.now() < over do end -- nothing looks meanwhile
     for i = 1, 200 do
-      assert.same({true, i}, {tasks[i]:join()})
+      local result = {tasks[i]:join()}
       senders[i]:close()
+      if in_time then assert.same({true, i}, result) end
     end
+    return in_time
+  end
+
+  it("is received by each of many whose time is over", function()
+    local timeout = 0.05
+    while not many(timeout) do timeout = 2 * timeout end
   end)
 
   it("is received by a process that was stopped until the time was over", function()

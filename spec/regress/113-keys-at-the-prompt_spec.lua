@@ -103,7 +103,9 @@ describe("the prompt on a terminal", function()
   describe("in the middle of a key", function()
     local keys = {
       {name = "half a character", begin = "\xc3", rest = ""}, {name = "half a sequence", begin = "\27", rest = ""},
-      {name = "a search", begin = "\18", rest = ""}, {name = "a key that is quoted", begin = "\22", rest = "\3"},
+      {name = "a search", begin = "\18", rest = ""},
+      -- both Ctrl-C may come while the terminal has them quoted: then they are in the line
+      {name = "a key that is quoted", begin = "\22", rest = "\3", last = "\r"},
     }
     for _, key in ipairs(keys) do
       it("lets timers go on, and ends with Ctrl-C: " .. key.name, function()
@@ -114,7 +116,7 @@ describe("the prompt on a terminal", function()
         ticks()
         type(key.rest)
         ticks()
-        type("\3")
+        type("\3" .. (key.last or ""))
         ticks()
         type("t:stop() print('<' .. 'on>')\r")
         await("^<on>$")
