@@ -4,17 +4,17 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "engines/engines.h"
 #include "key_object.h"
 #include "lock.h"
 #include "option.h"
-#include "engines/engines.h"
 
 #include <string.h>
 
 static const struct il_lock_class class = {
 	.name = "ipc.FileLock",
 	.noun = "file lock",
-	IL_LOCK_AWAITS("file lock"),
+	IL_LOCK_RELEASE("file lock"),
 };
 
 static int file_lock(lua_State *L)
@@ -26,15 +26,14 @@ static int file_lock(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
-	il_lock_push(L, &class, path);
+	struct il_lock_handle *handle = il_lock_push(L, &class, path);
+	struct il_lock *l;
 	bool collected = false;
 	int err;
 	do
-		err = il_file_lock_new(path, &o, il_lock_place(L, 3));
+		err = il_file_lock_new(path, &o, &l);
 	while (il_collect(L, err, &collected));
-	if (err)
-		return il_fail(L, err, "file lock %s", path);
-	return il_lock_opened(L, 3);
+	return err ? il_fail(L, err, "file lock %s", path) : il_lock_open_handle(L, handle, l);
 }
 
 static int file_lock_acquire(lua_State *L)
@@ -42,7 +41,7 @@ static int file_lock_acquire(lua_State *L)
 	const char *how = lua_isnoneornil(L, 3) ? "exclusive" : lua_type(L, 3) == LUA_TSTRING ? lua_tostring(L, 3) : "";
 	bool shared = strcmp(how, "shared") == 0;
 	luaL_argcheck(L, shared || strcmp(how, "exclusive") == 0, 3, "how must be \"exclusive\" or \"shared\"");
-	return il_lock_acquire(L, &class, shared ? IL_SHARED : IL_EXCLUSIVE);
+	return il_lock_acquire(L, &class, shared);
 }
 
 static int file_lock_try_acquire(lua_State *L)
@@ -101,6 +100,7 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg waits[] = {
 	{ "acquire", file_lock_acquire },
 	{ "hold", file_lock_hold },
+	{ "release", file_lock_release },
 	{ "lost", file_lock_lost },
 	{ NULL, NULL },
 };

@@ -5,11 +5,12 @@
  */
 #include "lock.h"
 #include "base/fork.h"
-#include "ask.h"
 #include "base/clock.h"
 #include "bind.h"
 #include "key.h"
+#include "key_object.h"
 #include "option.h"
+#include "sched/await.h"
 #include "sched/state.h"
 #include "sched/task.h"
 
@@ -31,8 +32,6 @@ struct il_lock_handle {
 	char what[];
 };
 
-IL_ASKER(struct il_lock_handle, lock);
-
 struct hold {
 	struct il_hold of_task;
 	struct il_list node;
@@ -50,8 +49,6 @@ struct guard {
 	struct il_object object;
 	struct hold *hold; /* NULL: released */
 };
-
-static char handles; /* registry key of a weak table: address → handle */
 
 static void forget(struct hold *h)
 {
@@ -104,12 +101,12 @@ static int fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
 	if (err == ENOTSUP)
 		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
-	return il_remote_fail(L, err, handle->lock ? handle->lock->remote : NULL, handle->class->noun, handle->what);
+	return il_shared_fail(L, handle->lock ? err : ECANCELED, handle->lock, handle->class->noun, handle->what);
 }
 
-int il_lock_fail(lua_State *L, const struct il_lock *l, int err)
+int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
-	return fail(L, handle_of(l), err);
+	return fail(L, handle, err);
 }
 
 const char *const il_lock_options[] = { "lease", "mode", NULL };
@@ -136,38 +133,73 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	il_list_init(&handle->holds);
 	memcpy(handle->what, what, size);
 	luaL_setmetatable(L, class->name);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles);
-	lua_pushvalue(L, -2);
-	lua_rawsetp(L, -2, handle);
-	lua_pop(L, 1);
+	il_register_object(L);
 	return handle;
 }
 
-struct il_lock **il_lock_place(lua_State *L, int handle)
+void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
 {
-	return &((struct il_lock_handle *)lua_touserdata(L, handle))->lock;
+	il_op_make(op, type, l);
+	op->handle = handle_of(l);
+	op->push = push;
 }
 
-int il_lock_opened(lua_State *L, int handle)
+static int opened(lua_State *L, struct il_lock_handle *h)
 {
-	struct il_lock_handle *h = lua_touserdata(L, handle);
-	h->lock->owner = h;
-	il_remote_warn(L, h->lock->remote, h->class->noun, h->what);
-	lua_settop(L, handle);
+	il_warn_shared(L, &h->lock->shared, h->class->noun, h->what);
 	return 1;
 }
 
-/* What the engine is to give back is told apart by its grant. What could not be given back is still held. */
-static int give_back(struct hold *h, bool abandoned, bool heard)
+static int open_push(lua_State *L, struct il_op *op)
+{
+	struct il_lock_handle *h = op->handle;
+	struct il_lock *l = h->lock;
+	if (!op->err) {
+		il_push_object(L, h);
+		return opened(L, h);
+	}
+	const struct il_key *key = il_check_key(L);
+	il_note_why(op->err, l);
+	int results = h->class->cannot_open(L, op->err, key, l->max);
+	h->lock = NULL;
+	l->ops->close(l);
+	return results;
+}
+
+int il_lock_open_handle(lua_State *L, struct il_lock_handle *h, struct il_lock *l)
+{
+	struct il_op op;
+	h->lock = l;
+	l->owner = h;
+	if (!l->ops->open.attempt)
+		return opened(L, h);
+	il_lock_op(&op, l, &l->ops->open, open_push);
+	return il_await_answer(L, &op);
+}
+
+/* The operation gives back what is held, told apart by its grant. What could not be given back is still held. False: it
+ * has to be started. */
+static bool give_back(struct hold *h, struct il_op *op, bool abandoned)
+{
+	op->lock.grant = h->grant;
+	op->lock.abandoned = abandoned;
+	if (!h->handle->lock->ops->release.attempt(op))
+		return false;
+	if (!op->err || op->err == EIDRM || op->err == EUCLEAN || op->err == ESTALE)
+		forget(h);
+	return true;
+}
+
+/* An answer from another machine is not waited for. */
+static int drop(struct hold *h, bool abandoned)
 {
 	struct il_lock *l = h->handle->lock;
-	l->grant = h->grant;
-	if (l->remote)
-		l->remote->unheard = !heard;
-	int err = l->ops->release(l, abandoned);
-	if (!err || l->remote || err == EIDRM || err == EUCLEAN)
-		forget(h);
-	return err;
+	struct il_op op;
+	il_lock_op(&op, l, &l->ops->release, NULL);
+	op.last = true;
+	give_back(h, &op, abandoned);
+	return op.err;
 }
 
 /* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
@@ -178,7 +210,7 @@ static void task_ended(struct il_hold *of_task, bool failed)
 	h->task = NULL;
 	h->left = true;
 	if (failed || h->handle->class->owned)
-		give_back(h, !h->given, false);
+		drop(h, !h->given);
 }
 
 /* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock
@@ -189,8 +221,12 @@ static int record(struct il_lock_handle *handle, int64_t grant, struct hold **re
 		return ECANCELED;
 	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
 	if (!h) {
-		handle->lock->grant = grant;
-		handle->lock->ops->release(handle->lock, handle->lock->untold);
+		struct il_op op;
+		il_lock_op(&op, handle->lock, &handle->lock->ops->release, NULL);
+		op.last = true;
+		op.lock.grant = grant;
+		op.lock.abandoned = handle->lock->untold;
+		op.type->attempt(&op);
 		return ENOMEM;
 	}
 	handle->lock->untold = false;
@@ -207,51 +243,31 @@ static int record(struct il_lock_handle *handle, int64_t grant, struct hold **re
 	return 0;
 }
 
-bool il_lock_attempt(struct il_op *op)
-{
-	struct il_lock *l = op->source;
-	return l->ops->acquire.attempt(op);
-}
-
-int il_lock_start(struct il_op *op)
-{
-	struct il_lock *l = op->source;
-	return l->ops->acquire.start(op);
-}
-
-bool il_lock_cancel(struct il_op *op)
-{
-	struct il_lock *l = op->source;
-	return l->ops->acquire.cancel(op);
-}
-
-int il_lock_push_acquired(lua_State *L, struct il_op *op)
+static int acquire_push(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->data, op->arg, &h)))
-		return fail(L, op->data, op->err);
+	if (op->err || (op->err = record(op->handle, op->lock.grant, &h)))
+		return fail(L, op->handle, op->err);
 	lua_pushboolean(L, 1);
-	if (op->size != IL_ABANDONED)
+	if (!op->lock.abandoned)
 		return 1;
 	lua_pushliteral(L, "abandoned");
 	return 2;
 }
 
-int il_lock_push_guard(lua_State *L, struct il_op *op)
+static int hold_push(lua_State *L, struct il_op *op)
 {
 	struct hold *h;
-	if (op->err || (op->err = record(op->data, op->arg, &h)))
-		return fail(L, op->data, op->err);
+	if (op->err || (op->err = record(op->handle, op->lock.grant, &h)))
+		return fail(L, op->handle, op->err);
 	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
 	*g = (struct guard){ .object.class = guard_class };
 	luaL_setmetatable(L, GUARD);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &handles);
-	lua_rawgetp(L, -1, h->handle);
-	lua_setiuservalue(L, -3, 1);
-	lua_pop(L, 1);
+	il_push_object(L, h->handle);
+	lua_setiuservalue(L, -2, 1);
 	g->hold = h;
 	h->guard = g;
-	if (op->size != IL_ABANDONED)
+	if (!op->lock.abandoned)
 		return 1;
 	lua_pushliteral(L, "abandoned");
 	return 2;
@@ -298,59 +314,45 @@ static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 		il_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
 }
 
-/* The handle goes along, since the lock may be gone before the results are built. */
-static inline __attribute__((always_inline)) int await(lua_State *L, const struct il_await_type *type,
-	struct il_lock *l, int64_t how)
+static inline int acquire(lua_State *L, struct il_lock *l, bool shared, int64_t deadline,
+	int (*push)(lua_State *L, struct il_op *op))
 {
-	return il_await_data(L, type, l, how, handle_of(l), 0, 2);
+	struct il_op *op = il_await_begin(L, &l->ops->acquire, l, push);
+	op->handle = handle_of(l);
+	op->lock.shared = shared;
+	return il_await_end(L, op, deadline);
 }
 
-int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how)
+int il_lock_acquire(lua_State *L, const struct il_lock_class *class, bool shared)
 {
 	struct il_lock *l = il_lock_check(L, class);
-	if (how == IL_EXCLUSIVE)
+	if (!shared)
 		check_not_own(L, l, 2);
-	return await(L, &class->acquire, l, how);
+	return acquire(L, l, shared, il_check_deadline(L, 2), acquire_push);
 }
 
 int il_lock_try(lua_State *L, const struct il_lock_class *class)
 {
-	lua_settop(L, 1);
-	lua_pushinteger(L, 0);
-	return il_lock_acquire(L, class, IL_EXCLUSIVE);
+	struct il_lock *l = il_lock_check(L, class);
+	if (il_is_collected(L))
+		il_deadline(L, 2);
+	return acquire(L, l, false, 0, acquire_push);
 }
 
 int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	check_not_own(L, l, 2);
-	return await(L, &class->hold, l, IL_EXCLUSIVE);
-}
-
-static bool lost_attempt(struct il_op *op)
-{
-	return ((struct il_lock *)op->source)->lost->attempt(op);
-}
-
-static int lost_start(struct il_op *op)
-{
-	return ((struct il_lock *)op->source)->lost->start(op);
-}
-
-static bool lost_cancel(struct il_op *op)
-{
-	return ((struct il_lock *)op->source)->lost->cancel(op);
+	return acquire(L, l, false, il_check_deadline(L, 2), hold_push);
 }
 
 static int push_lost(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return fail(L, op->data, op->err);
+		return fail(L, op->handle, op->err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
-
-static const struct il_await_type lost = { { "lock lost", lost_attempt, lost_start, lost_cancel }, push_lost };
 
 int il_lock_lost(lua_State *L, const struct il_lock_class *class)
 {
@@ -358,53 +360,88 @@ int il_lock_lost(lua_State *L, const struct il_lock_class *class)
 	const struct hold *h = own_hold(handle_of(l));
 	if (!h)
 		return il_error(L, "%s is not held by this task", class->noun);
-	return l->lost ? await(L, &lost, l, h->grant) : il_lock_fail(L, l, ENOTSUP);
+	if (!l->ops->lost.attempt)
+		return fail(L, handle_of(l), ENOTSUP);
+	int64_t deadline = il_check_deadline(L, 2);
+	struct il_op *op = il_await_begin(L, &l->ops->lost, l, push_lost);
+	op->handle = handle_of(l);
+	op->lock.grant = h->grant;
+	return il_await_end(L, op, deadline);
 }
 
-static int released(lua_State *L, struct il_lock *l, int err);
+/* Releasing ------------------------------------------------------------------------------------------------ */
 
-static int release_again(lua_State *L)
+/* What it gives back is known when it is attempted: another case of the same select may have come before. */
+bool il_lock_release_attempt(struct il_op *op)
 {
-	struct il_lock *l = ((struct il_lock_handle *)lua_touserdata(L, 1))->lock;
-	return released(L, l, l->ops->release(l, false));
+	struct hold *h = hold_to_release(op->handle);
+	if (h)
+		return give_back(h, op, false);
+	op->lock.grant = 0;
+	op->err = EPERM;
+	return true;
+}
+
+int il_lock_release_start(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	struct hold *h = hold_to_release(op->handle);
+	int err = h ? l->ops->release.start(op) : EPERM;
+	if (!err)
+		forget(h);
+	return err;
+}
+
+bool il_lock_release_cancel(struct il_op *op)
+{
+	struct il_lock *l = op->source;
+	return l->ops->release.cancel(op);
 }
 
 /* The engine could not give it back: it is held as before. */
-static void hold_on(struct il_lock *l)
+static void hold_on(struct il_lock *l, int64_t grant)
 {
 	struct hold *h;
 	bool untold = l->untold;
-	if (record(handle_of(l), l->grant, &h))
+	if (record(handle_of(l), grant, &h))
 		return;
 	l->untold = untold;
 	h->given = true;
 }
 
-static int released(lua_State *L, struct il_lock *l, int err)
+static int not_held(lua_State *L, const struct il_lock_handle *handle)
 {
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, release_again);
+	const struct il_lock_class *class = handle->class;
+	if (!class->owned && !il_list_empty(&handle->holds))
+		return il_error(L, "%s is held by guards of other tasks, which release it", class->noun);
+	return il_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
+}
+
+static int push_released(lua_State *L, struct il_lock_handle *handle, int err)
+{
 	if (err == ESTALE)
 		return il_word(L, "expired");
-	if (err && l->remote && l->grant)
-		hold_on(l);
 	if (err)
-		return il_lock_fail(L, l, err);
+		return fail(L, handle, err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
 
+static int release_push(lua_State *L, struct il_op *op)
+{
+	struct il_lock_handle *handle = op->handle;
+	if (op->err == EPERM)
+		return not_held(L, handle);
+	if (op->err && op->remote && op->lock.grant && handle->lock)
+		hold_on(handle->lock, op->lock.grant);
+	return push_released(L, handle, op->err);
+}
+
 int il_lock_release(lua_State *L, const struct il_lock_class *class)
 {
-	struct il_lock *l = il_lock_check(L, class);
-	struct il_lock_handle *handle = handle_of(l);
-	struct hold *h = hold_to_release(handle);
-	if (!h && !class->owned && !il_list_empty(&handle->holds))
-		return il_error(L, "%s is held by guards of other tasks, which release it", class->noun);
-	if (!h)
-		return il_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
-	lua_settop(L, 1);
-	return released(L, l, give_back(h, false, true));
+	struct il_op op;
+	il_lock_op(&op, il_lock_check(L, class), &class->release, release_push);
+	return il_await_answer(L, &op);
 }
 
 bool il_lock_is_open(const void *handle)
@@ -418,22 +455,21 @@ int64_t il_lock_grant(struct il_lock *l)
 	return h ? h->grant : 0;
 }
 
-static int remove_again(lua_State *L)
+static int remove_push(lua_State *L, struct il_op *op)
 {
-	return il_lock_remove(L, ((struct il_lock_handle *)lua_touserdata(L, 1))->class);
+	if (op->err)
+		return fail(L, op->handle, op->err);
+	lua_pushboolean(L, 1);
+	return 1;
 }
 
 int il_lock_remove(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
+	struct il_op op;
 	lua_settop(L, 1);
-	int err = l->ops->remove(l);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, remove_again);
-	if (err)
-		return il_lock_fail(L, l, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	il_lock_op(&op, l, &l->ops->remove, remove_push);
+	return il_await_answer(L, &op);
 }
 
 int il_lock_close(lua_State *L, const struct il_lock_class *class)
@@ -468,20 +504,18 @@ int il_lock_tostring(lua_State *L, const struct il_lock_class *class)
 
 /* Guards --------------------------------------------------------------------------------------------- */
 
-/* Of another machine the answer is not waited for. */
 static int let_go(struct guard *g)
 {
 	if (g->hold)
 		notice_fork(g->hold->handle);
-	int err = g->hold ? give_back(g->hold, false, false) : 0;
-	return err == EINPROGRESS ? 0 : err;
+	return g->hold ? drop(g->hold, false) : 0;
 }
 
 static int guard_close(lua_State *L)
 {
 	struct guard *g = il_self(L, guard_class);
-	struct il_lock *l = g->hold ? g->hold->handle->lock : NULL;
-	return released(L, l, let_go(g));
+	struct il_lock_handle *handle = g->hold ? g->hold->handle : NULL;
+	return push_released(L, handle, let_go(g));
 }
 
 static int guard__close(lua_State *L)
@@ -509,10 +543,4 @@ static const luaL_Reg guard_meta[] = {
 void il_lock_open(lua_State *L)
 {
 	il_class(L, GUARD, guard_methods, guard_meta, NULL);
-	lua_newtable(L);
-	lua_createtable(L, 0, 1);
-	lua_pushliteral(L, "v");
-	lua_setfield(L, -2, "__mode");
-	lua_setmetatable(L, -2);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &handles);
 }

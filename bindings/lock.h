@@ -17,32 +17,35 @@ struct il_lock_class {
 	const char *noun; /* "mutex" */
 	bool owned; /* only the task that acquired may release, and ends it by ending */
 	bool counts; /* one task may acquire it again */
-	struct il_await_type acquire, hold;
+	struct il_op_type release; /* IL_LOCK_RELEASE */
+	/* What its constructor returns for an error; found: the permits it has, with EEXIST. */
+	int (*cannot_open)(lua_State *L, int err, const struct il_key *key, int found);
 };
 
-/* The four functions of an il_await_type. */
-bool il_lock_attempt(struct il_op *op);
-int il_lock_start(struct il_op *op);
-bool il_lock_cancel(struct il_op *op);
-int il_lock_push_acquired(lua_State *L, struct il_op *op);
-int il_lock_push_guard(lua_State *L, struct il_op *op);
+/* The engine's, of what the task that waits has. */
+bool il_lock_release_attempt(struct il_op *op);
+int il_lock_release_start(struct il_op *op);
+bool il_lock_release_cancel(struct il_op *op);
 
-#define IL_LOCK_AWAITS(noun)                                                                                       \
-	.acquire = { { noun " acquire", il_lock_attempt, il_lock_start, il_lock_cancel }, il_lock_push_acquired }, \
-	.hold = { { noun " hold", il_lock_attempt, il_lock_start, il_lock_cancel }, il_lock_push_guard }
+#define IL_LOCK_RELEASE(noun) \
+	.release = { noun " release", il_lock_release_attempt, il_lock_release_start, il_lock_release_cancel }
 
 /* Pushes a handle without a lock; `what` names it in messages: a key's text, a path. */
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what);
 
-/* Where the lock of the handle at an index goes; once it is there, returns what the constructor must return. */
-struct il_lock **il_lock_place(lua_State *L, int handle);
-int il_lock_opened(lua_State *L, int handle);
+/* The last step of a constructor: the engine's lock becomes that of the handle, which is on top of the stack, and whose
+ * key is at 1. Returns what the constructor must return. */
+int il_lock_open_handle(lua_State *L, struct il_lock_handle *h, struct il_lock *l);
+
+/* An operation of the engine's for il_await_answer. */
+void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op));
 
 /* The handle at 1. Raises if it is closed. */
 struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class);
 
 /* Methods. */
-int il_lock_acquire(lua_State *L, const struct il_lock_class *class, int64_t how);
+int il_lock_acquire(lua_State *L, const struct il_lock_class *class, bool shared);
 int il_lock_try(lua_State *L, const struct il_lock_class *class);
 int il_lock_hold(lua_State *L, const struct il_lock_class *class);
 int il_lock_release(lua_State *L, const struct il_lock_class *class);
@@ -63,8 +66,8 @@ extern const char *const il_lock_options[];
 /* The option lease= of the table at arg, in ns; 0 without. Raises. */
 int64_t il_lease_option(lua_State *L, int arg);
 
-/* nil and what went wrong with the lock. */
-int il_lock_fail(lua_State *L, const struct il_lock *l, int err);
+/* nil and what went wrong with the lock of a handle. */
+int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err);
 
 /* Registers class ipc.Guard. */
 void il_lock_open(lua_State *L);

@@ -3,7 +3,6 @@
  * ipc.Mutex: one holder, a task of some process, who alone may release it.
  * Floor 4.
  */
-#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "key_object.h"
@@ -12,44 +11,40 @@
 
 #include <errno.h>
 
+static int cannot_open(lua_State *L, int err, const struct il_key *key, int found)
+{
+	if (err == EEXIST)
+		return il_fail(L, err, "mutex %s is a semaphore with a max of %d", key->text, found);
+	return il_key_fail(L, err, "mutex", key);
+}
+
 static const struct il_lock_class class = {
 	.name = "ipc.Mutex",
 	.noun = "mutex",
 	.owned = true,
-	IL_LOCK_AWAITS("mutex"),
+	IL_LOCK_RELEASE("mutex"),
+	.cannot_open = cannot_open,
 };
-
-/* Stack: the key, options, and the handle that is to be opened. */
-static int open_mutex(lua_State *L)
-{
-	const struct il_key *key = il_check_key(L);
-	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
-	bool collected = false;
-	int err;
-	do
-		err = key->engine->mutex ? key->engine->mutex(key, &o, il_lock_place(L, 3)) : ENOTSUP;
-	while (il_collect(L, err, &collected));
-	if (err == EINPROGRESS)
-		return il_ask(L, 3, open_mutex);
-	if (err == EEXIST)
-		return il_fail(L, err, "mutex %s is a semaphore with a max of %d", key->text, o.found);
-	return err ? il_key_fail(L, err, "mutex", key) : il_lock_opened(L, 3);
-}
 
 static int mutex(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 2);
 	il_options(L, 2, il_lock_options);
-	il_mode_option(L, 2);
-	il_lease_option(L, 2);
-	il_lock_push(L, &class, key->text);
-	return open_mutex(L);
+	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	struct il_lock *l;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->mutex ? key->engine->mutex(key, &o, &l) : ENOTSUP;
+	while (il_collect(L, err, &collected));
+	return err ? cannot_open(L, err, key, o.found) : il_lock_open_handle(L, handle, l);
 }
 
 static int mutex_acquire(lua_State *L)
 {
-	return il_lock_acquire(L, &class, IL_EXCLUSIVE);
+	return il_lock_acquire(L, &class, false);
 }
 
 static int mutex_try_acquire(lua_State *L)
@@ -72,22 +67,24 @@ static int mutex_lost(lua_State *L)
 	return il_lock_lost(L, &class);
 }
 
+static int holder_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return il_lock_fail(L, op->handle, op->err);
+	if (op->lock.pid)
+		lua_pushinteger(L, op->lock.pid);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 /* The pid of the holder, or nil. */
 static int mutex_holder(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
-	pid_t pid;
-	lua_settop(L, 1);
-	int err = l->ops->holder(l, &pid);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, mutex_holder);
-	if (err)
-		return il_lock_fail(L, l, err);
-	if (pid)
-		lua_pushinteger(L, pid);
-	else
-		lua_pushnil(L);
-	return 1;
+	struct il_op op;
+	il_lock_op(&op, l, &l->ops->holder, holder_push);
+	return il_await_answer(L, &op);
 }
 
 /* The number of what this task holds, or of what the handle had last; nil if it never had it. */
@@ -95,10 +92,9 @@ static int mutex_token(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
 	int64_t token;
-	l->grant = il_lock_grant(l);
-	int err = l->ops->token ? l->ops->token(l, &token) : ENOTSUP;
+	int err = l->ops->token ? l->ops->token(l, il_lock_grant(l), &token) : ENOTSUP;
 	if (err)
-		return il_lock_fail(L, l, err);
+		return il_lock_fail(L, l->owner, err);
 	if (token)
 		lua_pushinteger(L, token);
 	else
@@ -141,8 +137,14 @@ static const luaL_Reg meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg waits[] = { { "acquire", mutex_acquire }, { "hold", mutex_hold }, { "lost", mutex_lost },
-	{ NULL, NULL } };
+static const luaL_Reg waits[] = {
+	{ "acquire", mutex_acquire },
+	{ "hold", mutex_hold },
+	{ "release", mutex_release },
+	{ "lost", mutex_lost },
+	{ "holder", mutex_holder },
+	{ NULL, NULL },
+};
 
 static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
 

@@ -3,7 +3,6 @@
  * ipc.Semaphore: permits that processes share.
  * Floor 4.
  */
-#include "ask.h"
 #include "bind.h"
 #include "key.h"
 #include "key_object.h"
@@ -14,13 +13,6 @@
 
 enum { MAX_PERMITS = 32767 };
 
-static const struct il_lock_class class = {
-	.name = "ipc.Semaphore",
-	.noun = "semaphore",
-	.counts = true,
-	IL_LOCK_AWAITS("semaphore"),
-};
-
 static struct il_lock_options check_options(lua_State *L)
 {
 	struct il_lock_options o = { .max = (int)il_check_range(L, 2, 1, MAX_PERMITS, "max") };
@@ -29,36 +21,41 @@ static struct il_lock_options check_options(lua_State *L)
 	return o;
 }
 
-/* Stack: the key, max, options, and the handle that is to be opened. */
-static int open_semaphore(lua_State *L)
+/* Stack: the key, max, options. */
+static int cannot_open(lua_State *L, int err, const struct il_key *key, int found)
 {
-	const struct il_key *key = il_check_key(L);
-	struct il_lock_options o = check_options(L);
-	bool collected = false;
-	int err;
-	do
-		err = key->engine->semaphore ? key->engine->semaphore(key, &o, il_lock_place(L, 4)) : ENOTSUP;
-	while (il_collect(L, err, &collected));
-	if (err == EINPROGRESS)
-		return il_ask(L, 4, open_semaphore);
 	if (err == EEXIST)
-		return il_fail(L, err, "semaphore %s has a max of %d, not %d", key->text, o.found, o.max);
-	return err ? il_key_fail(L, err, "semaphore", key) : il_lock_opened(L, 4);
+		return il_fail(L, err, "semaphore %s has a max of %d, not %d", key->text, found, check_options(L).max);
+	return il_key_fail(L, err, "semaphore", key);
 }
+
+static const struct il_lock_class class = {
+	.name = "ipc.Semaphore",
+	.noun = "semaphore",
+	.counts = true,
+	IL_LOCK_RELEASE("semaphore"),
+	.cannot_open = cannot_open,
+};
 
 static int semaphore(lua_State *L)
 {
 	const struct il_key *key = il_check_key(L);
 	lua_settop(L, 3);
 	il_options(L, 3, il_lock_options);
-	check_options(L);
-	il_lock_push(L, &class, key->text);
-	return open_semaphore(L);
+	struct il_lock_options o = check_options(L);
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	struct il_lock *l;
+	bool collected = false;
+	int err;
+	do
+		err = key->engine->semaphore ? key->engine->semaphore(key, &o, &l) : ENOTSUP;
+	while (il_collect(L, err, &collected));
+	return err ? cannot_open(L, err, key, o.found) : il_lock_open_handle(L, handle, l);
 }
 
 static int semaphore_acquire(lua_State *L)
 {
-	return il_lock_acquire(L, &class, IL_EXCLUSIVE);
+	return il_lock_acquire(L, &class, false);
 }
 
 static int semaphore_try_acquire(lua_State *L)
@@ -81,17 +78,20 @@ static int semaphore_lost(lua_State *L)
 	return il_lock_lost(L, &class);
 }
 
+static int value_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return il_lock_fail(L, op->handle, op->err);
+	lua_pushinteger(L, op->lock.permits);
+	return 1;
+}
+
 static int semaphore_value(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
-	lua_settop(L, 1);
-	int permits, err = l->ops->value(l, &permits);
-	if (err == EINPROGRESS)
-		return il_ask(L, 1, semaphore_value);
-	if (err)
-		return il_lock_fail(L, l, err);
-	lua_pushinteger(L, permits);
-	return 1;
+	struct il_op op;
+	il_lock_op(&op, l, &l->ops->value, value_push);
+	return il_await_answer(L, &op);
 }
 
 static int semaphore_remove(lua_State *L)
@@ -131,7 +131,9 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg waits[] = {
 	{ "acquire", semaphore_acquire },
 	{ "hold", semaphore_hold },
+	{ "release", semaphore_release },
 	{ "lost", semaphore_lost },
+	{ "value", semaphore_value },
 	{ NULL, NULL },
 };
 

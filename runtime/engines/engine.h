@@ -24,30 +24,6 @@ struct il_key {
 	const char *object; /* the name alone, which ends with the text or a "?"; NULL: none */
 };
 
-/* Objects on another machine --------------------------------------------------------------------------- */
-
-struct il_request;
-
-/* A function of the tables below that has to ask another machine returns EINPROGRESS, and leaves its question in
- * `request`. Whoever wants to know waits for it, by an operation of type `answer` whose source is the request. When
- * that is done the same function is called once more, with the same arguments and the request put back: now it tells. A
- * request that nobody waits for is forgotten with the next one; what it asked for is done all the same. */
-struct il_remote {
-	const struct il_op_type *answer;
-	struct il_request *request;
-	const char *why; /* the object's last failure, as the other machine put it; or NULL */
-	bool removed; /* the other machine has said that the object was removed */
-	bool evicts; /* after the constructor: it removes objects as it likes when memory is short */
-	bool unheard; /* set before a call: nobody will wait, so it is asked at once and not with what comes next;
-		       * `here`, it blocks instead of EINPROGRESS */
-	bool here; /* on this machine: it asks only when it has to wait for another process */
-};
-
-static inline bool il_is_far(const struct il_remote *r)
-{
-	return r && !r->here;
-}
-
 /* What the struct of a noun begins with: what an engine has learned about the object. */
 struct il_shared {
 	const char *why; /* the last failure, as a server put it; or NULL: errno says it all */
@@ -58,15 +34,11 @@ struct il_shared {
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
 struct il_lock {
-	struct il_remote *remote; /* NULL: it is on this machine */
+	struct il_shared shared;
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
-	/* Waits until a grant is not this handle's any more; arg: the grant, as after its acquire. Source: the lock.
-	 * NULL: a grant ends by a release alone */
-	const struct il_op_type *lost;
-	int64_t grant; /* where `remote`, set before release and token: which one, that is what arg was after its
-			* acquire; after a release that has failed: that one, if it is held as before, or 0 */
-	bool untold; /* an acquire has ended as IL_ABANDONED, and the class has not seen it yet: close hands that on */
+	int max; /* where there is `open`: permits that are asked for, after EEXIST those it has */
+	bool untold; /* an acquire has ended as abandoned, and the class has not seen it yet: close hands that on */
 };
 
 struct il_lock_options {
@@ -76,21 +48,28 @@ struct il_lock_options {
 	int found; /* out, with EEXIST: the max it has */
 };
 
-enum { IL_EXCLUSIVE, IL_SHARED }; /* arg of acquire */
-enum { IL_ABANDONED = 1 }; /* size after acquire: the holder before died */
-
+/* Operations, whose source is the struct il_lock. */
 struct il_lock_ops {
-	/* acquire, FIFO in this process; what is granted to a wait that is over is given back or handed on */
+	/* After the constructor, before anything else: finds or makes the object. No attempt: it is open already. */
+	struct il_op_type open;
+	/* lock.shared: not alone, a file_lock. Then lock.grant: which of the handle's it is, and lock.abandoned: the
+	 * holder before died. FIFO in this process; what is granted to a wait that is over is given back or handed
+	 * on */
 	struct il_op_type acquire;
-	/* gives one permit back that this handle has; abandoned: as if its holder had died. ESTALE: its lease had
-	 * expired */
-	int (*release)(struct il_lock *l, bool abandoned);
-	int (*value)(struct il_lock *l, int *permits);
-	int (*holder)(struct il_lock *l, pid_t *pid); /* 0: nobody */
-	int (*remove)(struct il_lock *l);
-	/* gives back what the handle has, ends its waits with ECANCELED */
+	/* lock.grant; lock.abandoned: as if its holder had died. Gives it back, which no other case of a select
+	 * prevents once it is started. ESTALE: its lease had expired. After another error lock.grant is the one that is
+	 * held as before, or 0. With `last` it is done, and the answer not waited for */
+	struct il_op_type release;
+	/* lock.grant: done when that is not this handle's any more. No attempt: a grant ends by a release alone,
+	 * ENOTSUP */
+	struct il_op_type lost;
+	struct il_op_type value; /* then lock.permits. No attempt: ENOTSUP */
+	struct il_op_type holder; /* then lock.pid, 0: no process. No attempt: ENOTSUP */
+	struct il_op_type remove;
+	/* Gives back what the handle has, ends its operations with ECANCELED, and frees it. Never blocks. */
 	void (*close)(struct il_lock *l);
-	int (*token)(struct il_lock *l, int64_t *token); /* of the handle's last grant; it only grows. NULL: ENOTSUP */
+	/* Of a grant that is held, or of the last one: a number that only grows. Never blocks. NULL: ENOTSUP */
+	int (*token)(struct il_lock *l, int64_t grant, int64_t *token);
 };
 
 /* Queues ---------------------------------------------------------------------------------------------- */

@@ -65,7 +65,8 @@ void il_op_commit(struct il_op *op)
 		if (&w->ops[i] != op && !w->ops[i].not_ready)
 			w->ops[i].type->cancel(&w->ops[i]);
 	w->ops = op;
-	w->count = w->cases = 1;
+	w->count = 1;
+	w->cases = 0;
 }
 
 static bool any_busy(const struct il_wait *w)
@@ -100,13 +101,16 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	w->deadline.place = 0;
 	w->late = 0;
 	w->cases = count;
-	for (w->count = 0; w->count < count && !err && w->state == IL_WAITING; w->count++) {
-		ops[w->count].wait = w;
-		err = ops[w->count].type->start(&ops[w->count]);
+	w->count = 0;
+	for (uint32_t i = 0; i < w->cases && w->state == IL_WAITING; i++) {
+		ops[i].wait = w;
+		err = ops[i].type->start(&ops[i]);
 		if (err)
 			break;
+		if (w->cases)
+			w->count = i + 1;
 	}
-	if (!err && w->state == IL_WAITING && deadline != IL_NEVER)
+	if (!err && w->state == IL_WAITING && w->cases == count && deadline != IL_NEVER)
 		err = il_heap_add(&il_loop->deadlines, &w->deadline, deadline);
 	if (err)
 		il_wait_drop(w);

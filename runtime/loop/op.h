@@ -82,7 +82,7 @@ struct il_wait {
 	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
 	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
 	uint32_t count;
-	uint32_t cases; /* what count becomes when all are started; 1 after il_op_commit */
+	uint32_t cases; /* what count becomes when all are started; 0 after il_op_commit */
 	struct il_op *ops;
 	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
 };

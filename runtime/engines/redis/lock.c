@@ -88,8 +88,8 @@ static int begin(const struct il_key *key, const char *noun, const struct il_loc
 		return err;
 	}
 	h->lock.ops = ops;
-	h->lock.lost = &il_lock_request_lost;
-	h->lock.remote = &h->object.remote;
+	h->lock.max = o->max;
+	h->object.shared = &h->lock.shared;
 	h->object.forked = forked;
 	h->object.listener.message = il_lock_requests_message;
 	h->object.listener.up = il_lease_up;
@@ -114,52 +114,46 @@ static void end(struct il_redis_lock *h)
 	free(h);
 }
 
-static int ask_to_open(struct il_redis_lock *h, const struct il_lock_options *o)
+static struct il_redis_lock *of_op(const struct il_op *op)
 {
+	return il_redis_lock_of(op->source);
+}
+
+static int told_open(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_redis_lock *h = of_op(op);
+	size_t size;
+	if (err == EEXIST)
+		h->lock.max = (int)il_reply_number(r, 1);
+	if (err)
+		return err;
+	const char *id = il_reply_bytes(r, 1, &size);
+	if (!*id || size >= sizeof h->id)
+		return EPROTO;
+	memcpy(h->id, id, size);
+	return 0;
+}
+
+int il_redis_lock_ask_open(struct il_op *op)
+{
+	struct il_redis_lock *h = of_op(op);
 	struct il_command c;
 	char id[sizeof h->id];
 	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->object.server), (unsigned long long)il_now());
 	il_command_init(&c, &h->object, IL_SCRIPT_lock_open);
 	il_command_text(&c, id);
-	il_command_number(&c, o->max);
-	il_command_number(&c, h->lock.ops->holder != NULL);
-	return il_redis_object_ask(&h->object, &c, IL_SAFE);
-}
-
-static int opened(struct il_redis_lock *h, struct il_lock_options *o, struct il_request *r)
-{
-	size_t size;
-	int err = il_request_status(r);
-	const char *id = err ? "" : il_reply_bytes(r, 1, &size);
-	if (err == EEXIST)
-		o->found = (int)il_reply_number(r, 1);
-	if (!err && (!*id || size >= sizeof h->id))
-		err = EPROTO;
-	if (!err)
-		memcpy(h->id, id, size);
-	il_request_free(r);
-	return err;
+	il_command_number(&c, h->lock.max);
+	il_command_number(&c, h->lock.ops->holder.attempt != NULL);
+	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
 }
 
 int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
 	const struct il_lock_ops *ops, struct il_lock **l)
 {
-	struct il_redis_lock *h = NULL;
-	int err = *l ? 0 : begin(key, noun, o, ops, &h);
-	if (err)
-		return err;
-	if (*l) {
-		h = il_redis_lock_of(*l);
-		struct il_request *r = il_redis_object_answer(&h->object);
-		err = r ? opened(h, o, r) : ask_to_open(h, o);
-	} else {
+	struct il_redis_lock *h;
+	int err = begin(key, noun, o, ops, &h);
+	if (!err)
 		*l = &h->lock;
-		err = ask_to_open(h, o);
-	}
-	if (err && err != EINPROGRESS) {
-		end(h);
-		*l = NULL;
-	}
 	return err;
 }
 
@@ -183,116 +177,126 @@ void il_redis_lock_close(struct il_lock *l)
 /* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no
  * answer for longer than the lease, it has ended, whatever has become of the server. What the server refuses is held as
  * before. */
-static int released(struct il_redis_lock *h, struct il_request *r)
+static int told_release(struct il_op *op, struct il_request *r, int err)
 {
-	struct il_lock_request *lr = il_lock_request_find(&h->held, r->tag);
-	int err = il_request_status(r);
-	bool ended = !lr || il_now() > lr->until, unknown = r->err, again = r->again || (lr && lr->tried);
+	struct il_redis_lock *h = of_op(op);
+	struct il_lock_request *c = il_lock_request_find(&h->held, op->lock.grant);
+	bool ended = !c || il_now() > c->until, unknown = r->err, again = r->again || (c && c->tried);
 	if (err == ESTALE && again && !ended)
 		err = 0;
 	else if (unknown && ended)
 		err = ESTALE;
-	il_request_free(r);
-	h->lock.grant = 0;
-	if (!lr)
-		return err;
-	if (!err || err == ESTALE || err == EIDRM) {
-		il_lock_request_free(lr);
+	if (!c || !err || err == ESTALE || err == EIDRM) {
+		op->lock.grant = 0;
+		if (c)
+			il_lock_request_free(c);
 		return err;
 	}
-	h->lock.grant = lr->number;
-	lr->releasing = false;
-	lr->tried |= unknown;
+	c->releasing = false;
+	c->tried |= unknown;
 	il_lease_look_soon(h);
 	return err;
 }
 
-static int ask_to_release(struct il_redis_lock *h, struct il_lock_request *lr, bool abandoned)
+static void release_command(struct il_op *op, struct il_command *c)
 {
-	bool unheard = h->object.remote.unheard;
-	struct il_command call;
-	il_redis_lock_call(&call, h, "release");
-	il_command_number(&call, lr->number);
-	il_command_text(&call, abandoned ? "died" : "given");
-	int err = il_redis_object_ask(&h->object, &call, unheard ? IL_SAFE | IL_PATIENT : IL_SAFE);
-	if (unheard) {
-		il_lock_request_free(lr);
-	} else if (err == EINPROGRESS) {
-		lr->releasing = true;
-		h->object.remote.request->tag = lr->number;
-	} else {
-		h->lock.grant = lr->number;
+	il_redis_lock_call(c, of_op(op), "release");
+	il_command_number(c, op->lock.grant);
+	il_command_text(c, op->lock.abandoned ? "died" : "given");
+}
+
+int il_redis_lock_ask_release(struct il_op *op)
+{
+	struct il_redis_lock *h = of_op(op);
+	struct il_command command;
+	release_command(op, &command);
+	int err = il_redis_object_request(&h->object, op, &command, IL_SAFE, told_release);
+	if (err)
+		return err;
+	il_lock_request_find(&h->held, op->lock.grant)->releasing = true;
+	il_op_commit(op);
+	return 0;
+}
+
+/* What is not held any more has expired. */
+bool il_redis_lock_release(struct il_op *op)
+{
+	struct il_redis_lock *h = of_op(op);
+	struct il_lock_request *c = il_lock_request_find(&h->held, op->lock.grant);
+	bool held = c && !c->lost;
+	if (held && !op->last)
+		return il_redis_object_attempt(op);
+	if (held) {
+		struct il_command command;
+		release_command(op, &command);
+		il_redis_object_tell(&h->object, &command);
 	}
+	if (c)
+		il_lock_request_free(c);
+	op->lock.grant = 0;
+	op->err = held ? 0 : ESTALE;
+	return true;
+}
+
+static int told_value(struct il_op *op, struct il_request *r, int err)
+{
+	op->lock.permits = err ? 0 : (int)il_reply_number(r, 1);
 	return err;
 }
 
-int il_redis_lock_release(struct il_lock *l, bool abandoned)
-{
-	struct il_redis_lock *h = il_redis_lock_of(l);
-	struct il_request *r = il_redis_object_answer(&h->object);
-	if (r)
-		return released(h, r);
-	struct il_lock_request *lr = il_lock_request_find(&h->held, l->grant);
-	l->grant = 0;
-	if (!lr)
-		return EPERM;
-	if (!lr->lost)
-		return ask_to_release(h, lr, abandoned);
-	il_lock_request_free(lr);
-	return ESTALE;
-}
-
-static int look(struct il_redis_lock *h, size_t element, int64_t *number)
+int il_redis_lock_ask_value(struct il_op *op)
 {
 	struct il_command c;
-	struct il_request *r = il_redis_object_answer(&h->object);
-	if (!r) {
-		il_redis_lock_call(&c, h, "look");
-		return il_redis_object_ask(&h->object, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	*number = err ? 0 : il_reply_number(r, element);
-	il_request_free(r);
+	il_redis_lock_call(&c, of_op(op), "look");
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_value);
+}
+
+static int told_holder(struct il_op *op, struct il_request *r, int err)
+{
+	op->lock.pid = err ? 0 : (int)il_reply_number(r, 2);
 	return err;
 }
 
-int il_redis_lock_value(struct il_lock *l, int *permits)
+int il_redis_lock_ask_holder(struct il_op *op)
 {
-	int64_t number = 0;
-	int err = look(il_redis_lock_of(l), 1, &number);
-	*permits = (int)number;
-	return err;
-}
-
-int il_redis_lock_holder(struct il_lock *l, pid_t *pid)
-{
-	int64_t number = 0;
-	int err = look(il_redis_lock_of(l), 2, &number);
-	*pid = (pid_t)number;
-	return err;
-}
-
-int il_redis_lock_remove(struct il_lock *l)
-{
-	struct il_redis_lock *h = il_redis_lock_of(l);
 	struct il_command c;
-	struct il_request *r = il_redis_object_answer(&h->object);
-	if (!r) {
-		il_command_init(&c, &h->object, IL_SCRIPT_lock_remove);
-		il_command_text(&c, h->id);
-		return il_redis_object_ask(&h->object, &c, IL_SAFE);
-	}
-	int err = il_request_status(r);
-	if (err == EIDRM && r->again)
-		err = 0;
-	il_request_free(r);
-	return err;
+	il_redis_lock_call(&c, of_op(op), "look");
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_holder);
 }
 
-int il_redis_lock_token(struct il_lock *l, int64_t *token)
+static int told_remove(struct il_op *op, struct il_request *r, int err)
+{
+	(void)op;
+	return err == EIDRM && r->again ? 0 : err;
+}
+
+static void remove_command(struct il_op *op, struct il_command *c)
+{
+	il_command_init(c, &of_op(op)->object, IL_SCRIPT_lock_remove);
+	il_command_text(c, of_op(op)->id);
+}
+
+int il_redis_lock_ask_remove(struct il_op *op)
+{
+	struct il_command c;
+	remove_command(op, &c);
+	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_remove);
+}
+
+bool il_redis_lock_remove(struct il_op *op)
+{
+	struct il_command c;
+	if (!op->last)
+		return il_redis_object_attempt(op);
+	remove_command(op, &c);
+	il_redis_object_tell(&of_op(op)->object, &c);
+	return true;
+}
+
+int il_redis_lock_token(struct il_lock *l, int64_t grant, int64_t *token)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	const struct il_lock_request *lr = il_lock_request_find(&h->held, l->grant);
-	*token = lr ? lr->fence : h->fence;
+	const struct il_lock_request *c = il_lock_request_find(&h->held, grant);
+	*token = c ? c->fence : h->fence;
 	return 0;
 }

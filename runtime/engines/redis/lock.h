@@ -51,11 +51,14 @@ void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const cha
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how);
 
 /* The functions of an il_lock_ops; `acquire` is in lock_request.h. */
-int il_redis_lock_release(struct il_lock *l, bool abandoned);
-int il_redis_lock_value(struct il_lock *l, int *permits);
-int il_redis_lock_holder(struct il_lock *l, pid_t *pid);
-int il_redis_lock_remove(struct il_lock *l);
+bool il_redis_lock_release(struct il_op *op);
+bool il_redis_lock_remove(struct il_op *op);
+int il_redis_lock_ask_open(struct il_op *op);
+int il_redis_lock_ask_release(struct il_op *op);
+int il_redis_lock_ask_value(struct il_op *op);
+int il_redis_lock_ask_holder(struct il_op *op);
+int il_redis_lock_ask_remove(struct il_op *op);
 void il_redis_lock_close(struct il_lock *l);
-int il_redis_lock_token(struct il_lock *l, int64_t *token);
+int il_redis_lock_token(struct il_lock *l, int64_t grant, int64_t *token);
 
 #endif

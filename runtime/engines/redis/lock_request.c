@@ -103,9 +103,9 @@ void il_lock_request_grant(struct il_lock_request *lr, bool abandoned, int64_t f
 	il_list_add(&lr->lock->held, &lr->node);
 	lr->until = lr->lock->until;
 	lr->fence = lr->lock->fence = fence;
-	op->arg = lr->number;
+	op->lock.grant = lr->number;
 	lr->lock->lock.untold = abandoned;
-	op->size = abandoned ? IL_ABANDONED : 0;
+	op->lock.abandoned = abandoned;
 	il_op_finish(op, 0);
 }
 
@@ -213,26 +213,24 @@ static bool is_lost(const struct il_lock_request *lr)
 	return !lr || lr->lost || il_now() > lr->until;
 }
 
-static bool lost_attempt(struct il_op *op)
+bool il_lock_request_lost_attempt(struct il_op *op)
 {
-	return is_lost(il_lock_request_find(&il_redis_lock_of(op->source)->held, op->arg));
+	return is_lost(il_lock_request_find(&il_redis_lock_of(op->source)->held, op->lock.grant));
 }
 
-static int lost_start(struct il_op *op)
+int il_lock_request_lost_start(struct il_op *op)
 {
 	struct il_redis_lock *h = il_redis_lock_of(op->source);
-	il_list_add(&il_lock_request_find(&h->held, op->arg)->losses, &op->link);
+	il_list_add(&il_lock_request_find(&h->held, op->lock.grant)->losses, &op->link);
 	h->losses = true;
 	return il_lease_arm(h);
 }
 
-static bool lost_cancel(struct il_op *op)
+bool il_lock_request_lost_cancel(struct il_op *op)
 {
 	il_list_del(&op->link);
 	return false;
 }
-
-const struct il_op_type il_lock_request_lost = { "lock lost", lost_attempt, lost_start, lost_cancel };
 
 /* Hearing ---------------------------------------------------------------------------------------------------- */
 

@@ -30,9 +30,6 @@ void il_lock_request_free(struct il_lock_request *lr);
 /* Ends the operations that wait until it is lost. */
 void il_lock_request_lose(struct il_lock_request *lr, int err);
 
-/* The operation `lost` of an il_lock. */
-extern const struct il_op_type il_lock_request_lost;
-
 /* Its operation is done, and it is held; if the lease is over already, it is given back, and asked for again. */
 void il_lock_request_grant(struct il_lock_request *lr, bool abandoned, int64_t fence);
 
@@ -45,6 +42,11 @@ void il_lock_requests_fail(struct il_redis_lock *h, int err);
 /* The functions of the listener. */
 void il_lock_requests_message(struct il_listener *l, const char *data, size_t size);
 void il_lock_requests_down(struct il_listener *l, int err);
+
+/* The functions of the operation `lost`. */
+bool il_lock_request_lost_attempt(struct il_op *op);
+int il_lock_request_lost_start(struct il_op *op);
+bool il_lock_request_lost_cancel(struct il_op *op);
 
 /* The functions of the operation `acquire`. */
 bool il_lock_request_attempt(struct il_op *op);

@@ -182,12 +182,11 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 	if (!r)
 		return EAGAIN;
 	set_count(p, r, r->count + 1);
-	op->size = 0;
-	if (il_get(&p->abandoned)) {
-		op->size = IL_ABANDONED;
+	bool abandoned = il_get(&p->abandoned);
+	if (abandoned)
 		il_put(&p->abandoned, 0);
-	}
-	handle_of(op->source)->lock.untold = op->size == IL_ABANDONED;
+	op->lock.abandoned = abandoned;
+	handle_of(op->source)->lock.untold = abandoned;
 	handle_of(op->source)->held++;
 	return 0;
 }
@@ -316,7 +315,7 @@ int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const 
 	}
 	h->lock.ops = ops;
 	h->object = object_of(s);
-	h->object->tells = ops->holder != NULL;
+	h->object->tells = ops->holder.attempt != NULL;
 	h->generation = il_fork.generation;
 	*l = &h->lock;
 	return 0;
@@ -324,7 +323,7 @@ int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const 
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
-int il_shm_lock_release(struct il_lock *l, bool abandoned)
+static int release(struct il_lock *l, bool abandoned)
 {
 	struct handle *h = handle_of(l);
 	struct object *o = h->object;
@@ -343,49 +342,62 @@ int il_shm_lock_release(struct il_lock *l, bool abandoned)
 	return 0;
 }
 
-int il_shm_lock_value(struct il_lock *l, int *permits)
+bool il_shm_lock_release(struct il_op *op)
 {
-	struct object *o = handle_of(l)->object;
+	op->err = release(op->source, op->lock.abandoned);
+	return true;
+}
+
+/* Enters, and frees the permits of those who have died. */
+static int enter(struct object *o)
+{
 	int err = il_segment_enter(&o->segment);
 	if (err)
 		return err;
 	il_debt_pay(&o->debt);
 	bury(o);
+	return 0;
+}
+
+bool il_shm_lock_value(struct il_op *op)
+{
+	struct object *o = handle_of(op->source)->object;
+	op->err = enter(o);
+	if (op->err)
+		return true;
 	uint32_t taken = il_get(&shared(o)->taken);
 	il_segment_leave(&o->segment);
-	*permits = taken < o->max ? (int)(o->max - taken) : 0;
-	return 0;
+	op->lock.permits = taken < o->max ? (int)(o->max - taken) : 0;
+	return true;
 }
 
-int il_shm_lock_holder(struct il_lock *l, pid_t *pid)
+bool il_shm_lock_holder(struct il_op *op)
 {
-	struct object *o = handle_of(l)->object;
-	int err = il_segment_enter(&o->segment);
-	*pid = 0;
-	if (err)
-		return err;
-	il_debt_pay(&o->debt);
-	bury(o);
+	struct object *o = handle_of(op->source)->object;
+	op->lock.pid = 0;
+	op->err = enter(o);
+	if (op->err)
+		return true;
 	for (uint32_t i = 0; i < used_records(o); i++)
 		if (shared(o)->records[i].count)
-			*pid = (pid_t)shared(o)->records[i].pid;
+			op->lock.pid = (pid_t)shared(o)->records[i].pid;
 	il_segment_leave(&o->segment);
-	return 0;
+	return true;
 }
 
-int il_shm_lock_remove(struct il_lock *l)
+bool il_shm_lock_remove(struct il_op *op)
 {
-	struct object *o = handle_of(l)->object;
-	int err = il_segment_remove(&o->segment);
+	struct object *o = handle_of(op->source)->object;
+	op->err = il_segment_remove(&o->segment);
 	il_line_look(&o->line);
-	return err;
+	return true;
 }
 
 void il_shm_lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
 	il_line_close(&h->object->line, l);
-	while (h->held && il_shm_lock_release(l, l->untold) == 0)
+	while (h->held && release(l, l->untold) == 0)
 		;
 	il_debt_drop_segment(&h->object->debt);
 	free(h);

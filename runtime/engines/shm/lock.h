@@ -23,10 +23,10 @@ int il_shm_lock_recover(struct il_segment *s);
 bool il_shm_lock_attempt(struct il_op *op);
 int il_shm_lock_start(struct il_op *op);
 bool il_shm_lock_cancel(struct il_op *op);
-int il_shm_lock_release(struct il_lock *l, bool abandoned);
-int il_shm_lock_value(struct il_lock *l, int *permits);
-int il_shm_lock_holder(struct il_lock *l, pid_t *pid);
-int il_shm_lock_remove(struct il_lock *l);
+bool il_shm_lock_release(struct il_op *op);
+bool il_shm_lock_value(struct il_op *op);
+bool il_shm_lock_holder(struct il_op *op);
+bool il_shm_lock_remove(struct il_op *op);
 void il_shm_lock_close(struct il_lock *l);
 
 #endif

@@ -17,13 +17,12 @@ static const struct il_segment_type type = {
 };
 
 static const struct il_lock_ops ops = {
-	{ "mutex acquire", il_shm_lock_attempt, il_shm_lock_start, il_shm_lock_cancel },
-	il_shm_lock_release,
-	il_shm_lock_value,
-	il_shm_lock_holder,
-	il_shm_lock_remove,
-	il_shm_lock_close,
-	NULL,
+	.acquire = { "mutex acquire", il_shm_lock_attempt, il_shm_lock_start, il_shm_lock_cancel },
+	.release = { "mutex release", il_shm_lock_release, NULL, NULL },
+	.value = { "mutex value", il_shm_lock_value, NULL, NULL },
+	.holder = { "mutex holder", il_shm_lock_holder, NULL, NULL },
+	.remove = { "mutex remove", il_shm_lock_remove, NULL, NULL },
+	.close = il_shm_lock_close,
 };
 
 int il_shm_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -17,13 +17,11 @@ static const struct il_segment_type type = {
 };
 
 static const struct il_lock_ops ops = {
-	{ "semaphore acquire", il_shm_lock_attempt, il_shm_lock_start, il_shm_lock_cancel },
-	il_shm_lock_release,
-	il_shm_lock_value,
-	NULL,
-	il_shm_lock_remove,
-	il_shm_lock_close,
-	NULL,
+	.acquire = { "semaphore acquire", il_shm_lock_attempt, il_shm_lock_start, il_shm_lock_cancel },
+	.release = { "semaphore release", il_shm_lock_release, NULL, NULL },
+	.value = { "semaphore value", il_shm_lock_value, NULL, NULL },
+	.remove = { "semaphore remove", il_shm_lock_remove, NULL, NULL },
+	.close = il_shm_lock_close,
 };
 
 int il_shm_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -71,7 +71,7 @@ static bool is_removed(struct file_lock *f)
 
 static int how_of(const struct il_op *op)
 {
-	return op->arg == IL_SHARED ? LOCK_SH : LOCK_EX;
+	return op->lock.shared ? LOCK_SH : LOCK_EX;
 }
 
 static void hold(struct file_lock *f, int how)
@@ -151,10 +151,8 @@ static bool acquire_cancel(struct il_op *op)
 	return il_sysv_line_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
 }
 
-static int release(struct il_lock *l, bool abandoned)
+static int release(struct file_lock *f)
 {
-	struct file_lock *f = file_lock(l);
-	(void)abandoned;
 	if (!f->how)
 		return EPERM;
 	if (--f->holders == 0) {
@@ -167,16 +165,27 @@ static int release(struct il_lock *l, bool abandoned)
 	return 0;
 }
 
-/* What has this path now may be another's file. */
-static int remove_file(struct il_lock *l)
+static bool release_attempt(struct il_op *op)
 {
-	struct file_lock *f = file_lock(l);
+	op->err = release(file_lock(op->source));
+	return true;
+}
+
+/* What has this path now may be another's file. */
+static int remove_file(struct file_lock *f)
+{
 	struct stat st;
 	if (stat(f->path, &st))
 		return errno;
 	if (!il_file_same(&st, &f->file))
 		return EIDRM;
 	return unlink(f->path) ? errno : 0;
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	op->err = remove_file(file_lock(op->source));
+	return true;
 }
 
 static void close_lock(struct il_lock *l)
@@ -197,13 +206,10 @@ static const struct il_sysv_line_type line_type = {
 };
 
 static const struct il_lock_ops ops = {
-	{ "file lock acquire", acquire_attempt, acquire_start, acquire_cancel },
-	release,
-	NULL,
-	NULL,
-	remove_file,
-	close_lock,
-	NULL,
+	.acquire = { "file lock acquire", acquire_attempt, acquire_start, acquire_cancel },
+	.release = { "file lock release", release_attempt, NULL, NULL },
+	.remove = { "file lock remove", remove_attempt, NULL, NULL },
+	.close = close_lock,
 };
 
 /* The parent's locks are not kept alive by our descriptors. */

@@ -18,7 +18,7 @@ static void hold(struct il_op *op, bool abandoned)
 {
 	il_sysv_lock(op->source)->held = 1;
 	il_sysv_lock(op->source)->lock.untold = abandoned;
-	op->size = abandoned ? IL_ABANDONED : 0;
+	op->lock.abandoned = abandoned;
 }
 
 /* Puts the mark up, and finds it up. */
@@ -94,26 +94,40 @@ static int release(struct il_lock *l, bool abandoned)
 }
 
 /* Whoever took the permit was the last to change it. */
-static int holder(struct il_lock *l, pid_t *pid)
+static bool holder(struct il_op *op)
 {
-	int permits, err = il_set_value(l, &permits);
-	*pid = 0;
-	if (err || permits > 0)
-		return err;
-	*pid = semctl(il_sysv_lock(l)->set->id, IL_PERMITS, GETPID);
-	return *pid < 0 ? errno : 0;
+	int permits;
+	op->err = il_set_value(op->source, &permits);
+	op->lock.pid = 0;
+	if (op->err || permits > 0)
+		return true;
+	op->lock.pid = semctl(il_sysv_lock(op->source)->set->id, IL_PERMITS, GETPID);
+	op->err = op->lock.pid < 0 ? errno : 0;
+	return true;
 }
 
 static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
 
+static bool release_attempt(struct il_op *op)
+{
+	op->err = release(op->source, op->lock.abandoned);
+	return true;
+}
+
+static void close_lock(struct il_lock *l)
+{
+	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
+		;
+	il_set_close(l);
+}
+
 static const struct il_lock_ops ops = {
-	{ "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
-	release,
-	il_set_value,
-	holder,
-	il_set_remove,
-	il_set_close,
-	NULL,
+	.acquire = { "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
+	.release = { "mutex release", release_attempt, NULL, NULL },
+	.value = { "mutex value", il_set_value_attempt, NULL, NULL },
+	.holder = { "mutex holder", holder, NULL, NULL },
+	.remove = { "mutex remove", il_set_remove, NULL, NULL },
+	.close = close_lock,
 };
 
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -15,6 +15,7 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 	int err = il_set_op(il_container_of(line, struct il_set, line), &take, 1);
 	if (!err)
 		il_sysv_lock(op->source)->held++;
+	op->lock.abandoned = false;
 	return err;
 }
 
@@ -29,6 +30,7 @@ static int grant(struct il_sysv_line *line, struct il_op *op)
 	if (!op)
 		return give(il_container_of(line, struct il_set, line));
 	il_sysv_lock(op->source)->held++;
+	op->lock.abandoned = false;
 	return 0;
 }
 
@@ -49,14 +51,25 @@ static int release(struct il_lock *l, bool abandoned)
 
 static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
 
+static bool release_attempt(struct il_op *op)
+{
+	op->err = release(op->source, op->lock.abandoned);
+	return true;
+}
+
+static void close_lock(struct il_lock *l)
+{
+	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
+		;
+	il_set_close(l);
+}
+
 static const struct il_lock_ops ops = {
-	{ "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },
-	release,
-	il_set_value,
-	NULL,
-	il_set_remove,
-	il_set_close,
-	NULL,
+	.acquire = { "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },
+	.release = { "semaphore release", release_attempt, NULL, NULL },
+	.value = { "semaphore value", il_set_value_attempt, NULL, NULL },
+	.remove = { "semaphore remove", il_set_remove, NULL, NULL },
+	.close = close_lock,
 };
 
 int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)

@@ -224,7 +224,7 @@ int il_set_open(const struct il_key *key, struct il_lock_options *o, const struc
 	if (!handle)
 		return ENOMEM;
 	for (int i = 0; i < TRIES && (err == EIDRM || err == ENOENT); i++)
-		err = open_set(key, o, type, ops->holder, &handle->set);
+		err = open_set(key, o, type, ops->holder.attempt, &handle->set);
 	if (err) {
 		free(handle);
 		return err;
@@ -283,17 +283,22 @@ int il_set_value(struct il_lock *l, int *permits)
 	return get(il_sysv_lock(l)->set->id, IL_PERMITS, permits);
 }
 
-int il_set_remove(struct il_lock *l)
+bool il_set_value_attempt(struct il_op *op)
 {
-	return semctl(il_sysv_lock(l)->set->id, 0, IPC_RMID) ? removed(errno) : 0;
+	op->err = il_set_value(op->source, &op->lock.permits);
+	return true;
+}
+
+bool il_set_remove(struct il_op *op)
+{
+	op->err = semctl(il_sysv_lock(op->source)->set->id, 0, IPC_RMID) ? removed(errno) : 0;
+	return true;
 }
 
 void il_set_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
 	il_sysv_line_close(&handle->set->line, l);
-	while (handle->held && l->ops->release(l, l->untold) == 0)
-		;
 	drop(handle->set);
 	free(handle);
 }

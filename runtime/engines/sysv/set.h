@@ -50,7 +50,10 @@ int il_set_start(struct il_op *op);
 bool il_set_cancel(struct il_op *op);
 int il_set_block(struct il_sysv_line *line);
 int il_set_value(struct il_lock *l, int *permits);
-int il_set_remove(struct il_lock *l);
+bool il_set_value_attempt(struct il_op *op);
+bool il_set_remove(struct il_op *op);
+
+/* What the handle holds has been given back. */
 void il_set_close(struct il_lock *l);
 
 #endif

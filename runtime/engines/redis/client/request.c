@@ -30,8 +30,6 @@ void il_request_free(struct il_request *r)
 {
 	il_list_del(&r->node);
 	il_list_del(&r->mine);
-	if (r->object && r->object->remote.request == r)
-		r->object->remote.request = NULL;
 	free(r->command);
 	il_reply_free(r->reply);
 	r->command = NULL;
@@ -51,10 +49,6 @@ static void tell(struct il_request *r, int err)
 	r->done = true;
 	if (r->answered) {
 		r->answered(r);
-	} else if (r->op) {
-		struct il_op *op = r->op;
-		r->op = NULL;
-		il_op_finish(op, 0);
 	} else {
 		il_request_free(r);
 	}
@@ -265,26 +259,12 @@ int il_request_make(const struct il_command *c, enum il_request_flags flags, voi
 	return 0;
 }
 
-int il_request_ask(const struct il_command *c, enum il_request_flags flags)
-{
-	struct il_redis_object *f = c->object;
-	struct il_request *r = post(c, flags);
-	if (!r)
-		return ENOMEM;
-	f->remote.request = r;
-	il_list_add(&f->requests, &r->mine);
-	il_server_connect(r->server);
-	return EINPROGRESS;
-}
-
 void il_request_forget(struct il_request *r)
 {
 	if (r->done) {
 		il_request_free(r);
 		return;
 	}
-	if (r->object && r->object->remote.request == r)
-		r->object->remote.request = NULL;
 	il_list_del(&r->mine);
 	r->answered = NULL;
 	r->op = NULL;
@@ -361,7 +341,7 @@ static void drop(struct il_server *s)
 	while (!il_list_empty(&s->requests)) {
 		struct il_request *r = of_node(s->requests.next);
 		if (r->op) /* in a forked child: the wait is about to be dropped */
-			r->op->source = r->op->state = NULL;
+			r->op->state = NULL;
 		r->object = NULL;
 		il_request_free(r);
 	}
@@ -382,30 +362,6 @@ const struct il_server_part il_requests = {
 	.drop = drop,
 };
 
-/* Waiting for an answer -------------------------------------------------------------------------------- */
-
-static bool attempt(struct il_op *op)
-{
-	return ((struct il_request *)op->source)->done;
-}
-
-static int start(struct il_op *op)
-{
-	((struct il_request *)op->source)->op = op;
-	return 0;
-}
-
-/* What it asked for is done all the same. */
-static bool cancel(struct il_op *op)
-{
-	struct il_request *r = op->source;
-	if (r && r->op == op)
-		il_request_forget(r);
-	return false;
-}
-
-const struct il_op_type il_request_answer = { "answer", attempt, start, cancel };
-
 /* Answers read ------------------------------------------------------------------------------------------ */
 
 static int fail(struct il_request *r, int err)
@@ -419,8 +375,6 @@ int il_request_status(struct il_request *r)
 {
 	char text[200];
 	if (r->object)
-		r->object->remote.why = NULL;
-	if (r->object && r->object->shared)
 		r->object->shared->why = NULL;
 	if (r->err) {
 		if (r->err == r->server->err || !r->server->why[0])
@@ -436,8 +390,6 @@ int il_request_status(struct il_request *r)
 		return 0;
 	int err = (int)il_reply_number(r, 0);
 	if (err == EIDRM && r->object)
-		r->object->remote.removed = true;
-	if (err == EIDRM && r->object && r->object->shared)
 		r->object->shared->removed = true;
 	return err;
 }

@@ -20,13 +20,13 @@ enum il_request_flags {
 
 struct il_request {
 	struct il_list node; /* of the server's: no answer yet; in their order */
-	struct il_list mine; /* of the object's, if it is one that calls again or an operation's */
+	struct il_list mine; /* of the object's, if it is an operation's */
 	struct il_server *server;
 	struct il_redis_object *object;
 	struct il_op *op; /* waits for the answer */
 	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_redis_object_request */
 	void (*answered)(
-		struct il_request *r); /* called once, on the loop; to free it. NULL: it is one that calls again */
+		struct il_request *r); /* called once, on the loop; to free it. NULL: the answer is not wanted */
 	void *owner; /* for answered(): whose it is, */
 	int64_t tag; /* and which */
 	struct il_reply *reply; /* NULL with err */
@@ -52,9 +52,6 @@ struct il_request {
 int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **r);
 
-/* For il_redis_object_ask: the answer is for who calls again. EINPROGRESS or errno. */
-int il_request_ask(const struct il_command *c, enum il_request_flags flags);
-
 /* Its answer is for nobody. */
 void il_request_forget(struct il_request *r);
 
@@ -64,14 +61,12 @@ void il_request_free(struct il_request *r);
  * 0 if the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE),
  * ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY
  * (it loads its data, or is busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO;
- * object->remote.why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
+ * object->shared->why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
 int il_request_status(struct il_request *r);
 
 /* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */
 int64_t il_reply_number(const struct il_request *r, size_t element);
 const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size);
-
-extern const struct il_op_type il_request_answer;
 
 /* Requests, as a server sees them. */
 extern const struct il_server_part il_requests;

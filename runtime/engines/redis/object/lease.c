@@ -151,7 +151,7 @@ static void forget_released(struct il_redis_lock *h)
 /* Of a mutex that is held here, no other process is a holder. */
 static bool waits_for_others(const struct il_redis_lock *h)
 {
-	return !il_list_empty(&h->line) && (il_list_empty(&h->held) || !h->lock.ops->holder);
+	return !il_list_empty(&h->line) && (il_list_empty(&h->held) || !h->lock.ops->holder.attempt);
 }
 
 static void beat(struct il_redis_lock *h, bool all)

@@ -17,7 +17,6 @@ static const struct il_server_part *const parts[IL_SERVER_PARTS] = { &il_request
 static void forked(struct il_server_object *o)
 {
 	struct il_redis_object *f = il_container_of(o, struct il_redis_object, on_server);
-	f->remote.request = NULL;
 	if (f->forked)
 		f->forked(f);
 }
@@ -29,9 +28,7 @@ int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, co
 	int err = il_url_parse(key->name, &u, &why);
 	if (err)
 		return err;
-	*f = (struct il_redis_object){ .remote.answer = &il_request_answer,
-		.on_server = { .timeout = u->timeout, .forked = forked },
-		.lease = u->lease };
+	*f = (struct il_redis_object){ .on_server = { .timeout = u->timeout, .forked = forked }, .lease = u->lease };
 	il_list_init(&f->requests);
 	il_list_init(&f->on_server.node);
 	il_list_init(&f->listener.node);
@@ -99,7 +96,6 @@ void il_redis_object_tell(struct il_redis_object *f, const struct il_command *c)
 	il_server_flush(f->server);
 }
 
-/* Who waits for an answer is told by the class, which sees that the handle is closed. */
 void il_redis_object_close(struct il_redis_object *f)
 {
 	while (!il_list_empty(&f->requests)) {
@@ -114,35 +110,9 @@ void il_redis_object_close(struct il_redis_object *f)
 	free(f->base);
 }
 
-/* A question that nobody waits for gives way to the next. */
-int il_redis_object_ask(struct il_redis_object *f, const struct il_command *c, enum il_request_flags flags)
-{
-	struct il_request *before = f->remote.request;
-	f->remote.request = NULL;
-	if (before)
-		il_request_forget(before);
-	int err = il_request_ask(c, flags);
-	if (f->remote.unheard)
-		il_server_flush(f->server);
-	f->remote.unheard = false;
-	return err;
-}
-
-struct il_request *il_redis_object_answer(struct il_redis_object *f)
-{
-	struct il_request *r = f->remote.request;
-	if (!r || !r->done)
-		return NULL;
-	f->remote.request = NULL;
-	f->remote.evicts = f->server->evicts;
-	return r;
-}
-
 void il_redis_object_explain(struct il_redis_object *f)
 {
-	f->remote.why = f->server->why;
-	if (f->shared)
-		f->shared->why = f->server->why;
+	f->shared->why = f->server->why;
 }
 
 int il_redis_object_listen(struct il_redis_object *f, const char *word)

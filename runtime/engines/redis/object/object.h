@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The base of every object of this engine: its server, the names of its keys, the requests it has made that are not
+ * The base of every object of this engine: its server, the names of its keys, the requests of operations that are not
  * answered, and its subscription to what others publish.
- *
- * The constructor and the functions of engine.h that ask the server are written like this, for they are called twice:
- *
- *	struct il_request *r = il_redis_object_answer(&q->object);
- *	if (!r) {
- *		struct il_command c;
- *		il_command_init(&c, &q->object, IL_SCRIPT_queue_stat);
- *		il_command_number(&c, type);
- *		return il_redis_object_ask(&q->object, &c, IL_SAFE);     // EINPROGRESS or errno
- *	}
- *	int err = il_request_status(r);                        // 0 or errno
- *	... r->reply->element[1] ...
- *	il_request_free(r);
- *	return err;
  * Floor 2.
  */
 #ifndef IL_REDIS_OBJECT_H
@@ -26,10 +12,9 @@
 #include "engines/redis/client/subscription.h"
 
 struct il_redis_object {
-	struct il_remote remote; /* the noun's struct points to it */
-	struct il_shared *shared; /* the noun's */
+	struct il_shared *shared; /* the noun's: set after il_redis_object_open */
 	struct il_server *server;
-	struct il_list requests; /* that call again: without an answer, or with one that was not told; operations' */
+	struct il_list requests; /* of operations, without an answer */
 	int64_t lease; /* ns: its URL's */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	struct il_listener listener;
@@ -58,12 +43,6 @@ bool il_redis_object_cancel(struct il_op *op);
 
 /* A request without an answer, for what nothing can wait for; it is written at once. */
 void il_redis_object_tell(struct il_redis_object *f, const struct il_command *c);
-
-/* Asks; the answer is for who calls again. EINPROGRESS or errno. */
-int il_redis_object_ask(struct il_redis_object *f, const struct il_command *c, enum il_request_flags flags);
-
-/* The request whose answer has come, to be freed by the caller; NULL: nothing has been asked. */
-struct il_request *il_redis_object_answer(struct il_redis_object *f);
 
 /* What the server said last is why something of this object is about to fail. */
 void il_redis_object_explain(struct il_redis_object *f);

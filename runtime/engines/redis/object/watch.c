@@ -118,9 +118,7 @@ static void finish(struct il_watch *w, int err)
 
 void il_watches_finish(struct il_watches *all, int err)
 {
-	all->object.remote.removed |= err == EIDRM;
-	if (all->object.shared)
-		all->object.shared->removed |= err == EIDRM;
+	all->object.shared->removed |= err == EIDRM;
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++) {
 		struct il_list round;
 		il_list_move(&all->buckets[i], &round);
