@@ -144,7 +144,7 @@ describe("select", function()
     q:send(1, "m")
     for key, case in pairs {
       ["child"] = {child, "close"}, ["task"] = {victim, "close"}, ["cancel"] = {victim, "cancel"},
-      ["try"] = {s, "try_acquire"}, ["release"] = {s, "release"},
+      ["try"] = {s, "try_acquire"}, ["removed"] = {s, "remove"},
       ["stop"] = {timer, "stop"}, ["signal"] = {child, "signal", "TERM"}, ["removal"] = {q, "remove"},
     } do
       refused(("case '%s': the method '%s' of ipc%%.%%a+ cannot be a case: make it a task"):format(key, case[2]),
