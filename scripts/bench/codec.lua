@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What a codec alone costs: encodes and decodes a table. Run by spec/support/codec_face.c, which provides both:
+-- What a codec alone costs: encodes and decodes a table. Run by spec/support/codec_host.c, which provides both:
 -- codec.lua lua|json|cjson|none small|numbers|words|records [encode|decode]. Prints ns per pair, or of one half.
 -- none: what Lua takes for going through the table, and for making it anew with nothing to parse: the least there is.
 -- luacheck: globals encode decode visit learn make

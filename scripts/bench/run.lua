@@ -53,7 +53,7 @@ os.execute(("cc -O2 -I%s -o build/bench/redis_queue %sredis_queue.c -lhiredis 2>
 if wanted("codec") or wanted("data get json") or wanted("data set json") then
   local build = host:match("^(.*)/") or "."
   os.execute(("cc -std=c11 -D_GNU_SOURCE -O2 -Iruntime -Ibindings -I/usr/include/lua5.4 -o build/bench/codec "
-    .. "spec/support/codec_face.c %s/runtime/lua_heap.o "
+    .. "spec/support/codec_host.c %s/runtime/lua_heap.o "
     .. "$(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
     .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"):format(build, build, build, build))
 end

@@ -237,16 +237,16 @@ end)
 
 describe("bytes from elsewhere", function()
   it("are read exactly or refused", function()
-    local build, face = program:match("^(.*)/") or ".", os.tmpname()
-    finally(function() os.remove(face) end)
+    local build, host = program:match("^(.*)/") or ".", os.tmpname()
+    finally(function() os.remove(host) end)
     local command = "cc -std=c11 -D_GNU_SOURCE -O1 -g %s -Iruntime -Ibindings -I/usr/include/lua5.4 -o %s "
-      .. "spec/support/codec_face.c %s/runtime/lua_heap.o "
+      .. "spec/support/codec_host.c %s/runtime/lua_heap.o "
       .. "$(cd %s && ls $(cd - >/dev/null && find bindings runtime/*/ -name '*.c' | sed 's/c$/o/') 2>/dev/null "
       .. "| sed 's|^|%s/|') "
       .. "-Wl,-E -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"
       .. " && timeout 60 %s %s spec/support/codec_foreign.lua"
     local steady = sanitizer == "thread" and os.execute("setarch -R true 2>/dev/null") and "setarch -R " or ""
     local flags = sanitizer and "-fsanitize=" .. (sanitizer == "address" and "address,undefined" or sanitizer) or ""
-    assert.equal("ok\n", output_of(command:format(flags, face, build, build, build, build, steady, face)))
+    assert.equal("ok\n", output_of(command:format(flags, host, build, build, build, build, steady, host)))
   end)
 end)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Bytes that no sender of ours writes, read by both codecs. Run by codec_face.c, which provides encode and decode.
+-- Bytes that no sender of ours writes, read by both codecs. Run by codec_host.c, which provides encode and decode.
 -- luacheck: globals encode decode
 
 local null = require "ipc".null

@@ -2,8 +2,9 @@
  *
  * Runs a Lua script that can call the codecs by themselves: encode(codec, value) and decode(codec, bytes), codec being
  * "json" or "lua". For what no channel would send, and to measure. Linked with the objects of a build:
- *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_face.c build/bindings/[*].o
- * \ build/runtime/lua_heap.o build/runtime/[*]/[*].o ... -l:liblua5.4.a -lm -ldl -lpthread
+ *   cc -std=c11 -D_GNU_SOURCE -Ibindings -Iruntime -I/usr/include/lua5.4 spec/support/codec_host.c OBJECTS
+ *     -l:liblua5.4.a -lm -ldl -lpthread
+ * where the objects are those of bindings, of the folders of runtime, and of runtime/lua_heap.c.
  */
 #include "codec.h"
 #include "module.h"
