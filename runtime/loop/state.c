@@ -22,4 +22,4 @@ static union {
 		    .unheard = true,
 	    } };
 
-struct il_loop *il_loop = &first.loop;
+struct il_loop *il_loop = (void *)&first; /* all of it, not only its first part */
