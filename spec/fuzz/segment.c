@@ -100,8 +100,8 @@ static int remove_object(void)
 {
 	struct il_op op = { .fd = -1 };
 	if (it.lock)
-		return it.lock->ops->remove(it.lock);
-	if (it.queue)
+		il_op_init(&op, &it.lock->ops->remove, it.lock, 0);
+	else if (it.queue)
 		il_op_init(&op, &it.queue->ops->remove, it.queue, 0);
 	else
 		il_op_init(&op, &it.memory->ops->remove, it.memory, 0);
@@ -207,11 +207,11 @@ static void begin_wait(void)
 {
 	void *source = it.queue ? (void *)it.queue : it.lock ? (void *)it.lock : it.memory;
 	background = (struct il_wait){ .wake = woken };
-	waiting.owned = false;
+	waiting = (struct il_op){ .fd = -1 };
 	if (it.queue)
 		il_op_init(&waiting, &it.queue->ops->receive, source, 3);
 	else if (it.lock)
-		il_op_init(&waiting, &it.lock->ops->acquire, source, IL_EXCLUSIVE);
+		il_op_init(&waiting, &it.lock->ops->acquire, source, 0);
 	else
 		il_op_init(&waiting, &it.memory->ops->wait, source, 0);
 	if (!waiting.type->attempt(&waiting))
@@ -279,14 +279,16 @@ static int lock_step(const uint8_t *s)
 {
 	struct il_lock *l = it.lock;
 	struct il_op op = { .fd = -1 };
-	pid_t pid;
-	int value;
 	switch (s[0] >> 4 & 3) {
-	case 0: il_op_init(&op, &l->ops->acquire, l, IL_EXCLUSIVE); return run(&op, (s[0] & 5) == 5);
-	case 1: return l->ops->release(l, s[1] & 1);
-	case 2: return l->ops->value(l, &value);
-	default: return l->ops->holder ? l->ops->holder(l, &pid) : 0;
+	case 0: il_op_init(&op, &l->ops->acquire, l, 0); return run(&op, (s[0] & 5) == 5);
+	case 1:
+		il_op_init(&op, &l->ops->release, l, 0);
+		op.lock.abandoned = s[1] & 1;
+		break;
+	case 2: il_op_init(&op, &l->ops->value, l, 0); break;
+	default: il_op_init(&op, &l->ops->holder, l, 0);
 	}
+	return op.type->attempt ? run(&op, false) : 0;
 }
 
 static int memory_step(const uint8_t *s)
