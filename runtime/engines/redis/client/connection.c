@@ -22,12 +22,12 @@
 
 enum { CHUNK = 64 << 10, CHUNKS = 8, ROOM = 4 << 10, KEPT = 256 << 10 }; /* bytes; CHUNKS in a turn */
 
-/* s: a machine that is gone says nothing; the kernel asks while nothing is waited for. */
+/* s: of silence, after which the kernel asks whether the other machine is there; between the questions; questions. */
 enum { SILENCE = 30, ASK_EVERY = 5, ASK_TIMES = 3 };
 
 enum { LAST_MOMENT = 500 }; /* ms */
 
-/* The first byte of an alert. */
+/* The first byte of an alert: a TLS server answers so to plain text. */
 enum { TLS_ALERT = 0x15 };
 
 static const char CLOSED[] = "the server has closed the connection",
@@ -78,7 +78,7 @@ static void lose(struct il_connection *c, int err, const char *why)
 
 /* Reading ---------------------------------------------------------------------------------------------- */
 
-/* False: it is not the same connection any more. */
+/* False: the connection was closed meanwhile. */
 static bool take(struct il_connection *c, const char *bytes, size_t size)
 {
 	uint32_t generation = c->generation;
@@ -131,7 +131,7 @@ static void read_turn(struct il_connection *c)
 	il_poller_add(&c->reader);
 }
 
-/* True: the loop must not block, for there may be more. */
+/* True: the loop must not block, since there may be more. */
 static bool read_on(struct il_poller *p)
 {
 	read_turn(il_container_of(p, struct il_connection, reader));
@@ -198,7 +198,7 @@ void il_connection_flush(struct il_connection *c)
 		lose(c, err, NULL);
 }
 
-/* True: the loop must not block as it meant to, for what is due now is something else. */
+/* True: the loop must not block, since the connection is lost, and other things are due now. */
 static bool flush(struct il_poller *p)
 {
 	struct il_connection *c = il_container_of(p, struct il_connection, writer);
@@ -258,7 +258,7 @@ static void set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 }
 
-/* 0: `ready` will be called. */
+/* Begins to connect. 0: the loop will call ready(). */
 static int begin(struct il_connection *c, int family, const struct sockaddr *address, socklen_t size)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -279,7 +279,7 @@ static int begin(struct il_connection *c, int family, const struct sockaddr *add
 	return err;
 }
 
-/* The first of those left to which it can be begun. */
+/* Begins to connect to the first address left for which that is possible. */
 static int begin_next(struct il_connection *c)
 {
 	int err = EHOSTUNREACH;

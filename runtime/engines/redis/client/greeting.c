@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is said first on a connection, see greeting.h, all at once: HELLO 3 with name and password, SELECT; and, if the
- * user may, that we want to be told when all data is lost (what CLIENT TRACKING says of FLUSHALL; OPTIN: and of nothing
- * else), and INFO, which says whether keys are evicted. Floor 2.
+ * What is sent first on a connection, see greeting.h, all at once: HELLO 3 with user and password; SELECT; CLIENT
+ * TRACKING, by which the server tells that all data is lost (with OPTIN it tells nothing else); INFO, which says
+ * whether keys are evicted. The last two may be refused. Floor 2.
  */
 #include "engines/redis/client/greeting.h"
 #include "engines/redis/client/reply.h"
@@ -75,7 +75,7 @@ static void on_any(struct il_server *s, struct il_expected *e, struct il_reply *
 	il_reply_free(r);
 }
 
-/* The last of them. */
+/* The answer to the last of the commands. */
 static void on_info(struct il_server *s, struct il_expected *e, struct il_reply *r)
 {
 	(void)e;
@@ -145,7 +145,7 @@ static void on_master(struct il_server *s, struct il_expected *e, struct il_repl
 		il_server_fault(s, EHOSTUNREACH, "it does not know a master of that name");
 }
 
-/* Sentinels may want the password, too; one that has none says so, which does no harm. */
+/* A sentinel may want the password, too. One that does not refuses it, which does no harm. */
 void il_greeting_ask_sentinel(struct il_server *s)
 {
 	const struct il_url *u = s->url;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The addresses of a host, see lookup.h. getaddrinfo(3) cannot be interrupted, so what is forgotten runs on, and frees
- * itself. Floor 2.
+ * The addresses of a host, see lookup.h. getaddrinfo(3) cannot be interrupted, so a look-up that is forgotten runs on,
+ * and frees itself. Floor 2.
  */
 #include "engines/redis/client/lookup.h"
 #include "base/list.h"
@@ -36,7 +36,7 @@ static void work(struct il_job *job)
 	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
 	l->problem = ask(l->host, l->port, AI_ADDRCONFIG, &l->found);
 	l->err = errno;
-	if (l->problem == EAI_NONAME || l->problem == EAI_ADDRFAMILY) /* a machine of which only "lo" is up */
+	if (l->problem == EAI_NONAME || l->problem == EAI_ADDRFAMILY) /* only "lo" is up on this machine */
 		l->problem = ask(l->host, l->port, 0, &l->found);
 }
 

@@ -10,8 +10,8 @@
 
 enum { DIGEST = 40 };
 
-/* By the word an error begins with, or by what is in it. passes: nothing was done, and it may be so at another time, or
- * at the server that the name is of then. */
+/* Errors by the word they begin with, or by what is in them (within). passes: the server has done nothing, and may do
+ * it at another time; or another server has the name by then. */
 static const struct error {
 	const char *word;
 	int err;
@@ -45,9 +45,8 @@ static bool is_hex(const char *text, size_t size)
 	return strspn(text, "0123456789abcdef") >= size;
 }
 
-/* Where the error of a command begins that a script has called. Redis 6 says: "ERR Error running script (call to
- * f_digest):
- * @user_script:1: @user_script: 1: -READONLY ..."; later ones: "READONLY ... script: digest, on @user_script:1." */
+/* Where the error begins of a command that a script has called. Redis 6: "ERR Error running script (call to f_digest):
+ * @user_script:1: @user_script: 1: -READONLY ...". Later ones: "READONLY ... script: digest, on @user_script:1." */
 static const char *inner(const char *text)
 {
 	if (strncmp(text, "ERR Error ", 10) != 0)
@@ -59,7 +58,7 @@ static const char *inner(const char *text)
 	return code ? code + 3 : last ? last : text;
 }
 
-/* Without digests of scripts, and where in one. */
+/* The text without digests of scripts, and places in them. */
 static void clean(const char *text, char *to, size_t size)
 {
 	const char *from = inner(text), *end = strstr(from, " script: ");

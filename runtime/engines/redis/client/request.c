@@ -25,7 +25,7 @@ static struct il_request *of_node(struct il_list *node)
 
 /* Answers ---------------------------------------------------------------------------------------------- */
 
-/* One that is still to be answered by the server stays until that has come, or the connection is lost. */
+/* A request that the server has not answered stays until the answer comes, or the connection is lost. */
 void il_request_free(struct il_request *r)
 {
 	il_list_del(&r->node);
@@ -40,7 +40,7 @@ void il_request_free(struct il_request *r)
 		free(r);
 }
 
-/* What waits for it is told; out of the server's list. */
+/* Ends the wait for it, and takes it out of the server's list. */
 static void tell(struct il_request *r, int err)
 {
 	struct il_server *s = r->server;
@@ -62,8 +62,8 @@ static bool may_send(const struct il_server *s)
 	return s->up && !s->holding;
 }
 
-/* A script is said whole for the first time on a connection: to be told that it is not known would take time, and what
- * was said behind it would have happened before it. And that must never be so of what takes messages back. */
+/* The first request of a connection for a script has the script itself: a NOSCRIPT would take time, and the requests
+ * behind it would happen before it. A request that takes messages back must never be overtaken, so it always has it. */
 static int complete(struct il_request *r)
 {
 	bool *knows = &r->server->knows[r->script];
@@ -75,7 +75,7 @@ static int complete(struct il_request *r)
 	return err;
 }
 
-/* If there is no memory to say it, it is said later. */
+/* Without memory to send it, it is sent later. */
 static void send_request(struct il_request *r)
 {
 	struct il_server *s = r->server;
@@ -95,7 +95,7 @@ static void send_all(struct il_server *s)
 			send_request(of_node(l));
 }
 
-/* Nothing is sent until all that was sent is answered, so that the order stays. */
+/* Nothing is sent until everything that was sent is answered, so that the order stays. */
 static void hold(struct il_server *s, int refused)
 {
 	s->holding = true;
@@ -129,13 +129,13 @@ static bool is_forgotten(const struct il_request *r, const struct il_reply *repl
 	return !r->plain && !r->whole && il_reply_is_error(reply, "NOSCRIPT");
 }
 
-/* Another node has the keys. The first such answer is followed, and so are those to what was sent before it came. */
+/* Another node has the keys. The first such answer is followed; all requests that were in flight then go along. */
 static bool is_followed(struct il_server *s, const struct il_reply *reply)
 {
 	return il_reply_is_error(reply, "MOVED ") && (s->refused == EREMOTE || il_route_follow(&s->route, reply->str));
 }
 
-/* Does the reply leave the request as it was, to be sent again? */
+/* Has the server done nothing, so that the request is to be sent again? */
 static bool is_refusal(struct il_request *r, const struct il_reply *reply)
 {
 	struct il_server *s = r->server;
@@ -163,8 +163,8 @@ static bool is_refusal(struct il_request *r, const struct il_reply *reply)
 	return is_patient(r);
 }
 
-/* Scripts, and the commands that are asked for, answer with an array, which begins with 0 or an errno if it is of a
- * script. If not, then which answer is whose cannot be known any more. */
+/* Scripts and commands answer with an array; a script's begins with 0 or an errno. After any other answer it cannot be
+ * known any more which answer belongs to which request. */
 static bool is_sound(const struct il_request *r, const struct il_reply *reply)
 {
 	if (reply->type == IL_REPLY_ERROR)
@@ -274,7 +274,7 @@ void il_request_forget(struct il_request *r)
 
 /* Without a connection --------------------------------------------------------------------------------- */
 
-/* Of what is not patient. What is, waits for the connection, which has times of its own. */
+/* The deadlines of requests that are not patient. Those that are wait for the connection, which has its own times. */
 static int64_t due(const struct il_server *s)
 {
 	int64_t first = IL_NEVER;
@@ -284,7 +284,7 @@ static int64_t due(const struct il_server *s)
 	return first;
 }
 
-/* The round is a list of its own, for those who are told may make new requests. */
+/* A round is a list of its own: waits that end may make new requests. */
 static void expire(struct il_server *s, int64_t now)
 {
 	struct il_list round;
@@ -314,8 +314,8 @@ static void lost(struct il_server *s)
 	memset(s->knows, 0, sizeof s->knows);
 }
 
-/* What may have happened must not be done again; what can be, waits for a connection if it is patient. Those who are
- * told may make new requests, which are for the next connection. */
+/* Unsafe requests that were sent fail with ECONNABORTED. Safe ones are sent again; patient ones also wait for a new
+ * connection. Waits that end may make new requests, which are for the next connection. */
 static void without(struct il_server *s, int err, bool patient)
 {
 	struct il_list round;
@@ -340,7 +340,7 @@ static void drop(struct il_server *s)
 {
 	while (!il_list_empty(&s->requests)) {
 		struct il_request *r = of_node(s->requests.next);
-		if (r->op) /* in a forked child: the wait is about to be dropped */
+		if (r->op) /* in a forked child, which drops the wait */
 			r->op->state = NULL;
 		r->object = NULL;
 		il_request_free(r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests to a server: a script of this folder with its keys and arguments. They are written together when the loop
- * asks the kernel next, and answered in the order in which they were made: a request that takes another one back can
- * follow it at once, without waiting for its answer. Floor 2.
+ * Requests to a server: commands that are answered. They are written together when the loop asks the kernel next, and
+ * answered in the order in which they were made. So a request that takes another one back can follow it at once.
+ * Floor 2.
  */
 #ifndef IL_REDIS_REQUEST_H
 #define IL_REDIS_REQUEST_H
@@ -13,13 +13,13 @@
 #include "loop/op.h"
 
 enum il_request_flags {
-	IL_UNSAFE = 0, /* a connection lost before the answer: ECONNABORTED, it may or may not have happened */
-	IL_SAFE = 1, /* it may be made again when the connection is back: twice is as good as once */
-	IL_PATIENT = 2 /* it does not fail while there is no connection, but waits until the server is given up */
+	IL_UNSAFE = 0, /* if the connection is lost before the answer: ECONNABORTED, it may or may not have happened */
+	IL_SAFE = 1, /* it is sent again over the next connection: twice is as good as once */
+	IL_PATIENT = 2 /* without a connection it does not fail, but waits until the server is given up */
 };
 
 struct il_request {
-	struct il_list node; /* of the server's: no answer yet; in their order */
+	struct il_list node; /* in the server's list, in order, until it is answered */
 	struct il_list mine; /* of the object's, if it is an operation's */
 	struct il_server *server;
 	struct il_redis_object *object;
@@ -27,32 +27,32 @@ struct il_request {
 	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_redis_object_request */
 	void (*answered)(
 		struct il_request *r); /* called once, on the loop; to free it. NULL: the answer is not wanted */
-	void *owner; /* for answered(): whose it is, */
-	int64_t tag; /* and which */
+	void *owner; /* for answered() */
+	int64_t tag; /* for the owner */
 	struct il_reply *reply; /* NULL with err */
 	int err;
 	enum il_request_flags flags;
 	bool done;
 	bool plain; /* it is a command, not a script */
-	/* the server's: */
-	struct il_expected expected; /* that is in a list: it has not been answered on the connection it was sent on */
+	/* for request.c: */
+	struct il_expected expected; /* in a list while it is in flight */
 	enum il_script script;
-	bool whole; /* it is said with the script itself */
-	bool orphan; /* nothing but its answer is waited for, to be thrown away */
+	bool whole; /* it has the script itself */
+	bool orphan; /* freed by its user; the answer is still to come, and is thrown away */
 	bool sent;
-	bool again; /* it was sent before, over a connection that was lost then */
-	int64_t sent_at; /* last; or when it was made */
+	bool again; /* it was sent before, over a connection that was lost */
+	int64_t sent_at; /* the last time; or when it was made */
 	int64_t deadline;
 	char *command;
 	size_t size;
 };
 
-/* Makes a request; the answer is for answered(). *r is good until that has been called or il_request_forget; may be
- * NULL, also with answered NULL: nobody wants to know. 0 or errno, and nothing will be called. */
+/* Makes a request; answered() gets the answer. *r is good until then, or until il_request_forget. Both may be NULL: the
+ * answer is thrown away. 0 or errno, and nothing will be called. */
 int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **r);
 
-/* Its answer is for nobody. */
+/* The answer is thrown away. */
 void il_request_forget(struct il_request *r);
 
 void il_request_free(struct il_request *r);
@@ -61,7 +61,7 @@ void il_request_free(struct il_request *r);
  * 0 if the server did not call their reply an error); other failures are ECONNREFUSED, ECONNABORTED (see IL_UNSAFE),
  * ETIMEDOUT (no answer in the URL's ?timeout=5), ENOMEM (the server has no memory), EACCES (password, rights), EBUSY
  * (it loads its data, or is busy with a script), EROFS (it is a replica), EIO (it cannot save), EPROTO;
- * object->shared->why then says more. Of those the patient hear EBUSY and EROFS only when the server is given up. */
+ * object->shared->why then says more. Patient requests end with EBUSY or EROFS only when the server is given up. */
 int il_request_status(struct il_request *r);
 
 /* Elements of the reply: integers come as integers or as text of digits. Out of range: 0, or "". */

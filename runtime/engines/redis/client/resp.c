@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The protocol, see resp.h. The parser goes through the bytes once, wherever they are cut: it stands at the beginning
- * of a line, within one, or within a string. Floor 2.
+ * The protocol, see resp.h. The parser reads the bytes once, wherever they are cut: it is at the beginning of a line,
+ * within one, or within a string. Floor 2.
  */
 #include "engines/redis/client/resp.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 64 << 10, ENDING = 2, MARK = 4 }; /* "\r\n"; "txt:" before what is verbatim */
+enum { FIRST_ROOM = 64 << 10, ENDING = 2, MARK = 4 }; /* bytes: "\r\n"; "txt:" before a verbatim string */
 
 void il_reply_free(struct il_reply *r)
 {
@@ -47,7 +47,7 @@ static struct il_reply *make(enum il_reply_type type)
 	return r;
 }
 
-/* To where it belongs, the parser's from now on. True: the reply is complete. */
+/* Puts a reply where it belongs; the parser owns it then. True: the whole is complete. */
 static bool place(struct il_parser *p, struct il_reply *r)
 {
 	if (p->depth) {
@@ -65,7 +65,7 @@ static bool place(struct il_parser *p, struct il_reply *r)
 	return !p->depth;
 }
 
-/* An integer and nothing else within limits. */
+/* An integer within limits, and nothing else. */
 static bool number(const char *text, size_t size, int64_t least, int64_t most, int64_t *n)
 {
 	char digits[24], *end;
@@ -110,7 +110,7 @@ static int array(struct il_parser *p, struct il_reply *r, const char *bytes, siz
 	return 0;
 }
 
-/* "$size": the string is read from here on. */
+/* "$size" was read: the bytes of the string follow. */
 static int begin_string(struct il_parser *p, struct il_reply *r, const char *bytes, size_t size, bool verbatim)
 {
 	int64_t n;
@@ -176,7 +176,7 @@ static int line(struct il_parser *p, const char *bytes, size_t size, bool *compl
 
 /* Reading ---------------------------------------------------------------------------------------------- */
 
-/* What there is of a line, until one is whole. */
+/* Collects a line until it is whole. */
 static int read_line(struct il_parser *p, const char *bytes, size_t size, size_t *used, bool *complete)
 {
 	const char *end = memchr(bytes, '\n', size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The protocol of the server, RESP3: commands as bytes, and bytes as replies. What comes is not believed: a reply may
- * have so many elements, so deep, and lines and strings so long; memory is taken for what has come, not for what is
+ * The protocol of the server, RESP3: commands as bytes, and bytes as replies. Nothing that comes is believed:
+ * elements, depth, lines and strings have limits, and memory is taken for bytes that have come, not for those that are
  * announced. Knows no connection. Floor 2.
  */
 #ifndef IL_REDIS_RESP_H
@@ -33,7 +33,7 @@ struct il_reply {
 	enum il_reply_type type;
 	int64_t integer;
 	size_t len;
-	char *str; /* malloc'ed, with a zero byte behind; never NULL in a string, a status, an error */
+	char *str; /* malloc'ed, with a zero byte at the end; never NULL in a string, a status, an error */
 	size_t elements;
 	struct il_reply **element;
 };
@@ -50,24 +50,24 @@ struct il_parser {
 	struct {
 		struct il_reply *reply;
 		size_t next;
-	} open[IL_REPLY_DEPTH]; /* arrays of which elements are missing */
+	} open[IL_REPLY_DEPTH]; /* arrays that are not complete */
 	int depth;
 	size_t count; /* of elements so far */
-	struct il_reply *string; /* is being read, */
+	struct il_reply *string; /* it is being read, */
 	size_t have, room; /* so far; bytes of str */
 	bool verbatim;
 	char *line; /* the beginning of one */
 	size_t line_size;
 };
 
-/* Takes *used of the bytes. 0, and a reply, to be freed by the caller, or NULL: all are used, and more must come.
- * EPROTO or ENOMEM: nothing that comes will make sense. */
+/* Reads *used of the bytes. 0, and a reply, which the caller frees; or NULL: all bytes are used, and more must come.
+ * EPROTO or ENOMEM: the parser is of no use any more. */
 int il_parser_feed(struct il_parser *p, const char *bytes, size_t size, size_t *used, struct il_reply **reply);
 
-/* Forgets what it has; it can be used again. */
+/* Forgets all bytes; it can be used again. */
 void il_parser_reset(struct il_parser *p);
 
-/* A command as it is sent, to be freed by free(). size NULL: the arguments are text. 0 or ENOMEM. */
+/* The bytes of a command, to be freed by free(). size NULL: the arguments are text. 0 or ENOMEM. */
 int il_resp_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size);
 
 #endif

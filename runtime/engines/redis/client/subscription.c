@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is published: channels of the server, each with those of this process that listen. One word about a channel is
- * on its way at a time: SUBSCRIBE or UNSUBSCRIBE, which are answered by a push, or refused. Floor 2.
+ * Subscriptions, see subscription.h: channels of the server, each with the listeners of this process. One command about
+ * a channel is in flight at a time: SUBSCRIBE or UNSUBSCRIBE, which a push answers, or an error. Floor 2.
  */
 #include "engines/redis/client/subscription.h"
 #include "base/clock.h"
@@ -20,7 +20,7 @@ struct il_subscription {
 	struct il_expected expected;
 	enum asked asked;
 	bool active; /* the server has confirmed it */
-	bool fresh; /* a listener has come since, and is to be told so on the loop: the server says it once more */
+	bool fresh; /* a listener has come since: SUBSCRIBE is sent once more, and its answer activates the listener */
 	char channel[];
 };
 
@@ -68,7 +68,7 @@ static void take_out(struct il_listener *l)
 	l->active = false;
 }
 
-/* Says what is to be said next, or frees it. 0 or errno. */
+/* Sends the next command, if one is needed, or frees the subscription. 0 or errno. */
 static int go_on(struct il_subscription *t)
 {
 	struct il_server *s = t->server;
@@ -89,8 +89,8 @@ static int go_on(struct il_subscription *t)
 	return err;
 }
 
-/* A listener may leave, and others may come, while they are told: each round works off a list of its own. Until it is
- * over `asked` is something, so that the subscription stays as it is. */
+/* Listeners may leave and come while a round goes on, so each round has a list of its own. Until it is over `asked` is
+ * not NOTHING, so that the subscription stays. */
 static struct il_listener *next_of(struct il_list *round, struct il_subscription *t)
 {
 	struct il_listener *l = listener_at(round->next);
@@ -127,7 +127,7 @@ static void message(struct il_subscription *t, const char *data, size_t size)
 {
 	struct il_list round;
 	enum asked before = t->asked;
-	t->asked = before ? before : UNSUBSCRIBE; /* it stays, even if all leave */
+	t->asked = before ? before : UNSUBSCRIBE; /* the subscription stays, even if all leave */
 	il_list_move(&t->listeners, &round);
 	while (!il_list_empty(&round)) {
 		struct il_listener *l = next_of(&round, t);
@@ -137,13 +137,13 @@ static void message(struct il_subscription *t, const char *data, size_t size)
 	go_on(t);
 }
 
-/* The server refuses: for lack of rights; or for now, and is asked once more over another connection. */
+/* The server refuses: for lack of rights; or at the moment, then another connection is made. */
 static void answered(struct il_server *s, struct il_expected *e, struct il_reply *r)
 {
 	struct il_subscription *t = il_container_of(e, struct il_subscription, expected);
 	char text[200];
 	if (!r)
-		return; /* lost() knows */
+		return; /* lost() is called, too */
 	int err = il_error_of(r, text, sizeof text);
 	bool passes = il_error_passes(r);
 	il_reply_free(r);
@@ -152,7 +152,7 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 		return;
 	}
 	il_server_explain(s, err, text);
-	t->asked = SUBSCRIBE; /* it stays until all are told */
+	t->asked = SUBSCRIBE; /* the subscription stays until all are told */
 	while (!il_list_empty(&t->listeners)) {
 		struct il_listener *l = listener_at(t->listeners.next);
 		take_out(l);
@@ -163,7 +163,7 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 	go_on(t);
 }
 
-/* All listeners, each once, in whatever subscription. */
+/* Every listener queries the server. */
 static void notify_all(struct il_server *s)
 {
 	struct il_list round, subscriptions;
@@ -174,7 +174,7 @@ static void notify_all(struct il_server *s)
 		enum asked before = t->asked;
 		il_list_del(&t->node);
 		il_list_add(&s->subscriptions, &t->node);
-		t->asked = before ? before : SUBSCRIBE; /* it stays while its listeners are told */
+		t->asked = before ? before : SUBSCRIBE; /* as above */
 		il_list_move(&t->listeners, &round);
 		while (!il_list_empty(&round)) {
 			struct il_listener *l = next_of(&round, t);
@@ -185,7 +185,7 @@ static void notify_all(struct il_server *s)
 	}
 }
 
-/* Is it what the server is to say now? */
+/* Is this the answer that the server owes next? */
 static bool is_due(struct il_server *s, struct il_subscription *t, enum asked what)
 {
 	if (!t || t->asked != what || s->expected.next != &t->expected.node)
@@ -199,7 +199,7 @@ static const char *text_at(const struct il_reply *r, size_t i)
 	return i < r->elements && r->element[i]->type == IL_REPLY_STRING ? r->element[i]->str : NULL;
 }
 
-/* A message of a channel that is left already comes late; what is sent while all data is lost has no keys. */
+/* A message may come late, for a channel that was left. An "invalidate" without keys says that all data is lost. */
 static bool pushed(struct il_server *s, struct il_reply *r)
 {
 	const char *kind = text_at(r, 0), *channel = text_at(r, 1);
@@ -274,7 +274,7 @@ void il_unsubscribe(struct il_listener *l)
 	if (!t)
 		return;
 	take_out(l);
-	go_on(t); /* no memory to say that it leaves: it is heard in vain */
+	go_on(t); /* without memory for UNSUBSCRIBE its messages are dropped here */
 }
 
 static bool wanted(const struct il_server *s)
@@ -285,8 +285,8 @@ static bool wanted(const struct il_server *s)
 	return false;
 }
 
-/* What was asked before has been answered: so it has been looked at before this connection can be found to be dead for
- * what is published. */
+/* The queries of all listeners were sent before, and are answered now: so each wait has queried the server before a
+ * refused SUBSCRIBE can end this connection. */
 static void subscribe_all(struct il_server *s, struct il_expected *e, struct il_reply *r)
 {
 	(void)e;
@@ -316,7 +316,7 @@ static void opened(struct il_server *s)
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
 }
 
-/* The connection is gone, and what was asked with it. */
+/* The connection is gone, with the commands that were in flight. */
 static void lost(struct il_server *s)
 {
 	s->subscribing = false;

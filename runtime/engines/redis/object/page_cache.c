@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages, see page_cache.h. The entries of a reply are behind two other elements, in the order of their names: each is a
- * name, and "version:value". Floor 2.
+ * Pages, see page_cache.h. In a reply two other elements come first, then the entries in the order of their names: each
+ * is a name, and "version:value". Floor 2.
  */
 #include "engines/redis/object/page_cache.h"
 #include "base/clock.h"
@@ -24,7 +24,7 @@ static size_t count_of(const struct il_page *b)
 	return (b->reply->elements - HEAD) / 2;
 }
 
-/* The value is to follow the name at once. */
+/* An entry has its value directly behind the name. */
 static int entry(struct il_pages *all, const struct il_page *b, size_t i, struct il_entry *e)
 {
 	const struct il_reply *name = name_of(b, i), *record = b->reply->element[HEAD + 2 * i + 1];
@@ -49,7 +49,7 @@ static int entry(struct il_pages *all, const struct il_page *b, size_t i, struct
 	return 0;
 }
 
-/* An integer of a reply that is text has no other use: 1 is "it has changed since". */
+/* The integer of a reply that is text has no other use: 1 is "changed since". */
 static void mark(struct il_reply *r)
 {
 	r->integer = 1;
@@ -90,7 +90,7 @@ static void drop(struct il_page *b)
 	b->reply = NULL;
 }
 
-/* Behind the last one of a page nobody looks again. */
+/* The last entry of a page is its end: the page is of no use then. */
 int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e)
 {
 	for (int i = 0; i < IL_PAGES; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names and values of shared data that were fetched some at a time, for who goes through all of them. A page is the
- * reply of data_next.lua. It is used for a moment only, and not for what this handle has changed since. Floor 2.
+ * Names and values of shared data for a loop over all of them, fetched a page at a time: a page is the reply of
+ * data_next.lua. It is used for a second only, and not for names that this handle has changed since. Floor 2.
  */
 #ifndef IL_REDIS_PAGE_H
 #define IL_REDIS_PAGE_H
@@ -9,7 +9,7 @@
 #include "engines/engine.h"
 #include "engines/redis/client/request.h"
 
-enum { IL_PAGES = 4 }; /* so many loops may go on at the same time */
+enum { IL_PAGES = 4 }; /* for loops that go on at the same time */
 
 struct il_pages {
 	struct il_page {
@@ -21,13 +21,13 @@ struct il_pages {
 	size_t room;
 };
 
-/* The next after a name, if it is known: 0, or ENOENT, there is none; EAGAIN: the server must be asked; ENOMEM. */
+/* The entry after a name. 0; ENOENT: there is none; EAGAIN: no page has it, the server must be asked; ENOMEM. */
 int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e);
 
-/* Takes over a reply, which is freed in its time; the first of its entries, or ENOENT; EPROTO, ENOMEM. */
+/* Keeps a reply as a page, and frees it in its time. 0 and its first entry; ENOENT: it has none; EPROTO, ENOMEM. */
 int il_pages_add(struct il_pages *all, struct il_reply *reply, struct il_entry *e);
 
-/* This name has changed. */
+/* A name has changed. */
 void il_pages_change(struct il_pages *all, const char *name, size_t size);
 
 void il_pages_free(struct il_pages *all);
