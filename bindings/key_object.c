@@ -11,18 +11,14 @@
 #include <errno.h>
 #include <string.h>
 
-/* What errno means for an object behind a key, if strerror does not say it. */
-static const char *reason(int err, bool file)
+/* What errno means for an object behind a key, whatever its engine, if strerror does not say it. */
+static const char *reason(int err)
 {
 	switch (err) {
 	case EINVAL:
 	case EISDIR:
 	case ELOOP:
 	case ENXIO: return "what is there was made by another program for another purpose";
-	case ENOSPC:
-		return file ? "the system's limit of such objects is reached (ipcs -l shows it)"
-			    : "/dev/shm has no room for it";
-	case EACCES: return file ? NULL : "it belongs to another user, and its mode does not allow it";
 	case EFBIG: return "it would be larger than a file may be (ulimit -f)";
 	case EPROTO:
 		return "it was made by another version, and its layout differs; when no program uses it, remove it";
@@ -57,8 +53,10 @@ int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *ke
 	bool known = why, offered = why || err != ENOTSUP;
 	if (!offered)
 		why = "is not offered there";
+	if (!why && key->engine->describe_error)
+		why = key->engine->describe_error(err);
 	if (!why)
-		why = reason(err, !strncmp(key->text, "file:", 5));
+		why = reason(err);
 	if (!why)
 		return il_fail(L, err, "%s %s", noun, key->text);
 	lua_pushnil(L);
@@ -72,7 +70,7 @@ int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *ke
 int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
 {
 	bool known = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV || err == EPERM || err == EAGAIN;
-	const char *why = known ? reason(err, false) : NULL;
+	const char *why = known ? reason(err) : NULL;
 	if (err == EIDRM)
 		return il_word(L, "removed");
 	if (err == ECANCELED)

@@ -223,6 +223,10 @@ struct il_data_ops {
 
 enum { IL_PLACE_TEXT = 300 };
 
+/* The constructors are called by those of the classes, and may block for the milliseconds that the system needs. They
+ * find or make the object, or only prepare what its operation `open` finds or makes then. 0, and *l and so on is the
+ * class's, until close; or errno, and nothing is left: EEXIST, o->found; or what il_because has noted. NULL: this
+ * engine does not offer the noun. */
 struct il_engine {
 	const char *name;
 	int (*semaphore)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
@@ -230,11 +234,14 @@ struct il_engine {
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 	int (*memory)(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 	int (*data)(const struct il_key *key, struct il_data_options *o, struct il_data **d);
-	/* Where an object is, for who is to look at it or to remove it by hand; noun: "queue", "shared memory". NULL:
-	 * elsewhere */
+	/* What a constructor's errno means here, where that is not the same on every engine, or NULL. Never blocks. */
+	const char *(*describe_error)(int err);
+	/* Where an object is, for the person who looks at it or removes it by hand; noun: "queue", "shared memory".
+	 * Never blocks. NULL: elsewhere */
 	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
-	void (*fini)(
-		void); /* at the end: all objects are closed, or, in a child made by ipc.process, just left; NULL */
+	/* At the end of the program: all objects are closed, or, in a child made by ipc.process, just left. May block
+	 * for a moment. Or NULL */
+	void (*fini)(void);
 };
 
 /* Shared data on this machine, for the engines of file keys and of shared memory. */

@@ -51,11 +51,6 @@ int il_redis_key(struct il_key *key, const char *url, char *text, const char **w
 	return il_redis_check_url(url, text, &key->object, why);
 }
 
-const struct il_engine *il_redis_engine(void)
-{
-	return &il_redis;
-}
-
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l)
 {
 	return il_sysv_file_lock(path, o, l);

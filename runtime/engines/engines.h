@@ -23,9 +23,6 @@ int il_redis_key(struct il_key *key, const char *url, char *text, const char **w
 /* flock(2) on a path, of file keys' engine only. */
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
 
-/* That of Redis keys. */
-const struct il_engine *il_redis_engine(void);
-
 /* All engines' fini. */
 void il_engines_fini(void);
 

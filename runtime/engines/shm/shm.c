@@ -27,6 +27,13 @@ static void place(const struct il_key *key, const char *noun, bool remove, char 
 	snprintf(text, IL_PLACE_TEXT, "%s%s", remove ? "rm " : "", path);
 }
 
+static const char *describe_error(int err)
+{
+	return err == ENOSPC    ? IL_PLACE " has no room for it"
+		: err == EACCES ? "it belongs to another user, and its mode does not allow it"
+				: NULL;
+}
+
 const struct il_engine il_shm = {
 	.name = "shm",
 	.semaphore = il_shm_semaphore,
@@ -35,5 +42,6 @@ const struct il_engine il_shm = {
 	.memory = il_shm_memory,
 	.data = il_local_data,
 	.fini = il_debts_fini,
+	.describe_error = describe_error,
 	.place = place,
 };

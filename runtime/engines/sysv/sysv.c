@@ -21,6 +21,11 @@ static void place(const struct il_key *key, const char *noun, bool remove, char 
 		snprintf(text, IL_PLACE_TEXT, "ipcs -%c shows it, 0x%08x", kind, id);
 }
 
+static const char *describe_error(int err)
+{
+	return err == ENOSPC ? "the system's limit of such objects is reached (ipcs -l shows it)" : NULL;
+}
+
 const struct il_engine il_sysv = {
 	.name = "sysv",
 	.semaphore = il_sysv_semaphore,
@@ -28,6 +33,7 @@ const struct il_engine il_sysv = {
 	.queue = il_sysv_queue,
 	.memory = il_sysv_memory,
 	.data = il_local_data,
+	.describe_error = describe_error,
 	.place = place,
 	.fini = il_local_data_fini,
 };
