@@ -41,7 +41,12 @@ static void remember(lua_State *L, struct place p, int64_t version)
 
 bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
+	if (d->codec == IL_CODEC_RAW)
+		return true;
+	if (d->codec == IL_CODEC_TABLE)
+		lua_rawgetp(L, LUA_REGISTRYINDEX, d);
+	else
+		lua_pushnil(L);
 	lua_insert(L, -2);
 	bool decoded = il_codec_decode(L, d->codec, -2);
 	lua_remove(L, -2);
