@@ -19,6 +19,7 @@ struct il_subscription {
 	struct il_server *server;
 	struct il_expected expected;
 	enum asked asked;
+	bool held; /* its listeners are being called: it stays, and no command is sent */
 	bool active; /* the server has confirmed it */
 	bool fresh; /* a listener has come since: SUBSCRIBE is sent once more, and its answer activates the listener */
 	char channel[];
@@ -74,7 +75,7 @@ static int go_on(struct il_subscription *t)
 	struct il_server *s = t->server;
 	bool wanted = !il_list_empty(&t->listeners);
 	enum asked what = wanted && (!t->active || t->fresh) ? SUBSCRIBE : !wanted && t->active ? UNSUBSCRIBE : NOTHING;
-	if (t->asked)
+	if (t->asked || t->held)
 		return 0;
 	if (!wanted && !t->active) {
 		free_subscription(t);
@@ -89,52 +90,41 @@ static int go_on(struct il_subscription *t)
 	return err;
 }
 
-/* Listeners may leave and come while a round goes on, so each round has a list of its own. Until it is over `asked` is
- * not NOTHING, so that the subscription stays. */
-static struct il_listener *next_of(struct il_list *round, struct il_subscription *t)
-{
-	struct il_listener *l = listener_at(round->next);
-	il_list_del(&l->node);
-	il_list_add(&t->listeners, &l->node);
-	return l;
-}
-
-static void confirmed(struct il_subscription *t)
+/* Calls every listener. Listeners may leave and come meanwhile, so the round has a list of its own. */
+static void call_each(struct il_subscription *t, void (*call)(struct il_listener *l, const struct il_reply *r),
+	const struct il_reply *r)
 {
 	struct il_list round;
-	t->active = true;
-	t->fresh = false;
+	t->held = true;
 	il_list_move(&t->listeners, &round);
 	while (!il_list_empty(&round)) {
-		struct il_listener *l = next_of(&round, t);
-		if (l->active)
-			continue;
-		l->active = true;
-		l->up(l);
+		struct il_listener *l = listener_at(round.next);
+		il_list_del(&l->node);
+		il_list_add(&t->listeners, &l->node);
+		call(l, r);
 	}
-	t->asked = NOTHING;
+	t->held = false;
 	go_on(t);
 }
 
-static void left(struct il_subscription *t)
+static void activate(struct il_listener *l, const struct il_reply *r)
 {
-	t->asked = NOTHING;
-	t->active = false;
-	go_on(t);
+	(void)r;
+	if (l->active)
+		return;
+	l->active = true;
+	l->up(l);
 }
 
-static void message(struct il_subscription *t, const char *data, size_t size)
+static void deliver(struct il_listener *l, const struct il_reply *r)
 {
-	struct il_list round;
-	enum asked before = t->asked;
-	t->asked = before ? before : UNSUBSCRIBE; /* the subscription stays, even if all leave */
-	il_list_move(&t->listeners, &round);
-	while (!il_list_empty(&round)) {
-		struct il_listener *l = next_of(&round, t);
-		l->message(l, data, size);
-	}
-	t->asked = before;
-	go_on(t);
+	l->message(l, r->element[2]->str, r->element[2]->len);
+}
+
+static void query(struct il_listener *l, const struct il_reply *r)
+{
+	(void)r;
+	l->up(l);
 }
 
 /* The server refuses: for lack of rights; or at the moment, then another connection is made. */
@@ -152,45 +142,39 @@ static void answered(struct il_server *s, struct il_expected *e, struct il_reply
 		return;
 	}
 	il_server_explain(s, err, text);
-	t->asked = SUBSCRIBE; /* the subscription stays until all are told */
+	t->asked = NOTHING;
+	t->active = false;
+	t->held = true;
 	while (!il_list_empty(&t->listeners)) {
 		struct il_listener *l = listener_at(t->listeners.next);
 		take_out(l);
 		l->down(l, err);
 	}
-	t->asked = NOTHING;
-	t->active = false;
+	t->held = false;
 	go_on(t);
 }
 
-/* Every listener queries the server. */
-static void notify_all(struct il_server *s)
+/* All listeners query the server. */
+static void query_all(struct il_server *s)
 {
-	struct il_list round, subscriptions;
-	il_list_init(&round);
-	il_list_move(&s->subscriptions, &subscriptions);
-	while (!il_list_empty(&subscriptions)) {
-		struct il_subscription *t = of_node(subscriptions.next);
-		enum asked before = t->asked;
+	struct il_list round;
+	il_list_move(&s->subscriptions, &round);
+	while (!il_list_empty(&round)) {
+		struct il_subscription *t = of_node(round.next);
 		il_list_del(&t->node);
 		il_list_add(&s->subscriptions, &t->node);
-		t->asked = before ? before : SUBSCRIBE; /* as above */
-		il_list_move(&t->listeners, &round);
-		while (!il_list_empty(&round)) {
-			struct il_listener *l = next_of(&round, t);
-			l->up(l);
-		}
-		t->asked = before;
-		go_on(t);
+		call_each(t, query, NULL);
 	}
 }
 
-/* Is this the answer that the server owes next? */
+/* Is this the answer that the server owes next? Then nothing is asked any more. */
 static bool is_due(struct il_server *s, struct il_subscription *t, enum asked what)
 {
 	if (!t || t->asked != what || s->expected.next != &t->expected.node)
 		return false;
 	il_list_del(&t->expected.node);
+	t->asked = NOTHING;
+	t->active = what == SUBSCRIBE;
 	return true;
 }
 
@@ -205,7 +189,7 @@ static bool pushed(struct il_server *s, struct il_reply *r)
 	const char *kind = text_at(r, 0), *channel = text_at(r, 1);
 	if (kind && strcmp(kind, "invalidate") == 0 && r->elements == 2) {
 		if (r->element[1]->type == IL_REPLY_NIL)
-			notify_all(s);
+			query_all(s);
 		return true;
 	}
 	if (!kind || !channel || r->elements != 3)
@@ -213,16 +197,19 @@ static bool pushed(struct il_server *s, struct il_reply *r)
 	struct il_subscription *t = find(s, channel);
 	if (strcmp(kind, "message") == 0 && text_at(r, 2)) {
 		if (t && t->active)
-			message(t, r->element[2]->str, r->element[2]->len);
+			call_each(t, deliver, r);
 		return t != NULL;
 	}
-	if (strcmp(kind, "subscribe") == 0 && is_due(s, t, SUBSCRIBE))
-		confirmed(t);
-	else if (strcmp(kind, "unsubscribe") == 0 && is_due(s, t, UNSUBSCRIBE))
-		left(t);
-	else
-		return false;
-	return true;
+	if (strcmp(kind, "subscribe") == 0 && is_due(s, t, SUBSCRIBE)) {
+		t->fresh = false;
+		call_each(t, activate, NULL);
+		return true;
+	}
+	if (strcmp(kind, "unsubscribe") == 0 && is_due(s, t, UNSUBSCRIBE)) {
+		go_on(t);
+		return true;
+	}
+	return false;
 }
 
 static struct il_subscription *make(struct il_server *s, const char *channel)
@@ -310,7 +297,7 @@ static void opened(struct il_server *s)
 		s->subscribing = true;
 		return;
 	}
-	notify_all(s);
+	query_all(s);
 	s->before_subscriptions.answered = subscribe_all;
 	if (s->up && il_server_send_words(s, &s->before_subscriptions, 1, argv))
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
@@ -327,7 +314,7 @@ static void lost(struct il_server *s)
 		t->asked = NOTHING;
 		for (struct il_list *m = t->listeners.next; m != &t->listeners; m = m->next)
 			listener_at(m)->active = false;
-		if (il_list_empty(&t->listeners))
+		if (il_list_empty(&t->listeners) && !t->held)
 			free_subscription(t);
 	}
 }
