@@ -4,7 +4,7 @@
  * granted to a wait that is over, a lock that cannot be had is tried again, and sleepers are told of a change.
  */
 #include "base/clock.h"
-#include "engines/line.h"
+#include "engines/wait_queue.h"
 #include "loop/epoll.h"
 #include "loop/loop.h"
 #include "os/state.h"
@@ -18,7 +18,7 @@ enum { OPS = 5, PARKED = 1 };
 
 static uint32_t changes, parked;
 static int permits, locked, refusals;
-static struct il_line line;
+static struct il_wait_queue line;
 
 static struct waiting {
 	struct il_wait wait;
@@ -28,7 +28,7 @@ static struct waiting {
 
 static int order[OPS], ended;
 
-static int enter(struct il_line *l)
+static int enter(struct il_wait_queue *l)
 {
 	CHECK(l == &line && !locked);
 	if (refusals && refusals-- > 0)
@@ -37,14 +37,14 @@ static int enter(struct il_line *l)
 	return 0;
 }
 
-static void leave(struct il_line *l)
+static void leave(struct il_wait_queue *l)
 {
 	(void)l;
 	CHECK(locked);
 	locked = 0;
 }
 
-static int attempt(struct il_line *l, struct il_op *op, bool waiting)
+static int attempt(struct il_wait_queue *l, struct il_op *op, bool waiting)
 {
 	(void)l;
 	CHECK(locked && waiting && op->wait->state == IL_WAITING);
@@ -55,7 +55,7 @@ static int attempt(struct il_line *l, struct il_op *op, bool waiting)
 	return 0;
 }
 
-static const struct il_line_type line_type = {
+static const struct il_wait_queue_type line_type = {
 	.parked = PARKED,
 	.strict = true,
 	.enter = enter,
@@ -71,13 +71,13 @@ static bool op_attempt(struct il_op *op)
 
 static int op_start(struct il_op *op)
 {
-	il_line_start(&line, op);
+	il_wait_queue_start(&line, op);
 	return 0;
 }
 
 static bool op_cancel(struct il_op *op)
 {
-	il_line_cancel(&line, op);
+	il_wait_queue_cancel(&line, op);
 	return false;
 }
 
@@ -115,7 +115,7 @@ static void begin(int count)
 		il_op_init(&w->op[1], &never, &line, 0);
 		CHECK(il_wait_start(&w->wait, w->op, i % 2 ? 2 : 1, IL_NEVER) == 0);
 	}
-	CHECK(il_line_count(&line) == count);
+	CHECK(il_wait_queue_count(&line) == count);
 }
 
 static void grant(int n)
@@ -129,11 +129,11 @@ static void served_in_order(void)
 {
 	begin(OPS);
 	grant(3);
-	CHECK(il_line_look(&line));
-	CHECK(ended == 3 && permits == 0 && il_line_count(&line) == OPS - 3);
+	CHECK(il_wait_queue_look(&line));
+	CHECK(ended == 3 && permits == 0 && il_wait_queue_count(&line) == OPS - 3);
 	grant(3);
-	CHECK(il_line_look(&line));
-	CHECK(ended == OPS && permits == 1 && il_line_count(&line) == 0);
+	CHECK(il_wait_queue_look(&line));
+	CHECK(ended == OPS && permits == 1 && il_wait_queue_count(&line) == 0);
 	for (int i = 0; i < OPS; i++)
 		CHECK(order[i] == i && waits[i].woken == 1 && waits[i].op[0].err == 0);
 }
@@ -144,9 +144,9 @@ static void none_overtakes(void)
 	begin(2);
 	waits[0].op[0].arg = 1;
 	grant(1);
-	CHECK(!il_line_look(&line) && ended == 0);
+	CHECK(!il_wait_queue_look(&line) && ended == 0);
 	grant(2);
-	CHECK(il_line_look(&line) && ended == 2 && order[0] == 0 && permits == 0);
+	CHECK(il_wait_queue_look(&line) && ended == 2 && order[0] == 0 && permits == 0);
 }
 
 static void nothing_for_one_that_is_over(void)
@@ -155,7 +155,7 @@ static void nothing_for_one_that_is_over(void)
 	il_wait_end(&waits[0].wait, IL_CANCELLED);
 	il_wait_end(&waits[1].wait, IL_TIMEOUT);
 	grant(1);
-	CHECK(il_line_look(&line));
+	CHECK(il_wait_queue_look(&line));
 	CHECK(order[2] == 2 && waits[2].wait.winner == 0 && permits == 0);
 	CHECK(waits[0].wait.winner == IL_CANCELLED && waits[1].wait.winner == IL_TIMEOUT);
 }
@@ -194,7 +194,7 @@ static void a_lock_that_cannot_be_had(void)
 static void a_source_closes(void)
 {
 	begin(2);
-	il_line_close(&line, &line);
+	il_wait_queue_close(&line, &line);
 	CHECK(ended == 2 && waits[0].op[0].err == ECANCELED && waits[1].op[0].err == ECANCELED);
 }
 
@@ -206,14 +206,14 @@ int main(void)
 	line.type = &line_type;
 	line.changes = &changes;
 	line.parked = &parked;
-	il_line_init(&line);
+	il_wait_queue_init(&line);
 	served_in_order();
 	none_overtakes();
 	nothing_for_one_that_is_over();
 	those_who_sleep_are_told();
 	a_lock_that_cannot_be_had();
 	a_source_closes();
-	il_line_fini(&line);
+	il_wait_queue_fini(&line);
 	il_loop_fini();
 	puts("ok");
 	return 0;

@@ -37,7 +37,7 @@ struct permits {
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_line line;
+	struct il_wait_queue line;
 	struct il_shm_watches watches; /* holders, while somebody waits here */
 	struct il_debt debt; /* permits that were given back, and are still in the record */
 	struct record *own; /* where this process's record was last; NULL: nowhere yet */
@@ -162,12 +162,12 @@ static void pay(struct il_debt *d)
 
 static void paid(struct il_debt *d)
 {
-	il_line_look(&il_container_of(d, struct object, debt)->line);
+	il_wait_queue_look(&il_container_of(d, struct object, debt)->line);
 }
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
-static int attempt(struct il_line *line, struct il_op *op, bool waiting)
+static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	struct permits *p = shared(o);
@@ -195,11 +195,11 @@ static int attempt(struct il_line *line, struct il_op *op, bool waiting)
 
 static void look_again(struct il_shm_watches *w)
 {
-	il_line_look_again(&il_container_of(w, struct object, watches)->line);
+	il_wait_queue_look_again(&il_container_of(w, struct object, watches)->line);
 }
 
 /* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
-static int park(struct il_line *line)
+static int park(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
 	bool ended = false;
@@ -213,16 +213,16 @@ static int park(struct il_line *line)
 	return err ? err : ended ? EAGAIN : 0;
 }
 
-static void unpark(struct il_line *line)
+static void unpark(struct il_wait_queue *line)
 {
 	il_shm_watches_clear(&object_of(line->object)->watches);
 }
 
-static const struct il_line_type line_type = {
+static const struct il_wait_queue_type line_type = {
 	.parked = PARKED,
 	.strict = true,
-	.enter = il_shm_line_enter,
-	.leave = il_shm_line_leave,
+	.enter = il_shm_wait_enter,
+	.leave = il_shm_wait_leave,
 	.attempt = attempt,
 	.park = park,
 	.unpark = unpark,
@@ -230,18 +230,18 @@ static const struct il_line_type line_type = {
 
 bool il_shm_lock_attempt(struct il_op *op)
 {
-	return il_shm_line_attempt(&handle_of(op->source)->object->line, op);
+	return il_shm_wait_attempt(&handle_of(op->source)->object->line, op);
 }
 
 int il_shm_lock_start(struct il_op *op)
 {
-	il_line_start(&handle_of(op->source)->object->line, op);
+	il_wait_queue_start(&handle_of(op->source)->object->line, op);
 	return 0;
 }
 
 bool il_shm_lock_cancel(struct il_op *op)
 {
-	il_line_cancel(&handle_of(op->source)->object->line, op);
+	il_wait_queue_cancel(&handle_of(op->source)->object->line, op);
 	return false;
 }
 
@@ -280,12 +280,12 @@ void il_shm_lock_mapped(struct il_segment *s)
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
 	il_shm_watches_init(&o->watches, look_again);
 	il_debt_init(&o->debt, s, pay, paid);
-	il_shm_line_init(&o->line, &line_type, s);
+	il_shm_wait_init(&o->line, &line_type, s);
 }
 
 void il_shm_lock_unmapped(struct il_segment *s)
 {
-	il_line_fini(&object_of(s)->line);
+	il_wait_queue_fini(&object_of(s)->line);
 	il_debt_fini(&object_of(s)->debt);
 }
 
@@ -338,7 +338,7 @@ static int release(struct il_lock *l, bool abandoned)
 	il_debt_pay(&o->debt);
 	give(o, 1, abandoned);
 	il_segment_leave(&o->segment);
-	il_line_look(&o->line);
+	il_wait_queue_look(&o->line);
 	return 0;
 }
 
@@ -389,14 +389,14 @@ bool il_shm_lock_remove(struct il_op *op)
 {
 	struct object *o = handle_of(op->source)->object;
 	op->err = il_segment_remove(&o->segment);
-	il_line_look(&o->line);
+	il_wait_queue_look(&o->line);
 	return true;
 }
 
 void il_shm_lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
-	il_line_close(&h->object->line, l);
+	il_wait_queue_close(&h->object->line, l);
 	while (h->held && release(l, l->untold) == 0)
 		;
 	il_debt_drop_segment(&h->object->debt);

@@ -6,7 +6,7 @@
 #ifndef IL_SHM_LOCK_H
 #define IL_SHM_LOCK_H
 
-#include "engines/shm/line.h"
+#include "engines/shm/wait.h"
 
 int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
 	const struct il_lock_ops *ops, struct il_lock **l);

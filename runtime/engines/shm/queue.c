@@ -7,7 +7,7 @@
 #include "base/fork.h"
 #include "engines/shm/cells.h"
 #include "engines/shm/cells_recover.h"
-#include "engines/shm/line.h"
+#include "engines/shm/wait.h"
 #include "engines/shm/shm.h"
 
 #include <errno.h>
@@ -33,7 +33,7 @@ enum { CELLS_AT = (sizeof(struct shared) + IL_CELL - 1) / IL_CELL * IL_CELL };
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_line receivers, senders;
+	struct il_wait_queue receivers, senders;
 	struct il_cells cells;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
@@ -84,7 +84,7 @@ static int reserve(size_t size)
 
 /* Lines ------------------------------------------------------------------------------------------------- */
 
-static int send_attempt(struct il_line *line, struct il_op *op, bool waiting)
+static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	uint32_t cell;
@@ -125,7 +125,7 @@ static int copy_out(struct object *o, const struct il_message *m, struct il_op *
 	return 0;
 }
 
-static int receive_attempt(struct il_line *line, struct il_op *op, bool waiting)
+static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
 	struct il_message m;
@@ -140,31 +140,31 @@ static int receive_attempt(struct il_line *line, struct il_op *op, bool waiting)
 }
 
 /* A message for who receives here, room for who sends here; and that may go on and on. */
-static void served(struct il_line *line)
+static void served(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
 	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
 		return;
 	o->serving = true;
-	while (il_line_look(&o->receivers) || il_line_look(&o->senders))
+	while (il_wait_queue_look(&o->receivers) || il_wait_queue_look(&o->senders))
 		;
 	o->serving = false;
 }
 
-static const struct il_line_type receive_line = {
+static const struct il_wait_queue_type receive_line = {
 	.parked = RECEIVERS,
 	.alike = true,
-	.enter = il_shm_line_enter,
-	.leave = il_shm_line_leave,
+	.enter = il_shm_wait_enter,
+	.leave = il_shm_wait_leave,
 	.attempt = receive_attempt,
 	.served = served,
 };
 
-static const struct il_line_type send_line = {
+static const struct il_wait_queue_type send_line = {
 	.parked = SENDERS,
 	.strict = true,
-	.enter = il_shm_line_enter,
-	.leave = il_shm_line_leave,
+	.enter = il_shm_wait_enter,
+	.leave = il_shm_wait_leave,
 	.attempt = send_attempt,
 	.served = served,
 };
@@ -211,14 +211,14 @@ static void mapped(struct il_segment *s)
 	uint64_t capacity = s->size < CELLS_AT ? 0 : shared(o)->capacity;
 	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
 	o->cells = cells_of(s->head, s->size);
-	il_shm_line_init(&o->receivers, &receive_line, s);
-	il_shm_line_init(&o->senders, &send_line, s);
+	il_shm_wait_init(&o->receivers, &receive_line, s);
+	il_shm_wait_init(&o->senders, &send_line, s);
 }
 
 static void unmapped(struct il_segment *s)
 {
-	il_line_fini(&object_of(s)->receivers);
-	il_line_fini(&object_of(s)->senders);
+	il_wait_queue_fini(&object_of(s)->receivers);
+	il_wait_queue_fini(&object_of(s)->senders);
 }
 
 static int recover(struct il_segment *s)
@@ -232,35 +232,35 @@ static const struct il_segment_type type = { "queue", new, init, check, mapped, 
 
 static bool receive_op_attempt(struct il_op *op)
 {
-	return il_shm_line_attempt(&of_op(op)->receivers, op);
+	return il_shm_wait_attempt(&of_op(op)->receivers, op);
 }
 
 static int receive_op_start(struct il_op *op)
 {
-	il_line_start(&of_op(op)->receivers, op);
+	il_wait_queue_start(&of_op(op)->receivers, op);
 	return 0;
 }
 
 static bool receive_op_cancel(struct il_op *op)
 {
-	il_line_cancel(&of_op(op)->receivers, op);
+	il_wait_queue_cancel(&of_op(op)->receivers, op);
 	return false;
 }
 
 static bool send_op_attempt(struct il_op *op)
 {
-	return il_shm_line_attempt(&of_op(op)->senders, op);
+	return il_shm_wait_attempt(&of_op(op)->senders, op);
 }
 
 static int send_op_start(struct il_op *op)
 {
-	il_line_start(&of_op(op)->senders, op);
+	il_wait_queue_start(&of_op(op)->senders, op);
 	return 0;
 }
 
 static bool send_op_cancel(struct il_op *op)
 {
-	il_line_cancel(&of_op(op)->senders, op);
+	il_wait_queue_cancel(&of_op(op)->senders, op);
 	return false;
 }
 
@@ -293,8 +293,8 @@ static int stat_queue(struct object *o, struct il_queue_stat *stat)
 		.messages = (int64_t)s->cells.messages,
 		.bytes = (int64_t)s->cells.bytes,
 		.capacity = (int64_t)o->capacity,
-		.senders = il_line_count(&o->senders),
-		.receivers = il_line_count(&o->receivers),
+		.senders = il_wait_queue_count(&o->senders),
+		.receivers = il_wait_queue_count(&o->receivers),
 		.last_sender = (pid_t)s->last_sender,
 		.last_receiver = (pid_t)s->last_receiver,
 	};
@@ -312,16 +312,16 @@ static bool remove_attempt(struct il_op *op)
 {
 	struct object *o = of_op(op);
 	op->err = il_segment_remove(&o->segment);
-	il_line_look(&o->receivers);
-	il_line_look(&o->senders);
+	il_wait_queue_look(&o->receivers);
+	il_wait_queue_look(&o->senders);
 	return true;
 }
 
 static void close_queue(struct il_queue *q)
 {
 	struct queue *handle = il_container_of(q, struct queue, queue);
-	il_line_close(&handle->object->receivers, q);
-	il_line_close(&handle->object->senders, q);
+	il_wait_queue_close(&handle->object->receivers, q);
+	il_wait_queue_close(&handle->object->senders, q);
 	il_segment_drop(&handle->object->segment);
 	free(handle);
 	if (--buffer.users)

@@ -179,7 +179,7 @@ static bool stat_data(struct il_op *op)
 		d->stat = (struct il_data_stat){
 			.names = (int64_t)st.ms_entries,
 			.used = (int64_t)(pages_of(&st) * st.ms_psize),
-			.waiters = il_line_count(&of_op(op)->line),
+			.waiters = il_wait_queue_count(&of_op(op)->line),
 		};
 	return ended(op, err);
 }
@@ -250,7 +250,7 @@ static int change_patiently(struct il_op *op, struct il_entry *e)
 		return err;
 	op->entry.version = e->version;
 	il_patience_renew(&s->patience.reader);
-	il_line_look(&s->line);
+	il_wait_queue_look(&s->line);
 	return 0;
 }
 
@@ -271,32 +271,32 @@ static bool delete (struct il_op *op)
 
 static bool wait_attempt(struct il_op *op)
 {
-	return il_store_line_attempt(of_op(op), op);
+	return il_store_wait_attempt(of_op(op), op);
 }
 
 static int wait_start(struct il_op *op)
 {
-	il_store_line_start(of_op(op), op);
+	il_store_wait_start(of_op(op), op);
 	return 0;
 }
 
 static bool wait_cancel(struct il_op *op)
 {
-	il_line_cancel(&of_op(op)->line, op);
+	il_wait_queue_cancel(&of_op(op)->line, op);
 	return false;
 }
 
 static bool remove_data(struct il_op *op)
 {
 	int err = il_store_remove(of_op(op), is_patient(op));
-	il_line_look(&of_op(op)->line);
+	il_wait_queue_look(&of_op(op)->line);
 	return ended(op, err);
 }
 
 static void close_data(struct il_data *d)
 {
 	struct data *handle = il_container_of(d, struct data, data);
-	il_line_close(&handle->store->line, d);
+	il_wait_queue_close(&handle->store->line, d);
 	il_store_calls_close(handle->store, d);
 	il_store_drop(handle->store);
 	free(handle);

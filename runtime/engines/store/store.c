@@ -231,7 +231,7 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 		return err;
 	}
 	il_list_add(&il_store_state()->stores, &s->node);
-	il_store_line_init(s);
+	il_store_wait_init(s);
 	*result = s;
 	return err;
 }
@@ -338,7 +338,7 @@ void il_store_drop(struct il_store *s)
 {
 	if (--s->refs)
 		return;
-	il_store_line_fini(s);
+	il_store_wait_fini(s);
 	il_list_del(&s->node);
 	free_store(s);
 }

@@ -10,7 +10,7 @@
 
 #include "base/list.h"
 #include "engines/engine.h"
-#include "engines/line.h"
+#include "engines/wait_queue.h"
 #include "engines/store/gate.h"
 #include "loop/recheck.h"
 
@@ -64,7 +64,7 @@ struct il_store {
 	int fds[2]; /* the environment's */
 	char *buffer; /* what was read last */
 	size_t room;
-	struct il_line line; /* waits of this process */
+	struct il_wait_queue line; /* waits of this process */
 	MDB_txn *txn; /* with which they look */
 	struct {
 		struct il_patience writer, opener, reader;
@@ -163,14 +163,14 @@ int il_store_remove(struct il_store *s, bool patiently);
 /* A name's version and value, where they are in the map: for a look. */
 int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t size, struct il_entry *e);
 
-/* Waits (line.c) ---------------------------------------------------------------------------------------- */
+/* Waits (wait.c) ---------------------------------------------------------------------------------------- */
 
-void il_store_line_init(struct il_store *s);
-void il_store_line_fini(struct il_store *s);
+void il_store_wait_init(struct il_store *s);
+void il_store_wait_fini(struct il_store *s);
 
 /* For attempt and start of an operation type. */
-bool il_store_line_attempt(struct il_store *s, struct il_op *op);
-void il_store_line_start(struct il_store *s, struct il_op *op);
+bool il_store_wait_attempt(struct il_store *s, struct il_op *op);
+void il_store_wait_start(struct il_store *s, struct il_op *op);
 
 /* For start and cancel of operations that a process was in the way of: they are attempted again until they are done. */
 int il_store_call_start(struct il_store *s, struct il_op *op);

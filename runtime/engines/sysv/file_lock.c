@@ -6,7 +6,7 @@
  * Floor 2.
  */
 #include "base/fork.h"
-#include "engines/sysv/line.h"
+#include "engines/sysv/blocking_queue.h"
 #include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"
@@ -22,7 +22,7 @@
 struct file_lock {
 	struct il_lock lock;
 	struct il_list node; /* in the list of all */
-	struct il_sysv_line line;
+	struct il_blocking_queue line;
 	int fd; /* -1: to be opened */
 	int how; /* what is held: LOCK_EX, LOCK_SH or 0 */
 	int holders; /* how many share it */
@@ -50,7 +50,7 @@ static struct file_lock *file_lock(struct il_lock *l)
 	return f;
 }
 
-static struct file_lock *of_line(struct il_sysv_line *line)
+static struct file_lock *of_line(struct il_blocking_queue *line)
 {
 	return il_container_of(line, struct file_lock, line);
 }
@@ -81,7 +81,7 @@ static void hold(struct file_lock *f, int how)
 }
 
 /* A file that was removed and perhaps made anew is not the one that others lock now. */
-static int attempt(struct il_sysv_line *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct file_lock *f = file_lock(op->source);
 	int how = how_of(op), err = 0;
@@ -107,19 +107,19 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 }
 
 /* What this handle holds itself no thread can wait for: release looks at the line. */
-static int prepare(struct il_sysv_line *line, struct il_op *op)
+static int prepare(struct il_blocking_queue *line, struct il_op *op)
 {
 	of_line(line)->wanted = how_of(op);
 	return of_line(line)->how ? EAGAIN : 0;
 }
 
-static int block(struct il_sysv_line *line)
+static int block(struct il_blocking_queue *line)
 {
 	struct file_lock *f = of_line(line);
 	return flock(f->fd, f->wanted) ? errno : 0;
 }
 
-static int grant(struct il_sysv_line *line, struct il_op *op)
+static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct file_lock *f = of_line(line);
 	if (!op) {
@@ -136,19 +136,19 @@ static int grant(struct il_sysv_line *line, struct il_op *op)
 
 static bool acquire_attempt(struct il_op *op)
 {
-	return il_sysv_line_attempt(&file_lock(op->source)->line, op);
+	return il_blocking_queue_attempt(&file_lock(op->source)->line, op);
 }
 
 static int acquire_start(struct il_op *op)
 {
-	il_sysv_line_start(&file_lock(op->source)->line, op);
+	il_blocking_queue_start(&file_lock(op->source)->line, op);
 	return 0;
 }
 
 static bool acquire_cancel(struct il_op *op)
 {
 	struct il_lock *l = op->source;
-	return il_sysv_line_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
+	return il_blocking_queue_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
 }
 
 static int release(struct file_lock *f)
@@ -161,7 +161,7 @@ static int release(struct file_lock *f)
 			if (errno != EINTR)
 				return errno;
 	}
-	il_sysv_line_look(&f->line);
+	il_blocking_queue_look(&f->line);
 	return 0;
 }
 
@@ -191,13 +191,13 @@ static bool remove_attempt(struct il_op *op)
 static void close_lock(struct il_lock *l)
 {
 	struct file_lock *f = file_lock(l);
-	il_sysv_line_close(&f->line, l);
+	il_blocking_queue_close(&f->line, l);
 	let_go(f);
 	il_list_del(&f->node);
 	free(f);
 }
 
-static const struct il_sysv_line_type line_type = {
+static const struct il_blocking_queue_type line_type = {
 	.attempt = attempt,
 	.prepare = prepare,
 	.block = block,
@@ -234,7 +234,7 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 	f->mode = o->mode;
 	f->generation = il_fork.generation;
 	f->lock.ops = &ops;
-	il_sysv_line_init(&f->line, &line_type);
+	il_blocking_queue_init(&f->line, &line_type);
 	int err = open_file(f, path);
 	if (err) {
 		free(f);

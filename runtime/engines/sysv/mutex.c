@@ -4,14 +4,14 @@
  * undone: whoever finds it up after the permit came back knows that the holder died.
  * Floor 2.
  */
-#include "engines/sysv/set.h"
+#include "engines/sysv/semset.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
 
-static struct il_set *set_of(struct il_sysv_line *line)
+static struct il_sysv_semset *set_of(struct il_blocking_queue *line)
 {
-	return il_container_of(line, struct il_set, line);
+	return il_container_of(line, struct il_sysv_semset, line);
 }
 
 static void hold(struct il_op *op, bool abandoned)
@@ -22,21 +22,21 @@ static void hold(struct il_op *op, bool abandoned)
 }
 
 /* Puts the mark up, and finds it up. */
-static int mark(struct il_set *set, bool *abandoned)
+static int mark(struct il_sysv_semset *set, bool *abandoned)
 {
 	struct sembuf fresh[] = { { IL_HELD, 0, IPC_NOWAIT }, { IL_HELD, 1, 0 } };
 	*abandoned = false;
 	if (set->members < IL_MEMBERS)
 		return 0;
-	int err = il_set_op(set, fresh, 2);
+	int err = il_sysv_semset_op(set, fresh, 2);
 	*abandoned = err == EAGAIN;
 	return err == EAGAIN ? 0 : err;
 }
 
 /* The permit and the mark are looked at in one step: between two, a holder may release. */
-static int attempt(struct il_sysv_line *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *line, struct il_op *op)
 {
-	struct il_set *set = set_of(line);
+	struct il_sysv_semset *set = set_of(line);
 	struct sembuf take[] = {
 		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT },
 		{ IL_HELD, 0, IPC_NOWAIT },
@@ -49,9 +49,9 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 		{ IL_HELD, 1, 0 },
 	};
 	bool marked = set->members >= IL_MEMBERS, abandoned = false;
-	int err = il_set_op(set, take, marked ? 3 : 1);
+	int err = il_sysv_semset_op(set, take, marked ? 3 : 1);
 	if (err == EAGAIN && marked) {
-		err = il_set_op(set, inherit, 3);
+		err = il_sysv_semset_op(set, inherit, 3);
 		abandoned = true;
 	}
 	if (!err)
@@ -59,19 +59,19 @@ static int attempt(struct il_sysv_line *line, struct il_op *op)
 	return err;
 }
 
-static int give(struct il_set *set, bool abandoned)
+static int give(struct il_sysv_semset *set, bool abandoned)
 {
 	struct sembuf back[] = { { IL_PERMITS, 1, SEM_UNDO }, { IL_HELD, -1, IPC_NOWAIT } };
 	bool marked = set->members >= IL_MEMBERS && !abandoned;
-	int err = il_set_op(set, back, marked ? 2 : 1);
-	return err == EAGAIN ? il_set_op(set, back, 1) : err; /* a foreign holder puts up no mark */
+	int err = il_sysv_semset_op(set, back, marked ? 2 : 1);
+	return err == EAGAIN ? il_sysv_semset_op(set, back, 1) : err; /* a foreign holder puts up no mark */
 }
 
 /* The thread got the permit, the mark is for us. */
-static int grant(struct il_sysv_line *line, struct il_op *op)
+static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	bool abandoned;
-	struct il_set *set = set_of(line);
+	struct il_sysv_semset *set = set_of(line);
 	if (!op)
 		return give(set, true);
 	int err = mark(set, &abandoned);
@@ -89,7 +89,7 @@ static int release(struct il_lock *l, bool abandoned)
 	if (!err || err == EIDRM)
 		handle->held = 0;
 	if (!err)
-		il_sysv_line_look(&handle->set->line);
+		il_blocking_queue_look(&handle->set->line);
 	return err;
 }
 
@@ -97,7 +97,7 @@ static int release(struct il_lock *l, bool abandoned)
 static bool holder(struct il_op *op)
 {
 	int permits;
-	op->err = il_set_value(op->source, &permits);
+	op->err = il_sysv_semset_value(op->source, &permits);
 	op->lock.pid = 0;
 	if (op->err || permits > 0)
 		return true;
@@ -106,7 +106,9 @@ static bool holder(struct il_op *op)
 	return true;
 }
 
-static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+static const struct il_blocking_queue_type line_type = { .attempt = attempt,
+	.block = il_sysv_semset_block,
+	.grant = grant };
 
 static bool release_attempt(struct il_op *op)
 {
@@ -118,20 +120,20 @@ static void close_lock(struct il_lock *l)
 {
 	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
 		;
-	il_set_close(l);
+	il_sysv_semset_close(l);
 }
 
 static const struct il_lock_ops ops = {
-	.acquire = { "mutex acquire", il_set_attempt, il_set_start, il_set_cancel },
+	.acquire = { "mutex acquire", il_sysv_semset_attempt, il_sysv_semset_start, il_sysv_semset_cancel },
 	.release = { "mutex release", release_attempt, NULL, NULL },
-	.value = { "mutex value", il_set_value_attempt, NULL, NULL },
+	.value = { "mutex value", il_sysv_semset_value_attempt, NULL, NULL },
 	.holder = { "mutex holder", holder, NULL, NULL },
-	.remove = { "mutex remove", il_set_remove, NULL, NULL },
+	.remove = { "mutex remove", il_sysv_semset_remove, NULL, NULL },
 	.close = close_lock,
 };
 
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
 	o->max = 1;
-	return il_set_open(key, o, &line_type, &ops, l);
+	return il_sysv_semset_open(key, o, &line_type, &ops, l);
 }

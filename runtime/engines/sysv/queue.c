@@ -18,7 +18,7 @@
 
 enum { TRIES = 16 };
 
-static int count_ops(const struct il_sysv_line *line)
+static int count_ops(const struct il_blocking_queue *line)
 {
 	int n = 0;
 	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
@@ -85,8 +85,8 @@ static void close_queue(struct il_queue *q)
 	struct il_msg_handle *handle = il_container_of(q, struct il_msg_handle, queue);
 	struct il_msg_object *o = handle->object;
 	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		il_sysv_line_close(&il_container_of(l, struct il_msg_waiters, node)->line, q);
-	il_sysv_line_close(&o->senders.line, q);
+		il_blocking_queue_close(&il_container_of(l, struct il_msg_waiters, node)->line, q);
+	il_blocking_queue_close(&o->senders.line, q);
 	object_drop(o);
 	free(handle);
 	if (il_list_empty(&il_sysv_state()->queues)) {

@@ -8,7 +8,7 @@
 #define IL_SYSV_QUEUE_H
 
 #include "engines/engine.h"
-#include "engines/sysv/line.h"
+#include "engines/sysv/blocking_queue.h"
 
 #include <sys/msg.h>
 
@@ -23,7 +23,7 @@ struct il_msg {
 /* Those who wait for messages of one type; or to send, in the order they came. */
 struct il_msg_waiters {
 	struct il_list node; /* in the object's receivers */
-	struct il_sysv_line line;
+	struct il_blocking_queue line;
 	struct il_msg_object *object;
 	long type;
 	struct il_msg *message; /* for the thread: what it sends, or room for an empty one */

@@ -122,7 +122,7 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 }
 
 /* A task that waits looks at its message later, so it gets a copy. */
-static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
+static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
 	int64_t wanted = op->message.type;
@@ -142,7 +142,7 @@ static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
 }
 
 /* Room for an empty message, which the thread cannot help taking. */
-static int prepare(struct il_sysv_line *line, struct il_op *op)
+static int prepare(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	(void)op;
@@ -152,7 +152,7 @@ static int prepare(struct il_sysv_line *line, struct il_op *op)
 	return w->message ? 0 : ENOMEM;
 }
 
-static int block(struct il_sysv_line *line)
+static int block(struct il_blocking_queue *line)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	if (msgrcv(w->object->id, &w->message->type, 0, w->type, 0) == 0) {
@@ -168,11 +168,11 @@ void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
 	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next) {
 		struct il_msg_waiters *w = il_container_of(l, struct il_msg_waiters, node);
 		if (w != but && !il_list_empty(&w->line.ops))
-			il_sysv_line_look(&w->line);
+			il_blocking_queue_look(&w->line);
 	}
 }
 
-static int grant(struct il_sysv_line *line, struct il_op *op)
+static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	if (!w->taken)
@@ -189,7 +189,7 @@ static int grant(struct il_sysv_line *line, struct il_op *op)
 	return 0;
 }
 
-static const struct il_sysv_line_type line_type = {
+static const struct il_blocking_queue_type line_type = {
 	.attempt = attempt_in_line,
 	.prepare = prepare,
 	.block = block,
@@ -216,7 +216,7 @@ static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
 		return NULL;
 	w->object = o;
 	w->type = type;
-	il_sysv_line_init(&w->line, &line_type);
+	il_blocking_queue_init(&w->line, &line_type);
 	il_list_add(&o->receivers, &w->node);
 	return w;
 }
@@ -236,13 +236,13 @@ int il_msg_receive_start(struct il_op *op)
 	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->message.type);
 	if (!w)
 		return ENOMEM;
-	il_sysv_line_start(&w->line, op);
+	il_blocking_queue_start(&w->line, op);
 	return 0;
 }
 
 bool il_msg_receive_cancel(struct il_op *op)
 {
-	return il_sysv_line_cancel(&receivers_of(il_msg_object(op->source), (long)op->message.type)->line, op);
+	return il_blocking_queue_cancel(&receivers_of(il_msg_object(op->source), (long)op->message.type)->line, op);
 }
 
 /* Copies the message at a place into the buffer. EAGAIN: there are not that many. */

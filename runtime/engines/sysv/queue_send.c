@@ -79,13 +79,13 @@ static int send_now(struct il_msg_object *o, struct il_op *op)
 	return err;
 }
 
-static int attempt_in_line(struct il_sysv_line *line, struct il_op *op)
+static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
 {
 	return send_now(il_container_of(line, struct il_msg_waiters, line)->object, op);
 }
 
 /* A select may be won by another case, and a message cannot be taken back: then the thread must not send. */
-static int prepare(struct il_sysv_line *line, struct il_op *op)
+static int prepare(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	free(w->message);
@@ -114,24 +114,24 @@ static int block_look(struct il_msg_waiters *w)
 	}
 }
 
-static int block(struct il_sysv_line *line)
+static int block(struct il_blocking_queue *line)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	return w->only_look ? block_look(w) : il_msg_removed(il_msg_put(w->object->id, w->message, 0));
 }
 
-static int grant(struct il_sysv_line *line, struct il_op *op)
+static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	return w->only_look && op ? attempt_in_line(line, op) : 0;
 }
 
-static void served(struct il_sysv_line *line)
+static void served(struct il_blocking_queue *line)
 {
 	il_msg_look(il_container_of(line, struct il_msg_waiters, line)->object, NULL);
 }
 
-static const struct il_sysv_line_type line_type = {
+static const struct il_blocking_queue_type line_type = {
 	.attempt = attempt_in_line,
 	.prepare = prepare,
 	.block = block,
@@ -155,20 +155,20 @@ bool il_msg_send_attempt(struct il_op *op)
  * receives. */
 int il_msg_send_start(struct il_op *op)
 {
-	struct il_sysv_line *line = &il_msg_object(op->source)->senders.line;
+	struct il_blocking_queue *line = &il_msg_object(op->source)->senders.line;
 	if (il_list_empty(&line->ops))
 		line->not_before = il_now() + (op->size <= SMALL ? PAUSE : 0);
-	il_sysv_line_start(line, op);
+	il_blocking_queue_start(line, op);
 	return 0;
 }
 
 bool il_msg_send_cancel(struct il_op *op)
 {
-	return il_sysv_line_cancel(&il_msg_object(op->source)->senders.line, op);
+	return il_blocking_queue_cancel(&il_msg_object(op->source)->senders.line, op);
 }
 
 void il_msg_init_senders(struct il_msg_object *o)
 {
 	o->senders.object = o;
-	il_sysv_line_init(&o->senders.line, &line_type);
+	il_blocking_queue_init(&o->senders.line, &line_type);
 }

@@ -3,32 +3,32 @@
  * System V semaphores. The kernel hands a permit to the thread that waits longest on this machine.
  * Floor 2.
  */
-#include "engines/sysv/set.h"
+#include "engines/sysv/semset.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
 #include <stddef.h>
 
-static int attempt(struct il_sysv_line *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT };
-	int err = il_set_op(il_container_of(line, struct il_set, line), &take, 1);
+	int err = il_sysv_semset_op(il_container_of(line, struct il_sysv_semset, line), &take, 1);
 	if (!err)
 		il_sysv_lock(op->source)->held++;
 	op->lock.abandoned = false;
 	return err;
 }
 
-static int give(struct il_set *set)
+static int give(struct il_sysv_semset *set)
 {
 	struct sembuf back = { IL_PERMITS, 1, SEM_UNDO };
-	return il_set_op(set, &back, 1);
+	return il_sysv_semset_op(set, &back, 1);
 }
 
-static int grant(struct il_sysv_line *line, struct il_op *op)
+static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	if (!op)
-		return give(il_container_of(line, struct il_set, line));
+		return give(il_container_of(line, struct il_sysv_semset, line));
 	il_sysv_lock(op->source)->held++;
 	op->lock.abandoned = false;
 	return 0;
@@ -45,11 +45,13 @@ static int release(struct il_lock *l, bool abandoned)
 	if (!err || err == EIDRM)
 		handle->held--;
 	if (!err)
-		il_sysv_line_look(&handle->set->line);
+		il_blocking_queue_look(&handle->set->line);
 	return err;
 }
 
-static const struct il_sysv_line_type line_type = { .attempt = attempt, .block = il_set_block, .grant = grant };
+static const struct il_blocking_queue_type line_type = { .attempt = attempt,
+	.block = il_sysv_semset_block,
+	.grant = grant };
 
 static bool release_attempt(struct il_op *op)
 {
@@ -61,18 +63,18 @@ static void close_lock(struct il_lock *l)
 {
 	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
 		;
-	il_set_close(l);
+	il_sysv_semset_close(l);
 }
 
 static const struct il_lock_ops ops = {
-	.acquire = { "semaphore acquire", il_set_attempt, il_set_start, il_set_cancel },
+	.acquire = { "semaphore acquire", il_sysv_semset_attempt, il_sysv_semset_start, il_sysv_semset_cancel },
 	.release = { "semaphore release", release_attempt, NULL, NULL },
-	.value = { "semaphore value", il_set_value_attempt, NULL, NULL },
-	.remove = { "semaphore remove", il_set_remove, NULL, NULL },
+	.value = { "semaphore value", il_sysv_semset_value_attempt, NULL, NULL },
+	.remove = { "semaphore remove", il_sysv_semset_remove, NULL, NULL },
 	.close = close_lock,
 };
 
 int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
-	return il_set_open(key, o, &line_type, &ops, l);
+	return il_sysv_semset_open(key, o, &line_type, &ops, l);
 }

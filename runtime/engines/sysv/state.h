@@ -12,7 +12,7 @@
 struct il_msg;
 
 struct il_sysv_state {
-	struct il_list sets; /* of struct il_set */
+	struct il_list sets; /* of struct il_sysv_semset */
 	struct il_list queues; /* of struct il_msg_object */
 	struct il_list file_locks;
 	struct il_msg *buffer; /* where the loop's thread has its message; NULL before the first */

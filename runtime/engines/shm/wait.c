@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines in front of segments, see line.h. Most operations are over with the first attempt: that one goes straight to
+ * Lines in front of segments, see wait.h. Most operations are over with the first attempt: that one goes straight to
  * the segment. Floor 2.
  */
-#include "engines/shm/line.h"
+#include "engines/shm/wait.h"
 #include "base/shared_atomic.h"
 
 #include <errno.h>
 
-static const struct il_segment *segment_of(const struct il_line *line)
+static const struct il_segment *segment_of(const struct il_wait_queue *line)
 {
 	return line->object;
 }
 
-int il_shm_line_enter(struct il_line *line)
+int il_shm_wait_enter(struct il_wait_queue *line)
 {
 	return il_segment_enter_soon(line->object);
 }
 
-void il_shm_line_leave(struct il_line *line)
+void il_shm_wait_leave(struct il_wait_queue *line)
 {
 	il_segment_leave(line->object);
 }
 
-void il_shm_line_init(struct il_line *line, const struct il_line_type *type, struct il_segment *s)
+void il_shm_wait_init(struct il_wait_queue *line, const struct il_wait_queue_type *type, struct il_segment *s)
 {
-	*line = (struct il_line){
+	*line = (struct il_wait_queue){
 		.type = type,
 		.object = s,
 		.changes = &s->head->changes,
 		.parked = &s->head->parked,
 		.lost = &s->lost,
 	};
-	il_line_init(line);
+	il_wait_queue_init(line);
 }
 
-bool il_shm_line_attempt(struct il_line *line, struct il_op *op)
+bool il_shm_wait_attempt(struct il_wait_queue *line, struct il_op *op)
 {
 	if (!il_list_empty(&line->ops))
 		line->poller.poll(&line->poller);

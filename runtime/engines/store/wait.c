@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int enter(struct il_line *line)
+static int enter(struct il_wait_queue *line)
 {
 	struct il_store *s = line->object;
 	return il_store_begin(s, &s->txn, false);
 }
 
-static void leave(struct il_line *line)
+static void leave(struct il_wait_queue *line)
 {
 	struct il_store *s = line->object;
 	il_store_abort(s, s->txn);
@@ -45,27 +45,27 @@ static int look(struct il_store *s, MDB_txn *txn, void *arg)
 	return 0;
 }
 
-static int attempt(struct il_line *line, struct il_op *op, bool waiting)
+static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct il_store *s = line->object;
 	(void)waiting;
 	return il_store_errno(look(s, s->txn, op));
 }
 
-static const struct il_line_type type = { .parked = 1, .enter = enter, .leave = leave, .attempt = attempt };
+static const struct il_wait_queue_type type = { .parked = 1, .enter = enter, .leave = leave, .attempt = attempt };
 
-bool il_store_line_attempt(struct il_store *s, struct il_op *op)
+bool il_store_wait_attempt(struct il_store *s, struct il_op *op)
 {
 	op->err = il_store_read(s, look, op, op->once);
 	return op->err != EAGAIN;
 }
 
 /* The look of the attempt took no lock; that of the first counts. */
-void il_store_line_start(struct il_store *s, struct il_op *op)
+void il_store_wait_start(struct il_store *s, struct il_op *op)
 {
 	if (il_list_empty(&s->line.ops))
 		s->line.seen = il_get(&s->bell->changes) - 1;
-	il_line_start(&s->line, op);
+	il_wait_queue_start(&s->line, op);
 }
 
 /* Calls ------------------------------------------------------------------------------------------------- */
@@ -135,19 +135,19 @@ void il_store_calls_close(struct il_store *s, const void *source)
 	stop_if_none(s);
 }
 
-void il_store_line_init(struct il_store *s)
+void il_store_wait_init(struct il_store *s)
 {
-	s->line = (struct il_line){ .type = &type,
+	s->line = (struct il_wait_queue){ .type = &type,
 		.object = s,
 		.changes = &s->bell->changes,
 		.parked = &s->bell->parked };
-	il_line_init(&s->line);
+	il_wait_queue_init(&s->line);
 	il_list_init(&s->calls);
 	il_recheck_init(&s->later, look_later);
 }
 
-void il_store_line_fini(struct il_store *s)
+void il_store_wait_fini(struct il_store *s)
 {
-	il_line_fini(&s->line);
+	il_wait_queue_fini(&s->line);
 	il_recheck_stop(&s->later);
 }

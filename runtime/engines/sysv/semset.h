@@ -5,20 +5,20 @@
  * two in a semaphore, which is no mutex. A set is opened once per process, however many handles there are. Floor 2: no
  * lua.h.
  */
-#ifndef IL_SYSV_SET_H
-#define IL_SYSV_SET_H
+#ifndef IL_SYSV_SEMSET_H
+#define IL_SYSV_SEMSET_H
 
 #include "engines/engine.h"
-#include "engines/sysv/line.h"
+#include "engines/sysv/blocking_queue.h"
 
 #include <sys/sem.h>
 
 enum { IL_PERMITS, IL_USERS, IL_SETUP, IL_MAXIMUM, IL_HELD, IL_MEMBERS };
 enum { IL_NO_MUTEX = 2 }; /* of IL_HELD */
 
-struct il_set {
+struct il_sysv_semset {
 	struct il_list node; /* in the list of this process */
-	struct il_sysv_line line; /* who waits for a permit */
+	struct il_blocking_queue line; /* who waits for a permit */
 	int id, refs, members;
 	bool mutex;
 	int32_t key;
@@ -28,32 +28,32 @@ struct il_set {
 /* A handle: what it holds it gives back. */
 struct il_sysv_lock {
 	struct il_lock lock;
-	struct il_set *set;
+	struct il_sysv_semset *set;
 	int held;
 	uint32_t generation; /* that holds */
 };
 
 /* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. EINVAL: the set is
  * no lock, or that of the other noun. */
-int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
+int il_sysv_semset_open(const struct il_key *key, struct il_lock_options *o, const struct il_blocking_queue_type *type,
 	const struct il_lock_ops *ops, struct il_lock **l);
 
 /* semop(2) of this process, counted among the users first if it has been forked meanwhile. EIDRM: it was removed. */
-int il_set_op(struct il_set *set, struct sembuf *ops, size_t count);
+int il_sysv_semset_op(struct il_sysv_semset *set, struct sembuf *ops, size_t count);
 
 /* The handle as this process sees it: in a forked child it holds nothing. */
 struct il_sysv_lock *il_sysv_lock(struct il_lock *l);
 
 /* What both kinds have in common. */
-bool il_set_attempt(struct il_op *op);
-int il_set_start(struct il_op *op);
-bool il_set_cancel(struct il_op *op);
-int il_set_block(struct il_sysv_line *line);
-int il_set_value(struct il_lock *l, int *permits);
-bool il_set_value_attempt(struct il_op *op);
-bool il_set_remove(struct il_op *op);
+bool il_sysv_semset_attempt(struct il_op *op);
+int il_sysv_semset_start(struct il_op *op);
+bool il_sysv_semset_cancel(struct il_op *op);
+int il_sysv_semset_block(struct il_blocking_queue *line);
+int il_sysv_semset_value(struct il_lock *l, int *permits);
+bool il_sysv_semset_value_attempt(struct il_op *op);
+bool il_sysv_semset_remove(struct il_op *op);
 
 /* What the handle holds has been given back. */
-void il_set_close(struct il_lock *l);
+void il_sysv_semset_close(struct il_lock *l);
 
 #endif

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines in front of what blocks, see line.h. The loop's thread owns all of it; a worker sees what prepare made and
- * writes `result`, and is done with both before ended() is called.
- * Floor 2.
+ * Lines in front of what blocks, see blocking_queue.h. The loop's thread owns all of it; a worker sees what prepare
+ * made and writes `result`, and is done with both before ended() is called. Floor 2.
  */
-#include "engines/sysv/line.h"
+#include "engines/sysv/blocking_queue.h"
 #include "base/clock.h"
 
 #include <errno.h>
 
-static struct il_op *first(struct il_sysv_line *line)
+static struct il_op *first(struct il_blocking_queue *line)
 {
 	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, link);
 }
@@ -21,7 +20,7 @@ static void finish(struct il_op *op, int err)
 }
 
 /* What was done for the operation may serve others. Only now: they may be of the same select. */
-static void serve_op(struct il_sysv_line *line, struct il_op *op, int err)
+static void serve_op(struct il_blocking_queue *line, struct il_op *op, int err)
 {
 	finish(op, err);
 	if (!err && line->type->served)
@@ -29,7 +28,7 @@ static void serve_op(struct il_sysv_line *line, struct il_op *op, int err)
 }
 
 /* Serves from the front until there is no more to get. */
-static bool serve(struct il_sysv_line *line)
+static bool serve(struct il_blocking_queue *line)
 {
 	struct il_op *op;
 	bool served = false;
@@ -46,7 +45,7 @@ static bool serve(struct il_sysv_line *line)
 
 static bool poll(struct il_poller *p)
 {
-	struct il_sysv_line *line = il_container_of(p, struct il_sysv_line, poller);
+	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
 	if (line->not_before && il_now() < line->not_before)
 		return false;
 	line->not_before = 0;
@@ -55,7 +54,7 @@ static bool poll(struct il_poller *p)
 
 static void work(struct il_job *job)
 {
-	struct il_sysv_line *line = il_container_of(job, struct il_sysv_line, job);
+	struct il_blocking_queue *line = il_container_of(job, struct il_blocking_queue, job);
 	while ((line->result = line->type->block(line)) == EINTR && !il_job_cancelled(job))
 		;
 }
@@ -70,7 +69,7 @@ static bool is_lost(const struct il_wait *w)
  * has won. */
 static void ended(struct il_job *job)
 {
-	struct il_sysv_line *line = il_container_of(job, struct il_sysv_line, job);
+	struct il_blocking_queue *line = il_container_of(job, struct il_blocking_queue, job);
 	struct il_op *op = line->leaving;
 	bool leaving = op != NULL;
 	int result = job->forked ? EINTR : line->result;
@@ -97,7 +96,7 @@ static void ended(struct il_job *job)
 
 static bool arm(struct il_poller *p)
 {
-	struct il_sysv_line *line = il_container_of(p, struct il_sysv_line, poller);
+	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
 	bool served = false;
 	for (struct il_op *op; (op = first(line)) && !line->working;) {
 		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
@@ -117,14 +116,14 @@ static bool arm(struct il_poller *p)
 	return served;
 }
 
-void il_sysv_line_init(struct il_sysv_line *line, const struct il_sysv_line_type *type)
+void il_blocking_queue_init(struct il_blocking_queue *line, const struct il_blocking_queue_type *type)
 {
-	*line = (struct il_sysv_line){ .type = type };
+	*line = (struct il_blocking_queue){ .type = type };
 	il_list_init(&line->ops);
 	il_poller_init(&line->poller, poll, arm);
 }
 
-bool il_sysv_line_attempt(struct il_sysv_line *line, struct il_op *op)
+bool il_blocking_queue_attempt(struct il_blocking_queue *line, struct il_op *op)
 {
 	if (first(line))
 		return false;
@@ -132,7 +131,7 @@ bool il_sysv_line_attempt(struct il_sysv_line *line, struct il_op *op)
 	return op->err != EAGAIN;
 }
 
-void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op)
+void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op)
 {
 	il_list_add(&line->ops, &op->link);
 	if (!line->working)
@@ -140,7 +139,7 @@ void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op)
 }
 
 /* Some have left: those behind them may want less than they did. */
-static void rest(struct il_sysv_line *line)
+static void rest(struct il_blocking_queue *line)
 {
 	if (!first(line))
 		il_poller_del(&line->poller);
@@ -149,7 +148,7 @@ static void rest(struct il_sysv_line *line)
 }
 
 /* The thread works for an operation that is in the line no more. True: it has got what it waited for. */
-static bool leave(struct il_sysv_line *line, struct il_op *op)
+static bool leave(struct il_blocking_queue *line, struct il_op *op)
 {
 	line->leaving = op;
 	il_thread_pool_cancel(&line->job);
@@ -158,7 +157,7 @@ static bool leave(struct il_sysv_line *line, struct il_op *op)
 	return granted;
 }
 
-bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
+bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op)
 {
 	bool working_for_it = line->working && op == first(line);
 	il_list_del(&op->link);
@@ -168,7 +167,7 @@ bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op)
 	return false;
 }
 
-void il_sysv_line_look(struct il_sysv_line *line)
+void il_blocking_queue_look(struct il_blocking_queue *line)
 {
 	if (line->working && !line->type->harmless)
 		return;
@@ -179,7 +178,7 @@ void il_sysv_line_look(struct il_sysv_line *line)
 		il_poller_add(&line->poller);
 }
 
-static struct il_op *of_source(struct il_sysv_line *line, const void *source)
+static struct il_op *of_source(struct il_blocking_queue *line, const void *source)
 {
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
 		if (il_container_of(l, struct il_op, link)->source == source)
@@ -188,7 +187,7 @@ static struct il_op *of_source(struct il_sysv_line *line, const void *source)
 }
 
 /* What the thread has done for an operation, such as to send its message, has been done. */
-void il_sysv_line_close(struct il_sysv_line *line, const void *source)
+void il_blocking_queue_close(struct il_blocking_queue *line, const void *source)
 {
 	struct il_op *op = first(line);
 	if (op && op->source == source && line->working && line->type->specific) {

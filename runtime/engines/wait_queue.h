@@ -4,19 +4,19 @@
  * of changes, which is raised under the lock that changes are made with. While the loop is awake they look when the
  * count has gone up; when it blocks, the count is slept on as a futex. Floor 2: no lua.h.
  */
-#ifndef IL_LINE_H
-#define IL_LINE_H
+#ifndef IL_WAIT_QUEUE_H
+#define IL_WAIT_QUEUE_H
 
 #include "loop/futex.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/recheck.h"
 
-struct il_line {
+struct il_wait_queue {
 	struct il_list ops;
 	struct il_poller poller;
 	struct il_futex word;
-	const struct il_line_type *type;
+	const struct il_wait_queue_type *type;
 	void *object; /* what they wait for: the type's business */
 	uint32_t *changes; /* shared: the count */
 	uint32_t *parked; /* shared: who sleeps on it, bits */
@@ -26,42 +26,42 @@ struct il_line {
 	bool late;
 };
 
-struct il_line_type {
+struct il_wait_queue_type {
 	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
 	bool strict; /* nobody is served before the first */
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
-	int (*enter)(struct il_line *line);
-	void (*leave)(struct il_line *line);
+	int (*enter)(struct il_wait_queue *line);
+	void (*leave)(struct il_wait_queue *line);
 	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
-	int (*attempt)(struct il_line *line, struct il_op *op, bool waiting);
+	int (*attempt)(struct il_wait_queue *line, struct il_op *op, bool waiting);
 	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno
 	 * with which all waits end. Or NULL. */
-	int (*park)(struct il_line *line);
+	int (*park)(struct il_wait_queue *line);
 	/* Nobody waits any more. Or NULL. */
-	void (*unpark)(struct il_line *line);
+	void (*unpark)(struct il_wait_queue *line);
 	/* Somebody has been served: others in this process may be glad of it. Or NULL. */
-	void (*served)(struct il_line *line);
+	void (*served)(struct il_wait_queue *line);
 };
 
 /* With type, object and the shared words filled in; without `lost`, that cannot happen. */
-void il_line_init(struct il_line *line);
-void il_line_fini(struct il_line *line);
+void il_wait_queue_init(struct il_wait_queue *line);
+void il_wait_queue_fini(struct il_wait_queue *line);
 
 /* For start and cancel of an operation type. An attempt is the engine's own. */
-void il_line_start(struct il_line *line, struct il_op *op);
-void il_line_cancel(struct il_line *line, struct il_op *op);
+void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op);
+void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op);
 
 /* Something has changed in this process, or may have. True: a wait has ended. */
-bool il_line_look(struct il_line *line);
+bool il_wait_queue_look(struct il_wait_queue *line);
 
 /* The same; and those who go on waiting are parked again, as if they had just come. */
-void il_line_look_again(struct il_line *line);
+void il_wait_queue_look_again(struct il_wait_queue *line);
 
 /* Ends the waits of one source with ECANCELED. */
-void il_line_close(struct il_line *line, const void *source);
+void il_wait_queue_close(struct il_wait_queue *line, const void *source);
 
-int il_line_count(const struct il_line *line);
+int il_wait_queue_count(const struct il_wait_queue *line);
 
 #endif

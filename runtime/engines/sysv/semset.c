@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphore sets, see set.h. Every change is made with SEM_UNDO, so the kernel takes it back when the process dies, the
- * setting up included: a creator that is killed leaves nothing half-made behind. The first user of a set gives it
+ * Semaphore sets, see semset.h. Every change is made with SEM_UNDO, so the kernel takes it back when the process dies,
+ * the setting up included: a creator that is killed leaves nothing half-made behind. The first user of a set gives it
  * its permits, as PHP does.
  * Floor 2.
  */
-#include "engines/sysv/set.h"
+#include "engines/sysv/semset.h"
 #include "base/fork.h"
 #include "base/reason.h"
 #include "engines/sysv/state.h"
@@ -65,7 +65,7 @@ static int end_setup(int id, int users)
 }
 
 /* A semaphore and a mutex are both sets, but not of the same key. */
-static int check_noun(const struct il_set *s)
+static int check_noun(const struct il_sysv_semset *s)
 {
 	int held, err = get(s->id, IL_HELD, &held);
 	return err ? err : s->mutex == (held != IL_NO_MUTEX) ? 0 : EINVAL;
@@ -73,7 +73,7 @@ static int check_noun(const struct il_set *s)
 
 /* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not
  * be among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
-static int hand_out(struct il_set *s, struct il_lock_options *o)
+static int hand_out(struct il_sysv_semset *s, struct il_lock_options *o)
 {
 	int users, permits, max = 0, err = get(s->id, IL_USERS, &users);
 	if (!err)
@@ -100,7 +100,7 @@ static int hand_out(struct il_set *s, struct il_lock_options *o)
 	return err;
 }
 
-static int join(struct il_set *s, struct il_lock_options *o)
+static int join(struct il_sysv_semset *s, struct il_lock_options *o)
 {
 	int err = begin_setup(s->id);
 	if (err)
@@ -162,15 +162,15 @@ static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 	return *members == PHP_MEMBERS || *members == IL_MEMBERS ? 0 : EINVAL;
 }
 
-static struct il_set *opened(int id)
+static struct il_sysv_semset *opened(int id)
 {
 	for (struct il_list *l = il_sysv_state()->sets.next; l != &il_sysv_state()->sets; l = l->next)
-		if (il_container_of(l, struct il_set, node)->id == id)
-			return il_container_of(l, struct il_set, node);
+		if (il_container_of(l, struct il_sysv_semset, node)->id == id)
+			return il_container_of(l, struct il_sysv_semset, node);
 	return NULL;
 }
 
-static void drop(struct il_set *s)
+static void drop(struct il_sysv_semset *s)
 {
 	if (--s->refs)
 		return;
@@ -182,7 +182,7 @@ static void drop(struct il_set *s)
 }
 
 /* What this process has joined already. */
-static int check_joined(const struct il_set *s, struct il_lock_options *o, bool mutex)
+static int check_joined(const struct il_sysv_semset *s, struct il_lock_options *o, bool mutex)
 {
 	int max = 0, err = s->members == IL_MEMBERS ? get(s->id, IL_MAXIMUM, &max) : 0;
 	o->found = max;
@@ -191,19 +191,19 @@ static int check_joined(const struct il_set *s, struct il_lock_options *o, bool 
 	return max && max != o->max ? EEXIST : s->mutex != mutex ? EINVAL : 0;
 }
 
-static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
-	bool mutex, struct il_set **result)
+static int open_set(const struct il_key *key, struct il_lock_options *o, const struct il_blocking_queue_type *type,
+	bool mutex, struct il_sysv_semset **result)
 {
 	int id, members = 0, err = find(key, o->mode, &id, &members);
 	if (err)
 		return err;
-	struct il_set *s = opened(id);
+	struct il_sysv_semset *s = opened(id);
 	if (!s) {
 		s = calloc(1, sizeof *s);
 		if (!s)
 			return ENOMEM;
-		*s = (struct il_set){ .id = id, .key = key->id, .members = members, .mutex = mutex };
-		il_sysv_line_init(&s->line, type);
+		*s = (struct il_sysv_semset){ .id = id, .key = key->id, .members = members, .mutex = mutex };
+		il_blocking_queue_init(&s->line, type);
 		il_list_add(&il_sysv_state()->sets, &s->node);
 	}
 	s->refs++;
@@ -216,7 +216,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 }
 
 /* It may be removed between any two steps, and then there is a new one to be had. */
-int il_set_open(const struct il_key *key, struct il_lock_options *o, const struct il_sysv_line_type *type,
+int il_sysv_semset_open(const struct il_key *key, struct il_lock_options *o, const struct il_blocking_queue_type *type,
 	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_sysv_lock *handle = calloc(1, sizeof *handle);
@@ -235,7 +235,7 @@ int il_set_open(const struct il_key *key, struct il_lock_options *o, const struc
 	return 0;
 }
 
-int il_set_op(struct il_set *s, struct sembuf *ops, size_t count)
+int il_sysv_semset_op(struct il_sysv_semset *s, struct sembuf *ops, size_t count)
 {
 	if (!il_fork_is_own(s->generation)) {
 		int err = join(s, &(struct il_lock_options){ .max = 0 });
@@ -255,50 +255,50 @@ struct il_sysv_lock *il_sysv_lock(struct il_lock *l)
 	return handle;
 }
 
-bool il_set_attempt(struct il_op *op)
+bool il_sysv_semset_attempt(struct il_op *op)
 {
-	return il_sysv_line_attempt(&il_sysv_lock(op->source)->set->line, op);
+	return il_blocking_queue_attempt(&il_sysv_lock(op->source)->set->line, op);
 }
 
-int il_set_start(struct il_op *op)
+int il_sysv_semset_start(struct il_op *op)
 {
-	il_sysv_line_start(&il_sysv_lock(op->source)->set->line, op);
+	il_blocking_queue_start(&il_sysv_lock(op->source)->set->line, op);
 	return 0;
 }
 
-bool il_set_cancel(struct il_op *op)
+bool il_sysv_semset_cancel(struct il_op *op)
 {
-	return il_sysv_line_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
+	return il_blocking_queue_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
 }
 
 /* EINTR is for the line: it knows whether to stop. */
-int il_set_block(struct il_sysv_line *line)
+int il_sysv_semset_block(struct il_blocking_queue *line)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO };
-	return semop(il_container_of(line, struct il_set, line)->id, &take, 1) ? removed(errno) : 0;
+	return semop(il_container_of(line, struct il_sysv_semset, line)->id, &take, 1) ? removed(errno) : 0;
 }
 
-int il_set_value(struct il_lock *l, int *permits)
+int il_sysv_semset_value(struct il_lock *l, int *permits)
 {
 	return get(il_sysv_lock(l)->set->id, IL_PERMITS, permits);
 }
 
-bool il_set_value_attempt(struct il_op *op)
+bool il_sysv_semset_value_attempt(struct il_op *op)
 {
-	op->err = il_set_value(op->source, &op->lock.permits);
+	op->err = il_sysv_semset_value(op->source, &op->lock.permits);
 	return true;
 }
 
-bool il_set_remove(struct il_op *op)
+bool il_sysv_semset_remove(struct il_op *op)
 {
 	op->err = semctl(il_sysv_lock(op->source)->set->id, 0, IPC_RMID) ? removed(errno) : 0;
 	return true;
 }
 
-void il_set_close(struct il_lock *l)
+void il_sysv_semset_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
-	il_sysv_line_close(&handle->set->line, l);
+	il_blocking_queue_close(&handle->set->line, l);
 	drop(handle->set);
 	free(handle);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines, see line.h. That somebody sleeps is written down with the lock, together with the last vain look, and changes
- * are announced with the lock: so no change falls between look and sleep. Floor 2.
+ * Lines, see wait_queue.h. That somebody sleeps is written down with the lock, together with the last vain look, and
+ * changes are announced with the lock: so no change falls between look and sleep. Floor 2.
  */
-#include "engines/line.h"
+#include "engines/wait_queue.h"
 #include "base/shared_atomic.h"
 
 #include <errno.h>
@@ -17,10 +17,10 @@ static struct il_op *op_at(struct il_list *l)
 	return il_container_of(l, struct il_op, link);
 }
 
-static void settle(struct il_line *line)
+static void settle(struct il_wait_queue *line)
 {
 	if (il_list_empty(&line->ops))
-		il_line_fini(line);
+		il_wait_queue_fini(line);
 }
 
 /* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
@@ -39,7 +39,7 @@ static bool is_vain(const struct vain *vain, int64_t arg)
 
 /* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it,
  * others may leave the line. */
-static bool serve_round(struct il_line *line, struct il_list *served)
+static bool serve_round(struct il_wait_queue *line, struct il_list *served)
 {
 	struct il_list *next;
 	struct vain vain;
@@ -78,14 +78,14 @@ static bool finish(struct il_list *served)
 	return any;
 }
 
-static void fail(struct il_line *line, int err)
+static void fail(struct il_wait_queue *line, int err)
 {
 	il_op_finish_all(&line->ops, err);
 	settle(line);
 }
 
 /* 0; EAGAIN: it is tried again later; or errno. */
-static int enter(struct il_line *line)
+static int enter(struct il_wait_queue *line)
 {
 	int err = line->type->enter(line);
 	bool was_late = line->late;
@@ -97,7 +97,7 @@ static int enter(struct il_line *line)
 	return err;
 }
 
-static bool serve(struct il_line *line, bool park)
+static bool serve(struct il_wait_queue *line, bool park)
 {
 	bool again = true, any = false;
 	while (again && !il_list_empty(&line->ops)) {
@@ -124,12 +124,12 @@ static bool serve(struct il_line *line, bool park)
 
 static bool poll(struct il_poller *p)
 {
-	struct il_line *line = il_container_of(p, struct il_line, poller);
+	struct il_wait_queue *line = il_container_of(p, struct il_wait_queue, poller);
 	return !line->late && (il_get(line->changes) != line->seen || *line->lost) && serve(line, false);
 }
 
 /* True: a wait has ended. */
-static bool park(struct il_line *line)
+static bool park(struct il_wait_queue *line)
 {
 	int err = line->type->park(line);
 	if (err && err != EAGAIN)
@@ -139,7 +139,7 @@ static bool park(struct il_line *line)
 
 static bool arm(struct il_poller *p)
 {
-	struct il_line *line = il_container_of(p, struct il_line, poller);
+	struct il_wait_queue *line = il_container_of(p, struct il_wait_queue, poller);
 	bool any = serve(line, true);
 	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
 		any |= park(line);
@@ -148,7 +148,7 @@ static bool arm(struct il_poller *p)
 	return any;
 }
 
-void il_line_look_again(struct il_line *line)
+void il_wait_queue_look_again(struct il_wait_queue *line)
 {
 	serve(line, false);
 	if (!il_list_empty(&line->ops) && !line->late)
@@ -157,15 +157,15 @@ void il_line_look_again(struct il_line *line)
 
 static void changed(struct il_futex *word)
 {
-	il_line_look_again(il_container_of(word, struct il_line, word));
+	il_wait_queue_look_again(il_container_of(word, struct il_wait_queue, word));
 }
 
 static void look_later(struct il_recheck *later)
 {
-	il_line_look_again(il_container_of(later, struct il_line, later));
+	il_wait_queue_look_again(il_container_of(later, struct il_wait_queue, later));
 }
 
-void il_line_init(struct il_line *line)
+void il_wait_queue_init(struct il_wait_queue *line)
 {
 	if (!line->lost)
 		line->lost = &never;
@@ -175,7 +175,7 @@ void il_line_init(struct il_line *line)
 	il_recheck_init(&line->later, look_later);
 }
 
-void il_line_fini(struct il_line *line)
+void il_wait_queue_fini(struct il_wait_queue *line)
 {
 	il_poller_del(&line->poller);
 	il_futex_unwatch(&line->word);
@@ -185,7 +185,7 @@ void il_line_fini(struct il_line *line)
 		line->type->unpark(line);
 }
 
-void il_line_start(struct il_line *line, struct il_op *op)
+void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op)
 {
 	il_list_add(&line->ops, &op->link);
 	if (!il_futex_watched(&line->word))
@@ -193,7 +193,7 @@ void il_line_start(struct il_line *line, struct il_op *op)
 }
 
 /* Those behind the first may want less than it did, and be served now that it has left, though nothing has changed. */
-static void first_left(struct il_line *line)
+static void first_left(struct il_wait_queue *line)
 {
 	if (!line->type->strict || il_list_empty(&line->ops))
 		return;
@@ -201,7 +201,7 @@ static void first_left(struct il_line *line)
 	il_poller_add(&line->poller);
 }
 
-void il_line_cancel(struct il_line *line, struct il_op *op)
+void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op)
 {
 	bool first = line->ops.next == &op->link;
 	il_list_del(&op->link);
@@ -210,12 +210,12 @@ void il_line_cancel(struct il_line *line, struct il_op *op)
 		first_left(line);
 }
 
-bool il_line_look(struct il_line *line)
+bool il_wait_queue_look(struct il_wait_queue *line)
 {
 	return !il_list_empty(&line->ops) && serve(line, false);
 }
 
-void il_line_close(struct il_line *line, const void *source)
+void il_wait_queue_close(struct il_wait_queue *line, const void *source)
 {
 	struct il_list *next;
 	for (struct il_list *l = line->ops.next; l != &line->ops; l = next) {
@@ -230,7 +230,7 @@ void il_line_close(struct il_line *line, const void *source)
 	first_left(line);
 }
 
-int il_line_count(const struct il_line *line)
+int il_wait_queue_count(const struct il_wait_queue *line)
 {
 	int n = 0;
 	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)

@@ -5,53 +5,53 @@
  * per line, however many wait.
  * Floor 2: no lua.h.
  */
-#ifndef IL_SYSV_LINE_H
-#define IL_SYSV_LINE_H
+#ifndef IL_BLOCKING_QUEUE_H
+#define IL_BLOCKING_QUEUE_H
 
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/thread_pool.h"
 
-struct il_sysv_line {
+struct il_blocking_queue {
 	struct il_list ops;
 	struct il_poller poller;
 	struct il_job job;
-	const struct il_sysv_line_type *type;
+	const struct il_blocking_queue_type *type;
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
 	bool working; /* the job has been started and has not ended */
 	int result; /* of block */
 	int64_t not_before; /* when to look next, or 0: to look keeps off those who bring what is waited for */
 };
 
-struct il_sysv_line_type {
+struct il_blocking_queue_type {
 	/* Tries without blocking: EAGAIN, or how the operation ended: 0 or errno. */
-	int (*attempt)(struct il_sysv_line *line, struct il_op *op);
+	int (*attempt)(struct il_blocking_queue *line, struct il_op *op);
 	/* Readies block for the first operation. 0; EAGAIN: no thread can wait for it, somebody will call
-	 * il_sysv_line_look; or errno that ends it. NULL: nothing to do. */
-	int (*prepare)(struct il_sysv_line *line, struct il_op *op);
+	 * il_blocking_queue_look; or errno that ends it. NULL: nothing to do. */
+	int (*prepare)(struct il_blocking_queue *line, struct il_op *op);
 	/* On a thread: blocks. 0, EINTR or errno. */
-	int (*block)(struct il_sysv_line *line);
+	int (*block)(struct il_blocking_queue *line);
 	/* After a block that returned 0: what it got is for op, or for nobody (NULL). EAGAIN: op must go on waiting. */
-	int (*grant)(struct il_sysv_line *line, struct il_op *op);
+	int (*grant)(struct il_blocking_queue *line, struct il_op *op);
 	/* An operation has ended well, by attempt or grant, so that those in other lines may be served. Or NULL. */
-	void (*served)(struct il_sysv_line *line);
+	void (*served)(struct il_blocking_queue *line);
 	bool harmless; /* block takes nothing: others may be served meanwhile */
 	bool specific; /* block is for the operation it was prepared for, and for no other */
 };
 
-void il_sysv_line_init(struct il_sysv_line *line, const struct il_sysv_line_type *type);
+void il_blocking_queue_init(struct il_blocking_queue *line, const struct il_blocking_queue_type *type);
 
 /* For attempt and start of an operation type. */
-bool il_sysv_line_attempt(struct il_sysv_line *line, struct il_op *op);
-void il_sysv_line_start(struct il_sysv_line *line, struct il_op *op);
+bool il_blocking_queue_attempt(struct il_blocking_queue *line, struct il_op *op);
+void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op);
 
 /* For cancel: true: op has got what it waited for. */
-bool il_sysv_line_cancel(struct il_sysv_line *line, struct il_op *op);
+bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op);
 
 /* Tries for those who wait, after something has changed in this process. */
-void il_sysv_line_look(struct il_sysv_line *line);
+void il_blocking_queue_look(struct il_blocking_queue *line);
 
 /* Ends the waits of one source with ECANCELED. */
-void il_sysv_line_close(struct il_sysv_line *line, const void *source);
+void il_blocking_queue_close(struct il_blocking_queue *line, const void *source);
 
 #endif
