@@ -210,9 +210,15 @@ void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op)
 		first_left(line);
 }
 
+/* A queue that was late had neither a poller nor a futex, only the recheck that has ended now. */
 bool il_wait_queue_look(struct il_wait_queue *line)
 {
-	return !il_list_empty(&line->ops) && serve(line, false);
+	if (il_list_empty(&line->ops))
+		return false;
+	bool was_late = line->late, any = serve(line, false);
+	if (was_late && !line->late && !il_list_empty(&line->ops))
+		il_poller_add(&line->poller);
+	return any;
 }
 
 void il_wait_queue_close(struct il_wait_queue *line, const void *source)

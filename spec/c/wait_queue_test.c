@@ -7,6 +7,7 @@
 #include "engines/wait_queue.h"
 #include "loop/epoll.h"
 #include "loop/loop.h"
+#include "loop/poller.h"
 #include "os/state.h"
 #include "check.h"
 
@@ -191,6 +192,22 @@ static void a_lock_that_cannot_be_had(void)
 	refusals = 0;
 }
 
+/* The lock could not be had, so the queue is to be tried again after a while. Meanwhile it is looked at from elsewhere,
+ * with the lock and without a result: it waits for a change as before. */
+static void looked_at_while_it_is_late(void)
+{
+	pthread_t thread;
+	begin(1);
+	refusals = 1;
+	CHECK(!il_pollers_arm() && line.late);
+	CHECK(!il_wait_queue_look(&line) && !line.late && !ended);
+	CHECK(pthread_create(&thread, NULL, grant_later, NULL) == 0);
+	while (!ended)
+		CHECK(il_loop_poll(IL_NEVER) == 0);
+	pthread_join(thread, NULL);
+	CHECK(waits[0].woken == 1);
+}
+
 static void a_source_closes(void)
 {
 	begin(2);
@@ -200,6 +217,7 @@ static void a_source_closes(void)
 
 int main(void)
 {
+	alarm(30); /* a lost wake-up */
 	il_loop_init();
 	il_os_init();
 	CHECK(il_epoll_open() == 0);
@@ -212,6 +230,7 @@ int main(void)
 	nothing_for_one_that_is_over();
 	those_who_sleep_are_told();
 	a_lock_that_cannot_be_had();
+	looked_at_while_it_is_late();
 	a_source_closes();
 	il_wait_queue_fini(&line);
 	il_loop_fini();
