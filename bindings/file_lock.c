@@ -4,7 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 #include "key_object.h"
 #include "lock.h"
 #include "option.h"

@@ -6,7 +6,7 @@
 #include "key.h"
 #include "bind.h"
 #include "base/reason.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 #include "os/file.h"
 
 #include <errno.h>

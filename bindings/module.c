@@ -10,7 +10,7 @@
 #include "lock.h"
 #include "owner.h"
 #include "engines/engine.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 #include "loop/loop.h"
 #include "loop/state.h"
 #include "loop/thread_pool.h"

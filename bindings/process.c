@@ -11,7 +11,7 @@
 #include "half.h"
 #include "program.h"
 #include "engines/engine.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 #include "sched/interrupt.h"
 #include "sched/shutdown.h"
 #include "sched/state.h"

@@ -2,7 +2,7 @@
 -- Reads the #include lines of the tree and fails on an edge that runs up or sideways between the floors:
 --   0 base · 1a loop · 1b os · 1c stream · 2 engines · 3 sched · 4 bindings · 5 main
 -- A file sees its own folder and the floors below. Engines never see each other; nobody sees an engine but
--- through engines/engine.h, and only engines/engines.c, the table, names them. The scheduler sees no engine
+-- through engines/engine.h, and only engines/registry.c, the table, names them. The scheduler sees no engine
 -- at all: the two meet in loop/op.h. Only sched, bindings and main may know Lua.
 -- With a folder of objects as the second argument: what symbols.lua says, too.
 --   lua5.4 floors.lua [root [build]]
@@ -71,7 +71,7 @@ local function judge(from, name)
   if to_unit == unit then return nil end
   if to > floor then return ("up: %s (%g) → %s (%g)"):format(unit, floor, to_unit, to) end
   if to_unit:match("^engines/") then
-    if from:match("^runtime/engines/engines%.[ch]$") then return nil end
+    if from:match("^runtime/engines/registry%.[ch]$") then return nil end
     return "an engine is seen only through engines/engine.h"
   end
   if to_unit == "engines" and floor == 3 then return "the scheduler sees no engine: meet in loop/op.h" end

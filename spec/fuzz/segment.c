@@ -5,7 +5,7 @@
  * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
  */
 #include "fuzz.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 #include "os/process_watch.h"
 
 #include "base/clock.h"
@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LATCH = 12, TAKEN = 284, RECORDS = 296, COUNTS = 320, CELLS = 384 }; /* where these are in a segment */
+enum { LATCH = 12, TAKEN = 284, RECORDS = 296, COUNTS = 320, BLOCKS = 384 }; /* where these are in a segment */
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 
@@ -157,15 +157,16 @@ static uint64_t telling(uint8_t which)
 		return (uint64_t)getppid(); /* one that lives */
 	if (which < 32)
 		return values[which % (sizeof values / sizeof values[0])];
-	return which < 127 ? which - 32u : (which - 127u) << 3 | (which & 3); /* a cell; a run's length and state */
+	return which < 127 ? which - 32u
+			   : (which - 127u) << 3 | (which & 3); /* a block; an extent's length and state */
 }
 
-/* Anywhere, or where it matters: in a queue the words of the head, and the first words of cells. */
+/* Anywhere, or where it matters: in a queue the words of the head, and the first words of blocks. */
 static size_t place_of(const uint8_t *s, size_t size)
 {
 	size_t at = (size_t)s[1] | (size_t)s[2] << 8;
 	if (it.noun == QUEUE && s[1] & 1)
-		at = s[1] & 2 ? CELLS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 9 * 4u : COUNTS + s[2] % 56u;
+		at = s[1] & 2 ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 9 * 4u : COUNTS + s[2] % 56u;
 	return at % size;
 }
 

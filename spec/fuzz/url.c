@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #include "engines/engine.h"
-#include "engines/engines.h"
+#include "engines/registry.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Queues in shared memory: messages in cells (cells.h), two lines of waiters. A message is copied in before it is
+ * Queues in shared memory: messages in blocks (blocks.h), two lines of waiters. A message is copied in before it is
  * committed, and out before it is taken away: who dies in between has sent nothing, or received nothing.
  * Floor 2.
  */
 #include "base/fork.h"
-#include "engines/shm/cells.h"
-#include "engines/shm/cells_recover.h"
+#include "engines/shm/blocks.h"
+#include "engines/shm/blocks_recover.h"
 #include "engines/shm/wait.h"
 #include "engines/shm/shm.h"
 
@@ -16,25 +16,25 @@
 
 enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20, LINE = 64 };
 
-static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* a run's length has 29 bits, in cells */
+static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* an extent's length has 29 bits, in blocks */
 
 /* What every message changes is one cache line: sender and receiver take it from each other each time. */
 struct shared {
 	struct il_head head;
 	_Alignas(LINE) uint64_t capacity; /* bytes of messages */
 	uint32_t last_sender, last_receiver;
-	struct il_shm_cells cells;
+	struct il_shm_blocks blocks;
 };
 
 _Static_assert(sizeof(struct shared) - offsetof(struct shared, capacity) == LINE, "one line");
 
-enum { CELLS_AT = (sizeof(struct shared) + IL_CELL - 1) / IL_CELL * IL_CELL };
+enum { BLOCKS_AT = (sizeof(struct shared) + IL_BLOCK - 1) / IL_BLOCK * IL_BLOCK };
 
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
 	struct il_wait_queue receivers, senders;
-	struct il_cells cells;
+	struct il_blocks blocks;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
 };
@@ -44,8 +44,8 @@ struct queue {
 	struct object *object;
 };
 
-/* Where the bytes of a message begin in a cell, and those of a string in Lua, counted from a multiple of 16: copying is
- * half as fast again if both begin alike. */
+/* Where the bytes of a message begin in a block, and those of a string in Lua, counted from a multiple of 16: copying
+ * is half as fast again if both begin alike. */
 enum { ALIKE = 8 };
 
 /* The message that was received last without a wait, from ALIKE on. */
@@ -87,21 +87,21 @@ static int reserve(size_t size)
 static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
-	uint32_t cell;
+	uint32_t block;
 	(void)waiting;
-	uint64_t bytes = shared(o)->cells.bytes;
+	uint64_t bytes = shared(o)->blocks.bytes;
 	if (op->size > o->capacity)
 		return EMSGSIZE;
 	if (bytes > o->capacity)
 		return EUCLEAN;
 	if (op->size > o->capacity - bytes)
 		return EAGAIN;
-	int err = il_cells_write(&o->cells, op->message.type, op->data, op->size, &cell);
+	int err = il_blocks_write(&o->blocks, op->message.type, op->data, op->size, &block);
 	if (err)
 		return err;
 	il_segment_change(&o->segment, RECEIVERS);
 	shared(o)->last_sender = (uint32_t)il_fork.pid;
-	il_cells_commit(&o->cells, cell);
+	il_blocks_commit(&o->blocks, block);
 	return 0;
 }
 
@@ -112,7 +112,7 @@ static int copy_out(struct object *o, const struct il_message *m, struct il_op *
 	if (!own && reserve(m->size))
 		return ENOMEM;
 	char *text = own ? malloc(m->size) : buffer.text + ALIKE;
-	int err = text ? il_cells_read(&o->cells, m, text) : ENOMEM;
+	int err = text ? il_blocks_read(&o->blocks, m, text) : ENOMEM;
 	if (err) {
 		if (own)
 			free(text);
@@ -129,14 +129,14 @@ static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool wa
 {
 	struct object *o = object_of(line->object);
 	struct il_message m;
-	int err = il_cells_find(&o->cells, op->message.type, &m);
+	int err = il_blocks_find(&o->blocks, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, waiting);
 	if (err)
 		return err;
 	il_segment_change(&o->segment, SENDERS);
 	shared(o)->last_receiver = (uint32_t)il_fork.pid;
-	return il_cells_take(&o->cells, &m);
+	return il_blocks_take(&o->blocks, &m);
 }
 
 /* A message for who receives here, room for who sends here; and that may go on and on. */
@@ -173,23 +173,23 @@ static const struct il_wait_queue_type send_line = {
 
 static size_t size_of(size_t capacity)
 {
-	return CELLS_AT + (size_t)il_cells_for(capacity) * IL_CELL;
+	return BLOCKS_AT + (size_t)il_blocks_for(capacity) * IL_BLOCK;
 }
 
-static struct il_cells cells_of(struct il_head *head, size_t size)
+static struct il_blocks blocks_of(struct il_head *head, size_t size)
 {
-	return (struct il_cells){
-		.shared = &((struct shared *)(void *)head)->cells,
-		.cells = (char *)head + CELLS_AT,
-		.count = (uint32_t)((size - CELLS_AT) / IL_CELL),
+	return (struct il_blocks){
+		.shared = &((struct shared *)(void *)head)->blocks,
+		.blocks = (char *)head + BLOCKS_AT,
+		.count = (uint32_t)((size - BLOCKS_AT) / IL_BLOCK),
 	};
 }
 
 static void init(struct il_head *head, void *options)
 {
-	struct il_cells cells = cells_of(head, head->size);
+	struct il_blocks blocks = blocks_of(head, head->size);
 	((struct shared *)(void *)head)->capacity = ((struct il_queue_options *)options)->capacity;
-	il_cells_init(&cells);
+	il_blocks_init(&blocks);
 }
 
 static int check(struct il_segment *s, void *options)
@@ -208,9 +208,9 @@ static struct il_segment *new (void)
 static void mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
-	uint64_t capacity = s->size < CELLS_AT ? 0 : shared(o)->capacity;
+	uint64_t capacity = s->size < BLOCKS_AT ? 0 : shared(o)->capacity;
 	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
-	o->cells = cells_of(s->head, s->size);
+	o->blocks = blocks_of(s->head, s->size);
 	il_shm_wait_init(&o->receivers, &receive_line, s);
 	il_shm_wait_init(&o->senders, &send_line, s);
 }
@@ -223,7 +223,7 @@ static void unmapped(struct il_segment *s)
 
 static int recover(struct il_segment *s)
 {
-	return il_cells_recover(&object_of(s)->cells);
+	return il_blocks_recover(&object_of(s)->blocks);
 }
 
 static const struct il_segment_type type = { "queue", new, init, check, mapped, unmapped, recover };
@@ -270,7 +270,7 @@ static int peek(struct object *o, struct il_op *op)
 	int err = il_segment_enter(&o->segment);
 	if (err)
 		return err;
-	err = il_cells_find(&o->cells, op->message.type, &m);
+	err = il_blocks_find(&o->blocks, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, false);
 	il_segment_leave(&o->segment);
@@ -290,8 +290,8 @@ static int stat_queue(struct object *o, struct il_queue_stat *stat)
 	if (err)
 		return err;
 	*stat = (struct il_queue_stat){
-		.messages = (int64_t)s->cells.messages,
-		.bytes = (int64_t)s->cells.bytes,
+		.messages = (int64_t)s->blocks.messages,
+		.bytes = (int64_t)s->blocks.bytes,
 		.capacity = (int64_t)o->capacity,
 		.senders = il_wait_queue_count(&o->senders),
 		.receivers = il_wait_queue_count(&o->receivers),

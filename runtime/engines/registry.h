@@ -3,8 +3,8 @@
  * The table of engines: what makes their keys, by which all else of them is found (engine.h).
  * Floor 2: no lua.h.
  */
-#ifndef IL_ENGINES_ENGINES_H
-#define IL_ENGINES_ENGINES_H
+#ifndef IL_ENGINES_REGISTRY_H
+#define IL_ENGINES_REGISTRY_H
 
 #include "engines/engine.h"
 
