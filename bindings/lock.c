@@ -320,6 +320,7 @@ static inline int acquire(lua_State *L, struct il_lock *l, bool shared, int64_t 
 	struct il_op *op = il_await_begin(L, &l->ops->acquire, l, push);
 	op->handle = handle_of(l);
 	op->lock.shared = shared;
+	op->lock.abandoned = false;
 	return il_await_end(L, op, deadline);
 }
 
