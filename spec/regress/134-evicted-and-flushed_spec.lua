@@ -19,7 +19,7 @@ describe("what a server loses", function()
 
   it("a part of, is removed", function()
     local key = server:key("part")
-    for _, word in ipairs{"held", "who", "meta"} do
+    for _, word in ipairs{"held", "tokens", "meta"} do
       local m <close> = assert(ipc.mutex(key))
       m:acquire()
       server:cli("del ipclua:{part}:mutex:" .. word)

@@ -55,7 +55,7 @@ void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const cha
 	il_command_number(c, h->object.listener.active);
 }
 
-static void nobody(struct il_request *r)
+static void ignore(struct il_request *r)
 {
 	il_request_free(r);
 }
@@ -69,7 +69,7 @@ void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *h
 	il_redis_lock_call(&c, h, "release");
 	il_command_number(&c, number);
 	il_command_text(&c, how);
-	if (il_request_make(&c, IL_SAFE | IL_PATIENT, nobody, NULL, &r) == 0)
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, ignore, NULL, &r) == 0)
 		il_request_forget(r);
 }
 

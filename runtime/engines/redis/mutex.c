@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Mutexes on a server: one permit, who has it, and a number for each time that somebody gets it.
- * Floor 2.
+ * Mutexes on a server: one permit, its holder, and a number for each grant. Floor 2.
  */
 #include "engines/redis/lock.h"
 #include "engines/redis/lock_request.h"

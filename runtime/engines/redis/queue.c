@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Queues on a server, opened, asked and closed, see queue.h. All handles of a process for one queue share an object,
- * which hears the news and has those who wait. Floor 2.
+ * Queues on a server, opened, queried and closed, see queue.h. All handles of a process for one queue share an object,
+ * which is called by the server and has the operations that wait. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "engines/redis/object/delivery.h"

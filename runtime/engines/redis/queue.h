@@ -19,8 +19,7 @@ struct il_rq {
 	struct il_list node;
 	struct il_list due; /* it has something to ask when the loop looks next */
 	struct il_shared shared; /* the object's */
-	struct il_redis_object
-		object; /* for the requests of who waits; handles have their own for what is asked of them */
+	struct il_redis_object object; /* of the operations that wait; the handles have their own */
 	int refs;
 	uint32_t generation;
 	bool removed; /* there will be no calls */
@@ -73,7 +72,7 @@ int il_rq_listen(struct il_rq *q);
 /* The operation, which is in no line any more, is done; an error says of its handle what the server said. */
 void il_rq_finish(struct il_rq *q, struct il_op *op, int err);
 
-/* The queue is no more: those who wait for news end with EIDRM, the others are told by the server. */
+/* The queue is no more: operations that wait for a call end with EIDRM; the others get that answer. */
 void il_rq_removed(struct il_rq *q);
 
 /* Adds which messages are wanted (see queue_take.lua) to a call; text must stay until it is made. */
@@ -100,7 +99,7 @@ bool il_rq_receive_cancel(struct il_op *op);
 void il_rq_receivers_init(struct il_rq *q);
 void il_rq_receivers_called(struct il_rq *q, int64_t wanted, int64_t type, const char *place);
 void il_rq_receivers_up(struct il_rq *q);
-/* Ends with err those of a handle, or of all: which == NULL; only those who wait for news, if `idle_only`. */
+/* Ends with err those of a handle, or of all: which == NULL; only those that wait for a call, if `idle_only`. */
 void il_rq_receivers_end(struct il_rq *q, const struct il_queue *which, bool idle_only, int err);
 void il_rq_receivers_forked(struct il_rq *q);
 

@@ -122,7 +122,7 @@ static void wait_for_call(struct il_rq *q, struct il_op *op)
 
 /* Answers ------------------------------------------------------------------------------------------------ */
 
-/* The first in line gets it, whoever asked; who asked, if it is another one, has that one's question now. */
+/* The first operation in line gets the message. If another one has asked, that takes over the first one's request. */
 static void deliver(struct il_rq *q, const struct il_rq_ask *was, struct il_request *r, size_t place)
 {
 	struct il_op *asker = was->op, *op = first(q, was->wanted, false);

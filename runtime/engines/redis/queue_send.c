@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sending to queues on a server. As long as there is room, all who send ask at once. Of those who find none, the first
- * looks again when there is news of room, and nobody overtakes it: see queue_send.lua about batches.
+ * Sending to queues on a server. As long as there is room, every operation asks at once. When there is none, the first
+ * asks again when the server calls this process for room, and no other overtakes it: see queue_send.lua about batches.
  *
  * A message that was sent cannot be taken back. So a send that is one case of a select only looks for room, and when
  * there is, claims the wait, and sends. A message that may have been sent when its wait ends is told as that. Floor 2.
@@ -19,7 +19,7 @@ struct flight {
 	struct il_rq *queue;
 	struct il_request *request;
 	int count;
-	struct il_op *ops[IL_RQ_BATCH]; /* NULL: has given up, and nobody knows */
+	struct il_op *ops[IL_RQ_BATCH]; /* NULL: it has given up */
 	int64_t batch;
 	uint64_t rooms; /* news of room when it was made */
 	bool look; /* only whether there is room */
@@ -306,8 +306,8 @@ bool il_rq_send_attempt(struct il_op *op)
 	return false;
 }
 
-/* Behind those who wait it waits; if it does not want to, it looks, for that takes some time, and they may be gone
- * then. */
+/* Behind others that wait it waits, too. With timeout 0 it queries whether there is room, since that takes some time,
+ * and the others may be gone then. */
 int il_rq_send_start(struct il_op *op)
 {
 	struct il_rq *q = rq_of(op);

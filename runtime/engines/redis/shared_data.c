@@ -166,7 +166,7 @@ static int stat_start(struct il_op *op)
 
 /* Waiting ----------------------------------------------------------------------------------------------- */
 
-/* Not those who have it already, nor those who know a later one. */
+/* Not the waits that have this version already, nor those that know a later one. */
 static void tell(struct il_list *line, const struct il_entry *e, bool later)
 {
 	struct il_list round;

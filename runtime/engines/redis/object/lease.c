@@ -239,8 +239,8 @@ int il_lease_arm(struct il_redis_lock *h)
 	return il_timer_arm(&h->timer, false);
 }
 
-/* One that waits for a connection is enough; one that has been written may have to be followed, while nobody reads the
- * answers. */
+/* One that waits for a connection is enough; one that has been written may have to be followed, while no answers are
+ * read. */
 void il_lease_expired(struct il_timer *t)
 {
 	struct il_redis_lock *h = il_container_of(t, struct il_redis_lock, timer);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whoever has waited once will do so again, and to subscribe takes time; but not for ever, if nobody does. */
+/* A process that has waited once will wait again, and to subscribe takes time: so it stays subscribed for a while. */
 enum { UNHEARD = 200 };
 
 static void look(struct il_watch *w);
@@ -79,7 +79,7 @@ static struct il_watch *next_of(struct il_list *round, struct il_list *bucket)
 	return w;
 }
 
-/* One that nobody waits in goes. */
+/* A watch without operations goes. */
 void il_watch_let_go(struct il_watch *w)
 {
 	if (--w->held || !il_list_empty(&w->fresh) || !il_list_empty(&w->ops))
@@ -144,7 +144,7 @@ static void decline(struct il_watch *w)
 	}
 }
 
-/* There is no answer, but there may be one when the connection is back: for those who wait. */
+/* There is no answer. There may be one when the connection is back, for operations that wait. */
 static void fail_once(struct il_watch *w, int err)
 {
 	struct il_list rest;
@@ -179,7 +179,7 @@ static void answered(struct il_request *r)
 	il_watch_let_go(w);
 }
 
-/* One question at a time: what is heard of meanwhile, and who comes meanwhile, is for the next. 0 or errno. */
+/* One query at a time: changes that are heard of meanwhile, and operations that start, are for the next. 0 or errno. */
 static int ask(struct il_watch *w)
 {
 	struct il_command c;
@@ -315,7 +315,7 @@ int il_watches_count(const struct il_watches *all)
 	return n;
 }
 
-/* The questions are the parent's, and so are those who wait: they are about to be dropped. */
+/* The queries are the parent's, and so are the operations: they are about to be dropped. */
 static void forked(struct il_redis_object *f)
 {
 	struct il_watches *all = il_container_of(f, struct il_watches, object);

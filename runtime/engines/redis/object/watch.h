@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Waiting for something of an object to change: a name of shared data, a slot of shared memory. Whoever changes it
- * publishes its object's id and its key on "base:changed"; for each key that somebody here waits for there is a watch,
+ * publishes its object's id and its key on "base:changed"; for each key that operations here wait for there is a watch,
  * which asks the server what it is now: when a wait begins, when a change is heard of, and when it could have missed
  * one. Waits for the same key share a question. A wait is never told of what was before it began. Floor 2.
  */
@@ -21,7 +21,7 @@ struct il_watch {
 	struct il_watches *all;
 	struct il_request *look; /* the question that is on its way, or NULL */
 	bool again; /* a change was heard of since then */
-	bool patient; /* of the question: nobody who will not wait depends on it */
+	bool patient; /* the query may be made again after a reconnect: it serves no operation with timeout 0 */
 	int held; /* it is in use, and must stay */
 	size_t size;
 	char key[]; /* and a zero byte */
@@ -35,7 +35,7 @@ struct il_watches {
 	/* the answer: finishes those of w->ops that have what they wait for. 0, or errno for all */
 	int (*told)(struct il_watch *w, struct il_request *r);
 	void (*heard)(struct il_watches *all, const char *key, size_t size); /* of a change; or NULL */
-	int unheard; /* changes in a row that nobody waited for */
+	int unheard; /* changes in a row that no operation waited for */
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
@@ -51,7 +51,7 @@ void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, 
 
 struct il_watch *il_watch_find(const struct il_watches *all, const char *key, size_t size);
 
-/* Between these the watch stays, whoever leaves it. */
+/* Between these the watch stays, even without operations. */
 void il_watch_hold(struct il_watch *w);
 void il_watch_let_go(struct il_watch *w);
 

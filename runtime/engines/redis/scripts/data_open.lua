@@ -1,7 +1,7 @@
 -- KEYS: values names
 -- Makes the data, or finds it: id of new data, size (0: any), size of new data -> id, size
 -- What there is of it is in the field whose name is empty: "id size used version".
--- To publish, which nobody hears, shows that the user may.
+-- To publish where no process listens shows that the user may.
 redis.call('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'check', '')
 local head = redis.call('HGET', KEYS[1], '')
 if head then

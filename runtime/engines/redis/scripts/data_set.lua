@@ -2,7 +2,7 @@
 -- Sets a name: id, name, value, the version it must have (-1: any, 0: none) -> its version
 -- Versions are microseconds of the server's clock, and always more than the last: so none comes twice, even if the
 -- server went back to an older state of its data. Word of a change comes first, here and elsewhere: where a user may
--- not publish, nothing is changed then; and who hears of it comes to look when the script has ended.
+-- not publish, nothing is changed then; and a process that hears of it queries when the script has ended.
 local found = redis.call('HMGET', KEYS[1], '', ARGV[2])
 local head, old, version = found[1], found[2], '0'
 if not head or string.sub(head, 1, 24) ~= ARGV[1] then

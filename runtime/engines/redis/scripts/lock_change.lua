@@ -1,4 +1,4 @@
--- KEYS: meta held line who
+-- KEYS: meta held line tokens
 -- All that is done to a lock, so that each script that comes finds the permits of the dead free, and the first in line
 -- served. All is safe to be done twice. Verbs and replies, where `ended` is 1 if the handle's lease had ended, and
 -- `end` how many ms from now the first lease of a holder may end, or -1:
@@ -20,7 +20,7 @@ local now = math.floor(micros / 1000)
 local waiters, holders = call("ZCARD", line), call("ZCARD", held)
 
 -- What the server has evicted a part of is no lock any more.
-if call("HLEN", who) ~= waiters + holders then
+if call("HLEN", tokens) ~= waiters + holders then
   remove_lock()
   return {43}
 end
@@ -37,11 +37,11 @@ local function lease_of(token)
 end
 
 local function know(token, fence, abandoned, told)
-  call("HSET", who, token, ("%s %s %s"):format(fence, abandoned, told))
+  call("HSET", tokens, token, ("%s %s %s"):format(fence, abandoned, told))
 end
 
 local function known(token)
-  return (call("HGET", who, token) or "0 0 0"):match("^(%d+) (%d) (%d)$")
+  return (call("HGET", tokens, token) or "0 0 0"):match("^(%d+) (%d) (%d)$")
 end
 
 -- What was never told was not held, so no process died with it; but it may have taken the word of a death along.
@@ -55,7 +55,7 @@ local function give_back(token, how)
     end
   end
   local was_held = call("ZREM", held, token)
-  if was_held == 1 then call("HDEL", who, token) end
+  if was_held == 1 then call("HDEL", tokens, token) end
   holders = holders - was_held
   return was_held
 end
@@ -134,7 +134,7 @@ local function hand_to(token)
   if l then
     grant(token, l.lease, told and 1 or 0)
   else
-    call("HDEL", who, token)
+    call("HDEL", tokens, token)
   end
   return true
 end
@@ -206,7 +206,7 @@ function verbs.release(number, how)
   local token = handle .. ":" .. number
   if not lease_of(token) then sweep() end
   local was_held = give_back(token, how) == 1
-  if not was_held and leave_line(token) then call("HDEL", who, token) end
+  if not was_held and leave_line(token) then call("HDEL", tokens, token) end
   if waiters > 0 then hand_on() end
   if holders == 0 and waiters == 0 then call("DEL", own) end
   return {was_held and 0 or 116}

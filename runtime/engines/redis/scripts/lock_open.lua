@@ -1,7 +1,7 @@
--- KEYS: meta held line who
+-- KEYS: meta held line tokens
 -- Makes a lock unless it is there. ARGV: an id for it, the permits, 1 if it tells of holders that died: a mutex.
 -- The id is the object's for ever: one that was removed, or lost by the server, is not taken for the one after it.
--- To publish, which nobody hears, shows that the user may. Replies 0, id; or 17 (EEXIST), permits.
+-- To publish where no process listens shows that the user may. Replies 0, id; or 17 (EEXIST), permits.
 local meta = KEYS[1]
 redis.call("PUBLISH", meta:gsub("meta$", "check"), "")
 local found = redis.call("HMGET", meta, "id", "max")
