@@ -203,3 +203,22 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 		lua_error(L);
 	return status == LUA_OK || failed(L);
 }
+
+void il_codec_keep(lua_State *L, enum il_codec codec)
+{
+	if (codec == IL_CODEC_TABLE)
+		lua_setiuservalue(L, -2, 1);
+	else
+		lua_pop(L, 1);
+}
+
+void il_codec_push(lua_State *L, enum il_codec codec, const void *object)
+{
+	if (codec != IL_CODEC_TABLE) {
+		lua_pushnil(L);
+		return;
+	}
+	il_push_object(L, object);
+	lua_getiuservalue(L, -1, 1);
+	lua_remove(L, -2);
+}

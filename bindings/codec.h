@@ -33,4 +33,11 @@ void il_codec_path(lua_State *L);
 /* Raises why, with the path at the top. */
 int il_codec_refuse(lua_State *L, const char *why);
 
+/* The codec of an object: pops what il_codec_option has pushed, which becomes the user value 1 of the object below it.
+ */
+void il_codec_keep(lua_State *L, enum il_codec codec);
+
+/* Pushes it, or nil, for il_codec_encode and il_codec_decode. */
+void il_codec_push(lua_State *L, enum il_codec codec, const void *object);
+
 #endif

@@ -22,7 +22,7 @@ static const char class[] = CLASS;
 struct queue {
 	struct il_object object;
 	struct il_queue *queue; /* NULL: closed */
-	enum il_codec codec; /* its table, if it is one, is in the registry at the handle's address */
+	enum il_codec codec;
 	lua_Integer max_message; /* of the options; 0: the engine's */
 	char what[];
 };
@@ -70,17 +70,14 @@ static lua_Integer size_option(lua_State *L, int arg, const char *name)
 static struct queue *push_handle(lua_State *L, int options, const char *what)
 {
 	size_t size = strlen(what) + 1;
-	struct queue *q = lua_newuserdatauv(L, sizeof *q + size, 0);
+	struct queue *q = lua_newuserdatauv(L, sizeof *q + size, 1);
 	*q = (struct queue){ .object.class = class, .codec = IL_CODEC_RAW };
 	memcpy(q->what, what, size);
 	luaL_setmetatable(L, CLASS);
+	il_register_object(L);
 	q->max_message = size_option(L, options, "max_message");
-	enum il_codec codec = il_codec_option(L, options);
-	if (codec == IL_CODEC_TABLE)
-		lua_rawsetp(L, LUA_REGISTRYINDEX, q);
-	else
-		lua_pop(L, 1);
-	q->codec = codec;
+	q->codec = il_codec_option(L, options);
+	il_codec_keep(L, q->codec);
 	return q;
 }
 
@@ -203,7 +200,7 @@ static void encode(lua_State *L, struct queue *q)
 {
 	luaL_checkany(L, 3);
 	lua_settop(L, 4);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, q);
+	il_codec_push(L, q->codec, q);
 	il_codec_encode(L, q->codec, 3, 5);
 	lua_settop(L, 4);
 	check_open(L); /* an encoder of the user's may have closed it */
@@ -236,7 +233,7 @@ static int push_message(lua_State *L, struct queue *q, struct il_op *op)
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
 	if (q->codec != IL_CODEC_RAW) {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, q);
+		il_codec_push(L, q->codec, q);
 		lua_insert(L, -2);
 		bool decoded = il_codec_decode(L, q->codec, -2);
 		lua_remove(L, -2);
@@ -409,16 +406,6 @@ static int queue_close(lua_State *L)
 	return 0;
 }
 
-static int queue__gc(lua_State *L)
-{
-	struct queue *q = check_queue(L);
-	if (q->codec == IL_CODEC_TABLE) {
-		lua_pushnil(L);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, q);
-	}
-	return queue_close(L);
-}
-
 /* Only what can be told without a wait. */
 static int queue__tostring(lua_State *L)
 {
@@ -453,7 +440,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {
 	{ "__len", queue__len },
 	{ "__tostring", queue__tostring },
-	{ "__gc", queue__gc },
+	{ "__gc", queue_close },
 	{ "__close", queue_close },
 	{ NULL, NULL },
 };

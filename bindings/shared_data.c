@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.SharedData: values by name that processes share. Here are the handle and the end of the data; what is read is in
- * shared_data_read.c, what is changed in shared_data_change.c. The user value of a handle is a table: the version it
+ * shared_data_read.c, what is changed in shared_data_change.c. A user value of a handle is a table: the version it
  * last got of each name, for set's check == true.
  * Floor 4.
  */
@@ -66,19 +66,15 @@ static size_t size_option(lua_State *L, int arg)
 static struct il_shared_data *push_handle(lua_State *L, int options, const char *what)
 {
 	size_t size = strlen(what) + 1;
-	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, 1);
+	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, IL_DATA_VERSIONS);
 	*d = (struct il_shared_data){ .object.class = class, .codec = IL_CODEC_RAW };
 	memcpy(d->what, what, size);
 	luaL_setmetatable(L, CLASS);
 	il_register_object(L);
 	lua_newtable(L);
-	lua_setiuservalue(L, -2, 1);
-	enum il_codec codec = il_codec_option(L, options);
-	if (codec == IL_CODEC_TABLE)
-		lua_rawsetp(L, LUA_REGISTRYINDEX, d);
-	else
-		lua_pop(L, 1);
-	d->codec = codec;
+	lua_setiuservalue(L, -2, IL_DATA_VERSIONS);
+	d->codec = il_codec_option(L, options);
+	il_codec_keep(L, d->codec);
 	return d;
 }
 
@@ -189,16 +185,6 @@ static int data_close(lua_State *L)
 	return 0;
 }
 
-static int data__gc(lua_State *L)
-{
-	struct il_shared_data *d = check_data(L);
-	if (d->codec == IL_CODEC_TABLE) {
-		lua_pushnil(L);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, d);
-	}
-	return data_close(L);
-}
-
 /* Only what can be told without a wait. */
 static int data__tostring(lua_State *L)
 {
@@ -236,7 +222,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg meta[] = {
 	{ "__pairs", il_data__pairs },
 	{ "__tostring", data__tostring },
-	{ "__gc", data__gc },
+	{ "__gc", data_close },
 	{ "__close", data_close },
 	{ NULL, NULL },
 };

@@ -15,10 +15,12 @@
 
 #define NOUN "shared data"
 
+enum { IL_DATA_VERSIONS = 2 }; /* user value: the version that the handle last got of each name */
+
 struct il_shared_data {
 	struct il_object object;
 	struct il_data *data; /* NULL: closed */
-	enum il_codec codec; /* its table, if it is one, is in the registry at the handle's address */
+	enum il_codec codec;
 	char what[];
 };
 

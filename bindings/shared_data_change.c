@@ -19,7 +19,7 @@ enum { AT_ONCE = 100 };
 /* What the handle got last. */
 static lua_Integer remembered(lua_State *L, int name)
 {
-	lua_getiuservalue(L, 1, 1);
+	lua_getiuservalue(L, 1, IL_DATA_VERSIONS);
 	lua_pushvalue(L, name);
 	lua_rawget(L, -2);
 	lua_Integer version = lua_tointeger(L, -1);
@@ -33,7 +33,7 @@ static void encode(lua_State *L, struct il_shared_data *d, int value)
 	if (d->codec == IL_CODEC_RAW && lua_type(L, value) == LUA_TSTRING)
 		return;
 	int top = lua_gettop(L);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, d);
+	il_codec_push(L, d->codec, d);
 	il_codec_encode(L, d->codec, value, top + 1);
 	lua_settop(L, top);
 	il_data_check_open(L);

@@ -30,7 +30,7 @@ static struct place place_of(lua_State *L, const struct il_op *op)
 /* The version that the handle got last of the name. Leaves something on the stack, and collects no garbage. */
 static void remember(lua_State *L, struct place p, int64_t version)
 {
-	lua_getiuservalue(L, p.handle, 1);
+	lua_getiuservalue(L, p.handle, IL_DATA_VERSIONS);
 	lua_pushvalue(L, p.name);
 	if (version)
 		lua_pushinteger(L, version);
@@ -43,10 +43,7 @@ bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 {
 	if (d->codec == IL_CODEC_RAW)
 		return true;
-	if (d->codec == IL_CODEC_TABLE)
-		lua_rawgetp(L, LUA_REGISTRYINDEX, d);
-	else
-		lua_pushnil(L);
+	il_codec_push(L, d->codec, d);
 	lua_insert(L, -2);
 	bool decoded = il_codec_decode(L, d->codec, -2);
 	lua_remove(L, -2);
