@@ -121,6 +121,24 @@ lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer h
 	return n;
 }
 
+const char *il_check_text(lua_State *L, int arg, const char *what)
+{
+	size_t length;
+	const char *text = luaL_checklstring(L, arg, &length);
+	if (strlen(text) != length)
+		luaL_argerror(L, arg, lua_pushfstring(L, "%s has a zero byte", what));
+	return text;
+}
+
+void il_push_counters(lua_State *L, const struct il_counter *counters, size_t count)
+{
+	lua_createtable(L, 0, (int)count);
+	for (size_t i = 0; i < count; i++) {
+		lua_pushinteger(L, counters[i].value);
+		lua_setfield(L, -2, counters[i].name);
+	}
+}
+
 int il_check_signal(lua_State *L, int arg)
 {
 	int number = 0;

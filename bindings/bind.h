@@ -47,6 +47,17 @@ int il_missing(lua_State *L, int arg, const char *noun, const char *wanted);
 /* An integer argument within limits. Raises. */
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
 
+/* A string argument without a zero byte; `what` names it: "path". Raises. */
+const char *il_check_text(lua_State *L, int arg, const char *what);
+
+struct il_counter {
+	const char *name;
+	lua_Integer value;
+};
+
+/* Pushes a table of them. */
+void il_push_counters(lua_State *L, const struct il_counter *counters, size_t count);
+
 /* A signal by name or number at arg. Raises. */
 int il_check_signal(lua_State *L, int arg);
 

@@ -20,9 +20,7 @@ static const struct il_lock_class class = {
 static int file_lock(lua_State *L)
 {
 	static const char *const options[] = { "mode", NULL };
-	size_t length;
-	const char *path = luaL_checklstring(L, 1, &length);
-	luaL_argcheck(L, strlen(path) == length, 1, "path has a zero byte");
+	const char *path = il_check_text(L, 1, "path");
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };

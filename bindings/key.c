@@ -169,9 +169,7 @@ static int push_shm_key(lua_State *L, const char *name)
 
 static int shm_key(lua_State *L)
 {
-	size_t length;
-	const char *name = luaL_checklstring(L, 1, &length);
-	luaL_argcheck(L, strlen(name) == length, 1, "name has a zero byte");
+	const char *name = il_check_text(L, 1, "name");
 	return push_shm_key(L, name);
 }
 
@@ -194,18 +192,14 @@ static int push_redis_key(lua_State *L, const char *url)
 
 static int redis_key(lua_State *L)
 {
-	size_t length;
-	const char *url = luaL_checklstring(L, 1, &length);
-	luaL_argcheck(L, strlen(url) == length, 1, "URL has a zero byte");
+	const char *url = il_check_text(L, 1, "URL");
 	return push_redis_key(L, url);
 }
 
 /* The key that the text at 1 names. */
 static int push_key_of_text(lua_State *L)
 {
-	size_t length;
-	const char *text = lua_tolstring(L, 1, &length);
-	luaL_argcheck(L, strlen(text) == length, 1, "text has a zero byte");
+	const char *text = il_check_text(L, 1, "text");
 	if (strncmp(text, "file:", 5) == 0)
 		return key_of_file(L, text + 5);
 	if (strncmp(text, "shm:", 4) == 0)

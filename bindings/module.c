@@ -57,10 +57,7 @@ static int signals_async(lua_State *L)
 
 static int stats(lua_State *L)
 {
-	const struct {
-		const char *name;
-		lua_Integer value;
-	} counters[] = {
+	const struct il_counter counters[] = {
 		{ "tasks", il_sched()->living },
 		{ "alive", il_sched()->alive },
 		{ "switches", il_sched()->switches },
@@ -69,11 +66,7 @@ static int stats(lua_State *L)
 		{ "threads", il_thread_pool_threads() },
 		{ "signals_lost", il_signals_lost },
 	};
-	lua_createtable(L, 0, 8);
-	for (size_t i = 0; i < sizeof counters / sizeof counters[0]; i++) {
-		lua_pushinteger(L, counters[i].value);
-		lua_setfield(L, -2, counters[i].name);
-	}
+	il_push_counters(L, counters, sizeof counters / sizeof counters[0]);
 	return 1;
 }
 

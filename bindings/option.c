@@ -82,6 +82,22 @@ int il_option(lua_State *L, int arg, const char *name)
 	return lua_getfield(L, arg, name);
 }
 
+lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
+	const char *unit, lua_Integer otherwise)
+{
+	lua_Integer n = otherwise;
+	if (il_option(L, arg, name) != LUA_TNIL) {
+		int isnum;
+		n = lua_tointegerx(L, -1, &isnum);
+		if (!isnum || n < low || n > high)
+			luaL_argerror(L, arg,
+				lua_pushfstring(L, "%s must be from %I to %I %s", name, (LUAI_UACINT)low,
+					(LUAI_UACINT)high, unit));
+	}
+	lua_pop(L, 1);
+	return n;
+}
+
 int il_half_options(lua_State *L)
 {
 	const char *where = luaL_optstring(L, 3, "");

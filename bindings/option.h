@@ -18,6 +18,10 @@ void il_check_option_name(lua_State *L, int arg, const char *const *names);
 /* The value in the copy; pushes it, returns its type. */
 int il_option(lua_State *L, int arg, const char *name);
 
+/* The integer in the copy, from low to high; `otherwise` if it is nil. Raises: "name must be from low to high unit". */
+lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
+	const char *unit, lua_Integer otherwise);
+
 /* For the Lua halves: (given, {names...} [, where]) → a copy | nil, "unknown option 'where.name'; it knows names..." */
 int il_half_options(lua_State *L);
 

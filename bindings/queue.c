@@ -56,15 +56,7 @@ static void make_op(struct il_op *op, struct queue *q, const struct il_op_type *
 
 static lua_Integer size_option(lua_State *L, int arg, const char *name)
 {
-	lua_Integer size = 0;
-	if (il_option(L, arg, name) != LUA_TNIL) {
-		int isnum;
-		size = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || size < 1 || size > INT_MAX)
-			luaL_argerror(L, arg, lua_pushfstring(L, "%s must be from 1 to %d bytes", name, INT_MAX));
-	}
-	lua_pop(L, 1);
-	return size;
+	return il_option_integer(L, arg, name, 1, INT_MAX, "bytes", 0);
 }
 
 static struct queue *push_handle(lua_State *L, int options, const char *what)
@@ -353,10 +345,7 @@ static int stat_push(lua_State *L, struct il_op *op)
 	if (op->err || !q->queue)
 		return fail(L, q, op->err);
 	const struct il_queue_stat *stat = &q->queue->stat;
-	const struct {
-		const char *name;
-		int64_t value;
-	} fields[] = {
+	const struct il_counter counters[] = {
 		{ "messages", stat->messages },
 		{ "bytes", stat->bytes },
 		{ "capacity", stat->capacity },
@@ -364,13 +353,9 @@ static int stat_push(lua_State *L, struct il_op *op)
 		{ "receivers", stat->receivers },
 		{ "last_sender", stat->last_sender },
 		{ "last_receiver", stat->last_receiver },
-		{ "max_message", (int64_t)q->queue->max_message },
+		{ "max_message", (lua_Integer)q->queue->max_message },
 	};
-	lua_createtable(L, 0, 8);
-	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-		lua_pushinteger(L, fields[i].value);
-		lua_setfield(L, -2, fields[i].name);
-	}
+	il_push_counters(L, counters, sizeof counters / sizeof counters[0]);
 	return 1;
 }
 

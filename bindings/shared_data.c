@@ -50,17 +50,7 @@ const char *il_data_check_name(lua_State *L, int arg, size_t *size)
 
 static size_t size_option(lua_State *L, int arg)
 {
-	lua_Integer size = 0;
-	if (il_option(L, arg, "size") != LUA_TNIL) {
-		int isnum;
-		size = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || size < SMALLEST || size > LARGEST)
-			luaL_argerror(L, arg,
-				lua_pushfstring(L, "size must be from %I to %I bytes", (LUAI_UACINT)SMALLEST,
-					(LUAI_UACINT)LARGEST));
-	}
-	lua_pop(L, 1);
-	return (size_t)size;
+	return (size_t)il_option_integer(L, arg, "size", SMALLEST, LARGEST, "bytes", 0);
 }
 
 static struct il_shared_data *push_handle(lua_State *L, int options, const char *what)

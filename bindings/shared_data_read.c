@@ -176,21 +176,14 @@ static int stat_push(lua_State *L, struct il_op *op)
 	if (op->err || !d->data)
 		return il_data_fail(L, d, op->err);
 	const struct il_data *data = d->data;
-	const struct {
-		const char *name;
-		int64_t value;
-	} fields[] = {
+	const struct il_counter counters[] = {
 		{ "names", data->stat.names },
 		{ "used", data->stat.used },
 		{ "waiters", data->stat.waiters },
 		{ "size", (int64_t)data->size },
 		{ "max_value", (int64_t)data->max_value },
 	};
-	lua_createtable(L, 0, 5);
-	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-		lua_pushinteger(L, fields[i].value);
-		lua_setfield(L, -2, fields[i].name);
-	}
+	il_push_counters(L, counters, sizeof counters / sizeof counters[0]);
 	return 1;
 }
 

@@ -48,20 +48,6 @@ static struct il_channel *check_open(lua_State *L)
 
 const char *const il_channel_option_names[] = { IL_CHANNEL_OPTIONS, NULL };
 
-static uint32_t max_message_option(lua_State *L, int options)
-{
-	lua_Integer max = MAX_MESSAGE;
-	if (il_option(L, options, "max_message") != LUA_TNIL) {
-		int isnum;
-		max = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || max < 1 || max > INT_MAX)
-			luaL_argerror(L, options,
-				lua_pushfstring(L, "max_message must be from 1 to %d bytes", INT_MAX));
-	}
-	lua_pop(L, 1);
-	return (uint32_t)max;
-}
-
 static bool newlines_option(lua_State *L, int options)
 {
 	const char *framing = il_option(L, options, "framing") == LUA_TNIL ? "length" : lua_tostring(L, -1);
@@ -74,7 +60,8 @@ static bool newlines_option(lua_State *L, int options)
 
 void il_channel_options(lua_State *L, struct il_channel *c, int options)
 {
-	c->options.max_message = max_message_option(L, options);
+	c->options.max_message =
+		(uint32_t)il_option_integer(L, options, "max_message", 1, INT_MAX, "bytes", MAX_MESSAGE);
 	c->options.newlines = newlines_option(L, options);
 	enum il_codec codec = il_codec_option(L, options);
 	if (codec == IL_CODEC_LUA && c->options.newlines)
