@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores and mutexes, see lock.h. Taking a permit is one store, the count of one's record; giving it back is
- * another. The sum of the counts is kept beside them, and made again from them after a process died in between. Giving
- * back cannot fail because a process stands still with the latch: it is owed then (debt.h). Floor 2.
+ * Semaphores and mutexes in shared memory: a segment with a record for each process that holds. Taking a permit is one
+ * store, the count of one's record; giving it back is another. A record whose process has ended is cleared by the next
+ * process that wants a permit. The sum of the counts is kept beside them, and made again from them after a process died
+ * in between. Giving back cannot fail because a process stands still with the latch: it is owed then (debt.h). Floor 2.
  */
-#include "engines/shm/lock.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
+#include "engines/shm/wait.h"
 #include "engines/shm/watches.h"
 #include "os/identity.h"
 #include "os/process_watch.h"
@@ -228,18 +229,18 @@ static const struct il_wait_queue_type line_type = {
 	.unpark = unpark,
 };
 
-bool il_shm_lock_attempt(struct il_op *op)
+static bool lock_attempt(struct il_op *op)
 {
 	return il_shm_wait_attempt(&handle_of(op->source)->object->line, op);
 }
 
-int il_shm_lock_start(struct il_op *op)
+static int lock_start(struct il_op *op)
 {
 	il_wait_queue_start(&handle_of(op->source)->object->line, op);
 	return 0;
 }
 
-bool il_shm_lock_cancel(struct il_op *op)
+static bool lock_cancel(struct il_op *op)
 {
 	il_wait_queue_cancel(&handle_of(op->source)->object->line, op);
 	return false;
@@ -247,13 +248,13 @@ bool il_shm_lock_cancel(struct il_op *op)
 
 /* Segments ---------------------------------------------------------------------------------------------- */
 
-struct il_segment *il_shm_lock_new(void)
+static struct il_segment *lock_new(void)
 {
 	struct object *o = calloc(1, sizeof *o);
 	return o ? &o->segment : NULL;
 }
 
-void il_shm_lock_init(struct il_head *head, void *options)
+static void lock_init(struct il_head *head, void *options)
 {
 	struct permits *p = (struct permits *)(void *)head;
 	p->max = (uint32_t)((struct il_lock_options *)options)->max;
@@ -265,14 +266,14 @@ static size_t size_of(uint32_t max)
 }
 
 /* How many permits there are is believed once, when it is mapped, and only if the rest is made for them. */
-int il_shm_lock_check(struct il_segment *s, void *options)
+static int lock_check(struct il_segment *s, void *options)
 {
 	struct il_lock_options *o = options;
 	o->found = (int)object_of(s)->max;
 	return o->found < 1 ? EUCLEAN : o->found == o->max ? 0 : EEXIST;
 }
 
-void il_shm_lock_mapped(struct il_segment *s)
+static void lock_mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
 	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
@@ -283,13 +284,13 @@ void il_shm_lock_mapped(struct il_segment *s)
 	il_shm_wait_init(&o->line, &line_type, s);
 }
 
-void il_shm_lock_unmapped(struct il_segment *s)
+static void lock_unmapped(struct il_segment *s)
 {
 	il_wait_queue_fini(&object_of(s)->line);
 	il_debt_fini(&object_of(s)->debt);
 }
 
-int il_shm_lock_recover(struct il_segment *s)
+static int lock_recover(struct il_segment *s)
 {
 	struct object *o = object_of(s);
 	uint32_t taken = 0;
@@ -299,7 +300,7 @@ int il_shm_lock_recover(struct il_segment *s)
 	return 0;
 }
 
-int il_shm_lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
+static int lock_open(const struct il_key *key, struct il_lock_options *o, const struct il_segment_type *type,
 	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct handle *h = calloc(1, sizeof *h);
@@ -342,7 +343,7 @@ static int release(struct il_lock *l, bool abandoned)
 	return 0;
 }
 
-bool il_shm_lock_release(struct il_op *op)
+static bool lock_release(struct il_op *op)
 {
 	op->err = release(op->source, op->lock.abandoned);
 	return true;
@@ -359,7 +360,7 @@ static int enter(struct object *o)
 	return 0;
 }
 
-bool il_shm_lock_value(struct il_op *op)
+static bool lock_value(struct il_op *op)
 {
 	struct object *o = handle_of(op->source)->object;
 	op->err = enter(o);
@@ -371,7 +372,7 @@ bool il_shm_lock_value(struct il_op *op)
 	return true;
 }
 
-bool il_shm_lock_holder(struct il_op *op)
+static bool lock_holder(struct il_op *op)
 {
 	struct object *o = handle_of(op->source)->object;
 	op->lock.pid = 0;
@@ -385,7 +386,7 @@ bool il_shm_lock_holder(struct il_op *op)
 	return true;
 }
 
-bool il_shm_lock_remove(struct il_op *op)
+static bool lock_remove(struct il_op *op)
 {
 	struct object *o = handle_of(op->source)->object;
 	op->err = il_segment_remove(&o->segment);
@@ -393,7 +394,7 @@ bool il_shm_lock_remove(struct il_op *op)
 	return true;
 }
 
-void il_shm_lock_close(struct il_lock *l)
+static void lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
 	il_wait_queue_close(&h->object->line, l);
@@ -401,4 +402,54 @@ void il_shm_lock_close(struct il_lock *l)
 		;
 	il_debt_drop_segment(&h->object->debt);
 	free(h);
+}
+
+/* The nouns ---------------------------------------------------------------------------------------------- */
+
+static const struct il_segment_type mutex_segment = {
+	.noun = "mutex",
+	.new = lock_new,
+	.init = lock_init,
+	.check = lock_check,
+	.mapped = lock_mapped,
+	.unmapped = lock_unmapped,
+	.recover = lock_recover,
+};
+
+static const struct il_lock_ops mutex_ops = {
+	.acquire = { "mutex acquire", lock_attempt, lock_start, lock_cancel },
+	.release = { "mutex release", lock_release, NULL, NULL },
+	.value = { "mutex value", lock_value, NULL, NULL },
+	.holder = { "mutex holder", lock_holder, NULL, NULL },
+	.remove = { "mutex remove", lock_remove, NULL, NULL },
+	.close = lock_close,
+};
+
+int il_shm_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	o->max = 1;
+	return lock_open(key, o, &mutex_segment, &mutex_ops, l);
+}
+
+static const struct il_segment_type semaphore_segment = {
+	.noun = "semaphore",
+	.new = lock_new,
+	.init = lock_init,
+	.check = lock_check,
+	.mapped = lock_mapped,
+	.unmapped = lock_unmapped,
+	.recover = lock_recover,
+};
+
+static const struct il_lock_ops semaphore_ops = {
+	.acquire = { "semaphore acquire", lock_attempt, lock_start, lock_cancel },
+	.release = { "semaphore release", lock_release, NULL, NULL },
+	.value = { "semaphore value", lock_value, NULL, NULL },
+	.remove = { "semaphore remove", lock_remove, NULL, NULL },
+	.close = lock_close,
+};
+
+int il_shm_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	return lock_open(key, o, &semaphore_segment, &semaphore_ops, l);
 }

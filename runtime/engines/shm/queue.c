@@ -226,7 +226,15 @@ static int recover(struct il_segment *s)
 	return il_blocks_recover(&object_of(s)->blocks);
 }
 
-static const struct il_segment_type type = { "queue", new, init, check, mapped, unmapped, recover };
+static const struct il_segment_type type = {
+	.noun = "queue",
+	.new = new,
+	.init = init,
+	.check = check,
+	.mapped = mapped,
+	.unmapped = unmapped,
+	.recover = recover,
+};
 
 /* Operations -------------------------------------------------------------------------------------------- */
 

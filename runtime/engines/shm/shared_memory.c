@@ -96,7 +96,14 @@ static void unmapped(struct il_segment *s)
 	il_slots_fini(&object_of(s)->slots);
 }
 
-static const struct il_segment_type type = { "memory", new, init, check, mapped, unmapped, NULL };
+static const struct il_segment_type type = {
+	.noun = "memory",
+	.new = new,
+	.init = init,
+	.check = check,
+	.mapped = mapped,
+	.unmapped = unmapped,
+};
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
