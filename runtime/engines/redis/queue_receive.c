@@ -180,7 +180,7 @@ static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, 
 	if (!err && r->reply->elements % 2 == 0)
 		il_rq_recall(q, 0);
 	if ((!r->err && given == took) || il_delivery_put_back(s, given))
-		il_delivery_rest(s);
+		il_delivery_recycle(s);
 	if (all)
 		ask_idle(q, wanted, IL_RQ_BATCH, 0, "");
 }
@@ -208,7 +208,7 @@ static void refuse(struct il_rq *q, struct il_delivery *s, int err)
 		free(a);
 		end(q, op, err);
 	}
-	il_delivery_rest(s);
+	il_delivery_recycle(s);
 }
 
 /* One request for the first and those behind it that want the same. */

@@ -47,7 +47,7 @@ struct il_delivery *il_delivery_get(struct il_rq *q)
 	return s;
 }
 
-void il_delivery_rest(struct il_delivery *s)
+void il_delivery_recycle(struct il_delivery *s)
 {
 	struct il_rq *q = s->queue;
 	s->request = NULL;
@@ -88,7 +88,7 @@ static void is_back(struct il_request *r)
 	struct il_delivery *s = r->owner;
 	s->request = NULL;
 	if (!r->err)
-		il_delivery_rest(s);
+		il_delivery_recycle(s);
 	il_request_free(r);
 }
 
@@ -128,7 +128,7 @@ void il_deliveries_retry(struct il_rq *q)
 		il_list_del(&s->node);
 		il_list_add(&q->owing, &s->node);
 		if (!s->request && il_delivery_put_back(s, s->keep))
-			il_delivery_rest(s);
+			il_delivery_recycle(s);
 	}
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Slots of a queue on a server: what a process has asked for, so that the server can tell it again what was taken.
+ * Deliveries of a queue on a server: what a process has asked for, so that the server can give the same again.
  * Floor 2.
  */
-#ifndef IL_REDIS_QUEUE_SLOT_H
-#define IL_REDIS_QUEUE_SLOT_H
+#ifndef IL_REDIS_DELIVERY_H
+#define IL_REDIS_DELIVERY_H
 
 #include "engines/redis/queue.h"
 
-/* In a slot one request at a time takes messages, see queue_receive.lua. */
+/* A slot of this process, in which one request at a time takes messages, see queue_receive.lua. */
 struct il_delivery {
 	struct il_list node; /* in slots or owing */
 	struct il_rq *queue;
@@ -37,7 +37,7 @@ struct il_rq_ask {
 struct il_delivery *il_delivery_get(struct il_rq *q);
 
 /* Nothing is asked there any more. */
-void il_delivery_rest(struct il_delivery *s);
+void il_delivery_recycle(struct il_delivery *s);
 
 /* Makes the request: 0 or errno. */
 int il_delivery_ask(struct il_delivery *s, int64_t wanted, int count, const char *place, enum il_request_flags flags,

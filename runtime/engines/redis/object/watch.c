@@ -4,6 +4,7 @@
  * others, so each step begins from the lists. Floor 2.
  */
 #include "engines/redis/object/watch.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 
 /* A process that has waited once will wait again, and to subscribe takes time: so it stays subscribed for a while. */
 enum { UNHEARD = 200 };
+
+static const int64_t LOOK = 30 * IL_SECOND; /* until an operation looks that has heard nothing */
 
 static void look(struct il_watch *w);
 
@@ -230,6 +233,24 @@ static void up(struct il_listener *l)
 	look_everywhere(watches_of(l));
 }
 
+/* Without memory for the timer the next operation tries again. */
+static void look_later(struct il_watches *all)
+{
+	if (all->look.item.place)
+		return;
+	il_timer_start(&all->look, LOOK);
+	il_timer_arm(&all->look, false);
+}
+
+static void looked(struct il_timer *t)
+{
+	struct il_watches *all = il_container_of(t, struct il_watches, look);
+	if (!il_watches_count(all))
+		return;
+	look_everywhere(all);
+	look_later(all);
+}
+
 static void down(struct il_listener *l, int err)
 {
 	il_redis_object_explain(&watches_of(l)->object);
@@ -277,6 +298,8 @@ int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, si
 	if (!w)
 		return ENOMEM;
 	all->unheard = 0;
+	if (!op->once)
+		look_later(all);
 	il_list_add(&w->fresh, &op->link);
 	il_watch_hold(w);
 	if (w->look && op->once && w->patient) {
@@ -319,6 +342,7 @@ int il_watches_count(const struct il_watches *all)
 static void forked(struct il_redis_object *f)
 {
 	struct il_watches *all = il_container_of(f, struct il_watches, object);
+	il_timer_disarm(&all->look);
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
 		for (struct il_list *l = all->buckets[i].next; l != &all->buckets[i]; l = l->next)
 			watch_at(l)->look = NULL;
@@ -331,6 +355,7 @@ int il_watches_open(struct il_watches *all, const struct il_key *key, const char
 		return err;
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
 		il_list_init(&all->buckets[i]);
+	all->look.expired = looked;
 	all->object.forked = forked;
 	all->object.listener.up = up;
 	all->object.listener.down = down;
@@ -340,6 +365,7 @@ int il_watches_open(struct il_watches *all, const struct il_key *key, const char
 
 void il_watches_close(struct il_watches *all)
 {
+	il_timer_disarm(&all->look);
 	il_watches_finish(all, ECANCELED);
 	il_redis_object_close(&all->object);
 }

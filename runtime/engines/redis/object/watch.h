@@ -2,13 +2,15 @@
  *
  * Waiting for something of an object to change: a name of shared data, a slot of shared memory. Whoever changes it
  * publishes its object's id and its key on "base:changed"; for each key that operations here wait for there is a watch,
- * which asks the server what it is now: when a wait begins, when a change is heard of, and when it could have missed
- * one. Waits for the same key share a question. A wait is never told of what was before it began. Floor 2.
+ * which asks the server what it is now: when a wait begins, when a change is heard of, when it could have missed
+ * one, and now and then. Waits for the same key share a question. A wait is never told of what was before it began.
+ * Floor 2.
  */
 #ifndef IL_REDIS_WATCH_H
 #define IL_REDIS_WATCH_H
 
 #include "engines/redis/object/object.h"
+#include "loop/timer.h"
 
 enum { IL_WATCH_BUCKETS = 64, IL_ID = 24 };
 
@@ -36,6 +38,7 @@ struct il_watches {
 	int (*told)(struct il_watch *w, struct il_request *r);
 	void (*heard)(struct il_watches *all, const char *key, size_t size); /* of a change; or NULL */
 	int unheard; /* changes in a row that no operation waited for */
+	struct il_timer look; /* now and then, while operations wait */
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
