@@ -244,14 +244,4 @@ struct il_engine {
 	void (*fini)(void);
 };
 
-/* Shared data on this machine, for the engines of file keys and of shared memory. */
-int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
-#ifdef IL_LMDB
-void il_local_data_place(const struct il_key *key, bool remove, char text[IL_PLACE_TEXT]);
-void il_local_data_fini(void);
-#else
-#	define il_local_data_place(key, remove, text) ((void)(key), (void)(remove), (void)(text))
-#	define il_local_data_fini NULL
-#endif
-
 #endif

@@ -2,6 +2,7 @@
  *
  * The table of engines. Floor 2: the one file that names them.
  */
+#include "engines/local_data.h"
 #include "engines/registry.h"
 #include "base/reason.h"
 #include "engines/engine.h"

@@ -2,6 +2,7 @@
  *
  * The table of the engine. Floor 2.
  */
+#include "engines/local_data.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/name.h"
 

@@ -8,7 +8,8 @@
  */
 #include "base/fork.h"
 #include "base/reason.h"
-#include "engines/store/store.h"
+#include "engines/local_data.h"
+#include "engines/store/directory.h"
 #include "os/file.h"
 
 #include <dirent.h>

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
+#include "engines/store/directory.h"
+#include "engines/store/environment.h"
 #include "engines/store/store.h"
 #include "os/identity.h"
 #include "os/sigpipe.h"

@@ -5,7 +5,11 @@
  * twice.
  * Floor 2.
  */
+#include "engines/local_data.h"
+#include "engines/store/environment.h"
+#include "engines/store/shared_data.h"
 #include "engines/store/store.h"
+#include "engines/store/wait.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,10 @@
  * /dev/shm is an error then and no SIGBUS later.
  * Floor 2.
  */
+#include "engines/local_data.h"
+#include "engines/store/environment.h"
 #include "engines/store/store.h"
+#include "engines/store/wait.h"
 #include "base/fork.h"
 #include "base/reason.h"
 #include "base/shared_atomic.h"

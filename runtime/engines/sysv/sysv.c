@@ -2,6 +2,7 @@
  *
  * What the engine of file keys offers. Floor 2.
  */
+#include "engines/local_data.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
