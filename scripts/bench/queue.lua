@@ -9,8 +9,8 @@ local message = codec == "raw" and ("x"):rep(size) or {id = 17, name = "bench", 
 
 local file = os.tmpname()
 local name = "bench" .. file:gsub("/", ".")
-local keys = {sysv = ipc.file_key(file), shm = ipc.shm_key(name)}
-local others = {sysv = keys.sysv:clone(), shm = ipc.shm_key(name .. ".back")}
+local keys = {sysv = ipc.file_key(file), shm = ipc.shm_key(name), memory = ipc.private}
+local others = {sysv = keys.sysv:clone(), shm = ipc.shm_key(name .. ".back"), memory = ipc.private}
 local there, back = ipc.queue(keys[engine], {codec = codec}), ipc.queue(others[engine], {codec = codec})
 local now = ipc.now
 local start
