@@ -134,7 +134,7 @@ static int told_open(struct il_op *op, struct il_request *r, int err)
 	return 0;
 }
 
-int il_redis_lock_ask_open(struct il_op *op)
+static int ask_open(struct il_op *op)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_command c;
@@ -147,7 +147,7 @@ int il_redis_lock_ask_open(struct il_op *op)
 	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
 }
 
-int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
+static int open_lock(const struct il_key *key, const char *noun, struct il_lock_options *o,
 	const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_redis_lock *h;
@@ -157,7 +157,7 @@ int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_loc
 	return err;
 }
 
-void il_redis_lock_close(struct il_lock *l)
+static void close_lock(struct il_lock *l)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
 	il_lock_requests_fail(h, ECANCELED);
@@ -205,7 +205,7 @@ static void release_command(struct il_op *op, struct il_command *c)
 	il_command_text(c, op->lock.abandoned ? "died" : "given");
 }
 
-int il_redis_lock_ask_release(struct il_op *op)
+static int ask_release(struct il_op *op)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_command command;
@@ -219,7 +219,7 @@ int il_redis_lock_ask_release(struct il_op *op)
 }
 
 /* What is not held any more has expired. */
-bool il_redis_lock_release(struct il_op *op)
+static bool release(struct il_op *op)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_lock_request *c = il_lock_request_find(&h->held, op->lock.grant);
@@ -244,7 +244,7 @@ static int told_value(struct il_op *op, struct il_request *r, int err)
 	return err;
 }
 
-int il_redis_lock_ask_value(struct il_op *op)
+static int ask_value(struct il_op *op)
 {
 	struct il_command c;
 	il_redis_lock_call(&c, of_op(op), "look");
@@ -257,7 +257,7 @@ static int told_holder(struct il_op *op, struct il_request *r, int err)
 	return err;
 }
 
-int il_redis_lock_ask_holder(struct il_op *op)
+static int ask_holder(struct il_op *op)
 {
 	struct il_command c;
 	il_redis_lock_call(&c, of_op(op), "look");
@@ -276,14 +276,14 @@ static void remove_command(struct il_op *op, struct il_command *c)
 	il_command_text(c, of_op(op)->id);
 }
 
-int il_redis_lock_ask_remove(struct il_op *op)
+static int ask_remove(struct il_op *op)
 {
 	struct il_command c;
 	remove_command(op, &c);
 	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_remove);
 }
 
-bool il_redis_lock_remove(struct il_op *op)
+static bool remove_lock(struct il_op *op)
 {
 	struct il_command c;
 	if (!op->last)
@@ -293,10 +293,45 @@ bool il_redis_lock_remove(struct il_op *op)
 	return true;
 }
 
-int il_redis_lock_token(struct il_lock *l, int64_t grant, int64_t *token)
+static int token_of(struct il_lock *l, int64_t grant, int64_t *token)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
 	const struct il_lock_request *c = il_lock_request_find(&h->held, grant);
 	*token = c ? c->fence : h->fence;
 	return 0;
+}
+
+/* Mutexes and semaphores --------------------------------------------------------------------------------------- */
+
+static const struct il_lock_ops mutex_ops = {
+	.open = { "mutex", il_redis_object_attempt, ask_open, il_redis_object_cancel },
+	.acquire = { "mutex acquire", il_lock_request_attempt, il_lock_request_start, il_lock_request_cancel },
+	.release = { "mutex release", release, ask_release, il_redis_object_cancel },
+	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start, il_lock_request_lost_cancel },
+	.value = { "mutex value", il_redis_object_attempt, ask_value, il_redis_object_cancel },
+	.holder = { "mutex holder", il_redis_object_attempt, ask_holder, il_redis_object_cancel },
+	.remove = { "mutex remove", remove_lock, ask_remove, il_redis_object_cancel },
+	.close = close_lock,
+	.token = token_of,
+};
+
+int il_redis_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	o->max = 1;
+	return open_lock(key, "mutex", o, &mutex_ops, l);
+}
+
+static const struct il_lock_ops semaphore_ops = {
+	.open = { "semaphore", il_redis_object_attempt, ask_open, il_redis_object_cancel },
+	.acquire = { "semaphore acquire", il_lock_request_attempt, il_lock_request_start, il_lock_request_cancel },
+	.release = { "semaphore release", release, ask_release, il_redis_object_cancel },
+	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start, il_lock_request_lost_cancel },
+	.value = { "semaphore value", il_redis_object_attempt, ask_value, il_redis_object_cancel },
+	.remove = { "semaphore remove", remove_lock, ask_remove, il_redis_object_cancel },
+	.close = close_lock,
+};
+
+int il_redis_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
+{
+	return open_lock(key, "semaphore", o, &semaphore_ops, l);
 }

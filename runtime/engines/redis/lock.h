@@ -38,9 +38,6 @@ static inline struct il_redis_lock *il_redis_lock_of(struct il_lock *l)
 	return il_container_of(l, struct il_redis_lock, lock);
 }
 
-int il_redis_lock_open(const struct il_key *key, const char *noun, struct il_lock_options *o,
-	const struct il_lock_ops *ops, struct il_lock **l);
-
 /* Of its lease. */
 const char *il_redis_lock_name(struct il_redis_lock *h);
 
@@ -49,16 +46,5 @@ void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const cha
 
 /* Takes a lock request back, whatever has become of it; the answer is not waited for. how: "given", "undone". */
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how);
-
-/* The functions of an il_lock_ops; `acquire` is in lock_request.h. */
-bool il_redis_lock_release(struct il_op *op);
-bool il_redis_lock_remove(struct il_op *op);
-int il_redis_lock_ask_open(struct il_op *op);
-int il_redis_lock_ask_release(struct il_op *op);
-int il_redis_lock_ask_value(struct il_op *op);
-int il_redis_lock_ask_holder(struct il_op *op);
-int il_redis_lock_ask_remove(struct il_op *op);
-void il_redis_lock_close(struct il_lock *l);
-int il_redis_lock_token(struct il_lock *l, int64_t grant, int64_t *token);
 
 #endif
