@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here is who holds
- * it. Floor 4.
+ * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here are the tasks
+ * that hold it. Floor 4.
  */
 #include "lock.h"
 #include "base/fork.h"
@@ -213,8 +213,8 @@ static void task_ended(struct il_hold *of_task, bool failed)
 		drop(h, !h->given);
 }
 
-/* Records who holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since, and its lock
- * freed with all that it had. */
+/* Records the task that holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since,
+ * and its lock freed with all that it had. */
 static int record(struct il_lock_handle *handle, int64_t grant, struct hold **result)
 {
 	if (!handle->lock)

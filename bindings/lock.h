@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore, mutex and file_lock have in common: acquire, release, hold and the record of who holds. A task that
+ * What semaphore, mutex and file_lock have in common: acquire, release, hold and the record of the holders. A task that
  * dies gives back what it holds, as a process does. Floor 4.
  */
 #ifndef IL_LOCK_H

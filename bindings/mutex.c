@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Mutex: one holder, a task of some process, who alone may release it.
+ * ipc.Mutex: one holder, a task of some process, which alone may release it.
  * Floor 4.
  */
 #include "bind.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The arrivals of a signal, and who gets them: what ipc.Signal and ipc.SignalHandler are. A handler has many listeners,
- * a signal has one, and can be waited for. The listeners are a list, the user value.
- * Floor 4.
+ * The arrivals of a signal, and what gets them: what ipc.Signal and ipc.SignalHandler are. A handler has many
+ * listeners, a signal has one, and can be waited for. The listeners are a list, the user value. Floor 4.
  */
 #ifndef IL_SIGNAL_ARRIVALS_H
 #define IL_SIGNAL_ARRIVALS_H
@@ -40,19 +39,19 @@ struct il_arrivals *il_arrivals_check(lua_State *L, const char *class);
 /* Has the list at the top of the stack, which it pops, as listeners of the object at 1. 0 or errno. */
 int il_arrivals_listen(lua_State *L, struct il_arrivals *s);
 
-/* Keeps arrivals for those who wait, from now on. 0 or errno. */
+/* Keeps arrivals for the waits, from now on. 0 or errno. */
 int il_arrivals_collect(lua_State *L, struct il_arrivals *s);
 
 /* The first that was kept, for the caller to free; NULL without. */
 struct il_arrival *il_arrivals_take(struct il_arrivals *s);
 
-/* Nobody listens and nothing is kept any more. */
+/* There are no listeners any more, and nothing is kept. */
 void il_arrivals_stop(lua_State *L, struct il_arrivals *s);
 
 /* What a method returns: true, or nil and why. */
 int il_arrivals_result(lua_State *L, const struct il_arrivals *s, int err);
 
-/* For all ways to end; no results, 0. Whoever waits gets ECANCELED. */
+/* For all ways to end; no results, 0. The waits end with ECANCELED. */
 int il_arrivals_close(lua_State *L, struct il_arrivals *s);
 
 /* For __tostring of the class. */

@@ -22,7 +22,7 @@
 
 /* How a change is to be told. */
 enum way {
-	QUIETLY, /* nobody waits for this slot */
+	QUIETLY, /* no operation waits for this slot */
 	LATCHED, /* it has been told, and we have the latch */
 	LATELY /* the latch cannot be had: tell afterwards */
 };
@@ -305,7 +305,7 @@ int64_t il_slots_add(struct il_memory *m, size_t slot, int64_t n)
 	return (int64_t)(was + (uint64_t)n);
 }
 
-/* One that is sure to fail wakes nobody. */
+/* One that is sure to fail wakes no process. */
 bool il_slots_swap(struct il_memory *m, size_t slot, int64_t *expected, int64_t value)
 {
 	struct il_slots *s = slots_of(m);

@@ -17,17 +17,17 @@
 struct il_slots {
 	int64_t *at;
 	size_t count;
-	uint32_t *latch, *changes, *parked, *removed; /* all NULL: another program made it, and nobody can wait */
+	uint32_t *latch, *changes, *parked, *removed; /* all NULL: another program made it, and no wait is possible */
 	const volatile bool *lost; /* what is mapped is no longer shared; NULL: cannot happen */
 	const uint64_t *space; /* the pid namespace in which the latch means something */
 	bool (*gone)(struct il_slots *s); /* asks the system whether it was removed; or NULL */
-	struct il_list ops; /* who waits */
+	struct il_list ops; /* operations that wait */
 	struct il_poller poller;
 	struct il_futex word;
-	uint32_t seen; /* the count of changes when all who wait had been marked */
+	uint32_t seen; /* the count of changes when all operations had been marked */
 	uint32_t still; /* the latch, as it was when it could not be had; or 0 */
-	struct il_patience patience; /* with who has the latch */
-	struct il_recheck later; /* those who wait could not be marked */
+	struct il_patience patience; /* with the latch's owner */
+	struct il_recheck later; /* the operations could not be marked */
 };
 
 /* What an engine's handle begins with. */
@@ -39,7 +39,7 @@ struct il_slots_handle {
 /* With at, count, the words, lost and gone filled in. */
 void il_slots_init(struct il_slots *s);
 
-/* Nobody waits any more. */
+/* No operation waits any more. */
 void il_slots_fini(struct il_slots *s);
 
 /* The handle's part that is the same everywhere. */
@@ -48,11 +48,11 @@ void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const s
 /* Ends the waits through a handle with ECANCELED. */
 void il_slots_close(struct il_slots *s, const struct il_memory *m);
 
-/* 0, EUCLEAN, EXDEV, or ETIMEDOUT: who has it stands still. Not for slots without words. */
+/* 0, EUCLEAN, EXDEV, or ETIMEDOUT: the latch's owner is stopped. Not for slots without words. */
 int il_slots_enter(struct il_slots *s);
 void il_slots_leave(struct il_slots *s);
 
-/* With the latch, before something is changed: wakes all who sleep. They must get the latch before they sleep again. */
+/* With the latch, before something is changed: wakes all sleepers. They must get the latch before they sleep again. */
 void il_slots_change(struct il_slots *s);
 
 /* True: a wait of this process has ended. */

@@ -23,7 +23,7 @@ static void settle(struct il_wait_queue *line)
 		il_wait_queue_fini(line);
 }
 
-/* What has been asked for in vain in this round, so that hundreds who ask the same cost one look. */
+/* What has been asked for in vain in this round, so that hundreds that ask the same cost one attempt. */
 struct vain {
 	int64_t args[VAIN];
 	int count;

@@ -19,7 +19,7 @@ struct il_wait_queue {
 	const struct il_wait_queue_type *type;
 	void *object; /* what they wait for: the type's business */
 	uint32_t *changes; /* shared: the count */
-	uint32_t *parked; /* shared: who sleeps on it, bits */
+	uint32_t *parked; /* shared: bits of the queues that sleep on it */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen; /* the count up to which all have looked */
 	struct il_recheck later; /* they look again, since the lock could not be had */
@@ -27,8 +27,8 @@ struct il_wait_queue {
 };
 
 struct il_wait_queue_type {
-	uint32_t parked; /* the bit that says: somebody sleeps in such a line */
-	bool strict; /* nobody is served before the first */
+	uint32_t parked; /* the bit of such a queue */
+	bool strict; /* no operation is served before the first */
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
@@ -39,9 +39,9 @@ struct il_wait_queue_type {
 	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno
 	 * with which all waits end. Or NULL. */
 	int (*park)(struct il_wait_queue *line);
-	/* Nobody waits any more. Or NULL. */
+	/* No operation waits any more. Or NULL. */
 	void (*unpark)(struct il_wait_queue *line);
-	/* Somebody has been served: others in this process may be glad of it. Or NULL. */
+	/* Called after operations completed, so that opposite ones (send after receive) are tried. Or NULL. */
 	void (*served)(struct il_wait_queue *line);
 };
 
@@ -56,7 +56,7 @@ void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op);
 /* Something has changed in this process, or may have. True: a wait has ended. */
 bool il_wait_queue_look(struct il_wait_queue *line);
 
-/* The same; and those who go on waiting are parked again, as if they had just come. */
+/* The same; and the operations that still wait are parked again, as if they had just come. */
 void il_wait_queue_look_again(struct il_wait_queue *line);
 
 /* Ends the waits of one source with ECANCELED. */

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* For whoever takes the next message, or writes one: the other process had these lines last. */
+/* For the process that takes the next message, or writes one: the other process had these lines last. */
 static void prefetch(const struct il_blocks *c, uint32_t block)
 {
 	if (block >= c->count - 1)

@@ -41,7 +41,7 @@ uint32_t il_blocks_for(size_t size);
 /* An area that is all zero becomes one free extent. */
 void il_blocks_init(const struct il_blocks *v);
 
-/* Writes a message into free blocks; nobody sees it yet. EAGAIN: no room; EUCLEAN: damaged. */
+/* Writes a message into free blocks; no process sees it yet. EAGAIN: no room; EUCLEAN: damaged. */
 int il_blocks_write(const struct il_blocks *v, int64_t type, const void *data, size_t size, uint32_t *block);
 
 /* Makes it the last message. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What was given back to a segment whose latch could not be had, since a process stands still with it. That need not
- * fail: nobody can take it before that process goes on, or ends. So it is owed, and paid by whatever of this process
- * has the latch next, at the latest by a look after a while, or by the end of the process. Floor 2.
+ * fail: no process can take it before that process goes on, or ends. So it is owed, and paid by whatever of this
+ * process has the latch next, at the latest by a look after a while, or by the end of the process. Floor 2.
  */
 #ifndef IL_SHM_DEBT_H
 #define IL_SHM_DEBT_H
@@ -14,7 +14,7 @@ struct il_debt {
 	struct il_list node; /* in the list of all that owe */
 	struct il_segment *segment;
 	void (*pay)(struct il_debt *d); /* with the latch: gives back what is owed */
-	void (*paid)(struct il_debt *d); /* without it: those who wait in this process may want it */
+	void (*paid)(struct il_debt *d); /* without it: operations of this process may want it */
 	uint32_t owed;
 	bool abandoned; /* one of them as if its holder had died */
 	uint32_t by; /* the generation whose debt it is: a forked child has nothing to do with it */

@@ -30,7 +30,7 @@ struct permits {
 	struct il_head head;
 	uint32_t max;
 	uint32_t taken; /* sum of the counts */
-	uint32_t abandoned; /* a holder has died, and nobody has been told yet */
+	uint32_t abandoned; /* a holder has died, and no process has been told yet */
 	uint32_t used; /* records from here on have never been used */
 	struct record records[];
 };
@@ -39,12 +39,12 @@ struct permits {
 struct object {
 	struct il_segment segment;
 	struct il_wait_queue line;
-	struct il_shm_watches watches; /* holders, while somebody waits here */
+	struct il_shm_watches watches; /* holders, while an operation waits here */
 	struct il_debt debt; /* permits that were given back, and are still in the record */
 	struct record *own; /* where this process's record was last; NULL: nowhere yet */
 	uint32_t records; /* that there is room for */
 	uint32_t max; /* as it was when it was mapped */
-	bool tells; /* who comes after a holder that died: a mutex */
+	bool tells; /* a mutex: the next holder is told of one that died */
 };
 
 struct handle {
@@ -95,7 +95,7 @@ static void set_count(struct permits *p, struct record *r, uint32_t count)
 	il_put(&p->taken, taken);
 }
 
-/* The permits of those who have died are free. That they died is written down first. */
+/* The permits of processes that have died are free. That they died is written down first. */
 static void bury(struct object *o)
 {
 	struct permits *p = shared(o);
@@ -199,7 +199,7 @@ static void look_again(struct il_shm_watches *w)
 	il_wait_queue_look_again(&il_container_of(w, struct object, watches)->line);
 }
 
-/* Who holds now is read without the latch: if it changes, the line is woken, and parks again. */
+/* The holders are read without the latch: if it changes, the line is woken, and parks again. */
 static int park(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
@@ -349,7 +349,7 @@ static bool lock_release(struct il_op *op)
 	return true;
 }
 
-/* Enters, and frees the permits of those who have died. */
+/* Enters, and frees the permits of processes that have died. */
 static int enter(struct object *o)
 {
 	int err = il_segment_enter(&o->segment);

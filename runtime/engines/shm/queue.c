@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Queues in shared memory: messages in blocks (blocks.h), two lines of waiters. A message is copied in before it is
- * committed, and out before it is taken away: who dies in between has sent nothing, or received nothing.
+ * committed, and out before it is taken away: a process that dies in between has sent nothing, or received nothing.
  * Floor 2.
  */
 #include "base/fork.h"
@@ -105,7 +105,7 @@ static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiti
 	return 0;
 }
 
-/* Who waits looks at the message later, and gets bytes of its own; others find them in the buffer. */
+/* An operation that waits is looked at later, and gets bytes of its own; others find them in the buffer. */
 static int copy_out(struct object *o, const struct il_message *m, struct il_op *op, bool own)
 {
 	own = own && m->size;
@@ -139,7 +139,7 @@ static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool wa
 	return il_blocks_take(&o->blocks, &m);
 }
 
-/* A message for who receives here, room for who sends here; and that may go on and on. */
+/* A message for a receive of this process, room for a send; and one may make the other possible again. */
 static void served(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);

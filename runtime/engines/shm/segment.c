@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Segments, see segment.h. Space is reserved before the first touch, so a full /dev/shm is an error and no SIGBUS;
- * should somebody cut a file short, the SIGBUS of the first touch puts zeros in its place. Floor 2.
+ * should a file be cut short, the SIGBUS of the first touch puts zeros in its place. Floor 2.
  */
 #include "engines/shm/segment.h"
 #include "base/fork.h"
@@ -320,7 +320,7 @@ void il_segment_change(struct il_segment *s, uint32_t whose)
 	}
 }
 
-/* Without the latch: it cannot be had, or nobody else has this memory any more. */
+/* Without the latch: it cannot be had, or no other process has this memory any more. */
 static void abandon(struct il_segment *s)
 {
 	il_put(&s->head->removed, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Objects in shared memory: a file in /dev/shm under the key's name, or memory without a name that forked children
- * share. A segment is made whole and then linked in, so nobody finds it half-made; a name and a noun have at most one.
- * What is read from it is checked before use: other processes write there too, and may be wrong. Floor 2.
+ * share. A segment is made whole and then linked in, so no process finds it half-made; a name and a noun have at most
+ * one. What is read from it is checked before use: other processes write there too, and may be wrong. Floor 2.
  */
 #ifndef IL_SHM_SEGMENT_H
 #define IL_SHM_SEGMENT_H
@@ -27,8 +27,8 @@ struct il_head {
 	uint32_t creator; /* pid */
 	uint32_t removed;
 	uint32_t changes; /* futex: goes up before anything changes that others may wait for */
-	uint32_t parked; /* who sleeps on it: bits, as the noun has it */
-	uint32_t told; /* the count of changes up to which all who slept have been woken */
+	uint32_t parked; /* bits of the queues that sleep on it, as the noun has them */
+	uint32_t told; /* the count of changes up to which all sleepers have been woken */
 	uint32_t unused;
 	char noun[16];
 	char name[IL_NAME_MAX + 8];
@@ -61,7 +61,7 @@ struct il_segment {
 	int refs;
 	uint32_t generation; /* that has found its pid namespace to be this one's */
 	bool repaired; /* with the latch: its last owner died */
-	struct il_patience patience; /* with who has the latch */
+	struct il_patience patience; /* with the latch's owner */
 	volatile bool lost; /* the file was cut short: what is mapped is zeros of our own */
 	char name[IL_NAME_MAX + 1];
 };
@@ -84,7 +84,7 @@ void il_segment_leave(struct il_segment *s);
  * process that dies anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 
-/* Tells those who wait, and takes the name away, also of one that is damaged. EIDRM: somebody else did; EPERM: it is
+/* Ends the waits, and takes the name away, also of one that is damaged. EIDRM: another process did; EPERM: it is
  * another user's, and nothing has changed; or errno. */
 int il_segment_remove(struct il_segment *s);
 

@@ -18,7 +18,7 @@ struct shared {
 	uint64_t slots; /* how many */
 };
 
-/* Of a cache line of their own, so that changes of slots do not slow down who reads the words. */
+/* Of a cache line of their own, so that changes of slots do not slow down the readers of the words. */
 enum { SLOTS_AT = (sizeof(struct shared) + LINE - 1) / LINE * LINE };
 
 /* The process's own part. */

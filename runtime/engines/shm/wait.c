@@ -43,7 +43,7 @@ bool il_shm_wait_attempt(struct il_wait_queue *line, struct il_op *op)
 		return false;
 	op->err = op->once ? il_segment_enter(line->object) : il_segment_enter_soon(line->object);
 	if (op->err == EAGAIN) {
-		line->seen = il_get(line->changes) - 1; /* who waits has not looked */
+		line->seen = il_get(line->changes) - 1; /* the operations have not looked */
 		return false;
 	}
 	if (op->err)

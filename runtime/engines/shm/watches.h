@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The processes whose end may end a wait here: those that hold, while somebody waits.
+ * The processes whose end may end a wait here: those that hold, while an operation waits.
  * Floor 2.
  */
 #ifndef IL_SHM_WATCHES_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The directories of shared data. One is made under a name that nobody looks for, ipclua.tmp.PID.*, and renamed when
+ * The directories of shared data. One is made under a name that is never looked for, ipclua.tmp.PID.*, and renamed when
  * it is complete; it is renamed back before it is deleted. Private data stays under such a name. Whoever uses a
  * name of that kind has a shared flock on the directory, and forked children have it with the descriptor that they
- * inherit: what can be locked exclusively belongs to nobody that lives.
+ * inherit: what can be locked exclusively belongs to no living process.
  * Floor 2.
  */
 #include "base/fork.h"

@@ -27,7 +27,7 @@ struct il_store_files {
 void il_directory_path(char *path, const struct il_key *key);
 
 /* Makes an empty directory for this process, and deletes those that dead processes have left. The guard is a
- * descriptor: while one is open, here or in a forked child, nobody else deletes it. 0 or errno. */
+ * descriptor: while one is open, here or in a forked child, no other process deletes it. 0 or errno. */
 int il_directory_make(char *path, int *guard);
 
 /* Gives it its permissions and its name. EEXIST: the name is taken. */

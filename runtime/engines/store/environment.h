@@ -24,7 +24,7 @@ void il_environment_close(struct il_store *s);
 typedef int il_store_look(struct il_store *s, MDB_txn *txn, void *arg);
 int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently);
 
-/* Takes the write lock: no commit is under way, and none that somebody died in is half seen. Ends with one of the
+/* Takes the write lock: no commit is under way, and none whose process died is half seen. Ends with one of the
  * others; commit returns LMDB's result. */
 int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently);
 int il_store_commit(struct il_store *s, MDB_txn *txn);

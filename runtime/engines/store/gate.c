@@ -30,7 +30,7 @@ static pid_t pid_of(uint64_t owner)
 	return (pid_t)(owner & ((1 << OWNER_BITS) - 1));
 }
 
-/* 0 or EBUSY, and who is in the way. */
+/* 0 or EBUSY, and the owner that is in the way. */
 static inline int take(struct il_gate *g, uint64_t *owner)
 {
 	uint64_t free = 0;
@@ -39,7 +39,7 @@ static inline int take(struct il_gate *g, uint64_t *owner)
 	return taken ? 0 : EBUSY;
 }
 
-/* From one that has ended; or from ourselves, who are not inside: somebody else wrote that there. */
+/* From one that has ended; or from ourselves, and we are not inside: another process wrote that there. */
 static bool take_over(struct il_gate *g, uint64_t owner)
 {
 	bool gone = owner == self() || il_process_watch_ended(pid_of(owner), owner >> OWNER_BITS);

@@ -16,8 +16,8 @@
 /* In a store's bell; all zero at first. */
 struct il_gate {
 	uint64_t owner; /* its pid, and from OWNER_BITS of gate.c on the time it started; 0: it is free */
-	uint32_t turns; /* futex: goes up when it becomes free, if somebody waits */
-	uint32_t waiting; /* somebody does */
+	uint32_t turns; /* futex: goes up when it becomes free, if a process waits */
+	uint32_t waiting; /* a process does */
 };
 
 /* 0; EAGAIN: not now, try again later; ETIMEDOUT: the process inside stands still. It blocks for some milliseconds, and

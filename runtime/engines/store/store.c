@@ -170,7 +170,7 @@ static int fill(const char *path, const char *for_path, size_t size)
 	return err;
 }
 
-/* EEXIST: somebody else has made it first. */
+/* EEXIST: another process has made it first. */
 static int create(const char *path, const struct il_data_options *o)
 {
 	char temporary[IL_STORE_PATH];

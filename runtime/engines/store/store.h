@@ -33,7 +33,7 @@ struct il_bell {
 	uint64_t map; /* bytes of data.mdb */
 	uint64_t pids; /* the pid namespace in which LMDB's locks mean something */
 	uint32_t changes; /* futex: goes up, with the write lock, before anything is committed */
-	uint32_t parked; /* somebody sleeps on it */
+	uint32_t parked; /* a process sleeps on it */
 	uint32_t removed;
 	uint32_t reserved;
 	uint64_t data, lock; /* the inodes of these files: a copy of the directory has others */
@@ -70,7 +70,7 @@ struct il_store {
 int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s);
 void il_store_drop(struct il_store *s);
 
-/* Tells those who wait, and frees the name. */
+/* Ends the waits, and frees the name. */
 int il_store_remove(struct il_store *s, bool patiently);
 
 #endif

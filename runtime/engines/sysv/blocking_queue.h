@@ -20,7 +20,7 @@ struct il_blocking_queue {
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
 	bool working; /* the job has been started and has not ended */
 	int result; /* of block */
-	int64_t not_before; /* when to look next, or 0: to look keeps off those who bring what is waited for */
+	int64_t not_before; /* when to look next, or 0: a look delays the processes that bring what is waited for */
 };
 
 struct il_blocking_queue_type {
@@ -31,7 +31,8 @@ struct il_blocking_queue_type {
 	int (*prepare)(struct il_blocking_queue *line, struct il_op *op);
 	/* On a thread: blocks. 0, EINTR or errno. */
 	int (*block)(struct il_blocking_queue *line);
-	/* After a block that returned 0: what it got is for op, or for nobody (NULL). EAGAIN: op must go on waiting. */
+	/* After a block that returned 0: what it got is for op, or for no operation (NULL). EAGAIN: op must go on
+	 * waiting. */
 	int (*grant)(struct il_blocking_queue *line, struct il_op *op);
 	/* An operation has ended well, by attempt or grant, so that those in other lines may be served. Or NULL. */
 	void (*served)(struct il_blocking_queue *line);
@@ -48,7 +49,7 @@ void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op);
 /* For cancel: true: op has got what it waited for. */
 bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op);
 
-/* Tries for those who wait, after something has changed in this process. */
+/* Tries the operations, after something has changed in this process. */
 void il_blocking_queue_look(struct il_blocking_queue *line);
 
 /* Ends the waits of one source with ECANCELED. */

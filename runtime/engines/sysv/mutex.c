@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A mutex is a set with one permit and a mark. The mark goes up with the permit and down with its release, but is not
- * undone: whoever finds it up after the permit came back knows that the holder died.
+ * undone: a process that finds it up after the permit came back knows that the holder died.
  * Floor 2.
  */
 #include "engines/sysv/semset.h"
@@ -93,7 +93,7 @@ static int release(struct il_lock *l, bool abandoned)
 	return err;
 }
 
-/* Whoever took the permit was the last to change it. */
+/* The process that took the permit was the last to change it. */
 static bool holder(struct il_op *op)
 {
 	int permits;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * System V message queues, opened, looked at and closed, see queue.h. All handles of a process for one queue share an
- * object, which has the lines of those who wait.
+ * object, which has the queues of operations that wait.
  * Floor 2.
  */
 #include "engines/sysv/queue.h"
@@ -69,7 +69,7 @@ static void object_free(struct il_msg_object *o)
 	free(o);
 }
 
-/* What nobody here has got goes back. */
+/* What no operation here has got goes back. */
 static void object_drop(struct il_msg_object *o)
 {
 	if (--o->refs)
@@ -95,7 +95,7 @@ static void close_queue(struct il_queue *q)
 	}
 }
 
-/* A new queue gets its capacity; one that is there has it, or somebody is about to give it. */
+/* A new queue gets its capacity; one that is there has it, or its maker is about to give it. */
 static int make(const struct il_key *key, struct il_queue_options *options, int *id, struct msqid_ds *ds)
 {
 	*id = msgget(key->id, IPC_CREAT | IPC_EXCL | (int)options->mode);

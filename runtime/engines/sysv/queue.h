@@ -20,7 +20,7 @@ struct il_msg {
 	char text[];
 };
 
-/* Those who wait for messages of one type; or to send, in the order they came. */
+/* Operations that wait for messages of one type; or to send, in their order. */
 struct il_msg_waiters {
 	struct il_list node; /* in the object's receivers */
 	struct il_blocking_queue line;
@@ -35,7 +35,7 @@ struct il_msg_waiters {
 struct il_msg_object {
 	struct il_list node;
 	struct il_list receivers; /* of struct il_msg_waiters */
-	struct il_list kept; /* messages that were taken and that nobody has got */
+	struct il_list kept; /* messages that were taken, and no operation has got */
 	struct il_msg_waiters senders;
 	int id, refs;
 	uint32_t generation; /* whose kept messages these are */

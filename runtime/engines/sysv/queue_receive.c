@@ -205,7 +205,7 @@ static struct il_msg_waiters *receivers_of(struct il_msg_object *o, long type)
 	return NULL;
 }
 
-/* The line stays as it is while nobody waits in it: the next one is likely to ask for the same type. */
+/* An empty queue stays: the next operation is likely to ask for the same type. */
 static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
 {
 	struct il_msg_waiters *w = receivers_of(o, type);

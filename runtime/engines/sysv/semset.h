@@ -18,7 +18,7 @@ enum { IL_NO_MUTEX = 2 }; /* of IL_HELD */
 
 struct il_sysv_semset {
 	struct il_list node; /* in the list of this process */
-	struct il_blocking_queue line; /* who waits for a permit */
+	struct il_blocking_queue line; /* operations that wait for a permit */
 	int id, refs, members;
 	bool mutex;
 	int32_t key;

@@ -66,7 +66,7 @@ static bool gone(struct il_slots *s)
 	return describe(il_container_of(s, struct memory, slots)->id, &slots, &ours) == EIDRM;
 }
 
-/* Whoever comes first says so; all say the same. */
+/* The first process writes it; all write the same. */
 static int sign(struct words *w)
 {
 	uint32_t layout = 0;
@@ -92,7 +92,7 @@ static int no_segment(int err, size_t size)
 	return err;
 }
 
-/* EIDRM: somebody else was faster. */
+/* EIDRM: another process was faster. */
 static int find(const struct il_key *key, const struct il_memory_options *o, int *id)
 {
 	size_t size = o->slots * sizeof(int64_t) + EXTRA;
@@ -140,7 +140,7 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 }
 
 /* Who is woken finds that it is removed, even if this process is killed before it has written that down. Another
- * program may have removed it: then those who wait are told now. */
+ * program may have removed it: then the waits end now. */
 static int remove_memory(struct il_memory *m)
 {
 	struct il_slots *s = &memory_of(m)->slots;
