@@ -12,7 +12,7 @@
 #include "sched/state.h"
 #include "sched/task.h"
 
-enum { MOST_CALLS = 16 };
+enum { MOST_CALLS = 32 };
 
 /* ns: how long one runs through calls that are served at once, and the kernel is not asked for what else there is.
  * Twice: after the first time we only note how it stands; the second counts if we had the processor meanwhile. A task
