@@ -175,8 +175,8 @@ static void close_lock(struct il_lock *l)
 /* Questions ------------------------------------------------------------------------------------------------ */
 
 /* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no
- * answer for longer than the lease, it has ended, whatever has become of the server. What the server refuses is held as
- * before. */
+ * answer for longer than the lease, it has ended as far as is known here; the server may have kept it, since beats came
+ * there, so it is given back once more. What the server refuses is held as before. */
 static int told_release(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_lock *h = of_op(op);
@@ -186,6 +186,8 @@ static int told_release(struct il_op *op, struct il_request *r, int err)
 		err = 0;
 	else if (unknown && ended)
 		err = ESTALE;
+	if (unknown && ended)
+		il_redis_lock_return(h, op->lock.grant, op->lock.abandoned ? "died" : "given");
 	if (!c || !err || err == ESTALE || err == EIDRM) {
 		op->lock.grant = 0;
 		if (c)

@@ -5,6 +5,7 @@
 #   instead BYTES  from now on says this whenever the server says something; over new connections, too, once HELLO is answered
 #   flood BYTES|MORE  the same, and MORE without end
 #   mute           from now on drops what the server says
+#   swallow BYTES  the same, and what is asked with these bytes in it
 #   deaf           the same on connections that have subscribed
 #   close          from now on closes a connection when it has asked something behind HELLO
 #   go             tells the truth again
@@ -28,6 +29,8 @@ def upwards(client, server, own):
             own["subscribed"] |= b"SUBSCRIBE" in data
             if state["mode"] == "close" and own["greeted"]:
                 break
+            if state["mode"] == "swallow" and state["bytes"] in data:
+                continue
             server.sendall(data)
     except OSError:
         pass
@@ -47,7 +50,7 @@ def lie(client, data):
         client.sendall(first)
         while state["mode"] == "flood":
             client.sendall(rest * 1000)
-    elif mode != "mute":
+    elif mode not in ("mute", "swallow"):
         client.sendall(data)
 
 

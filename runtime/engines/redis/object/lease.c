@@ -55,7 +55,8 @@ void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool end
 		il_lease_look_soon(h);
 }
 
-/* "number abandoned fence" of each that is held. The server knows no other. */
+/* "number abandoned fence" of each that the server has as held by this handle. One that is unknown here was granted to
+ * a request that came late, or given back by one that did not come: it goes back. */
 static void compare(struct il_redis_lock *h, const char *text)
 {
 	struct il_list mine;
@@ -69,6 +70,8 @@ static void compare(struct il_redis_lock *h, const char *text)
 			il_list_add(&h->held, &lr->node);
 		} else if ((lr = il_lock_request_find(&h->line, number))) {
 			il_lock_request_grant(lr, abandoned, fence);
+		} else {
+			il_redis_lock_return(h, number, "undone");
 		}
 	}
 	while (!il_list_empty(&mine)) {
@@ -137,14 +140,16 @@ static void answered(struct il_request *r)
 		il_lease_look_soon(h);
 }
 
-/* The answer to a release was not waited for: it has ended by now. */
+/* The answer to a release was not waited for: it has ended by now, if no beat has kept it. */
 static void forget_released(struct il_redis_lock *h)
 {
 	for (struct il_list *next, *l = h->held.next; l != &h->held; l = next) {
 		struct il_lock_request *lr = il_container_of(l, struct il_lock_request, node);
 		next = l->next;
-		if (lr->releasing && il_now() > lr->until)
+		if (lr->releasing && il_now() > lr->until) {
+			il_redis_lock_return(h, lr->number, "given");
 			il_lock_request_free(lr);
+		}
 	}
 }
 
