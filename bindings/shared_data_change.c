@@ -50,7 +50,7 @@ static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer
 	if (!deletes)
 		op.data = (void *)lua_tolstring(L, value, &op.size);
 	op.entry.version = check;
-	return il_await_answer(L, &op);
+	return il_await_answer_served(L, &op);
 }
 
 static int fail(lua_State *L, const struct il_op *op)
@@ -133,7 +133,7 @@ static int add_there(lua_State *L, struct il_shared_data *d)
 	il_data_call(&op, d, &d->data->ops->add, add_push);
 	op.name = lua_tolstring(L, 2, &op.name_size);
 	op.entry.number = lua_tointeger(L, 3);
-	return il_await_answer(L, &op);
+	return il_await_answer_served(L, &op);
 }
 
 /* The sum and its bytes, of what `get` has found. 0; or how many results say why not. */
@@ -183,7 +183,7 @@ static int add_here(lua_State *L, struct il_shared_data *d)
 			return fail(L, &set);
 		lua_settop(L, 4);
 		if (!set.err)
-			return 1;
+			return il_serve(set.size) ? 1 : il_served(L, 1);
 	}
 	return add_by_steps(L, d);
 }

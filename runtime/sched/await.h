@@ -101,6 +101,16 @@ static inline int il_await_answer(lua_State *L, struct il_op *op)
 	return il_await_answer_slow(L, op);
 }
 
+/* The same for a call that may wait on this machine: others have a turn now and then. */
+static inline int il_await_answer_served(lua_State *L, struct il_op *op)
+{
+	if (il_sched()->collector || !op->type->attempt(op))
+		return il_await_answer_slow(L, op);
+	bool more = il_serve(op->size);
+	int results = op->push(L, op);
+	return more ? results : il_served(L, results);
+}
+
 /* Waits for the operation: returns what the C function must return. `timeout` is the stack index of the timeout in
  * seconds. `data` must be kept alive by the function's arguments. Raises on cancellation. Inline, since the type is a
  * constant where it is called: most calls are over with the first attempt, and then that and push are called directly.

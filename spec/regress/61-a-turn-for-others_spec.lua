@@ -26,6 +26,7 @@ local function hogs()
   end)
   local memory, data = assert(ipc.shared_memory(ipc.private, 1)), assert(ipc.shared_data(ipc.private))
   data:set("name", 1)
+  data:set("number", 1)
   local ended, child = ipc.task(function() return 1 end), assert(ipc.process {"true"})
   ended:join()
   child:wait()
@@ -55,6 +56,9 @@ local function hogs()
     ["a mutex that is taken"] = function() assert(not taken:try_acquire()) end,
     ["memory"] = function() assert(memory:wait(0, 1)) end,
     ["data"] = function() assert(data:wait("name", 0)) end,
+    ["data that is set"] = function() assert(data:set("other", 1)) end,
+    ["data that is added to"] = function() assert(data:add("number", 1)) end,
+    ["data that is updated"] = function() assert(data:update("name", function(n) return n + 1 end)) end,
     ["a task that has ended"] = function() assert(ended:join()) end,
     ["a child that has ended"] = function() assert(child:wait()) end,
     ["signal"] = function() assert(signal:dispatch(pid) and signal:wait()) end,
