@@ -5,19 +5,19 @@
 local ipc = require "ipc"
 
 describe("an answer that a lock does not give", function()
-  local mutex, lock
+  local mutex, lock, path
 
   before_each(function()
-    local path = os.tmpname()
+    path = os.tmpname()
     mutex = ipc.mutex(ipc.private)
     lock = assert(ipc.file_lock(path))
-    os.remove(path) -- it has the file open
     assert.is_true(ipc.task(mutex.acquire, mutex):join())
   end)
 
   after_each(function()
     mutex:close()
     lock:close()
+    os.remove(path)
   end)
 
   it("is not that of the lock before", function()
