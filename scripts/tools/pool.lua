@@ -48,7 +48,7 @@ function pool.fail(part, why, note)
 end
 
 local function why_of(status)
-  if status == LITTER then return "left files or objects behind, twice" end
+  if status == LITTER then return "left files or objects behind, three times" end
   if status == 124 or status == 137 then return "ran out of time, or was killed" end
   if status > 128 then return "died of signal " .. status - 128 end
   return "exit status " .. status
