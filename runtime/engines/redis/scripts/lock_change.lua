@@ -109,7 +109,7 @@ local function is_yet_to_come(token, l)
       call("HSET", meta, "run", run, "since", since)
     end
   end
-  return now + call("PTTL", base .. token:match("^(.*):")) - l < since
+  return now + call("PTTL", base .. token:match("^(.*):")) - l <= since
 end
 
 -- A process that listens is told, and hears it unless cut off: then the token keeps its place, and the next one is
