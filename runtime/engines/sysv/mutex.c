@@ -80,19 +80,6 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 	return err;
 }
 
-static int release(struct il_lock *l, bool abandoned)
-{
-	struct il_sysv_lock *handle = il_sysv_lock(l);
-	if (!handle->held)
-		return EPERM;
-	int err = give(handle->set, abandoned);
-	if (!err || err == EIDRM)
-		handle->held = 0;
-	if (!err)
-		il_blocking_queue_look(&handle->set->line);
-	return err;
-}
-
 /* The process that took the permit was the last to change it. */
 static bool holder(struct il_op *op)
 {
@@ -110,30 +97,17 @@ static const struct il_blocking_queue_type line_type = { .attempt = attempt,
 	.block = il_sysv_semset_block,
 	.grant = grant };
 
-static bool release_attempt(struct il_op *op)
-{
-	op->err = release(op->source, op->lock.abandoned);
-	return true;
-}
-
-static void close_lock(struct il_lock *l)
-{
-	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
-		;
-	il_sysv_semset_close(l);
-}
-
 static const struct il_lock_ops ops = {
 	.acquire = { "mutex acquire", il_sysv_semset_attempt, il_sysv_semset_start, il_sysv_semset_cancel },
-	.release = { "mutex release", release_attempt, NULL, NULL },
+	.release = { "mutex release", il_sysv_semset_release, NULL, NULL },
 	.value = { "mutex value", il_sysv_semset_value_attempt, NULL, NULL },
 	.holder = { "mutex holder", holder, NULL, NULL },
 	.remove = { "mutex remove", il_sysv_semset_remove, NULL, NULL },
-	.close = close_lock,
+	.close = il_sysv_semset_close,
 };
 
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
 	o->max = 1;
-	return il_sysv_semset_open(key, o, &line_type, &ops, l);
+	return il_sysv_semset_open(key, o, &line_type, give, &ops, l);
 }

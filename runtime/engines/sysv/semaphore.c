@@ -19,8 +19,10 @@ static int attempt(struct il_blocking_queue *line, struct il_op *op)
 	return err;
 }
 
-static int give(struct il_sysv_semset *set)
+/* A permit of a holder that died is given back by the kernel; of one that only failed, by us. */
+static int give(struct il_sysv_semset *set, bool abandoned)
 {
+	(void)abandoned;
 	struct sembuf back = { IL_PERMITS, 1, SEM_UNDO };
 	return il_sysv_semset_op(set, &back, 1);
 }
@@ -28,53 +30,25 @@ static int give(struct il_sysv_semset *set)
 static int grant(struct il_blocking_queue *line, struct il_op *op)
 {
 	if (!op)
-		return give(il_container_of(line, struct il_sysv_semset, line));
+		return give(il_container_of(line, struct il_sysv_semset, line), false);
 	il_sysv_lock(op->source)->held++;
 	op->lock.abandoned = false;
 	return 0;
-}
-
-/* A permit of a holder that died is given back by the kernel; of one that only failed, by us. */
-static int release(struct il_lock *l, bool abandoned)
-{
-	struct il_sysv_lock *handle = il_sysv_lock(l);
-	(void)abandoned;
-	if (!handle->held)
-		return EPERM;
-	int err = give(handle->set);
-	if (!err || err == EIDRM)
-		handle->held--;
-	if (!err)
-		il_blocking_queue_look(&handle->set->line);
-	return err;
 }
 
 static const struct il_blocking_queue_type line_type = { .attempt = attempt,
 	.block = il_sysv_semset_block,
 	.grant = grant };
 
-static bool release_attempt(struct il_op *op)
-{
-	op->err = release(op->source, op->lock.abandoned);
-	return true;
-}
-
-static void close_lock(struct il_lock *l)
-{
-	while (il_sysv_lock(l)->held && release(l, l->untold) == 0)
-		;
-	il_sysv_semset_close(l);
-}
-
 static const struct il_lock_ops ops = {
 	.acquire = { "semaphore acquire", il_sysv_semset_attempt, il_sysv_semset_start, il_sysv_semset_cancel },
-	.release = { "semaphore release", release_attempt, NULL, NULL },
+	.release = { "semaphore release", il_sysv_semset_release, NULL, NULL },
 	.value = { "semaphore value", il_sysv_semset_value_attempt, NULL, NULL },
 	.remove = { "semaphore remove", il_sysv_semset_remove, NULL, NULL },
-	.close = close_lock,
+	.close = il_sysv_semset_close,
 };
 
 int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
-	return il_sysv_semset_open(key, o, &line_type, &ops, l);
+	return il_sysv_semset_open(key, o, &line_type, give, &ops, l);
 }

@@ -217,7 +217,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 
 /* It may be removed between any two steps, and then there is a new one to be had. */
 int il_sysv_semset_open(const struct il_key *key, struct il_lock_options *o, const struct il_blocking_queue_type *type,
-	const struct il_lock_ops *ops, struct il_lock **l)
+	il_sysv_give *give, const struct il_lock_ops *ops, struct il_lock **l)
 {
 	struct il_sysv_lock *handle = calloc(1, sizeof *handle);
 	int err = EIDRM;
@@ -230,6 +230,7 @@ int il_sysv_semset_open(const struct il_key *key, struct il_lock_options *o, con
 		return err;
 	}
 	handle->lock.ops = ops;
+	handle->give = give;
 	handle->generation = il_fork.generation;
 	*l = &handle->lock;
 	return 0;
@@ -295,9 +296,29 @@ bool il_sysv_semset_remove(struct il_op *op)
 	return true;
 }
 
+static int release(struct il_sysv_lock *handle, bool abandoned)
+{
+	if (!handle->held)
+		return EPERM;
+	int err = handle->give(handle->set, abandoned);
+	if (!err || err == EIDRM)
+		handle->held--;
+	if (!err)
+		il_blocking_queue_look(&handle->set->line);
+	return err;
+}
+
+bool il_sysv_semset_release(struct il_op *op)
+{
+	op->err = release(il_sysv_lock(op->source), op->lock.abandoned);
+	return true;
+}
+
 void il_sysv_semset_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
+	while (handle->held && release(handle, l->untold) == 0)
+		;
 	il_blocking_queue_close(&handle->set->line, l);
 	drop(handle->set);
 	free(handle);

@@ -25,10 +25,14 @@ struct il_sysv_semset {
 	uint32_t generation; /* of the process that is counted among the users */
 };
 
+/* Gives a permit back. abandoned: as if its holder had died. 0 or errno. */
+typedef int il_sysv_give(struct il_sysv_semset *set, bool abandoned);
+
 /* A handle: what it holds it gives back. */
 struct il_sysv_lock {
 	struct il_lock lock;
 	struct il_sysv_semset *set;
+	il_sysv_give *give;
 	int held;
 	uint32_t generation; /* that holds */
 };
@@ -36,7 +40,7 @@ struct il_sysv_lock {
 /* Opens or makes the set and counts this process among its users. EEXIST: o->found is its max. EINVAL: the set is
  * no lock, or that of the other noun. */
 int il_sysv_semset_open(const struct il_key *key, struct il_lock_options *o, const struct il_blocking_queue_type *type,
-	const struct il_lock_ops *ops, struct il_lock **l);
+	il_sysv_give *give, const struct il_lock_ops *ops, struct il_lock **l);
 
 /* semop(2) of this process, counted among the users first if it has been forked meanwhile. EIDRM: it was removed. */
 int il_sysv_semset_op(struct il_sysv_semset *set, struct sembuf *ops, size_t count);
@@ -50,10 +54,11 @@ int il_sysv_semset_start(struct il_op *op);
 bool il_sysv_semset_cancel(struct il_op *op);
 int il_sysv_semset_block(struct il_blocking_queue *line);
 int il_sysv_semset_value(struct il_lock *l, int *permits);
+bool il_sysv_semset_release(struct il_op *op);
 bool il_sysv_semset_value_attempt(struct il_op *op);
 bool il_sysv_semset_remove(struct il_op *op);
 
-/* What the handle holds has been given back. */
+/* Gives back what the handle holds. */
 void il_sysv_semset_close(struct il_lock *l);
 
 #endif
