@@ -5,7 +5,7 @@ local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local waits = require "spec.support.waits"
 
-local PATIENCE, SANITIZED = waits.PATIENCE, waits.SANITIZED
+local PATIENCE = waits.PATIENCE
 local settle, waiting, holder = waits.settle, waits.waiting, contract.holder
 
 contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
@@ -84,24 +84,7 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
 
     local function in_order(handles)
       assert(handles[1]:acquire())
-      local order, tasks, expected = {}, {}, {}
-      for i = 1, 20 do
-        tasks[i] = ipc.task(function()
-          local m = handles[i % #handles + 1]
-          local ok, how = m:acquire(i == 7 and 0.001 or PATIENCE)
-          if not ok then return end
-          order[#order + 1] = how or i
-          if i % 3 == 0 then settle() end
-          m:release()
-        end)
-        if i ~= 7 and i ~= 13 then expected[#expected + 1] = i end
-      end
-      settle()
-      tasks[7]:join(PATIENCE) -- one gives up, another is cancelled
-      tasks[13]:close()
-      handles[1]:release()
-      for i = 1, 20 do tasks[i]:join(PATIENCE) end
-      assert.same(expected, order)
+      contract.in_order(handles)
       assert.is_true(free(handles[1]))
     end
 
@@ -172,52 +155,19 @@ contract.each(_ENV, "a mutex", ipc.mutex, function(engine, open, keyed)
     end)
 
     it("and is never held twice when timeouts and cancellations race with releases", function()
-      local TASKS, ROUNDS = 12, SANITIZED and 30 or 150
-      local seed, far = os.time(), engine.remote and 20 or 1 -- an answer takes its time
-      local function race(channel)
-        local m = open()
-        local holders, got, missed, cancelled = 0, 0, 0, 0
-        local leave <const> = {__close = function() holders = holders - 1 end}
-        local function use()
-          local held <close>, how = m:hold(({0, 0.0001, 0.0005, 0.002})[math.random(4)] * far)
-          if not held then missed = missed + 1 return end
-          holders, got = holders + 1, got + 1
-          local _ <close> = setmetatable({}, leave)
-          if holders > 1 or how then error(how or "two holders") end
-          if math.random(2) == 1 then ipc.yield() else ipc.sleep(math.random() * 0.0005) end
-        end
-        local function client()
-          for _ = 1, ROUNDS do
-            local t = ipc.task(use)
-            if math.random(3) == 1 then
-              ipc.sleep(math.random() * 0.0005)
-              t:cancel()
-            end
-            local ok, why = t:join(PATIENCE)
-            if not ok then
-              if why ~= ipc.cancelled then error(why) end
-              cancelled = cancelled + 1
-            end
-          end
-        end
-        ipc.scope(function(scope)
-          for _ = 1, TASKS do scope:task(client) end
-        end)
-        channel:send{got = got, missed = missed, cancelled = cancelled}
-      end
+      local far = engine.remote and 20 or 1 -- an answer takes its time
       local m <close> = open()
-      local children = {}
-      for i = 1, 2 do
-        children[i] = assert(ipc.process(function(channel)
-          math.randomseed(seed, i)
-          race(channel)
-        end))
-      end
-      for _, child in ipairs(children) do
-        local result = assert(child.channel:receive(60), "seed " .. seed)
-        assert.is_true(child:wait(PATIENCE))
-        assert.is_true(result.got > 0 and result.missed > 0 and result.cancelled > 0)
-      end
+      local seed = contract.race(open, function(mine, seen)
+        local held <close>, how = mine:hold(({0, 0.0001, 0.0005, 0.002})[math.random(4)] * far)
+        if not held then
+          seen.missed = seen.missed + 1
+          return
+        end
+        seen.holders, seen.got = seen.holders + 1, seen.got + 1
+        local _ <close> = setmetatable({}, {__close = function() seen.holders = seen.holders - 1 end})
+        if seen.holders > 1 or how then error(how or "two holders") end
+        if math.random(2) == 1 then ipc.yield() else ipc.sleep(math.random() * 0.0005) end
+      end)
       assert.is_true(free(m), "seed " .. seed)
     end)
   end)

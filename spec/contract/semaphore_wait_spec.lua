@@ -43,23 +43,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
     keyed("serves the waiters of a process in order, through whatever handle", function()
       local handles = {open(1), open(1)}
       assert(handles[1]:acquire())
-      local order, tasks, expected = {}, {}, {}
-      for i = 1, 20 do
-        tasks[i] = ipc.task(function()
-          local s = handles[i % 2 + 1]
-          if not s:acquire(i == 7 and 0.001 or PATIENCE) then return end
-          order[#order + 1] = i
-          if i % 3 == 0 then settle() end
-          s:release()
-        end)
-        if i ~= 7 and i ~= 13 then expected[#expected + 1] = i end
-      end
-      settle()
-      tasks[7]:join(PATIENCE) -- one gives up, another is cancelled
-      tasks[13]:close()
-      handles[1]:release()
-      for i = 1, 20 do tasks[i]:join(PATIENCE) end
-      assert.same(expected, order)
+      contract.in_order(handles)
       assert.equal(1, handles[1]:value())
       for _, s in ipairs(handles) do s:close() end
     end)
@@ -123,59 +107,25 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
     end)
 
     it("conserves the permits when timeouts and cancellations race with releases", function()
-      local MAX, TASKS, ROUNDS = 3, 12, SANITIZED and 30 or 150
-      local seed = os.time()
-      local function race(channel)
-        local s = open(MAX)
-        local holders, got, missed, cancelled = 0, 0, 0, 0
-        local leave <const> = {__close = function(self)
-          holders, self.count = holders - self.count, 0
-        end}
-        local function use()
-          local held <close> = s:hold(({0, 0.0001, 0.0005, 0.002})[math.random(4)])
-          if not held then missed = missed + 1 return end
-          holders, got = holders + 1, got + 1
-          local held_too <close> = setmetatable({count = 1}, leave)
-          if holders > MAX then error(holders .. " holders") end
-          if math.random(2) == 1 then ipc.yield() else ipc.sleep(math.random() * 0.0005) end
-          if math.random(8) == 1 then
-            leave.__close(held_too) -- others may have it before the release returns
-            s:release() -- the guard has then nothing to do
-          end
-        end
-        local function client()
-          for _ = 1, ROUNDS do
-            local t = ipc.task(use)
-            if math.random(3) == 1 then
-              ipc.sleep(math.random() * 0.0005)
-              t:cancel()
-            end
-            local ok, why = t:join(PATIENCE)
-            if not ok then
-              if why ~= ipc.cancelled then error(why) end
-              cancelled = cancelled + 1
-            end
-          end
-        end
-        ipc.scope(function(scope)
-          for _ = 1, TASKS do scope:task(client) end
-        end)
-        channel:send{holders = holders, got = got, missed = missed, cancelled = cancelled}
-      end
+      local MAX <const> = 3
       local s <close> = open(MAX)
-      local children = {}
-      for i = 1, 2 do
-        children[i] = assert(ipc.process(function(channel)
-          math.randomseed(seed, i)
-          race(channel)
-        end))
-      end
-      for _, child in ipairs(children) do
-        local result = assert(child.channel:receive(60), "seed " .. seed)
-        assert.is_true(child:wait(PATIENCE))
-        assert.equal(0, result.holders, "seed " .. seed)
-        assert.is_true(result.got > 0 and result.missed > 0 and result.cancelled > 0)
-      end
+      local seed = contract.race(function() return open(MAX) end, function(mine, seen)
+        local held <close> = mine:hold(({0, 0.0001, 0.0005, 0.002})[math.random(4)])
+        if not held then
+          seen.missed = seen.missed + 1
+          return
+        end
+        seen.holders, seen.got = seen.holders + 1, seen.got + 1
+        local count = 1
+        local function leave() seen.holders, count = seen.holders - count, 0 end
+        local _ <close> = setmetatable({}, {__close = leave})
+        if seen.holders > MAX then error(seen.holders .. " holders") end
+        if math.random(2) == 1 then ipc.yield() else ipc.sleep(math.random() * 0.0005) end
+        if math.random(8) == 1 then
+          leave() -- others may have it before the release returns
+          mine:release() -- the guard has then nothing to do
+        end
+      end)
       assert.equal(MAX, s:value(), "seed " .. seed)
     end)
   end)

@@ -93,6 +93,73 @@ function contract.waiter(open, ...)
   return child
 end
 
+-- 20 tasks acquire by these handles in turn, the first of which holds: they have it in their order, but for one that
+-- gives up and one that is cancelled.
+function contract.in_order(handles)
+  local order, tasks, expected = {}, {}, {}
+  for i = 1, 20 do
+    tasks[i] = ipc.task(function()
+      local lock = handles[i % #handles + 1]
+      local ok, how = lock:acquire(i == 7 and 0.001 or PATIENCE)
+      if not ok then return end
+      order[#order + 1] = how or i
+      if i % 3 == 0 then waits.settle() end
+      lock:release()
+    end)
+    if i ~= 7 and i ~= 13 then expected[#expected + 1] = i end
+  end
+  waits.settle()
+  tasks[7]:join(PATIENCE)
+  tasks[13]:close()
+  handles[1]:release()
+  for i = 1, 20 do tasks[i]:join(PATIENCE) end
+  assert.same(expected, order)
+end
+
+-- Two processes of 12 tasks each, which start a task of use(lock, seen) again and again, and cancel some at random.
+-- `use` counts in `seen`: holders, and those that got it or missed it. Returns the seed.
+function contract.race(open, use)
+  local TASKS <const>, ROUNDS <const> = 12, waits.SANITIZED and 30 or 150
+  local seed = os.time()
+  local function race(channel)
+    local lock, cancelled = open(), 0
+    local seen = {holders = 0, got = 0, missed = 0}
+    local function client()
+      for _ = 1, ROUNDS do
+        local t = ipc.task(use, lock, seen)
+        if math.random(3) == 1 then
+          ipc.sleep(math.random() * 0.0005)
+          t:cancel()
+        end
+        local ok, why = t:join(PATIENCE)
+        if not ok then
+          if why ~= ipc.cancelled then error(why) end
+          cancelled = cancelled + 1
+        end
+      end
+    end
+    ipc.scope(function(scope)
+      for _ = 1, TASKS do scope:task(client) end
+    end)
+    seen.cancelled = cancelled
+    channel:send(seen)
+  end
+  local children = {}
+  for i = 1, 2 do
+    children[i] = assert(ipc.process(function(channel)
+      math.randomseed(seed, i)
+      race(channel)
+    end))
+  end
+  for _, child in ipairs(children) do
+    local seen = assert(child.channel:receive(60), "seed " .. seed)
+    assert.is_true(child:wait(PATIENCE))
+    assert.equal(0, seen.holders, "seed " .. seed)
+    assert.is_true(seen.got > 0 and seen.missed > 0 and seen.cancelled > 0)
+  end
+  return seed
+end
+
 -- What the next acquires of a mutex are told: "abandoned" or "nothing", by this one and the one after it.
 function contract.told(mutex)
   local words = {}
