@@ -5,7 +5,7 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
-local peer = require "spec.support.peer"
+local redis_liar = require "spec.support.redis_liar"
 local redis_process = require "spec.support.redis_process"
 local waits = require "spec.support.waits"
 
@@ -14,22 +14,19 @@ local PATIENCE = waits.PATIENCE
 describe("a server that answers oddly", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
 
-  local server, liar, path
+  local server, liar
   lazy_setup(function()
     server = redis_process()
-    path = os.tmpname()
-    os.remove(path)
-    liar = peer.start("redis_liar.py", path, server.folder .. "/socket")
+    liar = redis_liar(server)
   end)
   lazy_teardown(function()
     liar:close()
     server:close()
-    peer.clean()
   end)
   local made = 0
   local function key(more)
     made = made + 1
-    return server:key("odd." .. made, path, "&timeout=" .. (more or 5))
+    return server:key("odd." .. made, liar.path, "&timeout=" .. (more or 5))
   end
 
   local function open(make, ...)

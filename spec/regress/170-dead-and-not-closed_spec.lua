@@ -4,7 +4,7 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
-local peer = require "spec.support.peer"
+local redis_liar = require "spec.support.redis_liar"
 local redis_process = require "spec.support.redis_process"
 local waits = require "spec.support.waits"
 
@@ -15,21 +15,11 @@ describe("a connection to a server", function()
 
   it("is looked after, and not for ever #slow", function()
     local server <close> = redis_process()
-    local function through_liar()
-      local path = os.tmpname()
-      os.remove(path)
-      return peer.start("redis_liar.py", path, server.folder .. "/socket"), path
-    end
-    local deaf, deaf_path = through_liar()
-    local closing, closing_path = through_liar()
-    finally(function()
-      closing:close() -- the later one first: it has inherited the other's pipe
-      deaf:close()
-      peer.clean()
-    end)
+    local deaf <close> = redis_liar(server)
+    local closing <close> = redis_liar(server) -- closed first: it has inherited the other's pipe
     local direct <close> = assert(ipc.queue(server:key("deaf")))
-    local q <close> = assert(ipc.queue(server:key("deaf", deaf_path, "&timeout=1")))
-    local lost <close> = assert(ipc.queue(server:key("closing", closing_path)))
+    local q <close> = assert(ipc.queue(server:key("deaf", deaf.path, "&timeout=1")))
+    local lost <close> = assert(ipc.queue(server:key("closing", closing.path)))
     local receives = waits.waiting(function() return q:receive(0, 2 * PATIENCE) end)
     local ends = waits.waiting(function() return lost:receive(0) end)
     assert.equal(0, #q)

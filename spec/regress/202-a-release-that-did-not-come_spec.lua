@@ -5,7 +5,7 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
-local peer = require "spec.support.peer"
+local redis_liar = require "spec.support.redis_liar"
 local redis_process = require "spec.support.redis_process"
 local waits = require "spec.support.waits"
 
@@ -14,21 +14,18 @@ local PATIENCE = waits.PATIENCE
 describe("a lock whose release did not come to the server", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
 
-  local server, liar, path
+  local server, liar
   lazy_setup(function()
     server = redis_process()
-    path = os.tmpname()
-    os.remove(path)
-    liar = peer.start("redis_liar.py", path, server.folder .. "/socket")
+    liar = redis_liar(server)
   end)
   lazy_teardown(function()
     liar:close()
     server:close()
-    peer.clean()
   end)
 
   it("is free when the connection is back: a semaphore", function()
-    local lock <close> = assert(ipc.semaphore(server:key("permits", path, "&lease=1&timeout=2"), 3))
+    local lock <close> = assert(ipc.semaphore(server:key("permits", liar.path, "&lease=1&timeout=2"), 3))
     local other <close> = assert(ipc.semaphore(server:key("permits"), 3))
     assert(lock:acquire())
     local held = ipc.task(function()
@@ -46,7 +43,7 @@ describe("a lock whose release did not come to the server", function()
   end)
 
   it("is free when the connection is back: a mutex", function()
-    local lock <close> = assert(ipc.mutex(server:key("mutex", path, "&lease=1&timeout=2")))
+    local lock <close> = assert(ipc.mutex(server:key("mutex", liar.path, "&lease=1&timeout=2")))
     local other <close> = assert(ipc.mutex(server:key("mutex")))
     assert(lock:acquire())
     local waits_too = ipc.task(function() return lock:acquire() end)
