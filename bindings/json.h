@@ -16,8 +16,8 @@ enum { IL_JSON_DEPTH = 1000 }; /* tables in tables, at most */
 /* Loads lua-cjson, if it is not loaded yet. Raises. */
 void il_json_load(lua_State *L);
 
-/* The same before there is anything to read. 0, also where it is not installed: who reads or writes will be told that.
- * Or errno: EMFILE and the like, and it may be there later. */
+/* The same before there is anything to read. 0, also where it is not installed: a call that reads or writes will say
+ * so. Or errno: EMFILE and the like, and it may be there later. */
 int il_json_prepare(lua_State *L);
 
 /* A lua_CFunction, to be called where numbers have a point (base/number.h): the text at index 1 → its value. Takes

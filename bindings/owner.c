@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-/* The main thread of the state; NULL: nobody's. */
+/* The main thread of the state; NULL: there is none. */
 extern lua_State *_Atomic ipclua_owner __attribute__((visibility("default")));
 
 __asm__(".pushsection .bss\n"

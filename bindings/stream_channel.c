@@ -134,7 +134,7 @@ static int stream_channel_pair(lua_State *L)
 	return 2;
 }
 
-/* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when somebody
+/* A number is taken over; of a Lua file the channel has a descriptor of its own. The loop is there then, when a task
  * waits. */
 static int own_descriptor(lua_State *L, enum il_codec codec, int *fd)
 {
@@ -368,7 +368,7 @@ static int channel_messages(lua_State *L)
 
 /* The rest -------------------------------------------------------------------------------------------- */
 
-/* pid, uid of who made the other end, as the kernel noted it. */
+/* pid, uid of the process that made the other end, as the kernel noted it. */
 static int channel_peer(lua_State *L)
 {
 	struct il_channel *c = check_open(L);

@@ -42,8 +42,8 @@ void il_channel_abandon(struct il_channel *c);
 /* Replaces the message at 2 by its bytes. Raises. */
 void il_channel_encode(lua_State *L, struct il_channel *c);
 
-/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is who sent
- * them to a hub, else 0. */
+/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is the one
+ * that sent them to a hub, else 0. */
 int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client);
 
 /* nil, "message of ... bytes is over this channel's limit ...", EMSGSIZE */

@@ -151,7 +151,7 @@ struct il_memory_ops {
 	struct il_op_type add; /* memory.slot, memory.operand; then memory.value, the sum */
 	/* memory.slot, memory.value for memory.operand. ESTALE: it was not memory.value, which is now what it was */
 	struct il_op_type swap;
-	/* Frees the name and ends all waits with EIDRM; the memory stays, for those who have it and are on the same
+	/* Frees the name and ends all waits with EIDRM; the memory stays, for those that have it and are on the same
 	 * machine. */
 	struct il_op_type remove;
 	bool (*removed)(struct il_memory *m); /* as far as is known here. Never blocks */

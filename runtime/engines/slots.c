@@ -2,14 +2,14 @@
  *
  * Slots, see slots.h. A wait and a change must not miss each other, though a change takes no lock:
  *
- *   who waits    with the latch: sets the slot's bit of `parked`, notes `changes`; then looks at the slot, then sleeps
- *   who changes  no bit: changes the slot, then looks for the bit once more: if it is set now, wakes
+ *   a wait       with the latch: sets the slot's bit of `parked`, notes `changes`; then looks at the slot, then sleeps
+ *   a change     no bit: changes the slot, then looks for the bit once more: if it is set now, wakes
  *                the bit: with the latch, counts `changes` up, wakes, clears all bits, and then changes the slot
  *
  * In the first case one of the two sees what the other wrote, for all four accesses are sequentially consistent. In the
- * second, who is woken needs the latch before he can sleep again, so a process that is killed anywhere has changed
- * nothing, or woken who waits. What remains is one that is killed right after its change, while somebody
- * began to wait right before it: the next change of the slot wakes that one.
+ * second, a process that is woken needs the latch before it can sleep again, so a process that is killed anywhere has
+ * changed nothing, or woken those that wait. What remains is one that is killed right after its change, while another
+ * one began to wait right before it: the next change of the slot wakes that one.
  * Floor 2.
  */
 #include "engines/slots.h"
@@ -27,7 +27,7 @@ enum way {
 	LATELY /* the latch cannot be had: tell afterwards */
 };
 
-static const uint32_t nobody;
+static const uint32_t none_parked;
 static const volatile bool never;
 
 static struct il_slots *slots_of(const struct il_memory *m)
@@ -327,7 +327,7 @@ void il_slots_init(struct il_slots *s)
 	if (!s->lost)
 		s->lost = &never;
 	if (!s->parked)
-		s->parked = (uint32_t *)&nobody;
+		s->parked = (uint32_t *)&none_parked;
 	il_list_init(&s->ops);
 	il_poller_init(&s->poller, poll, arm);
 	il_futex_init(&s->word, changed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Slots of 64 bits in memory that processes share, whichever engine has mapped it: changed by single atomic
- * instructions, and waited for. Beside the slots are four words: a latch, a count of changes that is slept on, who
- * sleeps, and whether it was removed. Floor 2: no lua.h.
+ * instructions, and waited for. Beside the slots are four words: a latch, a count of changes that is slept on,
+ * which slots are slept for, and whether it was removed. Floor 2: no lua.h.
  */
 #ifndef IL_SLOTS_H
 #define IL_SLOTS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lines, see wait_queue.h. That somebody sleeps is written down with the lock, together with the last vain look, and
+ * Wait queues, see wait_queue.h. That a process sleeps is written down with the lock, together with its last look, and
  * changes are announced with the lock: so no change falls between look and sleep. Floor 2.
  */
 #include "engines/wait_queue.h"
@@ -37,8 +37,8 @@ static bool is_vain(const struct vain *vain, int64_t arg)
 	return false;
 }
 
-/* With the lock: who is served comes into `served`. One that also waits for other things ends the round: with it,
- * others may leave the line. */
+/* With the lock: the operations that are served come into `served`. One that also waits for other things ends the
+ * round: with it, others may leave the line. */
 static bool serve_round(struct il_wait_queue *line, struct il_list *served)
 {
 	struct il_list *next;

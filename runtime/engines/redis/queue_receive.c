@@ -160,7 +160,8 @@ static int count(const struct il_list *asks)
 	return n;
 }
 
-/* Whoever is served may by that withdraw another question of the same slot: so each round begins at the front. */
+/* Code that runs when an operation is served may withdraw another question of the same slot: so each round begins at
+ * the front. */
 static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, int err)
 {
 	int took = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;

@@ -181,7 +181,7 @@ static void fly_or_end(struct il_rq *q, struct il_op *op, bool look, bool claime
 		q->waiting--;
 }
 
-/* Whoever is first asks, and those behind it for whom there is room, as far as is known. */
+/* The first operation asks, and those behind it for which there is room, as far as is known. */
 static void pump(struct il_rq *q)
 {
 	for (struct il_list *next, *l = q->senders.next; l != &q->senders && !q->looks && q->waiting; l = next) {

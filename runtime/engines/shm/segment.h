@@ -80,7 +80,7 @@ int il_segment_enter_soon(struct il_segment *s);
 void il_segment_leave(struct il_segment *s);
 
 /* With the latch, before a change is made that others may wait for: when the latch is left, they are woken. They
- * already sleep on the latch then: if this process dies before, the kernel wakes one, who wakes the others. So a
+ * already sleep on the latch then: if this process dies before, the kernel wakes one, which wakes the others. So a
  * process that dies anywhere has either changed nothing or they are told. `whose`: bits of head->parked. */
 void il_segment_change(struct il_segment *s, uint32_t whose);
 

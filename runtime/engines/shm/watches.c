@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Watching who holds, see watches.h. Who holds changes little between two parks, so what is watched already stays.
+ * Watching the holders of locks, see watches.h. They change little between two parks: what is watched already stays.
  * Floor 2.
  */
 #include "engines/shm/watches.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The directories of shared data. One is made under a name that is never looked for, ipclua.tmp.PID.*, and renamed when
- * it is complete; it is renamed back before it is deleted. Private data stays under such a name. Whoever uses a
+ * it is complete; it is renamed back before it is deleted. Private data stays under such a name. A process that uses a
  * name of that kind has a shared flock on the directory, and forked children have it with the descriptor that they
  * inherit: what can be locked exclusively belongs to no living process.
  * Floor 2.
@@ -55,7 +55,7 @@ static bool still_there(const char *path, int fd)
 	return fstat(fd, &a) == 0 && lstat(path, &b) == 0 && il_file_same(&a, &b);
 }
 
-/* Who was about to open a file just then may make a new one. */
+/* A process that was about to open a file just then may make a new one. */
 static void delete (const char *path, int fd)
 {
 	int tries = TRIES;
@@ -136,8 +136,8 @@ int il_directory_reserve(const char *path, const char *file, size_t size)
 	return err;
 }
 
-/* Who may read a directory must be able to search it. lock.mdb must not be opened and closed by a process that has it
- * open for LMDB: that would drop its fcntl locks. Nobody has, yet. */
+/* A user that may read a directory must be able to search it. lock.mdb must not be opened and closed by a process that
+ * has it open for LMDB: that would drop its fcntl locks. No process has, yet. */
 int il_directory_publish(const char *from, const char *to, unsigned mode)
 {
 	char name[IL_STORE_PATH + 16];

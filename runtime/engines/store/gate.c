@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Gates, see gate.h. Who waits says so, and then looks once more before it sleeps; who leaves looks for that
- * afterwards. A wake-up that goes astray, since its receiver has just given up, costs the others a slice. Floor 2.
+ * Gates, see gate.h. A process that waits says so, and then looks once more before it sleeps; one that leaves looks
+ * for that afterwards. A wake-up that goes astray, since its receiver has just given up, costs the others a slice.
+ * Floor 2.
  */
 #include "engines/store/gate.h"
 #include "base/clock.h"

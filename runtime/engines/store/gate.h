@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Gates: what a process passes, one at a time, before it asks LMDB for one of its locks; those can only be waited for
- * with the whole thread, and without end. So LMDB's locks are never contended, and who waits at a gate does so with
+ * with the whole thread, and without end. So LMDB's locks are never contended, and a process waits at a gate with
  * patience. Nothing else depends on a gate: LMDB's locks see to that. One whose owner has died is free. Floor 2: no
  * lua.h.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for names to change. A change is announced with the write lock and before it is committed, and who waits
- * looks with that lock, too: it sees the commit, or that its writer has died.
+ * Waiting for names to change. A change is announced with the write lock and before it is committed, and a process
+ * that waits looks with that lock, too: it sees the commit, or that its writer has died.
  * Floor 2.
  */
 #include "base/shared_atomic.h"

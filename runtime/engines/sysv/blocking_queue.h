@@ -26,8 +26,8 @@ struct il_blocking_queue {
 struct il_blocking_queue_type {
 	/* Tries without blocking: EAGAIN, or how the operation ended: 0 or errno. */
 	int (*attempt)(struct il_blocking_queue *line, struct il_op *op);
-	/* Readies block for the first operation. 0; EAGAIN: no thread can wait for it, somebody will call
-	 * il_blocking_queue_look; or errno that ends it. NULL: nothing to do. */
+	/* Readies block for the first operation. 0; EAGAIN: no thread can wait for it, and il_blocking_queue_look
+	 * will be called; or errno that ends it. NULL: nothing to do. */
 	int (*prepare)(struct il_blocking_queue *line, struct il_op *op);
 	/* On a thread: blocks. 0, EINTR or errno. */
 	int (*block)(struct il_blocking_queue *line);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Receiving from System V queues. A thread that waits for a message does not take it: it offers no room, so the kernel
- * says E2BIG when one comes, and leaves it. The message is taken by the loop's thread for whoever is in line by then,
- * so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it, and it
- * is sent again if the wait is over by then. Floor 2.
+ * says E2BIG when one comes, and leaves it. The loop's thread takes the message for the operation that is first by
+ * then, so a wait that ends early has nothing in its hands. Only an empty message needs no room: the thread takes it,
+ * and it is sent again if the wait is over by then. Floor 2.
  */
 #include "engines/sysv/queue_receive.h"
 #include "base/fork.h"
@@ -60,8 +60,8 @@ void il_msg_forget_kept(struct il_msg_object *o)
 	o->generation = il_fork.generation;
 }
 
-/* A message that nobody here has got goes back at once, so that another process can have it: behind those that came
- * meanwhile. It is kept only if the queue has become full. */
+/* A message that no operation here has got goes back at once, so that another process can have it: behind those that
+ * came meanwhile. It is kept only if the queue has become full. */
 static void send_back(struct il_msg_object *o, struct il_msg *m)
 {
 	if (il_msg_put(o->id, m, IPC_NOWAIT) == EAGAIN)

@@ -38,7 +38,7 @@ void il_msg_learn_limit(struct il_queue *q, const struct msqid_ds *ds)
 	q->max_reason = small ? "the queue's capacity" : "kernel.msgmax";
 }
 
-/* EAGAIN and EINVAL can mean that room will never come, after somebody has changed a limit. The kernel's is in a file:
+/* EAGAIN and EINVAL can mean that room will never come, after a limit was changed. The kernel's is in a file:
  * it is read for EINVAL only, and not at each look at a full queue. */
 static int why_not(struct il_queue *q, const struct il_op *op, int err)
 {
@@ -151,8 +151,8 @@ bool il_msg_send_attempt(struct il_op *op)
 	return op->err != EAGAIN;
 }
 
-/* There is soon room for more than one message, unless who waits for it keeps taking the queue's lock from who
- * receives. */
+/* There is soon room for more than one message, unless the processes that wait for it keep taking the queue's lock
+ * from those that receive. */
 int il_msg_send_start(struct il_op *op)
 {
 	struct il_blocking_queue *line = &il_msg_object(op->source)->senders.line;

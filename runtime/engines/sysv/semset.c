@@ -71,8 +71,9 @@ static int check_noun(const struct il_sysv_semset *s)
 	return err ? err : s->mutex == (held != IL_NO_MUTEX) ? 0 : EINVAL;
 }
 
-/* The first user gives the permits out. A set that knows how many there are has got them already: who has one need not
- * be among the users, so they are not handed out twice; only what a foreign first user gave too many is taken back. */
+/* The first user gives the permits out. A set that knows how many there are has got them already: a process that has
+ * one need not be among the users, so they are not handed out twice; only what a foreign first user gave too many is
+ * taken back. */
 static int hand_out(struct il_sysv_semset *s, struct il_lock_options *o)
 {
 	int users, permits, max = 0, err = get(s->id, IL_USERS, &users);

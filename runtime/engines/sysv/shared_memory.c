@@ -139,8 +139,8 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 	return err;
 }
 
-/* Who is woken finds that it is removed, even if this process is killed before it has written that down. Another
- * program may have removed it: then the waits end now. */
+/* A process that is woken finds that it is removed, even if this process is killed before it has written that down.
+ * Another program may have removed it: then the waits end now. */
 static int remove_memory(struct il_memory *m)
 {
 	struct il_slots *s = &memory_of(m)->slots;

@@ -22,7 +22,7 @@ void il_lease_look(struct il_redis_lock *h, int64_t ms);
 void il_lease_expired(struct il_timer *t);
 void il_lease_up(struct il_listener *l);
 
-/* Nobody waits for the answers any more. */
+/* The answers are not waited for any more. */
 void il_lease_forget(struct il_redis_lock *h);
 
 #endif

@@ -132,7 +132,7 @@ void il_watches_finish(struct il_watches *all, int err)
 
 /* Looking ----------------------------------------------------------------------------------------------- */
 
-/* Who will not wait has been told all there is. */
+/* Operations with timeout 0 have their answer: not available. */
 static void decline(struct il_watch *w)
 {
 	struct il_list rest;

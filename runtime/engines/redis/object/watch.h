@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for something of an object to change: a name of shared data, a slot of shared memory. Whoever changes it
- * publishes its object's id and its key on "base:changed"; for each key that operations here wait for there is a watch,
- * which asks the server what it is now: when a wait begins, when a change is heard of, when it could have missed
- * one, and now and then. Waits for the same key share a question. A wait is never told of what was before it began.
- * Floor 2.
+ * Waiting for something of an object to change: a name of shared data, a slot of shared memory. The process that
+ * changes it publishes its object's id and its key on "base:changed"; for each key that operations here wait for there
+ * is a watch, which asks the server what it is now: when a wait begins, when a change is heard of, when it could have
+ * missed one, and now and then. Waits for the same key share a question. A wait is never told of what was before it
+ * began. Floor 2.
  */
 #ifndef IL_REDIS_WATCH_H
 #define IL_REDIS_WATCH_H

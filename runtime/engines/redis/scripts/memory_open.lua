@@ -1,7 +1,7 @@
 -- KEYS: slots
 -- Makes the memory, or finds it: id of new memory, number of slots as 8 bytes -> id, number of slots as 8 bytes
 -- They are in front of the slots: 24 bytes and 8.
--- To publish, which nobody hears, shows that the user may.
+-- To publish where no process listens shows that the user may.
 redis.call('PUBLISH', string.sub(KEYS[1], 1, -6) .. 'check', '')
 local head = redis.call('GETRANGE', KEYS[1], 0, 31)
 if head == '' then

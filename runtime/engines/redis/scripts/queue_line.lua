@@ -57,7 +57,7 @@ local function call_receiver(state, type)
   end
 end
 
--- The first that waits for room, if there is enough for it: nobody overtakes.
+-- The first that waits for room, if there is enough for it: no process overtakes.
 local function call_sender(state)
   while state[SENDERS] > 0 do
     lines.full = lines.full or redis.call('HGET', KEYS[1], 'full') or ''
