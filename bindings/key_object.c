@@ -67,7 +67,8 @@ int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *ke
 	return 3;
 }
 
-int il_object_fail(lua_State *L, int err, const char *noun, const char *what)
+/* The engine has nothing to say. */
+static int fail(lua_State *L, int err, const char *noun, const char *what)
 {
 	bool known = err == EUCLEAN || err == ETIMEDOUT || err == EXDEV || err == EPERM || err == EAGAIN;
 	const char *why = known ? reason(err) : NULL;
@@ -87,7 +88,7 @@ int il_shared_fail(lua_State *L, int err, const void *object, const char *noun, 
 {
 	const struct il_shared *shared = object;
 	if (!shared || !shared->why || err == EIDRM || err == ECANCELED)
-		return il_object_fail(L, err, noun, what);
+		return fail(L, err, noun, what);
 	lua_pushnil(L);
 	if (err == ECONNABORTED)
 		lua_pushfstring(L, "%s %s: connection lost; it may or may not have happened (%s)", noun, what,

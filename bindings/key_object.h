@@ -13,11 +13,8 @@
 /* nil, "noun key: reason", errno. */
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);
 
-/* What a call on an object returns that failed: nil and "removed", "closed", or a message and errno. */
-int il_object_fail(lua_State *L, int err, const char *noun, const char *what);
-
-/* The same of an engine's object, with what the engine has to say. ECONNABORTED: a change that was asked for may or may
- * not have happened. */
+/* What a call on an engine's object returns that failed: nil and "removed", "closed", or a message, with what the
+ * engine has to say, and errno. ECONNABORTED: a change that was asked for may or may not have happened. */
 int il_shared_fail(lua_State *L, int err, const void *object, const char *noun, const char *what);
 
 /* Before il_key_fail, for an operation `open` that has failed. */

@@ -239,7 +239,8 @@ static inline bool is_refused(const struct il_task *t)
 	return t && t->cancelled && !il_cancel_shielded(t);
 }
 
-bool il_may_wait_now(lua_State *L)
+/* False, too, in a task that is cancelled, and where a select asks what there is to wait for. */
+static bool may_wait_now(lua_State *L)
 {
 	return il_may_wait(L) && !is_refused(il_sched()->current) && !il_is_collected(L);
 }
@@ -311,7 +312,7 @@ int il_await_answer_slow(lua_State *L, struct il_op *op)
 	}
 	if (il_sched()->collector && op->type->attempt(op))
 		return op->push(L, op);
-	op->last = !il_may_wait_now(L);
+	op->last = !may_wait_now(L);
 	if (op->last && op->type->attempt(op))
 		return op->push(L, op);
 	struct il_op *own = place(L, il_sched()->current, false);

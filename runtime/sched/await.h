@@ -164,7 +164,4 @@ int il_await_requeue(lua_State *L, int results);
 /* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
 bool il_may_wait(lua_State *L);
 
-/* The same; false, too, in a task that is cancelled, and where a select asks what there is to wait for. */
-bool il_may_wait_now(lua_State *L);
-
 #endif

@@ -27,7 +27,8 @@ void il_where_user(lua_State *L, int level)
 	lua_pushliteral(L, "");
 }
 
-void il_where(lua_State *L, int level)
+/* luaL_where, but for a script of ours. */
+static void where(lua_State *L, int level)
 {
 	lua_Debug ar;
 	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && is_script(&ar))
@@ -39,7 +40,7 @@ void il_where(lua_State *L, int level)
 int il_error(lua_State *L, const char *format, ...)
 {
 	va_list args;
-	il_where(L, 1);
+	where(L, 1);
 	va_start(args, format);
 	lua_pushvfstring(L, format, args);
 	va_end(args);

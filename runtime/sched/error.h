@@ -10,9 +10,8 @@
 #include <lua.h>
 #include <stdbool.h>
 
-/* luaL_where and luaL_error; but if a script of ours is at that level, it is the user's line that called it. For what
- * such a script may call. */
-void il_where(lua_State *L, int level);
+/* luaL_error; but if a script of ours has called it, it names the user's line that called that. For what such a script
+ * may call. */
 int il_error(lua_State *L, const char *format, ...);
 
 /* Pushes "file:line: " of the first line from this level on that is not a script's of ours; "" if there is none. */
