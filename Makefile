@@ -48,7 +48,7 @@ pointld := $(foreach f,mmap munmap memcpy syscall fallocate fchmod chmod flock l
 libs   := $(LMDB) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines runtime/engines/* runtime/engines/*/* \
-	runtime/sched bindings
+	runtime/sched bindings bindings/codec
 folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),%/no_tls.c,%/tls.c),\
 	$(wildcard $(addsuffix /*.c,$(folder)))))

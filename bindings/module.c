@@ -4,7 +4,7 @@
  * state of a process can have the module at a time, for signals and the loop belong to the process. Floor 4.
  */
 #include "module.h"
-#include "array.h"
+#include "codec/array.h"
 #include "bind.h"
 #include "embed.h"
 #include "lock.h"

@@ -4,7 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
-#include "codec.h"
+#include "codec/codec.h"
 #include "engines/engine.h"
 #include "key.h"
 #include "key_object.h"

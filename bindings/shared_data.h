@@ -7,7 +7,7 @@
 #define IL_SHARED_DATA_H
 
 #include "bind.h"
-#include "codec.h"
+#include "codec/codec.h"
 #include "engines/engine.h"
 
 #include <lua.h>

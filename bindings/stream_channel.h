@@ -7,7 +7,7 @@
 #define IL_STREAM_CHANNEL_H
 
 #include "bind.h"
-#include "codec.h"
+#include "codec/codec.h"
 #include "stream/stream.h"
 
 #include <lua.h>

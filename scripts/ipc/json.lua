@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Loads lua-cjson for the codec "json", which reads with it, and finds out how the installed version reads integers:
--- the older ones make floats of all, the newer ones keep those of 64 bits and cut longer ones. bindings/json.c
+-- the older ones make floats of all, the newer ones keep those of 64 bits and cut longer ones. bindings/codec/json.c
 -- makes good what is missing, and only that.
 
 local DEPTH = 1000 -- IL_JSON_DEPTH

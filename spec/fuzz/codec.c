@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "codec.h"
+#include "codec/codec.h"
 #include "module.h"
 
 #include <lauxlib.h>

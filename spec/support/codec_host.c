@@ -6,7 +6,7 @@
  *     -l:liblua5.4.a -lm -ldl -lpthread
  * where the objects are those of bindings, of the folders of runtime, and of runtime/lua_heap.c.
  */
-#include "codec.h"
+#include "codec/codec.h"
 #include "module.h"
 #include "lua_heap.h"
 
