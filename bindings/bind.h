@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What every class needs: one way to register, one way to fail. Each class has a file that declares here its
- * function open, which registers it and adds its constructors to the table at the top of the stack.
+ * What every class needs: one way to register, one way to fail, one way to check an argument.
  * Floor 4.
  */
 #ifndef IL_BIND_H
@@ -73,22 +72,5 @@ void il_push_object(lua_State *L, const void *userdata);
 int il_anchor(lua_State *L, int index);
 void il_unanchor(lua_State *L, int *anchor);
 bool il_push_anchored(lua_State *L, int anchor);
-
-void il_half_open(lua_State *L);
-void il_task_open(lua_State *L);
-void il_timer_open(lua_State *L);
-void il_signal_open(lua_State *L);
-void il_signal_handler_open(lua_State *L);
-void il_signal_trap_open(lua_State *L);
-void il_stream_channel_open(lua_State *L);
-void il_multi_stream_channel_open(lua_State *L);
-void il_process_open(lua_State *L);
-void il_key_open(lua_State *L);
-void il_semaphore_open(lua_State *L);
-void il_mutex_open(lua_State *L);
-void il_file_lock_open(lua_State *L);
-void il_queue_open(lua_State *L);
-void il_shared_memory_open(lua_State *L);
-void il_shared_data_open(lua_State *L);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "key.h"
 #include "bind.h"
+#include "classes.h"
 #include "base/reason.h"
 #include "engines/registry.h"
 #include "os/file.h"

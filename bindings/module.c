@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * luaopen_ipc: the classes, then the Lua halves, which are embedded; some of these are modules of their own. One Lua
+ * luaopen_ipc: the classes, then the scripts of scripts/ipc, which are embedded; some are modules of their own. One Lua
  * state of a process can have the module at a time, for signals and the loop belong to the process. Floor 4.
  */
 #include "module.h"
 #include "codec/array.h"
 #include "bind.h"
+#include "classes.h"
 #include "embed.h"
 #include "lock.h"
 #include "owner.h"
+#include "script.h"
 #include "engines/engine.h"
 #include "engines/registry.h"
 #include "loop/loop.h"
@@ -132,8 +134,8 @@ static void check_version(lua_State *L)
 	luaL_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
 }
 
-/* Pushes what a Lua half returns. It gets (ipc, core): the module, and what only the halves may call. */
-static void load_half(lua_State *L, int ipc, const struct il_embed *e)
+/* Pushes what a script returns. It gets (ipc, core): the module, and what only the scripts may call. */
+static void load_script(lua_State *L, int ipc, const struct il_embed *e)
 {
 	const char *name = lua_pushfstring(L, "=%s", e->name);
 	if (luaL_loadbufferx(L, e->source, e->size, name, "t") != LUA_OK)
@@ -158,12 +160,12 @@ static bool is_module(const char *name)
 	return false;
 }
 
-static void load_halves(lua_State *L, int ipc)
+static void load_scripts(lua_State *L, int ipc)
 {
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
 	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
 		if (!is_module(il_embedded[i].name)) {
-			load_half(L, ipc, &il_embedded[i]);
+			load_script(L, ipc, &il_embedded[i]);
 			lua_setfield(L, -2, il_embedded[i].name);
 		}
 	lua_pop(L, 1);
@@ -196,7 +198,7 @@ int luaopen_ipc(lua_State *L)
 	il_host_init();
 	il_loop->guest = !il_sched()->guarded;
 	lua_newtable(L);
-	il_half_open(L);
+	il_script_open(L);
 	il_task_open(L);
 	il_timer_open(L);
 	il_signal_open(L);
@@ -215,7 +217,7 @@ int luaopen_ipc(lua_State *L)
 	il_shared_data_open(L);
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
-	load_halves(L, lua_gettop(L));
+	load_scripts(L, lua_gettop(L));
 	il_sched_open(L);
 	il_preempt_open(L);
 	il_outside_open();
@@ -237,22 +239,22 @@ void il_module_preload(lua_State *L)
 }
 
 /* Stock Lua finds these functions in ipc.so by itself. */
-static int open_half(lua_State *L, const char *name)
+static int open_script(lua_State *L, const char *name)
 {
 	check_version(L);
 	luaL_requiref(L, "ipc", luaopen_ipc, 0);
 	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
 		if (strcmp(il_embedded[i].name, name) == 0)
-			load_half(L, lua_absindex(L, -1), &il_embedded[i]);
+			load_script(L, lua_absindex(L, -1), &il_embedded[i]);
 	return 1;
 }
 
 int luaopen_ipc_pool(lua_State *L)
 {
-	return open_half(L, "ipc.pool");
+	return open_script(L, "ipc.pool");
 }
 
 int luaopen_ipc_supervisor(lua_State *L)
 {
-	return open_half(L, "ipc.supervisor");
+	return open_script(L, "ipc.supervisor");
 }

@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "classes.h"
 #include "base/fork.h"
 #include "key_object.h"
 #include "stream/hub.h"

@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "classes.h"
 #include "key.h"
 #include "key_object.h"
 #include "lock.h"

@@ -98,7 +98,7 @@ lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integ
 	return n;
 }
 
-int il_half_options(lua_State *L)
+int il_script_options(lua_State *L)
 {
 	const char *where = luaL_optstring(L, 3, "");
 	size_t n = (size_t)lua_rawlen(L, 2);

@@ -22,7 +22,7 @@ int il_option(lua_State *L, int arg, const char *name);
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise);
 
-/* For the Lua halves: (given, {names...} [, where]) → a copy | nil, "unknown option 'where.name'; it knows names..." */
-int il_half_options(lua_State *L);
+/* For the scripts: (given, {names...} [, where]) → a copy | nil, "unknown option 'where.name'; it knows names..." */
+int il_script_options(lua_State *L);
 
 #endif

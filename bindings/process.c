@@ -8,7 +8,8 @@
 #include "base/fork.h"
 #include "base/clock.h"
 #include "bind.h"
-#include "half.h"
+#include "classes.h"
+#include "script.h"
 #include "program.h"
 #include "engines/engine.h"
 #include "engines/registry.h"
@@ -303,7 +304,7 @@ static int closed(lua_State *L, int status, lua_KContext context)
 static int process_close(lua_State *L)
 {
 	check_process(L);
-	il_push_lua_half(L, "ipc.process", "close");
+	il_push_script(L, "ipc.process", "close");
 	lua_pushvalue(L, 1);
 	return closed(L, lua_pcallk(L, 1, 0, 0, 0, closed), 0);
 }

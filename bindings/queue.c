@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "classes.h"
 #include "codec/codec.h"
 #include "engines/engine.h"
 #include "key.h"

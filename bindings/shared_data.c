@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.SharedData: values by name that processes share. Here are the handle and the end of the data; what is read is in
- * shared_data_read.c, what is changed in shared_data_change.c. A user value of a handle is a table: the version it
+ * shared_data_read.c, what is changed in shared_data_write.c. A user value of a handle is a table: the version it
  * last got of each name, for set's check == true.
  * Floor 4.
  */
 #include "shared_data.h"
 #include "bind.h"
+#include "classes.h"
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
-#include "shared_data_change.h"
+#include "shared_data_write.h"
 #include "shared_data_read.h"
 #include "sched/await.h"
 

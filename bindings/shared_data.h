@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of ipc.SharedData share: the handle (shared_data.c), what is read from it (shared_data_read.c), and
- * what changes it (shared_data_change.c). Floor 4.
+ * what changes it (shared_data_write.c). Floor 4.
  */
 #ifndef IL_SHARED_DATA_H
 #define IL_SHARED_DATA_H

@@ -4,6 +4,7 @@
  * found out when something is not as it should be. Floor 4.
  */
 #include "bind.h"
+#include "classes.h"
 #include "engines/engine.h"
 #include "key.h"
 #include "key_object.h"

@@ -5,16 +5,17 @@
  * Floor 4.
  */
 #include "bind.h"
-#include "signal_arrivals.h"
+#include "classes.h"
+#include "signal_queue.h"
 #include "signal_info.h"
 
 #define CLASS "ipc.SignalHandler"
 
 static const char class[] = CLASS;
 
-static struct il_arrivals *check_open(lua_State *L)
+static struct il_signal_queue *check_open(lua_State *L)
 {
-	struct il_arrivals *s = il_arrivals_check(L, class);
+	struct il_signal_queue *s = il_signal_queue_check(L, class);
 	if (s->closed)
 		il_error(L, "signal handler is closed");
 	return s;
@@ -22,7 +23,7 @@ static struct il_arrivals *check_open(lua_State *L)
 
 static int signal_handler(lua_State *L)
 {
-	return il_arrivals_new(L, class, il_check_catchable(L, il_check_signal(L, 1), 1));
+	return il_signal_queue_new(L, class, il_check_catchable(L, il_check_signal(L, 1), 1));
 }
 
 /* Pushes a copy of the list, without the listener at `skip`; returns how many there are. */
@@ -43,17 +44,17 @@ static lua_Integer copy_listeners(lua_State *L, int skip)
 
 static int handler_add(lua_State *L)
 {
-	struct il_arrivals *s = check_open(L);
+	struct il_signal_queue *s = check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_Integer n = copy_listeners(L, 0);
 	lua_pushvalue(L, 2);
 	lua_rawseti(L, -2, n + 1);
-	return il_arrivals_result(L, s, il_arrivals_listen(L, s));
+	return il_signal_queue_result(L, s, il_signal_queue_listen(L, s));
 }
 
 static int handler_remove(lua_State *L)
 {
-	struct il_arrivals *s = check_open(L);
+	struct il_signal_queue *s = check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_getiuservalue(L, 1, 1);
 	int i = (int)lua_rawlen(L, -1);
@@ -65,7 +66,7 @@ static int handler_remove(lua_State *L)
 	}
 	if (i) {
 		copy_listeners(L, i);
-		il_arrivals_listen(L, s);
+		il_signal_queue_listen(L, s);
 	}
 	lua_pushboolean(L, i > 0);
 	return 1;
@@ -73,12 +74,12 @@ static int handler_remove(lua_State *L)
 
 static int handler_close(lua_State *L)
 {
-	return il_arrivals_close(L, il_arrivals_check(L, class));
+	return il_signal_queue_close(L, il_signal_queue_check(L, class));
 }
 
 static int handler__tostring(lua_State *L)
 {
-	return il_arrivals_tostring(L, class);
+	return il_signal_queue_tostring(L, class);
 }
 
 static const luaL_Reg methods[] = {

@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "bind.h"
+#include "classes.h"
 #include "signal_info.h"
 #include "base/fork.h"
 #include "os/signal.h"

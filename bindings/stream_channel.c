@@ -5,6 +5,7 @@
  */
 #include "stream_channel.h"
 #include "bind.h"
+#include "classes.h"
 #include "handle.h"
 #include "option.h"
 #include "loop/epoll.h"

@@ -6,6 +6,7 @@
 #include "sched/task.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "classes.h"
 #include "loop/epoll.h"
 #include "loop/loop.h"
 #include "sched/await.h"

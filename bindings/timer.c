@@ -6,6 +6,7 @@
 #include "loop/timer.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "classes.h"
 #include "sched/await.h"
 #include "sched/event.h"
 #include "sched/preempt.h"

@@ -10,7 +10,7 @@
 #include "base/number.h"
 #include "base/reason.h"
 #include "bind.h"
-#include "half.h"
+#include "script.h"
 #include "json_scan.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ struct restorer {
 /* lua-cjson remembers the decimal point of the locale it was made in, and must be called in that. */
 static void load(lua_State *L)
 {
-	il_push_lua_half(L, "ipc.json", "load");
+	il_push_script(L, "ipc.json", "load");
 	locale_t was = il_number_enter();
 	int status = lua_pcall(L, 0, 2, 0);
 	il_number_leave(was);

@@ -13,7 +13,7 @@ static char error, text; /* registry keys: their addresses */
 
 static bool is_script(const lua_Debug *ar)
 {
-	return strncmp(ar->source, "=ipc", 4) == 0 && (ar->source[4] == '.' || !ar->source[4]);
+	return strncmp(ar->source, "=ipc.", 5) == 0;
 }
 
 void il_where_user(lua_State *L, int level)

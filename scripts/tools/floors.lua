@@ -62,7 +62,7 @@ local function judge(from, name)
     return "what the server runs is the engine's"
   end
   if name == "embed.h" then
-    return floor < 4 and "the embedded Lua halves are for bindings and main" or nil
+    return floor < 4 and "the embedded scripts are for bindings and main" or nil
   end
   local target = resolve(from, name)
   if not target then return "no such header in runtime/ or bindings/" end
@@ -107,11 +107,11 @@ for path in pipe:lines() do
 end
 pipe:close()
 
--- Entry points, each list in a header of its own: the classes in bind.h, what an engine's table has in ENGINE/ENGINE.h.
+-- Entry points, listed in one header: the classes in classes.h, what an engine's table has in ENGINE/ENGINE.h.
 local function is_entry(path, name)
   local engine = path:match("^runtime/engines/(%w+)/")
   local list = engine and ("runtime/engines/%s/%s.h"):format(engine, engine)
-    or path:match("^bindings/") and name:match("_open$") and "bindings/bind.h"
+    or path:match("^bindings/") and name:match("_open$") and "bindings/classes.h"
   return list and symbols.text_of(root .. "/" .. list):find("%f[%w_]" .. name .. "%f[^%w_]") ~= nil
 end
 

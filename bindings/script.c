@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * The Lua halves: how the classes call them, and how they raise. A half is a file of scripts/ipc, and its errors are
- * about a line of the user's, never about one of its own. Floor 4.
+ * The scripts of scripts/ipc: how the classes call them, and how they raise. Their errors are about a line of the
+ * user's, never about one of their own. Floor 4.
  */
-#include "half.h"
+#include "script.h"
 #include "bind.h"
 #include "option.h"
 
-void il_push_lua_half(lua_State *L, const char *module, const char *name)
+void il_push_script(lua_State *L, const char *module, const char *name)
 {
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.halves");
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
 	lua_getfield(L, -1, module);
 	lua_getfield(L, -1, name);
 	lua_replace(L, -3);
@@ -17,7 +17,7 @@ void il_push_lua_half(lua_State *L, const char *module, const char *name)
 }
 
 /* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called
- * a half. */
+ * a script. */
 static int where(lua_State *L)
 {
 	if (lua_isinteger(L, 1))
@@ -61,14 +61,14 @@ static int trace(lua_State *L)
 
 static const luaL_Reg core[] = {
 	{ "fail", fail },
-	{ "options", il_half_options },
+	{ "options", il_script_options },
 	{ "raise", raise },
 	{ "where", where },
 	{ "trace", trace },
 	{ NULL, NULL },
 };
 
-void il_half_open(lua_State *L)
+void il_script_open(lua_State *L)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_setfuncs(L, core, 0);

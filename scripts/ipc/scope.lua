@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- Structured concurrency over tasks: ipc.scope and ipc.timeout. Each Lua half is called with the module and with
--- the functions that only the halves may use.
+-- Structured concurrency over tasks: ipc.scope and ipc.timeout. Each script is called with the module and with
+-- the functions that only the scripts may use.
 
 local ipc, core = ...
 

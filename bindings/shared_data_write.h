@@ -3,8 +3,8 @@
  * The methods of ipc.SharedData that change it.
  * Floor 4.
  */
-#ifndef IL_SHARED_DATA_CHANGE_H
-#define IL_SHARED_DATA_CHANGE_H
+#ifndef IL_SHARED_DATA_WRITE_H
+#define IL_SHARED_DATA_WRITE_H
 
 #include <lua.h>
 

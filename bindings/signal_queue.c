@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The arrivals of a signal, see signal_arrivals.h. Each is queued for the listeners, and for the waiters once there has
+ * The arrivals of a signal, see signal_queue.h. Each is queued for the listeners, and for the waiters once there has
  * been one. The signal is watched, and the object kept, for as long as there is a reason to.
  * Floor 4.
  */
-#include "signal_arrivals.h"
+#include "signal_queue.h"
 #include "base/fork.h"
 #include "bind.h"
-#include "half.h"
+#include "script.h"
 #include "signal_info.h"
 #include "loop/op.h"
 #include "sched/event.h"
@@ -17,15 +17,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static struct il_arrival *first(struct il_list *queue)
+static struct il_signal_arrival *first(struct il_list *queue)
 {
-	return il_container_of(queue->next, struct il_arrival, node);
+	return il_container_of(queue->next, struct il_signal_arrival, node);
 }
 
 static void clear(struct il_list *queue)
 {
 	while (!il_list_empty(queue)) {
-		struct il_arrival *a = first(queue);
+		struct il_signal_arrival *a = first(queue);
 		il_list_del(&a->node);
 		free(a);
 	}
@@ -33,7 +33,7 @@ static void clear(struct il_list *queue)
 
 static bool keep(struct il_list *queue, const struct il_siginfo *info)
 {
-	struct il_arrival *a = malloc(sizeof *a);
+	struct il_signal_arrival *a = malloc(sizeof *a);
 	if (!a) {
 		il_signals_lost++;
 		return false;
@@ -44,12 +44,12 @@ static bool keep(struct il_list *queue, const struct il_siginfo *info)
 }
 
 /* The first waiter gets the first arrival. */
-static void serve(struct il_arrivals *s)
+static void serve(struct il_signal_queue *s)
 {
 	if (il_list_empty(&s->waits) || il_list_empty(&s->waiters))
 		return;
 	struct il_op *op = il_container_of(s->waiters.next, struct il_op, link);
-	op->data = il_arrivals_take(s);
+	op->data = il_signal_queue_take(s);
 	op->owned = true;
 	il_list_del(&op->link);
 	il_op_finish(op, 0);
@@ -57,7 +57,7 @@ static void serve(struct il_arrivals *s)
 
 static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
 {
-	struct il_arrivals *s = il_container_of(w, struct il_arrivals, watch);
+	struct il_signal_queue *s = il_container_of(w, struct il_signal_queue, watch);
 	if (s->listens) {
 		if (keep(&s->calls, info))
 			il_event_post(&s->event);
@@ -68,15 +68,15 @@ static void arrived(struct il_sigwatch *w, const struct il_siginfo *info)
 	}
 }
 
-/* One delivery: the Lua half calls the listeners one after the other. */
+/* One delivery: the script calls the listeners one after the other. */
 static void run(lua_State *L, struct il_event *e)
 {
-	struct il_arrivals *s = il_container_of(e, struct il_arrivals, event);
+	struct il_signal_queue *s = il_container_of(e, struct il_signal_queue, event);
 	luaL_checkstack(L, 10, NULL);
 	il_push_anchored(L, s->anchor); /* it may be closed meanwhile, and forgotten */
-	il_push_lua_half(L, "ipc.signal", "deliver");
+	il_push_script(L, "ipc.signal", "deliver");
 	lua_getiuservalue(L, -2, 1);
-	struct il_arrival *a = first(&s->calls);
+	struct il_signal_arrival *a = first(&s->calls);
 	il_push_siginfo(L, &a->info);
 	struct il_task *task = il_task_prepare(L, 2, NULL, NULL, false);
 	il_list_del(&a->node);
@@ -86,7 +86,7 @@ static void run(lua_State *L, struct il_event *e)
 }
 
 /* Watches if there is a reason to, and not otherwise. 0 or errno. */
-static int update(lua_State *L, struct il_arrivals *s)
+static int update(lua_State *L, struct il_signal_queue *s)
 {
 	bool wanted = s->listens || s->collects, watched = !il_list_empty(&s->watch.node);
 	int err = wanted && !watched ? il_signal_watch(&s->watch, s->number) : 0;
@@ -104,7 +104,7 @@ static int update(lua_State *L, struct il_arrivals *s)
 	return 0;
 }
 
-static void begin(struct il_arrivals *s)
+static void begin(struct il_signal_queue *s)
 {
 	s->forks = il_fork.beginnings;
 	il_list_init(&s->watch.node);
@@ -112,9 +112,9 @@ static void begin(struct il_arrivals *s)
 	il_event_init(&s->event, run);
 }
 
-struct il_arrivals *il_arrivals_check(lua_State *L, const char *class)
+struct il_signal_queue *il_signal_queue_check(lua_State *L, const char *class)
 {
-	struct il_arrivals *s = il_self(L, class);
+	struct il_signal_queue *s = il_self(L, class);
 	if (s->forks == il_fork.beginnings)
 		return s;
 	begin(s); /* what it was part of is not there any more */
@@ -127,10 +127,10 @@ struct il_arrivals *il_arrivals_check(lua_State *L, const char *class)
 	return s;
 }
 
-int il_arrivals_new(lua_State *L, const char *class, int number)
+int il_signal_queue_new(lua_State *L, const char *class, int number)
 {
-	struct il_arrivals *s = lua_newuserdatauv(L, sizeof *s, 1);
-	*s = (struct il_arrivals){ .object.class = class,
+	struct il_signal_queue *s = lua_newuserdatauv(L, sizeof *s, 1);
+	*s = (struct il_signal_queue){ .object.class = class,
 		.number = number,
 		.anchor = LUA_NOREF,
 		.watch.arrived = arrived };
@@ -143,36 +143,36 @@ int il_arrivals_new(lua_State *L, const char *class, int number)
 	return 1;
 }
 
-int il_arrivals_listen(lua_State *L, struct il_arrivals *s)
+int il_signal_queue_listen(lua_State *L, struct il_signal_queue *s)
 {
 	s->listens = lua_rawlen(L, -1) > 0;
 	lua_setiuservalue(L, 1, 1);
 	return update(L, s);
 }
 
-int il_arrivals_collect(lua_State *L, struct il_arrivals *s)
+int il_signal_queue_collect(lua_State *L, struct il_signal_queue *s)
 {
 	s->collects = true;
 	return update(L, s);
 }
 
-struct il_arrival *il_arrivals_take(struct il_arrivals *s)
+struct il_signal_arrival *il_signal_queue_take(struct il_signal_queue *s)
 {
 	if (il_list_empty(&s->waits))
 		return NULL;
-	struct il_arrival *a = first(&s->waits);
+	struct il_signal_arrival *a = first(&s->waits);
 	il_list_del(&a->node);
 	return a;
 }
 
-void il_arrivals_stop(lua_State *L, struct il_arrivals *s)
+void il_signal_queue_stop(lua_State *L, struct il_signal_queue *s)
 {
 	s->listens = s->collects = false;
 	clear(&s->waits);
 	update(L, s);
 }
 
-int il_arrivals_result(lua_State *L, const struct il_arrivals *s, int err)
+int il_signal_queue_result(lua_State *L, const struct il_signal_queue *s, int err)
 {
 	if (err)
 		return il_fail(L, err, "SIG%s", il_signal_name(s->number));
@@ -180,10 +180,10 @@ int il_arrivals_result(lua_State *L, const struct il_arrivals *s, int err)
 	return 1;
 }
 
-int il_arrivals_close(lua_State *L, struct il_arrivals *s)
+int il_signal_queue_close(lua_State *L, struct il_signal_queue *s)
 {
 	s->closed = true;
-	il_arrivals_stop(L, s);
+	il_signal_queue_stop(L, s);
 	il_op_finish_all(&s->waiters, ECANCELED);
 	if (s->disposed)
 		il_signal_dispose(s->number, SIG_ERR);
@@ -191,9 +191,9 @@ int il_arrivals_close(lua_State *L, struct il_arrivals *s)
 	return 0;
 }
 
-int il_arrivals_tostring(lua_State *L, const char *class)
+int il_signal_queue_tostring(lua_State *L, const char *class)
 {
-	struct il_arrivals *s = il_arrivals_check(L, class);
+	struct il_signal_queue *s = il_signal_queue_check(L, class);
 	lua_pushfstring(L, "%s (SIG%s%s)", class, il_signal_name(s->number),
 		s->closed            ? ", closed"
 			: s->listens ? ", handled"

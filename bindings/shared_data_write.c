@@ -4,8 +4,8 @@
  * while the data is locked.
  * Floor 4.
  */
-#include "shared_data_change.h"
-#include "half.h"
+#include "shared_data_write.h"
+#include "script.h"
 #include "shared_data.h"
 #include "bind.h"
 #include "shared_data_read.h"
@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-/* How often something may come between before the Lua half goes on, which knows an end. */
+/* How often something may come between before the script goes on, which knows an end. */
 enum { AT_ONCE = 100 };
 
 /* What the handle got last. */
@@ -102,11 +102,11 @@ static int half_done(lua_State *L, int status, lua_KContext context)
 	return lua_gettop(L) - 3;
 }
 
-/* Got, added, and set if nothing came between, by the Lua half: each step may wait. */
+/* Got, added, and set if nothing came between, by the script: each step may wait. */
 static int add_by_steps(lua_State *L, const struct il_shared_data *d)
 {
 	lua_settop(L, 3);
-	il_push_lua_half(L, "ipc.shared_data", "add");
+	il_push_script(L, "ipc.shared_data", "add");
 	for (int i = 1; i <= 3; i++)
 		lua_pushvalue(L, i);
 	lua_pushstring(L, d->what);
@@ -235,7 +235,7 @@ int il_data_swap(lua_State *L)
 	return change(L, d, 3, lua_tointeger(L, 4), swap_push);
 }
 
-/* The Lua half calls the function, which may wait. */
+/* The script calls the function, which may wait. */
 int il_data_update(lua_State *L)
 {
 	size_t size;
@@ -243,7 +243,7 @@ int il_data_update(lua_State *L)
 	il_data_check_name(L, 2, &size);
 	luaL_checktype(L, 3, LUA_TFUNCTION);
 	lua_settop(L, 3);
-	il_push_lua_half(L, "ipc.shared_data", "update");
+	il_push_script(L, "ipc.shared_data", "update");
 	for (int i = 1; i <= 3; i++)
 		lua_pushvalue(L, i);
 	lua_callk(L, 3, LUA_MULTRET, 0, half_done);
