@@ -50,19 +50,11 @@ void il_rq_want(struct il_command *c, int64_t wanted, char text[IL_RQ_TYPE])
 	il_command_text(c, wanted ? text : "0");
 }
 
-/* It is taken out of the reply, not copied. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 {
-	struct il_reply *reply = r->reply;
 	size_t at = 2 * place + 2;
-	if (reply->elements <= at || reply->element[at]->type != IL_REPLY_STRING)
-		return EPROTO;
 	op->message.type = il_reply_number(r, at - 1);
-	op->data = reply->element[at]->str;
-	op->size = reply->element[at]->len;
-	op->owned = true;
-	reply->element[at]->str = NULL;
-	return 0;
+	return il_reply_take(r, at, 0, op);
 }
 
 /* What is due ------------------------------------------------------------------------------------------ */

@@ -164,7 +164,7 @@ static int count(const struct il_list *asks)
  * the front. */
 static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, int err)
 {
-	int took = err ? 0 : (int)(r->reply->elements - 1) / 2, given = 0;
+	int took = err ? 0 : (int)(il_reply_count(r) - 1) / 2, given = 0;
 	int kept = count(&s->asks), got = took < kept ? took : kept;
 	int64_t wanted = s->wanted;
 	while (!il_list_empty(&s->asks)) {
@@ -178,7 +178,7 @@ static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, 
 	}
 	s->dirty = got > 0;
 	bool all = kept && given == s->count;
-	if (!err && r->reply->elements % 2 == 0)
+	if (!err && il_reply_count(r) % 2 == 0)
 		il_rq_recall(q, 0);
 	if ((!r->err && given == took) || il_delivery_put_back(s, given))
 		il_delivery_recycle(s);

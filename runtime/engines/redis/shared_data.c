@@ -67,26 +67,21 @@ static int check(struct data *d, const struct il_request *r)
 		d->data.shared.removed = true;
 		return EIDRM;
 	}
-	return r->reply->elements == 2 && r->reply->element[1]->type == IL_REPLY_STRING ? 0 : ENOENT;
+	return il_reply_count(r) == 2 && il_reply_has_string(r, 1) ? 0 : ENOENT;
 }
 
-/* The bytes are taken out of the reply, not copied. */
 static int got(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e;
+	size_t size;
 	if (!err)
 		err = check(of_op(op), r);
 	if (err)
 		return err;
 	split(r, &e);
-	char *bytes = r->reply->element[1]->str;
-	memmove(bytes, e.value, e.size);
-	r->reply->element[1]->str = NULL;
+	const char *record = il_reply_bytes(r, 1, &size);
 	op->entry.version = e.version;
-	op->data = bytes;
-	op->size = e.size;
-	op->owned = true;
-	return 0;
+	return il_reply_take(r, 1, (size_t)((const char *)e.value - record), op);
 }
 
 static int get_start(struct il_op *op)

@@ -411,3 +411,28 @@ const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *s
 	*size = r->reply->element[element]->len;
 	return r->reply->element[element]->str;
 }
+
+size_t il_reply_count(const struct il_request *r)
+{
+	return r->reply->type == IL_REPLY_ARRAY ? r->reply->elements : 0;
+}
+
+bool il_reply_has_string(const struct il_request *r, size_t element)
+{
+	return element < il_reply_count(r) && r->reply->element[element]->type == IL_REPLY_STRING;
+}
+
+/* Taken out of the reply, not copied. */
+int il_reply_take(struct il_request *r, size_t element, size_t skip, struct il_op *op)
+{
+	if (!il_reply_has_string(r, element) || r->reply->element[element]->len < skip)
+		return EPROTO;
+	struct il_reply *e = r->reply->element[element];
+	op->data = memmove(e->str, e->str + skip, e->len - skip);
+	op->size = e->len - skip;
+	op->owned = true;
+	e->str = NULL;
+	e->len = 0;
+	e->type = IL_REPLY_NIL;
+	return 0;
+}

@@ -68,6 +68,13 @@ int il_request_status(struct il_request *r);
 int64_t il_reply_number(const struct il_request *r, size_t element);
 const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size);
 
+/* How many elements the reply has; is this one a string? */
+size_t il_reply_count(const struct il_request *r);
+bool il_reply_has_string(const struct il_request *r, size_t element);
+
+/* The operation owns the bytes of an element, from `skip` on; once. 0; EPROTO: it is no string; ENOMEM. */
+int il_reply_take(struct il_request *r, size_t element, size_t skip, struct il_op *op);
+
 /* Requests, as a server sees them. */
 extern const struct il_server_part il_requests;
 
