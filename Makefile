@@ -159,7 +159,8 @@ format: ## the C code as .clang-format says
 floors: all ## no include runs up or sideways between the floors; a header for each file, no large circle
 	$(Q)$(LUA) scripts/tools/floors.lua . $(BUILD)
 
-bench: packages ## side by side with lua5.4, cqueues, luv and others
+bench: packages ## side by side with lua5.4, cqueues, luv, boost, ZeroMQ and others
+	$(Q)scripts/tools/install-packages bench
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)$(BUILD)/ipclua scripts/bench/run.lua
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What C does in shared memory, for queue.lua and mutex.lua.
- *   shm ring SIZE     messages through a ring of 1 MiB under a robust mutex with two conditions, to a forked child: ns
- * each shm handover SIZE copying so much into a ring of 1 MiB, and in another process out of it, without any lock: ns
- * each. What memcpy does in memory of a queue's size that goes from one processor's cache to the other's shm memcpy
- * SIZE   copying so much, from cache to cache: ns shm cold SIZE     copying so much, from memory to memory: ns shm pipe
- * there and back through two pipes: ns per round shm mutex         locking and unlocking a robust mutex: ns shm add an
- * atomic addition: ns
+ * What C does in shared memory, for queue.lua and mutex.lua. Each prints ns.
+ *   shm ring SIZE       a message through a ring of 1 MiB, under a robust mutex with two conditions, to a forked child
+ *   shm handover SIZE   copying so much into such a ring, and in another process out of it, without any lock
+ *   shm memcpy SIZE     copying so much, from cache to cache
+ *   shm cold SIZE       copying so much, from memory to memory
+ *   shm pipe            64 bytes there and back through two pipes
+ *   shm pipe_oneway     a message of 64 bytes through a pipe, to a forked child
+ *   shm mutex           locking and unlocking a robust mutex
+ *   shm add             an atomic addition
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -201,22 +202,25 @@ static double copying_cold(size_t size)
 	return took / (double)n;
 }
 
-static double pipes(void)
+/* The child answers every `every` messages. */
+static double pipes(int n, int every)
 {
-	int there[2], back[2], n = 50000;
-	char text[4] = "";
+	enum { SIZE = 64 };
+	int there[2], back[2];
+	char text[SIZE] = "";
 	if (pipe(there) || pipe(back))
 		exit(1);
 	pid_t child = fork();
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		while (read(there[0], text, sizeof text) == sizeof text && write(back[1], text, sizeof text) > 0)
-			;
+		for (int i = 1; read(there[0], text, SIZE) == SIZE; i++)
+			if (i % every == 0 && write(back[1], text, SIZE) != SIZE)
+				break;
 		_exit(0);
 	}
 	double start = now();
-	for (int i = 0; i < n; i++)
-		if (write(there[1], text, sizeof text) < 0 || read(back[0], text, sizeof text) != sizeof text)
+	for (int i = 1; i <= n; i++)
+		if (write(there[1], text, SIZE) != SIZE || (i % every == 0 && read(back[0], text, SIZE) != SIZE))
 			exit(1);
 	double took = now() - start;
 	kill(child, SIGKILL);
@@ -259,7 +263,9 @@ int main(int argc, char **argv)
 	else if (!strcmp(what, "cold"))
 		printf("%.1f\n", copying_cold(size));
 	else if (!strcmp(what, "pipe"))
-		printf("%.1f\n", pipes());
+		printf("%.1f\n", pipes(50000, 1));
+	else if (!strcmp(what, "pipe_oneway"))
+		printf("%.1f\n", pipes(200000, 200000));
 	else if (!strcmp(what, "mutex"))
 		printf("%.1f\n", mutex());
 	else if (!strcmp(what, "add"))
