@@ -7,6 +7,7 @@
 #include "classes.h"
 #include "base/fork.h"
 #include "key_object.h"
+#include "stream/client_table.h"
 #include "stream/hub.h"
 #include "stream/unix_socket.h"
 #include "option.h"
@@ -302,7 +303,7 @@ static int hub_clients(lua_State *L)
 static int hub_disconnect(lua_State *L)
 {
 	struct hub *h = check_open(L);
-	struct il_client *c = il_hub_client(&h->hub, luaL_checkinteger(L, 2));
+	struct il_client *c = il_client_table_find(&h->hub, luaL_checkinteger(L, 2));
 	if (c)
 		il_hub_disconnect(c);
 	lua_pushboolean(L, c != NULL);

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "loop/epoll.h"
 #include "loop/state.h"
+#include "stream/client_table.h"
 #include "stream/state.h"
 #include "stream/stream.h"
 #include "stream/stream_end.h"
@@ -63,6 +64,7 @@ static void forget(struct il_client *c)
 {
 	il_list_del(&c->node);
 	il_list_del(&c->ready);
+	il_client_table_del(c->hub, c);
 	c->hub->count--;
 	free(c);
 }
@@ -87,14 +89,6 @@ static struct il_client *client_at(struct il_list *l)
 	return il_container_of(l, struct il_client, node);
 }
 
-struct il_client *il_hub_client(struct il_hub *h, int64_t id)
-{
-	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
-		if (client_at(l)->id == id)
-			return client_at(l);
-	return NULL;
-}
-
 /* The loop has news of a client. */
 static void called(struct il_stream *s)
 {
@@ -109,7 +103,7 @@ static void called(struct il_stream *s)
 static int add_client(struct il_hub *h, struct il_stream *s)
 {
 	struct il_client *c = calloc(1, sizeof *c);
-	int err = c ? il_io_watch(&s->io, EPOLLIN) : ENOMEM;
+	int err = c && il_client_table_prepare(h) ? il_io_watch(&s->io, EPOLLIN) : ENOMEM;
 	if (err) {
 		free(c);
 		il_stream_abandon(s);
@@ -126,6 +120,7 @@ static int add_client(struct il_hub *h, struct il_stream *s)
 	il_list_init(&c->ready);
 	il_list_add(&h->clients, &c->node);
 	il_list_add(&h->ready, &c->ready);
+	il_client_table_add(h, c);
 	h->count++;
 	return 0;
 }
@@ -309,7 +304,7 @@ static bool send_to_all(struct il_hub *h, struct il_op *op)
 
 static bool send_to_one(struct il_hub *h, struct il_op *op)
 {
-	struct il_client *c = il_hub_client(h, op->arg);
+	struct il_client *c = il_client_table_find(h, op->arg);
 	if (c && h->backpressure == IL_BLOCK && !has_room(h, c, op->data))
 		return false;
 	op->size = c && give(h, c, op->data);
@@ -375,6 +370,7 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 	h->listener.fd = -1;
 	free(h->path);
 	h->path = NULL;
+	il_client_table_fini(h);
 	il_list_del(&h->node);
 }
 

@@ -27,6 +27,8 @@ struct il_hub {
 	size_t limit; /* bytes kept per client */
 	int64_t last_id, dropped; /* packets dropped */
 	int count; /* of clients */
+	struct il_client **by_id; /* client_table.c */
+	uint32_t by_id_size;
 	bool strangers; /* other users may join, if they may open the path */
 	int starved; /* how often in a row no descriptor was left to accept a client */
 	pid_t pid; /* that has it, for messages */
@@ -36,6 +38,7 @@ struct il_hub {
 
 struct il_client {
 	struct il_list node, ready; /* in the hub's lists */
+	struct il_client *next; /* in its chain of by_id */
 	struct il_hub *hub;
 	struct il_stream *stream;
 	int64_t id;
@@ -58,7 +61,6 @@ int il_hub_connect(struct il_stream **s, const char *path, const struct il_strea
 /* Takes those out that have closed and have nothing more to be received. */
 void il_hub_sweep(struct il_hub *h);
 
-struct il_client *il_hub_client(struct il_hub *h, int64_t id);
 void il_hub_disconnect(struct il_client *c);
 
 /* For struct il_op_type. Receive: data and size as of a stream, arg is the client; EMSGSIZE: its frame was too long and

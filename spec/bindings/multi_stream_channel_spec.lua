@@ -117,6 +117,24 @@ describe("a hub", function()
     assert.same({1, 4}, hub:clients())
   end)
 
+  it("finds each of many clients by its number, also when others have gone", function()
+    local clients = {}
+    for i = 1, 100 do
+      clients[i] = assert(hub:create_client())
+      if i % 3 == 0 then assert.is_true(hub:disconnect(i - 1)) end
+    end
+    for i = 1, 102 do
+      local there = i <= 100 and i % 3 ~= 2
+      local sent, why = hub:send(i, i)
+      if there then
+        assert.is_true(sent)
+        assert.equal(i, clients[i]:receive(PATIENCE))
+      else
+        assert.same({nil, "closed"}, {sent, why})
+      end
+    end
+  end)
+
   it("loses nothing that a killed client had sent whole", function()
     local client = assert(hub:create_client())
     local child = assert(ipc.process(function(channel)
