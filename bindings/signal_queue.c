@@ -17,18 +17,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static struct il_signal_arrival *first(struct il_list *queue)
-{
-	return il_container_of(queue->next, struct il_signal_arrival, node);
-}
-
 static void clear(struct il_list *queue)
 {
-	while (!il_list_empty(queue)) {
-		struct il_signal_arrival *a = first(queue);
-		il_list_del(&a->node);
+	il_list_drain(struct il_signal_arrival, a, queue, node)
 		free(a);
-	}
 }
 
 static bool keep(struct il_list *queue, const struct il_siginfo *info)
@@ -46,9 +38,9 @@ static bool keep(struct il_list *queue, const struct il_siginfo *info)
 /* The first waiter gets the first arrival. */
 static void serve(struct il_signal_queue *s)
 {
-	if (il_list_empty(&s->waits) || il_list_empty(&s->waiters))
+	struct il_op *op = il_list_first(struct il_op, &s->waiters, link);
+	if (!op || il_list_empty(&s->waits))
 		return;
-	struct il_op *op = il_container_of(s->waiters.next, struct il_op, link);
 	op->data = il_signal_queue_take(s);
 	op->owned = true;
 	il_list_del(&op->link);
@@ -76,7 +68,7 @@ static void run(lua_State *L, struct il_event *e)
 	il_push_anchored(L, s->anchor); /* it may be closed meanwhile, and forgotten */
 	il_push_script(L, "ipc.signal", "deliver");
 	lua_getiuservalue(L, -2, 1);
-	struct il_signal_arrival *a = first(&s->calls);
+	struct il_signal_arrival *a = il_list_first(struct il_signal_arrival, &s->calls, node);
 	il_push_siginfo(L, &a->info);
 	struct il_task *task = il_task_prepare(L, 2, NULL, NULL, false);
 	il_list_del(&a->node);
@@ -158,10 +150,9 @@ int il_signal_queue_collect(lua_State *L, struct il_signal_queue *s)
 
 struct il_signal_arrival *il_signal_queue_take(struct il_signal_queue *s)
 {
-	if (il_list_empty(&s->waits))
-		return NULL;
-	struct il_signal_arrival *a = first(&s->waits);
-	il_list_del(&a->node);
+	struct il_signal_arrival *a = il_list_first(struct il_signal_arrival, &s->waits, node);
+	if (a)
+		il_list_del(&a->node);
 	return a;
 }
 

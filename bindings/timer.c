@@ -235,9 +235,9 @@ static bool wait_cancel(struct il_op *op)
 
 static void serve_waiters(struct timer *t)
 {
-	if (il_list_empty(&t->waiters) || !serve(t))
+	struct il_op *op = il_list_first(struct il_op, &t->waiters, link);
+	if (!op || !serve(t))
 		return;
-	struct il_op *op = il_container_of(t->waiters.next, struct il_op, link);
 	op->arg = t->tick;
 	op->size = (size_t)t->missed;
 	il_list_del(&op->link);

@@ -58,4 +58,34 @@ static inline void il_list_move(struct il_list *from, struct il_list *to)
 	il_list_init(from);
 }
 
+static inline int il_list_count(const struct il_list *head)
+{
+	int n = 0;
+	for (const struct il_list *l = head->next; l != head; l = l->next)
+		n++;
+	return n;
+}
+
+/* The struct that is the first member of the list; NULL: the list is empty. */
+/* clang-format off */
+#define il_list_first(type, head, member) \
+	(il_list_empty(head) ? NULL : il_container_of((head)->next, type, member))
+
+/* Loops over the structs that are members, from the first on. In il_list_each none may leave the list meanwhile, in
+ * il_list_each_safe `item` may. il_list_drain takes each out before the body runs, until the list is empty: what the
+ * body adds has its turn, too, and the body may take out any others. */
+#define il_list_each(type, item, head, member) \
+	for (type *item = il_container_of((head)->next, type, member); &item->member != (head); \
+		item = il_container_of(item->member.next, type, member))
+
+#define il_list_each_safe(type, item, head, member) \
+	for (type *item = il_container_of((head)->next, type, member), \
+		  *item##_next = il_container_of(item->member.next, type, member); \
+		&item->member != (head); \
+		item = item##_next, item##_next = il_container_of(item->member.next, type, member))
+
+#define il_list_drain(type, item, head, member) \
+	for (type *item; (item = il_list_first(type, head, member)) && (il_list_del(&item->member), true);)
+/* clang-format on */
+
 #endif

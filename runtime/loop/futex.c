@@ -113,11 +113,8 @@ static void learn_capacity(void)
 /* Each may end a select, whose other words then leave the round. */
 static void tell(struct il_list *round)
 {
-	while (!il_list_empty(round)) {
-		struct il_futex *futex = il_container_of(round->next, struct il_futex, node);
-		il_list_del(&futex->node);
+	il_list_drain(struct il_futex, futex, round, node)
 		futex->changed(futex);
-	}
 }
 
 static void tell_all(void)
@@ -134,16 +131,15 @@ static bool has_changed(const struct il_futex *futex)
 
 bool il_futexes_poll(bool no_arm)
 {
-	struct il_list round = IL_LIST_INIT(round), *next;
+	struct il_list round = IL_LIST_INIT(round);
 	int left = 0;
-	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = next) {
-		next = l->next;
-		if (!has_changed(il_container_of(l, struct il_futex, node))) {
+	il_list_each_safe(struct il_futex, futex, &futexes()->watched, node) {
+		if (!has_changed(futex)) {
 			left++;
 			continue;
 		}
-		il_list_del(l);
-		il_list_add(&round, l);
+		il_list_del(&futex->node);
+		il_list_add(&round, &futex->node);
 	}
 	bool any = !il_list_empty(&round);
 	tell(&round);
@@ -187,8 +183,7 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	if (!il_list_empty(&futexes()->waiters))
 		return false;
 	list[n++] = own_futex_of(wakes, seen);
-	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = l->next) {
-		struct il_futex *futex = il_container_of(l, struct il_futex, node);
+	il_list_each(struct il_futex, futex, &futexes()->watched, node) {
 		if (n == capacity)
 			return false;
 		list[n++] = futex_of(futex->address, futex->expected);
@@ -229,14 +224,10 @@ static void take(struct il_futex_waiter *s, struct il_futex *futex)
 static void gather(void)
 {
 	struct il_futex_waiter *least = NULL;
-	int more = 0;
-	for (struct il_list *l = futexes()->waiters.next; l != &futexes()->waiters; l = l->next) {
-		struct il_futex_waiter *s = il_container_of(l, struct il_futex_waiter, node);
+	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
 		if (!least || s->left < least->left)
 			least = s;
-	}
-	for (struct il_list *l = futexes()->watched.next; l != &futexes()->watched; l = l->next)
-		more = more % capacity + 1;
+	int count = il_list_count(&futexes()->watched), more = count ? (count - 1) % capacity + 1 : 0;
 	if (!least || least->left + more > capacity)
 		return;
 	take_back(least, &futexes()->watched, true);
@@ -253,7 +244,7 @@ bool il_futexes_hand_out(void)
 		struct il_futex_waiter *s = calloc(1, sizeof *s);
 		if (s) {
 			while (s->count < capacity && !il_list_empty(&futexes()->watched))
-				take(s, il_container_of(futexes()->watched.next, struct il_futex, node));
+				take(s, il_list_first(struct il_futex, &futexes()->watched, node));
 			il_list_add(&futexes()->waiters, &s->node);
 			if (il_thread_pool_start(&s->job, work, ended) == 0)
 				continue;
@@ -267,13 +258,10 @@ bool il_futexes_hand_out(void)
 
 void il_futexes_drop(void)
 {
-	struct il_list dropped;
-	while (!il_list_empty(&futexes()->waiters)) {
-		struct il_futex_waiter *s = il_container_of(futexes()->waiters.next, struct il_futex_waiter, node);
+	il_list_drain(struct il_futex_waiter, s, &futexes()->waiters, node) {
 		take_back(s, &futexes()->watched, true);
-		il_list_del(&s->node);
 		free(s);
 	}
-	for (il_list_move(&futexes()->watched, &dropped); !il_list_empty(&dropped);)
-		il_list_del(dropped.next);
+	il_list_drain(struct il_futex, futex, &futexes()->watched, node)
+		;
 }

@@ -86,11 +86,8 @@ void il_op_unbusy(struct il_op *op)
 
 void il_op_finish_all(struct il_list *queue, int err)
 {
-	while (!il_list_empty(queue)) {
-		struct il_op *op = il_container_of(queue->next, struct il_op, link);
-		il_list_del(&op->link);
+	il_list_drain(struct il_op, op, queue, link)
 		il_op_finish(op, err);
-	}
 }
 
 int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline)

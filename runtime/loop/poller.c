@@ -40,9 +40,7 @@ bool il_pollers_poll(bool no_arm)
 	struct il_list round;
 	bool woke = false;
 	il_list_move(&il_loop->pollers, &round);
-	while (!il_list_empty(&round)) {
-		struct il_poller *p = il_container_of(round.next, struct il_poller, node);
-		il_list_del(&p->node);
+	il_list_drain(struct il_poller, p, &round, node) {
 		il_list_add(&il_loop->pollers, &p->node);
 		if (p->poll(p))
 			woke = true;
@@ -57,7 +55,7 @@ bool il_pollers_arm(void)
 	struct il_list round;
 	bool woke = false;
 	il_list_move(&il_loop->pollers, &round);
-	while (!il_list_empty(&round))
-		woke |= arm(il_container_of(round.next, struct il_poller, node));
+	il_list_drain(struct il_poller, p, &round, node)
+		woke |= arm(p);
 	return woke;
 }

@@ -49,13 +49,9 @@ static void forked(void)
 {
 	pthread_mutex_unlock(&pool()->mutex);
 	il_list_init(&pool()->parked);
-	while (!il_list_empty(&pool()->working)) {
-		struct il_list *first = pool()->working.next;
-		il_list_del(first);
-		il_list_add(&pool()->done, first);
-	}
-	for (struct il_list *l = pool()->done.next; l != &pool()->done; l = l->next) {
-		struct il_job *job = il_container_of(l, struct il_job, node);
+	il_list_drain(struct il_job, job, &pool()->working, node)
+		il_list_add(&pool()->done, &job->node);
+	il_list_each(struct il_job, job, &pool()->done, node) {
 		job->forked = true;
 		atomic_store(&job->returned, true);
 	}
@@ -151,9 +147,8 @@ static int start_thread(struct il_worker *w)
 /* A worker with a job, made if none is parked. The mutex is held. */
 static int employ(struct il_job *job)
 {
-	struct il_worker *w;
-	if (!il_list_empty(&pool()->parked)) {
-		w = il_container_of(pool()->parked.next, struct il_worker, node);
+	struct il_worker *w = il_list_first(struct il_worker, &pool()->parked, node);
+	if (w) {
 		il_list_del(&w->node);
 		w->job = job;
 		job->worker = w;
@@ -219,12 +214,10 @@ bool il_job_cancelled(struct il_job *job)
 
 static struct il_job *take_done(void)
 {
-	struct il_job *job = NULL;
 	pthread_mutex_lock(&pool()->mutex);
-	if (!il_list_empty(&pool()->done)) {
-		job = il_container_of(pool()->done.next, struct il_job, node);
+	struct il_job *job = il_list_first(struct il_job, &pool()->done, node);
+	if (job)
 		il_list_del(&job->node);
-	}
 	pthread_mutex_unlock(&pool()->mutex);
 	return job;
 }

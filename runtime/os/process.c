@@ -176,11 +176,9 @@ void il_processes_reap(void)
 {
 	struct il_list round;
 	il_list_move(&il_os()->children, &round);
-	while (!il_list_empty(&round)) {
-		struct il_list *first = round.next;
-		il_list_del(first);
-		il_list_add(&il_os()->children, first);
-		reap(il_container_of(first, struct il_process, siblings));
+	il_list_drain(struct il_process, p, &round, siblings) {
+		il_list_add(&il_os()->children, &p->siblings);
+		reap(p);
 	}
 }
 
@@ -196,18 +194,14 @@ void il_process_fini(struct il_process *p)
 
 void il_processes_kill_closing(void)
 {
-	for (struct il_list *l = il_os()->children.next, *next; l != &il_os()->children; l = next) {
-		struct il_process *p = il_container_of(l, struct il_process, siblings);
-		next = l->next; /* it may have ended, and leave */
+	il_list_each_safe(struct il_process, p, &il_os()->children, siblings) /* it may have ended, and leave */
 		if (p->closing)
 			il_process_signal(p, SIGKILL);
-	}
 }
 
 static void begin_anew(void)
 {
-	while (!il_list_empty(&il_os()->children)) {
-		struct il_process *p = il_container_of(il_os()->children.next, struct il_process, siblings);
+	il_list_drain(struct il_process, p, &il_os()->children, siblings) {
 		il_process_fini(p);
 		il_os()->inherited(p);
 	}

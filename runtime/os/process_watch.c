@@ -34,11 +34,9 @@ static bool readable(int fd)
 
 static struct il_process_watch *find(pid_t pid, uint64_t start)
 {
-	for (struct il_list *l = il_os()->watches.next; l != &il_os()->watches; l = l->next) {
-		struct il_process_watch *watch = il_container_of(l, struct il_process_watch, node);
+	il_list_each(struct il_process_watch, watch, &il_os()->watches, node)
 		if (watch->pid == pid && watch->start == start)
 			return watch;
-	}
 	return NULL;
 }
 
@@ -98,9 +96,7 @@ static void ended(struct il_io *io, uint32_t events)
 	struct il_list round;
 	(void)events;
 	il_list_move(&watch->watchers, &round);
-	while (!il_list_empty(&round)) {
-		struct il_process_watcher *w = il_container_of(round.next, struct il_process_watcher, node);
-		il_list_del(&w->node);
+	il_list_drain(struct il_process_watcher, w, &round, node) {
 		w->watch = NULL;
 		w->ended(w);
 	}
@@ -110,11 +106,9 @@ static void ended(struct il_io *io, uint32_t events)
 
 void il_process_watches_drop(void)
 {
-	while (!il_list_empty(&il_os()->watches)) {
-		struct il_process_watch *watch = il_container_of(il_os()->watches.next, struct il_process_watch, node);
-		while (!il_list_empty(&watch->watchers))
-			il_process_watch_del(il_container_of(watch->watchers.next, struct il_process_watcher, node));
-	}
+	struct il_process_watch *watch; /* goes with the last of its watchers */
+	while ((watch = il_list_first(struct il_process_watch, &il_os()->watches, node)))
+		il_process_watch_del(il_list_first(struct il_process_watcher, &watch->watchers, node));
 }
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = il_process_watches_drop };

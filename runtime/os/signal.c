@@ -210,12 +210,11 @@ void il_signal_drain(void)
 			atomic_signal_fence(memory_order_acquire);
 			struct il_siginfo info = ring[ring_out % RING];
 			ring_out = ring_out + 1;
-			struct il_list *head = &dispositions[info.number].watchers, *next;
-			for (struct il_list *l = head->next; l && l != head; l = next) {
-				next = l->next;
-				struct il_sigwatch *w = il_container_of(l, struct il_sigwatch, node);
+			struct il_list *watchers = &dispositions[info.number].watchers;
+			if (!watchers->next)
+				continue;
+			il_list_each_safe(struct il_sigwatch, w, watchers, node)
 				w->arrived(w, &info);
-			}
 		}
 		if (ring_full)
 			let_in();

@@ -59,19 +59,15 @@ void il_events_stop(void)
 
 static void begin_round(void)
 {
-	for (struct il_list *l = il_sched()->events.next; l != &il_sched()->events; l = l->next) {
-		struct il_event *e = il_container_of(l, struct il_event, node);
+	il_list_each(struct il_event, e, &il_sched()->events, node)
 		e->round = e->due;
-	}
 }
 
 static struct il_event *next_event(void)
 {
-	for (struct il_list *l = il_sched()->events.next; l != &il_sched()->events; l = l->next) {
-		struct il_event *e = il_container_of(l, struct il_event, node);
+	il_list_each(struct il_event, e, &il_sched()->events, node)
 		if (e->round && !e->active)
 			return e;
-	}
 	return NULL;
 }
 

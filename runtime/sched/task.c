@@ -149,12 +149,9 @@ static bool keep_task(struct il_task *t)
 
 static void finalize_holds(struct il_task *t, bool no_close)
 {
-	while (!il_list_empty(&t->holds)) {
-		struct il_hold *h = il_container_of(t->holds.next, struct il_hold, node);
-		il_list_del(&h->node);
+	il_list_drain(struct il_hold, h, &t->holds, node)
 		if (!no_close)
 			h->ended(h, t->status != IL_FINISHED);
-	}
 }
 
 void il_task_end(lua_State *L, struct il_task *t)

@@ -45,12 +45,10 @@ bool il_stream_sent(struct il_stream *s, size_t unsent)
 /* What was dropped, or failed, is not to be sent any more. */
 static bool any_unsent(void)
 {
-	for (struct il_list *l = il_streams()->unsent.next, *next; l != &il_streams()->unsent; l = next) {
-		struct il_stream *s = il_container_of(l, struct il_stream, unsent);
-		next = l->next;
+	il_list_each_safe(struct il_stream, s, &il_streams()->unsent, unsent) {
 		if (!il_list_empty(&s->out.queue))
 			return true;
-		il_list_del(l);
+		il_list_del(&s->unsent);
 	}
 	return false;
 }
@@ -104,9 +102,7 @@ void il_streams_add_unsent(struct il_stream *s)
 
 void il_streams_drop(void)
 {
-	while (!il_list_empty(&il_streams()->unsent)) {
-		struct il_stream *s = il_container_of(il_streams()->unsent.next, struct il_stream, unsent);
-		il_list_del(&s->unsent);
+	il_list_drain(struct il_stream, s, &il_streams()->unsent, unsent) {
 		il_write_queue_fini(&s->out);
 		s->finished = true;
 		if (s->closed)

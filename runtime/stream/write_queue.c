@@ -46,11 +46,6 @@ void il_write_queue_init(struct il_write_queue *out)
 	out->bytes = 0;
 }
 
-static struct unsent *unsent_at(struct il_list *l)
-{
-	return il_container_of(l, struct unsent, node);
-}
-
 static void forget(struct il_write_queue *out, struct unsent *u)
 {
 	out->bytes -= u->packet->size - u->sent;
@@ -61,8 +56,8 @@ static void forget(struct il_write_queue *out, struct unsent *u)
 
 void il_write_queue_fini(struct il_write_queue *out)
 {
-	while (!il_list_empty(&out->queue))
-		forget(out, unsent_at(out->queue.next));
+	il_list_drain(struct unsent, u, &out->queue, node)
+		forget(out, u);
 }
 
 int il_write_queue_add(struct il_write_queue *out, struct il_packet *p, size_t sent)
@@ -81,7 +76,7 @@ int il_write_queue_add(struct il_write_queue *out, struct il_packet *p, size_t s
 static void advance(struct il_write_queue *out, size_t n)
 {
 	while (n) {
-		struct unsent *u = unsent_at(out->queue.next);
+		struct unsent *u = il_list_first(struct unsent, &out->queue, node);
 		size_t rest = u->packet->size - u->sent, part = n < rest ? n : rest;
 		u->sent += part;
 		out->bytes -= part;
@@ -96,8 +91,9 @@ int il_write_queue_flush(struct il_write_queue *out, struct il_transport *transp
 	while (!il_list_empty(&out->queue)) {
 		struct iovec parts[TOGETHER];
 		int count = 0;
-		for (struct il_list *l = out->queue.next; l != &out->queue && count < TOGETHER; l = l->next) {
-			struct unsent *u = unsent_at(l);
+		il_list_each(struct unsent, u, &out->queue, node) {
+			if (count == TOGETHER)
+				break;
 			parts[count++] = (struct iovec){ u->packet->bytes + u->sent, u->packet->size - u->sent };
 		}
 		ssize_t n = il_transport_write(transport, parts, count, -1);
@@ -110,9 +106,9 @@ int il_write_queue_flush(struct il_write_queue *out, struct il_transport *transp
 
 bool il_write_queue_drop_oldest(struct il_write_queue *out)
 {
-	for (struct il_list *l = out->queue.next; l != &out->queue; l = l->next)
-		if (unsent_at(l)->sent == 0) {
-			forget(out, unsent_at(l));
+	il_list_each(struct unsent, u, &out->queue, node)
+		if (u->sent == 0) {
+			forget(out, u);
 			return true;
 		}
 	return false;

@@ -190,11 +190,9 @@ static int create(const char *path, const struct il_data_options *o)
 /* By the bell: that is what processes share. */
 static struct il_store *find(const struct il_store_files *files)
 {
-	for (struct il_list *l = il_store_state()->stores.next; l != &il_store_state()->stores; l = l->next) {
-		struct il_store *s = il_container_of(l, struct il_store, node);
+	il_list_each(struct il_store, s, &il_store_state()->stores, node)
 		if (s->files.device == files->device && s->files.inodes[IL_STORE_BELL] == files->inodes[IL_STORE_BELL])
 			return s;
-	}
 	return NULL;
 }
 
@@ -349,8 +347,7 @@ void il_store_drop(struct il_store *s)
 /* A child that ends leaves its handles as they are. The last process that has private data deletes it. */
 void il_local_data_fini(void)
 {
-	for (struct il_list *l = il_store_state()->stores.next; l != &il_store_state()->stores; l = l->next) {
-		struct il_store *s = il_container_of(l, struct il_store, node);
+	il_list_each(struct il_store, s, &il_store_state()->stores, node) {
 		if (s->guard >= 0)
 			il_directory_leave(s->path, s->guard);
 		s->guard = -1;

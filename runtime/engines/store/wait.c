@@ -110,12 +110,9 @@ static void look_later(struct il_recheck *later)
 	struct il_list round;
 	il_list_move(&s->calls, &round);
 	for (bool more = how != EAGAIN; more && !il_list_empty(&round); more = how != EBUSY)
-		try_again(s, il_container_of(round.next, struct il_op, link));
-	while (!il_list_empty(&s->calls)) {
-		struct il_list *l = s->calls.next;
-		il_list_del(l);
-		il_list_add(&round, l);
-	}
+		try_again(s, il_list_first(struct il_op, &round, link));
+	il_list_drain(struct il_op, op, &s->calls, link)
+		il_list_add(&round, &op->link);
 	il_list_move(&round, &s->calls);
 	if (il_list_empty(&s->calls))
 		il_recheck_stop(&s->later);

@@ -10,7 +10,7 @@
 
 static struct il_op *first(struct il_blocking_queue *line)
 {
-	return il_list_empty(&line->ops) ? NULL : il_container_of(line->ops.next, struct il_op, link);
+	return il_list_first(struct il_op, &line->ops, link);
 }
 
 static void finish(struct il_op *op, int err)
@@ -180,9 +180,9 @@ void il_blocking_queue_look(struct il_blocking_queue *line)
 
 static struct il_op *of_source(struct il_blocking_queue *line, const void *source)
 {
-	for (struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
-		if (il_container_of(l, struct il_op, link)->source == source)
-			return il_container_of(l, struct il_op, link);
+	il_list_each(struct il_op, op, &line->ops, link)
+		if (op->source == source)
+			return op;
 	return NULL;
 }
 

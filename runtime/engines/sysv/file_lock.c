@@ -215,8 +215,8 @@ static const struct il_lock_ops ops = {
 /* The parent's locks are not kept alive by our descriptors. */
 static void begin_anew(void)
 {
-	for (struct il_list *l = il_sysv_state()->file_locks.next; l != &il_sysv_state()->file_locks; l = l->next)
-		let_go(il_container_of(l, struct file_lock, node));
+	il_list_each(struct file_lock, l, &il_sysv_state()->file_locks, node)
+		let_go(l);
 }
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_REMOTE, .anew = begin_anew };

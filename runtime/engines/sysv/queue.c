@@ -18,14 +18,6 @@
 
 enum { TRIES = 16 };
 
-static int count_ops(const struct il_blocking_queue *line)
-{
-	int n = 0;
-	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
-		n++;
-	return n;
-}
-
 static bool stat_attempt(struct il_op *op)
 {
 	struct il_queue *q = op->source;
@@ -38,14 +30,13 @@ static bool stat_attempt(struct il_op *op)
 		.messages = (int64_t)ds.msg_qnum,
 		.bytes = (int64_t)ds.__msg_cbytes,
 		.capacity = (int64_t)ds.msg_qbytes,
-		.senders = count_ops(&o->senders.line),
+		.senders = il_list_count(&o->senders.line.ops),
 		.last_sender = ds.msg_lspid,
 		.last_receiver = ds.msg_lrpid,
 	};
-	for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next)
-		q->stat.messages++;
-	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		q->stat.receivers += count_ops(&il_container_of(l, struct il_msg_waiters, node)->line);
+	q->stat.messages += il_list_count(&o->kept);
+	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
+		q->stat.receivers += il_list_count(&w->line.ops);
 	return true;
 }
 
@@ -57,9 +48,7 @@ static bool remove_attempt(struct il_op *op)
 
 static void object_free(struct il_msg_object *o)
 {
-	while (!il_list_empty(&o->receivers)) {
-		struct il_msg_waiters *w = il_container_of(o->receivers.next, struct il_msg_waiters, node);
-		il_list_del(&w->node);
+	il_list_drain(struct il_msg_waiters, w, &o->receivers, node) {
 		free(w->message);
 		free(w);
 	}
@@ -75,8 +64,8 @@ static void object_drop(struct il_msg_object *o)
 	if (--o->refs)
 		return;
 	if (il_fork_is_own(o->generation))
-		for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next)
-			il_msg_put(o->id, il_container_of(l, struct il_msg, node), IPC_NOWAIT);
+		il_list_each(struct il_msg, m, &o->kept, node)
+			il_msg_put(o->id, m, IPC_NOWAIT);
 	object_free(o);
 }
 
@@ -84,8 +73,8 @@ static void close_queue(struct il_queue *q)
 {
 	struct il_msg_handle *handle = il_container_of(q, struct il_msg_handle, queue);
 	struct il_msg_object *o = handle->object;
-	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		il_blocking_queue_close(&il_container_of(l, struct il_msg_waiters, node)->line, q);
+	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
+		il_blocking_queue_close(&w->line, q);
 	il_blocking_queue_close(&o->senders.line, q);
 	object_drop(o);
 	free(handle);
@@ -123,8 +112,7 @@ static int make(const struct il_key *key, struct il_queue_options *options, int 
 
 static struct il_msg_object *object_open(int id)
 {
-	for (struct il_list *l = il_sysv_state()->queues.next; l != &il_sysv_state()->queues; l = l->next) {
-		struct il_msg_object *o = il_container_of(l, struct il_msg_object, node);
+	il_list_each(struct il_msg_object, o, &il_sysv_state()->queues, node) {
 		if (o->id == id) {
 			o->refs++;
 			return o;

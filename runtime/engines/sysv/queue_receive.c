@@ -52,11 +52,8 @@ static bool asks_for(int64_t wanted, long type)
 
 void il_msg_forget_kept(struct il_msg_object *o)
 {
-	while (!il_list_empty(&o->kept)) {
-		struct il_msg *m = il_container_of(o->kept.next, struct il_msg, node);
-		il_list_del(&m->node);
+	il_list_drain(struct il_msg, m, &o->kept, node)
 		free(m);
-	}
 	o->generation = il_fork.generation;
 }
 
@@ -73,8 +70,7 @@ static void send_back(struct il_msg_object *o, struct il_msg *m)
 /* A message that was kept comes into the buffer. */
 static bool take_kept(struct il_msg_object *o, int64_t wanted)
 {
-	for (struct il_list *l = o->kept.next; l != &o->kept; l = l->next) {
-		struct il_msg *m = il_container_of(l, struct il_msg, node);
+	il_list_each(struct il_msg, m, &o->kept, node) {
 		if (asks_for(wanted, m->type)) {
 			il_list_del(&m->node);
 			free(il_sysv_state()->buffer);
@@ -165,11 +161,9 @@ static int block(struct il_blocking_queue *line)
 
 void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
 {
-	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next) {
-		struct il_msg_waiters *w = il_container_of(l, struct il_msg_waiters, node);
+	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
 		if (w != but && !il_list_empty(&w->line.ops))
 			il_blocking_queue_look(&w->line);
-	}
 }
 
 static int grant(struct il_blocking_queue *line, struct il_op *op)
@@ -199,9 +193,9 @@ static const struct il_blocking_queue_type line_type = {
 
 static struct il_msg_waiters *receivers_of(struct il_msg_object *o, long type)
 {
-	for (struct il_list *l = o->receivers.next; l != &o->receivers; l = l->next)
-		if (il_container_of(l, struct il_msg_waiters, node)->type == type)
-			return il_container_of(l, struct il_msg_waiters, node);
+	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
+		if (w->type == type)
+			return w;
 	return NULL;
 }
 

@@ -165,9 +165,9 @@ static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 
 static struct il_sysv_semset *opened(int id)
 {
-	for (struct il_list *l = il_sysv_state()->sets.next; l != &il_sysv_state()->sets; l = l->next)
-		if (il_container_of(l, struct il_sysv_semset, node)->id == id)
-			return il_container_of(l, struct il_sysv_semset, node);
+	il_list_each(struct il_sysv_semset, s, &il_sysv_state()->sets, node)
+		if (s->id == id)
+			return s;
 	return NULL;
 }
 
