@@ -27,6 +27,9 @@
 
 enum { TRIES = 64 };
 
+/* So many cost a sweep about as much as the rest of making a directory. */
+enum { FEW_IN_USE = 16, FEW_ENTRIES = 1024 };
+
 static const char *const names[IL_STORE_FILES] = { "data.mdb", "lock.mdb", "bell" };
 
 /* A key's name may have slashes, a directory's may not; no key's name has a colon. */
@@ -88,23 +91,28 @@ static bool delete_if_free(const char *path)
 	return locked || !mine;
 }
 
-static void sweep(void)
+/* Returns how many directories to make before the next sweep, so that a process which makes many does not look at all
+ * of them each time. */
+static unsigned sweep(void)
 {
 	DIR *place = opendir(PLACE);
-	for (struct dirent *e; place && (e = readdir(place));) {
+	unsigned entries = 0, in_use = 0;
+	for (struct dirent *e; place && (e = readdir(place)); entries++) {
 		char path[IL_STORE_PATH];
 		if (strncmp(e->d_name, TEMPORARY, sizeof TEMPORARY - 1) != 0 || strlen(e->d_name) > IL_STORE_PATH / 2)
 			continue;
 		snprintf(path, sizeof path, PLACE "%.*s", IL_STORE_PATH / 2, e->d_name);
-		delete_if_free(path);
+		in_use += !delete_if_free(path);
 	}
 	if (place)
 		closedir(place);
+	return in_use / FEW_IN_USE + entries / FEW_ENTRIES;
 }
 
 int il_directory_make(char *path, int *guard)
 {
-	sweep();
+	static unsigned to_make;
+	to_make = to_make ? to_make - 1 : sweep();
 	for (int i = 0; i < TRIES; i++) {
 		int err = make_temporary(path);
 		if (err)

@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ enum {
 	FLAGS = MDB_WRITEMAP | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS | MDB_NORDAHEAD,
 	VAIN = 3,
 	NAP = 50000,
+	LISTS = 256 << 10, /* bytes: less than each of the lists that LMDB makes for an environment, 1 and 2 MiB */
+	LARGEST_BLOCK = 32 << 20, /* bytes: the most that the C library takes for its thresholds */
 };
 
 static const int64_t SOON = IL_SECOND / 50;
@@ -46,6 +49,20 @@ int il_store_errno(int rc)
 	case MDB_INVALID: return EINVAL;
 	default: return rc >= 0 ? rc : EUCLEAN;
 	}
+}
+
+/* An environment has 3 MiB of lists, of which a small database uses a few pages. In memory that was used before, the C
+ * library fills them with zeros, and then all of it is there. In a mapping of their own the unused pages cost nothing.
+ * The threshold does not adapt itself once it has been set. So it is left at the value that it reaches in a program
+ * that frees large blocks. Otherwise each large string would be a mapping. */
+static void map_large_blocks(bool on)
+{
+#ifdef M_MMAP_THRESHOLD
+	mallopt(M_MMAP_THRESHOLD, on ? LISTS : LARGEST_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_BLOCK);
+#else
+	(void)on;
+#endif
 }
 
 /* LMDB does not tell the descriptor of lock.mdb; it is the lowest that was free, or we do not know it. */
@@ -69,8 +86,10 @@ int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 		close(lowest);
 	rc = mdb_env_set_mapsize(*env, map);
 	il_sigpipe_hold(&quiet);
+	map_large_blocks(true);
 	if (!rc)
 		rc = mdb_env_open(*env, path, FLAGS, 0600);
+	map_large_blocks(false);
 	il_sigpipe_release(&quiet, rc);
 	if (!rc)
 		rc = mdb_env_get_fd(*env, &fds[0]);
