@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <string.h>
 
-static char anchors;
 static char objects; /* registry key of a weak table: address → userdata */
 
 void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const luaL_Reg *meta,
@@ -194,33 +193,19 @@ void il_push_object(lua_State *L, const void *userdata)
 
 int il_anchor(lua_State *L, int index)
 {
-	index = lua_absindex(L, index);
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors) != LUA_TTABLE) {
-		lua_pop(L, 1);
-		lua_newtable(L);
-		lua_pushvalue(L, -1);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &anchors);
-	}
 	lua_pushvalue(L, index);
-	int anchor = luaL_ref(L, -2);
-	lua_pop(L, 1);
-	return anchor;
+	return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 void il_unanchor(lua_State *L, int *anchor)
 {
-	if (*anchor == LUA_NOREF || !lua_checkstack(L, 3))
+	if (*anchor == LUA_NOREF || !lua_checkstack(L, 2))
 		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	luaL_unref(L, -1, *anchor);
-	lua_pop(L, 1);
+	luaL_unref(L, LUA_REGISTRYINDEX, *anchor);
 	*anchor = LUA_NOREF;
 }
 
 bool il_push_anchored(lua_State *L, int anchor)
 {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &anchors);
-	lua_rawgeti(L, -1, anchor);
-	lua_replace(L, -2);
-	return !lua_isnil(L, -1);
+	return lua_rawgeti(L, LUA_REGISTRYINDEX, anchor) != LUA_TNIL;
 }

@@ -23,8 +23,9 @@
 enum {
 	GRAIN = 16,
 	SHIFT = GRAIN / 2, /* still aligned for all that Lua keeps (LUAI_MAXALIGN) */
-	/* the largest of the small: none, where every block is to be seen by a sanitizer or by scripts/tools/oom.c */
-	LARGEST = IL_PLAIN_MALLOC ? 0 : 256,
+	/* the largest of the small: a task, a table's part for 16 names; none, where every block is to be seen by a
+	 * sanitizer or by scripts/tools/oom.c */
+	LARGEST = IL_PLAIN_MALLOC ? 0 : 384,
 	/* what a coroutine begins with as its stack, in Lua 5.4: each task makes one */
 	STACK = IL_PLAIN_MALLOC ? 0 : (2 * LUA_MINSTACK + 5) * 16,
 	CHUNK = 32 * 1024,

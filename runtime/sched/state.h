@@ -34,6 +34,7 @@ struct il_sched {
 	int64_t ending; /* tasks that the end of the program waits for */
 	int64_t left; /* how much may be served at once before the clock is read: calls and KiB, see turn.h */
 	int64_t polled; /* when the kernel was last asked; 0: it is to be asked before another task runs */
+	unsigned ran; /* tasks, counted so that the clock is read after some of them */
 	lua_State *main; /* the Lua state that loaded the module */
 	bool open; /* the module is loaded in this process */
 	bool turning; /* the loop runs, on top of the main chunk */
@@ -48,6 +49,7 @@ struct il_sched {
 	/* task.c: */
 	struct il_task *unused; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 	int unused_count;
+	int task_list, task_metatable, task_guard; /* their places in the registry; the last is task_entry.c's */
 	int places, free_place; /* in the list of tasks; a free one has the next one's number, 0: none */
 
 	/* await.c, select.c: */

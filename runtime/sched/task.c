@@ -22,67 +22,72 @@ enum { MOST_UNUSED = 16 };
 
 const char il_task_class[] = "ipc.Task";
 
-static char refs; /* registry key, its address: a list of the tasks that have not ended */
-
 void il_tasks_open(lua_State *L)
 {
 	lua_newtable(L);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &refs);
+	il_sched()->task_list = luaL_ref(L, LUA_REGISTRYINDEX);
+	luaL_newmetatable(L, il_task_class);
+	il_sched()->task_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
 	il_sched()->places = il_sched()->free_place = 0;
 	il_task_entry_open(L);
 }
 
+/* Pushes the list of the tasks that have not ended. */
+static void push_list(lua_State *L)
+{
+	lua_rawgeti(L, LUA_REGISTRYINDEX, il_sched()->task_list);
+}
+
 /* Pushes a coroutine for a function and nargs arguments, with the hook of its maker. */
-static void new_coroutine(lua_State *L, lua_State *maker, int nargs)
+static lua_State *new_coroutine(lua_State *L, lua_State *maker, int nargs)
 {
 	lua_State *co = lua_newthread(L);
-	if (!lua_checkstack(co, nargs + LUA_MINSTACK / 2))
+	if (nargs > LUA_MINSTACK / 2 && !lua_checkstack(co, nargs + LUA_MINSTACK / 2)) /* it has LUA_MINSTACK */
 		il_error(L, "too many arguments for a task");
 	il_hook_hand_on(L, maker, co);
+	return co;
 }
 
 /* Stack: the function, nargs arguments, the task, its coroutine → the task. Does not raise. */
-static void begin(lua_State *L, struct il_task *t, int nargs)
+static void begin(lua_State *L, struct il_task *t, lua_State *co, int nargs)
 {
-	t->co = lua_tothread(L, -1);
+	struct il_sched *s = il_sched();
+	t->co = co;
 	lua_setiuservalue(L, -2, 1);
 	lua_insert(L, -nargs - 2);
-	il_task_entry_prepare(L, t->co, nargs);
-	t->id = ++il_sched()->tasks;
+	il_task_entry_prepare(L, co, nargs);
+	t->id = ++s->tasks;
 	t->begun = t->closed = false;
 	t->calls = IL_FIRST_CALLS;
 	t->interrupt = 0;
 	t->status = IL_READY;
-	il_sched()->alive++;
-	il_sched()->living++;
+	s->alive++;
+	s->living++;
 }
 
-/* As luaL_ref and luaL_unref, but in a third of the time. The task is at the index. */
-static void ref(lua_State *L, struct il_task *t, int index)
+/* As luaL_ref and luaL_unref, but in a third of the time. Stack: the task, its coroutine. */
+static void ref(lua_State *L, struct il_task *t)
 {
-	int place = il_sched()->free_place, next = 0;
-	lua_pushvalue(L, index);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
+	struct il_sched *s = il_sched();
+	int place = s->free_place, next = 0;
+	push_list(L);
 	if (place) {
 		lua_rawgeti(L, -1, place);
 		next = (int)lua_tointeger(L, -1);
 		lua_pop(L, 1);
 	}
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, place ? place : il_sched()->places + 1);
+	lua_pushvalue(L, -3);
+	lua_rawseti(L, -2, place ? place : s->places + 1);
 	lua_pop(L, 1);
-	t->ref = place ? place : ++il_sched()->places;
-	il_sched()->free_place = next;
+	t->ref = place ? place : ++s->places;
+	s->free_place = next;
 }
 
+/* Stack: the list. */
 static void unref(lua_State *L, struct il_task *t)
 {
-	if (!t->ref || !lua_checkstack(L, 3))
-		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
 	lua_pushinteger(L, il_sched()->free_place);
 	lua_rawseti(L, -2, t->ref);
-	lua_pop(L, 1);
 	il_sched()->free_place = t->ref;
 	t->ref = 0;
 }
@@ -97,10 +102,11 @@ static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 	t->wait.wake = il_run_queue_wake;
 	il_list_init(&t->joiners);
 	il_list_init(&t->holds);
-	luaL_setmetatable(L, il_task_class);
-	new_coroutine(L, maker, nargs);
-	ref(L, t, -2);
-	begin(L, t, nargs);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, il_sched()->task_metatable);
+	lua_setmetatable(L, -2);
+	lua_State *co = new_coroutine(L, maker, nargs);
+	ref(L, t);
+	begin(L, t, co, nargs);
 	return t;
 }
 
@@ -120,20 +126,24 @@ static void report(lua_State *L, struct il_task *t)
 	lua_pop(L, 1);
 }
 
-/* They stay on the coroutine's stack, with a token above them that says whose it is. A coroutine without any goes at
- * once. */
-static void keep_results(lua_State *L, struct il_task *t)
+/* What it returned stays on its coroutine's stack, with a token above that says whose it is; a coroutine without any
+ * goes at once. */
+static void release(lua_State *L, struct il_task *t)
 {
 	if (t->results && lua_checkstack(t->co, 1))
 		lua_pushlightuserdata(t->co, (void *)&il_waiting[1]);
-	if (t->results || !t->ref || !lua_checkstack(L, 3))
+	if (!t->ref || !lua_checkstack(L, 3))
 		return;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
-	lua_rawgeti(L, -1, t->ref);
-	lua_pushnil(L);
-	lua_setiuservalue(L, -2, 1);
-	lua_pop(L, 2);
-	t->co = NULL;
+	push_list(L);
+	if (!t->results) {
+		lua_rawgeti(L, -1, t->ref);
+		lua_pushnil(L);
+		lua_setiuservalue(L, -2, 1);
+		lua_pop(L, 1);
+		t->co = NULL;
+	}
+	unref(L, t);
+	lua_pop(L, 1);
 }
 
 /* Keeps the task of a callback for the next one. */
@@ -173,10 +183,8 @@ void il_task_end(lua_State *L, struct il_task *t)
 	il_op_finish_all(&t->joiners, 0);
 	if (t->ended)
 		t->ended(t);
-	if (keep_task(t))
-		return;
-	keep_results(L, t);
-	unref(L, t);
+	if (!keep_task(t))
+		release(L, t);
 }
 
 /* A task that has served a callback serves the next one: pops the function and its arguments, pushes the task. A
@@ -184,13 +192,13 @@ void il_task_end(lua_State *L, struct il_task *t)
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
 	luaL_checkstack(L, 4, "too many arguments");
-	new_coroutine(L, il_sched()->main, nargs);
+	lua_State *co = new_coroutine(L, il_sched()->main, nargs);
 	struct il_task *t = il_sched()->unused;
 	il_sched()->unused = t->next;
 	il_sched()->unused_count--;
 	il_task_push(L, t);
 	lua_insert(L, -2);
-	begin(L, t, nargs);
+	begin(L, t, co, nargs);
 	t->cancelled = t->told = t->held = false;
 	return t;
 }
@@ -211,7 +219,7 @@ bool il_task_push(lua_State *L, struct il_task *t)
 {
 	if (!t->ref)
 		return false;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
+	push_list(L);
 	lua_rawgeti(L, -1, t->ref);
 	lua_replace(L, -2);
 	t->callback = false;
@@ -230,7 +238,7 @@ void il_task_cancel(struct il_task *t)
 void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void *arg), void *arg)
 {
 	int top = lua_gettop(L);
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &refs);
+	push_list(L);
 	for (lua_pushnil(L); lua_next(L, top + 1); lua_pop(L, 1)) {
 		struct il_task *t = il_test_object(L, -1, il_task_class);
 		if (t && t->status < IL_FINISHED)
@@ -287,7 +295,10 @@ static void drop(lua_State *L, struct il_task *t, void *no_close)
 		return;
 	if (*(bool *)no_close) {
 		finalize_holds(t, true);
-		unref(L, t);
+		push_list(L);
+		if (t->ref)
+			unref(L, t);
+		lua_pop(L, 1);
 		return;
 	}
 	struct il_task *outer = il_sched()->current;

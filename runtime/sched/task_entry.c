@@ -12,7 +12,6 @@
 #include <lauxlib.h>
 
 static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for an illegal yield */
-static char guard; /* registry key, its address */
 
 static int guard__close(lua_State *L);
 
@@ -23,7 +22,7 @@ void il_task_entry_open(lua_State *L)
 	lua_setfield(L, -2, "__close");
 	lua_pushvalue(L, -1);
 	lua_setmetatable(L, -2);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &guard);
+	il_sched()->task_guard = luaL_ref(L, LUA_REGISTRYINDEX);
 	lua_newtable(L);
 	lua_pushliteral(L, "k");
 	lua_setfield(L, -2, "__mode");
@@ -96,7 +95,7 @@ static int guard__close(lua_State *L)
 int il_task_entry(lua_State *L)
 {
 	if (!il_sched()->guarded) {
-		lua_rawgetp(L, LUA_REGISTRYINDEX, &guard);
+		lua_rawgeti(L, LUA_REGISTRYINDEX, il_sched()->task_guard);
 		lua_insert(L, 1);
 		lua_toclose(L, 1);
 	}

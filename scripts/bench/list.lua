@@ -34,6 +34,7 @@ local benches = {
   {"generator", "ns", {"ipclua", lua(host, "generator")}, {"lua5.4", lua(stock, "generator"), 1.1}},
   {"switch", "ns", {"ipclua", lua(host, "switch")}, {"cqueues", lua(stock, "switch_cqueues"), 0.4},
     {"bare resume", lua(stock, "switch_bare")}},
+  {"task", "ns", {"ipclua", lua(host, "task")}, {"cqueues", lua(stock, "task_cqueues"), 0.7}},
   {"timers", "ns", {"ipclua", lua(host, "timers")}, {"luv", lua(stock, "timers_luv"), 0.5},
     {"cqueues", lua(stock, "timers_cqueues")}},
   {"sleepers", "bytes", {"ipclua", lua(host, "sleepers")}, {"cqueues", lua(stock, "sleepers_cqueues"), 1}},
