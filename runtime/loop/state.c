@@ -16,6 +16,7 @@ static union {
 			    .waiters = IL_LIST_INIT(first.loop.futexes.waiters) },
 		    .thread_pool = { .mutex = PTHREAD_MUTEX_INITIALIZER,
 			    .parked = IL_LIST_INIT(first.loop.thread_pool.parked),
+			    .retired = IL_LIST_INIT(first.loop.thread_pool.retired),
 			    .working = IL_LIST_INIT(first.loop.thread_pool.working),
 			    .done = IL_LIST_INIT(first.loop.thread_pool.done) },
 		    .usual_wait = IL_LONG_WAIT,

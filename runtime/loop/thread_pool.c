@@ -19,9 +19,10 @@
 enum { STACK = 128 * 1024 };
 
 static const int64_t REPEAT = 1000000; /* ns between two signals to the same worker */
+static const int64_t PARKED = 3 * IL_SECOND; /* how long a thread stays without a job */
 
 struct il_worker {
-	struct il_list node; /* in `parked` */
+	struct il_list node; /* in `parked` or `retired` */
 	struct il_loop *loop; /* whose it is */
 	struct il_job *job; /* what it works at, NULL: it is parked, or to end */
 	pthread_t thread;
@@ -49,6 +50,7 @@ static void forked(void)
 {
 	pthread_mutex_unlock(&pool()->mutex);
 	il_list_init(&pool()->parked);
+	il_list_init(&pool()->retired);
 	il_list_drain(struct il_job, job, &pool()->working, node)
 		il_list_add(&pool()->done, &job->node);
 	il_list_each(struct il_job, job, &pool()->done, node) {
@@ -81,22 +83,42 @@ static void interrupt(int number)
 	(void)number;
 }
 
-static int prepare(void)
+/* A condition that is waited for by the clock of il_now. */
+static void init_condition(pthread_cond_t *condition)
 {
 	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(condition, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+static int prepare(void)
+{
 	struct sigaction sa = { .sa_handler = interrupt };
 	if (pool()->ready)
 		return 0;
 	sigemptyset(&sa.sa_mask);
 	if (sigaction(IL_SIGNAL_POOL, &sa, NULL))
 		return errno;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	int err = pthread_cond_init(&pool()->returned, &attr);
-	pthread_condattr_destroy(&attr);
-	pool()->ready = !err;
+	init_condition(&pool()->returned);
+	pool()->ready = true;
 	il_fork_add(&fork_hook);
-	return err;
+	return 0;
+}
+
+/* Waits for a job. False: the thread ends, since it is told to or there was none for a while. The mutex is held. */
+static bool await_job(struct il_worker *w, struct il_thread_pool *p)
+{
+	struct timespec until = il_timespec(il_now() + PARKED);
+	while (!w->job && !w->end)
+		if (pthread_cond_timedwait(&w->work, &p->mutex, &until) == ETIMEDOUT && !w->job && !w->end) {
+			il_list_del(&w->node);
+			il_list_add(&p->retired, &w->node);
+			atomic_fetch_sub(&p->threads, 1);
+			w->end = true;
+		}
+	return w->job;
 }
 
 static void *run(void *arg)
@@ -104,11 +126,7 @@ static void *run(void *arg)
 	struct il_worker *w = arg;
 	struct il_thread_pool *p = &w->loop->thread_pool;
 	pthread_mutex_lock(&p->mutex);
-	for (;;) {
-		while (!w->job && !w->end)
-			pthread_cond_wait(&w->work, &p->mutex);
-		if (w->end)
-			break;
+	while (await_job(w, p)) {
 		struct il_job *job = w->job;
 		pthread_mutex_unlock(&p->mutex);
 		job->work(job);
@@ -125,6 +143,24 @@ static void *run(void *arg)
 	}
 	pthread_mutex_unlock(&p->mutex);
 	return NULL;
+}
+
+/* The mutex is not held: a thread that retires may have it. */
+static void join(struct il_worker *w)
+{
+	pthread_join(w->thread, NULL);
+	pthread_cond_destroy(&w->work);
+	free(w);
+}
+
+static void join_retired(void)
+{
+	struct il_list retired;
+	pthread_mutex_lock(&pool()->mutex);
+	il_list_move(&pool()->retired, &retired);
+	pthread_mutex_unlock(&pool()->mutex);
+	il_list_drain(struct il_worker, w, &retired, node)
+		join(w);
 }
 
 static int start_thread(struct il_worker *w)
@@ -158,7 +194,7 @@ static int employ(struct il_job *job)
 	if (!w)
 		return ENOMEM;
 	il_list_init(&w->node);
-	pthread_cond_init(&w->work, NULL);
+	init_condition(&w->work);
 	w->loop = il_loop;
 	w->job = job;
 	job->worker = w;
@@ -177,6 +213,7 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
 	int err = prepare();
 	if (err)
 		return err;
+	join_retired();
 	il_list_init(&job->node);
 	job->work = work;
 	job->ended = ended;
@@ -231,19 +268,24 @@ void il_thread_pool_collect(void)
 
 int il_thread_pool_threads(void)
 {
+	join_retired();
 	return atomic_load(&pool()->threads);
 }
 
+/* One that has retired meanwhile is left to join_retired. */
 static void end_worker(struct il_worker *w)
 {
 	pthread_mutex_lock(&pool()->mutex);
-	il_list_del(&w->node);
-	w->end = true;
-	pthread_cond_signal(&w->work);
+	bool retired = w->end;
+	if (!retired) {
+		il_list_del(&w->node);
+		w->end = true;
+		pthread_cond_signal(&w->work);
+	}
 	pthread_mutex_unlock(&pool()->mutex);
-	pthread_join(w->thread, NULL);
-	pthread_cond_destroy(&w->work);
-	free(w);
+	if (retired)
+		return;
+	join(w);
 	atomic_fetch_sub(&pool()->threads, 1);
 }
 
@@ -265,6 +307,7 @@ void il_thread_pool_fini(void)
 	il_thread_pool_collect();
 	while ((first = first_of(&pool()->parked)))
 		end_worker(il_container_of(first, struct il_worker, node));
+	join_retired();
 	pthread_cond_destroy(&pool()->returned);
 	pool()->ready = false;
 }

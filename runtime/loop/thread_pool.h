@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; its end is
- * told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
+ * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; a thread that
+ * had no job for some seconds ends. The end of a job is told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
  * il_job_cancelled() says why. In a forked child there are no threads, so all jobs have returned there, without effect.
  * Floor 1a: no lua.h.
  */
@@ -27,6 +27,7 @@ struct il_thread_pool {
 	pthread_mutex_t mutex; /* of the lists */
 	pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
 	struct il_list parked; /* of struct il_worker */
+	struct il_list retired; /* of those whose threads end by themselves, and are still to be joined */
 	struct il_list working, done; /* of struct il_job */
 	atomic_int threads;
 	bool ready;
