@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; a thread that
- * had no job for some seconds ends. The end of a job is told on the loop's thread. A job that blocks is cancelled by a signal: its system call returns EINTR, and
- * il_job_cancelled() says why. In a forked child there are no threads, so all jobs have returned there, without effect.
- * Floor 1a: no lua.h.
+ * Threads for calls that can only block. A job runs on a thread of its own, made when needed and used again; a thread
+ * that had no job for some seconds ends. The end of a job is told on the loop's thread. A job that blocks is cancelled
+ * by a signal: its system call returns EINTR, and il_job_cancelled() says why. In a forked child there are no threads,
+ * so all jobs have returned there, without effect. Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_THREAD_POOL_H
 #define IL_LOOP_THREAD_POOL_H

@@ -24,7 +24,21 @@ static void serve_op(struct il_blocking_queue *line, struct il_op *op, int err)
 {
 	finish(op, err);
 	if (!err && line->type->served)
-		line->type->served(line);
+		line->type->served(line, op);
+}
+
+static void empty(struct il_blocking_queue *line)
+{
+	il_poller_del(&line->poller);
+	if (line->type->emptied)
+		line->type->emptied(line);
+}
+
+static void set_working(struct il_blocking_queue *line, bool working)
+{
+	if (line->threads)
+		*line->threads += working - line->working;
+	line->working = working;
 }
 
 /* Serves from the front until there is no more to get. */
@@ -39,7 +53,7 @@ static bool serve(struct il_blocking_queue *line)
 		serve_op(line, op, err);
 		served = true;
 	}
-	il_poller_del(&line->poller);
+	empty(line);
 	return served;
 }
 
@@ -73,7 +87,7 @@ static void ended(struct il_job *job)
 	struct il_op *op = line->leaving;
 	bool leaving = op != NULL;
 	int result = job->forked ? EINTR : line->result;
-	line->working = false;
+	set_working(line, false);
 	if (result || (op && is_lost(op->wait)))
 		op = NULL;
 	if (op) {
@@ -108,7 +122,7 @@ static bool arm(struct il_poller *p)
 		}
 		if (!err)
 			err = il_thread_pool_start(&line->job, work, ended);
-		line->working = !err;
+		set_working(line, !err);
 		served |= err != 0;
 		if (err)
 			finish(op, err);
@@ -142,7 +156,7 @@ void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op)
 static void rest(struct il_blocking_queue *line)
 {
 	if (!first(line))
-		il_poller_del(&line->poller);
+		empty(line);
 	else if (!line->working)
 		il_poller_add(&line->poller);
 }
@@ -167,15 +181,16 @@ bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op)
 	return false;
 }
 
-void il_blocking_queue_look(struct il_blocking_queue *line)
+bool il_blocking_queue_look(struct il_blocking_queue *line)
 {
 	if (line->working && !line->type->harmless)
-		return;
-	serve(line);
+		return false;
+	bool served = serve(line);
 	if (!first(line) && line->working)
 		il_thread_pool_cancel(&line->job);
 	else if (first(line) && !line->working)
 		il_poller_add(&line->poller);
+	return served;
 }
 
 static struct il_op *of_source(struct il_blocking_queue *line, const void *source)

@@ -19,6 +19,7 @@ struct il_blocking_queue {
 	const struct il_blocking_queue_type *type;
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
 	bool working; /* the job has been started and has not ended */
+	int *threads; /* counts the lines whose job works; or NULL */
 	int result; /* of block */
 	int64_t not_before; /* when to look next, or 0: a look delays the processes that bring what is waited for */
 };
@@ -35,7 +36,9 @@ struct il_blocking_queue_type {
 	 * waiting. */
 	int (*grant)(struct il_blocking_queue *line, struct il_op *op);
 	/* An operation has ended well, by attempt or grant, so that those in other lines may be served. Or NULL. */
-	void (*served)(struct il_blocking_queue *line);
+	void (*served)(struct il_blocking_queue *line, const struct il_op *op);
+	/* There is no operation any more. Or NULL. */
+	void (*emptied)(struct il_blocking_queue *line);
 	bool harmless; /* block takes nothing: others may be served meanwhile */
 	bool specific; /* block is for the operation it was prepared for, and for no other */
 };
@@ -49,8 +52,8 @@ void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op);
 /* For cancel: true: op has got what it waited for. */
 bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op);
 
-/* Tries the operations, after something has changed in this process. */
-void il_blocking_queue_look(struct il_blocking_queue *line);
+/* Tries the operations, after something has changed in this process. True: some were served. */
+bool il_blocking_queue_look(struct il_blocking_queue *line);
 
 /* Ends the waits of one source with ECANCELED. */
 void il_blocking_queue_close(struct il_blocking_queue *line, const void *source);

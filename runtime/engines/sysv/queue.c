@@ -7,8 +7,10 @@
 #include "engines/sysv/queue.h"
 #include "base/fork.h"
 #include "base/reason.h"
+#include "engines/sysv/queue_crowd.h"
 #include "engines/sysv/queue_receive.h"
 #include "engines/sysv/queue_send.h"
+#include "engines/sysv/queue_types.h"
 #include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 
@@ -48,10 +50,8 @@ static bool remove_attempt(struct il_op *op)
 
 static void object_free(struct il_msg_object *o)
 {
-	il_list_drain(struct il_msg_waiters, w, &o->receivers, node) {
-		free(w->message);
-		free(w);
-	}
+	il_msg_crowd_fini(o);
+	il_msg_types_fini(o);
 	il_msg_forget_kept(o);
 	free(o->senders.message);
 	il_list_del(&o->node);
@@ -125,7 +125,8 @@ static struct il_msg_object *object_open(int id)
 	o->refs = 1;
 	o->generation = il_fork.generation;
 	il_msg_init_senders(o);
-	il_list_init(&o->receivers);
+	il_msg_types_init(o);
+	il_msg_crowd_init(o);
 	il_list_init(&o->kept);
 	il_list_add(&il_sysv_state()->queues, &o->node);
 	return o;

@@ -10,6 +10,8 @@
 #include "engines/engine.h"
 #include "engines/sysv/blocking_queue.h"
 
+#include "loop/recheck.h"
+
 #include <sys/msg.h>
 
 /* A message as the kernel wants it, from `type` on. */
@@ -23,6 +25,9 @@ struct il_msg {
 /* Operations that wait for messages of one type; or to send, in their order. */
 struct il_msg_waiters {
 	struct il_list node; /* in the object's receivers */
+	struct il_list wide; /* in the list of those that ask for more than one type */
+	struct il_list crowd; /* in the list of those for which no thread of their own waits */
+	struct il_msg_waiters *next; /* in its bucket */
 	struct il_blocking_queue line;
 	struct il_msg_object *object;
 	long type;
@@ -31,10 +36,27 @@ struct il_msg_waiters {
 	bool only_look; /* it must not send, but tell when there is room */
 };
 
+/* One thread that waits for all of them, see queue_crowd.c. */
+struct il_msg_crowd {
+	struct il_list lines; /* of struct il_msg_waiters */
+	struct il_job job;
+	struct il_recheck later; /* looks again, where a thread would be woken by what is there already */
+	struct il_msg *message; /* the thread's: room for an empty one */
+	bool working; /* the job has been started and has not ended */
+	bool taken; /* the thread has taken an empty message */
+	int result; /* the thread's */
+	long but; /* the thread passes over messages of this type; 0: over none */
+};
+
 /* A queue of the kernel: one per process, however many handles there are. */
 struct il_msg_object {
 	struct il_list node;
 	struct il_list receivers; /* of struct il_msg_waiters */
+	struct il_list wide; /* those of them that ask for more than one type */
+	struct il_msg_waiters **buckets; /* all of them, by their types; NULL before the first */
+	size_t size, count; /* buckets and receivers */
+	int threads; /* receivers for which a thread of their own waits */
+	struct il_msg_crowd crowd; /* the others */
 	struct il_list kept; /* messages that were taken, and no operation has got */
 	struct il_msg_waiters senders;
 	int id, refs;

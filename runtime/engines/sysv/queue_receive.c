@@ -8,7 +8,9 @@
 #include "engines/sysv/queue_receive.h"
 #include "base/fork.h"
 #include "engines/sysv/queue.h"
+#include "engines/sysv/queue_crowd.h"
 #include "engines/sysv/queue_send.h"
+#include "engines/sysv/queue_types.h"
 #include "engines/sysv/state.h"
 
 #include <errno.h>
@@ -45,11 +47,6 @@ int il_msg_enlarge(size_t room)
 	return 0;
 }
 
-static bool asks_for(int64_t wanted, long type)
-{
-	return wanted == 0 || wanted == type || (wanted < 0 && type <= -wanted);
-}
-
 void il_msg_forget_kept(struct il_msg_object *o)
 {
 	il_list_drain(struct il_msg, m, &o->kept, node)
@@ -59,7 +56,7 @@ void il_msg_forget_kept(struct il_msg_object *o)
 
 /* A message that no operation here has got goes back at once, so that another process can have it: behind those that
  * came meanwhile. It is kept only if the queue has become full. */
-static void send_back(struct il_msg_object *o, struct il_msg *m)
+void il_msg_send_back(struct il_msg_object *o, struct il_msg *m)
 {
 	if (il_msg_put(o->id, m, IPC_NOWAIT) == EAGAIN)
 		il_list_add(&o->kept, &m->node);
@@ -71,7 +68,7 @@ static void send_back(struct il_msg_object *o, struct il_msg *m)
 static bool take_kept(struct il_msg_object *o, int64_t wanted)
 {
 	il_list_each(struct il_msg, m, &o->kept, node) {
-		if (asks_for(wanted, m->type)) {
+		if (il_msg_asks_for(wanted, m->type)) {
 			il_list_del(&m->node);
 			free(il_sysv_state()->buffer);
 			il_sysv_state()->buffer = m;
@@ -132,7 +129,7 @@ static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
 		return 0;
 	op->message.type = wanted;
 	op->size = 0;
-	send_back(o, il_sysv_state()->buffer);
+	il_msg_send_back(o, il_sysv_state()->buffer);
 	il_sysv_state()->buffer = NULL;
 	return ENOMEM;
 }
@@ -142,6 +139,10 @@ static int prepare(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
 	(void)op;
+	if (il_msg_crowd_wanted(w)) {
+		int err = il_msg_crowd_join(w);
+		return err ? err : EAGAIN;
+	}
 	w->taken = false; /* in a forked child it may be what a thread of the parent's has taken */
 	if (!w->message)
 		w->message = il_msg_new(0);
@@ -159,11 +160,19 @@ static int block(struct il_blocking_queue *line)
 	return errno == E2BIG ? 0 : il_msg_removed(errno);
 }
 
-void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but)
+static bool look(struct il_msg_waiters *w)
 {
-	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
-		if (w != but && !il_list_empty(&w->line.ops))
-			il_blocking_queue_look(&w->line);
+	return !il_list_empty(&w->line.ops) && il_blocking_queue_look(&w->line);
+}
+
+bool il_msg_look(struct il_msg_object *o, long type, const struct il_msg_waiters *but)
+{
+	struct il_msg_waiters *exact = il_msg_of_type(o, type);
+	bool served = exact && exact != but && look(exact);
+	il_list_each(struct il_msg_waiters, w, &o->wide, wide)
+		if (w != but && il_msg_asks_for(w->type, type))
+			served |= look(w);
+	return served;
 }
 
 static int grant(struct il_blocking_queue *line, struct il_op *op)
@@ -177,10 +186,16 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 		op->size = 0;
 		return 0;
 	}
-	send_back(w->object, w->message);
+	long type = w->message->type;
+	il_msg_send_back(w->object, w->message);
 	w->message = NULL;
-	il_msg_look(w->object, w);
+	il_msg_look(w->object, type, w);
 	return 0;
+}
+
+static void emptied(struct il_blocking_queue *line)
+{
+	il_msg_crowd_leave(il_container_of(line, struct il_msg_waiters, line));
 }
 
 static const struct il_blocking_queue_type line_type = {
@@ -188,37 +203,14 @@ static const struct il_blocking_queue_type line_type = {
 	.prepare = prepare,
 	.block = block,
 	.grant = grant,
+	.emptied = emptied,
 	.harmless = true,
 };
-
-static struct il_msg_waiters *receivers_of(struct il_msg_object *o, long type)
-{
-	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
-		if (w->type == type)
-			return w;
-	return NULL;
-}
-
-/* An empty queue stays: the next operation is likely to ask for the same type. */
-static struct il_msg_waiters *make_receivers(struct il_msg_object *o, long type)
-{
-	struct il_msg_waiters *w = receivers_of(o, type);
-	if (w)
-		return w;
-	w = calloc(1, sizeof *w);
-	if (!w)
-		return NULL;
-	w->object = o;
-	w->type = type;
-	il_blocking_queue_init(&w->line, &line_type);
-	il_list_add(&o->receivers, &w->node);
-	return w;
-}
 
 bool il_msg_receive_attempt(struct il_op *op)
 {
 	struct il_msg_object *o = il_msg_object(op->source);
-	struct il_msg_waiters *w = receivers_of(o, (long)op->message.type);
+	struct il_msg_waiters *w = il_msg_of_type(o, (long)op->message.type);
 	if (w && !il_list_empty(&w->line.ops))
 		return false;
 	op->err = take_for(o, op);
@@ -227,7 +219,7 @@ bool il_msg_receive_attempt(struct il_op *op)
 
 int il_msg_receive_start(struct il_op *op)
 {
-	struct il_msg_waiters *w = make_receivers(il_msg_object(op->source), (long)op->message.type);
+	struct il_msg_waiters *w = il_msg_make_type(il_msg_object(op->source), (long)op->message.type, &line_type);
 	if (!w)
 		return ENOMEM;
 	il_blocking_queue_start(&w->line, op);
@@ -236,11 +228,10 @@ int il_msg_receive_start(struct il_op *op)
 
 bool il_msg_receive_cancel(struct il_op *op)
 {
-	return il_blocking_queue_cancel(&receivers_of(il_msg_object(op->source), (long)op->message.type)->line, op);
+	return il_blocking_queue_cancel(&il_msg_of_type(il_msg_object(op->source), (long)op->message.type)->line, op);
 }
 
-/* Copies the message at a place into the buffer. EAGAIN: there are not that many. */
-static int copy_at(struct il_msg_object *o, long place)
+int il_msg_copy_at(struct il_msg_object *o, long place)
 {
 	int err = 0;
 	for (size_t room = FIRST_BUFFER; !err && !(err = il_msg_reserve(room));
@@ -263,8 +254,8 @@ static int find_place(struct il_msg_object *o, int64_t wanted, long *place)
 	long lowest = 0;
 	int err;
 	*place = -1;
-	for (long i = 0; !(err = copy_at(o, i)); i++)
-		if (asks_for(wanted, il_sysv_state()->buffer->type) &&
+	for (long i = 0; !(err = il_msg_copy_at(o, i)); i++)
+		if (il_msg_asks_for(wanted, il_sysv_state()->buffer->type) &&
 			(*place < 0 || il_sysv_state()->buffer->type < lowest)) {
 			*place = i;
 			lowest = il_sysv_state()->buffer->type;
@@ -280,7 +271,7 @@ bool il_msg_peek(struct il_op *op)
 	long place;
 	int err = find_place(o, op->message.type, &place);
 	if (!err)
-		err = copy_at(o, place);
+		err = il_msg_copy_at(o, place);
 	if (!err) {
 		op->message.type = il_sysv_state()->buffer->type;
 		op->data = il_sysv_state()->buffer->text;

@@ -29,7 +29,15 @@ bool il_msg_receive_cancel(struct il_op *op);
 bool il_msg_peek(struct il_op *op);
 void il_msg_forget_kept(struct il_msg_object *o);
 
-/* This process has put something there: an operation that waits for it here need not be woken by a thread. */
-void il_msg_look(struct il_msg_object *o, const struct il_msg_waiters *but);
+/* A message of this type may be there: an operation that waits for it here need not be woken by a thread. True: some
+ * were served. */
+bool il_msg_look(struct il_msg_object *o, long type, const struct il_msg_waiters *but);
+
+/* A message that was taken for no operation here. */
+void il_msg_send_back(struct il_msg_object *o, struct il_msg *m);
+
+/* Copies the message at a place into the buffer. 0; EAGAIN: there are not that many; ENOSYS: the kernel cannot; or
+ * errno. */
+int il_msg_copy_at(struct il_msg_object *o, long place);
 
 #endif

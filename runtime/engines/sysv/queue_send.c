@@ -126,9 +126,9 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 	return w->only_look && op ? attempt_in_line(line, op) : 0;
 }
 
-static void served(struct il_blocking_queue *line)
+static void served(struct il_blocking_queue *line, const struct il_op *op)
 {
-	il_msg_look(il_container_of(line, struct il_msg_waiters, line)->object, NULL);
+	il_msg_look(il_container_of(line, struct il_msg_waiters, line)->object, (long)op->message.type, NULL);
 }
 
 static const struct il_blocking_queue_type line_type = {
@@ -147,7 +147,7 @@ bool il_msg_send_attempt(struct il_op *op)
 		return false;
 	op->err = send_now(o, op);
 	if (!op->err)
-		il_msg_look(o, NULL);
+		il_msg_look(o, (long)op->message.type, NULL);
 	return op->err != EAGAIN;
 }
 
