@@ -7,6 +7,7 @@
 #include "bind.h"
 #include "stream_channel.h"
 #include "stream/stream.h"
+#include "stream/stream_send.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,6 +45,7 @@ static int describe_channel(lua_State *L, int arg, struct il_channel *c)
 	luaL_argcheck(L, c->codec != IL_CODEC_TABLE, arg, "a channel with a codec of your own cannot travel");
 	luaL_argcheck(L, c->stream->in.start == c->stream->in.end, arg,
 		"channel has messages that were not received yet");
+	il_stream_flush(c->stream);
 	luaL_argcheck(L, il_list_empty(&c->stream->out.queue), arg, "channel has a message that is not sent yet");
 	lua_pushfstring(L, "channel %s %s %d", codecs[c->codec], c->options.newlines ? "line" : "length",
 		(int)c->options.max_message);
@@ -108,7 +110,8 @@ static int push_channel(lua_State *L, int fd, const char *codec, const char *fra
 	for (int i = 0; i < IL_CODEC_TABLE; i++)
 		if (codecs[i] && strcmp(codec, codecs[i]) == 0)
 			c->codec = (enum il_codec)i;
-	c->options = (struct il_stream_options){ (uint32_t)max, strcmp(framing, "line") == 0 };
+	c->options =
+		(struct il_stream_options){ .max_message = (uint32_t)max, .newlines = strcmp(framing, "line") == 0 };
 	if (c->codec == IL_CODEC_TABLE || max < 1) {
 		c->codec = IL_CODEC_RAW;
 		close(fd);

@@ -223,6 +223,13 @@ static int hub_send(lua_State *L)
 	return il_await_data(L, &send_type, &h->hub, client, p, 0, 4);
 }
 
+static int hub_flush(lua_State *L)
+{
+	il_hub_flush(&check_open(L)->hub);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 /* Receiving ------------------------------------------------------------------------------------------- */
 
 static int receive_push(lua_State *L, struct il_op *op)
@@ -363,6 +370,7 @@ static const luaL_Reg methods[] = {
 	{ "create_client", hub_create_client },
 	{ "listen", hub_listen },
 	{ "send", hub_send },
+	{ "flush", hub_flush },
 	{ "receive", hub_receive },
 	{ "messages", hub_messages },
 	{ "clients", hub_clients },

@@ -25,7 +25,7 @@
 
 static const char class[] = CLASS;
 
-enum { MAX_MESSAGE = 16 * 1024 * 1024 };
+enum { MAX_MESSAGE = 16 * 1024 * 1024, MAX_BUFFER = 1024 * 1024 * 1024 };
 
 struct il_channel *il_test_channel(lua_State *L, int arg)
 {
@@ -63,6 +63,7 @@ void il_channel_options(lua_State *L, struct il_channel *c, int options)
 {
 	c->options.max_message =
 		(uint32_t)il_option_integer(L, options, "max_message", 1, INT_MAX, "bytes", MAX_MESSAGE);
+	c->options.buffer = (uint32_t)il_option_integer(L, options, "buffer", 0, MAX_BUFFER, "bytes", 0);
 	c->options.newlines = newlines_option(L, options);
 	enum il_codec codec = il_codec_option(L, options);
 	if (codec == IL_CODEC_LUA && c->options.newlines)
@@ -222,6 +223,17 @@ static int channel_send(lua_State *L)
 	if (size > c->options.max_message)
 		return il_channel_too_large(L, c, size);
 	return il_await_data(L, &send_type, c->stream, 0, (void *)bytes, size, 3);
+}
+
+static const struct il_await_type flush_type = {
+	{ "channel flush", il_stream_flush_attempt, il_stream_send_start, il_stream_cancel },
+	send_push,
+};
+
+static int channel_flush(lua_State *L)
+{
+	struct il_channel *c = check_open(L);
+	return il_await(L, &flush_type, c->stream, 0, 2);
 }
 
 static int channel_send_handle(lua_State *L)
@@ -420,6 +432,7 @@ static int channel__tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "send", channel_send },
+	{ "flush", channel_flush },
 	{ "receive", channel_receive },
 	{ "messages", channel_messages },
 	{ "send_handle", channel_send_handle },
@@ -447,6 +460,7 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg waits[] = {
 	{ "receive", channel_receive },
 	{ "send", channel_send },
+	{ "flush", channel_flush },
 	{ "receive_handle", channel_receive_handle },
 	{ "send_handle", channel_send_handle },
 	{ NULL, NULL },

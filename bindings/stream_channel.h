@@ -20,7 +20,7 @@ struct il_channel {
 };
 
 /* The options of a channel, for those that have more. */
-#define IL_CHANNEL_OPTIONS "codec", "framing", "max_message"
+#define IL_CHANNEL_OPTIONS "buffer", "codec", "framing", "max_message"
 extern const char *const il_channel_option_names[];
 
 /* The channel at arg; NULL: it is something else. */

@@ -326,6 +326,7 @@ function Timer:close() end
 ---@field decode fun(text: string): any
 
 ---@class ipc.ChannelOptions
+---@field buffer? integer bytes of sent messages that are gathered and written together, 0 by default
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field framing? "length"|"line" 4 bytes of length before each message (the default), or a newline after it
 ---@field max_message? integer bytes, 16 MiB by default
@@ -383,6 +384,13 @@ function StreamChannel:peer() end
 ---@return "timeout"|"closed"|string|nil
 ---@return integer? errno
 function StreamChannel:send(message, timeout) end
+
+---Waits until the system has all that was sent, for ever by default.
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:flush(timeout) end
 
 ---Waits for a message, for ever by default.
 ---@param timeout? number
@@ -447,6 +455,10 @@ function MultiStreamChannel:listen(path, options) end
 ---@return "timeout"|"closed"|string|nil
 ---@return integer? errno
 function MultiStreamChannel:send(message, client, timeout) end
+
+---Writes what was gathered for the clients (option buffer). Does not wait.
+---@return true
+function MultiStreamChannel:flush() end
 
 ---Waits for a message of any client, for ever by default.
 ---@param timeout? number

@@ -17,6 +17,7 @@
 #include "sched/sched.h"
 #include "sched/state.h"
 #include "sched/task.h"
+#include "stream/gathered.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -72,6 +73,7 @@ int il_host_step(lua_State *L)
 {
 	int64_t deadline = il_check_deadline(L, 1);
 	on_main(L, turn_once, deadline, "ipc.step");
+	il_gathered_flush();
 	il_loop_nested(!il_run_queue_empty() || il_events_due() ? 1 : il_loop_next());
 	lua_pushboolean(L, il_sched_alive());
 	return 1;

@@ -14,6 +14,7 @@
 #include "sched/event.h"
 #include "sched/interrupt.h"
 #include "sched/state.h"
+#include "stream/gathered.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -104,6 +105,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 		il_signal_drain();
 		il_timers_expire();
 		il_events_run(L);
+		il_gathered_flush(); /* what callbacks have sent: the code below may not wait for long */
 		il_preempt(); /* it may have come too early, for a timer that was stopped */
 	}
 	pass_on(L, ar, user, mask);

@@ -21,6 +21,7 @@
 #include "sched/suspend.h"
 #include "sched/task.h"
 #include "sched/task_entry.h"
+#include "stream/gathered.h"
 #include "stream/stream_end.h"
 
 #include <lauxlib.h>
@@ -153,6 +154,7 @@ static void ask(lua_State *L, int64_t until)
 {
 	struct il_sched *s = il_sched();
 	il_preempt_idle(until != 0);
+	il_gathered_flush();
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));

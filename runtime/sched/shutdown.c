@@ -11,6 +11,7 @@
 #include "sched/sched.h"
 #include "sched/state.h"
 #include "sched/task.h"
+#include "stream/gathered.h"
 
 #include <lauxlib.h>
 
@@ -87,5 +88,6 @@ void il_shutdown(lua_State *L)
 	lua_gc(L, LUA_GCSTOP, 0); /* all goes with the state; where memory is short it would collect for each task */
 	il_sched_drop(L, false);
 	il_sched()->over = false;
+	il_gathered_flush();
 	il_processes_kill_closing();
 }

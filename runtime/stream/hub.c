@@ -254,10 +254,18 @@ static void serve_receivers(struct il_hub *h)
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
-static bool has_room(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)
+static bool fits(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)
 {
 	const struct il_write_queue *out = &c->stream->out;
 	return il_list_empty(&out->queue) || out->bytes + p->size <= h->limit;
+}
+
+/* What was only gathered is in no client's way. */
+static bool has_room(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)
+{
+	if (!fits(h, c, p) && !il_list_empty(&c->stream->gathered))
+		il_stream_flush(c->stream);
+	return fits(h, c, p);
 }
 
 static bool all_have_room(struct il_hub *h, struct il_packet *p)
@@ -339,6 +347,13 @@ static void serve_senders(struct il_hub *h)
 			return;
 		end_send(op, op->err);
 	}
+}
+
+void il_hub_flush(struct il_hub *h)
+{
+	il_list_each(struct il_client, c, &h->clients, node)
+		if (!il_list_empty(&c->stream->gathered))
+			il_stream_flush(c->stream);
 }
 
 bool il_hub_send_cancel(struct il_op *op)

@@ -73,6 +73,9 @@ int il_hub_receive_start(struct il_op *op);
 bool il_hub_send_attempt(struct il_op *op);
 int il_hub_send_start(struct il_op *op);
 
+/* Writes what was gathered for the clients, as far as their descriptors take it. */
+void il_hub_flush(struct il_hub *h);
+
 bool il_hub_cancel(struct il_op *op);
 bool il_hub_send_cancel(struct il_op *op);
 

@@ -18,5 +18,6 @@ void il_streams_init(void)
 		return;
 	il_list_init(&s->hubs);
 	il_list_init(&s->unsent);
+	il_list_init(&s->gathered);
 	s->patience.expired = expired;
 }

@@ -11,6 +11,7 @@
 #include "loop/timer.h"
 #include "os/state.h"
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,10 @@ struct il_streams {
 	struct il_os os;
 	struct il_list hubs; /* of struct il_hub, that listen or have clients */
 	struct il_list unsent; /* of struct il_stream, that may still have to flush */
+
+	/* gathered.c: */
+	struct il_list gathered; /* of struct il_stream, in which something waits to be written */
+	pthread_t thread; /* that has written into the list first */
 
 	/* stream_end.c: */
 	struct il_timer patience; /* wakes the loop, so that it is asked again */

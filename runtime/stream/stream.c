@@ -35,10 +35,12 @@ static struct il_stream *stream_new(const struct il_stream_options *o)
 	s->io.wanted = wanted;
 	s->in.max_message = o->max_message;
 	s->in.newlines = o->newlines;
+	s->buffer = o->buffer;
 	il_write_queue_init(&s->out);
 	il_list_init(&s->receivers);
 	il_list_init(&s->senders);
 	il_list_init(&s->unsent);
+	il_list_init(&s->gathered);
 	return s;
 }
 

@@ -24,7 +24,10 @@ struct il_stream {
 	struct il_write_queue out;
 	struct il_list receivers, senders; /* operations */
 	struct il_list unsent; /* in il_streams.unsent from when something could not be sent at once until it is */
+	struct il_list gathered; /* in il_streams.gathered when something is to be written before the loop next waits */
+	size_t buffer; /* as the option says */
 	int err; /* ECONNRESET and the like: nothing more comes */
+	int broken; /* the same of what is sent: something was lost, so nothing can follow */
 	bool drained; /* the descriptor was found empty and has not called since */
 	bool hangup; /* it has called about its end: there is always that to read */
 	bool finished; /* nothing more is to be sent */
@@ -36,6 +39,7 @@ struct il_stream {
 
 struct il_stream_options {
 	uint32_t max_message;
+	uint32_t buffer; /* so many bytes of sent messages are gathered; 0: each is written at once */
 	bool newlines;
 };
 

@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "loop/epoll.h"
 #include "loop/timer.h"
+#include "stream/gathered.h"
 #include "stream/state.h"
 #include "stream/stream.h"
 #include "stream/stream_send.h"
@@ -27,7 +28,7 @@ void il_stream_close(struct il_stream *s)
 	s->called = NULL;
 	il_op_finish_all(&s->receivers, ECONNRESET);
 	il_op_finish_all(&s->senders, ECONNRESET);
-	s->closed = il_stream_flush(s) == EAGAIN && il_io_watch(&s->io, EPOLLIN | EPOLLOUT) == 0;
+	s->closed = il_stream_flush(s) == EAGAIN;
 	if (!s->closed)
 		il_stream_abandon(s);
 }
@@ -73,6 +74,8 @@ static bool wait_on(void)
 
 bool il_streams_unsent(bool nothing_else)
 {
+	if (nothing_else)
+		il_gathered_flush();
 	if (nothing_else && any_unsent())
 		return wait_on();
 	if (il_streams()->waiting)
@@ -85,6 +88,7 @@ void il_stream_abandon(struct il_stream *s)
 	if (!s)
 		return;
 	il_list_del(&s->unsent);
+	il_list_del(&s->gathered);
 	il_io_unwatch(&s->io);
 	il_transport_close(&s->transport);
 	il_frame_reader_fini(&s->in);
@@ -100,6 +104,13 @@ void il_streams_add_unsent(struct il_stream *s)
 	il_fork_add(&fork_hook);
 }
 
+/* Where that was written before the fork, none is left; and with what is whole a child can go on. */
+static void drop_gathered(void)
+{
+	il_list_drain(struct il_stream, s, &il_streams()->gathered, gathered)
+		il_write_queue_fini(&s->out);
+}
+
 void il_streams_drop(void)
 {
 	il_list_drain(struct il_stream, s, &il_streams()->unsent, unsent) {
@@ -108,5 +119,6 @@ void il_streams_drop(void)
 		if (s->closed)
 			il_stream_abandon(s);
 	}
+	drop_gathered();
 	wait_no_more();
 }

@@ -135,6 +135,30 @@ describe("a hub", function()
     end
   end)
 
+  it("gathers what it sends, for all and for each, if it has a buffer", function()
+    local many <close> = ipc.multi_stream_channel {buffer = 1000, limit = 500, codec = "raw"}
+    local clients = clients_of(many, 3)
+    for i = 1, 20 do -- more than the limit: what is only gathered is in nobody's way
+      assert.equal(3, many:send(("%99d"):format(i)))
+      assert.is_true(many:send("for the second", 2))
+    end
+    assert.is_true(many:flush())
+    for which, client in ipairs(clients) do
+      for i = 1, 20 do
+        assert.equal(i, tonumber(client:receive(0)))
+        if which == 2 then assert.equal("for the second", client:receive(0)) end
+      end
+      assert.same({nil, "timeout"}, {client:receive(0)})
+      client:send(tostring(which))
+    end
+    for which = 1, 3 do assert.same({tostring(which), which}, {many:receive(PATIENCE)}) end
+    many:send("the last")
+    many:close()
+    for _, client in ipairs(clients) do
+      assert.same({"the last", nil, "closed"}, {client:receive(PATIENCE), client:receive(PATIENCE)})
+    end
+  end)
+
   it("loses nothing that a killed client had sent whole", function()
     local client = assert(hub:create_client())
     local child = assert(ipc.process(function(channel)
