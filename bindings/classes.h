@@ -18,6 +18,7 @@ void il_stream_channel_open(lua_State *L);
 void il_multi_stream_channel_open(lua_State *L);
 void il_process_open(lua_State *L);
 void il_key_open(lua_State *L);
+void il_guard_open(lua_State *L);
 void il_semaphore_open(lua_State *L);
 void il_mutex_open(lua_State *L);
 void il_file_lock_open(lua_State *L);

@@ -32,7 +32,7 @@ static int file_lock(lua_State *L)
 	do
 		err = il_file_lock_new(path, &o, &l);
 	while (il_collect(L, err, &collected));
-	return err ? il_fail(L, err, "file lock %s", path) : il_lock_open_handle(L, handle, l);
+	return err ? il_fail(L, err, "file lock %s", path) : il_lock_open(L, handle, l);
 }
 
 static int file_lock_acquire(lua_State *L)
@@ -40,43 +40,10 @@ static int file_lock_acquire(lua_State *L)
 	const char *how = lua_isnoneornil(L, 3) ? "exclusive" : lua_type(L, 3) == LUA_TSTRING ? lua_tostring(L, 3) : "";
 	bool shared = strcmp(how, "shared") == 0;
 	luaL_argcheck(L, shared || strcmp(how, "exclusive") == 0, 3, "how must be \"exclusive\" or \"shared\"");
-	return il_lock_acquire(L, &class, shared);
+	return il_lock_acquire_as(L, &class, shared);
 }
 
-static int file_lock_try_acquire(lua_State *L)
-{
-	return il_lock_try(L, &class);
-}
-
-static int file_lock_hold(lua_State *L)
-{
-	return il_lock_hold(L, &class);
-}
-
-static int file_lock_release(lua_State *L)
-{
-	return il_lock_release(L, &class);
-}
-
-static int file_lock_lost(lua_State *L)
-{
-	return il_lock_lost(L, &class);
-}
-
-static int file_lock_remove(lua_State *L)
-{
-	return il_lock_remove(L, &class);
-}
-
-static int file_lock_close(lua_State *L)
-{
-	return il_lock_close(L, &class);
-}
-
-static int file_lock__tostring(lua_State *L)
-{
-	return il_lock_tostring(L, &class);
-}
+IL_LOCK_METHODS(file_lock)
 
 static const luaL_Reg methods[] = {
 	{ "acquire", file_lock_acquire },
@@ -104,7 +71,7 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
 
 void il_file_lock_open(lua_State *L)
 {

@@ -1,91 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * Semaphores, mutexes and file locks for Lua, see lock.h. The engine counts what the handle holds; here are the tasks
- * that hold it. Floor 4.
+ * Semaphores, mutexes and file locks for Lua, see lock.h. Floor 4.
  */
 #include "lock.h"
-#include "base/fork.h"
 #include "base/clock.h"
 #include "bind.h"
+#include "guard.h"
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
-#include "sched/await.h"
-#include "sched/state.h"
-#include "sched/task.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD "ipc.Guard"
-
 static const lua_Number SHORTEST_LEASE = 0.01, LONGEST_LEASE = 86400;
-
-struct il_lock_handle {
-	struct il_object object;
-	struct il_lock *lock; /* NULL: closed */
-	const struct il_lock_class *class;
-	struct il_list holds; /* of struct hold */
-	struct hold *spare; /* one that is free */
-	uint32_t generation; /* that holds them */
-	char what[];
-};
-
-struct hold {
-	struct il_hold of_task;
-	struct il_list node;
-	struct il_lock_handle *handle;
-	struct il_task *task; /* NULL: the main chunk */
-	bool left; /* by a task that has ended well: anybody may release it */
-	bool given; /* it was to be released, and the engine could not: nothing is abandoned */
-	int64_t grant; /* which of the lock's */
-	struct guard *guard;
-};
-
-static const char guard_class[] = GUARD;
-
-struct guard {
-	struct il_object object;
-	struct hold *hold; /* NULL: released */
-};
-
-static void forget(struct hold *h)
-{
-	if (h->guard)
-		h->guard->hold = NULL;
-	il_list_del(&h->of_task.node);
-	il_list_del(&h->node);
-	if (h->handle->spare)
-		free(h);
-	else
-		h->handle->spare = h;
-}
-
-static void forget_all(struct il_lock_handle *handle)
-{
-	while (!il_list_empty(&handle->holds))
-		forget(il_container_of(handle->holds.next, struct hold, node));
-}
-
-/* In a forked child nothing is held. */
-static void notice_fork(struct il_lock_handle *handle)
-{
-	if (il_fork_is_own(handle->generation))
-		return;
-	forget_all(handle);
-	handle->generation = il_fork.generation;
-}
-
-static struct il_lock_handle *handle_of(const struct il_lock *l)
-{
-	return l->owner;
-}
 
 static struct il_lock_handle *check_handle(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock_handle *handle = il_self(L, class->name);
-	notice_fork(handle);
+	il_holds_notice_fork(handle);
 	return handle;
 }
 
@@ -97,16 +31,11 @@ struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
 	return handle->lock;
 }
 
-static int fail(lua_State *L, const struct il_lock_handle *handle, int err)
+int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
 	if (err == ENOTSUP)
 		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
 	return il_shared_fail(L, handle->lock ? err : ECANCELED, handle->lock, handle->class->noun, handle->what);
-}
-
-int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err)
-{
-	return fail(L, handle, err);
 }
 
 const char *const il_lock_options[] = { "lease", "mode", NULL };
@@ -127,7 +56,7 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	struct il_lock_handle *handle = lua_newuserdatauv(L, sizeof *handle + size, 0);
 	handle->object.class = class->name;
 	handle->lock = NULL;
-	handle->spare = NULL;
+	handle->unused = NULL;
 	handle->class = class;
 	handle->generation = il_fork.generation;
 	il_list_init(&handle->holds);
@@ -135,14 +64,6 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	luaL_setmetatable(L, class->name);
 	il_register_object(L);
 	return handle;
-}
-
-void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,
-	int (*push)(lua_State *L, struct il_op *op))
-{
-	il_op_make(op, type, l);
-	op->handle = handle_of(l);
-	op->push = push;
 }
 
 static int opened(lua_State *L, struct il_lock_handle *h)
@@ -167,7 +88,7 @@ static int open_push(lua_State *L, struct il_op *op)
 	return results;
 }
 
-int il_lock_open_handle(lua_State *L, struct il_lock_handle *h, struct il_lock *l)
+int il_lock_open(lua_State *L, struct il_lock_handle *h, struct il_lock *l)
 {
 	struct il_op op;
 	h->lock = l;
@@ -178,139 +99,38 @@ int il_lock_open_handle(lua_State *L, struct il_lock_handle *h, struct il_lock *
 	return il_await_answer(L, &op);
 }
 
-/* The operation gives back what is held, told apart by its grant. What could not be given back is still held. False: it
- * has to be started. */
-static bool give_back(struct hold *h, struct il_op *op, bool abandoned)
+static int push_abandoned(lua_State *L, const struct il_op *op)
 {
-	op->lock.grant = h->grant;
-	op->lock.abandoned = abandoned;
-	if (!h->handle->lock->ops->release.attempt(op))
-		return false;
-	if (!op->err || op->err == EIDRM || op->err == EUCLEAN || op->err == ESTALE)
-		forget(h);
-	return true;
-}
-
-/* An answer from another machine is not waited for. */
-static int drop(struct hold *h, bool abandoned)
-{
-	struct il_lock *l = h->handle->lock;
-	struct il_op op;
-	il_lock_op(&op, l, &l->ops->release, NULL);
-	op.last = true;
-	give_back(h, &op, abandoned);
-	return op.err;
-}
-
-/* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
- * release, if the task ended well. */
-static void task_ended(struct il_hold *of_task, bool failed)
-{
-	struct hold *h = il_container_of(of_task, struct hold, of_task);
-	h->task = NULL;
-	h->left = true;
-	if (failed || h->handle->class->owned)
-		drop(h, !h->given);
-}
-
-/* Records the task that holds it: 0; ENOMEM and it has been given back; ECANCELED: the handle has been closed since,
- * and its lock freed with all that it had. */
-static int record(struct il_lock_handle *handle, int64_t grant, struct hold **result)
-{
-	if (!handle->lock)
-		return ECANCELED;
-	struct hold *h = handle->spare ? handle->spare : malloc(sizeof *h);
-	if (!h) {
-		struct il_op op;
-		il_lock_op(&op, handle->lock, &handle->lock->ops->release, NULL);
-		op.last = true;
-		op.lock.grant = grant;
-		op.lock.abandoned = handle->lock->untold;
-		op.type->attempt(&op);
-		return ENOMEM;
-	}
-	handle->lock->untold = false;
-	handle->spare = NULL;
-	*h = (struct hold){ .of_task.ended = task_ended,
-		.handle = handle,
-		.task = il_sched()->current,
-		.grant = grant };
-	il_list_init(&h->of_task.node);
-	il_list_add(&handle->holds, &h->node);
-	if (h->task)
-		il_list_add(&h->task->holds, &h->of_task.node);
-	*result = h;
-	return 0;
+	if (!op->lock.abandoned)
+		return 1;
+	lua_pushliteral(L, "abandoned");
+	return 2;
 }
 
 static int acquire_push(lua_State *L, struct il_op *op)
 {
-	struct hold *h;
-	if (op->err || (op->err = record(op->handle, op->lock.grant, &h)))
-		return fail(L, op->handle, op->err);
+	struct il_lock_hold *h;
+	if (op->err || (op->err = il_hold_add(op->handle, op->lock.grant, &h)))
+		return il_lock_fail(L, op->handle, op->err);
 	lua_pushboolean(L, 1);
-	if (!op->lock.abandoned)
-		return 1;
-	lua_pushliteral(L, "abandoned");
-	return 2;
+	return push_abandoned(L, op);
 }
 
 static int hold_push(lua_State *L, struct il_op *op)
 {
-	struct hold *h;
-	if (op->err || (op->err = record(op->handle, op->lock.grant, &h)))
-		return fail(L, op->handle, op->err);
-	struct guard *g = lua_newuserdatauv(L, sizeof *g, 1);
-	*g = (struct guard){ .object.class = guard_class };
-	luaL_setmetatable(L, GUARD);
-	il_push_object(L, h->handle);
-	lua_setiuservalue(L, -2, 1);
-	g->hold = h;
-	h->guard = g;
-	if (!op->lock.abandoned)
-		return 1;
-	lua_pushliteral(L, "abandoned");
-	return 2;
-}
-
-static bool is_own(const struct hold *h)
-{
-	return !h->left && h->task == il_sched()->current;
-}
-
-/* The running task's; the latest, for one whose lease has ended stays until it is released. */
-static struct hold *own_hold(const struct il_lock_handle *handle)
-{
-	struct hold *latest = NULL;
-	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next)
-		if (is_own(il_container_of(l, struct hold, node)))
-			latest = il_container_of(l, struct hold, node);
-	return latest;
-}
-
-/* What release() gives back: the task's own, or what anybody may release; what a guard stands for only if there is
- * nothing else, and only if the guard is the task's. */
-static struct hold *hold_to_release(const struct il_lock_handle *handle)
-{
-	struct hold *guarded = NULL, *other = NULL;
-	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next) {
-		struct hold *h = il_container_of(l, struct hold, node);
-		if (is_own(h) && !h->guard)
-			return h;
-		if (is_own(h))
-			guarded = h;
-		else if (!h->guard && !handle->class->owned)
-			other = h;
-	}
-	return other ? other : guarded;
+	struct il_lock_hold *h;
+	if (op->err || (op->err = il_hold_add(op->handle, op->lock.grant, &h)))
+		return il_lock_fail(L, op->handle, op->err);
+	il_guard_push(L, h);
+	return push_abandoned(L, op);
 }
 
 /* To wait for oneself without end is a mistake; with a timeout, or to try, is not. */
 static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 {
-	const struct il_lock_handle *handle = handle_of(l);
+	const struct il_lock_handle *handle = l->owner;
 	bool selecting = il_is_collected(L);
-	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && own_hold(handle))
+	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && il_hold_own(handle))
 		il_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
 }
 
@@ -318,13 +138,13 @@ static inline int acquire(lua_State *L, struct il_lock *l, bool shared, int64_t 
 	int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_op *op = il_await_begin(L, &l->ops->acquire, l, push);
-	op->handle = handle_of(l);
+	op->handle = l->owner;
 	op->lock.shared = shared;
 	op->lock.abandoned = false;
 	return il_await_end(L, op, deadline);
 }
 
-int il_lock_acquire(lua_State *L, const struct il_lock_class *class, bool shared)
+int il_lock_acquire_as(lua_State *L, const struct il_lock_class *class, bool shared)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	if (!shared)
@@ -332,7 +152,12 @@ int il_lock_acquire(lua_State *L, const struct il_lock_class *class, bool shared
 	return acquire(L, l, shared, il_check_deadline(L, 2), acquire_push);
 }
 
-int il_lock_try(lua_State *L, const struct il_lock_class *class)
+int il_lock_acquire(lua_State *L, const struct il_lock_class *class)
+{
+	return il_lock_acquire_as(L, class, false);
+}
+
+int il_lock_try_acquire(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	if (il_is_collected(L))
@@ -347,10 +172,10 @@ int il_lock_hold(lua_State *L, const struct il_lock_class *class)
 	return acquire(L, l, false, il_check_deadline(L, 2), hold_push);
 }
 
-static int push_lost(lua_State *L, struct il_op *op)
+static int push_done(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return fail(L, op->handle, op->err);
+		return il_lock_fail(L, op->handle, op->err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -358,26 +183,24 @@ static int push_lost(lua_State *L, struct il_op *op)
 int il_lock_lost(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
-	const struct hold *h = own_hold(handle_of(l));
+	const struct il_lock_hold *h = il_hold_own(l->owner);
 	if (!h)
 		return il_error(L, "%s is not held by this task", class->noun);
 	if (!l->ops->lost.attempt)
-		return fail(L, handle_of(l), ENOTSUP);
+		return il_lock_fail(L, l->owner, ENOTSUP);
 	int64_t deadline = il_check_deadline(L, 2);
-	struct il_op *op = il_await_begin(L, &l->ops->lost, l, push_lost);
-	op->handle = handle_of(l);
+	struct il_op *op = il_await_begin(L, &l->ops->lost, l, push_done);
+	op->handle = l->owner;
 	op->lock.grant = h->grant;
 	return il_await_end(L, op, deadline);
 }
 
-/* Releasing ------------------------------------------------------------------------------------------------ */
-
 /* What it gives back is known when it is attempted: another case of the same select may have come before. */
 bool il_lock_release_attempt(struct il_op *op)
 {
-	struct hold *h = hold_to_release(op->handle);
+	struct il_lock_hold *h = il_hold_to_release(op->handle);
 	if (h)
-		return give_back(h, op, false);
+		return il_hold_give_back(h, op, false);
 	op->lock.grant = 0;
 	op->err = EPERM;
 	return true;
@@ -386,10 +209,10 @@ bool il_lock_release_attempt(struct il_op *op)
 int il_lock_release_start(struct il_op *op)
 {
 	struct il_lock *l = op->source;
-	struct hold *h = hold_to_release(op->handle);
+	struct il_lock_hold *h = il_hold_to_release(op->handle);
 	int err = h ? l->ops->release.start(op) : EPERM;
 	if (!err)
-		forget(h);
+		il_hold_forget(h);
 	return err;
 }
 
@@ -397,17 +220,6 @@ bool il_lock_release_cancel(struct il_op *op)
 {
 	struct il_lock *l = op->source;
 	return l->ops->release.cancel(op);
-}
-
-/* The engine could not give it back: it is held as before. */
-static void hold_on(struct il_lock *l, int64_t grant)
-{
-	struct hold *h;
-	bool untold = l->untold;
-	if (record(handle_of(l), grant, &h))
-		return;
-	l->untold = untold;
-	h->given = true;
 }
 
 static int not_held(lua_State *L, const struct il_lock_handle *handle)
@@ -418,12 +230,12 @@ static int not_held(lua_State *L, const struct il_lock_handle *handle)
 	return il_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
 }
 
-static int push_released(lua_State *L, struct il_lock_handle *handle, int err)
+int il_lock_push_released(lua_State *L, const struct il_lock_handle *handle, int err)
 {
 	if (err == ESTALE)
 		return il_word(L, "expired");
 	if (err)
-		return fail(L, handle, err);
+		return il_lock_fail(L, handle, err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -434,8 +246,8 @@ static int release_push(lua_State *L, struct il_op *op)
 	if (op->err == EPERM)
 		return not_held(L, handle);
 	if (op->err && op->remote && op->lock.grant && handle->lock)
-		hold_on(handle->lock, op->lock.grant);
-	return push_released(L, handle, op->err);
+		il_hold_keep(handle, op->lock.grant);
+	return il_lock_push_released(L, handle, op->err);
 }
 
 int il_lock_release(lua_State *L, const struct il_lock_class *class)
@@ -450,26 +262,12 @@ bool il_lock_is_open(const void *handle)
 	return ((const struct il_lock_handle *)handle)->lock != NULL;
 }
 
-int64_t il_lock_grant(struct il_lock *l)
-{
-	const struct hold *h = own_hold(handle_of(l));
-	return h ? h->grant : 0;
-}
-
-static int remove_push(lua_State *L, struct il_op *op)
-{
-	if (op->err)
-		return fail(L, op->handle, op->err);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
 int il_lock_remove(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
 	struct il_op op;
 	lua_settop(L, 1);
-	il_lock_op(&op, l, &l->ops->remove, remove_push);
+	il_lock_op(&op, l, &l->ops->remove, push_done);
 	return il_await_answer(L, &op);
 }
 
@@ -477,71 +275,24 @@ int il_lock_close(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock_handle *handle = check_handle(L, class);
 	struct il_lock *l = handle->lock;
-	forget_all(handle);
-	free(handle->spare);
-	handle->spare = NULL;
+	il_holds_fini(handle);
 	handle->lock = NULL;
 	if (l)
 		l->ops->close(l);
 	return 0;
 }
 
-int il_lock_tostring(lua_State *L, const struct il_lock_class *class)
+static const char *state_of(lua_State *L, const struct il_lock_handle *handle)
 {
-	struct il_lock_handle *handle = check_handle(L, class);
-	int held = 0;
-	for (struct il_list *l = handle->holds.next; l != &handle->holds; l = l->next)
-		held++;
-	lua_pushfstring(L, "%s (%s, ", class->name, handle->what);
+	int held = il_list_count(&handle->holds);
 	if (!handle->lock)
-		lua_pushliteral(L, "closed)");
-	else if (held > 1)
-		lua_pushfstring(L, "held %d times)", held);
-	else
-		lua_pushstring(L, held ? "held)" : "not held)");
-	lua_concat(L, 2);
+		return "closed";
+	return held > 1 ? lua_pushfstring(L, "held %d times", held) : held ? "held" : "not held";
+}
+
+int il_lock__tostring(lua_State *L, const struct il_lock_class *class)
+{
+	const struct il_lock_handle *handle = check_handle(L, class);
+	lua_pushfstring(L, "%s (%s, %s)", class->name, handle->what, state_of(L, handle));
 	return 1;
-}
-
-/* Guards --------------------------------------------------------------------------------------------- */
-
-static int let_go(struct guard *g)
-{
-	if (g->hold)
-		notice_fork(g->hold->handle);
-	return g->hold ? drop(g->hold, false) : 0;
-}
-
-static int guard_close(lua_State *L)
-{
-	struct guard *g = il_self(L, guard_class);
-	struct il_lock_handle *handle = g->hold ? g->hold->handle : NULL;
-	return push_released(L, handle, let_go(g));
-}
-
-static int guard__close(lua_State *L)
-{
-	let_go(il_self(L, guard_class));
-	return 0;
-}
-
-static int guard__tostring(lua_State *L)
-{
-	struct guard *g = il_self(L, guard_class);
-	lua_pushfstring(L, GUARD " (%s)", g->hold ? g->hold->handle->what : "released");
-	return 1;
-}
-
-static const luaL_Reg guard_methods[] = { { "close", guard_close }, { NULL, NULL } };
-
-static const luaL_Reg guard_meta[] = {
-	{ "__tostring", guard__tostring },
-	{ "__gc", guard__close },
-	{ "__close", guard__close },
-	{ NULL, NULL },
-};
-
-void il_lock_open(lua_State *L)
-{
-	il_class(L, GUARD, guard_methods, guard_meta, NULL);
 }

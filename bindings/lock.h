@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * What semaphore, mutex and file_lock have in common: acquire, release, hold and the record of the holders. A task that
- * dies gives back what it holds, as a process does. Floor 4.
+ * What semaphore, mutex and file_lock have in common: their handles, acquire, release, hold, and what becomes of a lock
+ * that is lost, removed or closed. Which task holds it is in hold.h.
+ * Floor 4.
  */
 #ifndef IL_LOCK_H
 #define IL_LOCK_H
 
 #include "engines/engine.h"
+#include "hold.h"
 #include "sched/await.h"
+#include "sched/select.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -35,30 +38,52 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 
 /* The last step of a constructor: the engine's lock becomes that of the handle, which is on top of the stack, and whose
  * key is at 1. Returns what the constructor must return. */
-int il_lock_open_handle(lua_State *L, struct il_lock_handle *h, struct il_lock *l);
+int il_lock_open(lua_State *L, struct il_lock_handle *h, struct il_lock *l);
 
-/* An operation of the engine's for il_await_answer. */
-void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,
-	int (*push)(lua_State *L, struct il_op *op));
-
-/* The handle at 1. Raises if it is closed. */
+/* The lock of the handle at 1, which is of the class. Raises; if it is closed, too. */
 struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class);
 
 /* Methods. */
-int il_lock_acquire(lua_State *L, const struct il_lock_class *class, bool shared);
-int il_lock_try(lua_State *L, const struct il_lock_class *class);
+int il_lock_acquire(lua_State *L, const struct il_lock_class *class);
+int il_lock_try_acquire(lua_State *L, const struct il_lock_class *class);
 int il_lock_hold(lua_State *L, const struct il_lock_class *class);
 int il_lock_release(lua_State *L, const struct il_lock_class *class);
 int il_lock_lost(lua_State *L, const struct il_lock_class *class);
 int il_lock_remove(lua_State *L, const struct il_lock_class *class);
 int il_lock_close(lua_State *L, const struct il_lock_class *class);
-int il_lock_tostring(lua_State *L, const struct il_lock_class *class);
+int il_lock__tostring(lua_State *L, const struct il_lock_class *class);
+
+/* acquire, shared with others or not. */
+int il_lock_acquire_as(lua_State *L, const struct il_lock_class *class, bool shared);
+
+/* The same as lua_CFunctions noun_acquire and so on, in a file that has a `class`: a class's methods refuse the handles
+ * of the others. */
+#define IL_LOCK_METHOD(noun, method)                \
+	static int noun##_##method(lua_State *L)    \
+	{                                           \
+		return il_lock_##method(L, &class); \
+	}
+
+#define IL_LOCK_METHODS(noun)             \
+	IL_LOCK_METHOD(noun, try_acquire) \
+	IL_LOCK_METHOD(noun, hold)        \
+	IL_LOCK_METHOD(noun, release)     \
+	IL_LOCK_METHOD(noun, lost)        \
+	IL_LOCK_METHOD(noun, remove)      \
+	IL_LOCK_METHOD(noun, close)       \
+	IL_LOCK_METHOD(noun, _tostring)
 
 /* For struct il_cases. */
 bool il_lock_is_open(const void *handle);
 
-/* The grant of what the running task holds; 0 without. */
-int64_t il_lock_grant(struct il_lock *l);
+/* An operation of the engine's for il_await_answer. */
+static inline void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
+{
+	il_op_make(op, type, l);
+	op->handle = l->owner;
+	op->push = push;
+}
 
 /* The options of a lock behind a key. */
 extern const char *const il_lock_options[];
@@ -69,7 +94,7 @@ int64_t il_lease_option(lua_State *L, int arg);
 /* nil and what went wrong with the lock of a handle. */
 int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err);
 
-/* Registers class ipc.Guard. */
-void il_lock_open(lua_State *L);
+/* What a release returns. */
+int il_lock_push_released(lua_State *L, const struct il_lock_handle *handle, int err);
 
 #endif

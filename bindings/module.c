@@ -8,7 +8,6 @@
 #include "bind.h"
 #include "classes.h"
 #include "embed.h"
-#include "lock.h"
 #include "owner.h"
 #include "script.h"
 #include "engines/engine.h"
@@ -208,7 +207,7 @@ int luaopen_ipc(lua_State *L)
 	il_multi_stream_channel_open(L);
 	il_process_open(L);
 	il_key_open(L);
-	il_lock_open(L);
+	il_guard_open(L);
 	il_semaphore_open(L);
 	il_mutex_open(L);
 	il_file_lock_open(L);

@@ -40,32 +40,7 @@ static int mutex(lua_State *L)
 	do
 		err = key->engine->mutex ? key->engine->mutex(key, &o, &l) : ENOTSUP;
 	while (il_collect(L, err, &collected));
-	return err ? cannot_open(L, err, key, o.found) : il_lock_open_handle(L, handle, l);
-}
-
-static int mutex_acquire(lua_State *L)
-{
-	return il_lock_acquire(L, &class, false);
-}
-
-static int mutex_try_acquire(lua_State *L)
-{
-	return il_lock_try(L, &class);
-}
-
-static int mutex_hold(lua_State *L)
-{
-	return il_lock_hold(L, &class);
-}
-
-static int mutex_release(lua_State *L)
-{
-	return il_lock_release(L, &class);
-}
-
-static int mutex_lost(lua_State *L)
-{
-	return il_lock_lost(L, &class);
+	return err ? cannot_open(L, err, key, o.found) : il_lock_open(L, handle, l);
 }
 
 static int holder_push(lua_State *L, struct il_op *op)
@@ -93,7 +68,8 @@ static int mutex_token(lua_State *L)
 {
 	struct il_lock *l = il_lock_check(L, &class);
 	int64_t token;
-	int err = l->ops->token ? l->ops->token(l, il_lock_grant(l), &token) : ENOTSUP;
+	const struct il_lock_hold *h = il_hold_own(l->owner);
+	int err = l->ops->token ? l->ops->token(l, h ? h->grant : 0, &token) : ENOTSUP;
 	if (err)
 		return il_lock_fail(L, l->owner, err);
 	if (token)
@@ -103,20 +79,8 @@ static int mutex_token(lua_State *L)
 	return 1;
 }
 
-static int mutex_remove(lua_State *L)
-{
-	return il_lock_remove(L, &class);
-}
-
-static int mutex_close(lua_State *L)
-{
-	return il_lock_close(L, &class);
-}
-
-static int mutex__tostring(lua_State *L)
-{
-	return il_lock_tostring(L, &class);
-}
+IL_LOCK_METHOD(mutex, acquire)
+IL_LOCK_METHODS(mutex)
 
 static const luaL_Reg methods[] = {
 	{ "acquire", mutex_acquire },
@@ -147,7 +111,7 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
 
 void il_mutex_open(lua_State *L)
 {

@@ -327,7 +327,7 @@ static const luaL_Reg internals[] = { { "reap", process_reap }, { "ended", proce
 
 static const luaL_Reg waits[] = { { "wait", process_wait }, { NULL, NULL } };
 
-static const struct il_cases cases = { "wait", waits, NULL };
+static const struct il_cases cases = { .usual = "wait", .methods = waits };
 
 void il_process_open(lua_State *L)
 {

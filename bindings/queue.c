@@ -444,7 +444,7 @@ static bool is_open(const void *object)
 	return ((const struct queue *)object)->queue != NULL;
 }
 
-static const struct il_cases cases = { "receive", waits, is_open };
+static const struct il_cases cases = { .usual = "receive", .methods = waits, .open = is_open };
 
 void il_queue_open(lua_State *L)
 {

@@ -51,32 +51,7 @@ static int semaphore(lua_State *L)
 	do
 		err = key->engine->semaphore ? key->engine->semaphore(key, &o, &l) : ENOTSUP;
 	while (il_collect(L, err, &collected));
-	return err ? cannot_open(L, err, key, o.found) : il_lock_open_handle(L, handle, l);
-}
-
-static int semaphore_acquire(lua_State *L)
-{
-	return il_lock_acquire(L, &class, false);
-}
-
-static int semaphore_try_acquire(lua_State *L)
-{
-	return il_lock_try(L, &class);
-}
-
-static int semaphore_hold(lua_State *L)
-{
-	return il_lock_hold(L, &class);
-}
-
-static int semaphore_release(lua_State *L)
-{
-	return il_lock_release(L, &class);
-}
-
-static int semaphore_lost(lua_State *L)
-{
-	return il_lock_lost(L, &class);
+	return err ? cannot_open(L, err, key, o.found) : il_lock_open(L, handle, l);
 }
 
 static int value_push(lua_State *L, struct il_op *op)
@@ -95,20 +70,8 @@ static int semaphore_value(lua_State *L)
 	return il_await_answer(L, &op);
 }
 
-static int semaphore_remove(lua_State *L)
-{
-	return il_lock_remove(L, &class);
-}
-
-static int semaphore_close(lua_State *L)
-{
-	return il_lock_close(L, &class);
-}
-
-static int semaphore__tostring(lua_State *L)
-{
-	return il_lock_tostring(L, &class);
-}
+IL_LOCK_METHOD(semaphore, acquire)
+IL_LOCK_METHODS(semaphore)
 
 static const luaL_Reg methods[] = {
 	{ "acquire", semaphore_acquire },
@@ -138,7 +101,7 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { "acquire", waits, il_lock_is_open };
+static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
 
 void il_semaphore_open(lua_State *L)
 {

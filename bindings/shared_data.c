@@ -231,7 +231,7 @@ static bool is_open(const void *object)
 	return ((const struct il_shared_data *)object)->data != NULL;
 }
 
-static const struct il_cases cases = { NULL, waits, is_open };
+static const struct il_cases cases = { .methods = waits, .open = is_open };
 
 void il_shared_data_open(lua_State *L)
 {

@@ -455,7 +455,7 @@ static bool is_open(const void *object)
 	return ((const struct memory *)object)->memory != NULL;
 }
 
-static const struct il_cases cases = { NULL, waits, is_open };
+static const struct il_cases cases = { .methods = waits, .open = is_open };
 
 void il_shared_memory_open(lua_State *L)
 {

@@ -188,7 +188,7 @@ static bool is_open(const void *object)
 	return !((const struct il_signal_queue *)object)->closed;
 }
 
-static const struct il_cases cases = { "wait", waits, is_open };
+static const struct il_cases cases = { .usual = "wait", .methods = waits, .open = is_open };
 
 void il_signal_open(lua_State *L)
 {

@@ -471,7 +471,7 @@ static bool is_open(const void *object)
 	return ((const struct il_channel *)object)->stream != NULL;
 }
 
-static const struct il_cases cases = { "receive", waits, is_open };
+static const struct il_cases cases = { .usual = "receive", .methods = waits, .open = is_open };
 
 void il_stream_channel_open(lua_State *L)
 {

@@ -289,7 +289,7 @@ static const luaL_Reg internals[] = {
 
 static const luaL_Reg waits[] = { { "join", task_join }, { NULL, NULL } };
 
-static const struct il_cases cases = { "join", waits, NULL };
+static const struct il_cases cases = { .usual = "join", .methods = waits };
 
 void il_task_open(lua_State *L)
 {

@@ -325,7 +325,7 @@ static const luaL_Reg functions[] = { { "timer", timer }, { "after", after }, { 
 
 static const luaL_Reg waits[] = { { "wait", timer_wait }, { NULL, NULL } };
 
-static const struct il_cases cases = { "wait", waits, NULL };
+static const struct il_cases cases = { .usual = "wait", .methods = waits };
 
 void il_timer_open(lua_State *L)
 {

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What tasks hold of a lock, see hold.h. Floor 4.
+ */
+#include "hold.h"
+#include "lock.h"
+#include "sched/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void il_hold_forget(struct il_lock_hold *h)
+{
+	if (h->guard)
+		*h->guard = NULL;
+	il_list_del(&h->of_task.node);
+	il_list_del(&h->node);
+	if (h->handle->unused)
+		free(h);
+	else
+		h->handle->unused = h;
+}
+
+static void forget_all(struct il_lock_handle *handle)
+{
+	il_list_drain(struct il_lock_hold, h, &handle->holds, node)
+		il_hold_forget(h);
+}
+
+void il_holds_forget(struct il_lock_handle *handle)
+{
+	forget_all(handle);
+	handle->generation = il_fork.generation;
+}
+
+void il_holds_fini(struct il_lock_handle *handle)
+{
+	forget_all(handle);
+	free(handle->unused);
+	handle->unused = NULL;
+}
+
+bool il_hold_give_back(struct il_lock_hold *h, struct il_op *op, bool abandoned)
+{
+	op->lock.grant = h->grant;
+	op->lock.abandoned = abandoned;
+	if (!h->handle->lock->ops->release.attempt(op))
+		return false;
+	if (!op->err || op->err == EIDRM || op->err == EUCLEAN || op->err == ESTALE)
+		il_hold_forget(h);
+	return true;
+}
+
+int il_hold_drop(struct il_lock_hold *h, bool abandoned)
+{
+	struct il_lock *l = h->handle->lock;
+	struct il_op op;
+	il_lock_op(&op, l, &l->ops->release, NULL);
+	op.last = true;
+	il_hold_give_back(h, &op, abandoned);
+	return op.err;
+}
+
+/* The task that held it has ended. What is owned is abandoned, whatever it is; a permit may be meant for others to
+ * release, if the task ended well. */
+static void task_ended(struct il_hold *of_task, bool failed)
+{
+	struct il_lock_hold *h = il_container_of(of_task, struct il_lock_hold, of_task);
+	h->task = NULL;
+	h->left = true;
+	if (failed || h->handle->class->owned)
+		il_hold_drop(h, !h->given);
+}
+
+/* There is no memory to record the grant. */
+static void give_up(struct il_lock *l, int64_t grant)
+{
+	struct il_op op;
+	il_lock_op(&op, l, &l->ops->release, NULL);
+	op.last = true;
+	op.lock.grant = grant;
+	op.lock.abandoned = l->untold;
+	op.type->attempt(&op);
+}
+
+int il_hold_add(struct il_lock_handle *handle, int64_t grant, struct il_lock_hold **result)
+{
+	if (!handle->lock)
+		return ECANCELED;
+	struct il_lock_hold *h = handle->unused ? handle->unused : malloc(sizeof *h);
+	if (!h) {
+		give_up(handle->lock, grant);
+		return ENOMEM;
+	}
+	handle->lock->untold = false;
+	handle->unused = NULL;
+	*h = (struct il_lock_hold){ .of_task.ended = task_ended,
+		.handle = handle,
+		.task = il_sched()->current,
+		.grant = grant };
+	il_list_init(&h->of_task.node);
+	il_list_add(&handle->holds, &h->node);
+	if (h->task)
+		il_list_add(&h->task->holds, &h->of_task.node);
+	*result = h;
+	return 0;
+}
+
+void il_hold_keep(struct il_lock_handle *handle, int64_t grant)
+{
+	struct il_lock_hold *h;
+	bool untold = handle->lock->untold;
+	if (il_hold_add(handle, grant, &h))
+		return;
+	handle->lock->untold = untold;
+	h->given = true;
+}
+
+static bool is_own(const struct il_lock_hold *h)
+{
+	return !h->left && h->task == il_sched()->current;
+}
+
+struct il_lock_hold *il_hold_own(const struct il_lock_handle *handle)
+{
+	struct il_lock_hold *latest = NULL;
+	il_list_each(struct il_lock_hold, h, &handle->holds, node)
+		if (is_own(h))
+			latest = h;
+	return latest;
+}
+
+struct il_lock_hold *il_hold_to_release(const struct il_lock_handle *handle)
+{
+	struct il_lock_hold *guarded = NULL, *other = NULL;
+	il_list_each(struct il_lock_hold, h, &handle->holds, node) {
+		if (is_own(h) && !h->guard)
+			return h;
+		if (is_own(h))
+			guarded = h;
+		else if (!h->guard && !handle->class->owned)
+			other = h;
+	}
+	return other ? other : guarded;
+}
