@@ -143,3 +143,14 @@ struct il_lock_hold *il_hold_to_release(const struct il_lock_handle *handle)
 	}
 	return other ? other : guarded;
 }
+
+bool il_hold_is_lost(const struct il_lock_hold *h)
+{
+	struct il_lock *l = h->handle->lock;
+	struct il_op op;
+	if (!l->ops->lost.attempt)
+		return false;
+	il_lock_op(&op, l, &l->ops->lost, NULL);
+	op.lock.grant = h->grant;
+	return l->ops->lost.attempt(&op) && !op.err;
+}

@@ -76,4 +76,7 @@ struct il_lock_hold *il_hold_own(const struct il_lock_handle *handle);
  * else, and only if the guard is the task's. NULL without. */
 struct il_lock_hold *il_hold_to_release(const struct il_lock_handle *handle);
 
+/* Is its lease over? As far as is known here. */
+bool il_hold_is_lost(const struct il_lock_hold *h);
+
 #endif

@@ -284,10 +284,12 @@ int il_lock_close(lua_State *L, const struct il_lock_class *class)
 
 static const char *state_of(lua_State *L, const struct il_lock_handle *handle)
 {
-	int held = il_list_count(&handle->holds);
+	int held = 0, lost = 0;
 	if (!handle->lock)
 		return "closed";
-	return held > 1 ? lua_pushfstring(L, "held %d times", held) : held ? "held" : "not held";
+	il_list_each(const struct il_lock_hold, h, &handle->holds, node)
+		*(il_hold_is_lost(h) ? &lost : &held) += 1;
+	return held > 1 ? lua_pushfstring(L, "held %d times", held) : held ? "held" : lost ? "lost" : "not held";
 }
 
 int il_lock__tostring(lua_State *L, const struct il_lock_class *class)
