@@ -97,6 +97,18 @@ static int enter(struct il_wait_queue *line)
 	return err;
 }
 
+/* With the lock, after a look at all. */
+static void note(struct il_wait_queue *line, bool served, bool park)
+{
+	line->seen = il_get(line->changes);
+	line->sleeps_on = line->type->note ? line->type->note(line, served, park, &line->expected) : NULL;
+	if (!park || line->sleeps_on || il_list_empty(&line->ops))
+		return;
+	line->sleeps_on = line->changes;
+	line->expected = line->seen;
+	il_put(line->parked, il_get(line->parked) | line->type->parked);
+}
+
 static bool serve(struct il_wait_queue *line, bool park)
 {
 	bool again = true, any = false;
@@ -110,9 +122,7 @@ static bool serve(struct il_wait_queue *line, bool park)
 			return true;
 		}
 		again = serve_round(line, &served);
-		line->seen = il_get(line->changes);
-		if (park && !il_list_empty(&line->ops))
-			il_put(line->parked, il_get(line->parked) | line->type->parked);
+		note(line, !il_list_empty(&served), park);
 		line->type->leave(line);
 		any |= finish(&served);
 	}
@@ -144,7 +154,7 @@ static bool arm(struct il_poller *p)
 	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
 		any |= park(line);
 	if (!il_list_empty(&line->ops) && !line->late && !il_futex_watched(&line->word))
-		il_futex_watch(&line->word, line->changes, line->seen);
+		il_futex_watch(&line->word, line->sleeps_on, line->expected);
 	return any;
 }
 

@@ -22,6 +22,8 @@ struct il_wait_queue {
 	uint32_t *parked; /* shared: bits of the queues that sleep on it */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen; /* the count up to which all have looked */
+	uint32_t *sleeps_on; /* the count, or the word that `note` has told */
+	uint32_t expected; /* as long as it has this value */
 	struct il_recheck later; /* they look again, since the lock could not be had */
 	bool late;
 };
@@ -36,6 +38,10 @@ struct il_wait_queue_type {
 	void (*leave)(struct il_wait_queue *line);
 	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
 	int (*attempt)(struct il_wait_queue *line, struct il_op *op, bool waiting);
+	/* With the lock, after each round: writes down that this process waits, or that it does not any more.
+	 * `served`: an operation was. With `park` it is about to sleep: on the word that is returned, as long as that
+	 * is *expected, or, with NULL, on the count of changes. Or NULL. */
+	uint32_t *(*note)(struct il_wait_queue *line, bool served, bool park, uint32_t *expected);
 	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno
 	 * with which all waits end. Or NULL. */
 	int (*park)(struct il_wait_queue *line);

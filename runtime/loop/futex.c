@@ -27,6 +27,7 @@ struct il_futex_waiter {
 	struct il_job job;
 	int count, left; /* words it was given, and those that are still wanted */
 	int err; /* the thread's: it could not sleep */
+	int woken; /* the thread's: which word it was woken on, or -1 */
 	struct il_futex *words[AT_ONCE]; /* the loop's; NULL: not wanted any more */
 	struct futex_waitv futexes[AT_ONCE]; /* the thread's */
 };
@@ -92,13 +93,14 @@ static struct futex_waitv own_futex_of(const uint32_t *address, uint32_t expecte
 		.flags = FUTEX_32 | FUTEX_PRIVATE_FLAG };
 }
 
-/* 0: a word may have changed; else errno. */
-static int wait_for(struct futex_waitv *futexes, int count, const struct timespec *until)
+/* 0: a word may have changed; else errno. *woken: which one we were woken on, or -1. */
+static int wait_for(struct futex_waitv *futexes, int count, const struct timespec *until, int *woken)
 {
 	long n = syscall(SYS_futex_waitv, futexes, count, 0, until, CLOCK_MONOTONIC);
 	if (n < 0 && errno == ENOSYS && count == 1)
 		n = syscall(SYS_futex, (uint32_t *)(uintptr_t)futexes->uaddr, FUTEX_WAIT, (uint32_t)futexes->val, NULL,
 			NULL, 0);
+	*woken = n < 0 ? -1 : (int)n;
 	return n < 0 && errno != EAGAIN ? errno : 0;
 }
 
@@ -122,6 +124,12 @@ static void tell_all(void)
 	struct il_list round;
 	il_list_move(&futexes()->watched, &round);
 	tell(&round);
+}
+
+/* To be woken is to be told, whatever the word says: what wakes may have died before it could change it. */
+static void mark_woken(struct il_futex *futex)
+{
+	futex->expected = ~atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire);
 }
 
 static bool has_changed(const struct il_futex *futex)
@@ -177,8 +185,9 @@ bool il_futexes_any(void)
 bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 {
 	struct futex_waitv list[AT_ONCE];
+	struct il_futex *words[AT_ONCE];
 	struct timespec ts = il_timespec(until);
-	int n = 0;
+	int n = 0, woken;
 	learn_capacity();
 	if (!il_list_empty(&futexes()->waiters))
 		return false;
@@ -186,9 +195,12 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	il_list_each(struct il_futex, futex, &futexes()->watched, node) {
 		if (n == capacity)
 			return false;
+		words[n] = futex;
 		list[n++] = futex_of(futex->address, futex->expected);
 	}
-	int err = wait_for(list, n, until == IL_NEVER ? NULL : &ts);
+	int err = wait_for(list, n, until == IL_NEVER ? NULL : &ts, &woken);
+	if (woken > 0)
+		mark_woken(words[woken]);
 	if (!err || err == EINTR || err == ETIMEDOUT)
 		il_futexes_poll(true);
 	else
@@ -199,13 +211,15 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 static void work(struct il_job *job)
 {
 	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
-	while (!il_job_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL)) == EINTR)
+	while (!il_job_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL, &s->woken)) == EINTR)
 		;
 }
 
 static void ended(struct il_job *job)
 {
 	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
+	if (s->woken >= 0 && s->words[s->woken])
+		mark_woken(s->words[s->woken]);
 	dissolve(s, s->err);
 }
 
@@ -243,6 +257,7 @@ bool il_futexes_hand_out(void)
 	while (!il_list_empty(&futexes()->watched)) {
 		struct il_futex_waiter *s = calloc(1, sizeof *s);
 		if (s) {
+			s->woken = -1;
 			while (s->count < capacity && !il_list_empty(&futexes()->watched))
 				take(s, il_list_first(struct il_futex, &futexes()->watched, node));
 			il_list_add(&futexes()->waiters, &s->node);

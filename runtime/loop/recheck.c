@@ -31,6 +31,12 @@ int il_recheck_start(struct il_recheck *r)
 	return err;
 }
 
+int il_recheck_start_late(struct il_recheck *r)
+{
+	r->pause = LONGEST;
+	return il_recheck_start(r);
+}
+
 void il_recheck_stop(struct il_recheck *r)
 {
 	il_timer_disarm(&r->timer);

@@ -19,6 +19,9 @@ void il_recheck_init(struct il_recheck *r, void (*check)(struct il_recheck *r));
 /* One check after the next pause; harmless if that is on its way. 0 or ENOMEM. */
 int il_recheck_start(struct il_recheck *r);
 
+/* The same after the longest pause: nothing is expected to be found. */
+int il_recheck_start_late(struct il_recheck *r);
+
 /* No check any more; the pauses begin anew. */
 void il_recheck_stop(struct il_recheck *r);
 

@@ -176,10 +176,11 @@ int il_latch_soon(uint32_t *word, struct il_patience *p)
 	return latch(word, p, true);
 }
 
-void il_latch_gather(uint32_t *word, uint32_t *from)
+int il_latch_gather(uint32_t *word, uint32_t *from)
 {
 	atomic_fetch_or((_Atomic uint32_t *)word, FUTEX_WAITERS);
-	syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (void *)(uintptr_t)INT_MAX, word, 0);
+	long n = syscall(SYS_futex, from, FUTEX_REQUEUE, 0, (void *)(uintptr_t)INT_MAX, word, 0);
+	return n > 0 ? (int)n : 0;
 }
 
 void il_unlatch(uint32_t *word, bool wake)

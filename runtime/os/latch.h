@@ -22,8 +22,8 @@ int il_latch(uint32_t *word, struct il_patience *p);
 int il_latch_soon(uint32_t *word, struct il_patience *p);
 
 /* Moves all that sleep on the word `from` to the latch (FUTEX_REQUEUE). They wake when it is released, or one does if
- * the owner dies. Call with the latch held. */
-void il_latch_gather(uint32_t *word, uint32_t *from);
+ * the owner dies. Call with the latch held. How many there were. */
+int il_latch_gather(uint32_t *word, uint32_t *from);
 
 /* Releases it; wakes all that sleep on it if there may be any, or, with `wake`, in any case. If the owner dies between
  * the two, the kernel wakes one. */

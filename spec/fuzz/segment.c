@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LATCH = 12, TAKEN = 284, RECORDS = 296, COUNTS = 320, BLOCKS = 384 }; /* where these are in a segment */
+enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, BLOCKS = 384 }; /* where these are in a segment */
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 

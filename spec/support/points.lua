@@ -88,6 +88,16 @@ function points.waiter(noun, key, open, act)
   return child
 end
 
+-- Until a process sleeps in the table of a lock's waiters, or has ended; true if it sleeps there.
+function points.await_sleep(noun, key, pid)
+  local sleeps
+  points.await(function()
+    sleeps = segment.waiters(noun, key)[pid] == "waiting" and state_of(pid) == "S"
+    return sleeps or state_of(pid) == "Z" or not state_of(pid)
+  end, "it does not come to wait")
+  return sleeps
+end
+
 -- What came of a waiter's wait.
 function points.result(child)
   local result = results[child] or assert(child.channel:receive(points.PATIENCE), "a waiter was not woken")

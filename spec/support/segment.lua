@@ -5,7 +5,8 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 2, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 3, 280, 64, 0xffffffff
+local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 
 function segment.path(noun, key)
@@ -38,6 +39,17 @@ end
 -- A waiter sleeps on the latch.
 function segment.contended(noun, key)
   return ("<I4"):unpack(segment.read(noun, key), 13) >> 31 == 1
+end
+
+-- The states of the processes in a lock's table of waiters, by pid: "waiting", "called" or "late".
+function segment.waiters(noun, key)
+  local bytes, states = segment.read(noun, key) or "", {}
+  for at = HEAD + 33, HEAD + 16 + WAITING, 32 do
+    if at + 31 > #bytes then break end
+    local word, pid = ("<I4I4"):unpack(bytes, at)
+    states[pid] = ({"waiting", "called", "late"})[word & 3]
+  end
+  return states
 end
 
 -- Queues ---------------------------------------------------------------------------------------------------
@@ -116,7 +128,7 @@ function segment.permits(bytes)
   local p, holders = {}, {}
   p.max, p.taken, p.abandoned, p.used = ("<I4I4I4I4"):unpack(bytes, HEAD + 1)
   for i = 0, p.used - 1 do
-    local pid, count = ("<I4I4"):unpack(bytes, HEAD + 17 + i * 16)
+    local pid, count = ("<I4I4"):unpack(bytes, HEAD + 17 + WAITING + i * 16)
     if count > 0 then holders[#holders + 1] = {pid, count} end
   end
   p.holders = holders

@@ -3,21 +3,28 @@
  * Semaphores and mutexes in shared memory: a segment with a record for each process that holds. Taking a permit is one
  * store, the count of one's record; giving it back is another. A record whose process has ended is cleared by the next
  * process that wants a permit. The sum of the counts is kept beside them, and made again from them after a process died
- * in between. Giving back cannot fail because a process stands still with the latch: it is owed then (debt.h). Floor 2.
+ * in between. Giving back cannot fail because a process stands still with the latch: it is owed then (debt.h).
+ *
+ * Waiting processes are in a table (engines/waiters.h), and a permit that is given back calls one of them. Any process
+ * may take the permit meanwhile, so a lock that is held for microseconds need not wait for a switch each time. Once the
+ * process that is called has waited for a while, though, the permit is for it alone. The first one watches the holders,
+ * and each of the others the one before it. Floor 2.
  */
 #include "base/fork.h"
 #include "base/shared_atomic.h"
+#include "engines/shm/calls.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/wait.h"
 #include "engines/shm/watches.h"
+#include "engines/waiters.h"
 #include "os/identity.h"
 #include "os/process_watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARKED = 1, MOST_HOLDERS = 1024, MOST_PERMITS = 32767 };
+enum { PARKED = 1, MOST_WAITERS = 64, MOST_HOLDERS = 1024, MOST_PERMITS = 32767 };
 
 struct record {
 	uint32_t pid;
@@ -32,6 +39,8 @@ struct permits {
 	uint32_t taken; /* sum of the counts */
 	uint32_t abandoned; /* a holder has died, and no process has been told yet */
 	uint32_t used; /* records from here on have never been used */
+	struct il_waiters_head waiting;
+	struct il_waiter waiters[MOST_WAITERS];
 	struct record records[];
 };
 
@@ -39,12 +48,15 @@ struct permits {
 struct object {
 	struct il_segment segment;
 	struct il_wait_queue line;
-	struct il_shm_watches watches; /* holders, while an operation waits here */
+	struct il_waiters waiters;
+	struct il_shm_calls calls;
+	struct il_shm_watches watches; /* of the processes whose end matters, while an operation waits here */
 	struct il_debt debt; /* permits that were given back, and are still in the record */
 	struct record *own; /* where this process's record was last; NULL: nowhere yet */
 	uint32_t records; /* that there is room for */
 	uint32_t max; /* as it was when it was mapped */
 	bool tells; /* a mutex: the next holder is told of one that died */
+	bool doubt; /* a process that is watched has ended, or may have */
 };
 
 struct handle {
@@ -95,6 +107,22 @@ static void set_count(struct permits *p, struct record *r, uint32_t count)
 	il_put(&p->taken, taken);
 }
 
+/* Before `count` permits become free. */
+static void call(struct object *o, uint32_t count)
+{
+	struct permits *p = shared(o);
+	uint32_t taken = il_get(&p->taken), left = taken > count ? taken - count : 0;
+	il_waiters_call(&o->waiters, 0, left < o->max ? o->max - left : 0);
+	il_shm_calls_note(&o->calls);
+}
+
+static inline void announce(struct object *o, uint32_t count)
+{
+	il_segment_change(&o->segment, PARKED);
+	if (il_get(&o->segment.head->parked) & IL_LISTED)
+		call(o, count);
+}
+
 /* The permits of processes that have died are free. That they died is written down first. */
 static void bury(struct object *o)
 {
@@ -103,7 +131,7 @@ static void bury(struct object *o)
 		struct record *r = &p->records[i];
 		if (!r->count || is_own(r) || !il_process_watch_ended((pid_t)r->pid, r->start))
 			continue;
-		il_segment_change(&o->segment, PARKED);
+		announce(o, r->count);
 		il_put(&p->abandoned, o->tells);
 		set_count(p, r, 0);
 	}
@@ -150,7 +178,7 @@ static void give(struct object *o, uint32_t count, bool abandoned)
 	struct record *r = own_record(o);
 	if (!r || r->count < count)
 		return;
-	il_segment_change(&o->segment, PARKED);
+	announce(o, count);
 	if (abandoned && o->tells)
 		il_put(&shared(o)->abandoned, 1);
 	set_count(shared(o), r, r->count - count);
@@ -177,9 +205,13 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	if (err)
 		return err;
 	il_debt_pay(&o->debt);
+	if (o->doubt)
+		il_waiters_bury(&o->waiters);
 	if (il_get(&p->taken) >= o->max)
 		bury(o);
-	struct record *r = il_get(&p->taken) < o->max ? own_record(o) : NULL;
+	o->doubt = false;
+	bool may = il_get(&p->taken) < o->max && il_waiters_may_take(&o->waiters);
+	struct record *r = may ? own_record(o) : NULL;
 	if (!r)
 		return EAGAIN;
 	set_count(p, r, r->count + 1);
@@ -196,27 +228,56 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 
 static void look_again(struct il_shm_watches *w)
 {
-	il_wait_queue_look_again(&il_container_of(w, struct object, watches)->line);
+	struct object *o = il_container_of(w, struct object, watches);
+	o->doubt = true;
+	il_wait_queue_look_again(&o->line);
 }
 
-/* The holders are read without the latch: if it changes, the line is woken, and parks again. */
-static int park(struct il_wait_queue *line)
+static uint32_t *note(struct il_wait_queue *line, bool served, bool park, uint32_t *expected)
 {
 	struct object *o = object_of(line->object);
+	uint32_t *word = NULL;
+	bool joined = il_waiters_joined(&o->waiters);
+	o->calls.leaves = false;
+	if (il_list_empty(&line->ops)) {
+		if (joined)
+			il_waiters_leave(&o->waiters, served);
+	} else if (joined || park) {
+		word = il_waiters_join(&o->waiters, 0, served, expected);
+	}
+	il_shm_calls_note(&o->calls);
+	return word;
+}
+
+/* The holders are read without the latch: when they change, the first one is called, and parks again. */
+static bool watch_holders(struct object *o)
+{
 	bool ended = false;
-	il_shm_watches_begin(&o->watches);
 	for (uint32_t i = 0; i < used_records(o); i++) {
 		struct record r = shared(o)->records[i];
 		if (r.count && !is_own(&r))
 			ended |= il_shm_watches_add(&o->watches, (pid_t)r.pid, r.start);
 	}
+	return ended;
+}
+
+static int park(struct il_wait_queue *line)
+{
+	struct object *o = object_of(line->object);
+	const struct il_waiters *w = &o->waiters;
+	il_shm_watches_begin(&o->watches);
+	bool ended =
+		w->joined && w->before ? il_shm_watches_add(&o->watches, w->before, w->before_start) : watch_holders(o);
 	int err = il_shm_watches_end(&o->watches);
+	o->doubt |= ended;
 	return err ? err : ended ? EAGAIN : 0;
 }
 
 static void unpark(struct il_wait_queue *line)
 {
-	il_shm_watches_clear(&object_of(line->object)->watches);
+	struct object *o = object_of(line->object);
+	il_shm_watches_clear(&o->watches);
+	il_shm_calls_leave(&o->calls);
 }
 
 static const struct il_wait_queue_type line_type = {
@@ -225,6 +286,7 @@ static const struct il_wait_queue_type line_type = {
 	.enter = il_shm_wait_enter,
 	.leave = il_shm_wait_leave,
 	.attempt = attempt,
+	.note = note,
 	.park = park,
 	.unpark = unpark,
 };
@@ -280,14 +342,34 @@ static void lock_mapped(struct il_segment *s)
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
 	il_shm_watches_init(&o->watches, look_again);
+	o->waiters = (struct il_waiters){
+		.head = &shared(o)->waiting,
+		.at = shared(o)->waiters,
+		.count = o->max ? MOST_WAITERS : 0,
+		.latch = &s->head->latch,
+		.parked = &s->head->parked,
+		.bit = IL_LISTED,
+		.ordered = true,
+		.turns = true,
+		.first_watches = o->max > 1,
+	};
+	il_shm_calls_init(&o->calls, s, &o->waiters);
 	il_debt_init(&o->debt, s, pay, paid);
 	il_shm_wait_init(&o->line, &line_type, s);
 }
 
 static void lock_unmapped(struct il_segment *s)
 {
-	il_wait_queue_fini(&object_of(s)->line);
-	il_debt_fini(&object_of(s)->debt);
+	struct object *o = object_of(s);
+	o->waiters.joined = false;
+	il_wait_queue_fini(&o->line);
+	il_shm_calls_fini(&o->calls);
+	il_debt_fini(&o->debt);
+}
+
+static void lock_wake_all(struct il_segment *s)
+{
+	il_waiters_wake_all(&object_of(s)->waiters);
 }
 
 static int lock_recover(struct il_segment *s)
@@ -297,6 +379,7 @@ static int lock_recover(struct il_segment *s)
 	for (uint32_t i = 0; i < used_records(o); i++)
 		taken += shared(o)->records[i].count;
 	il_put(&shared(o)->taken, taken);
+	il_waiters_recover(&o->waiters);
 	return 0;
 }
 
@@ -414,6 +497,7 @@ static const struct il_segment_type mutex_segment = {
 	.mapped = lock_mapped,
 	.unmapped = lock_unmapped,
 	.recover = lock_recover,
+	.wake_all = lock_wake_all,
 };
 
 static const struct il_lock_ops mutex_ops = {
@@ -439,6 +523,7 @@ static const struct il_segment_type semaphore_segment = {
 	.mapped = lock_mapped,
 	.unmapped = lock_unmapped,
 	.recover = lock_recover,
+	.wake_all = lock_wake_all,
 };
 
 static const struct il_lock_ops semaphore_ops = {

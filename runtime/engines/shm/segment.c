@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LAYOUT = 2, TRIES = 64 };
+enum { LAYOUT = 3, TRIES = 64 };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
@@ -314,10 +314,16 @@ void il_segment_change(struct il_segment *s, uint32_t whose)
 	il_put(&head->changes, changes);
 	if (il_get(&head->parked) & whose) {
 		il_latch_gather(&head->latch, &head->changes);
-		il_put(&head->parked, 0);
+		il_put(&head->parked, il_get(&head->parked) & IL_LISTED);
 	} else if (all_told) {
 		il_put(&head->told, changes);
 	}
+}
+
+static void wake_all(struct il_segment *s)
+{
+	if (s->type->wake_all)
+		s->type->wake_all(s);
 }
 
 /* Without the latch: it cannot be had, or no other process has this memory any more. */
@@ -326,6 +332,7 @@ static void abandon(struct il_segment *s)
 	il_put(&s->head->removed, 1);
 	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
 	il_futex_wake(&s->head->changes);
+	wake_all(s);
 }
 
 static int mark_removed(struct il_segment *s)
@@ -338,6 +345,7 @@ static int mark_removed(struct il_segment *s)
 	if (err)
 		return err;
 	il_segment_change(s, UINT32_MAX);
+	wake_all(s);
 	il_put(&s->head->removed, 1);
 	il_segment_leave(s);
 	return 0;

@@ -27,12 +27,15 @@ struct il_head {
 	uint32_t creator; /* pid */
 	uint32_t removed;
 	uint32_t changes; /* futex: goes up before anything changes that others may wait for */
-	uint32_t parked; /* bits of the queues that sleep on it, as the noun has them */
+	uint32_t parked; /* bits of the queues that sleep on it, as the noun has them, and IL_LISTED */
 	uint32_t told; /* the count of changes up to which all sleepers have been woken */
 	uint32_t unused;
 	char noun[16];
 	char name[IL_NAME_MAX + 8];
 };
+
+/* Of head->parked: processes sleep on words of their own (engines/waiters.h). */
+enum { IL_LISTED = 1 << 30 };
 
 struct il_segment;
 
@@ -50,6 +53,8 @@ struct il_segment_type {
 	void (*unmapped)(struct il_segment *s);
 	/* With the latch, after its owner died: makes it whole. 0 or EUCLEAN. NULL: nothing to do. */
 	int (*recover)(struct il_segment *s);
+	/* It is being removed: wakes the processes that sleep on words of their own. NULL: there are none. */
+	void (*wake_all)(struct il_segment *s);
 };
 
 struct il_segment {

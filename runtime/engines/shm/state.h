@@ -12,6 +12,7 @@
 struct il_shm_state {
 	struct il_list segments; /* of struct il_segment */
 	struct il_list debtors; /* of struct il_debt, that owe something */
+	struct il_list callers; /* of struct il_shm_calls, that have called a process */
 };
 
 _Static_assert(sizeof(struct il_shm_state) <= IL_PART_SIZE, "there is no room for the state");
@@ -22,6 +23,7 @@ static inline struct il_shm_state *il_shm_state(void)
 	if (!s->segments.next) {
 		il_list_init(&s->segments);
 		il_list_init(&s->debtors);
+		il_list_init(&s->callers);
 	}
 	return s;
 }

@@ -122,6 +122,43 @@ describe("a process that dies at a store, with a lock", function()
     end
   end)
 
+  -- The first of two waiters dies: on its way to sleep, while it sleeps, or between its call and what it takes then.
+  for noun, open in pairs{mutex = mutex, semaphore = semaphore} do
+    it("passes its turn on, if it dies as a waiter: " .. noun, function()
+      local lock = open()
+      local most = noun == "mutex" and 1 or 2
+      local n, survived = 0, nil
+      repeat
+        n = n + 1
+        for _ = 1, most do assert(lock:acquire(PATIENCE)) end
+        local started, starts = ipc.stream_channel_pair()
+        local first = ipc.task(function()
+          survived = points.run(n, function()
+            local own = open()
+            starts:send(ipc.pid())
+            return own
+          end, function(own)
+            assert(own:acquire(PATIENCE))
+          end)
+        end)
+        local pid = started:receive(PATIENCE)
+        points.await_sleep(noun, key, pid)
+        local second <close> = points.waiter(noun, key, open, wait)
+        points.await_sleep(noun, key, second.pid)
+        lock:release()
+        first:join()
+        assert.is_true(points.result(second))
+        for _ = 2, most do lock:release() end
+        started:close()
+        starts:close()
+        second:close()
+        assert.same({}, segment.waiters(noun, key))
+        points.sound(noun, key, function() return (lock.value or lock.holder)(lock) end)
+      until survived
+      assert.is_true(n > 10, "there is no point")
+    end)
+  end
+
   it("gives a semaphore's permits back, and wakes all waiters", function()
     local s = semaphore()
     for _, act in ipairs{acquire, release} do

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of processes that sleep, see waiters.h. An entry is free, waits, was called, or was called long ago. A
+ * process that does not sleep just now is told and not counted as called: it may be busy for long. Nor is one that has
+ * died. Floor 2.
+ */
+#include "engines/waiters.h"
+#include "base/clock.h"
+#include "base/fork.h"
+#include "loop/futex.h"
+#include "os/identity.h"
+#include "os/latch.h"
+#include "os/process_watch.h"
+
+#include <stddef.h>
+
+enum { FREE, WAITING, CALLED, LATE, STATE = 3, COUNT = 4 };
+
+/* In 65,536 ns: how long a process waits until its turn is kept for it, and how long what was called may take. */
+enum { PATIENCE = 3, LONG = 20000000 >> 16 };
+
+static uint32_t now(void)
+{
+	return (uint32_t)(il_now() >> 16);
+}
+
+static uint32_t state_of(const struct il_waiter *e)
+{
+	return il_get(&e->word) & STATE;
+}
+
+static void set_state(struct il_waiter *e, uint32_t state)
+{
+	il_put(&e->word, ((il_get(&e->word) & ~(uint32_t)STATE) + COUNT) | state);
+}
+
+static uint32_t used_of(const struct il_waiters *w)
+{
+	uint32_t used = il_get(&w->head->used);
+	return used < w->count ? used : w->count;
+}
+
+static bool fits(const struct il_waiters *w, const struct il_waiter *e, uint64_t offer)
+{
+	return !w->fits || w->fits(e->wants, offer);
+}
+
+static bool comes_before(const struct il_waiter *a, uint32_t ticket)
+{
+	return (int32_t)(a->ticket - ticket) < 0;
+}
+
+bool il_waiters_joined(const struct il_waiters *w)
+{
+	return w->joined && il_fork_is_own(w->generation);
+}
+
+/* The entry is ours still: what another process wrote there wrongly is not used. */
+static bool has_place(const struct il_waiters *w)
+{
+	const struct il_waiter *e = &w->at[w->place];
+	return il_waiters_joined(w) && e->pid == (uint32_t)il_fork.pid && e->start == il_identity_start() &&
+		state_of(e) != FREE;
+}
+
+static bool has_ended(const struct il_waiter *e)
+{
+	return il_process_watch_ended((pid_t)e->pid, e->start);
+}
+
+static bool comes_behind(const struct il_waiter *a, uint32_t ticket)
+{
+	return (int32_t)(a->ticket - ticket) > 0;
+}
+
+/* It is in the order: one that was passed over comes back to its place later. */
+static bool counts(const struct il_waiter *e)
+{
+	return state_of(e) == WAITING || state_of(e) == CALLED;
+}
+
+/* The last before a ticket. NULL: that is the first. */
+static struct il_waiter *find_before(const struct il_waiters *w, uint32_t ticket)
+{
+	struct il_waiter *last = NULL;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		struct il_waiter *e = &w->at[i];
+		if (counts(e) && comes_before(e, ticket) && (!last || comes_behind(e, last->ticket)))
+			last = e;
+	}
+	return last;
+}
+
+/* The first behind a ticket. */
+static struct il_waiter *find_behind(const struct il_waiters *w, uint32_t ticket)
+{
+	struct il_waiter *first = NULL;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		struct il_waiter *e = &w->at[i];
+		if (counts(e) && comes_behind(e, ticket) && (!first || comes_before(e, first->ticket)))
+			first = e;
+	}
+	return first;
+}
+
+/* The first that waits and wants it; behind a ticket, if one is given. */
+static struct il_waiter *find_waiting(const struct il_waiters *w, uint64_t offer, const uint32_t *behind)
+{
+	struct il_waiter *first = NULL;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		struct il_waiter *e = &w->at[i];
+		if (state_of(e) == WAITING && fits(w, e, offer) && (!behind || comes_behind(e, *behind)) &&
+			(!first || comes_before(e, first->ticket)))
+			first = e;
+	}
+	return first;
+}
+
+/* Calling ----------------------------------------------------------------------------------------------- */
+
+/* The sleeper is woken, or is as good as woken, before the word says so: if we die in between, it looks all the same.
+ * True: it slept. */
+static bool tell(struct il_waiters *w, struct il_waiter *e, uint32_t state, uint32_t awake)
+{
+	bool slept = (w->latch ? il_latch_gather(w->latch, &e->word) : il_futex_wake(&e->word)) > 0;
+	set_state(e, slept ? state : awake);
+	return slept;
+}
+
+/* If it has waited for a while, no other process may take before it. */
+static void note_call(struct il_waiters *w, struct il_waiter *e)
+{
+	uint32_t called = now();
+	bool waited = (int32_t)(called - e->since) >= PATIENCE;
+	w->called = true;
+	il_put(&e->since, called);
+	if (waited && w->turns && !il_get(&w->head->turn))
+		il_put(&w->head->turn, (uint32_t)(e - w->at) + 1);
+}
+
+static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
+{
+	struct il_waiter *e = find_waiting(w, offer, NULL);
+	for (uint32_t i = 0; e && n && i < w->count; i++) {
+		uint32_t ticket = e->ticket;
+		if (tell(w, e, CALLED, WAITING)) {
+			note_call(w, e);
+			n--;
+		}
+		e = find_waiting(w, offer, &ticket);
+	}
+}
+
+void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
+{
+	for (uint32_t i = 0; i < used_of(w) && n; i++)
+		if (state_of(&w->at[i]) == CALLED && fits(w, &w->at[i], offer))
+			n--;
+	call_more(w, offer, n);
+}
+
+void il_waiters_call_all(struct il_waiters *w, uint64_t offer)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (state_of(&w->at[i]) == WAITING && fits(w, &w->at[i], offer))
+			tell(w, &w->at[i], CALLED, CALLED);
+}
+
+/* Leaving ----------------------------------------------------------------------------------------------- */
+
+static void forget_turn(struct il_waiters *w, const struct il_waiter *e)
+{
+	if (il_get(&w->head->turn) == (uint32_t)(e - w->at) + 1)
+		il_put(&w->head->turn, 0);
+}
+
+static void shrink(struct il_waiters *w)
+{
+	uint32_t used = used_of(w);
+	while (used && state_of(&w->at[used - 1]) == FREE)
+		used--;
+	il_put(&w->head->used, used);
+	if (!used)
+		il_put(w->parked, il_get(w->parked) & ~w->bit);
+}
+
+/* A process has left its place. The next one watches it; now there may be another one to watch, or what only the first
+ * one watches. That need not be so if it is `served`: then it has what the next one wants. */
+static void hand_over_watch(struct il_waiters *w, uint32_t ticket, bool served)
+{
+	struct il_waiter *next = w->ordered ? find_behind(w, ticket) : NULL;
+	if (!next || state_of(next) != WAITING)
+		return;
+	if (!served || w->first_watches || find_before(w, next->ticket))
+		tell(w, next, WAITING, WAITING);
+}
+
+static void take_out(struct il_waiters *w, struct il_waiter *e, bool served)
+{
+	uint32_t ticket = e->ticket;
+	uint64_t wants = e->wants;
+	bool pass = w->ordered && !served && state_of(e) == CALLED;
+	set_state(e, FREE);
+	forget_turn(w, e);
+	if (pass)
+		call_more(w, wants, 1);
+	hand_over_watch(w, ticket, served);
+	shrink(w);
+}
+
+void il_waiters_leave(struct il_waiters *w, bool served)
+{
+	if (has_place(w))
+		take_out(w, &w->at[w->place], served);
+	w->joined = false;
+}
+
+void il_waiters_bury(struct il_waiters *w)
+{
+	for (uint32_t i = 0; i < w->count && has_place(w); i++) {
+		struct il_waiter *e = find_before(w, w->ticket);
+		if (!e || !has_ended(e))
+			break;
+		take_out(w, e, false);
+	}
+}
+
+bool il_waiters_pass_late(struct il_waiters *w, bool all)
+{
+	bool more = false;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		struct il_waiter *e = &w->at[i];
+		if (state_of(e) != CALLED)
+			continue;
+		if (!all && (int32_t)(now() - e->since) < LONG) {
+			more = true;
+			continue;
+		}
+		set_state(e, LATE);
+		forget_turn(w, e);
+		call_more(w, e->wants, 1);
+		hand_over_watch(w, e->ticket, true);
+	}
+	return more;
+}
+
+void il_waiters_recover(struct il_waiters *w)
+{
+	il_put(&w->head->used, w->count);
+	il_put(&w->head->turn, 0);
+	il_put(w->parked, il_get(w->parked) | w->bit);
+	for (uint32_t i = 0; i < w->count; i++)
+		if (state_of(&w->at[i]) != FREE)
+			tell(w, &w->at[i], WAITING, WAITING);
+	shrink(w);
+}
+
+void il_waiters_wake_all(struct il_waiters *w)
+{
+	for (uint32_t i = 0; i < w->count; i++) {
+		atomic_fetch_add((_Atomic uint32_t *)&w->at[i].word, COUNT);
+		il_futex_wake(&w->at[i].word);
+	}
+}
+
+/* Joining ----------------------------------------------------------------------------------------------- */
+
+/* A free entry. If there is none, another one is looked at each time: its process may have died. */
+static struct il_waiter *find_free(struct il_waiters *w)
+{
+	for (uint32_t i = 0; i < w->count; i++)
+		if (state_of(&w->at[i]) == FREE)
+			return &w->at[i];
+	struct il_waiter *e = &w->at[w->asked++ % w->count];
+	if (!has_ended(e))
+		return NULL;
+	take_out(w, e, false);
+	return e;
+}
+
+static bool take_place(struct il_waiters *w)
+{
+	struct il_waiter *e = find_free(w);
+	w->joined = e != NULL;
+	if (!e)
+		return false;
+	w->place = (uint32_t)(e - w->at);
+	w->generation = il_fork.generation;
+	il_put(&e->pid, (uint32_t)il_fork.pid);
+	il_put64(&e->start, il_identity_start());
+	if (used_of(w) <= w->place)
+		il_put(&w->head->used, w->place + 1);
+	il_put(w->parked, il_get(w->parked) | w->bit);
+	return true;
+}
+
+static void come_last(struct il_waiters *w)
+{
+	w->ticket = il_get(&w->head->ticket) + 1;
+	w->since = now();
+	il_put(&w->head->ticket, w->ticket);
+}
+
+/* It had an entry: where another one follows it, that one is told. */
+static void renew(struct il_waiters *w, struct il_waiter *e, bool served)
+{
+	uint32_t ticket = w->ticket, state = state_of(e);
+	forget_turn(w, e);
+	if (state != WAITING)
+		set_state(e, WAITING);
+	if (served)
+		come_last(w);
+	if (served || state == LATE)
+		hand_over_watch(w, ticket, served && state != LATE);
+}
+
+uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uint32_t *expected)
+{
+	bool new = !has_place(w);
+	if (new && !take_place(w))
+		return NULL;
+	struct il_waiter *e = &w->at[w->place];
+	if (new)
+		come_last(w);
+	else
+		renew(w, e, served);
+	il_put64(&e->wants, wants);
+	il_put(&e->ticket, w->ticket);
+	il_put(&e->since, w->since);
+	if (new)
+		set_state(e, WAITING);
+	const struct il_waiter *before = w->ordered ? find_before(w, w->ticket) : NULL;
+	w->before = before ? (pid_t)before->pid : 0;
+	w->before_start = before ? before->start : 0;
+	*expected = il_get(&e->word);
+	return &e->word;
+}
+
+/* Turns ------------------------------------------------------------------------------------------------- */
+
+bool il_waiters_may_take_now(struct il_waiters *w)
+{
+	uint32_t place = il_get(&w->head->turn) - 1;
+	if (has_place(w) && w->place == place)
+		return true;
+	const struct il_waiter *e = &w->at[place];
+	if (place < w->count && state_of(e) == CALLED && (uint32_t)(now() - e->since) < LONG && !has_ended(e))
+		return false;
+	il_put(&w->head->turn, 0);
+	return true;
+}

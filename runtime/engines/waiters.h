@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The processes that sleep until something shared changes: a table in shared memory, with an entry and a futex for each
+ * of them. A change calls the process that can use it, and no other. The table is bounded; a process for which there is
+ * no entry sleeps on the count of changes as before. Floor 2: no lua.h.
+ *
+ * The table is guarded by the latch that changes are made with, and all functions want it held, but where that is said.
+ * A call comes before the change it tells of: the kernel moves the sleeper to the latch, which wakes it when it is
+ * released, or when its owner dies. So a process that dies anywhere has changed nothing, or the other one looks.
+ *
+ * Of an ordered table each process watches the one before it (`before`). If that dies between its call and what it was
+ * called for, the next one passes the call on. A process that stands still is passed over after a while: what has
+ * called it looks after it (il_waiters_pass_late).
+ */
+#ifndef IL_ENGINES_WAITERS_H
+#define IL_ENGINES_WAITERS_H
+
+#include "base/shared_atomic.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* An entry. What is read of it is not believed. */
+struct il_waiter {
+	uint32_t word; /* futex: a state in the lowest two bits, and a count */
+	uint32_t pid;
+	uint64_t start;
+	uint64_t wants; /* the noun's */
+	uint32_t ticket; /* the order */
+	uint32_t since; /* when it came, or was called: 65,536 ns each */
+};
+
+/* What stands beside the entries. */
+struct il_waiters_head {
+	uint32_t ticket; /* the last one that was given */
+	uint32_t used; /* entries from here on are free */
+	uint32_t turn; /* 1 + the entry of the process that is the only one to take next, or 0 */
+	uint32_t reserved;
+};
+
+/* The process's view. Of an inert one all behind `first_watches` is zero. */
+struct il_waiters {
+	struct il_waiters_head *head;
+	struct il_waiter *at;
+	uint32_t count;
+	uint32_t *latch; /* NULL: another lock guards it, and what is called is woken at once */
+	uint32_t *parked, bit; /* a bit that is set while there are entries */
+	/* Is what is offered of use for a process that wants this? NULL: always. */
+	bool (*fits)(uint64_t wants, uint64_t offer);
+	bool ordered; /* one after the other is called, and each is to watch the one before */
+	bool turns; /* one that has waited for a while takes before those that do not wait */
+	bool first_watches; /* the first one watches what the others do not: so it is told that it is the first */
+	bool joined;
+	uint32_t generation; /* that has joined */
+	uint32_t place, ticket, since; /* as they were written down */
+	bool called; /* a process was called, since this was last set to false */
+	uint32_t asked; /* entries that were looked at for a place */
+	pid_t before; /* the process to watch, or 0 */
+	uint64_t before_start;
+};
+
+/* This process is about to sleep, or sleeps and has looked in vain; `served`: it has got something since it joined, and
+ * comes last. The word to sleep on, as long as it is *expected; NULL: the table is full, or has no place for us. */
+uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uint32_t *expected);
+
+/* It waits no more. If it was not `served`, a call for it is passed on. */
+void il_waiters_leave(struct il_waiters *w, bool served);
+
+/* It has an entry. */
+bool il_waiters_joined(const struct il_waiters *w);
+
+/* Before a change that makes it possible for `n` processes to have what is offered: sees to it that so many are on
+ * their way, if so many sleep. */
+void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n);
+
+/* Calls all that want it, however many. */
+void il_waiters_call_all(struct il_waiters *w, uint64_t offer);
+
+/* `before` has died, or one of those before it may have: takes them out, and passes on what they were called for. */
+void il_waiters_bury(struct il_waiters *w);
+
+/* The same of what was called long ago and has not come: it is stopped, or busy. True: others are still on their way.
+ * With `all`, as if all had been called long ago. */
+bool il_waiters_pass_late(struct il_waiters *w, bool all);
+
+/* A process died with the latch: calls all. */
+void il_waiters_recover(struct il_waiters *w);
+
+/* The object is no more, whatever has the latch: all look. */
+void il_waiters_wake_all(struct il_waiters *w);
+
+/* May this process take now? Not if it is the turn of another one that comes. */
+bool il_waiters_may_take_now(struct il_waiters *w);
+
+static inline bool il_waiters_may_take(struct il_waiters *w)
+{
+	return !il_get(&w->head->turn) || il_waiters_may_take_now(w);
+}
+
+#endif
