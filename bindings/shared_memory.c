@@ -19,7 +19,7 @@
 
 static const char class[] = CLASS;
 
-enum { MAX_SLOTS = 1 << 27 };
+enum { MAX_SLOTS = 1 << 27, MAX_GET = 100000 };
 
 struct memory {
 	struct il_object object;
@@ -69,14 +69,19 @@ static const char *what_it_is(lua_State *L, int arg)
 	return lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
 }
 
+static void out_of_range(lua_State *L, const struct memory *m, lua_Integer slot)
+{
+	il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
+		(LUAI_UACINT)m->memory->count);
+}
+
 static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 {
 	lua_Integer slot;
 	if (!to_integer(L, arg, &slot))
 		il_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
 	if (slot < 0 || (size_t)slot >= m->memory->count)
-		il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot,
-			m->what, (LUAI_UACINT)m->memory->count);
+		out_of_range(L, m, slot);
 	return (size_t)slot;
 }
 
@@ -147,15 +152,24 @@ static int read_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
 		return cannot_access(L, op->handle, op->err);
-	lua_pushinteger(L, op->memory.value);
-	return 1;
+	if (op->memory.operand == 1) {
+		lua_pushinteger(L, op->memory.value);
+		return 1;
+	}
+	const int64_t *values = op->data;
+	int count = (int)op->memory.operand;
+	luaL_checkstack(L, count, "too many slots to return");
+	for (int i = 0; i < count; i++)
+		lua_pushinteger(L, values[i]);
+	return count;
 }
 
-static int ask_value(lua_State *L, struct memory *m, size_t slot)
+static int ask_values(lua_State *L, struct memory *m, size_t slot, int count)
 {
 	struct il_op op;
 	make_op(&op, m, &m->memory->ops->read, read_push);
 	op.memory.slot = slot;
+	op.memory.operand = count;
 	return il_await_answer(L, &op);
 }
 
@@ -221,7 +235,7 @@ static int ask_to_swap(lua_State *L, struct memory *m, size_t slot, int64_t expe
 static int slow_index(lua_State *L, struct memory *m)
 {
 	size_t slot = other_slot(L, m, 2);
-	return m->slots ? push_slot(L, m, slot) : ask_value(L, m, slot);
+	return m->slots ? push_slot(L, m, slot) : ask_values(L, m, slot, 1);
 }
 
 /* Methods are looked up here, too. */
@@ -285,6 +299,73 @@ static int memory__len(lua_State *L)
 {
 	lua_pushinteger(L, (lua_Integer)check_open(L)->memory->count);
 	return 1;
+}
+
+/* Accessors ---------------------------------------------------------------------------------------------- */
+
+/* Functions that have the handle as an upvalue: Lua calls them without looking for a metamethod. */
+static inline struct memory *accessed(lua_State *L)
+{
+	return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static size_t other_accessed_slot(lua_State *L, const struct memory *m)
+{
+	if (!m->memory)
+		il_error(L, "shared memory is closed");
+	return other_slot(L, m, 1);
+}
+
+static inline size_t accessed_slot(lua_State *L, const struct memory *m)
+{
+	size_t slot = lua_isinteger(L, 1) ? (size_t)lua_tointegerx(L, 1, NULL) : SIZE_MAX;
+	return slot < m->count ? slot : other_accessed_slot(L, m);
+}
+
+static int get_many(lua_State *L, struct memory *m, size_t slot)
+{
+	int count = (int)il_check_range(L, 2, 1, MAX_GET, "the number of slots");
+	if ((size_t)count > m->memory->count - slot)
+		out_of_range(L, m, (lua_Integer)(slot + (size_t)count - 1));
+	if (!m->slots)
+		return ask_values(L, m, slot, count);
+	luaL_checkstack(L, count, "too many slots to return");
+	for (int i = 0; i < count; i++)
+		lua_pushinteger(L, atomic_load((const _Atomic int64_t *)&m->slots[slot + (size_t)i]));
+	check_sound(L, m);
+	return count;
+}
+
+static int accessor_get(lua_State *L)
+{
+	struct memory *m = accessed(L);
+	size_t slot = accessed_slot(L, m);
+	if (lua_gettop(L) > 1)
+		return get_many(L, m, slot);
+	return m->slots ? push_slot(L, m, slot) : ask_values(L, m, slot, 1);
+}
+
+static int accessor_set(lua_State *L)
+{
+	struct memory *m = accessed(L);
+	size_t slot = accessed_slot(L, m);
+	lua_Integer value = check_value(L, 2, slot);
+	if (!m->slots)
+		return ask_to_write(L, m, slot, value);
+	m->memory->ops->mapped.write(m->memory, slot, value);
+	check_sound(L, m);
+	return 0;
+}
+
+static int memory_accessors(lua_State *L)
+{
+	check_open(L);
+	lua_settop(L, 1);
+	lua_pushvalue(L, 1);
+	lua_pushcclosure(L, accessor_get, 1);
+	lua_pushvalue(L, 1);
+	lua_pushcclosure(L, accessor_set, 1);
+	return 2;
 }
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
@@ -433,6 +514,7 @@ static int memory__tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "add", memory_add },
 	{ "compare_and_swap", memory_compare_and_swap },
+	{ "accessors", memory_accessors },
 	{ "wait", memory_wait },
 	{ "remove", memory_remove },
 	{ "close", memory_close },

@@ -898,6 +898,11 @@ function SharedMemory:add(slot, n) end
 ---@return integer? current when it was not done
 function SharedMemory:compare_and_swap(slot, expected, new) end
 
+---Functions for loops that read and write many slots: faster than m[slot], and with the same errors.
+---@return fun(slot: integer, count?: integer): integer... get one slot, or so many from that one on
+---@return fun(slot: integer, value: integer) set
+function SharedMemory:accessors() end
+
 ---Waits while the slot has that value, for ever by default.
 ---@param slot integer
 ---@param value integer

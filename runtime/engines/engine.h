@@ -146,7 +146,8 @@ struct il_memory_ops {
 		bool (*swap)(struct il_memory *m, size_t slot, int64_t *expected, int64_t value);
 	} mapped;
 	/* Of slots that are not: */
-	struct il_op_type read; /* memory.slot; then memory.value */
+	/* memory.slot, in memory.operand how many from there on. One: then memory.value; else data, of int64_t */
+	struct il_op_type read;
 	struct il_op_type write; /* memory.slot, memory.value */
 	struct il_op_type add; /* memory.slot, memory.operand; then memory.value, the sum */
 	/* memory.slot, memory.value for memory.operand. ESTALE: it was not memory.value, which is now what it was */

@@ -278,6 +278,66 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed, key)
     end)
   end)
 
+  describe("gives accessors", function()
+    it("that read and write the same slots", function()
+      local m <close> = open()
+      local get, set = m:accessors()
+      m[3] = 30
+      assert.same({30}, {get(3)})
+      assert.equal(0, select("#", set(4, LOW)))
+      assert.same({LOW, HIGH}, {m[4], set(SLOTS - 1.0, HIGH) or get(SLOTS - 1.0)})
+      assert.equal("integer", math.type(get(3.0)))
+    end)
+
+    it("of which one reads several slots at once", function()
+      local m <close> = open()
+      local get, set = m:accessors()
+      for i = 1, SLOTS - 2 do set(i, i % 2 == 0 and -i or i << 40) end
+      local expected = {}
+      for i = 0, SLOTS - 1 do expected[i + 1] = m[i] end
+      assert.same(expected, {get(0, SLOTS)})
+      assert.same({m[7], m[8]}, {get(7, 2)})
+      assert.same({m[9]}, {get(9, 1)})
+      assert.same({0}, {get(SLOTS - 1, 1)})
+    end)
+
+    it("that raise as the slots do", function()
+      local m <close> = open()
+      local get, set = m:accessors()
+      for _, slot in ipairs{-1, SLOTS, 1 << 32, HIGH, LOW} do
+        local text = ("slot %d is out of range: shared memory .* has %d slots"):format(slot, SLOTS):gsub("%-", "%%-")
+        assert.error_matches(function() get(slot) end, text)
+        assert.error_matches(function() get(slot, 2) end, text)
+        assert.error_matches(function() set(slot, 1) end, text)
+      end
+      assert.error_matches(function() get(1, SLOTS) end, "slot 40 is out of range")
+      for _, count in ipairs{0, -1, 100001, HIGH, LOW, 1.5, "two", {}} do
+        assert.error_matches(function() get(0, count) end, "the number of slots must be ")
+      end
+      for _, slot in ipairs{1.5, true, {}, "1"} do
+        assert.error_matches(function() get(slot) end, "a slot is an integer, got ")
+        assert.error_matches(function() set(slot, 1) end, "a slot is an integer, got ")
+      end
+      assert.error_matches(function() get() end, "a slot is an integer, got no value")
+      assert.error_matches(function() set(1, 1.5) end, "slot 1 takes integers, got 1.5")
+      assert.error_matches(function() set(1) end, "slot 1 takes integers, got no value")
+      assert.has_error(function() m.accessors() end)
+    end)
+
+    it("that keep the memory, until it is closed", function()
+      local m = open()
+      local get, set = m:accessors()
+      set(1, 11)
+      m = setmetatable({m}, {__mode = "v"})
+      collect()
+      assert.equal(11, get(1))
+      m[1]:close()
+      for _, call in ipairs{function() get(1) end, function() get(1, 2) end, function() set(1, 1) end} do
+        assert.error_matches(call, "shared memory is closed")
+      end
+    end)
+  end)
+
   it("shows its state", function()
     local m = open()
     assert.matches("^ipc.SharedMemory %(.+, 40 slots%)$", tostring(m))

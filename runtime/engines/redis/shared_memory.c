@@ -87,17 +87,40 @@ static int told_read(struct il_op *op, struct il_request *r, int err)
 	return err ? err : take_slot(of_op(op), r, &op->memory.value);
 }
 
-static int read_start(struct il_op *op)
+static int told_read_many(struct il_op *op, struct il_request *r, int err)
 {
-	struct il_command c;
-	ask_slot(of_op(op), &c, op->memory.slot);
-	return request(op, &c, IL_SAFE, told_read);
+	size_t size, count = (size_t)op->memory.operand;
+	if (err)
+		return err;
+	const char *bytes = il_reply_bytes(r, 1, &size);
+	uint64_t *slots = calloc(count, sizeof *slots);
+	if (!slots)
+		return ENOMEM;
+	memcpy(slots, bytes, size < count * sizeof *slots ? size : count * sizeof *slots);
+	for (size_t i = 0; i < count; i++)
+		slots[i] = be64toh(slots[i]);
+	op->data = slots;
+	op->size = count * sizeof *slots;
+	op->owned = true;
+	return 0;
 }
 
 static void command(struct il_op *op, struct il_command *c, enum il_script script)
 {
 	il_watches_call(&of_op(op)->watches, c, script);
 	il_command_number(c, (int64_t)op->memory.slot);
+}
+
+static int read_start(struct il_op *op)
+{
+	struct il_command c;
+	if (op->memory.operand == 1) {
+		ask_slot(of_op(op), &c, op->memory.slot);
+		return request(op, &c, IL_SAFE, told_read);
+	}
+	command(op, &c, IL_SCRIPT_memory_read);
+	il_command_number(&c, op->memory.operand);
+	return request(op, &c, IL_SAFE, told_read_many);
 }
 
 static int told_write(struct il_op *op, struct il_request *r, int err)
