@@ -9,7 +9,7 @@
 
 #include "loop/state.h"
 
-enum il_part { IL_PART_SYSV, IL_PART_SHM, IL_PART_STORE };
+enum il_part { IL_PART_SYSV, IL_PART_SHM, IL_PART_STORE, IL_PART_REDIS };
 
 static inline void *il_part(enum il_part part)
 {

@@ -67,8 +67,9 @@ local function add(name, text)
   assert(load(source, "@" .. name .. ".lua", "t"))
   names[#names + 1] = ("\tIL_SCRIPT_%s,\n"):format(name)
   arrays[#arrays + 1] = ("static const char il_script_%s[] = {\n%s\n\t0\n};\n"):format(name, bytes(source))
-  rows[#rows + 1] = ('\t{ "%s", "%s", "%s", il_script_%s, sizeof(il_script_%s) - 1 },\n'):format(
-    name, digest(source), keys, name, name)
+  local _, spaces = keys:gsub(" ", "")
+  local head = ([[$7\r\nEVALSHA\r\n$40\r\n%s\r\n$1\r\n%d\r\n]]):format(digest(source), spaces + 1)
+  rows[#rows + 1] = ('\t{ "%s", "%s", il_script_%s, sizeof(il_script_%s) - 1 },\n'):format(head, keys, name, name)
 end
 
 for name in output("LC_ALL=C ls " .. directory):gmatch("([%w_]+)%.lua\n") do
@@ -80,6 +81,8 @@ assert(#names > 0, "no scripts in " .. directory)
 io.write("/* written by scripts/tools/embed_scripts.lua: do not edit */\n")
 io.write("#ifndef IL_REDIS_SCRIPTS_H\n#define IL_REDIS_SCRIPTS_H\n\n#include <stddef.h>\n\n")
 io.write("enum il_script {\n", table.concat(names), "\tIL_SCRIPTS\n};\n\n")
-io.write("struct il_script_source {\n\tconst char *name, *digest, *keys, *source;\n\tsize_t size;\n};\n\n")
+io.write("/* head: EVALSHA and the digest, then the number of keys, as they are sent; their sizes are below */\n",
+  "struct il_script_source {\n\tconst char *head, *keys, *source;\n\tsize_t size;\n};\n",
+  "enum { IL_SCRIPT_HEAD = 60, IL_SCRIPT_KEYS = 7 };\n\n")
 io.write("#ifdef IL_SCRIPT_SOURCES\n", table.concat(arrays, "\n"), "\n")
 io.write("static const struct il_script_source il_script_sources[] = {\n", table.concat(rows), "};\n#endif\n\n#endif\n")

@@ -104,13 +104,17 @@ describe("a redis key", function()
     refuses("db in the URL", "redis://h/65536/n")
     refuses("db in the URL", "redis+unix:///s?db=x&name=n")
     refuses("zero byte", "redis://h/n\0")
-    refuses("redis://", "redis://h/a%00b")
-    refuses("redis://", "redis://h/a%4")
+    for _, url in ipairs{"redis://h/a%00b", "redis://h/a%4", "redis://h/a%", "redis://me:s%zz@h/n", "redis://m%e:s@h/n",
+      "redis://h/n?prefix=a%x1", "redis+unix:///s?name=%"} do
+      refuses('a "%%" in the URL', url)
+    end
   end)
 
   it("refuses options that are none", function()
     refuses("unknown option", "redis://h/n?color=red")
     refuses("unknown option", "redis://h/n?db=3")
+    refuses("lease is twice in the URL", "redis://h/n?lease=1&timeout=2&lease=1")
+    refuses("name is twice in the URL", "redis+unix:///s?name=a&name=b")
     refuses("name=value", "redis://h/n?lease")
     refuses("lease in the URL", "redis://h/n?lease=0")
     refuses("lease in the URL", "redis://h/n?lease=-1")

@@ -8,59 +8,61 @@
 #include "engines/redis/client/resp.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 256 };
-
-static bool same(const struct il_reply *a, const struct il_reply *b)
+static void show(FILE *to, const struct il_reply *r)
 {
-	if (a->type != b->type || a->integer != b->integer || a->len != b->len || a->elements != b->elements)
-		return false;
-	if (a->str && (!b->str || memcmp(a->str, b->str, a->len + 1) != 0 || a->str[a->len]))
-		return false;
-	for (size_t i = 0; i < a->elements; i++)
-		if (!a->element[i] || !b->element[i] || !same(a->element[i], b->element[i]))
-			return false;
-	return true;
+	fprintf(to, "%d %lld %zu %u:", (int)r->type, (long long)r->integer, r->len, r->elements);
+	if (r->str) {
+		if (r->str[r->len])
+			abort();
+		fwrite(r->str, 1, r->len, to);
+	}
+	for (uint32_t i = 0; i < r->elements; i++)
+		show(to, il_reply_at(r, i));
 }
 
-/* Fed so many bytes at once. */
-static int read_all(const char *bytes, size_t size, size_t step, struct il_reply *replies[MOST], size_t *count)
+/* Fed so many bytes at once. What came of them, as text. */
+static char *read_all(const char *bytes, size_t size, size_t step, size_t *length)
 {
 	struct il_parser p = { 0 };
+	char *text;
+	FILE *to = open_memstream(&text, length);
 	int err = 0;
-	*count = 0;
-	for (size_t at = 0; at < size && !err && *count < MOST;) {
-		size_t n = size - at < step ? size - at : step, used;
-		struct il_reply *reply;
-		err = il_parser_feed(&p, bytes + at, n, &used, &reply);
-		at += used;
-		if (!err && !reply && used != n)
+	for (size_t at = 0; at < size && !err;) {
+		size_t n = size - at < step ? size - at : step, room;
+		char *place = il_parser_room(&p, &room);
+		const struct il_reply *reply;
+		if (!place)
 			abort();
-		if (reply)
-			replies[(*count)++] = reply;
+		n = n < room ? n : room;
+		memcpy(place, bytes + at, n);
+		il_parser_add(&p, n);
+		at += n;
+		while (!(err = il_parser_next(&p, &reply)) && reply)
+			show(to, reply);
 	}
-	il_parser_reset(&p);
-	return err;
+	if (p.room > 2 * size + (64 << 10))
+		abort();
+	fprintf(to, "%d", err);
+	fclose(to);
+	il_parser_free(&p);
+	return text;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-	struct il_reply *whole[MOST], *cut[MOST];
-	size_t steps[] = { 1, 7 }, count, other;
-	int err = read_all((const char *)bytes, size, size + 1, whole, &count);
+	size_t steps[] = { 1, 7 }, length, other;
+	char *whole = read_all((const char *)bytes, size, size + 1, &length);
 	for (int i = 0; i < 2; i++) {
-		if (read_all((const char *)bytes, size, steps[i], cut, &other) != err || count != other)
+		char *cut = read_all((const char *)bytes, size, steps[i], &other);
+		if (length != other || memcmp(whole, cut, length) != 0)
 			abort();
-		for (size_t j = 0; j < count; j++) {
-			if (!same(whole[j], cut[j]))
-				abort();
-			il_reply_free(cut[j]);
-		}
+		free(cut);
 	}
-	for (size_t j = 0; j < count; j++)
-		il_reply_free(whole[j]);
+	free(whole);
 	return 0;
 }
 

@@ -125,8 +125,7 @@ static int told_next(struct il_op *op, struct il_request *r, int err)
 	struct il_entry e;
 	if (err)
 		return err;
-	err = il_pages_add(&of_op(op)->pages, r->reply, &e);
-	r->reply = NULL;
+	err = il_pages_add(&of_op(op)->pages, r, &e);
 	return err ? err : show(op, &e);
 }
 

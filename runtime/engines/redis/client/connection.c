@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { CHUNK = 64 << 10, CHUNKS = 8, ROOM = 4 << 10, KEPT = 256 << 10 }; /* bytes; CHUNKS in a turn */
+enum { TURN = 512 << 10, KEPT = 256 << 10 }; /* bytes */
 
 /* s: of silence, after which the kernel asks whether the other machine is there; between the questions; questions. */
 enum { SILENCE = 30, ASK_EVERY = 5, ASK_TIMES = 3 };
@@ -38,7 +38,8 @@ static const char CLOSED[] = "the server has closed the connection",
 
 static void close_socket(struct il_connection *c)
 {
-	il_tls_close(c->tls);
+	if (c->tls)
+		il_tls.close(c->tls);
 	c->tls = NULL;
 	if (c->io.fd >= 0) {
 		il_io_unwatch(&c->io);
@@ -59,18 +60,24 @@ void il_connection_close(struct il_connection *c)
 	il_poller_del(&c->reader);
 	close_socket(c);
 	il_parser_reset(&c->parser);
-	free(c->out);
-	c->out = NULL;
-	c->out_size = c->out_done = c->out_room = 0;
-	c->heard = false;
+	c->out.size = c->written = 0;
+	c->heard = c->ending = false;
 	c->phase = IL_CLOSED;
 	c->generation++;
 }
 
-static void lose(struct il_connection *c, int err, const char *why)
+void il_connection_fini(struct il_connection *c)
+{
+	il_connection_close(c);
+	il_parser_free(&c->parser);
+	free(c->out.bytes);
+	c->out = (struct il_resp){ 0 };
+}
+
+void il_connection_fail(struct il_connection *c, int err, const char *why)
 {
 	char copy[256];
-	const char *tls = il_tls_why(c->tls);
+	const char *tls = c->tls ? il_tls.why(c->tls) : NULL;
 	snprintf(copy, sizeof copy, "%s", why ? why : tls ? tls : strerror(err));
 	il_connection_close(c);
 	c->lost(c, err, copy);
@@ -78,45 +85,41 @@ static void lose(struct il_connection *c, int err, const char *why)
 
 /* Reading ---------------------------------------------------------------------------------------------- */
 
-/* False: the connection was closed meanwhile. */
-static bool take(struct il_connection *c, const char *bytes, size_t size)
-{
-	uint32_t generation = c->generation;
-	bool alert = !c->heard && !c->tls && *bytes == TLS_ALERT;
-	while (size) {
-		struct il_reply *reply;
-		size_t used;
-		int err = alert ? EPROTO : il_parser_feed(&c->parser, bytes, size, &used, &reply);
-		if (err) {
-			lose(c, err, alert ? SPEAKS_TLS : err == EPROTO ? SENSELESS : NULL);
-			return false;
-		}
-		bytes += used;
-		size -= used;
-		if (reply) {
-			c->heard = true;
-			c->replied(c, reply);
-		}
-		if (c->generation != generation)
-			return false;
-	}
-	return true;
-}
-
 static void cut(struct il_connection *c, int err)
 {
 	const char *why = c->heard || c->tls ? CLOSED : CLOSED_AT_ONCE;
-	lose(c, err, err == ECONNRESET ? why : NULL);
+	il_connection_fail(c, err, err == ECONNRESET ? why : NULL);
 }
 
+/* Hands out all replies that are whole. False: the connection was closed meanwhile. */
+static bool hand_out(struct il_connection *c)
+{
+	uint32_t generation = c->generation;
+	bool alert = !c->heard && !c->tls && *c->parser.bytes == TLS_ALERT;
+	while (c->generation == generation) {
+		const struct il_reply *reply;
+		int err = alert ? EPROTO : il_parser_next(&c->parser, &reply);
+		if (err) {
+			il_connection_fail(c, err, alert ? SPEAKS_TLS : err == EPROTO ? SENSELESS : NULL);
+			return false;
+		}
+		if (!reply)
+			return true;
+		c->heard = c->reading = true;
+		c->replied(c, reply);
+		c->reading = false;
+	}
+	return false;
+}
+
+/* Plain bytes are at an end if there was room for more; TLS says so itself. */
 static void read_turn(struct il_connection *c)
 {
-	static char buffer[CHUNK];
 	il_poller_del(&c->reader);
-	for (int i = 0; i < CHUNKS; i++) {
-		ssize_t n =
-			c->tls ? il_tls_read(c->tls, buffer, sizeof buffer) : recv(c->io.fd, buffer, sizeof buffer, 0);
-		int err = errno;
+	for (size_t got = 0, room; got < TURN;) {
+		char *to = il_parser_room(&c->parser, &room);
+		ssize_t n = !to ? -1 : c->tls ? il_tls.read(c->tls, to, room) : recv(c->io.fd, to, room, 0);
+		int err = to ? errno : ENOMEM;
 		if (n < 0 && err == EINTR)
 			continue;
 		if (n < 0 && err == EAGAIN)
@@ -125,8 +128,11 @@ static void read_turn(struct il_connection *c)
 			cut(c, n ? err : ECONNRESET);
 			return;
 		}
-		if (!take(c, buffer, (size_t)n))
+		bool all = (size_t)n < room && !c->tls && !c->ending;
+		il_parser_add(&c->parser, (size_t)n);
+		if (!hand_out(c) || all)
 			return;
+		got += (size_t)n;
 	}
 	il_poller_add(&c->reader);
 }
@@ -140,7 +146,7 @@ static bool read_on(struct il_poller *p)
 
 void il_connection_read(struct il_connection *c)
 {
-	if (c->phase == IL_CONNECTED)
+	if (c->phase == IL_CONNECTED && !c->reading)
 		read_turn(c);
 }
 
@@ -150,17 +156,10 @@ int il_connection_send(struct il_connection *c, const char *bytes, size_t size)
 {
 	if (c->phase != IL_CONNECTED)
 		return ENOTCONN;
-	if (c->out_room - c->out_size < size) {
-		size_t room = c->out_size + size;
-		room = room < ROOM ? ROOM : room + room / 2;
-		char *larger = realloc(c->out, room);
-		if (!larger)
-			return ENOMEM;
-		c->out = larger;
-		c->out_room = room;
-	}
-	memcpy(c->out + c->out_size, bytes, size);
-	c->out_size += size;
+	c->out.failed = false;
+	il_resp_append(&c->out, bytes, size, 0);
+	if (c->out.failed)
+		return ENOMEM;
 	il_poller_add(&c->writer);
 	return 0;
 }
@@ -168,20 +167,19 @@ int il_connection_send(struct il_connection *c, const char *bytes, size_t size)
 /* 0: all is written; EAGAIN: not all; or errno. */
 static int write_all(struct il_connection *c)
 {
-	while (c->out_done < c->out_size) {
-		const char *bytes = c->out + c->out_done;
-		size_t size = c->out_size - c->out_done;
-		ssize_t n = c->tls ? il_tls_write(c->tls, bytes, size) : send(c->io.fd, bytes, size, MSG_NOSIGNAL);
+	while (c->written < c->out.size) {
+		const char *bytes = c->out.bytes + c->written;
+		size_t size = c->out.size - c->written;
+		ssize_t n = c->tls ? il_tls.write(c->tls, bytes, size) : send(c->io.fd, bytes, size, MSG_NOSIGNAL);
 		if (n >= 0)
-			c->out_done += (size_t)n;
+			c->written += (size_t)n;
 		else if (errno != EINTR)
 			return errno;
 	}
-	c->out_size = c->out_done = 0;
-	if (c->out_room > KEPT) {
-		free(c->out);
-		c->out = NULL;
-		c->out_room = 0;
+	c->out.size = c->written = 0;
+	if (c->out.room > KEPT) {
+		free(c->out.bytes);
+		c->out = (struct il_resp){ 0 };
 	}
 	return 0;
 }
@@ -189,13 +187,13 @@ static int write_all(struct il_connection *c)
 void il_connection_flush(struct il_connection *c)
 {
 	il_poller_del(&c->writer);
-	if (c->phase != IL_CONNECTED || c->out_done == c->out_size)
+	if (c->phase != IL_CONNECTED || c->written == c->out.size)
 		return;
 	int err = write_all(c);
 	if (err == EAGAIN)
 		err = il_io_watch(&c->io, EPOLLIN | EPOLLOUT);
 	if (err)
-		lose(c, err, NULL);
+		il_connection_fail(c, err, NULL);
 }
 
 /* True: the loop must not block, since the connection is lost, and other things are due now. */
@@ -217,18 +215,18 @@ static void connected(struct il_connection *c)
 		err = il_io_watch(&c->io, EPOLLIN);
 	}
 	if (err)
-		lose(c, err, NULL);
+		il_connection_fail(c, err, NULL);
 	else
 		c->connected(c);
 }
 
 static void shake_hands(struct il_connection *c)
 {
-	int err = il_tls_shake(c->tls);
+	int err = il_tls.shake(c->tls);
 	if (!err)
 		connected(c);
 	else if (err != EAGAIN)
-		lose(c, err, NULL);
+		il_connection_fail(c, err, NULL);
 }
 
 static void reached(struct il_connection *c)
@@ -241,9 +239,9 @@ static void reached(struct il_connection *c)
 		return;
 	}
 	c->phase = IL_SHAKING_HANDS;
-	int err = il_tls_open(&c->tls, c->url, c->host->name, c->io.fd);
+	int err = il_tls.open(&c->tls, c->url, c->host->name, c->io.fd);
 	if (err)
-		lose(c, err, NULL);
+		il_connection_fail(c, err, NULL);
 	else
 		shake_hands(c);
 }
@@ -299,7 +297,7 @@ static void try_next(struct il_connection *c, int err)
 	if (c->next)
 		err = begin_next(c);
 	if (err)
-		lose(c, err, NULL);
+		il_connection_fail(c, err, NULL);
 }
 
 static void reach(struct il_connection *c, uint32_t events)
@@ -317,17 +315,15 @@ static void ready(struct il_io *io, uint32_t events)
 {
 	struct il_connection *c = il_container_of(io, struct il_connection, io);
 	uint32_t generation = c->generation;
-	if (c->phase == IL_CONNECTING) {
-		reach(c, events);
-		return;
+	switch (c->phase) {
+	case IL_CONNECTING: reach(c, events); return;
+	case IL_SHAKING_HANDS: shake_hands(c); return;
+	default: break;
 	}
-	if (c->phase == IL_SHAKING_HANDS) {
-		shake_hands(c);
-		return;
-	}
+	c->ending |= (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
 	if (events & EPOLLOUT)
 		il_connection_flush(c);
-	if (c->generation == generation && (c->tls || events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)))
+	if (c->generation == generation && (c->tls || c->ending || events & EPOLLIN))
 		read_turn(c);
 }
 
@@ -342,7 +338,7 @@ static void looked_up(void *owner, struct addrinfo *found, int err, const char *
 	struct il_connection *c = owner;
 	c->lookup = NULL;
 	if (!found) {
-		lose(c, err, why);
+		il_connection_fail(c, err, why);
 		return;
 	}
 	c->addresses = c->next = found;

@@ -22,18 +22,20 @@ struct il_connection {
 	const struct il_url *url; /* of what is open */
 	const struct il_host *host;
 	struct il_io io;
-	struct il_tls *tls; /* NULL: plain */
+	struct il_tls_session *tls; /* NULL: plain */
 	struct il_poller writer; /* something is to be written */
 	struct il_poller reader; /* there is more than one turn has read */
+	bool ending; /* the other end has closed: what is left is read to its end */
+	bool reading; /* a reply is being handed out */
 	struct il_lookup *lookup;
 	struct addrinfo *addresses, *next; /* the next to be tried */
 	struct il_parser parser;
 	bool heard; /* a reply has come */
-	char *out; /* bytes from out_done to out_size are not written yet */
-	size_t out_size, out_done, out_room;
+	struct il_resp out; /* what was sent; bytes from `written` on are not written yet */
+	size_t written;
 	void (*connected)(struct il_connection *c);
-	/* The reply is to be freed by it. It may close the connection. */
-	void (*replied)(struct il_connection *c, struct il_reply *r);
+	/* The reply is good during the call, which may close the connection. */
+	void (*replied)(struct il_connection *c, const struct il_reply *r);
 	/* The connection is closed already; `why` is good during the call. il_connection_close does not call it. */
 	void (*lost)(struct il_connection *c, int err, const char *why);
 	bool (*wanted)(struct il_connection *c); /* does anything wait for a reply? */
@@ -48,6 +50,12 @@ int il_connection_open(struct il_connection *c, const struct il_url *url, const 
 
 /* Harmless if it is closed. */
 void il_connection_close(struct il_connection *c);
+
+/* Closes it for good. */
+void il_connection_fini(struct il_connection *c);
+
+/* Closes it, and calls `lost`. why NULL: what TLS says, or errno. */
+void il_connection_fail(struct il_connection *c, int err, const char *why);
 
 /* Sends bytes, which are copied. 0; ENOTCONN, ENOMEM. */
 int il_connection_send(struct il_connection *c, const char *bytes, size_t size);

@@ -10,7 +10,4 @@
 /* Sends it; calls il_server_greeted when all is answered, or il_server_fault. */
 void il_greeting_send(struct il_server *s);
 
-/* Asks a sentinel for the address of the master; calls il_server_move, or il_server_fault. */
-void il_greeting_ask_sentinel(struct il_server *s);
-
 #endif

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * Requests, see request.h. Floor 2.
+ * Requests, see request.h. This file alone has the text of the scripts. Floor 2.
  */
+#define IL_SCRIPT_SOURCES
 #include "engines/redis/client/request.h"
-#include "base/fork.h"
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/reason.h"
 #include "engines/redis/client/reply.h"
+#include "engines/redis/client/subscription.h"
 #include "engines/redis/object/object.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ERRNO = 4095 };
+enum { MOST_ERRNO = 4095, KEY_MAX = 512, MOST_SPARE = 64, KEPT = 4 << 10 };
 
 static const int64_t LATER = 50000000; /* ns */
 
@@ -23,240 +26,148 @@ static struct il_request *of_node(struct il_list *node)
 	return il_container_of(node, struct il_request, node);
 }
 
-/* Answers ---------------------------------------------------------------------------------------------- */
+static struct il_request *of_flight(struct il_list *node)
+{
+	return il_container_of(node, struct il_request, flight);
+}
+
+/* Commands --------------------------------------------------------------------------------------------- */
+
+static struct il_resp *writer(void)
+{
+	return &il_redis_state()->command;
+}
+
+static void key(const struct il_redis_object *f, const char *word, size_t size)
+{
+	char text[KEY_MAX];
+	char *end = mempcpy(mempcpy(text, f->base, f->base_size), ":", 1);
+	end = mempcpy(end, word, size);
+	il_resp_word(writer(), text, (size_t)(end - text));
+}
+
+/* "EVALSHA digest n base:word..." */
+void il_command_init(struct il_command *c, struct il_redis_object *f, enum il_script script)
+{
+	*c = (struct il_command){ .object = f, .script = script };
+	il_resp_begin(writer());
+	il_resp_append(writer(), il_script_sources[script].head, IL_SCRIPT_HEAD + IL_SCRIPT_KEYS, 3);
+	for (const char *word = il_script_sources[script].keys; *word;) {
+		size_t size = strcspn(word, " ");
+		key(f, word, size);
+		word += size + (word[size] == ' ');
+	}
+}
+
+void il_command_plain(struct il_command *c, struct il_redis_object *f, const char *command, const char *word)
+{
+	*c = (struct il_command){ .object = f, .plain = true };
+	il_resp_begin(writer());
+	il_command_text(c, command);
+	key(f, word, strlen(word));
+}
+
+void il_command_bytes(struct il_command *c, const void *bytes, size_t size)
+{
+	(void)c;
+	il_resp_word(writer(), size ? bytes : "", size);
+}
+
+void il_command_text(struct il_command *c, const char *text)
+{
+	il_command_bytes(c, text, strlen(text));
+}
+
+void il_command_number(struct il_command *c, int64_t n)
+{
+	char digits[24];
+	int size = snprintf(digits, sizeof digits, "%lld", (long long)n);
+	il_command_bytes(c, digits, (size_t)size);
+}
+
+/* The writer gets the room that the request had. */
+static int take_command(struct il_request *r)
+{
+	struct il_resp room = r->text;
+	int err = il_resp_end(writer(), &r->start);
+	if (err)
+		return err;
+	r->text = *writer();
+	*writer() = room;
+	return 0;
+}
+
+/* "EVAL script" in place of "EVALSHA digest". */
+static int make_whole(struct il_request *r)
+{
+	static const char eval[] = "$4\r\nEVAL\r\n";
+	size_t before = IL_RESP_HEAD + IL_SCRIPT_HEAD;
+	il_resp_begin(writer());
+	il_resp_append(writer(), eval, sizeof eval - 1, 1);
+	il_resp_word(writer(), il_script_sources[r->script].source, il_script_sources[r->script].size);
+	il_resp_append(writer(), r->text.bytes + before, r->text.size - before, r->text.words - 2);
+	int err = take_command(r);
+	r->whole = !err;
+	return err;
+}
+
+/* Life ------------------------------------------------------------------------------------------------- */
+
+static struct il_request *make(struct il_server *s)
+{
+	struct il_redis_state *state = il_redis_state();
+	struct il_request *r = NULL;
+	struct il_resp text = { 0 };
+	if (!il_list_empty(&state->spare)) {
+		r = of_node(state->spare.next);
+		il_list_del(&r->node);
+		state->spares--;
+		text = r->text;
+	} else if (!(r = malloc(sizeof *r))) {
+		return NULL;
+	}
+	*r = (struct il_request){ .server = s, .text = text };
+	il_list_init(&r->node);
+	il_list_init(&r->flight);
+	il_list_init(&r->mine);
+	return r;
+}
+
+static void recycle(struct il_request *r)
+{
+	struct il_redis_state *state = il_redis_state();
+	if (state->spares < MOST_SPARE && r->text.room <= KEPT) {
+		il_list_add(&state->spare, &r->node);
+		state->spares++;
+		return;
+	}
+	free(r->text.bytes);
+	free(r);
+}
 
 /* A request that the server has not answered stays until the answer comes, or the connection is lost. */
 void il_request_free(struct il_request *r)
 {
 	il_list_del(&r->node);
 	il_list_del(&r->mine);
-	free(r->command);
-	il_reply_free(r->reply);
-	r->command = NULL;
-	r->reply = NULL;
 	r->object = NULL;
-	r->orphan = !il_list_empty(&r->expected.node);
+	r->orphan = !il_list_empty(&r->flight);
 	if (!r->orphan)
-		free(r);
+		recycle(r);
 }
 
 /* Ends the wait for it, and takes it out of the server's list. */
-static void tell(struct il_request *r, int err)
+static void end(struct il_request *r, int err)
 {
 	struct il_server *s = r->server;
 	il_list_del(&r->node);
 	r->err = err;
 	r->done = true;
-	if (r->answered) {
+	if (r->answered)
 		r->answered(r);
-	} else {
-		il_request_free(r);
-	}
-	il_server_release_if_idle(s);
-}
-
-/* Sending ---------------------------------------------------------------------------------------------- */
-
-static bool may_send(const struct il_server *s)
-{
-	return s->up && !s->holding;
-}
-
-/* The first request of a connection for a script has the script itself: a NOSCRIPT would take time, and the requests
- * behind it would happen before it. A request that takes messages back must never be overtaken, so it always has it. */
-static int complete(struct il_request *r)
-{
-	bool *knows = &r->server->knows[r->script];
-	if (r->plain || r->whole || (*knows && r->script != IL_SCRIPT_queue_putback))
-		return 0;
-	int err = il_command_make_whole(r->script, &r->command, &r->size);
-	r->whole = !err;
-	*knows |= r->whole;
-	return err;
-}
-
-/* Without memory to send it, it is sent later. */
-static void send_request(struct il_request *r)
-{
-	struct il_server *s = r->server;
-	if (complete(r) || il_server_send(s, &r->expected, r->command, r->size)) {
-		il_server_watch(s, il_time_add(il_now(), LATER));
-		return;
-	}
-	r->sent_at = r->expected.at;
-	r->sent = true;
-	s->in_flight++;
-}
-
-static void send_all(struct il_server *s)
-{
-	for (struct il_list *l = s->requests.next; l != &s->requests && may_send(s); l = l->next)
-		if (!of_node(l)->sent)
-			send_request(of_node(l));
-}
-
-/* Nothing is sent until everything that was sent is answered, so that the order stays. */
-static void hold(struct il_server *s, int refused)
-{
-	s->holding = true;
-	if (refused)
-		s->refused = refused;
-}
-
-static void go_on(struct il_server *s)
-{
-	int refused = s->refused;
-	if (!s->holding || s->in_flight)
-		return;
-	s->holding = false;
-	s->refused = 0;
-	if (!refused)
-		send_all(s);
-	else if (refused == EREMOTE)
-		il_server_move(s);
 	else
-		il_server_fault(s, refused, NULL);
-}
-
-static bool is_patient(const struct il_request *r)
-{
-	return r->flags & IL_PATIENT;
-}
-
-/* The server does not know the script any more. */
-static bool is_forgotten(const struct il_request *r, const struct il_reply *reply)
-{
-	return !r->plain && !r->whole && il_reply_is_error(reply, "NOSCRIPT");
-}
-
-/* Another node has the keys. The first such answer is followed; all requests that were in flight then go along. */
-static bool is_followed(struct il_server *s, const struct il_reply *reply)
-{
-	return il_reply_is_error(reply, "MOVED ") && (s->refused == EREMOTE || il_route_follow(&s->route, reply->str));
-}
-
-/* Has the server done nothing, so that the request is to be sent again? */
-static bool is_refusal(struct il_request *r, const struct il_reply *reply)
-{
-	struct il_server *s = r->server;
-	char text[200];
-	if (reply->type != IL_REPLY_ERROR) {
-		il_server_answered(s);
-		return false;
-	}
-	if (is_forgotten(r, reply)) {
-		memset(s->knows, 0, sizeof s->knows);
-		hold(s, 0);
-		return true;
-	}
-	if (is_followed(s, reply)) {
-		hold(s, EREMOTE);
-		return true;
-	}
-	if (!il_error_passes(reply)) {
-		il_server_answered(s);
-		return false;
-	}
-	int err = il_error_of(reply, text, sizeof text);
-	il_server_explain(s, err, text);
-	hold(s, err);
-	return is_patient(r);
-}
-
-/* Scripts and commands answer with an array; a script's begins with 0 or an errno. After any other answer it cannot be
- * known any more which answer belongs to which request. */
-static bool is_sound(const struct il_request *r, const struct il_reply *reply)
-{
-	if (reply->type == IL_REPLY_ERROR)
-		return true;
-	if (reply->type != IL_REPLY_ARRAY || !reply->elements)
-		return false;
-	const struct il_reply *first = reply->element[0];
-	return r->plain || (first->type == IL_REPLY_INTEGER && first->integer >= 0 && first->integer <= MOST_ERRNO);
-}
-
-static void on_reply(struct il_server *s, struct il_expected *e, struct il_reply *reply)
-{
-	struct il_request *r = il_container_of(e, struct il_request, expected);
-	bool told = r->done || r->orphan; /* it timed out before */
-	if (r->orphan)
-		free(r);
-	if (!reply)
-		return; /* without() tells the others */
-	s->in_flight--;
-	if (!told && !is_sound(r, reply)) {
-		il_reply_free(reply);
-		il_server_fault(s, EPROTO, "an answer that makes no sense");
-		return;
-	}
-	if (!told) {
-		r->sent = false;
-		if (!is_refusal(r, reply)) {
-			r->reply = reply;
-			reply = NULL;
-			tell(r, 0);
-		}
-	}
-	il_reply_free(reply);
-	go_on(s);
-}
-
-static struct il_request *make(const struct il_command *c, enum il_request_flags flags)
-{
-	struct il_request *r = calloc(1, sizeof *r);
-	if (!r)
-		return NULL;
-	il_list_init(&r->node);
-	il_list_init(&r->mine);
-	il_list_init(&r->expected.node);
-	r->expected.answered = on_reply;
-	r->server = c->object->server;
-	r->object = c->object;
-	r->script = c->script;
-	r->plain = c->command;
-	r->flags = flags;
-	if (il_command_format(c, &r->command, &r->size)) {
 		il_request_free(r);
-		return NULL;
-	}
-	return r;
-}
-
-static struct il_request *post(const struct il_command *c, enum il_request_flags flags)
-{
-	struct il_server *s = c->object->server;
-	if (!il_fork_is_own(s->generation))
-		il_servers_after_fork();
-	struct il_request *r = make(c, flags);
-	if (!r)
-		return NULL;
-	r->sent_at = il_now();
-	r->deadline = is_patient(r) ? IL_NEVER : il_time_add(r->sent_at, c->object->on_server.timeout);
-	il_list_add(&s->requests, &r->node);
-	if (il_server_watch(s, il_time_add(r->sent_at, c->object->on_server.timeout))) {
-		il_request_free(r);
-		return NULL;
-	}
-	if (may_send(s))
-		send_request(r);
-	return r;
-}
-
-int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
-	void *owner, struct il_request **result)
-{
-	struct il_request *r = post(c, flags);
-	if (!r)
-		return ENOMEM;
-	struct il_server *s = r->server;
-	r->answered = answered;
-	r->owner = owner;
-	if (!answered)
-		r->object = NULL; /* which may be gone by then */
-	if (result)
-		*result = r;
-	il_server_connect(s);
-	return 0;
+	il_server_release_if_idle(s);
 }
 
 void il_request_forget(struct il_request *r)
@@ -272,10 +183,185 @@ void il_request_forget(struct il_request *r)
 	r->object = NULL;
 }
 
+/* Sending ---------------------------------------------------------------------------------------------- */
+
+static bool may_send(const struct il_server *s)
+{
+	return s->up && !s->refused;
+}
+
+static int send_bytes(struct il_request *r)
+{
+	struct il_server *s = r->server;
+	int err = il_connection_send(&s->connection, r->text.bytes + r->start, r->text.size - r->start);
+	if (err)
+		return err;
+	r->sent = true;
+	r->sent_at = il_now();
+	il_list_add(&s->flying, &r->flight);
+	il_server_watch(s, il_time_add(r->sent_at, il_server_timeout(s)));
+	return 0;
+}
+
+/* The first request of a connection for a script has the script itself: a NOSCRIPT would take time, and the requests
+ * behind it would happen before it. A request that takes messages back must never be overtaken, so it always has it.
+ * Without memory to send it, it is sent later. */
+static void send_request(struct il_request *r)
+{
+	bool *knows = &r->server->knows[r->script];
+	bool needs = !r->plain && !r->whole && (!*knows || r->script == IL_SCRIPT_queue_putback);
+	if ((needs && make_whole(r)) || send_bytes(r))
+		il_server_watch(r->server, il_time_add(il_now(), LATER));
+	else
+		*knows |= r->whole;
+}
+
+void il_requests_up(struct il_server *s)
+{
+	for (struct il_list *l = s->requests.next; l != &s->requests && may_send(s); l = l->next)
+		if (!of_node(l)->sent)
+			send_request(of_node(l));
+}
+
+int il_request_control(struct il_server *s, int argc, const char *const *argv, void (*answered)(struct il_request *r),
+	void *owner, struct il_request **result)
+{
+	size_t start;
+	int err = il_resp_write(writer(), argc, argv, &start);
+	struct il_request *r = err ? NULL : make(s);
+	if (!r)
+		return ENOMEM;
+	r->control = true;
+	r->answered = answered;
+	r->owner = owner;
+	err = take_command(r);
+	if (!err)
+		err = send_bytes(r);
+	if (err)
+		recycle(r);
+	else if (result)
+		*result = r;
+	return err;
+}
+
+int il_request_make(const struct il_command *c, enum il_request_flags flags, void (*answered)(struct il_request *r),
+	void *owner, struct il_request **result)
+{
+	struct il_server *s = c->object->server;
+	if (!il_fork_is_own(s->generation))
+		il_servers_after_fork();
+	struct il_request *r = make(s);
+	if (!r)
+		return ENOMEM;
+	r->object = answered ? c->object : NULL; /* which may be gone by the time of the answer */
+	r->script = c->script;
+	r->plain = c->plain;
+	r->flags = flags;
+	r->answered = answered;
+	r->owner = owner;
+	r->sent_at = il_now();
+	int64_t deadline = il_time_add(r->sent_at, c->object->on_server.timeout);
+	r->deadline = flags & IL_PATIENT ? IL_NEVER : deadline;
+	if (take_command(r) || il_server_watch(s, deadline)) {
+		recycle(r);
+		return ENOMEM;
+	}
+	il_list_add(&s->requests, &r->node);
+	if (may_send(s))
+		send_request(r);
+	if (result)
+		*result = r;
+	il_server_connect(s);
+	return 0;
+}
+
+/* Replies ---------------------------------------------------------------------------------------------- */
+
+/* Nothing is sent until everything that was sent is answered, so that the order stays. Then it is sent again; or, if
+ * the server serves nothing at the moment, over another connection. */
+static void go_on(struct il_server *s)
+{
+	int refused = s->refused;
+	if (!refused || !il_list_empty(&s->flying))
+		return;
+	s->refused = 0;
+	if (refused == ENOEXEC)
+		il_requests_up(s);
+	else if (refused == EREMOTE)
+		il_server_move(s);
+	else
+		il_server_fault(s, refused, NULL);
+}
+
+/* Has the server done nothing, so that the request is to be sent again? NOSCRIPT: it has lost the scripts. MOVED:
+ * another node has the keys; the first one is followed, and all requests that were in flight then go along. */
+static bool is_refusal(struct il_request *r, const struct il_reply *reply)
+{
+	struct il_server *s = r->server;
+	char text[200];
+	if (reply->type == IL_REPLY_ERROR && !r->plain && !r->whole && il_reply_is_error(reply, "NOSCRIPT")) {
+		memset(s->knows, 0, sizeof s->knows);
+		s->refused = s->refused ? s->refused : ENOEXEC;
+		return true;
+	}
+	if (il_reply_is_error(reply, "MOVED ") && (s->refused == EREMOTE || il_route_follow(&s->route, reply->str))) {
+		s->refused = EREMOTE;
+		return true;
+	}
+	if (reply->type != IL_REPLY_ERROR || !il_error_passes(reply)) {
+		il_server_answered(s);
+		return false;
+	}
+	s->refused = il_error_of(reply, text, sizeof text);
+	il_server_explain(s, s->refused, text);
+	return r->flags & IL_PATIENT;
+}
+
+/* Scripts and commands answer with an array; a script's begins with 0 or an errno. After any other answer it cannot be
+ * known any more which answer belongs to which request. */
+static bool is_sound(const struct il_request *r, const struct il_reply *reply)
+{
+	if (reply->type == IL_REPLY_ERROR)
+		return true;
+	if (reply->type != IL_REPLY_ARRAY || !reply->elements)
+		return false;
+	const struct il_reply *first = il_reply_at(reply, 0);
+	return r->plain || (first->type == IL_REPLY_INTEGER && first->integer >= 0 && first->integer <= MOST_ERRNO);
+}
+
+void il_request_finish(struct il_request *r, const struct il_reply *reply)
+{
+	struct il_server *s = r->server;
+	bool over = r->done || r->orphan; /* it has timed out */
+	il_list_del(&r->flight);
+	r->reply = reply;
+	if (r->control) {
+		r->answered(r);
+		recycle(r);
+	} else if (r->orphan) {
+		recycle(r);
+	} else if (!over && !is_sound(r, reply)) {
+		il_server_fault(s, EPROTO, NULL);
+	} else if (!over) {
+		r->sent = is_refusal(r, reply) ? false : r->sent;
+		if (r->sent)
+			end(r, 0);
+	}
+	go_on(s);
+}
+
+void il_requests_reply(struct il_server *s, const struct il_reply *reply)
+{
+	struct il_request *first = il_list_empty(&s->flying) ? NULL : of_flight(s->flying.next);
+	if (first && reply->type != IL_REPLY_PUSH && (!first->pushed || reply->type == IL_REPLY_ERROR))
+		il_request_finish(first, reply);
+	else if (reply->type != IL_REPLY_PUSH || !il_subscriptions_push(s, reply, first))
+		il_server_fault(s, EPROTO, NULL);
+}
+
 /* Without a connection --------------------------------------------------------------------------------- */
 
-/* The deadlines of requests that are not patient. Those that are wait for the connection, which has its own times. */
-static int64_t due(const struct il_server *s)
+int64_t il_requests_due(const struct il_server *s)
 {
 	int64_t first = IL_NEVER;
 	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
@@ -285,7 +371,7 @@ static int64_t due(const struct il_server *s)
 }
 
 /* A round is a list of its own: waits that end may make new requests. */
-static void expire(struct il_server *s, int64_t now)
+void il_requests_expire(struct il_server *s, int64_t now)
 {
 	struct il_list round;
 	il_list_init(&round);
@@ -302,88 +388,92 @@ static void expire(struct il_server *s, int64_t now)
 		     tried = !r->sent && s->connection.phase != IL_CONNECTED && s->err;
 		if (!tried)
 			il_server_explain(s, ETIMEDOUT, "no answer in time");
-		tell(r, unknown ? ECONNABORTED : tried ? s->err : ETIMEDOUT);
+		end(r, unknown ? ECONNABORTED : tried ? s->err : ETIMEDOUT);
 	}
-	send_all(s); /* what there was no memory to send */
+	il_requests_up(s); /* what there was no memory to send */
 }
 
-static void lost(struct il_server *s)
+void il_requests_lost(struct il_server *s)
 {
-	s->in_flight = s->refused = 0;
-	s->holding = false;
+	s->refused = 0;
 	memset(s->knows, 0, sizeof s->knows);
+	while (!il_list_empty(&s->flying)) {
+		struct il_request *r = of_flight(s->flying.next);
+		il_list_del(&r->flight);
+		if (r->control || r->orphan)
+			recycle(r);
+	}
 }
 
-/* Unsafe requests that were sent fail with ECONNABORTED. Safe ones are sent again; patient ones also wait for a new
- * connection. Waits that end may make new requests, which are for the next connection. */
-static void without(struct il_server *s, int err, bool patient)
+static bool may_wait(const struct il_request *r, int err, enum il_lost how)
+{
+	bool safe = !r->sent || r->flags & IL_SAFE, hopeless = err == ETIMEDOUT || err == EACCES || err == EPROTO;
+	if (how != IL_LOST_PATIENT)
+		return how == IL_LOST_MOVING && safe;
+	return r->flags & IL_PATIENT ? safe : r->sent && safe && !hopeless;
+}
+
+void il_requests_without(struct il_server *s, int err, enum il_lost how)
 {
 	struct il_list round;
 	il_list_move(&s->requests, &round);
 	while (!il_list_empty(&round)) {
 		struct il_request *r = of_node(round.next);
-		bool sent = r->sent, safe = r->flags & IL_SAFE;
+		bool waits = may_wait(r, err, how), unknown = r->sent && !(r->flags & IL_SAFE);
+		r->again |= r->sent;
 		r->sent = false;
-		r->again |= sent;
-		if (patient &&
-			(is_patient(r) ? !sent || safe
-				       : sent && safe && err != ETIMEDOUT && err != EACCES && err != EPROTO)) {
-			il_list_del(&r->node);
-			il_list_add(&s->requests, &r->node);
-		} else {
-			tell(r, sent && !safe ? ECONNABORTED : err);
-		}
+		il_list_del(&r->node);
+		il_list_add(&s->requests, &r->node);
+		if (!waits)
+			end(r, unknown ? ECONNABORTED : err);
 	}
 }
 
-static void drop(struct il_server *s)
+void il_requests_drop(struct il_server *s)
 {
+	il_requests_lost(s);
 	while (!il_list_empty(&s->requests)) {
 		struct il_request *r = of_node(s->requests.next);
 		if (r->op) /* in a forked child, which drops the wait */
 			r->op->state = NULL;
-		r->object = NULL;
 		il_request_free(r);
 	}
 }
 
-static bool wanted(const struct il_server *s)
+void il_requests_fini(void)
 {
-	return !il_list_empty(&s->requests);
+	struct il_redis_state *state = il_redis_state();
+	while (!il_list_empty(&state->spare)) {
+		struct il_request *r = of_node(state->spare.next);
+		il_list_del(&r->node);
+		free(r->text.bytes);
+		free(r);
+	}
+	free(state->command.bytes);
+	state->command = (struct il_resp){ 0 };
+	state->spares = 0;
 }
-
-const struct il_server_part il_requests = {
-	.wanted = wanted,
-	.due = due,
-	.expire = expire,
-	.opened = send_all,
-	.lost = lost,
-	.without = without,
-	.drop = drop,
-};
 
 /* Answers read ------------------------------------------------------------------------------------------ */
 
 static int fail(struct il_request *r, int err)
 {
 	if (r->object)
-		il_redis_object_explain(r->object);
+		r->object->shared->why = r->server->why;
 	return il_because(err, "%s", r->server->why);
 }
 
 int il_request_status(struct il_request *r)
 {
+	struct il_server *s = r->server;
 	char text[200];
 	if (r->object)
 		r->object->shared->why = NULL;
-	if (r->err) {
-		if (r->err == r->server->err || !r->server->why[0])
-			return fail(r, r->err);
-		return r->err == ECONNABORTED ? fail(r, r->err) : r->err;
-	}
+	if (r->err)
+		return r->err == s->err || !s->why[0] || r->err == ECONNABORTED ? fail(r, r->err) : r->err;
 	if (r->reply->type == IL_REPLY_ERROR) {
 		int err = il_error_of(r->reply, text, sizeof text);
-		il_server_explain(r->server, err, text);
+		il_server_explain(s, err, text);
 		return fail(r, err);
 	}
 	if (r->plain)
@@ -394,24 +484,6 @@ int il_request_status(struct il_request *r)
 	return err;
 }
 
-int64_t il_reply_number(const struct il_request *r, size_t element)
-{
-	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements)
-		return 0;
-	const struct il_reply *e = r->reply->element[element];
-	return e->type == IL_REPLY_INTEGER ? e->integer : e->type == IL_REPLY_STRING ? strtoll(e->str, NULL, 10) : 0;
-}
-
-const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)
-{
-	*size = 0;
-	if (r->reply->type != IL_REPLY_ARRAY || element >= r->reply->elements ||
-		r->reply->element[element]->type != IL_REPLY_STRING)
-		return "";
-	*size = r->reply->element[element]->len;
-	return r->reply->element[element]->str;
-}
-
 size_t il_reply_count(const struct il_request *r)
 {
 	return r->reply->type == IL_REPLY_ARRAY ? r->reply->elements : 0;
@@ -419,20 +491,35 @@ size_t il_reply_count(const struct il_request *r)
 
 bool il_reply_has_string(const struct il_request *r, size_t element)
 {
-	return element < il_reply_count(r) && r->reply->element[element]->type == IL_REPLY_STRING;
+	return il_reply_count(r) && il_reply_text(r->reply, element);
 }
 
-/* Taken out of the reply, not copied. */
-int il_reply_take(struct il_request *r, size_t element, size_t skip, struct il_op *op)
+int64_t il_reply_number(const struct il_request *r, size_t element)
 {
-	if (!il_reply_has_string(r, element) || r->reply->element[element]->len < skip)
+	if (il_reply_has_string(r, element))
+		return strtoll(il_reply_text(r->reply, element), NULL, 10);
+	const struct il_reply *e = element < il_reply_count(r) ? il_reply_at(r->reply, element) : NULL;
+	return e && e->type == IL_REPLY_INTEGER ? e->integer : 0;
+}
+
+const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)
+{
+	bool string = il_reply_has_string(r, element);
+	*size = string ? il_reply_at(r->reply, element)->len : 0;
+	return string ? il_reply_at(r->reply, element)->str : "";
+}
+
+int il_reply_take(const struct il_request *r, size_t element, size_t skip, struct il_op *op)
+{
+	size_t size;
+	const char *bytes = il_reply_bytes(r, element, &size);
+	if (!il_reply_has_string(r, element) || size < skip)
 		return EPROTO;
-	struct il_reply *e = r->reply->element[element];
-	op->data = memmove(e->str, e->str + skip, e->len - skip);
-	op->size = e->len - skip;
+	void *copy = malloc(size - skip + 1);
+	if (!copy)
+		return ENOMEM;
+	op->data = memcpy(copy, bytes + skip, size - skip);
+	op->size = size - skip;
 	op->owned = true;
-	e->str = NULL;
-	e->len = 0;
-	e->type = IL_REPLY_NIL;
 	return 0;
 }

@@ -1,68 +1,118 @@
 /* SPDX-License-Identifier: MIT
  *
- * The protocol, see resp.h. The parser reads the bytes once, wherever they are cut: it is at the beginning of a line,
- * within one, or within a string. Floor 2.
+ * The protocol, see resp.h. The parser works in the buffer into which the bytes come: a reply is a list of nodes that
+ * point into it. It reads each byte once, wherever they are cut. Floor 2.
  */
 #include "engines/redis/client/resp.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 64 << 10, ENDING = 2, MARK = 4 }; /* bytes: "\r\n"; "txt:" before a verbatim string */
-
-void il_reply_free(struct il_reply *r)
-{
-	if (!r)
-		return;
-	for (size_t i = 0; i < r->elements && r->element; i++)
-		il_reply_free(r->element[i]);
-	free(r->element);
-	free(r->str);
-	free(r);
-}
+/* bytes; MARK: "txt:" before a verbatim string */
+enum { LEAST_ROOM = 16 << 10, KEPT = 256 << 10, ENDING = 2, MARK = 4, FIRST_NODES = 64 };
 
 bool il_reply_is_error(const struct il_reply *r, const char *word)
 {
 	return r->type == IL_REPLY_ERROR && strncmp(r->str, word, strlen(word)) == 0;
 }
 
+const char *il_reply_text(const struct il_reply *r, size_t i)
+{
+	return i < r->elements && il_reply_at(r, i)->type == IL_REPLY_STRING ? il_reply_at(r, i)->str : NULL;
+}
+
+/* The buffer ------------------------------------------------------------------------------------------- */
+
+static void drop_reply(struct il_parser *p)
+{
+	p->from = p->at;
+	p->done = p->in_string = false;
+	p->depth = 0;
+	p->count = 0;
+	p->seen = p->at;
+}
+
 void il_parser_reset(struct il_parser *p)
 {
-	il_reply_free(p->root);
-	il_reply_free(p->string);
-	free(p->line);
-	memset(p, 0, sizeof *p);
+	p->size = p->at = 0;
+	drop_reply(p);
 }
 
-/* Building --------------------------------------------------------------------------------------------- */
-
-static struct il_reply *make(enum il_reply_type type)
+void il_parser_free(struct il_parser *p)
 {
-	struct il_reply *r = calloc(1, sizeof *r);
-	if (r)
-		r->type = type;
-	return r;
+	free(p->bytes);
+	free(p->node);
+	*p = (struct il_parser){ 0 };
 }
 
-/* Puts a reply where it belongs; the parser owns it then. True: the whole is complete. */
-static bool place(struct il_parser *p, struct il_reply *r)
+static bool resize(struct il_parser *p, size_t room)
 {
-	if (p->depth) {
-		p->open[p->depth - 1].reply->element[p->open[p->depth - 1].next++] = r;
-	} else {
-		p->root = r;
-	}
-	if (r->elements) {
-		p->open[p->depth].reply = r;
-		p->open[p->depth++].next = 0;
+	char *bytes = realloc(p->bytes, room);
+	if (!bytes)
 		return false;
+	p->bytes = bytes;
+	p->room = room;
+	return true;
+}
+
+char *il_parser_room(struct il_parser *p, size_t *room)
+{
+	if (p->done)
+		drop_reply(p);
+	if (p->from) {
+		memmove(p->bytes, p->bytes + p->from, p->size - p->from);
+		p->size -= p->from;
+		p->at -= p->from;
+		p->seen -= p->from;
+		p->from = 0;
 	}
-	while (p->depth && p->open[p->depth - 1].next == p->open[p->depth - 1].reply->elements)
+	if (p->room > KEPT && p->size < LEAST_ROOM)
+		resize(p, KEPT);
+	if (p->room - p->size < LEAST_ROOM && !resize(p, p->room ? 2 * p->room : 2 * LEAST_ROOM))
+		return NULL;
+	*room = p->room - p->size;
+	return p->bytes + p->size;
+}
+
+void il_parser_add(struct il_parser *p, size_t size)
+{
+	p->size += size;
+}
+
+/* Reading ---------------------------------------------------------------------------------------------- */
+
+static struct il_reply *current(struct il_parser *p)
+{
+	return &p->node[p->depth ? p->open[p->depth - 1].next : 0];
+}
+
+/* The current value is complete. True: so is the whole reply. */
+static bool advance(struct il_parser *p)
+{
+	while (p->depth && ++p->open[p->depth - 1].next == p->open[p->depth - 1].end)
 		p->depth--;
 	return !p->depth;
+}
+
+/* Nodes for so many elements. */
+static int reserve(struct il_parser *p, size_t more)
+{
+	if (p->count + more > IL_REPLY_MOST_ELEMENTS + 1)
+		return EPROTO;
+	if (p->count + more > p->nodes) {
+		size_t nodes = p->nodes ? p->nodes : FIRST_NODES;
+		while (nodes < p->count + more)
+			nodes *= 2;
+		struct il_reply *node = realloc(p->node, nodes * sizeof *node);
+		if (!node)
+			return ENOMEM;
+		p->node = node;
+		p->nodes = nodes;
+	}
+	p->count += more;
+	return 0;
 }
 
 /* An integer within limits, and nothing else. */
@@ -78,216 +128,206 @@ static bool number(const char *text, size_t size, int64_t least, int64_t most, i
 	return !errno && end == digits + size && *n >= least && *n <= most;
 }
 
-static int text(struct il_reply *r, const char *bytes, size_t size)
+/* The place of a text is kept from the beginning of the reply, until that is complete. */
+static int text(struct il_parser *p, enum il_reply_type type, const char *bytes, size_t size)
 {
-	r->str = malloc(size + 1);
-	if (!r->str)
-		return ENOMEM;
-	memcpy(r->str, bytes, size);
-	r->str[size] = 0;
-	r->len = size;
+	*current(p) = (struct il_reply){ .type = type, .integer = bytes - (p->bytes + p->from), .len = size };
 	return 0;
 }
 
-static int array(struct il_parser *p, struct il_reply *r, const char *bytes, size_t size, size_t each)
+static int plain(struct il_parser *p, enum il_reply_type type, int64_t n)
+{
+	*current(p) = (struct il_reply){ .type = type, .integer = n };
+	return 0;
+}
+
+/* The size of an array, so many elements for each. */
+static int array(struct il_parser *p, enum il_reply_type type, const char *bytes, size_t size, int each)
 {
 	int64_t n;
-	if (!number(bytes, size, -1, IL_REPLY_MOST_ELEMENTS, &n))
+	if (!number(bytes, size, each == 1 && type == IL_REPLY_ARRAY ? -1 : 0, IL_REPLY_MOST_ELEMENTS, &n))
 		return EPROTO;
-	if (n < 0 && each == 2)
-		return EPROTO;
-	if (n < 0) {
-		r->type = IL_REPLY_NIL;
-		return 0;
+	if (n < 0)
+		return plain(p, IL_REPLY_NIL, 0);
+	uint32_t elements = (uint32_t)(n * each), at = (uint32_t)(current(p) - p->node), first = (uint32_t)p->count;
+	int err = elements && p->depth == IL_REPLY_DEPTH ? EPROTO : reserve(p, elements);
+	if (err)
+		return err;
+	p->node[at] = (struct il_reply){ .type = type, .elements = elements, .first = first - at };
+	if (elements) {
+		p->open[p->depth].next = first;
+		p->open[p->depth++].end = first + elements;
 	}
-	size_t elements = (size_t)n * each;
-	p->count += elements;
-	if (p->count > IL_REPLY_MOST_ELEMENTS || (elements && p->depth == IL_REPLY_DEPTH))
-		return EPROTO;
-	if (elements && !(r->element = calloc(elements, sizeof(struct il_reply *))))
-		return ENOMEM;
-	r->elements = elements;
 	return 0;
 }
 
-/* "$size" was read: the bytes of the string follow. */
-static int begin_string(struct il_parser *p, struct il_reply *r, const char *bytes, size_t size, bool verbatim)
+/* "$size": the bytes follow, and so many of them are no part of the string. */
+static int begin_string(struct il_parser *p, const char *bytes, size_t size, size_t mark)
 {
 	int64_t n;
-	if (!number(bytes, size, verbatim ? MARK : -1, IL_REPLY_STRING_SIZE, &n))
+	if (!number(bytes, size, mark ? (int64_t)mark : -1, IL_REPLY_STRING_SIZE, &n))
 		return EPROTO;
-	if (n < 0) {
-		r->type = IL_REPLY_NIL;
-		return 0;
-	}
-	r->len = (size_t)n;
-	p->room = r->len < FIRST_ROOM ? r->len : FIRST_ROOM;
-	r->str = malloc(p->room + 1);
-	if (!r->str)
-		return ENOMEM;
-	p->string = r;
-	p->have = 0;
-	p->verbatim = verbatim;
-	return 0;
+	if (n < 0)
+		return plain(p, IL_REPLY_NIL, 0);
+	p->in_string = true;
+	return text(p, IL_REPLY_STRING, p->bytes + p->at + mark, (size_t)n - mark);
 }
 
-static int fill(struct il_parser *p, struct il_reply *r, char kind, const char *bytes, size_t size)
+static int value(struct il_parser *p, char kind, const char *bytes, size_t size)
 {
+	int64_t n;
+	bool is_true = size == 1 && *bytes == 't', is_false = size == 1 && *bytes == 'f';
 	switch (kind) {
-	case '+': r->type = IL_REPLY_STATUS; return text(r, bytes, size);
-	case '-': r->type = IL_REPLY_ERROR; return text(r, bytes, size);
+	case '+': return text(p, IL_REPLY_STATUS, bytes, size);
+	case '-': return text(p, IL_REPLY_ERROR, bytes, size);
 	case ',':
-	case '(': r->type = IL_REPLY_STRING; return text(r, bytes, size);
-	case ':': return number(bytes, size, INT64_MIN, INT64_MAX, &r->integer) ? 0 : EPROTO;
-	case '#':
-		r->integer = size == 1 && *bytes == 't';
-		return r->integer || (size == 1 && *bytes == 'f') ? 0 : EPROTO;
-	case '_': r->type = IL_REPLY_NIL; return size ? EPROTO : 0;
-	case '$':
-	case '=': r->type = IL_REPLY_STRING; return begin_string(p, r, bytes, size, kind == '=');
+	case '(': return text(p, IL_REPLY_STRING, bytes, size);
+	case ':': return number(bytes, size, INT64_MIN, INT64_MAX, &n) ? plain(p, IL_REPLY_INTEGER, n) : EPROTO;
+	case '#': return is_true || is_false ? plain(p, IL_REPLY_INTEGER, is_true) : EPROTO;
+	case '_': return size ? EPROTO : plain(p, IL_REPLY_NIL, 0);
+	case '$': return begin_string(p, bytes, size, 0);
+	case '=': return begin_string(p, bytes, size, MARK);
 	case '*':
-	case '~':
-	case '%': r->type = IL_REPLY_ARRAY; return array(p, r, bytes, size, kind == '%' ? 2 : 1);
+	case '~': return array(p, IL_REPLY_ARRAY, bytes, size, 1);
+	case '%': return array(p, IL_REPLY_ARRAY, bytes, size, 2);
 	case '>': /* never within another reply, and never empty */
-		r->type = IL_REPLY_PUSH;
-		return p->depth || !size || *bytes == '-' || *bytes == '0' ? EPROTO : array(p, r, bytes, size, 1);
+		return p->depth || !size || *bytes == '0' ? EPROTO : array(p, IL_REPLY_PUSH, bytes, size, 1);
 	default: return EPROTO;
 	}
 }
 
-/* A whole line, without its end. */
-static int line(struct il_parser *p, const char *bytes, size_t size, bool *complete)
+/* EAGAIN: more must come. */
+static int read_line(struct il_parser *p, bool *whole)
 {
-	*complete = false;
-	if (!size)
+	const char *line = p->bytes + p->at, *end = memchr(p->bytes + p->seen, '\n', p->size - p->seen);
+	size_t size = (size_t)((end ? end + 1 : p->bytes + p->size) - line);
+	p->seen = p->size;
+	if (size > IL_REPLY_LINE || (end && (size <= ENDING || end[-1] != '\r')))
 		return EPROTO;
-	struct il_reply *r = make(IL_REPLY_INTEGER);
-	if (!r)
-		return ENOMEM;
-	int err = fill(p, r, *bytes, bytes + 1, size - 1);
-	if (err) {
-		r->elements = 0;
-		il_reply_free(r);
-	} else if (p->string != r) {
-		*complete = place(p, r);
-	}
+	if (!end)
+		return EAGAIN;
+	int depth = p->depth, err = p->count ? 0 : reserve(p, 1);
+	p->at += size;
+	p->seen = p->at;
+	if (!err)
+		err = value(p, *line, line + 1, size - ENDING - 1);
+	*whole = !err && !p->in_string && p->depth == depth && advance(p);
 	return err;
 }
 
-/* Reading ---------------------------------------------------------------------------------------------- */
-
-/* Collects a line until it is whole. */
-static int read_line(struct il_parser *p, const char *bytes, size_t size, size_t *used, bool *complete)
+static int read_string(struct il_parser *p, bool *whole)
 {
-	const char *end = memchr(bytes, '\n', size);
-	size_t more = end ? (size_t)(end - bytes) + 1 : size;
-	*used = more;
-	if (p->line_size + more > IL_REPLY_LINE)
+	const struct il_reply *r = current(p);
+	size_t end = p->from + (size_t)r->integer + r->len;
+	if ((p->size > end && p->bytes[end] != '\r') || (p->size > end + 1 && p->bytes[end + 1] != '\n'))
 		return EPROTO;
-	if (!end || p->line_size) {
-		char *longer = realloc(p->line, p->line_size + more);
-		if (!longer)
-			return ENOMEM;
-		memcpy(longer + p->line_size, bytes, more);
-		p->line = longer;
-		p->line_size += more;
-		if (!end)
-			return 0;
-		bytes = p->line;
-		more = p->line_size;
-	}
-	int err = more < ENDING || bytes[more - ENDING] != '\r' ? EPROTO : line(p, bytes, more - ENDING, complete);
-	free(p->line);
-	p->line = NULL;
-	p->line_size = 0;
-	return err;
-}
-
-static int make_room(struct il_parser *p)
-{
-	size_t room = p->room * 2 < p->string->len ? p->room * 2 : p->string->len;
-	char *larger = realloc(p->string->str, room + 1);
-	if (!larger)
-		return ENOMEM;
-	p->string->str = larger;
-	p->room = room;
+	if (p->size < end + ENDING)
+		return EAGAIN;
+	p->at = p->seen = end + ENDING;
+	p->in_string = false;
+	*whole = advance(p);
 	return 0;
 }
 
-static bool end_string(struct il_parser *p)
+static void finish(struct il_parser *p)
 {
-	struct il_reply *r = p->string;
-	p->string = NULL;
-	if (p->verbatim) {
-		r->len -= MARK;
-		memmove(r->str, r->str + MARK, r->len);
+	for (size_t i = 0; i < p->count; i++) {
+		struct il_reply *r = &p->node[i];
+		if (r->type > IL_REPLY_ERROR)
+			continue;
+		char *str = p->bytes + p->from + r->integer;
+		str[r->len] = 0;
+		r->str = str;
+		r->integer = 0;
 	}
-	r->str[r->len] = 0;
-	return place(p, r);
+	p->done = true;
 }
 
-static int read_string(struct il_parser *p, const char *bytes, size_t size, size_t *used, bool *complete)
-{
-	size_t len = p->string->len, n = 0;
-	*used = 0;
-	while (p->have < len && *used < size) {
-		if (p->have == p->room && make_room(p))
-			return ENOMEM;
-		n = p->room - p->have < size - *used ? p->room - p->have : size - *used;
-		memcpy(p->string->str + p->have, bytes + *used, n);
-		p->have += n;
-		*used += n;
-	}
-	while (p->have >= len && p->have < len + ENDING && *used < size)
-		if (bytes[(*used)++] != "\r\n"[p->have++ - len])
-			return EPROTO;
-	if (p->have == len + ENDING)
-		*complete = end_string(p);
-	return 0;
-}
-
-int il_parser_feed(struct il_parser *p, const char *bytes, size_t size, size_t *used, struct il_reply **reply)
+int il_parser_next(struct il_parser *p, const struct il_reply **reply)
 {
 	*reply = NULL;
-	*used = 0;
-	while (*used < size) {
-		bool complete = false;
-		size_t n;
-		int err = p->string ? read_string(p, bytes + *used, size - *used, &n, &complete)
-				    : read_line(p, bytes + *used, size - *used, &n, &complete);
+	if (p->done)
+		drop_reply(p);
+	while (p->at < p->size || p->in_string) {
+		bool whole = false;
+		int err = p->in_string ? read_string(p, &whole) : read_line(p, &whole);
 		if (err)
-			return err;
-		*used += n;
-		if (!complete)
+			return err == EAGAIN ? 0 : err;
+		if (!whole)
 			continue;
-		*reply = p->root;
-		p->root = NULL;
-		p->count = 0;
+		finish(p);
+		*reply = p->node;
 		return 0;
 	}
-	return 0;
+	return p->size - p->from > IL_REPLY_SIZE ? EPROTO : 0;
 }
 
 /* Writing ---------------------------------------------------------------------------------------------- */
 
-int il_resp_format(char **command, size_t *length, int argc, const char *const *argv, const size_t *size)
+static bool make_room(struct il_resp *w, size_t more)
 {
-	enum { NUMBER = 24 };
-	size_t room = NUMBER;
-	for (int i = 0; i < argc; i++)
-		room += NUMBER + ENDING + (size ? size[i] : strlen(argv[i]));
-	char *at = *command = malloc(room);
-	if (!at)
+	if (w->room - w->size >= more)
+		return true;
+	size_t room = w->size + more + w->size / 2 + 256;
+	char *bytes = w->failed ? NULL : realloc(w->bytes, room);
+	w->failed = !bytes;
+	if (!bytes)
+		return false;
+	w->bytes = bytes;
+	w->room = room;
+	return true;
+}
+
+void il_resp_begin(struct il_resp *w)
+{
+	w->size = 0;
+	w->words = 0;
+	w->failed = false;
+	if (make_room(w, IL_RESP_HEAD))
+		w->size = IL_RESP_HEAD;
+}
+
+void il_resp_append(struct il_resp *w, const void *bytes, size_t size, int words)
+{
+	if (!make_room(w, size))
+		return;
+	memcpy(w->bytes + w->size, bytes, size);
+	w->size += size;
+	w->words += words;
+}
+
+/* A mark, a number, and the end of the line, before `end`; returns where it begins. */
+static char *head(char *end, char mark, size_t n)
+{
+	*--end = '\n';
+	*--end = '\r';
+	do
+		*--end = (char)('0' + n % 10);
+	while (n /= 10);
+	*--end = mark;
+	return end;
+}
+
+void il_resp_word(struct il_resp *w, const void *bytes, size_t size)
+{
+	char line[24], *start = head(line + sizeof line, '$', size);
+	il_resp_append(w, start, (size_t)(line + sizeof line - start), 0);
+	il_resp_append(w, bytes, size, 1);
+	il_resp_append(w, "\r\n", ENDING, 0);
+}
+
+int il_resp_end(struct il_resp *w, size_t *start)
+{
+	if (w->failed)
 		return ENOMEM;
-	at += snprintf(at, NUMBER, "*%d\r\n", argc);
-	for (int i = 0; i < argc; i++) {
-		size_t n = size ? size[i] : strlen(argv[i]);
-		at += snprintf(at, NUMBER, "$%zu\r\n", n);
-		memcpy(at, argv[i], n);
-		at += n;
-		*at++ = '\r';
-		*at++ = '\n';
-	}
-	*length = (size_t)(at - *command);
+	*start = (size_t)(head(w->bytes + IL_RESP_HEAD, '*', (size_t)w->words) - w->bytes);
 	return 0;
+}
+
+int il_resp_write(struct il_resp *w, int argc, const char *const *argv, size_t *start)
+{
+	il_resp_begin(w);
+	for (int i = 0; i < argc; i++)
+		il_resp_word(w, argv[i], strlen(argv[i]));
+	return il_resp_end(w, start);
 }

@@ -55,6 +55,17 @@ bool il_route_name(struct il_route *r, const char *name, const char *port)
 	return true;
 }
 
+bool il_route_is_named(const struct il_route *r, const char *name, const char *port)
+{
+	return r->named && strcmp(r->name, name) == 0 && r->node.port == atoi(port);
+}
+
+const struct il_host *il_route_next_sentinel(struct il_route *r)
+{
+	r->at = (r->at + 1) % r->url->hosts;
+	return &r->url->host[r->at];
+}
+
 /* Without a host it is the one that said so. */
 bool il_route_follow(struct il_route *r, const char *reply)
 {

@@ -37,6 +37,12 @@ void il_route_restart(struct il_route *r);
 /* A sentinel has named the master. False: that is no name of a node. */
 bool il_route_name(struct il_route *r, const char *name, const char *port);
 
+/* Has it been named, and is it the next one? */
+bool il_route_is_named(const struct il_route *r, const char *name, const char *port);
+
+/* The sentinel to be watched, while the master stays. */
+const struct il_host *il_route_next_sentinel(struct il_route *r);
+
 /* "MOVED slot host:port". False: that is no such reply, or one was followed already. */
 bool il_route_follow(struct il_route *r, const char *reply);
 

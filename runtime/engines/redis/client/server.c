@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server, see server.h: when it is connected to, and when it is given up. Commands that are not answered stand in the
- * list `expected`, in order: an answer belongs to the first. Floor 2.
+ * A server, see server.h: when it is connected to, and when it is given up. Floor 2.
  */
 #include "engines/redis/client/server.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "engines/redis/client/greeting.h"
+#include "engines/redis/client/request.h"
+#include "engines/redis/client/subscription.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,14 +16,13 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* ns: between rounds of attempts to connect; how long waits go on without an answer; of silence before a PING. */
+/* ns: between rounds of attempts to connect; how long waits go on without an answer; of silence before a PING; until a
+ * sentinel is watched again. */
 static const int64_t FIRST_PAUSE = 50000000, LONGEST_PAUSE = IL_SECOND, PATIENCE = 10 * IL_SECOND,
-		     SILENCE = 10 * IL_SECOND;
+		     SILENCE = 10 * IL_SECOND, WATCH_PAUSE = IL_SECOND;
 
 static const char LATE[] = "no answer in time", SENSELESS[] = "an answer that makes no sense",
 		  NO_TLS[] = "no TLS handshake in time (a server without TLS is redis://)";
-
-static struct il_list servers = IL_LIST_INIT(servers);
 
 static int64_t later(int64_t a, int64_t b)
 {
@@ -41,59 +42,44 @@ void il_server_explain(struct il_server *s, int err, const char *why)
 	snprintf(s->why, sizeof s->why, "%s: %.*s", node, (int)(sizeof s->why - sizeof node - 2), why);
 }
 
-/* The parts --------------------------------------------------------------------------------------------- */
-
 static bool wanted(const struct il_server *s)
 {
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		if (s->part[i]->wanted(s))
-			return true;
-	return false;
+	return s->listeners || !il_list_empty(&s->requests);
 }
 
-static int64_t parts_due(const struct il_server *s)
+static bool is_closed(const struct il_server *s)
 {
-	int64_t due = IL_NEVER;
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		due = earlier(due, s->part[i]->due ? s->part[i]->due(s) : IL_NEVER);
-	return due;
-}
-
-static void expire(struct il_server *s, int64_t now)
-{
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		if (s->part[i]->expire)
-			s->part[i]->expire(s, now);
-}
-
-static bool pushed(struct il_server *s, struct il_reply *r)
-{
-	bool sound = false;
-	for (int i = 0; i < IL_SERVER_PARTS && !sound; i++)
-		sound = s->part[i]->pushed && s->part[i]->pushed(s, r);
-	return sound;
-}
-
-static void drop_parts(struct il_server *s)
-{
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		s->part[i]->drop(s);
+	return s->connection.phase == IL_CLOSED && !s->asking;
 }
 
 /* Time --------------------------------------------------------------------------------------------------- */
 
-/* When the connection is dead, or the server is to be asked whether it is. */
-static int64_t health_due(const struct il_server *s)
+int64_t il_server_timeout(struct il_server *s)
 {
-	if (s->connection.phase == IL_CLOSED)
+	if (!s->timeout)
+		for (struct il_list *l = s->objects.next; l != &s->objects; l = l->next)
+			s->timeout = later(s->timeout, il_container_of(l, struct il_server_object, node)->timeout);
+	return s->timeout;
+}
+
+/* When the connection is dead, or the server is to be asked whether it is. */
+static int64_t health_due(struct il_server *s)
+{
+	if (is_closed(s))
 		return s->retry_at ? s->retry_at : IL_NEVER;
 	if (!s->up)
 		return s->opening_until;
-	if (!il_list_empty(&s->expected)) {
-		const struct il_expected *first = il_container_of(s->expected.next, const struct il_expected, node);
-		return il_time_add(later(first->at, s->heard_at), s->timeout);
+	if (!il_list_empty(&s->flying)) {
+		const struct il_request *first = il_container_of(s->flying.next, const struct il_request, flight);
+		return il_time_add(later(first->sent_at, s->heard_at), il_server_timeout(s));
 	}
 	return wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
+}
+
+static int64_t next_due(struct il_server *s)
+{
+	int64_t due = earlier(il_requests_due(s), health_due(s));
+	return s->watch_at ? earlier(due, s->watch_at) : due;
 }
 
 static int arm(struct il_server *s, int64_t due)
@@ -114,35 +100,12 @@ int il_server_watch(struct il_server *s, int64_t deadline)
 
 static void schedule(struct il_server *s)
 {
-	int64_t due = earlier(parts_due(s), health_due(s));
+	int64_t due = next_due(s);
 	if (due != IL_NEVER)
 		il_server_watch(s, due);
 }
 
-/* Commands and answers ----------------------------------------------------------------------------------- */
-
-int il_server_send(struct il_server *s, struct il_expected *e, const char *command, size_t size)
-{
-	int err = il_connection_send(&s->connection, command, size);
-	if (err)
-		return err;
-	e->at = il_now();
-	il_list_add(&s->expected, &e->node);
-	il_server_watch(s, il_time_add(e->at, s->timeout));
-	return 0;
-}
-
-int il_server_send_words(struct il_server *s, struct il_expected *e, int argc, const char *const *argv)
-{
-	char *command;
-	size_t size;
-	int err = il_resp_format(&command, &size, argc, argv, NULL);
-	if (err)
-		return err;
-	err = il_server_send(s, e, command, size);
-	free(command);
-	return err;
-}
+/* Replies ------------------------------------------------------------------------------------------------ */
 
 void il_server_flush(struct il_server *s)
 {
@@ -151,31 +114,22 @@ void il_server_flush(struct il_server *s)
 	s->users--;
 }
 
-static void dispatch(struct il_server *s, struct il_reply *r)
-{
-	struct il_expected *first = il_container_of(s->expected.next, struct il_expected, node);
-	s->heard_at = il_now();
-	if (r->type != IL_REPLY_PUSH && !il_list_empty(&s->expected) && (!first->pushed || r->type == IL_REPLY_ERROR)) {
-		il_list_del(&first->node);
-		first->answered(s, first, r);
-		return;
-	}
-	bool sound = r->type == IL_REPLY_PUSH && pushed(s, r);
-	il_reply_free(r);
-	if (!sound)
-		il_server_fault(s, EPROTO, SENSELESS);
-}
-
 static struct il_server *server_of(struct il_connection *c)
 {
 	return il_container_of(c, struct il_server, connection);
 }
 
-static void replied(struct il_connection *c, struct il_reply *r)
+static struct il_server *of_sentinel(struct il_connection *c)
+{
+	return il_container_of(c, struct il_server, sentinel.connection);
+}
+
+static void replied(struct il_connection *c, const struct il_reply *r)
 {
 	struct il_server *s = server_of(c);
 	s->users++;
-	dispatch(s, r);
+	s->heard_at = il_now();
+	il_requests_reply(s, r);
 	s->users--;
 	il_server_release_if_idle(s);
 }
@@ -190,17 +144,20 @@ static bool connection_wanted(struct il_connection *c)
 	return wanted(server_of(c));
 }
 
-static void ponged(struct il_server *s, struct il_expected *e, struct il_reply *r)
+static bool sentinel_wanted(struct il_connection *c)
 {
-	(void)s, (void)e;
-	il_reply_free(r);
+	return wanted(of_sentinel(c));
+}
+
+static void ponged(struct il_request *r)
+{
+	(void)r;
 }
 
 static void ping(struct il_server *s)
 {
 	static const char *const argv[] = { "PING" };
-	s->ping.answered = ponged;
-	if (il_server_send_words(s, &s->ping, 1, argv))
+	if (il_request_control(s, 1, argv, ponged, NULL, NULL))
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
 }
 
@@ -208,51 +165,53 @@ static void ping(struct il_server *s)
 
 static void connected(struct il_connection *c)
 {
-	struct il_server *s = server_of(c);
-	if (il_route_is_sentinel(&s->route))
-		il_greeting_ask_sentinel(s);
-	else
-		il_greeting_send(s);
+	il_greeting_send(server_of(c));
 }
 
 void il_server_greeted(struct il_server *s)
 {
 	s->up = true;
 	s->users++;
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		s->part[i]->opened(s);
+	il_requests_up(s);
+	il_subscriptions_up(s);
 	s->users--;
 	schedule(s);
 }
 
-/* All hosts of the URL share the time that one would have. */
+/* The next node, or a sentinel that knows it. All hosts of the URL share the time that one would have. */
 static void open_connection(struct il_server *s)
 {
-	s->opening_until = il_time_add(il_now(), s->timeout / (s->url->hosts + s->url->sentinel));
-	s->failed = il_connection_open(&s->connection, s->url, il_route_node(&s->route));
-	if (s->failed) /* the loop tells it: not while a request is made */
+	const struct il_host *node = il_route_node(&s->route);
+	s->opening_until = il_time_add(il_now(), il_server_timeout(s) / (s->url->hosts + s->url->sentinel));
+	s->retry_at = 0;
+	if (il_route_is_sentinel(&s->route)) {
+		il_connection_close(&s->sentinel.connection);
+		s->watch_at = 0;
+		s->failed = il_connection_open(&s->sentinel.connection, s->url, node);
+		s->asking = !s->failed;
+	} else {
+		s->failed = il_connection_open(&s->connection, s->url, node);
+	}
+	if (s->failed) /* the loop reports it: not while a request is made */
 		s->retry_at = il_now();
 	il_server_watch(s, s->failed ? s->retry_at : s->opening_until);
 }
 
 void il_server_connect(struct il_server *s)
 {
-	if (s->connection.phase == IL_CLOSED && !s->retry_at)
+	if (is_closed(s) && !s->retry_at)
 		open_connection(s);
 }
 
 /* What was sent on the connection is not answered any more. */
 static void disconnect(struct il_server *s)
 {
+	if (s->asking)
+		il_connection_close(&s->sentinel.connection);
 	il_connection_close(&s->connection);
-	s->up = false;
-	while (!il_list_empty(&s->expected)) {
-		struct il_expected *e = il_container_of(s->expected.next, struct il_expected, node);
-		il_list_del(&e->node);
-		e->answered(s, e, NULL);
-	}
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		s->part[i]->lost(s);
+	s->up = s->asking = false;
+	il_requests_lost(s);
+	il_subscriptions_lost(s);
 	s->failed = 0;
 	s->retry_at = 0;
 }
@@ -261,25 +220,44 @@ void il_server_move(struct il_server *s)
 {
 	disconnect(s);
 	open_connection(s);
+	il_requests_without(s, ECONNABORTED, IL_LOST_MOVING);
 }
 
-/* The round of attempts is over. What is patient waits for the next one, until patience ends; the rest is told. */
+/* The sentinel names the node that is connected to next, or another one than that which is. */
+static void named(struct il_sentinel *t, const char *host, const char *port)
+{
+	struct il_server *s = of_sentinel(&t->connection);
+	bool same = il_route_is_named(&s->route, host, port), first = s->asking;
+	s->users++;
+	s->asking = false;
+	if (!first && same)
+		;
+	else if (!il_route_name(&s->route, host, port))
+		il_connection_fail(&t->connection, EHOSTUNREACH, "it does not know a master of that name");
+	else if (first || s->up || wanted(s))
+		il_server_move(s);
+	s->users--;
+	il_server_release_if_idle(s);
+}
+
+/* The round of attempts is over. What is patient waits for the next one, until patience ends; all else fails. */
 static void go_without(struct il_server *s, int err)
 {
 	int64_t now = il_now();
 	if (!s->down_since)
 		s->down_since = now;
 	bool patient = s->users > 1 && now - s->down_since < PATIENCE;
-	for (int i = 0; i < IL_SERVER_PARTS; i++)
-		s->part[i]->without(s, err, patient);
-	s->failed = 0; /* of an attempt that was caused by telling */
+	il_requests_without(s, err, patient ? IL_LOST_PATIENT : IL_LOST_FOR_GOOD);
+	if (!patient)
+		il_subscriptions_end(s, err);
+	s->failed = 0; /* of an attempt that was caused by an end of a wait */
 	s->retry_at = 0;
 	if (!wanted(s) || !patient)
 		s->down_since = 0;
 	if (!wanted(s))
 		return;
 	s->pause = !s->pause ? FIRST_PAUSE : earlier(s->pause * 2, LONGEST_PAUSE);
-	if (s->connection.phase == IL_CLOSED)
+	if (is_closed(s))
 		s->retry_at = now + s->pause;
 	schedule(s);
 }
@@ -303,9 +281,30 @@ static void lost(struct il_connection *c, int err, const char *why)
 	il_server_release_if_idle(s);
 }
 
+/* If the master is known, another sentinel is to be watched, later. */
+static void sentinel_lost(struct il_connection *c, int err, const char *why)
+{
+	struct il_server *s = of_sentinel(c);
+	if (s->asking)
+		lost(&s->connection, err, why);
+	else
+		s->watch_at = il_now() + WATCH_PAUSE;
+	schedule(s);
+}
+
+static void watch_sentinel(struct il_server *s)
+{
+	s->watch_at = 0;
+	if (!s->up)
+		return;
+	const struct il_host *host = il_route_next_sentinel(&s->route);
+	if (il_connection_open(&s->sentinel.connection, s->url, host))
+		s->watch_at = il_now() + WATCH_PAUSE;
+}
+
 void il_server_fault(struct il_server *s, int err, const char *why)
 {
-	lost(&s->connection, err, why);
+	lost(&s->connection, err, why ? why : err == EPROTO ? SENSELESS : NULL);
 }
 
 static void retry(struct il_server *s)
@@ -318,16 +317,23 @@ static void retry(struct il_server *s)
 		il_server_connect(s);
 }
 
+static bool shakes_hands(const struct il_server *s)
+{
+	return (s->asking ? &s->sentinel.connection : &s->connection)->phase == IL_SHAKING_HANDS;
+}
+
 static void check_health(struct il_server *s, int64_t now)
 {
+	if (s->watch_at && s->watch_at <= now)
+		watch_sentinel(s);
 	if (health_due(s) > now)
 		return;
-	if (s->connection.phase == IL_CLOSED)
+	if (is_closed(s))
 		retry(s);
-	else if (s->up && il_list_empty(&s->expected))
+	else if (s->up && il_list_empty(&s->flying))
 		ping(s);
 	else
-		il_server_fault(s, ETIMEDOUT, s->connection.phase == IL_SHAKING_HANDS ? NO_TLS : LATE);
+		il_server_fault(s, ETIMEDOUT, shakes_hands(s) ? NO_TLS : LATE);
 }
 
 /* Life --------------------------------------------------------------------------------------------------- */
@@ -348,7 +354,10 @@ const char *il_server_client(const struct il_server *s)
 static void free_server(struct il_server *s)
 {
 	disconnect(s);
-	drop_parts(s);
+	il_connection_fini(&s->sentinel.connection);
+	il_connection_fini(&s->connection);
+	il_requests_drop(s);
+	il_subscriptions_drop(s);
 	il_timer_disarm(&s->timer);
 	il_list_del(&s->node);
 	il_url_drop(s->url);
@@ -377,11 +386,11 @@ static void expired(struct il_timer *t)
 {
 	struct il_server *s = il_container_of(t, struct il_server, timer);
 	int64_t now = il_now();
-	s->users++; /* what is told may put it */
+	s->users++; /* what ends may put it */
 	s->due = 0;
-	if (earlier(parts_due(s), health_due(s)) <= now)
+	if (next_due(s) <= now)
 		il_connection_read(&s->connection); /* Lua may have been busy all the time */
-	expire(s, now);
+	il_requests_expire(s, now);
 	check_health(s, now);
 	schedule(s);
 	release(s);
@@ -389,13 +398,12 @@ static void expired(struct il_timer *t)
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_REMOTE, .anew = il_servers_after_fork };
 
-static struct il_server *make(struct il_url *url, const struct il_server_part *const parts[IL_SERVER_PARTS])
+static struct il_server *make(struct il_url *url)
 {
 	struct il_server *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	s->url = il_url_keep(url);
-	s->part = parts;
 	s->timer.expired = expired;
 	il_route_init(&s->route, url);
 	il_connection_init(&s->connection);
@@ -403,26 +411,26 @@ static struct il_server *make(struct il_url *url, const struct il_server_part *c
 	s->connection.replied = replied;
 	s->connection.lost = lost;
 	s->connection.wanted = connection_wanted;
-	for (int i = 0; i < IL_GREETINGS; i++)
-		il_list_init(&s->greeting[i].node);
-	il_list_init(&s->ping.node);
-	il_list_init(&s->before_subscriptions.node);
-	il_list_init(&s->expected);
+	il_sentinel_init(&s->sentinel);
+	s->sentinel.named = named;
+	s->sentinel.connection.lost = sentinel_lost;
+	s->sentinel.connection.wanted = sentinel_wanted;
 	il_list_init(&s->objects);
 	il_list_init(&s->requests);
-	il_list_init(&s->subscriptions);
+	il_list_init(&s->flying);
 	for (int i = 0; i < IL_SUBSCRIPTION_BUCKETS; i++)
 		il_list_init(&s->buckets[i]);
 	s->generation = il_fork.generation;
 	il_fork_add(&fork_hook);
 	name_client(s);
-	il_list_add(&servers, &s->node);
+	il_list_add(&il_redis_state()->servers, &s->node);
 	return s;
 }
 
 static struct il_server *find(const struct il_url *url)
 {
-	for (struct il_list *l = servers.next; l != &servers; l = l->next) {
+	struct il_list *servers = &il_redis_state()->servers;
+	for (struct il_list *l = servers->next; l != servers; l = l->next) {
 		struct il_server *s = il_container_of(l, struct il_server, node);
 		if (il_url_same_server(s->url, url))
 			return s;
@@ -430,36 +438,25 @@ static struct il_server *find(const struct il_url *url)
 	return NULL;
 }
 
-int il_server_get(struct il_url *url, const struct il_server_part *const parts[IL_SERVER_PARTS],
-	struct il_server_object *o, struct il_server **result)
+int il_server_get(struct il_url *url, struct il_server_object *o, struct il_server **result)
 {
 	struct il_server *s = find(url);
 	if (!s)
-		s = make(url, parts);
+		s = make(url);
 	if (!s)
 		return ENOMEM;
 	s->users++;
 	il_list_add(&s->objects, &o->node);
-	s->timeouts_differ |= s->timeout && s->timeout != o->timeout;
-	s->timeout = later(s->timeout, o->timeout);
+	s->timeout = 0;
 	*result = s;
 	return 0;
-}
-
-static void note_timeouts(struct il_server *s)
-{
-	int64_t longest = 0;
-	for (struct il_list *l = s->objects.next; l != &s->objects; l = l->next)
-		longest = later(longest, il_container_of(l, const struct il_server_object, node)->timeout);
-	if (longest)
-		s->timeout = longest;
 }
 
 void il_server_put(struct il_server *s, struct il_server_object *o)
 {
 	il_list_del(&o->node);
-	if (s->timeouts_differ)
-		note_timeouts(s);
+	if (!il_list_empty(&s->objects))
+		s->timeout = 0;
 	release(s);
 }
 
@@ -473,10 +470,12 @@ void il_server_read(struct il_server *s)
 static void forked(struct il_server *s)
 {
 	disconnect(s);
-	drop_parts(s);
+	il_connection_close(&s->sentinel.connection);
+	il_requests_drop(s);
+	il_subscriptions_drop(s);
 	il_timer_disarm(&s->timer);
 	il_route_restart(&s->route);
-	s->due = s->down_since = s->pause = 0;
+	s->due = s->down_since = s->pause = s->watch_at = 0;
 	s->generation = il_fork.generation;
 	name_client(s);
 	for (struct il_list *l = s->objects.next; l != &s->objects; l = l->next) {
@@ -487,16 +486,19 @@ static void forked(struct il_server *s)
 
 void il_servers_after_fork(void)
 {
-	for (struct il_list *l = servers.next; l != &servers; l = l->next)
+	struct il_list *servers = &il_redis_state()->servers;
+	for (struct il_list *l = servers->next; l != servers; l = l->next)
 		forked(il_container_of(l, struct il_server, node));
 }
 
 void il_servers_fini(void)
 {
-	while (!il_list_empty(&servers)) {
-		struct il_server *s = il_container_of(servers.next, struct il_server, node);
+	struct il_redis_state *state = il_redis_state();
+	while (!il_list_empty(&state->servers)) {
+		struct il_server *s = il_container_of(state->servers.next, struct il_server, node);
 		if (il_fork_is_own(s->generation) && !il_list_empty(&s->requests))
 			il_connection_drain(&s->connection);
 		free_server(s);
 	}
+	il_requests_fini();
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS, see tls.h. OpenSSL's own way to a socket would raise SIGPIPE, so it gets one of ours. Floor 2.
+ * TLS over a non-blocking socket: what rediss:// needs of OpenSSL 3, see tls.h. The library is loaded when the first
+ * session is made, not when the program starts: that would take longer than all the rest of the start. OpenSSL's own
+ * way to a socket would raise SIGPIPE, so it gets one of ours. Floor 2.
  */
 #include "engines/redis/client/tls.h"
+#include "engines/redis/state.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -23,78 +26,73 @@
 	X(SSL_CTX_use_certificate_chain_file) X(SSL_CTX_use_PrivateKey_file) \
 	X(SSL_new) X(SSL_free) X(SSL_set_bio) X(SSL_ctrl) X(SSL_set1_host) X(SSL_get0_param) \
 	X(X509_VERIFY_PARAM_set1_ip_asc) X(SSL_connect) X(SSL_read) X(SSL_write) X(SSL_get_error) \
-	X(SSL_get_verify_result) X(X509_verify_cert_error_string) \
-	X(BIO_meth_new) X(BIO_meth_set_write) X(BIO_meth_set_read) X(BIO_meth_set_ctrl) \
-	X(BIO_new) X(BIO_set_data) X(BIO_get_data) X(BIO_set_init) X(BIO_set_flags) X(BIO_clear_flags)
+	X(SSL_get_verify_result) X(X509_verify_cert_error_string) X(BIO_meth_new) X(BIO_meth_set_write) \
+	X(BIO_meth_set_read) X(BIO_meth_set_ctrl) X(BIO_new) X(BIO_set_data) X(BIO_get_data) X(BIO_set_init) \
+	X(BIO_set_flags) X(BIO_clear_flags)
 
 #define DECLARE(f) __typeof__(&f) f##_;
-#define FIND(f) all &= (*(void **)&lib.f##_ = dlsym(handle, #f)) != NULL;
+#define FIND(f) all &= (*(void **)&lib->f##_ = dlsym(handle, #f)) != NULL;
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
-static struct { FUNCTIONS(DECLARE) } lib;
+struct il_tls_library {
+	FUNCTIONS(DECLARE)
+	BIO_METHOD *method;
+};
 /* clang-format on */
 
-struct il_tls {
+struct il_tls_session {
+	const struct il_tls_library *lib;
 	SSL_CTX *context;
 	SSL *session;
 	int fd;
-	char why[200]; /* the last failure; or empty */
+	char why[300]; /* the last failure; or empty */
 };
 
-static BIO_METHOD *method;
-
-const char *il_tls_missing(void)
-{
-	return NULL;
-}
-
-const char *il_tls_why(const struct il_tls *t)
-{
-	return t && t->why[0] ? t->why : NULL;
-}
-
 /* Before a call of the library, after which its errors are asked for. */
-static void begin(struct il_tls *t)
+static const struct il_tls_library *begin(struct il_tls_session *t)
 {
 	t->why[0] = 0;
 	errno = 0;
-	lib.ERR_clear_error_();
+	t->lib->ERR_clear_error_();
+	return t->lib;
 }
 
-static int fail(struct il_tls *t, int err, const char *what)
+static int fail(struct il_tls_session *t, int err, const char *what)
 {
-	unsigned long code = lib.ERR_peek_error_();
+	unsigned long code = t->lib->ERR_peek_error_();
 	const char *reason = !code       ? NULL
 		: ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-					 : lib.ERR_reason_error_string_(code);
+					 : t->lib->ERR_reason_error_string_(code);
 	snprintf(t->why, sizeof t->why, "TLS: %s%s%s", what, reason ? ": " : "", reason ? reason : "");
 	return err;
 }
 
 /* The socket ------------------------------------------------------------------------------------------- */
 
-static int socket_of(BIO *b)
+static int moved(struct il_tls_session *t, BIO *b, ssize_t n, int again)
 {
-	return ((struct il_tls *)lib.BIO_get_data_(b))->fd;
+	t->lib->BIO_clear_flags_(b, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		t->lib->BIO_set_flags_(b, again | BIO_FLAGS_SHOULD_RETRY);
+	return (int)n;
 }
 
-static int moved(BIO *b, ssize_t n, int again)
+static struct il_tls_session *session_of(BIO *b)
 {
-	lib.BIO_clear_flags_(b, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		lib.BIO_set_flags_(b, again | BIO_FLAGS_SHOULD_RETRY);
-	return (int)n;
+	return il_redis_state()->tls->BIO_get_data_(b);
 }
 
 static int write_socket(BIO *b, const char *bytes, int size)
 {
-	return moved(b, send(socket_of(b), bytes, (size_t)size, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
+	struct il_tls_session *t = session_of(b);
+	return moved(t, b, send(t->fd, bytes, (size_t)size, MSG_NOSIGNAL), BIO_FLAGS_WRITE);
 }
 
 static int read_socket(BIO *b, char *bytes, int size)
 {
-	return moved(b, recv(socket_of(b), bytes, (size_t)size, 0), BIO_FLAGS_READ);
+	struct il_tls_session *t = session_of(b);
+	return moved(t, b, recv(t->fd, bytes, (size_t)size, 0), BIO_FLAGS_READ);
 }
 
 static long control(BIO *b, int command, long n, void *p)
@@ -105,7 +103,7 @@ static long control(BIO *b, int command, long n, void *p)
 
 /* Opening ---------------------------------------------------------------------------------------------- */
 
-static bool find_all(void *handle)
+static bool find_all(struct il_tls_library *lib, void *handle)
 {
 	bool all = true;
 	FUNCTIONS(FIND)
@@ -113,41 +111,53 @@ static bool find_all(void *handle)
 }
 
 /* No clean-up at exit: a forked child would run it, too. */
-static int load(struct il_tls *t)
+static int load_into(struct il_tls_library *lib, struct il_tls_session *t)
 {
 	static const char name[] = "libssl.so." TEXT(OPENSSL_SHLIB_VERSION);
-	if (method)
-		return 0;
 	void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
-	if (!handle || !find_all(handle) || !lib.OPENSSL_init_ssl_(OPENSSL_INIT_NO_ATEXIT, NULL)) {
-		snprintf(t->why, sizeof t->why,
-			"TLS: the library %s is not there, or another one than this was built with", name);
+	if (!handle || !find_all(lib, handle) || !lib->OPENSSL_init_ssl_(OPENSSL_INIT_NO_ATEXIT, NULL)) {
+		const char *reason = handle ? "it is another one than this was built with" : dlerror();
+		snprintf(t->why, sizeof t->why, "TLS: cannot load %s of OpenSSL: %s", name, reason);
 		return ENOTSUP;
 	}
-	method = lib.BIO_meth_new_(BIO_TYPE_SOURCE_SINK, "socket");
-	if (!method)
+	lib->method = lib->BIO_meth_new_(BIO_TYPE_SOURCE_SINK, "socket");
+	if (!lib->method)
 		return ENOMEM;
-	lib.BIO_meth_set_write_(method, write_socket);
-	lib.BIO_meth_set_read_(method, read_socket);
-	lib.BIO_meth_set_ctrl_(method, control);
+	lib->BIO_meth_set_write_(lib->method, write_socket);
+	lib->BIO_meth_set_read_(lib->method, read_socket);
+	lib->BIO_meth_set_ctrl_(lib->method, control);
 	return 0;
 }
 
-static int set_files(struct il_tls *t, const struct il_url *u)
+static int load(struct il_tls_session *t)
+{
+	struct il_redis_state *state = il_redis_state();
+	struct il_tls_library *lib = state->tls ? NULL : malloc(sizeof *lib);
+	int err = state->tls ? 0 : lib ? load_into(lib, t) : ENOMEM;
+	if (err)
+		free(lib);
+	else if (lib)
+		state->tls = lib;
+	t->lib = state->tls;
+	return err;
+}
+
+static int set_files(struct il_tls_session *t, const struct il_url *u)
 {
 	SSL_CTX *c = t->context;
 	const char *key = u->key ? u->key : u->cert;
-	if (u->ca && !lib.SSL_CTX_load_verify_locations_(c, u->ca, NULL))
+	if (u->ca && !t->lib->SSL_CTX_load_verify_locations_(c, u->ca, NULL))
 		return fail(t, EACCES, "cannot read ca");
-	if (u->cert && lib.SSL_CTX_use_certificate_chain_file_(c, u->cert) <= 0)
+	if (u->cert && t->lib->SSL_CTX_use_certificate_chain_file_(c, u->cert) <= 0)
 		return fail(t, EACCES, "cannot read cert");
-	if (u->cert && lib.SSL_CTX_use_PrivateKey_file_(c, key, SSL_FILETYPE_PEM) <= 0)
+	if (u->cert && t->lib->SSL_CTX_use_PrivateKey_file_(c, key, SSL_FILETYPE_PEM) <= 0)
 		return fail(t, EACCES, "cannot read key, or it is not that of cert");
 	if (!u->ca && !u->trusting)
-		lib.SSL_CTX_set_default_verify_paths_(c);
-	lib.SSL_CTX_set_verify_(c, u->trusting ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-	lib.SSL_CTX_ctrl_(c, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
-	lib.SSL_CTX_ctrl_(c, SSL_CTRL_MODE, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER, NULL);
+		t->lib->SSL_CTX_set_default_verify_paths_(c);
+	t->lib->SSL_CTX_set_verify_(c, u->trusting ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	t->lib->SSL_CTX_ctrl_(c, SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, NULL);
+	t->lib->SSL_CTX_ctrl_(c, SSL_CTRL_MODE, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
+		NULL);
 	return 0;
 }
 
@@ -158,35 +168,34 @@ static bool is_address(const char *host)
 }
 
 /* Which certificate it has to show, and what must be in it. */
-static bool set_host(SSL *s, const char *host)
+static bool set_host(const struct il_tls_library *lib, SSL *s, const char *host)
 {
 	if (is_address(host))
-		return lib.X509_VERIFY_PARAM_set1_ip_asc_(lib.SSL_get0_param_(s), host);
-	return lib.SSL_ctrl_(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)host) &&
-		lib.SSL_set1_host_(s, host);
+		return lib->X509_VERIFY_PARAM_set1_ip_asc_(lib->SSL_get0_param_(s), host);
+	return lib->SSL_ctrl_(s, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, (void *)host) &&
+		lib->SSL_set1_host_(s, host);
 }
 
-static int open_session(struct il_tls *t, const struct il_url *u, const char *host)
+static int open_session(struct il_tls_session *t, const struct il_url *u, const char *host)
 {
 	int err = load(t);
 	if (err)
 		return err;
-	begin(t);
-	t->context = lib.SSL_CTX_new_(lib.TLS_client_method_());
+	t->context = begin(t)->SSL_CTX_new_(t->lib->TLS_client_method_());
 	err = t->context ? set_files(t, u) : ENOMEM;
 	if (err)
 		return err;
-	t->session = lib.SSL_new_(t->context);
-	BIO *b = t->session ? lib.BIO_new_(method) : NULL;
+	t->session = t->lib->SSL_new_(t->context);
+	BIO *b = t->session ? t->lib->BIO_new_(t->lib->method) : NULL;
 	if (!b)
 		return ENOMEM;
-	lib.BIO_set_data_(b, t);
-	lib.BIO_set_init_(b, 1);
-	lib.SSL_set_bio_(t->session, b, b);
-	return set_host(t->session, host) ? 0 : fail(t, EINVAL, "the host's name");
+	t->lib->BIO_set_data_(b, t);
+	t->lib->BIO_set_init_(b, 1);
+	t->lib->SSL_set_bio_(t->session, b, b);
+	return set_host(t->lib, t->session, host) ? 0 : fail(t, EINVAL, "the host's name");
 }
 
-int il_tls_open(struct il_tls **t, const struct il_url *u, const char *host, int fd)
+static int tls_open(struct il_tls_session **t, const struct il_url *u, const char *host, int fd)
 {
 	*t = calloc(1, sizeof **t);
 	if (!*t)
@@ -195,45 +204,49 @@ int il_tls_open(struct il_tls **t, const struct il_url *u, const char *host, int
 	return open_session(*t, u, host);
 }
 
-void il_tls_close(struct il_tls *t)
+static void tls_close(struct il_tls_session *t)
 {
-	if (t && t->session)
-		lib.SSL_free_(t->session);
-	if (t && t->context)
-		lib.SSL_CTX_free_(t->context);
+	if (t->session)
+		t->lib->SSL_free_(t->session);
+	if (t->context)
+		t->lib->SSL_CTX_free_(t->context);
 	free(t);
+}
+
+static const char *tls_why(const struct il_tls_session *t)
+{
+	return t->why[0] ? t->why : NULL;
 }
 
 /* Talking ---------------------------------------------------------------------------------------------- */
 
 /* The errno of a call that returned n <= 0. 0: the end. */
-static int error_of(struct il_tls *t, int n)
+static int error_of(struct il_tls_session *t, int n)
 {
 	int err = errno;
-	switch (lib.SSL_get_error_(t->session, n)) {
+	switch (t->lib->SSL_get_error_(t->session, n)) {
 	case SSL_ERROR_WANT_READ:
 	case SSL_ERROR_WANT_WRITE: return EAGAIN;
 	case SSL_ERROR_ZERO_RETURN: return 0;
 	case SSL_ERROR_SYSCALL: return n ? err : 0;
 	default: break;
 	}
-	bool cut = ERR_GET_REASON(lib.ERR_peek_error_()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+	bool cut = ERR_GET_REASON(t->lib->ERR_peek_error_()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 	return cut ? 0 : fail(t, EPROTO, "the connection failed");
 }
 
-int il_tls_shake(struct il_tls *t)
+static int tls_shake(struct il_tls_session *t)
 {
-	begin(t);
-	int n = lib.SSL_connect_(t->session), err = n == 1 ? 0 : error_of(t, n);
+	int n = begin(t)->SSL_connect_(t->session), err = n == 1 ? 0 : error_of(t, n);
 	if (n == 1 || err == EAGAIN)
 		return err;
 	if (err != EPROTO)
 		return fail(t, err ? err : ECONNRESET, "the server has ended the handshake");
-	long verdict = lib.SSL_get_verify_result_(t->session);
+	long verdict = t->lib->SSL_get_verify_result_(t->session);
 	if (verdict == X509_V_OK)
 		return fail(t, err, "no handshake (a server without TLS is redis://)");
 	snprintf(t->why, sizeof t->why, "TLS: the server's certificate is not accepted: %s",
-		lib.X509_verify_cert_error_string_(verdict));
+		t->lib->X509_verify_cert_error_string_(verdict));
 	return EACCES;
 }
 
@@ -242,23 +255,29 @@ static int within(size_t size)
 	return size < INT_MAX ? (int)size : INT_MAX;
 }
 
-ssize_t il_tls_read(struct il_tls *t, void *bytes, size_t size)
+static ssize_t tls_read(struct il_tls_session *t, void *bytes, size_t size)
 {
-	begin(t);
-	int n = lib.SSL_read_(t->session, bytes, within(size));
+	int n = begin(t)->SSL_read_(t->session, bytes, within(size));
 	if (n > 0)
 		return n;
 	errno = error_of(t, n);
 	return errno ? -1 : 0;
 }
 
-ssize_t il_tls_write(struct il_tls *t, const void *bytes, size_t size)
+static ssize_t tls_write(struct il_tls_session *t, const void *bytes, size_t size)
 {
-	begin(t);
-	int n = lib.SSL_write_(t->session, bytes, within(size));
+	int n = begin(t)->SSL_write_(t->session, bytes, within(size)), err = n > 0 ? 0 : error_of(t, n);
 	if (n > 0)
 		return n;
-	int err = error_of(t, n);
 	errno = err ? err : ECONNRESET;
 	return -1;
 }
+
+const struct il_tls il_tls = {
+	.open = tls_open,
+	.close = tls_close,
+	.shake = tls_shake,
+	.read = tls_read,
+	.write = tls_write,
+	.why = tls_why,
+};

@@ -10,28 +10,26 @@
 
 #include <sys/types.h>
 
-struct il_tls;
+struct il_tls_session;
 
-/* NULL; or why this build has no TLS. */
-const char *il_tls_missing(void);
+struct il_tls {
+	/* A session with the host on a connected socket, which stays the caller's. The URL has the files and whether
+	 * the certificate is verified. 0 or errno: EACCES, a file cannot be read; ENOTSUP, there is no library. To be
+	 * closed even then, if it is not NULL. */
+	int (*open)(struct il_tls_session **t, const struct il_url *u, const char *host, int fd);
+	/* Frees it, and says nothing to the server. */
+	void (*close)(struct il_tls_session *t);
+	/* Goes on with the handshake: 0; EAGAIN, call it again when the socket is ready; EACCES: the server's
+	 * certificate is not accepted; EPROTO, ECONNRESET and others. */
+	int (*shake)(struct il_tls_session *t);
+	/* As recv(2) and send(2): bytes, 0 at the end; -1 and errno. */
+	ssize_t (*read)(struct il_tls_session *t, void *bytes, size_t size);
+	ssize_t (*write)(struct il_tls_session *t, const void *bytes, size_t size);
+	/* What went wrong in the last call, in words; or NULL. */
+	const char *(*why)(const struct il_tls_session *t);
+};
 
-/* A session with the host on a connected socket, which stays the caller's. The URL has the files and whether the
- * certificate is verified. 0 or errno: EACCES, a file cannot be read; ENOTSUP, there is no library. To be closed even
- * then, if it is not NULL. */
-int il_tls_open(struct il_tls **t, const struct il_url *u, const char *host, int fd);
-
-/* Frees it, and says nothing to the server. Harmless for NULL. */
-void il_tls_close(struct il_tls *t);
-
-/* Goes on with the handshake: 0; EAGAIN, call it again when the socket is ready; EACCES: the server's certificate is
- * not accepted; EPROTO, ECONNRESET and others. */
-int il_tls_shake(struct il_tls *t);
-
-/* As recv(2) and send(2): bytes, 0 at the end; -1 and errno. */
-ssize_t il_tls_read(struct il_tls *t, void *bytes, size_t size);
-ssize_t il_tls_write(struct il_tls *t, const void *bytes, size_t size);
-
-/* What went wrong in the last call, in words; or NULL. */
-const char *il_tls_why(const struct il_tls *t);
+/* Not there, and no URL has TLS, where this was built without OpenSSL. */
+extern const struct il_tls il_tls __attribute__((weak));
 
 #endif

@@ -16,22 +16,23 @@
 enum { PORT = 6379, SENTINEL_PORT = 26379, NAME_MAX_BYTES = 200, DB_MAX = 65535 };
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-#define WORD_WHY " in the URL is letters, digits, and \".\", \"_\", \"-\", \"/\""
+#define WORD_WHY "is letters, digits, and \".\", \"_\", \"-\", \"/\""
 
 static const char DEFAULT_WORD[] = "ipclua", WORD_BYTES[] = LETTERS "/",
 		  ADDRESS_BYTES[] = LETTERS ":%"; /* fe80::1%eth0 */
 static const char FORM[] =
 	"a redis key is \"redis://[user:password@]host[:port]/[db/]name\", with several hosts \"a:1,b:2\", "
 	"\"redis+sentinel://a,b/master/[db/]name\" or \"redis+unix:///path?db=0&name=name\"; rediss is redis over TLS";
-static const char DB_WHY[] = "db in the URL must be from 0 to 65535";
+static const char DB_WHY[] = "db in the URL must be from 0 to 65535",
+		  ESCAPE_WHY[] = "a \"%\" in the URL is followed by two hexadecimal digits, which are not 00";
 
 static int hex(int c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
 }
 
-/* In place. False: it would have a zero byte, or a "%" without two digits. */
-static bool decode(char *text)
+/* In place. NULL, or why not. */
+static const char *decode(char *text)
 {
 	char *to = text;
 	for (; *text; text++, to++) {
@@ -39,11 +40,11 @@ static bool decode(char *text)
 		if (*text != '%')
 			continue;
 		if (hex(text[1]) < 0 || hex(text[2]) < 0 || !(*to = (char)(hex(text[1]) * 16 + hex(text[2]))))
-			return false;
+			return ESCAPE_WHY;
 		text += 2;
 	}
 	*to = 0;
-	return true;
+	return NULL;
 }
 
 /* Cuts at the first of a byte. Returns what follows, or NULL. */
@@ -81,28 +82,29 @@ static bool is_word(const char *text)
 
 enum form { TEXT, WORD, FILE_PATH, SECONDS, DB, YES_NO };
 
-#define OPTION(name, form, use, why)                                                       \
-	{                                                                                  \
-#		name, form, use, offsetof(struct il_url, name), #                name why \
-	}
+/* clang-format off */
+#define OPTION(name, field, form, use, why) \
+	{ #name, form, use, offsetof(struct il_url, field), #name " in the URL " why, \
+		#name " is twice in the URL" }
+/* clang-format on */
 
 static const struct option {
 	const char *name;
 	enum form form;
 	enum { ANY, LOCAL, TLS } use;
 	size_t field;
-	const char *why;
+	const char *why, *twice;
 } known[] = {
-	OPTION(prefix, WORD, ANY, WORD_WHY),
-	OPTION(client_name, WORD, ANY, WORD_WHY),
-	OPTION(lease, SECONDS, ANY, " in the URL must be from 0.01 to 86400 seconds"),
-	OPTION(timeout, SECONDS, ANY, " in the URL must be from 0.01 to 86400 seconds"),
-	OPTION(name, TEXT, LOCAL, ""),
-	OPTION(db, DB, LOCAL, " in the URL must be from 0 to 65535"),
-	OPTION(ca, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
-	OPTION(cert, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
-	OPTION(key, FILE_PATH, TLS, " in the URL is the absolute path of a file"),
-	{ "verify", YES_NO, TLS, offsetof(struct il_url, trusting), "verify in the URL is yes or no" },
+	OPTION(prefix, prefix, WORD, ANY, WORD_WHY),
+	OPTION(client_name, client_name, WORD, ANY, WORD_WHY),
+	OPTION(lease, lease, SECONDS, ANY, "must be from 0.01 to 86400 seconds"),
+	OPTION(timeout, timeout, SECONDS, ANY, "must be from 0.01 to 86400 seconds"),
+	OPTION(name, name, TEXT, LOCAL, WORD_WHY),
+	OPTION(db, db, DB, LOCAL, "must be from 0 to 65535"),
+	OPTION(ca, ca, FILE_PATH, TLS, "is the absolute path of a file"),
+	OPTION(cert, cert, FILE_PATH, TLS, "is the absolute path of a file"),
+	OPTION(key, key, FILE_PATH, TLS, "is the absolute path of a file"),
+	OPTION(verify, trusting, YES_NO, TLS, "is yes or no"),
 };
 
 static bool set(const struct option *o, void *field, const char *value)
@@ -117,25 +119,32 @@ static bool set(const struct option *o, void *field, const char *value)
 	}
 }
 
-static const char *option(struct il_url *u, const char *name, const char *value)
+/* `seen`: a bit for each option that was there. */
+static const char *option(struct il_url *u, const char *name, const char *value, unsigned *seen)
 {
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+	for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++) {
 		const struct option *o = &known[i];
 		bool fits = o->use == ANY || (o->use == LOCAL ? u->local : u->tls);
-		if (strcmp(name, o->name) == 0 && fits)
-			return set(o, (char *)u + o->field, value) ? NULL : o->why;
+		if (strcmp(name, o->name) != 0 || !fits)
+			continue;
+		if (*seen & 1u << i)
+			return o->twice;
+		*seen |= 1u << i;
+		return set(o, (char *)u + o->field, value) ? NULL : o->why;
 	}
 	return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also db, name; "
-	       "of "
-	       "rediss ca, cert, key, verify)";
+	       "of rediss ca, cert, key, verify)";
 }
 
 static const char *options(struct il_url *u, char *text)
 {
 	const char *why = NULL;
+	unsigned seen = 0;
 	while (text && *text && !why) {
 		char *next = cut(text, '&'), *value = cut(text, '=');
-		why = !value ? "an option in the URL is name=value" : !decode(value) ? FORM : option(u, text, value);
+		why = value ? decode(value) : "an option in the URL is name=value";
+		if (!why)
+			why = option(u, text, value, &seen);
 		text = next;
 	}
 	return !why && u->key && !u->cert ? "key in the URL is that of a cert" : why;
@@ -146,11 +155,13 @@ static const char *options(struct il_url *u, char *text)
 /* "user:password@": the user may be empty. */
 static const char *credentials(struct il_url *u, char *text)
 {
-	u->password = cut(text, ':');
+	char *password = cut(text, ':');
+	u->password = password;
 	u->user = *text ? text : NULL;
-	if (!u->password)
+	if (!password)
 		return "the URL has a user without a password: user:password@ or :password@";
-	return decode(text) && decode((char *)u->password) ? NULL : FORM;
+	const char *why = decode(text);
+	return why ? why : decode(password);
 }
 
 /* "name", "name:port", "[address]:port" */
@@ -210,7 +221,7 @@ static const char *parse_remote(struct il_url *u, char *rest)
 		path += digits + 1;
 	}
 	u->name = path;
-	return u->db < 0 ? DB_WHY : decode(path) ? NULL : FORM;
+	return u->db < 0 ? DB_WHY : decode(path);
 }
 
 static const char *parse_local(struct il_url *u, char *path)
@@ -243,9 +254,9 @@ static const char *parse(struct il_url *u)
 	char *query = cut(u->bytes, '?'), *rest = scheme(u, u->bytes);
 	if (!rest)
 		return FORM;
-	const char *why = u->tls ? il_tls_missing() : NULL;
-	if (!why)
-		why = u->local ? parse_local(u, rest) : parse_remote(u, rest);
+	if (u->tls && !&il_tls)
+		return "rediss: this ipclua was built without OpenSSL (Debian: libssl-dev), and so without TLS";
+	const char *why = u->local ? parse_local(u, rest) : parse_remote(u, rest);
 	if (!why)
 		why = options(u, query);
 	if (!why && !is_word(u->name))
@@ -295,10 +306,12 @@ static bool same(const char *a, const char *b)
 
 bool il_url_same_server(const struct il_url *a, const struct il_url *b)
 {
+	const char *const texts[][2] = { { a->user, b->user }, { a->password, b->password }, { a->master, b->master },
+		{ a->ca, b->ca }, { a->cert, b->cert }, { a->key, b->key } };
 	bool equal = a->local == b->local && a->sentinel == b->sentinel && a->tls == b->tls && a->db == b->db &&
-		a->hosts == b->hosts && a->trusting == b->trusting && same(a->user, b->user) &&
-		same(a->password, b->password) && same(a->master, b->master) && same(a->ca, b->ca) &&
-		same(a->cert, b->cert) && same(a->key, b->key);
+		a->hosts == b->hosts && a->trusting == b->trusting;
+	for (size_t i = 0; equal && i < sizeof texts / sizeof texts[0]; i++)
+		equal = same(texts[i][0], texts[i][1]);
 	for (int i = 0; equal && i < a->hosts; i++)
 		equal = a->host[i].port == b->host[i].port && same(a->host[i].name, b->host[i].name);
 	return equal;

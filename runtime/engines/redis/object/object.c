@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct il_server_part *const parts[IL_SERVER_PARTS] = { &il_requests, &il_subscriptions };
-
 static void forked(struct il_server_object *o)
 {
 	struct il_redis_object *f = il_container_of(o, struct il_redis_object, on_server);
@@ -32,12 +30,10 @@ int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, co
 	il_list_init(&f->requests);
 	il_list_init(&f->on_server.node);
 	il_list_init(&f->listener.node);
-	size_t size = strlen(u->prefix) + strlen(u->name) + strlen(noun) + sizeof ":{}:";
-	f->base = malloc(size);
-	err = f->base ? il_server_get(u, parts, &f->on_server, &f->server) : ENOMEM;
-	if (!err)
-		snprintf(f->base, size, "%s:{%s}:%s", u->prefix, u->name, noun);
-	else
+	int size = asprintf(&f->base, "%s:{%s}:%s", u->prefix, u->name, noun);
+	f->base_size = (size_t)size;
+	err = size < 0 ? ENOMEM : il_server_get(u, &f->on_server, &f->server);
+	if (err && size >= 0)
 		free(f->base);
 	il_url_drop(u);
 	return err;
@@ -117,16 +113,7 @@ void il_redis_object_explain(struct il_redis_object *f)
 
 int il_redis_object_listen(struct il_redis_object *f, const char *word)
 {
-	size_t size = strlen(f->base) + strlen(word) + 2;
 	if (!il_fork_is_own(f->server->generation))
 		il_servers_after_fork();
-	if (f->listener.subscription)
-		return 0;
-	char *channel = malloc(size);
-	if (!channel)
-		return ENOMEM;
-	snprintf(channel, size, "%s:%s", f->base, word);
-	int err = il_subscribe(f->server, &f->listener, channel);
-	free(channel);
-	return err;
+	return il_subscribe(f->server, &f->listener, f->base, word);
 }

@@ -17,6 +17,7 @@ struct il_redis_object {
 	struct il_list requests; /* of operations, without an answer */
 	int64_t lease; /* ns: its URL's */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
+	size_t base_size;
 	struct il_listener listener;
 	struct il_server_object on_server; /* has the timeout of its URL */
 	void (*forked)(

@@ -10,141 +10,121 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 2 };
+enum { HEAD = 2, CHANGED = 0 /* instead of a version */ };
 
 static const int64_t FRESH = IL_SECOND; /* ns */
 
-static struct il_reply *name_of(const struct il_page *b, size_t i)
+static int compare(const char *name, size_t size, const struct il_entry *e)
 {
-	return b->reply->element[HEAD + 2 * i];
+	int order = memcmp(name, e->name, size < e->name_size ? size : e->name_size);
+	return order ? order : (size > e->name_size) - (size < e->name_size);
 }
 
-static size_t count_of(const struct il_page *b)
+/* NULL: the page does not have it. */
+static struct il_entry *find(const struct il_page *p, const char *name, size_t size)
 {
-	return (b->reply->elements - HEAD) / 2;
-}
-
-/* An entry has its value directly behind the name. */
-static int entry(struct il_pages *all, const struct il_page *b, size_t i, struct il_entry *e)
-{
-	const struct il_reply *name = name_of(b, i), *record = b->reply->element[HEAD + 2 * i + 1];
-	size_t head = strspn(record->str, "0123456789") + 1;
-	size_t size = record->len > head ? record->len - head : 0, room = name->len + size + 1;
-	if (all->room < room) {
-		char *joined = realloc(all->joined, room);
-		if (!joined)
-			return ENOMEM;
-		all->joined = joined;
-		all->room = room;
-	}
-	memcpy(all->joined, name->str, name->len);
-	memcpy(all->joined + name->len, record->str + head, size);
-	*e = (struct il_entry){
-		.name = all->joined,
-		.name_size = name->len,
-		.value = all->joined + name->len,
-		.size = size,
-		.version = strtoll(record->str, NULL, 10),
-	};
-	return 0;
-}
-
-/* The integer of a reply that is text has no other use: 1 is "changed since". */
-static void mark(struct il_reply *r)
-{
-	r->integer = 1;
-}
-
-static bool marked(const struct il_reply *r)
-{
-	return r->integer;
-}
-
-static int compare(const char *name, size_t size, const struct il_reply *r)
-{
-	int order = memcmp(name, r->str, size < r->len ? size : r->len);
-	return order ? order : size < r->len ? -1 : size > r->len;
-}
-
-static bool find(const struct il_page *b, const char *name, size_t size, size_t *place)
-{
-	size_t low = 0, high = b->reply ? count_of(b) : 0;
+	size_t low = 0, high = p->entry ? p->count : 0;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = compare(name, size, name_of(b, middle));
-		*place = middle;
+		int order = compare(name, size, &p->entry[middle]);
 		if (order == 0)
-			return true;
+			return &p->entry[middle];
 		if (order < 0)
 			high = middle;
 		else
 			low = middle + 1;
 	}
-	return false;
+	return NULL;
 }
 
-static void drop(struct il_page *b)
+static void drop(struct il_page *p)
 {
-	if (b->reply)
-		il_reply_free(b->reply);
-	b->reply = NULL;
+	free(p->entry);
+	p->entry = NULL;
 }
 
 /* The last entry of a page is its end: the page is of no use then. */
 int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e)
 {
 	for (int i = 0; i < IL_PAGES; i++) {
-		struct il_page *b = &all->page[i];
-		size_t place;
-		if (!find(b, name, size, &place))
+		struct il_page *p = &all->page[i];
+		const struct il_entry *next = find(p, name, size);
+		if (!next)
 			continue;
-		bool stale = il_now() - b->time > FRESH, more = b->reply->element[1]->integer;
-		if (!stale && ++place < count_of(b) && !marked(name_of(b, place)))
-			return entry(all, b, place, e);
-		bool end = !stale && !more && place == count_of(b);
-		drop(b);
-		return end ? ENOENT : EAGAIN;
+		bool stale = il_now() - p->time > FRESH, last = ++next == p->entry + p->count;
+		if (!stale && !last && next->version != CHANGED) {
+			*e = *next;
+			return 0;
+		}
+		drop(p);
+		return !stale && last && !p->more ? ENOENT : EAGAIN;
 	}
 	return EAGAIN;
 }
 
-static bool sound(const struct il_reply *r)
+/* "version:value" */
+static void split(struct il_entry *e, const char *record, size_t size)
 {
-	bool strings = r->type == IL_REPLY_ARRAY && r->elements >= HEAD && r->elements % 2 == 0;
-	for (size_t i = HEAD; strings && i < r->elements; i++)
-		strings = r->element[i]->type == IL_REPLY_STRING;
-	return strings;
+	size_t head = strspn(record, "0123456789") + 1;
+	e->version = strtoll(record, NULL, 10);
+	e->value = record + (head < size ? head : size);
+	e->size = size > head ? size - head : 0;
 }
 
-int il_pages_add(struct il_pages *all, struct il_reply *reply, struct il_entry *e)
+/* One allocation has all: the entries, then their bytes. */
+static int fill(struct il_page *p, const struct il_request *r, size_t count)
 {
-	if (!sound(reply)) {
-		il_reply_free(reply);
+	size_t bytes = 0, size;
+	for (size_t i = HEAD; i < HEAD + 2 * count; i++, bytes += size) {
+		il_reply_bytes(r, i, &size);
+		if (!il_reply_has_string(r, i))
+			return EPROTO;
+	}
+	p->entry = malloc(count * sizeof *p->entry + bytes + 1);
+	if (!p->entry)
+		return ENOMEM;
+	char *to = (char *)(p->entry + count);
+	for (size_t i = 0; i < count; i++) {
+		struct il_entry *e = &p->entry[i];
+		const char *name = il_reply_bytes(r, HEAD + 2 * i, &e->name_size),
+			   *record = il_reply_bytes(r, HEAD + 2 * i + 1, &size);
+		split(e, record, size);
+		e->name = to;
+		to = mempcpy(to, name, e->name_size);
+		e->value = memcpy(to, e->value, e->size);
+		to += e->size;
+	}
+	return 0;
+}
+
+int il_pages_add(struct il_pages *all, const struct il_request *r, struct il_entry *e)
+{
+	size_t elements = il_reply_count(r);
+	if (elements < HEAD || elements % 2)
 		return EPROTO;
-	}
 	all->last = (all->last + 1) % IL_PAGES;
-	struct il_page *b = &all->page[all->last];
-	drop(b);
-	b->reply = reply;
-	b->time = il_now();
-	if (!count_of(b)) {
-		drop(b);
-		return ENOENT;
-	}
-	return entry(all, b, 0, e);
+	struct il_page *p = &all->page[all->last];
+	drop(p);
+	p->count = (elements - HEAD) / 2;
+	p->more = il_reply_number(r, 1);
+	p->time = il_now();
+	int err = p->count ? fill(p, r, p->count) : ENOENT;
+	if (!err)
+		*e = p->entry[0];
+	return err;
 }
 
 void il_pages_change(struct il_pages *all, const char *name, size_t size)
 {
-	size_t place;
-	for (int i = 0; i < IL_PAGES; i++)
-		if (find(&all->page[i], name, size, &place))
-			mark(name_of(&all->page[i], place));
+	for (int i = 0; i < IL_PAGES; i++) {
+		struct il_entry *e = find(&all->page[i], name, size);
+		if (e)
+			e->version = CHANGED;
+	}
 }
 
 void il_pages_free(struct il_pages *all)
 {
 	for (int i = 0; i < IL_PAGES; i++)
 		drop(&all->page[i]);
-	free(all->joined);
 }

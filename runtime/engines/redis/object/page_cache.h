@@ -3,8 +3,8 @@
  * Names and values of shared data for a loop over all of them, fetched a page at a time: a page is the reply of
  * data_next.lua. It is used for a second only, and not for names that this handle has changed since. Floor 2.
  */
-#ifndef IL_REDIS_PAGE_H
-#define IL_REDIS_PAGE_H
+#ifndef IL_REDIS_PAGE_CACHE_H
+#define IL_REDIS_PAGE_CACHE_H
 
 #include "engines/engine.h"
 #include "engines/redis/client/request.h"
@@ -13,19 +13,20 @@ enum { IL_PAGES = 4 }; /* for loops that go on at the same time */
 
 struct il_pages {
 	struct il_page {
-		struct il_reply *reply; /* NULL: none */
+		struct il_entry
+			*entry; /* in the order of their names; the value directly behind the name; NULL: none */
+		size_t count;
+		bool more; /* the last one is not the last of all */
 		int64_t time;
 	} page[IL_PAGES];
 	int last;
-	char *joined; /* name and value of the last entry, */
-	size_t room;
 };
 
-/* The entry after a name. 0; ENOENT: there is none; EAGAIN: no page has it, the server must be asked; ENOMEM. */
+/* The entry after a name. 0; ENOENT: there is none; EAGAIN: no page has it, the server must be asked. */
 int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il_entry *e);
 
-/* Keeps a reply as a page, and frees it in its time. 0 and its first entry; ENOENT: it has none; EPROTO, ENOMEM. */
-int il_pages_add(struct il_pages *all, struct il_reply *reply, struct il_entry *e);
+/* Keeps a reply as a page. 0 and its first entry; ENOENT: it has none; EPROTO, ENOMEM. */
+int il_pages_add(struct il_pages *all, const struct il_request *r, struct il_entry *e);
 
 /* A name has changed. */
 void il_pages_change(struct il_pages *all, const char *name, size_t size);

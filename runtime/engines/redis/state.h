@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The servers that a runtime talks to, and what their requests are made of.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_REDIS_STATE_H
+#define IL_REDIS_STATE_H
+
+#include "base/list.h"
+#include "engines/part.h"
+#include "engines/redis/client/resp.h"
+
+struct il_redis_state {
+	struct il_list servers; /* of struct il_server */
+	struct il_list spare; /* of struct il_request */
+	int spares;
+	uint32_t made; /* ids of objects */
+	struct il_resp command; /* the one that is being written */
+	struct il_tls_library *tls; /* once it is loaded */
+};
+
+_Static_assert(sizeof(struct il_redis_state) <= IL_PART_SIZE, "there is no room for the state");
+
+static inline struct il_redis_state *il_redis_state(void)
+{
+	struct il_redis_state *s = il_part(IL_PART_REDIS);
+	if (!s->servers.next) {
+		il_list_init(&s->servers);
+		il_list_init(&s->spare);
+	}
+	return s;
+}
+
+#endif
