@@ -44,7 +44,7 @@ static int message_handler(lua_State *L)
 		text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
 	}
 	if (!il_told(L, 1))
-		luaL_traceback(L, L, text, 1);
+		il_traceback(L, text, 1);
 	return 1;
 }
 

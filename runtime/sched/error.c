@@ -92,10 +92,65 @@ static const char *describe(lua_State *L, int index)
 	return lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, index));
 }
 
+static const char *line_after(const char *line)
+{
+	return line + 1 + strcspn(line + 1, "\n");
+}
+
+static bool begins(const char *line, const char *with)
+{
+	return strncmp(line, with, strlen(with)) == 0;
+}
+
+static bool is_script_line(const char *line)
+{
+	return begins(line, "\n\tipc.");
+}
+
+/* Is the next line, but for those of C functions, one of a script? */
+static bool leads_to_script(const char *line)
+{
+	while (begins(line, "\n\t[C]:"))
+		line = line_after(line);
+	return is_script_line(line);
+}
+
+/* What a script has called is left out, and what it was called by the user for appears as a function in C. */
+static void add_line(luaL_Buffer *b, const char *line)
+{
+	const char *end = line_after(line), *what = strstr(line, ": in ");
+	bool script = is_script_line(line);
+	if ((script || begins(line, "\n\t[C]:")) && leads_to_script(end))
+		return;
+	if (!script || !what || what > end) {
+		luaL_addlstring(b, line, (size_t)(end - line));
+	} else if (begins(what, ": in function <")) {
+		luaL_addstring(b, "\n\t[C]: in ?");
+	} else {
+		luaL_addstring(b, "\n\t[C]");
+		luaL_addlstring(b, what, (size_t)(end - what));
+	}
+}
+
+void il_traceback(lua_State *L, const char *message, int level)
+{
+	luaL_traceback(L, L, message, level);
+	const char *line = lua_tostring(L, -1) + strlen(message);
+	if (!strstr(line, "\n\tipc."))
+		return;
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	luaL_addstring(&b, message);
+	for (; *line; line = line_after(line))
+		add_line(&b, line);
+	luaL_pushresult(&b);
+	lua_remove(L, -2);
+}
+
 void il_error_show(lua_State *L, int index, int level)
 {
 	if (il_told(L, index))
 		return;
-	luaL_traceback(L, L, describe(L, index), level);
+	il_traceback(L, describe(L, index), level);
 	lua_remove(L, -2);
 }

@@ -25,6 +25,9 @@ int il_told_raise(lua_State *L);
  * handlers. */
 bool il_told(lua_State *L, int index);
 
+/* Pushes the message and a traceback from this level on, in which a script of ours appears as one function in C. */
+void il_traceback(lua_State *L, const char *message, int level);
+
 /* Pushes what is to be shown of the error at `index`, which is positive: that text, or its own and a traceback from
  * this level on. A __tostring that fails does not take the error's place. For message handlers. */
 void il_error_show(lua_State *L, int index, int level);
