@@ -159,6 +159,17 @@ static bool is_module(const char *name)
 	return false;
 }
 
+/* So that they are found in any Lua, and also when there is no descriptor to look for a file. */
+static void preload_modules(lua_State *L)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+	for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
+		lua_pushcfunction(L, modules[i].open);
+		lua_setfield(L, -2, modules[i].name);
+	}
+	lua_pop(L, 1);
+}
+
 static void load_scripts(lua_State *L, int ipc)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
@@ -217,6 +228,7 @@ int luaopen_ipc(lua_State *L)
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
 	load_scripts(L, lua_gettop(L));
+	preload_modules(L);
 	il_sched_open(L);
 	il_preempt_open(L);
 	il_outside_open();
@@ -230,11 +242,8 @@ void il_module_preload(lua_State *L)
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	lua_pushcfunction(L, luaopen_ipc);
 	lua_setfield(L, -2, "ipc");
-	for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++) {
-		lua_pushcfunction(L, modules[i].open);
-		lua_setfield(L, -2, modules[i].name);
-	}
 	lua_pop(L, 1);
+	preload_modules(L);
 }
 
 /* Stock Lua finds these functions in ipc.so by itself. */
