@@ -3,6 +3,7 @@
  * ipc.MultiStreamChannel: one end of many channels, a hub.
  * Floor 4.
  */
+#include "multi_stream_channel.h"
 #include "bind.h"
 #include "classes.h"
 #include "base/fork.h"
@@ -12,6 +13,7 @@
 #include "stream/unix_socket.h"
 #include "option.h"
 #include "sched/await.h"
+#include "multi_stream_channel_many.h"
 #include "stream_channel.h"
 
 #include <errno.h>
@@ -30,25 +32,24 @@ static const char *const policies[] = {
 	[IL_DISCONNECT] = "disconnect",
 };
 
-struct hub {
-	struct il_channel channel; /* for its codec and options; it has no stream */
-	struct il_hub hub;
-	bool closed;
-};
-
-static struct hub *check_hub(lua_State *L)
+static struct il_multi_channel *check_hub(lua_State *L)
 {
 	return il_self(L, class);
 }
 
-static struct hub *check_open(lua_State *L)
+static struct il_multi_channel *check_open(lua_State *L)
 {
-	struct hub *h = check_hub(L);
+	struct il_multi_channel *h = check_hub(L);
 	if (h->closed)
 		il_error(L, "hub is closed");
 	if (!il_fork_is_own(h->hub.generation))
 		il_error(L, "hub belongs to process %d, which made it", (int)h->hub.pid);
 	return h;
+}
+
+struct il_multi_channel *il_multi_channel_check_open(lua_State *L)
+{
+	return check_open(L);
 }
 
 static enum il_backpressure backpressure_option(lua_State *L, int options)
@@ -83,7 +84,7 @@ static int multi_stream_channel(lua_State *L)
 	static const char *const options[] = { IL_CHANNEL_OPTIONS, "backpressure", "limit", NULL };
 	lua_settop(L, 1);
 	il_options(L, 1, options);
-	struct hub *h = lua_newuserdatauv(L, sizeof *h, 0);
+	struct il_multi_channel *h = lua_newuserdatauv(L, sizeof *h, 0);
 	h->channel = (struct il_channel){ .object.class = class, .codec = IL_CODEC_RAW };
 	h->closed = false;
 	il_hub_init(&h->hub);
@@ -106,7 +107,7 @@ static const char *check_path(lua_State *L, int arg)
 /* A channel like the hub: the same codec, the same limits. */
 static int hub_create_client(lua_State *L)
 {
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	luaL_argcheck(L, lua_isnoneornil(L, 2), 2, "a client has the options of its hub");
 	struct il_channel *c = il_channel_like(L, &h->channel);
 	bool collected = false;
@@ -122,7 +123,7 @@ static int hub_create_client(lua_State *L)
 static int hub_listen(lua_State *L)
 {
 	static const char *const options[] = { "mode", NULL };
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	const char *path = check_path(L, 2);
 	lua_settop(L, 3);
 	il_options(L, 3, options);
@@ -161,7 +162,7 @@ static int hub_connect(lua_State *L)
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
-static int send_push(lua_State *L, struct il_op *op)
+int il_multi_channel_send_push(lua_State *L, struct il_op *op)
 {
 	bool to_one = op->arg != 0;
 	lua_Integer reached = (lua_Integer)op->size;
@@ -176,7 +177,7 @@ static int send_push(lua_State *L, struct il_op *op)
 
 static const struct il_await_type send_type = {
 	{ "hub send", il_hub_send_attempt, il_hub_send_start, il_hub_send_cancel },
-	send_push,
+	il_multi_channel_send_push,
 };
 
 struct packet {
@@ -189,11 +190,10 @@ static int packet__gc(lua_State *L)
 	return 0;
 }
 
-/* The packet lives as long as the call: it is on the stack, or a select keeps it. */
-static struct il_packet *push_packet(lua_State *L, const struct hub *h, int message)
+struct il_packet *il_multi_channel_push_packet(lua_State *L, const struct il_multi_channel *h, bool framed)
 {
 	size_t size;
-	const char *bytes = lua_tolstring(L, message, &size);
+	const char *bytes = lua_tolstring(L, 2, &size);
 	struct packet *p = lua_newuserdatauv(L, sizeof *p, 0);
 	p->packet = NULL;
 	if (luaL_newmetatable(L, "ipc.packet")) {
@@ -201,7 +201,7 @@ static struct il_packet *push_packet(lua_State *L, const struct hub *h, int mess
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	p->packet = il_packet_new(h->channel.options.newlines, bytes, size);
+	p->packet = framed ? il_packet_raw(bytes, size) : il_packet_new(h->channel.options.newlines, bytes, size);
 	if (!p->packet)
 		il_error(L, "not enough memory");
 	return p->packet;
@@ -210,7 +210,7 @@ static struct il_packet *push_packet(lua_State *L, const struct hub *h, int mess
 /* hub:send(message [, client [, timeout]]) */
 static int hub_send(lua_State *L)
 {
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	luaL_checkany(L, 2);
 	lua_settop(L, 4);
 	lua_Integer client = lua_isnil(L, 3) ? 0 : il_check_range(L, 3, 1, LUA_MAXINTEGER, "client");
@@ -219,7 +219,7 @@ static int hub_send(lua_State *L)
 	size_t size = lua_rawlen(L, 2);
 	if (size > h->channel.options.max_message)
 		return il_channel_too_large(L, &h->channel, size);
-	struct il_packet *p = push_packet(L, h, 2);
+	struct il_packet *p = il_multi_channel_push_packet(L, h, false);
 	return il_await_data(L, &send_type, &h->hub, client, p, 0, 4);
 }
 
@@ -232,9 +232,9 @@ static int hub_flush(lua_State *L)
 
 /* Receiving ------------------------------------------------------------------------------------------- */
 
-static int receive_push(lua_State *L, struct il_op *op)
+int il_multi_channel_receive_push(lua_State *L, struct il_op *op)
 {
-	struct hub *h = il_container_of(op->source, struct hub, hub);
+	struct il_multi_channel *h = il_container_of(op->source, struct il_multi_channel, hub);
 	lua_Integer client = op->arg;
 	if (op->err == EMSGSIZE) {
 		il_fail(L, EMSGSIZE,
@@ -256,7 +256,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 
 static const struct il_await_type receive_type = {
 	{ "hub receive", il_hub_receive_attempt, il_hub_receive_start, il_hub_cancel },
-	receive_push,
+	il_multi_channel_receive_push,
 };
 
 static int hub_receive(lua_State *L)
@@ -266,7 +266,7 @@ static int hub_receive(lua_State *L)
 
 static int next_push(lua_State *L, struct il_op *op)
 {
-	return il_next_message(L, receive_push(L, op));
+	return il_next_message(L, il_multi_channel_receive_push(L, op));
 }
 
 static const struct il_await_type next_type = {
@@ -276,7 +276,7 @@ static const struct il_await_type next_type = {
 
 static int messages_next(lua_State *L)
 {
-	struct hub *h = check_hub(L);
+	struct il_multi_channel *h = check_hub(L);
 	lua_settop(L, 1);
 	if (h->closed)
 		return 0;
@@ -295,7 +295,7 @@ static int hub_messages(lua_State *L)
 
 static int hub_clients(lua_State *L)
 {
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	lua_Integer n = 0;
 	il_hub_sweep(&h->hub);
 	lua_createtable(L, h->hub.count, 0);
@@ -309,7 +309,7 @@ static int hub_clients(lua_State *L)
 /* Sends a client away: true, or false if it has gone already. */
 static int hub_disconnect(lua_State *L)
 {
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	struct il_client *c = il_client_table_find(&h->hub, luaL_checkinteger(L, 2));
 	if (c)
 		il_hub_disconnect(c);
@@ -319,7 +319,7 @@ static int hub_disconnect(lua_State *L)
 
 static int hub_stat(lua_State *L)
 {
-	struct hub *h = check_open(L);
+	struct il_multi_channel *h = check_open(L);
 	size_t bytes = 0;
 	for (struct il_list *l = h->hub.clients.next; l != &h->hub.clients; l = l->next)
 		bytes += il_container_of(l, struct il_client, node)->stream->out.bytes;
@@ -337,7 +337,7 @@ static int hub_stat(lua_State *L)
 
 static int hub_close(lua_State *L)
 {
-	struct hub *h = check_hub(L);
+	struct il_multi_channel *h = check_hub(L);
 	if (h->closed)
 		return 0;
 	h->closed = true;
@@ -348,7 +348,7 @@ static int hub_close(lua_State *L)
 
 static int hub__gc(lua_State *L)
 {
-	struct hub *h = check_hub(L);
+	struct il_multi_channel *h = check_hub(L);
 	hub_close(L);
 	il_channel_forget(L, &h->channel);
 	return 0;
@@ -356,7 +356,7 @@ static int hub__gc(lua_State *L)
 
 static int hub__tostring(lua_State *L)
 {
-	struct hub *h = check_hub(L);
+	struct il_multi_channel *h = check_hub(L);
 	if (h->closed)
 		lua_pushliteral(L, CLASS " (closed)");
 	else if (h->hub.path)
@@ -370,8 +370,10 @@ static const luaL_Reg methods[] = {
 	{ "create_client", hub_create_client },
 	{ "listen", hub_listen },
 	{ "send", hub_send },
+	{ "send_many", il_multi_channel_send_many },
 	{ "flush", hub_flush },
 	{ "receive", hub_receive },
+	{ "receive_many", il_multi_channel_receive_many },
 	{ "messages", hub_messages },
 	{ "clients", hub_clients },
 	{ "disconnect", hub_disconnect },
@@ -393,11 +395,17 @@ static const luaL_Reg functions[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg waits[] = { { "receive", hub_receive }, { "send", hub_send }, { NULL, NULL } };
+static const luaL_Reg waits[] = {
+	{ "receive", hub_receive },
+	{ "receive_many", il_multi_channel_receive_many },
+	{ "send", hub_send },
+	{ "send_many", il_multi_channel_send_many },
+	{ NULL, NULL },
+};
 
 static bool is_open(const void *object)
 {
-	return !((const struct hub *)object)->closed;
+	return !((const struct il_multi_channel *)object)->closed;
 }
 
 static const struct il_cases cases = { .usual = "receive", .methods = waits, .open = is_open };

@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "stream_channel.h"
+#include "stream_channel_many.h"
 #include "bind.h"
 #include "classes.h"
 #include "handle.h"
@@ -43,6 +44,11 @@ static struct il_channel *check_open(lua_State *L)
 	if (!c->stream)
 		il_error(L, "channel is closed");
 	return c;
+}
+
+struct il_channel *il_channel_check_open(lua_State *L)
+{
+	return check_open(L);
 }
 
 /* Options ------------------------------------------------------------------------------------------- */
@@ -168,7 +174,7 @@ static int stream_channel(lua_State *L)
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
-static int failure(lua_State *L, int err)
+int il_channel_failure(lua_State *L, int err)
 {
 	if (err == ECONNRESET || err == EPIPE)
 		return il_word(L, "closed");
@@ -179,7 +185,7 @@ static int send_push(lua_State *L, struct il_op *op)
 {
 	il_op_clear(op);
 	if (op->err)
-		return failure(L, op->err);
+		return il_channel_failure(L, op->err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -254,16 +260,15 @@ static int channel_shutdown(lua_State *L)
 	struct il_channel *c = check_open(L);
 	int err = il_stream_finish(c->stream);
 	if (err)
-		return failure(L, err);
+		return il_channel_failure(L, err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
 
 /* Receiving ------------------------------------------------------------------------------------------- */
 
-static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
+int il_channel_receive_failure(lua_State *L, const struct il_channel *c, const struct il_op *op, const char *mismatch)
 {
-	const struct il_channel *c = (const struct il_channel *)(intptr_t)op->arg;
 	if (op->err == EMSGSIZE)
 		return il_fail(L, EMSGSIZE,
 			"message of %s%I bytes is over this channel's limit of %I bytes (max_message), "
@@ -274,7 +279,7 @@ static int receive_failure(lua_State *L, struct il_op *op, const char *mismatch)
 		return il_fail(L, EPROTO, "%s", mismatch);
 	if (op->err == EMFILE || op->err == ENFILE)
 		return il_fail(L, op->err, "a handle is next, and stays there until there is a descriptor left for it");
-	return failure(L, op->err);
+	return il_channel_failure(L, op->err);
 }
 
 /* Descriptor and client are what people can look for: neither has a name. */
@@ -306,13 +311,18 @@ int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client)
 	return 2;
 }
 
+static struct il_channel *channel_of(const struct il_op *op)
+{
+	return (struct il_channel *)(intptr_t)op->arg;
+}
+
 static int receive_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return receive_failure(L, op, "a handle is next: use receive_handle");
+		return il_channel_receive_failure(L, channel_of(op), op, "a handle is next: use receive_handle");
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
-	return il_channel_decode(L, (struct il_channel *)(intptr_t)op->arg, 0);
+	return il_channel_decode(L, channel_of(op), 0);
 }
 
 static const struct il_await_type receive_type = {
@@ -330,7 +340,8 @@ static int handle_push(lua_State *L, struct il_op *op)
 {
 	char text[IL_HANDLE_TEXT] = "";
 	if (op->err)
-		return receive_failure(L, op, "a message is next, not a handle: use receive");
+		return il_channel_receive_failure(L, channel_of(op), op,
+			"a message is next, not a handle: use receive");
 	int fd = op->fd;
 	op->fd = -1;
 	if (op->size < sizeof text)
@@ -432,8 +443,10 @@ static int channel__tostring(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "send", channel_send },
+	{ "send_many", il_channel_send_many },
 	{ "flush", channel_flush },
 	{ "receive", channel_receive },
+	{ "receive_many", il_channel_receive_many },
 	{ "messages", channel_messages },
 	{ "send_handle", channel_send_handle },
 	{ "receive_handle", channel_receive_handle },
@@ -459,7 +472,9 @@ static const luaL_Reg functions[] = {
 
 static const luaL_Reg waits[] = {
 	{ "receive", channel_receive },
+	{ "receive_many", il_channel_receive_many },
 	{ "send", channel_send },
+	{ "send_many", il_channel_send_many },
 	{ "flush", channel_flush },
 	{ "receive_handle", channel_receive_handle },
 	{ "send_handle", channel_send_handle },

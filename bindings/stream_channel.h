@@ -8,6 +8,7 @@
 
 #include "bind.h"
 #include "codec/codec.h"
+#include "loop/op.h"
 #include "stream/stream.h"
 
 #include <lua.h>
@@ -25,6 +26,9 @@ extern const char *const il_channel_option_names[];
 
 /* The channel at arg; NULL: it is something else. */
 struct il_channel *il_test_channel(lua_State *L, int arg);
+
+/* That at 1 of a method. Raises if it is closed. */
+struct il_channel *il_channel_check_open(lua_State *L);
 
 /* Pushes a channel with the options of the table at `options`, to be given its stream afterwards. Raises. */
 struct il_channel *il_channel_push(lua_State *L, int options);
@@ -45,6 +49,10 @@ void il_channel_encode(lua_State *L, struct il_channel *c);
 /* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is the one
  * that sent them to a hub, else 0. */
 int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client);
+
+/* nil, "closed", or nil and why. */
+int il_channel_failure(lua_State *L, int err);
+int il_channel_receive_failure(lua_State *L, const struct il_channel *c, const struct il_op *op, const char *mismatch);
 
 /* nil, "message of ... bytes is over this channel's limit ...", EMSGSIZE */
 int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size);

@@ -385,6 +385,14 @@ function StreamChannel:peer() end
 ---@return integer? errno
 function StreamChannel:send(message, timeout) end
 
+---Sends the messages of a list, in order. Waits as send does.
+---@param messages any[]
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"closed"|string|nil
+---@return integer? sent how many were sent; or an errno
+function StreamChannel:send_many(messages, timeout) end
+
 ---Waits until the system has all that was sent, for ever by default.
 ---@param timeout? number
 ---@return true|nil ok
@@ -398,6 +406,14 @@ function StreamChannel:flush(timeout) end
 ---@return "timeout"|"closed"|string|nil
 ---@return integer? errno
 function StreamChannel:receive(timeout) end
+
+---Waits for a message, and returns it with those that have come with it.
+---@param max integer
+---@param timeout? number
+---@return any[]|nil messages
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function StreamChannel:receive_many(max, timeout) end
 
 ---An iterator of receive: waits at each step, ends when the channel is closed, raises at what cannot be decoded.
 ---@return fun(): any
@@ -456,6 +472,15 @@ function MultiStreamChannel:listen(path, options) end
 ---@return integer? errno
 function MultiStreamChannel:send(message, client, timeout) end
 
+---Sends the messages of a list to all clients, or to one, all or none of them. Waits as send does.
+---@param messages any[]
+---@param client? integer
+---@param timeout? number
+---@return integer|true|nil reached
+---@return "timeout"|"closed"|string|nil
+---@return integer? errno
+function MultiStreamChannel:send_many(messages, client, timeout) end
+
 ---Writes what was gathered for the clients (option buffer). Does not wait.
 ---@return true
 function MultiStreamChannel:flush() end
@@ -467,6 +492,15 @@ function MultiStreamChannel:flush() end
 ---@return integer? errno
 ---@return integer? client whose message cannot be decoded
 function MultiStreamChannel:receive(timeout) end
+
+---Waits for a message, and returns it with others that are there.
+---@param max integer
+---@param timeout? number
+---@return any[]|nil messages
+---@return integer[]|string clients of each, or what went wrong
+---@return integer? errno
+---@return integer? client
+function MultiStreamChannel:receive_many(max, timeout) end
 
 ---An iterator of receive: waits at each step, ends when the hub is closed, raises at what cannot be decoded.
 ---@return fun(): any, integer

@@ -5,6 +5,7 @@
  */
 #include "stream/frame_reader.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +22,9 @@ static size_t have(const struct il_frame_reader *in)
 
 static uint32_t header_at(const struct il_frame_reader *in, size_t at)
 {
-	const unsigned char *u = (const unsigned char *)in->bytes + at;
-	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
+	uint32_t said;
+	memcpy(&said, in->bytes + at, sizeof said);
+	return ntohl(said);
 }
 
 static uint32_t header(const struct il_frame_reader *in)
@@ -67,7 +69,7 @@ enum il_frame il_frame_reader_front(struct il_frame_reader *in, char **data, siz
 static int take_passed(struct il_frame_reader *in, bool first)
 {
 	int fd = -1, count = 0;
-	while (count < in->passed_count && in->passed[count].until <= in->received - have(in))
+	while (count < in->passed_count && in->passed[count].until <= il_frame_reader_taken(in))
 		count++;
 	for (int i = 0; i < count; i++)
 		if (first && i == 0)
@@ -79,11 +81,8 @@ static int take_passed(struct il_frame_reader *in, bool first)
 	return fd;
 }
 
-int il_frame_reader_take(struct il_frame_reader *in)
+int il_frame_reader_take(struct il_frame_reader *in, enum il_frame kind, const char *data, size_t size)
 {
-	char *data;
-	size_t size;
-	enum il_frame kind = il_frame_reader_front(in, &data, &size);
 	in->start = (size_t)(data - in->bytes) + size;
 	if (in->newlines && in->start < in->end)
 		in->start++;

@@ -37,9 +37,15 @@ struct il_frame_reader {
 /* What is at the front: *data and *size are its message, or the size that too long a frame claims. */
 enum il_frame il_frame_reader_front(struct il_frame_reader *in, char **data, size_t *size);
 
-/* Takes it; for a handle returns its descriptor, -1 if none came. Others that came with it are closed. The bytes stay
- * valid until the next fill. */
-int il_frame_reader_take(struct il_frame_reader *in);
+/* Takes what il_frame_reader_front has just found; for a handle returns its descriptor, -1 if none came. Others that
+ * came with it are closed. The bytes stay valid until the next fill. */
+int il_frame_reader_take(struct il_frame_reader *in, enum il_frame kind, const char *data, size_t size);
+
+/* How many bytes were taken so far. */
+static inline uint64_t il_frame_reader_taken(const struct il_frame_reader *in)
+{
+	return in->received - (in->end - in->start);
+}
 
 /* One read. 0, EAGAIN, ECONNRESET at the end, ENOMEM or errno. *emptied: there was less than room for. EMFILE or
  * ENFILE: a handle is next, and this process can have no descriptor more; it stays. */

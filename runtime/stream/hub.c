@@ -252,6 +252,23 @@ static void serve_receivers(struct il_hub *h)
 	}
 }
 
+struct il_client *il_hub_front(struct il_hub *h, char **data, size_t *size)
+{
+	if (!il_list_empty(&h->receivers))
+		return NULL;
+	il_list_each(struct il_client, c, &h->ready, ready)
+		if (il_stream_front(c->stream, data, size))
+			return c;
+	return NULL;
+}
+
+void il_hub_skip(struct il_client *c, const char *data, size_t size)
+{
+	il_stream_skip(c->stream, data, size);
+	il_list_del(&c->ready);
+	il_list_add(&c->hub->ready, &c->ready);
+}
+
 /* Sending --------------------------------------------------------------------------------------------- */
 
 static bool fits(const struct il_hub *h, const struct il_client *c, const struct il_packet *p)

@@ -68,6 +68,11 @@ void il_hub_disconnect(struct il_client *c);
 bool il_hub_receive_attempt(struct il_op *op);
 int il_hub_receive_start(struct il_op *op);
 
+/* For a receiver of many, behind its first: the client of a message that can be had without a wait and without an
+ * error, NULL: there is none. The other takes it. */
+struct il_client *il_hub_front(struct il_hub *h, char **data, size_t *size);
+void il_hub_skip(struct il_client *c, const char *data, size_t size);
+
 /* Send: data is a struct il_packet, arg the client, or 0 for all; afterwards size is how many it went to. ENOENT: there
  * is no such client. */
 bool il_hub_send_attempt(struct il_op *op);

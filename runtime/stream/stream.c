@@ -137,7 +137,7 @@ static bool take(struct il_stream *s, struct il_op *op, enum il_frame wanted)
 		return il_stream_fails(op, EPROTO);
 	op->data = data;
 	op->size = size;
-	op->fd = il_frame_reader_take(&s->in);
+	op->fd = il_frame_reader_take(&s->in, kind, data, size);
 	return true;
 }
 
@@ -233,6 +233,23 @@ bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy)
 	if (!op->err && op->size && copy)
 		keep(s, op, start);
 	return true;
+}
+
+bool il_stream_front(struct il_stream *s, char **data, size_t *size)
+{
+	enum il_frame kind = IL_FRAME_NONE;
+	while (il_list_empty(&s->receivers)) {
+		if (s->in.bytes)
+			kind = il_frame_reader_front(&s->in, data, size);
+		if (kind != IL_FRAME_NONE || s->err || s->drained || !s->io.index || fill(s))
+			break;
+	}
+	return kind == IL_FRAME_MESSAGE;
+}
+
+void il_stream_skip(struct il_stream *s, const char *data, size_t size)
+{
+	il_frame_reader_take(&s->in, IL_FRAME_MESSAGE, data, size);
 }
 
 static bool has_frame(struct il_stream *s)

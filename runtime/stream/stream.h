@@ -68,6 +68,11 @@ bool il_stream_cancel(struct il_op *op);
 bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
 bool il_stream_at_end(struct il_stream *s);
 
+/* For a receiver of many, behind its first: a message that can be had without a wait and without an error; the other
+ * takes it. The bytes stay valid until the stream is used again. */
+bool il_stream_front(struct il_stream *s, char **data, size_t *size);
+void il_stream_skip(struct il_stream *s, const char *data, size_t size);
+
 /* For stream_send.c and stream_end.c ------------------------------------------------------------------- */
 
 /* The operation is done, and has failed: true. */

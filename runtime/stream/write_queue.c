@@ -6,6 +6,7 @@
 #include "stream/write_queue.h"
 #include "stream/frame_reader.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,22 @@ struct il_packet *il_packet_new(bool newlines, const void *data, size_t size)
 	if (newlines)
 		p->bytes[size] = '\n';
 	return p;
+}
+
+size_t il_frames_count(bool newlines, const void *frames, size_t size)
+{
+	const char *at = frames, *end = at + size;
+	size_t n = 0;
+	for (; at < end; n++) {
+		uint32_t length;
+		if (newlines) {
+			at = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
+			continue;
+		}
+		memcpy(&length, at, sizeof length);
+		at += sizeof length + ntohl(length);
+	}
+	return n;
 }
 
 struct il_packet *il_packet_raw(const void *data, size_t size)

@@ -29,7 +29,10 @@ struct il_write_queue {
 /* A frame of a message, with one reference. NULL: no memory. */
 struct il_packet *il_packet_new(bool newlines, const void *data, size_t size);
 
-/* The same of bytes that are frames already, or a part of one. */
+/* How many frames the bytes are. */
+size_t il_frames_count(bool newlines, const void *frames, size_t size);
+
+/* A packet of bytes that are frames already, or a part of one. */
 struct il_packet *il_packet_raw(const void *data, size_t size);
 
 void il_packet_drop(struct il_packet *p);

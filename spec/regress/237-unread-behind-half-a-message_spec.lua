@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- When the rest of a message that was half sent could not be sent, since the other end was closed, the channel took that
--- for the end of what it receives, too: what the other end had said before was lost.
+-- When the rest of a message that was half sent could not be sent, since the other end was closed, the channel took
+-- that for the end of what it receives, too: what the other end had said before was lost.
 
 local ipc = require "ipc"
 local waits = require "spec.support.waits"

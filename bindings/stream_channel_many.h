@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Many messages at once, of a channel and of a hub.
+ * Floor 4.
+ */
+#ifndef IL_STREAM_CHANNEL_MANY_H
+#define IL_STREAM_CHANNEL_MANY_H
+
+#include "stream_channel.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Methods of ipc.StreamChannel. */
+int il_channel_send_many(lua_State *L);
+int il_channel_receive_many(lua_State *L);
+
+/* Replaces the list of messages at 2 by their frames, a string. False: one of *size bytes is too large. Raises. */
+bool il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size);
+
+/* How many messages are wanted at most, at arg. Raises. */
+lua_Integer il_check_most(lua_State *L, int arg);
+
+#endif
