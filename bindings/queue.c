@@ -194,7 +194,7 @@ static void encode(lua_State *L, struct queue *q)
 	luaL_checkany(L, 3);
 	lua_settop(L, 4);
 	il_codec_push(L, q->codec, q);
-	il_codec_encode(L, q->codec, 3, 5);
+	il_codec_encode(L, q->codec, 3, 5, "message");
 	lua_settop(L, 4);
 	check_open(L); /* an encoder of the user's may have closed it */
 }
@@ -321,8 +321,10 @@ static int len_push(lua_State *L, struct il_op *op)
 	int err = q->queue ? op->err : ECANCELED;
 	if (err == EIDRM || err == ECANCELED)
 		return il_error(L, "queue %s: %s", q->what, err == EIDRM ? "removed" : "closed");
-	if (err)
-		return il_error(L, "queue %s: %s", q->what, strerror(err));
+	if (err) {
+		fail(L, q, err);
+		return il_error(L, "%s", lua_tostring(L, -2));
+	}
 	lua_pushinteger(L, q->queue->stat.messages);
 	return 1;
 }

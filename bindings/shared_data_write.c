@@ -34,7 +34,7 @@ static void encode(lua_State *L, struct il_shared_data *d, int value)
 		return;
 	int top = lua_gettop(L);
 	il_codec_push(L, d->codec, d);
-	il_codec_encode(L, d->codec, value, top + 1);
+	il_codec_encode(L, d->codec, value, top + 1, "value");
 	lua_settop(L, top);
 	il_data_check_open(L);
 }

@@ -202,7 +202,7 @@ void il_channel_encode(lua_State *L, struct il_channel *c)
 	size_t size;
 	if (c->codec != IL_CODEC_RAW || lua_type(L, 2) != LUA_TSTRING) {
 		lua_rawgetp(L, LUA_REGISTRYINDEX, c);
-		il_codec_encode(L, c->codec, 2, top + 1);
+		il_codec_encode(L, c->codec, 2, top + 1, "message");
 		lua_settop(L, top);
 	}
 	const char *bytes = lua_tolstring(L, 2, &size);

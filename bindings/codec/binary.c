@@ -200,7 +200,7 @@ static bool put_other(struct writer *w, int index, int type, int depth)
 	return false;
 }
 
-void il_binary_encode(lua_State *L, int value)
+void il_binary_encode(lua_State *L, int value, const char *what)
 {
 	struct writer w;
 	value = lua_absindex(L, value);
@@ -208,7 +208,7 @@ void il_binary_encode(lua_State *L, int value)
 	il_bytes_init(&w.bytes, L);
 	*il_bytes_add(&w.bytes, 1) = VERSION;
 	if (!put(&w, value, 0))
-		il_codec_refuse(L, w.why);
+		il_codec_refuse(L, what, w.why);
 	il_bytes_push(&w.bytes);
 }
 

@@ -13,7 +13,7 @@
 enum { IL_BINARY_DEPTH = 200 }; /* tables in tables, at most */
 
 /* Pushes the bytes of the value at index `value`. Raises, with the path to what it cannot carry. */
-void il_binary_encode(lua_State *L, int value);
+void il_binary_encode(lua_State *L, int value, const char *what);
 
 /* A lua_CFunction: the string at index 1 → its value. Takes bytes of any origin; raises if they are not what
  * il_binary_encode writes. What it allocates is in proportion to the bytes, whatever they claim. */

@@ -118,20 +118,20 @@ void il_codec_path(lua_State *L)
 	lua_settop(L, key);
 }
 
-int il_codec_refuse(lua_State *L, const char *why)
+int il_codec_refuse(lua_State *L, const char *what, const char *why)
 {
-	return il_error(L, "cannot encode message%s: %s", lua_tostring(L, -1), why);
+	return il_error(L, "cannot encode %s%s: %s", what, lua_tostring(L, -1), why);
 }
 
 /* ---- the two ways ---- */
 
-static void encode_custom(lua_State *L, int value, int table)
+static void encode_custom(lua_State *L, int value, int table, const char *what)
 {
 	lua_getfield(L, table, "encode");
 	lua_pushvalue(L, value);
 	lua_call(L, 1, 1);
 	if (lua_type(L, -1) != LUA_TSTRING)
-		il_error(L, "cannot encode message: the codec's encode returned a %s, not a string",
+		il_error(L, "cannot encode %s: the codec's encode returned a %s, not a string", what,
 			luaL_typename(L, -1));
 }
 
@@ -140,15 +140,15 @@ int il_codec_prepare(lua_State *L, enum il_codec codec)
 	return codec == IL_CODEC_JSON ? il_json_prepare(L) : 0;
 }
 
-void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table)
+void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table, const char *what)
 {
 	switch (codec) {
-	case IL_CODEC_JSON: il_json_encode(L, value); break;
-	case IL_CODEC_LUA: il_binary_encode(L, value); break;
-	case IL_CODEC_TABLE: encode_custom(L, value, table); break;
+	case IL_CODEC_JSON: il_json_encode(L, value, what); break;
+	case IL_CODEC_LUA: il_binary_encode(L, value, what); break;
+	case IL_CODEC_TABLE: encode_custom(L, value, table, what); break;
 	case IL_CODEC_RAW:
 		if (lua_type(L, value) != LUA_TSTRING)
-			il_error(L, "cannot encode message: codec \"raw\" carries strings, got a %s",
+			il_error(L, "cannot encode %s: codec \"raw\" carries strings, got a %s", what,
 				luaL_typename(L, value));
 		return;
 	}

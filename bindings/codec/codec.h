@@ -19,8 +19,8 @@ enum il_codec il_codec_option(lua_State *L, int arg);
 int il_codec_prepare(lua_State *L, enum il_codec codec);
 
 /* Replaces the value at index `value` by its bytes, a string; the codec's table is at index `table`. Raises, with the
- * path inside the value to what cannot be encoded. */
-void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table);
+ * path inside the value to what cannot be encoded; what: "message", for that text. */
+void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table, const char *what);
 
 /* Replaces the string at the top by its value: true. Or by an error message, a string: false. Raises "interrupted"
  * only. */
@@ -31,7 +31,7 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
 void il_codec_path(lua_State *L);
 
 /* Raises why, with the path at the top. */
-int il_codec_refuse(lua_State *L, const char *why);
+int il_codec_refuse(lua_State *L, const char *what, const char *why);
 
 /* The codec of an object: pops what il_codec_option has pushed, which becomes the user value 1 of the object below it.
  */

@@ -283,7 +283,7 @@ static bool put(struct writer *w, int index, int depth)
 	return refuse(w, "a %s has no JSON form", lua_typename(L, type));
 }
 
-void il_json_encode(lua_State *L, int value)
+void il_json_encode(lua_State *L, int value, const char *what)
 {
 	struct writer w;
 	value = lua_absindex(L, value);
@@ -292,6 +292,6 @@ void il_json_encode(lua_State *L, int value)
 	il_bytes_init(&w.bytes, L);
 	w.careful = false;
 	if (!put(&w, value, 0))
-		il_codec_refuse(L, w.why);
+		il_codec_refuse(L, what, w.why);
 	il_bytes_push(&w.bytes);
 }

@@ -9,6 +9,6 @@
 #include <lua.h>
 
 /* Pushes the text of the value at index `value`. Raises, with the path to what JSON cannot say. */
-void il_json_encode(lua_State *L, int value);
+void il_json_encode(lua_State *L, int value, const char *what);
 
 #endif

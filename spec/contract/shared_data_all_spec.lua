@@ -62,7 +62,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
         d:set("x" .. i, value)
         assert.same(value, (d:get("x" .. i)))
       end
-      assert.error_matches(function() d:set("n", {a = {inf}}) end, "cannot encode message%.a%[1%]")
+      assert.error_matches(function() d:set("n", {a = {inf}}) end, "cannot encode value%.a%[1%]")
       assert.error_matches(function() d:set("n", print) end, "cannot encode")
       assert.is_nil(d:get("n"))
     end)

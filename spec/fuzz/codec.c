@@ -57,7 +57,7 @@ static void fault(lua_State *L, const char *what)
 /* Index 1: the codec. Index 2: the value. Leaves the value's bytes. */
 static int encode(lua_State *L)
 {
-	il_codec_encode(L, (enum il_codec)lua_tointeger(L, 1), 2, 1);
+	il_codec_encode(L, (enum il_codec)lua_tointeger(L, 1), 2, 1, "message");
 	lua_settop(L, 2);
 	return 1;
 }

@@ -69,7 +69,7 @@ local said = {
 
   -- found by what a half calls
   ["ipc.shared_data(ipc.private):update('n', function() return print end)"] =
-    "cannot encode message: a function has no JSON form",
+    "cannot encode value: a function has no JSON form",
   ["local d = ipc.shared_data(ipc.private) d:update('n', function() d:close() return 1 end)"] =
     "shared data is closed",
   ["local d = ipc.shared_data(ipc.private) d:set('n', 'x') d:add('n', 1)"] =

@@ -25,7 +25,7 @@ static int encode(lua_State *L)
 {
 	enum il_codec codec = codec_of(L);
 	lua_settop(L, 2);
-	il_codec_encode(L, codec, 2, 1);
+	il_codec_encode(L, codec, 2, 1, "message");
 	return 1;
 }
 
