@@ -5,12 +5,13 @@
 #   count   how many connections there have been
 #   lag     the longest that this process has been kept from running since the last such line, in seconds
 #   truth   changes nothing from now on
-import os
+import os.path
 import random
-import socket
 import sys
-import threading
 import time
+
+sys.path.insert(0, os.path.dirname(__file__) + "/../support/peers")
+from between import listen, obey_lines, start, upwards
 
 LISTEN, SERVER, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3])
 state = {"count": 0, "lag": 0.0, "truth": False}
@@ -26,7 +27,7 @@ WORDS = [b"", b"0", b"1", b"-1", b"abc", b"9223372036854775807", b"9" * 40, b"\0
          b"message"]
 
 
-class Cut(Exception):
+class Cut(OSError):
     pass
 
 
@@ -153,50 +154,22 @@ def lie(rng, client, value, held):
         client.sendall(truth)
 
 
-def serve(client, number):
+def talk(client, server, number):
+    state["count"] = number
     rng = random.Random(SEED + number)
-    server = socket.socket(socket.AF_UNIX)
     often, greeting = rng.choice([0.03, 0.3, 0.3, 1]), rng.random() < 0.15
     held = []
-
-    def upwards():
-        try:
-            while True:
-                data = client.recv(65536)
-                if not data:
-                    break
-                server.sendall(data)
-        except OSError:
-            pass
-        for s in (client, server):
-            try:
-                s.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-    try:
-        server.connect(SERVER)
-        threading.Thread(target=upwards, daemon=True).start()
-        reader, replies = Reader(server), 0
-        while True:
-            value = reader.value()
-            replies += 1
-            if state["truth"] or (replies <= 4 and not greeting) or rng.random() >= often:
-                client.sendall(encode(value))
-            else:
-                lie(rng, client, value, held)
-            if held and rng.random() < 0.5:
-                client.sendall(held.pop())
-    except (OSError, Cut):
-        pass
-    client.close()
-    server.close()
-
-
-def accept(listener):
+    start(upwards, client, server)
+    reader, replies = Reader(server), 0
     while True:
-        client, _ = listener.accept()
-        state["count"] += 1
-        threading.Thread(target=serve, args=(client, state["count"]), daemon=True).start()
+        value = reader.value()
+        replies += 1
+        if state["truth"] or (replies <= 4 and not greeting) or rng.random() >= often:
+            client.sendall(encode(value))
+        else:
+            lie(rng, client, value, held)
+        if held and rng.random() < 0.5:
+            client.sendall(held.pop())
 
 
 def watch():
@@ -206,18 +179,16 @@ def watch():
         state["lag"] = max(state["lag"], time.monotonic() - before - 0.01)
 
 
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(LISTEN)
-listener.listen(100)
-for job in (watch, lambda: accept(listener)):
-    threading.Thread(target=job, daemon=True).start()
-print(os.getpid(), flush=True)
-for order in sys.stdin:
-    word = order.strip()
+def obey(word):
     if word == "truth":
         state["truth"] = True
-    print(state["count"] if word == "count" else state["lag"] if word == "lag" else "ok", flush=True)
+        return "ok"
+    answer = state[word]
     if word == "lag":
         state["lag"] = 0.0
-os.unlink(LISTEN)
-os._exit(0)
+    return answer
+
+
+start(watch)
+listen(LISTEN, SERVER, talk)
+obey_lines(obey, LISTEN)

@@ -10,35 +10,13 @@
 #   close          from now on closes a connection when it has asked something behind HELLO
 #   go             tells the truth again
 #   count          answers how many connections there have been
-import os
-import socket
 import sys
-import threading
+
+from between import listen, obey_lines, start, upwards
 
 listen_at, server_at = sys.argv[1], sys.argv[2]
 state = {"mode": "go", "bytes": b"", "count": 0}
 clients = set()
-
-
-def upwards(client, server, own):
-    try:
-        while True:
-            data = client.recv(65536)
-            if not data:
-                break
-            own["subscribed"] |= b"SUBSCRIBE" in data
-            if state["mode"] == "close" and own["greeted"]:
-                break
-            if state["mode"] == "swallow" and state["bytes"] in data:
-                continue
-            server.sendall(data)
-    except OSError:
-        pass
-    for s in (client, server):
-        try:
-            s.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
 
 
 def lie(client, data):
@@ -54,34 +32,26 @@ def lie(client, data):
         client.sendall(data)
 
 
-def serve(client):
-    server = socket.socket(socket.AF_UNIX)
+def talk(client, server, number):
     own = {"greeted": False, "subscribed": False}
+    state["count"] = number
+    clients.add(client)
+
+    def keep(data):
+        own["subscribed"] |= b"SUBSCRIBE" in data
+        if state["mode"] == "close" and own["greeted"]:
+            return None
+        return not (state["mode"] == "swallow" and state["bytes"] in data)
+    start(upwards, client, server, keep)
     try:
-        server.connect(server_at)
-        threading.Thread(target=upwards, args=(client, server, own), daemon=True).start()
-        while True:
-            data = server.recv(65536)
-            if not data:
-                break
+        while data := server.recv(65536):
             if not own["greeted"]:
                 own["greeted"] = b"used_memory" in data # before it is said: the client may ask at once
                 client.sendall(data)
             elif not (state["mode"] == "deaf" and own["subscribed"]):
                 lie(client, data)
-    except OSError:
-        pass
-    clients.discard(client)
-    client.close()
-    server.close()
-
-
-def accept(listener):
-    while True:
-        client, _ = listener.accept()
-        state["count"] += 1
-        clients.add(client)
-        threading.Thread(target=serve, args=(client,), daemon=True).start()
+    finally:
+        clients.discard(client)
 
 
 def obey(line):
@@ -101,12 +71,5 @@ def obey(line):
     return "ok"
 
 
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(listen_at)
-listener.listen(100)
-threading.Thread(target=accept, args=(listener,), daemon=True).start()
-print(os.getpid(), flush=True)
-for order in sys.stdin:
-    print(obey(order.rstrip("\n")), flush=True)
-os.unlink(listen_at)
-os._exit(0)
+listen(listen_at, server_at, talk)
+obey_lines(obey, listen_at)
