@@ -8,6 +8,7 @@
 #include "base/fork.h"
 #include "base/reason.h"
 #include "loop/epoll.h"
+#include "loop/kick.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/state.h"
@@ -23,9 +24,9 @@
 
 enum { BATCH = 64, FIRST_PENALTY = 8, MOST_PENALTY = 4096, FEW = 16 };
 
-/* ns: how long to poll before blocking, the usual wait up to which that pays, and for how long to block where no thread
- * can watch. */
-enum { SPIN = 120000, WORTH_SPINNING = 100000, NAP = 1000000 };
+/* ns: how long to poll before blocking, the usual wait up to which that pays, for how long to block where no thread can
+ * watch, and what is a short while. */
+enum { SPIN = 120000, WORTH_SPINNING = 100000, NAP = 1000000, SHORT = 20000000 };
 
 /* In a forked child whatever waited has been dropped before. */
 static void begin_anew(void)
@@ -149,10 +150,34 @@ static bool any_wanted(void)
 	return false;
 }
 
+/* No operation waits for a descriptor, and no other loop for ours. */
+static bool no_descriptors(void)
+{
+	return il_loop->epoll.timer_fd < 0 && (blind() ? !il_loop->epoll.watching : !any_wanted());
+}
+
+/* What has no descriptor is waited for by a thread, unless the loop has nothing else to wait for: then its own thread
+ * blocks, which saves two switches between threads. In a program with signal handlers of its own they would not tell
+ * us. For a short while the timer that ends the call would cost too much. */
+static struct il_poller *to_block_in(int64_t now, int64_t until)
+{
+	struct il_poller *only = il_loop->guest || until < now + SHORT ? NULL : il_pollers_only();
+	bool alone = only && !il_loop->thread_pool.jobs && !il_futexes_any() && no_descriptors();
+	return alone && il_kick_prepare() ? only : NULL;
+}
+
+static int block_in(struct il_poller *p, struct epoll_event *events, int64_t until)
+{
+	if (il_kick_begin(until))
+		p->block(p);
+	il_kick_end();
+	return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : query(events);
+}
+
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if (il_loop->epoll.timer_fd < 0 && (blind() ? !il_loop->epoll.watching : il_futexes_any() && !any_wanted())) {
+	if ((blind() || il_futexes_any()) && no_descriptors()) {
 		atomic_store(&il_loop->asleep, true);
 		bool slept = il_futexes_sleep((uint32_t *)&il_loop->wakes, il_loop->wakes_seen, until);
 		atomic_store(&il_loop->asleep, false);
@@ -181,7 +206,11 @@ static int ask_kernel(struct epoll_event *events, int64_t until)
 		return query(events);
 	}
 	int n = spin(events, start, until, &woke);
-	if (n == 0 && !woke)
+	int64_t end = earlier(until);
+	struct il_poller *only = n == 0 && !woke ? to_block_in(start, end) : NULL;
+	if (only)
+		n = block_in(only, events, end);
+	else if (n == 0 && !woke)
 		n = il_pollers_arm() ? query(events) : sleep_or_block(events, start, earlier(until));
 	if (several_cpus()) {
 		int64_t took = il_now() - start;

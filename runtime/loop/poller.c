@@ -50,6 +50,13 @@ bool il_pollers_poll(bool no_arm)
 	return woke;
 }
 
+struct il_poller *il_pollers_only(void)
+{
+	struct il_list *first = il_loop->pollers.next;
+	struct il_poller *p = il_container_of(first, struct il_poller, node);
+	return first != &il_loop->pollers && first->next == &il_loop->pollers && p->block ? p : NULL;
+}
+
 bool il_pollers_arm(void)
 {
 	struct il_list round;

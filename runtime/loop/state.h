@@ -13,6 +13,7 @@
 #include "base/list.h"
 #include "loop/epoll.h"
 #include "loop/futex.h"
+#include "loop/kick.h"
 #include "loop/thread_pool.h"
 
 #include <stdatomic.h>
@@ -37,6 +38,7 @@ struct il_loop {
 	struct il_epoll epoll;
 	struct il_futexes futexes;
 	struct il_thread_pool thread_pool;
+	struct il_kick kick;
 
 	/* loop.c: */
 	int64_t usual_wait; /* ns, IL_LONG_WAIT at most */

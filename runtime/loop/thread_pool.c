@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/signals.h"
+#include "loop/kick.h"
 #include "loop/state.h"
 #include "loop/wake.h"
 
@@ -68,6 +69,7 @@ static void begin_anew(void)
 {
 	il_list_init(&pool()->working);
 	il_list_init(&pool()->done);
+	pool()->jobs = 0;
 	pool()->ready = false;
 }
 
@@ -76,12 +78,6 @@ static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES,
 	.parent = unlock,
 	.child = forked,
 	.anew = begin_anew };
-
-/* The signal that interrupts a blocking call needs a handler without SA_RESTART, and nothing else. */
-static void interrupt(int number)
-{
-	(void)number;
-}
 
 /* A condition that is waited for by the clock of il_now. */
 static void init_condition(pthread_cond_t *condition)
@@ -95,12 +91,9 @@ static void init_condition(pthread_cond_t *condition)
 
 static int prepare(void)
 {
-	struct sigaction sa = { .sa_handler = interrupt };
-	if (pool()->ready)
-		return 0;
-	sigemptyset(&sa.sa_mask);
-	if (sigaction(IL_SIGNAL_POOL, &sa, NULL))
-		return errno;
+	int err = pool()->ready ? 0 : il_kick_handler();
+	if (err || pool()->ready)
+		return err;
 	init_condition(&pool()->returned);
 	pool()->ready = true;
 	il_fork_add(&fork_hook);
@@ -225,9 +218,11 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
 	if (!err)
 		il_list_add(&pool()->working, &job->node);
 	pthread_mutex_unlock(&pool()->mutex);
-	if (!err)
-		pthread_cond_signal(&job->worker->work);
-	return err;
+	if (err)
+		return err;
+	pool()->jobs++;
+	pthread_cond_signal(&job->worker->work);
+	return 0;
 }
 
 void il_thread_pool_cancel(struct il_job *job)
@@ -241,6 +236,7 @@ void il_thread_pool_cancel(struct il_job *job)
 	}
 	il_list_del(&job->node);
 	pthread_mutex_unlock(&pool()->mutex);
+	pool()->jobs--;
 	job->ended(job);
 }
 
@@ -262,8 +258,10 @@ static struct il_job *take_done(void)
 void il_thread_pool_collect(void)
 {
 	struct il_job *job;
-	while (pool()->ready && (job = take_done()))
+	while (pool()->ready && (job = take_done())) {
+		pool()->jobs--;
 		job->ended(job);
+	}
 }
 
 int il_thread_pool_threads(void)

@@ -30,6 +30,7 @@ struct il_thread_pool {
 	struct il_list retired; /* of those whose threads end by themselves, and are still to be joined */
 	struct il_list working, done; /* of struct il_job */
 	atomic_int threads;
+	int jobs; /* the loop's: those whose ended() is still to be called */
 	bool ready;
 };
 

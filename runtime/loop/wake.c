@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waking the loop, see wake.h: it sleeps in epoll, where its eventfd wakes it, or on futexes, of which `wakes` is one.
+ * Waking the loop, see wake.h: it sleeps in epoll, where its eventfd wakes it, or on futexes, of which `wakes` is one,
+ * or in a call that has to be interrupted.
  * Floor 1a.
  */
 #include "loop/wake.h"
@@ -22,6 +23,8 @@ void il_loop_wake(struct il_loop *loop)
 	}
 	if (atomic_load(&loop->asleep))
 		syscall(SYS_futex, &loop->wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	if (atomic_load(&loop->kick.blocked))
+		il_kick(loop);
 	errno = saved;
 }
 

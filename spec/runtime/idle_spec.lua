@@ -7,7 +7,8 @@ local homes = require "spec.support.homes"
 
 local SILENCE <const>, PATIENCE <const> = 0.4, 20
 
--- where a program may be when it waits: the loop, and a thread of the runtime for each System V object or file
+-- where a program may be when it waits: the loop, and a thread of the runtime for each System V object or file; the
+-- host's loop waits for a single one itself
 local LOOP <const> = "epoll_p?wait2?"
 
 -- what is in memory that processes share: slept on as futexes, all by one call
@@ -52,11 +53,12 @@ local programs = {
     while ipc.now() - start < 0.02 do end
     timer:stop()
     ipc.task(function() b:receive() end)]]},
-  {"a semaphore", "local s = ipc.semaphore(key, 1) s:acquire() ipc.task(function() s:acquire() end)", "sem%l*op"},
-  {"a queue", "local q = ipc.queue(key) ipc.task(function() q:receive() end)", "msgrcv"},
+  {"a semaphore", "local s = ipc.semaphore(key, 1) s:acquire() ipc.task(function() s:acquire() end)", "sem%l*op",
+    alone = true},
+  {"a queue", "local q = ipc.queue(key) ipc.task(function() q:receive() end)", "msgrcv", alone = true},
   {"a file lock", [[local mine, other = ipc.file_lock(path), ipc.file_lock(path)
     mine:acquire()
-    ipc.task(function() other:acquire() end)]], "flock"},
+    ipc.task(function() other:acquire() end)]], "flock", alone = true},
   {"shared memory", SHARED, nil, "futex_waitv"},
   {"shared memory and a channel", SHARED .. [[
     local a, b = ipc.stream_channel_pair() ipc.task(function() b:receive() end) KEEP = a]], "futex_waitv"},
@@ -163,7 +165,8 @@ describe("an idle program #nosan", function()
             others = others + 1
           end
         end
-        assert.equal(program[1]:find("^a child") and 2 or 1, loops, r.tail)
+        local itself = program.alone and home.name == "ipclua"
+        assert.equal(itself and 0 or program[1]:find("^a child") and 2 or 1, loops, r.tail)
         assert.equal(program[3] and 1 or 0, others, r.tail)
       end)
     end

@@ -63,7 +63,7 @@ static struct il_list due = IL_LIST_INIT(due);
 
 static bool ask_all(struct il_poller *p);
 
-static struct il_poller poller = { { &poller.node, &poller.node }, ask_all, ask_all, 0 };
+static struct il_poller poller = { .node = IL_LIST_INIT(poller.node), .poll = ask_all, .arm = ask_all };
 
 void il_rq_due(struct il_rq *q)
 {

@@ -79,6 +79,18 @@ static bool is_lost(const struct il_wait *w)
 	return w->state == IL_DONE && (w->winner >= 0 || w->winner == IL_DROPPED);
 }
 
+/* A call has returned, and has got something if the result is 0. */
+static void give(struct il_blocking_queue *line, struct il_op *op, int result)
+{
+	int err = result ? result : line->type->grant(line, op);
+	if (!op || err == (result ? EINTR : EAGAIN))
+		return;
+	if (result)
+		finish(op, err);
+	else
+		serve_op(line, op, err);
+}
+
 /* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
  * has won. */
 static void ended(struct il_job *job)
@@ -94,13 +106,10 @@ static void ended(struct il_job *job)
 		op->err = line->type->grant(line, op);
 		if (op->err != EAGAIN)
 			line->leaving = NULL;
+	} else if (!leaving) {
+		give(line, first(line), result);
 	} else if (result == 0) {
-		op = line->leaving && line->type->specific ? NULL : first(line);
-		int err = line->type->grant(line, op);
-		if (op && err != EAGAIN)
-			serve_op(line, op, err);
-	} else if (result != EINTR && first(line) && !line->leaving) {
-		finish(first(line), result);
+		give(line, line->type->specific ? NULL : first(line), 0);
 	}
 	if (!job->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
 		serve(line); /* and others of the one that is leaving may still be in the line */
@@ -130,11 +139,33 @@ static bool arm(struct il_poller *p)
 	return served;
 }
 
+/* Where it has to be armed, the loop does not block: it will find that the next time. */
+static bool block_here(struct il_poller *p)
+{
+	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
+	struct il_op *op = first(line);
+	bool granted = line->type->attempt_blocking;
+	if (!op || line->working || (line->type->prepare && line->type->prepare(line, op))) {
+		il_poller_del(p);
+		return arm(p);
+	}
+	int result = granted ? line->type->attempt_blocking(line, op) : line->type->block(line);
+	if (result == EINTR)
+		return false;
+	if (granted)
+		serve_op(line, op, result);
+	else
+		give(line, op, result);
+	serve(line);
+	return true;
+}
+
 void il_blocking_queue_init(struct il_blocking_queue *line, const struct il_blocking_queue_type *type)
 {
 	*line = (struct il_blocking_queue){ .type = type };
 	il_list_init(&line->ops);
 	il_poller_init(&line->poller, poll, arm);
+	line->poller.block = block_here;
 }
 
 bool il_blocking_queue_attempt(struct il_blocking_queue *line, struct il_op *op)

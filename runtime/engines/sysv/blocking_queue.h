@@ -35,6 +35,9 @@ struct il_blocking_queue_type {
 	/* After a block that returned 0: what it got is for op, or for no operation (NULL). EAGAIN: op must go on
 	 * waiting. */
 	int (*grant)(struct il_blocking_queue *line, struct il_op *op);
+	/* On the loop's thread, where a signal makes the call return: attempts and blocks. EINTR, or as attempt. NULL:
+	 * block and grant do it. */
+	int (*attempt_blocking)(struct il_blocking_queue *line, struct il_op *op);
 	/* An operation has ended well, by attempt or grant, so that those in other lines may be served. Or NULL. */
 	void (*served)(struct il_blocking_queue *line, const struct il_op *op);
 	/* There is no operation any more. Or NULL. */

@@ -78,8 +78,9 @@ static bool take_kept(struct il_msg_object *o, int64_t wanted)
 	return false;
 }
 
-/* 0 with the message in the buffer; EAGAIN: there is none. One that does not fit stays, so the buffer grows. */
-static int take(struct il_msg_object *o, int64_t wanted)
+/* 0 with the message in the buffer; EAGAIN: there is none; EINTR: a signal came while it waited, which it does without
+ * IPC_NOWAIT. A message that does not fit stays, so the buffer grows. */
+static int take(struct il_msg_object *o, int64_t wanted, int flags)
 {
 	int err = 0;
 	if (!il_fork_is_own(o->generation))
@@ -91,8 +92,8 @@ static int take(struct il_msg_object *o, int64_t wanted)
 		ssize_t n;
 		do
 			n = msgrcv(o->id, &il_sysv_state()->buffer->type, il_sysv_state()->buffer->room, (long)wanted,
-				IPC_NOWAIT);
-		while (n < 0 && errno == EINTR);
+				flags);
+		while (n < 0 && errno == EINTR && flags);
 		if (n >= 0) {
 			il_sysv_state()->buffer->size = (size_t)n;
 			return 0;
@@ -103,9 +104,9 @@ static int take(struct il_msg_object *o, int64_t wanted)
 	return err;
 }
 
-static int take_for(struct il_msg_object *o, struct il_op *op)
+static int take_for(struct il_msg_object *o, struct il_op *op, int flags)
 {
-	int err = take(o, op->message.type);
+	int err = take(o, op->message.type, flags);
 	if (!err) {
 		op->message.type = il_sysv_state()->buffer->type;
 		op->data = il_sysv_state()->buffer->text;
@@ -115,11 +116,11 @@ static int take_for(struct il_msg_object *o, struct il_op *op)
 }
 
 /* A task that waits looks at its message later, so it gets a copy. */
-static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
+static int take_copy(struct il_blocking_queue *line, struct il_op *op, int flags)
 {
 	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
 	int64_t wanted = op->message.type;
-	int err = take_for(o, op);
+	int err = take_for(o, op, flags);
 	if (err || !op->size)
 		return err;
 	void *copy = malloc(op->size);
@@ -132,6 +133,16 @@ static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
 	il_msg_send_back(o, il_sysv_state()->buffer);
 	il_sysv_state()->buffer = NULL;
 	return ENOMEM;
+}
+
+static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
+{
+	return take_copy(line, op, IPC_NOWAIT);
+}
+
+static int attempt_blocking(struct il_blocking_queue *line, struct il_op *op)
+{
+	return take_copy(line, op, 0);
 }
 
 /* Room for an empty message, which the thread cannot help taking. */
@@ -203,6 +214,7 @@ static const struct il_blocking_queue_type line_type = {
 	.prepare = prepare,
 	.block = block,
 	.grant = grant,
+	.attempt_blocking = attempt_blocking,
 	.emptied = emptied,
 	.harmless = true,
 };
@@ -213,7 +225,7 @@ bool il_msg_receive_attempt(struct il_op *op)
 	struct il_msg_waiters *w = il_msg_of_type(o, (long)op->message.type);
 	if (w && !il_list_empty(&w->line.ops))
 		return false;
-	op->err = take_for(o, op);
+	op->err = take_for(o, op, IPC_NOWAIT);
 	return op->err != EAGAIN;
 }
 
