@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * Numbers as text, see json_number.h. Most floats have few digits, and a quotient of two exact doubles finds them; only
- * for the others it takes the C library. Floor 4.
+ * Numbers as text, see json_number.h. Floor 4.
  */
 #include "json_number.h"
 #include "base/number.h"
+#include "decimal.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+
+static const char pairs[] =
+	"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+	"49505152535455565758596061626364656667686970717273747576777879808182838485868788899091929394959697"
+	"9899";
 
 /* Digits before `end`; returns the first of them. */
 static char *digits_before(char *end, uint64_t n)
 {
-	do
-		*--end = (char)('0' + n % 10);
-	while (n /= 10);
-	return end;
+	for (; n >= 100; n /= 100) {
+		end -= 2;
+		memcpy(end, pairs + 2 * (n % 100), 2);
+	}
+	if (n < 10) {
+		*--end = (char)('0' + n);
+		return end;
+	}
+	return memcpy(end - 2, pairs + 2 * n, 2);
 }
 
 int il_json_integer(char *text, lua_Integer n)
@@ -30,30 +40,43 @@ int il_json_integer(char *text, lua_Integer n)
 	return (int)(end - p);
 }
 
-static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-	1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
-
-/* Whether d, from 1e-5 to 1e15, is the double nearest to digits / 10^places for some digits, 15 at most. Both are exact
- * doubles, so their quotient is rounded once, as by strtod, and equality proves it; the digits are the right ones to
- * try, for the error of the product is below one half. */
-static bool decimal(double d, uint64_t *digits, int *places)
+static char *put(char *text, const char *from, size_t size)
 {
-	uint64_t bits;
-	memcpy(&bits, &d, sizeof bits);
-	int exponent = (int)(bits >> 52) - 1023;
-	int k = 14 - ((exponent * 1233) >> 12); /* 1233/4096 is log10(2), nearly */
-	if (d * powers[k] >= 1e15)
-		k--;
-	double n = rint(d * powers[k]);
-	*digits = (uint64_t)n;
-	*places = k;
-	return n / powers[k] == d;
+	memcpy(text, from, size);
+	return text + size;
+}
+
+/* d.ddde-05, as printf(3) has it. */
+static char *put_scientific(char *p, const char *first, const char *end, int exponent)
+{
+	char buffer[8], *last = buffer + sizeof buffer;
+	*p++ = *first++;
+	if (first < end) {
+		*p++ = '.';
+		p = put(p, first, (size_t)(end - first));
+	}
+	*p++ = 'e';
+	*p++ = exponent < 0 ? '-' : '+';
+	if (abs(exponent) < 10)
+		*p++ = '0';
+	first = digits_before(last, (uint64_t)abs(exponent));
+	return put(p, first, (size_t)(last - first));
+}
+
+/* The largest and the smallest: by trial. */
+static int other_float(char *text, double d)
+{
+	int length, digits = 15;
+	do
+		length = il_number_write(text, IL_JSON_NUMBER, digits++, d);
+	while (digits <= 17 && il_number_read(text, NULL) != d);
+	return length;
 }
 
 int il_json_float(char *text, double d)
 {
 	uint64_t digits;
-	int places;
+	int exponent;
 	char buffer[IL_JSON_NUMBER], *p = text, *end = buffer + sizeof buffer;
 	double size = fabs(d);
 	if (size < 1e15 && (double)(int64_t)d == d && d != 0)
@@ -62,23 +85,17 @@ int il_json_float(char *text, double d)
 		strcpy(text, signbit(d) ? "-0.0" : "0");
 		return (int)strlen(text);
 	}
-	bool near = size >= 1e-5 && size < 1e15;
-	if (!near || !decimal(size, &digits, &places)) {
-		int length = il_number_write(text, IL_JSON_NUMBER, near ? 17 : 15, d);
-		if (!near && il_number_read(text, NULL) != d)
-			length = il_number_write(text, IL_JSON_NUMBER, 17, d);
-		return length;
-	}
-	for (; digits % 10 == 0; places--)
-		digits /= 10;
-	char *first = digits_before(end, digits);
-	while (end - first <= places)
-		*--first = '0';
+	if (!il_decimal(size, &digits, &exponent))
+		return other_float(text, d);
 	if (d < 0)
 		*p++ = '-';
-	size_t whole = (size_t)(end - first - places);
-	memcpy(p, first, whole);
-	p[whole] = '.';
-	memcpy(p + whole + 1, first + whole, (size_t)places);
-	return (int)(p + whole + 1 + places - text);
+	char *first = digits_before(end, digits);
+	int magnitude = (int)(end - first) - 1 + exponent;
+	if (magnitude < -4 || magnitude >= 15)
+		return (int)(put_scientific(p, first, end, magnitude) - text);
+	while (end - first <= -exponent)
+		*--first = '0';
+	p = put(p, first, (size_t)(end - first + exponent));
+	*p++ = '.';
+	return (int)(put(p, end + exponent, (size_t)-exponent) - text);
 }

@@ -14,8 +14,9 @@ local function recipes(build)
     redis_queue = plain("redis_queue", "-lhiredis -I" .. build), zmq = plain("zmq", "-lzmq"),
     nng = plain("nng", "-lnng"), boost_queue = "c++ -O2 " .. here .. "boost_queue.cpp -lrt -lpthread",
     codec = c .. ("-Iruntime -Ibindings -Ibindings/codec -I/usr/include/lua5.4 spec/support/codec_host.c "
-      .. "%s/runtime/lua_heap.o $(find %s/bindings %s/runtime -name '*.o' ! -regex '.*/runtime/[^/]*') -Wl,-E "
-      .. "-Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive $(cat %s/.libs)"):gsub("%%s", build),
+      .. "%s/runtime/lua_heap.o $(find bindings runtime/*/ -name '*.c' | sed 's|\\(.*\\)c$|%s/\\1o|' "
+      .. "| xargs ls 2>/dev/null) -Wl,-E -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive "
+      .. "$(cat %s/.libs)"):gsub("%%s", build),
   }
 end
 

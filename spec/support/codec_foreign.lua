@@ -95,6 +95,26 @@ for text, why in pairs {
 end
 assert(decode("json", ("["):rep(1000) .. ("]"):rep(1000)))
 fails("json", ("["):rep(1001) .. ("]"):rep(1001), "nested")
-assert(encode("json", {3.0, -0.0, 0.1, 1e300, 1 / 3}) == "[3,-0.0,0.1,1e+300,0.33333333333333331]")
+assert(encode("json", {3.0, -0.0, 0.1, 1e300, 1 / 3}) == "[3,-0.0,0.1,1e+300,0.3333333333333333]")
+
+-- Of the texts that are read as the float, the shortest.
+for text, number in pairs{
+  ["0.30000000000000004"] = 0.1 + 0.2, ["1.7976931348623157e+308"] = 0x1.fffffffffffffp1023, ["0.5"] = 2.0^-1,
+  ["0.0001"] = 1e-4, ["1e-05"] = 1e-5,
+  ["9.99999999999999e-06"] = 9.99999999999999e-6, ["1e-06"] = 1e-6, ["1e-38"] = 1e-38,
+  ["1e-39"] = 1e-39, ["1e+15"] = 1e15, ["9.007199254740991e+15"] = 2.0^53 - 1, ["9.5367431640625e-07"] = 2.0^-20,
+  ["999999999999999.9"] = 999999999999999.9, ["1.0000000000000005e+15"] = 1e15 + 0.5, ["-123.456"] = -123.456,
+} do
+  assert(encode("json", number) == text, encode("json", number))
+end
+for _ = 1, 20000 do
+  local number = string.unpack("d", string.pack("J", math.random(0) & ~(0x7ff << 52) | math.random(900, 1080) << 52))
+  for _, float in ipairs{number, math.random(-1 << 40, 1 << 40) / 10^math.random(0, 15), 2.0^math.random(-140, 70)} do
+    local text = encode("json", float)
+    assert(tonumber(text) == float and (#text <= #("%.17g"):format(float) or math.abs(float) > 1e15), text)
+    local digits = #text:gsub("e.*", ""):gsub("%D", ""):gsub("^0+", ""):gsub("0+$", "")
+    assert(digits <= 1 or tonumber(("%%.%de"):format(digits - 2):format(float)) ~= float, text)
+  end
+end
 assert(encode("json", "\1\31\"\\/\n\127é\xff") == [["\u0001\u001f\"\\/\n\u007fé]] .. '\xff"')
 print("ok")
