@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.SignalHandler: many listeners of one signal, called one after the other. The list of them is never changed while
- * a delivery may walk it: it is replaced.
+ * ipc.SignalHandler: many listeners of one signal, called one after the other.
  * Floor 4.
  */
 #include "bind.h"
 #include "classes.h"
+#include "script.h"
 #include "signal_queue.h"
 #include "signal_info.h"
 
@@ -26,29 +26,20 @@ static int signal_handler(lua_State *L)
 	return il_signal_queue_new(L, class, il_check_catchable(L, il_check_signal(L, 1), 1));
 }
 
-/* Pushes a copy of the list, without the listener at `skip`; returns how many there are. */
-static lua_Integer copy_listeners(lua_State *L, int skip)
+/* Pushes the list of listeners, with the one at 2 added or removed, as scripts/ipc/signal.lua does it; or nil. */
+static void push_changed(lua_State *L, const char *change)
 {
-	lua_Integer n = 0, count;
+	il_push_script(L, "ipc.signal", change);
 	lua_getiuservalue(L, 1, 1);
-	count = (lua_Integer)lua_rawlen(L, -1);
-	lua_createtable(L, (int)count + 1, 0);
-	for (lua_Integer i = 1; i <= count; i++)
-		if (i != skip) {
-			lua_rawgeti(L, -2, i);
-			lua_rawseti(L, -2, ++n);
-		}
-	lua_replace(L, -2);
-	return n;
+	lua_pushvalue(L, 2);
+	lua_call(L, 2, 1);
 }
 
 static int handler_add(lua_State *L)
 {
 	struct il_signal_queue *s = check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_Integer n = copy_listeners(L, 0);
-	lua_pushvalue(L, 2);
-	lua_rawseti(L, -2, n + 1);
+	push_changed(L, "add");
 	return il_signal_queue_result(L, s, il_signal_queue_listen(L, s));
 }
 
@@ -56,19 +47,11 @@ static int handler_remove(lua_State *L)
 {
 	struct il_signal_queue *s = check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
-	lua_getiuservalue(L, 1, 1);
-	int i = (int)lua_rawlen(L, -1);
-	for (; i > 0; i--) {
-		bool found = lua_rawgeti(L, -1, i) && lua_rawequal(L, -1, 2);
-		lua_pop(L, 1);
-		if (found)
-			break;
-	}
-	if (i) {
-		copy_listeners(L, i);
+	push_changed(L, "remove");
+	bool found = !lua_isnil(L, -1);
+	if (found)
 		il_signal_queue_listen(L, s);
-	}
-	lua_pushboolean(L, i > 0);
+	lua_pushboolean(L, found);
 	return 1;
 }
 

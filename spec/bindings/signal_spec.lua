@@ -64,6 +64,54 @@ describe("a signal", function()
     assert.same({"new 1", "new 2", "old 2", "old 3"}, log)
   end)
 
+  it("reaches the listeners that are there, whatever was added and removed before", function()
+    local handler <close> = ipc.signal_handler("USR1")
+    local expected, seen, listeners = {}, {}, {}
+    for i = 1, 20 do
+      listeners[i] = function() seen[#seen + 1] = i end
+    end
+    local function newest_of(i)
+      for at = #expected, 1, -1 do
+        if expected[at] == i then return at end
+      end
+    end
+    for step = 1, 600 do
+      local i = math.random(#listeners)
+      if math.random() < (step < 400 and 0.55 or 0.3) then
+        assert.is_true(handler:add(listeners[i]))
+        expected[#expected + 1] = i
+      else
+        local at = newest_of(i)
+        assert.equal(at ~= nil, handler:remove(listeners[i]))
+        if at then table.remove(expected, at) end
+      end
+      if step % 60 == 0 and #expected > 0 then
+        seen = {}
+        ipc.signal("USR1"):dispatch(pid)
+        wait_for(function() return #seen == #expected end)
+        for at, which in ipairs(seen) do assert.equal(expected[#expected + 1 - at], which) end
+      end
+    end
+  end)
+
+  it("reaches those that were there when it came, though one of them removes another", function()
+    local handler <close> = ipc.signal_handler("USR1")
+    local seen = {}
+    local function old() seen[#seen + 1] = "old" end
+    local function late() seen[#seen + 1] = "late" end
+    assert.is_true(handler:add(old))
+    assert.is_true(handler:add(function()
+      seen[#seen + 1] = "new"
+      if handler:remove(old) then handler:add(late) end
+    end))
+    ipc.signal("USR1"):dispatch(pid)
+    wait_for(function() return #seen == 2 end)
+    assert.same({"new", "old"}, seen)
+    ipc.signal("USR1"):dispatch(pid)
+    wait_for(function() return #seen == 4 end)
+    assert.same({"new", "old", "late", "new"}, seen)
+  end)
+
   it("is seen by every handler, trap and waiter", function()
     local seen = 0
     local trap = ipc.signal_trap("USR2")
