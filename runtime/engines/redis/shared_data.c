@@ -50,12 +50,8 @@ static int request(struct il_op *op, const struct il_command *c, enum il_request
 static void split(const struct il_request *r, struct il_entry *e)
 {
 	size_t size;
-	char *end;
 	const char *record = il_reply_bytes(r, 1, &size);
-	e->version = strtoll(record, &end, 10);
-	size_t head = (size_t)(end - record) + 1;
-	e->value = record + (head < size ? head : size);
-	e->size = size - (head < size ? head : size);
+	il_record_split(e, record, size);
 }
 
 /* The id, and a record that is there? */

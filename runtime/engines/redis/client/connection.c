@@ -204,59 +204,44 @@ static bool flush(struct il_poller *p)
 	return c->phase != IL_CONNECTED;
 }
 
-/* Connecting ------------------------------------------------------------------------------------------- */
+/* Connecting: each step returns 0, also if it has closed the connection; EAGAIN, the loop goes on; or errno. ------- */
 
-static void connected(struct il_connection *c)
+static int connected(struct il_connection *c)
 {
-	c->phase = IL_CONNECTED;
 	int err = 0;
+	c->phase = IL_CONNECTED;
 	if (!c->tls) { /* room to write is of interest only while there is none */
 		il_io_unwatch(&c->io);
 		err = il_io_watch(&c->io, EPOLLIN);
 	}
-	if (err)
-		il_connection_fail(c, err, NULL);
-	else
+	if (!err)
 		c->connected(c);
+	return err;
 }
 
-static void shake_hands(struct il_connection *c)
+static int shake_hands(struct il_connection *c)
 {
 	int err = il_tls.shake(c->tls);
-	if (!err)
-		connected(c);
-	else if (err != EAGAIN)
-		il_connection_fail(c, err, NULL);
+	return err ? err : connected(c);
 }
 
-static void reached(struct il_connection *c)
+static int reached(struct il_connection *c)
 {
 	if (c->addresses)
 		freeaddrinfo(c->addresses);
 	c->addresses = c->next = NULL;
-	if (!c->url->tls) {
-		connected(c);
-		return;
-	}
+	if (!c->url->tls)
+		return connected(c);
 	c->phase = IL_SHAKING_HANDS;
 	int err = il_tls.open(&c->tls, c->url, c->host->name, c->io.fd);
-	if (err)
-		il_connection_fail(c, err, NULL);
-	else
-		shake_hands(c);
+	return err ? err : shake_hands(c);
 }
 
-static void set_options(int fd)
+static void set_option(int fd, int level, int option, int value)
 {
-	int on = 1, idle = SILENCE, every = ASK_EVERY, times = ASK_TIMES;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+	setsockopt(fd, level, option, &value, sizeof value);
 }
 
-/* Begins to connect. 0: the loop will call ready(). */
 static int begin(struct il_connection *c, int family, const struct sockaddr *address, socklen_t size)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -265,66 +250,61 @@ static int begin(struct il_connection *c, int family, const struct sockaddr *add
 		il_loop->starved |= il_is_shortage(err);
 		return err;
 	}
-	if (family != AF_UNIX)
-		set_options(fd);
+	if (family != AF_UNIX) {
+		set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+		set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+		set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, SILENCE);
+		set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, ASK_EVERY);
+		set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, ASK_TIMES);
+	}
 	c->io.fd = fd;
 	c->phase = IL_CONNECTING;
-	int err = connect(fd, address, size) && errno != EINPROGRESS ? errno : il_io_watch(&c->io, EPOLLIN | EPOLLOUT);
-	if (!err)
-		return 0;
-	close(fd);
-	c->io.fd = -1;
-	return err;
+	return connect(fd, address, size) && errno != EINPROGRESS ? errno : il_io_watch(&c->io, EPOLLIN | EPOLLOUT);
 }
 
-/* Begins to connect to the first address left for which that is possible. */
-static int begin_next(struct il_connection *c)
+/* Begins to connect to the first address left for which that is possible; err: there is none. */
+static int begin_next(struct il_connection *c, int err)
 {
-	int err = EHOSTUNREACH;
-	while (c->next) {
+	while (err && c->next) {
 		const struct addrinfo *a = c->next;
 		c->next = a->ai_next;
+		close_socket(c);
 		err = begin(c, a->ai_family, a->ai_addr, a->ai_addrlen);
-		if (!err)
-			return 0;
 	}
 	return err;
 }
 
-static void try_next(struct il_connection *c, int err)
-{
-	close_socket(c);
-	if (c->next)
-		err = begin_next(c);
-	if (err)
-		il_connection_fail(c, err, NULL);
-}
-
-static void reach(struct il_connection *c, uint32_t events)
+static int reach(struct il_connection *c, uint32_t events)
 {
 	int err = 0;
 	socklen_t size = sizeof err;
 	getsockopt(c->io.fd, SOL_SOCKET, SO_ERROR, &err, &size);
 	if (err)
-		try_next(c, err);
-	else if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR))
-		reached(c);
+		return begin_next(c, err);
+	return events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? reached(c) : EAGAIN;
 }
 
-static void ready(struct il_io *io, uint32_t events)
+static void transfer(struct il_connection *c, uint32_t events)
 {
-	struct il_connection *c = il_container_of(io, struct il_connection, io);
 	uint32_t generation = c->generation;
-	switch (c->phase) {
-	case IL_CONNECTING: reach(c, events); return;
-	case IL_SHAKING_HANDS: shake_hands(c); return;
-	default: break;
-	}
 	c->ending |= (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0;
 	if (events & EPOLLOUT)
 		il_connection_flush(c);
 	if (c->generation == generation && (c->tls || c->ending || events & EPOLLIN))
 		read_turn(c);
+}
+
+static void ready(struct il_io *io, uint32_t events)
+{
+	struct il_connection *c = il_container_of(io, struct il_connection, io);
+	int err = 0;
+	switch (c->phase) {
+	case IL_CONNECTING: err = reach(c, events); break;
+	case IL_SHAKING_HANDS: err = shake_hands(c); break;
+	default: transfer(c, events);
+	}
+	if (err && err != EAGAIN)
+		il_connection_fail(c, err, NULL);
 }
 
 static bool wanted(struct il_io *io)
@@ -337,38 +317,35 @@ static void looked_up(void *owner, struct addrinfo *found, int err, const char *
 {
 	struct il_connection *c = owner;
 	c->lookup = NULL;
-	if (!found) {
-		il_connection_fail(c, err, why);
-		return;
-	}
 	c->addresses = c->next = found;
-	try_next(c, EHOSTUNREACH);
+	if (!err)
+		err = begin_next(c, EHOSTUNREACH);
+	if (err)
+		il_connection_fail(c, err, why);
 }
 
 static int open_local(struct il_connection *c, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t size = strlen(path) + 1;
-	if (size > sizeof address.sun_path)
+	if (strlen(path) >= sizeof address.sun_path)
 		return ENAMETOOLONG;
-	memcpy(address.sun_path, path, size);
+	strcpy(address.sun_path, path);
 	return begin(c, AF_UNIX, (struct sockaddr *)&address, sizeof address);
+}
+
+static int open_remote(struct il_connection *c, const struct il_host *host)
+{
+	c->phase = IL_LOOKING_UP;
+	int err = il_lookup_start(host->name, host->port, looked_up, c, &c->addresses, &c->lookup);
+	c->next = c->addresses;
+	return err || c->lookup ? err : begin_next(c, EHOSTUNREACH);
 }
 
 int il_connection_open(struct il_connection *c, const struct il_url *url, const struct il_host *host)
 {
-	int err;
 	c->url = url;
 	c->host = host;
-	if (!host->port) {
-		err = open_local(c, host->name);
-	} else {
-		c->phase = IL_LOOKING_UP;
-		err = il_lookup_start(host->name, host->port, looked_up, c, &c->addresses, &c->lookup);
-		c->next = c->addresses;
-		if (!err && !c->lookup)
-			err = begin_next(c);
-	}
+	int err = host->port ? open_remote(c, host) : open_local(c, host->name);
 	if (err)
 		il_connection_close(c);
 	return err;

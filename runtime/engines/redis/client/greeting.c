@@ -47,7 +47,7 @@ static void answered(struct il_request *q)
 	bool error = r->type == IL_REPLY_ERROR;
 	char text[200];
 	if (error && q->tag <= SELECT) {
-		int err = il_error_of(r, text, sizeof text);
+		int err = il_error_of(r, text, sizeof text, NULL);
 		bool old = il_reply_is_error(r, "ERR unknown command") || il_reply_is_error(r, "NOPROTO");
 		il_server_fault(s, old ? EPROTONOSUPPORT : err,
 			old ? "it is older than Redis 6, or does not speak RESP3 (HELLO 3)" : text);

@@ -4,7 +4,6 @@
  * and frees itself. Floor 2.
  */
 #include "engines/redis/client/lookup.h"
-#include "base/list.h"
 #include "loop/thread_pool.h"
 
 #include <errno.h>
@@ -24,35 +23,32 @@ struct il_lookup {
 	char host[];
 };
 
-static int ask(const char *host, const char *port, int flags, struct addrinfo **found)
+static int find(struct il_lookup *l, int flags)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
-	*found = NULL;
-	return getaddrinfo(host, port, &hints, found);
+	l->found = NULL;
+	l->problem = getaddrinfo(l->host, l->port, &hints, &l->found);
+	l->err = errno;
+	return l->problem;
 }
 
 static void work(struct il_job *job)
 {
 	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
-	l->problem = ask(l->host, l->port, AI_ADDRCONFIG, &l->found);
-	l->err = errno;
-	if (l->problem == EAI_NONAME || l->problem == EAI_ADDRFAMILY) /* only "lo" is up on this machine */
-		l->problem = ask(l->host, l->port, 0, &l->found);
-}
-
-static int error_of(const struct il_lookup *l)
-{
-	return l->problem == EAI_SYSTEM ? l->err : l->problem == EAI_MEMORY ? ENOMEM : EHOSTUNREACH;
+	int problem = find(l, AI_ADDRCONFIG);
+	if (problem == EAI_NONAME || problem == EAI_ADDRFAMILY) /* only "lo" is up on this machine */
+		find(l, 0);
 }
 
 static void ended(struct il_job *job)
 {
 	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
-	if (l->done && !job->forked && l->found)
-		l->done(l->owner, l->found, 0, NULL);
-	else if (l->done && !job->forked)
-		l->done(l->owner, NULL, error_of(l),
-			l->problem == EAI_SYSTEM ? strerror(l->err) : gai_strerror(l->problem));
+	int err = !l->problem              ? 0
+		: l->problem == EAI_SYSTEM ? l->err
+		: l->problem == EAI_MEMORY ? ENOMEM
+					   : EHOSTUNREACH;
+	if (l->done && !job->forked)
+		l->done(l->owner, l->found, err, l->problem == EAI_SYSTEM ? NULL : gai_strerror(l->problem));
 	else if (l->found && !job->forked)
 		freeaddrinfo(l->found);
 	free(l);
@@ -69,13 +65,12 @@ int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owne
 	snprintf(l->port, sizeof l->port, "%d", port);
 	l->done = done;
 	l->owner = owner;
-	*result = NULL;
-	bool address = ask(host, l->port, AI_NUMERICHOST, found) == 0;
+	bool address = find(l, AI_NUMERICHOST) == 0;
 	int err = address ? 0 : il_thread_pool_start(&l->job, work, ended);
-	if (address || err)
+	*found = l->found;
+	*result = address || err ? NULL : l;
+	if (!*result)
 		free(l);
-	else
-		*result = l;
 	return err;
 }
 

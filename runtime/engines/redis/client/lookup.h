@@ -11,7 +11,8 @@
 
 struct il_lookup;
 
-/* Called on the loop: with the addresses, to be freed by freeaddrinfo(); or NULL, errno and why. */
+/* Called on the loop: with the addresses, to be freed by freeaddrinfo(); or NULL, errno and why, NULL: errno says it.
+ */
 typedef void il_lookup_done(void *owner, struct addrinfo *found, int err, const char *why);
 
 /* If the host is an address *found has it, and *l is NULL. Else done() will be called, unless the look-up is forgotten

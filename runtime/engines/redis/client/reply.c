@@ -88,21 +88,15 @@ static const struct error *find(const char *text)
 	return NULL;
 }
 
-int il_error_of(const struct il_reply *r, char *text, size_t size)
+int il_error_of(const struct il_reply *r, char *text, size_t size, bool *passes)
 {
 	clean(r->str, text, size);
 	const struct error *e = find(text);
 	size_t used = strlen(text);
+	if (passes)
+		*passes = e && e->passes;
 	if (e && e->err == EREMOTE)
 		snprintf(text + used, size - used,
 			" (another node of the cluster has the object: its URL must name that one)");
 	return e ? e->err : EPROTO;
-}
-
-bool il_error_passes(const struct il_reply *r)
-{
-	char text[200];
-	clean(r->str, text, sizeof text);
-	const struct error *e = find(text);
-	return e && e->passes;
 }

@@ -7,10 +7,8 @@
 
 #include "engines/redis/client/resp.h"
 
-/* The errno of an answer that is an error, and its text without what only the server understands. */
-int il_error_of(const struct il_reply *r, char *text, size_t size);
-
-/* Was nothing done, and may the same command succeed at another time, or at another node? */
-bool il_error_passes(const struct il_reply *r);
+/* The errno of an answer that is an error, and its text without what only the server understands. *passes, or NULL: was
+ * nothing done, and may the same command succeed at another time, or at another node? */
+int il_error_of(const struct il_reply *r, char *text, size_t size, bool *passes);
 
 #endif

@@ -21,16 +21,6 @@ enum { MOST_ERRNO = 4095, KEY_MAX = 512, MOST_SPARE = 64, KEPT = 4 << 10 };
 
 static const int64_t LATER = 50000000; /* ns */
 
-static struct il_request *of_node(struct il_list *node)
-{
-	return il_container_of(node, struct il_request, node);
-}
-
-static struct il_request *of_flight(struct il_list *node)
-{
-	return il_container_of(node, struct il_request, flight);
-}
-
 /* Commands --------------------------------------------------------------------------------------------- */
 
 static struct il_resp *writer(void)
@@ -116,10 +106,9 @@ static int make_whole(struct il_request *r)
 static struct il_request *make(struct il_server *s)
 {
 	struct il_redis_state *state = il_redis_state();
-	struct il_request *r = NULL;
+	struct il_request *r = il_list_first(struct il_request, &state->spare, node);
 	struct il_resp text = { 0 };
-	if (!il_list_empty(&state->spare)) {
-		r = of_node(state->spare.next);
+	if (r) {
 		il_list_del(&r->node);
 		state->spares--;
 		text = r->text;
@@ -218,9 +207,9 @@ static void send_request(struct il_request *r)
 
 void il_requests_up(struct il_server *s)
 {
-	for (struct il_list *l = s->requests.next; l != &s->requests && may_send(s); l = l->next)
-		if (!of_node(l)->sent)
-			send_request(of_node(l));
+	il_list_each(struct il_request, r, &s->requests, node)
+		if (!r->sent && may_send(s))
+			send_request(r);
 }
 
 int il_request_control(struct il_server *s, int argc, const char *const *argv, void (*answered)(struct il_request *r),
@@ -308,12 +297,14 @@ static bool is_refusal(struct il_request *r, const struct il_reply *reply)
 		s->refused = EREMOTE;
 		return true;
 	}
-	if (reply->type != IL_REPLY_ERROR || !il_error_passes(reply)) {
+	bool passes = false;
+	int err = reply->type == IL_REPLY_ERROR ? il_error_of(reply, text, sizeof text, &passes) : 0;
+	if (!passes) {
 		il_server_answered(s);
 		return false;
 	}
-	s->refused = il_error_of(reply, text, sizeof text);
-	il_server_explain(s, s->refused, text);
+	s->refused = err;
+	il_server_explain(s, err, text);
 	return r->flags & IL_PATIENT;
 }
 
@@ -352,7 +343,7 @@ void il_request_finish(struct il_request *r, const struct il_reply *reply)
 
 void il_requests_reply(struct il_server *s, const struct il_reply *reply)
 {
-	struct il_request *first = il_list_empty(&s->flying) ? NULL : of_flight(s->flying.next);
+	struct il_request *first = il_list_first(struct il_request, &s->flying, flight);
 	if (first && reply->type != IL_REPLY_PUSH && (!first->pushed || reply->type == IL_REPLY_ERROR))
 		il_request_finish(first, reply);
 	else if (reply->type != IL_REPLY_PUSH || !il_subscriptions_push(s, reply, first))
@@ -364,9 +355,9 @@ void il_requests_reply(struct il_server *s, const struct il_reply *reply)
 int64_t il_requests_due(const struct il_server *s)
 {
 	int64_t first = IL_NEVER;
-	for (struct il_list *l = s->requests.next; l != &s->requests; l = l->next)
-		if (of_node(l)->deadline < first)
-			first = of_node(l)->deadline;
+	il_list_each(const struct il_request, r, &s->requests, node)
+		if (r->deadline < first)
+			first = r->deadline;
 	return first;
 }
 
@@ -375,15 +366,13 @@ void il_requests_expire(struct il_server *s, int64_t now)
 {
 	struct il_list round;
 	il_list_init(&round);
-	for (struct il_list *next, *l = s->requests.next; l != &s->requests; l = next) {
-		next = l->next;
-		if (of_node(l)->deadline <= now) {
-			il_list_del(l);
-			il_list_add(&round, l);
+	il_list_each_safe(struct il_request, r, &s->requests, node) {
+		if (r->deadline <= now) {
+			il_list_del(&r->node);
+			il_list_add(&round, &r->node);
 		}
 	}
-	while (!il_list_empty(&round)) {
-		struct il_request *r = of_node(round.next);
+	il_list_drain(struct il_request, r, &round, node) {
 		bool unknown = r->sent && !(r->flags & IL_SAFE),
 		     tried = !r->sent && s->connection.phase != IL_CONNECTED && s->err;
 		if (!tried)
@@ -397,12 +386,9 @@ void il_requests_lost(struct il_server *s)
 {
 	s->refused = 0;
 	memset(s->knows, 0, sizeof s->knows);
-	while (!il_list_empty(&s->flying)) {
-		struct il_request *r = of_flight(s->flying.next);
-		il_list_del(&r->flight);
+	il_list_drain(struct il_request, r, &s->flying, flight)
 		if (r->control || r->orphan)
 			recycle(r);
-	}
 }
 
 static bool may_wait(const struct il_request *r, int err, enum il_lost how)
@@ -417,12 +403,10 @@ void il_requests_without(struct il_server *s, int err, enum il_lost how)
 {
 	struct il_list round;
 	il_list_move(&s->requests, &round);
-	while (!il_list_empty(&round)) {
-		struct il_request *r = of_node(round.next);
+	il_list_drain(struct il_request, r, &round, node) {
 		bool waits = may_wait(r, err, how), unknown = r->sent && !(r->flags & IL_SAFE);
 		r->again |= r->sent;
 		r->sent = false;
-		il_list_del(&r->node);
 		il_list_add(&s->requests, &r->node);
 		if (!waits)
 			end(r, unknown ? ECONNABORTED : err);
@@ -432,8 +416,7 @@ void il_requests_without(struct il_server *s, int err, enum il_lost how)
 void il_requests_drop(struct il_server *s)
 {
 	il_requests_lost(s);
-	while (!il_list_empty(&s->requests)) {
-		struct il_request *r = of_node(s->requests.next);
+	il_list_drain(struct il_request, r, &s->requests, node) {
 		if (r->op) /* in a forked child, which drops the wait */
 			r->op->state = NULL;
 		il_request_free(r);
@@ -443,9 +426,7 @@ void il_requests_drop(struct il_server *s)
 void il_requests_fini(void)
 {
 	struct il_redis_state *state = il_redis_state();
-	while (!il_list_empty(&state->spare)) {
-		struct il_request *r = of_node(state->spare.next);
-		il_list_del(&r->node);
+	il_list_drain(struct il_request, r, &state->spare, node) {
 		free(r->text.bytes);
 		free(r);
 	}
@@ -472,7 +453,7 @@ int il_request_status(struct il_request *r)
 	if (r->err)
 		return r->err == s->err || !s->why[0] || r->err == ECONNABORTED ? fail(r, r->err) : r->err;
 	if (r->reply->type == IL_REPLY_ERROR) {
-		int err = il_error_of(r->reply, text, sizeof text);
+		int err = il_error_of(r->reply, text, sizeof text, NULL);
 		il_server_explain(s, err, text);
 		return fail(r, err);
 	}
@@ -496,10 +477,11 @@ bool il_reply_has_string(const struct il_request *r, size_t element)
 
 int64_t il_reply_number(const struct il_request *r, size_t element)
 {
-	if (il_reply_has_string(r, element))
-		return strtoll(il_reply_text(r->reply, element), NULL, 10);
 	const struct il_reply *e = element < il_reply_count(r) ? il_reply_at(r->reply, element) : NULL;
-	return e && e->type == IL_REPLY_INTEGER ? e->integer : 0;
+	int64_t n = 0;
+	if (e && e->type == IL_REPLY_STRING)
+		il_resp_digits(e->str, e->len, &n);
+	return e && e->type == IL_REPLY_INTEGER ? e->integer : n;
 }
 
 const char *il_reply_bytes(const struct il_request *r, size_t element, size_t *size)

@@ -115,17 +115,22 @@ static int reserve(struct il_parser *p, size_t more)
 	return 0;
 }
 
+size_t il_resp_digits(const char *text, size_t size, int64_t *n)
+{
+	bool minus = size && *text == '-';
+	size_t i = minus;
+	for (*n = 0; i < size && text[i] >= '0' && text[i] <= '9'; i++) {
+		int digit = text[i] - '0';
+		if (__builtin_mul_overflow(*n, 10, n) || __builtin_add_overflow(*n, minus ? -digit : digit, n))
+			return 0;
+	}
+	return i > minus ? i : 0;
+}
+
 /* An integer within limits, and nothing else. */
 static bool number(const char *text, size_t size, int64_t least, int64_t most, int64_t *n)
 {
-	char digits[24], *end;
-	if (!size || size >= sizeof digits || (*text != '-' && (*text < '0' || *text > '9')))
-		return false;
-	memcpy(digits, text, size);
-	digits[size] = 0;
-	errno = 0;
-	*n = strtoll(digits, &end, 10);
-	return !errno && end == digits + size && *n >= least && *n <= most;
+	return size && il_resp_digits(text, size, n) == size && *n >= least && *n <= most;
 }
 
 /* The place of a text is kept from the beginning of the reply, until that is complete. */
@@ -310,10 +315,13 @@ static char *head(char *end, char mark, size_t n)
 
 void il_resp_word(struct il_resp *w, const void *bytes, size_t size)
 {
-	char line[24], *start = head(line + sizeof line, '$', size);
-	il_resp_append(w, start, (size_t)(line + sizeof line - start), 0);
-	il_resp_append(w, bytes, size, 1);
-	il_resp_append(w, "\r\n", ENDING, 0);
+	char line[24], *end = line + sizeof line, *start = head(end, '$', size);
+	if (!make_room(w, sizeof line + size + ENDING))
+		return;
+	char *to = mempcpy(w->bytes + w->size, start, (size_t)(end - start));
+	to = mempcpy(mempcpy(to, bytes, size), "\r\n", ENDING);
+	w->size = (size_t)(to - w->bytes);
+	w->words++;
 }
 
 int il_resp_end(struct il_resp *w, size_t *start)

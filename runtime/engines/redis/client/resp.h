@@ -50,6 +50,9 @@ bool il_reply_is_error(const struct il_reply *r, const char *word);
 /* Is element i of an array a string? Its text, or NULL. */
 const char *il_reply_text(const struct il_reply *r, size_t i);
 
+/* The integer with which a text begins: how many bytes it has; 0: it has none, or more than 64 bits. */
+size_t il_resp_digits(const char *text, size_t size, int64_t *n);
+
 /* What has come from a server, and where in it the parser is. All zero at first. */
 struct il_parser {
 	char *bytes;

@@ -50,7 +50,7 @@ static void on_master(struct il_sentinel *s, const struct il_reply *r)
 	char text[200];
 	s->step = EVENTS;
 	if (r->type == IL_REPLY_ERROR) {
-		int err = il_error_of(r, text, sizeof text);
+		int err = il_error_of(r, text, sizeof text, NULL);
 		il_connection_fail(&s->connection, err, text);
 	} else if (r->type == IL_REPLY_ARRAY && il_reply_text(r, 0) && il_reply_text(r, 1)) {
 		s->named(s, il_reply_text(r, 0), il_reply_text(r, 1));

@@ -57,8 +57,8 @@ static bool is_closed(const struct il_server *s)
 int64_t il_server_timeout(struct il_server *s)
 {
 	if (!s->timeout)
-		for (struct il_list *l = s->objects.next; l != &s->objects; l = l->next)
-			s->timeout = later(s->timeout, il_container_of(l, struct il_server_object, node)->timeout);
+		il_list_each(const struct il_server_object, o, &s->objects, node)
+			s->timeout = later(s->timeout, o->timeout);
 	return s->timeout;
 }
 
@@ -69,10 +69,9 @@ static int64_t health_due(struct il_server *s)
 		return s->retry_at ? s->retry_at : IL_NEVER;
 	if (!s->up)
 		return s->opening_until;
-	if (!il_list_empty(&s->flying)) {
-		const struct il_request *first = il_container_of(s->flying.next, const struct il_request, flight);
+	const struct il_request *first = il_list_first(const struct il_request, &s->flying, flight);
+	if (first)
 		return il_time_add(later(first->sent_at, s->heard_at), il_server_timeout(s));
-	}
 	return wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
 }
 
@@ -429,12 +428,9 @@ static struct il_server *make(struct il_url *url)
 
 static struct il_server *find(const struct il_url *url)
 {
-	struct il_list *servers = &il_redis_state()->servers;
-	for (struct il_list *l = servers->next; l != servers; l = l->next) {
-		struct il_server *s = il_container_of(l, struct il_server, node);
+	il_list_each(struct il_server, s, &il_redis_state()->servers, node)
 		if (il_url_same_server(s->url, url))
 			return s;
-	}
 	return NULL;
 }
 
@@ -478,24 +474,19 @@ static void forked(struct il_server *s)
 	s->due = s->down_since = s->pause = s->watch_at = 0;
 	s->generation = il_fork.generation;
 	name_client(s);
-	for (struct il_list *l = s->objects.next; l != &s->objects; l = l->next) {
-		struct il_server_object *o = il_container_of(l, struct il_server_object, node);
+	il_list_each(struct il_server_object, o, &s->objects, node)
 		o->forked(o);
-	}
 }
 
 void il_servers_after_fork(void)
 {
-	struct il_list *servers = &il_redis_state()->servers;
-	for (struct il_list *l = servers->next; l != servers; l = l->next)
-		forked(il_container_of(l, struct il_server, node));
+	il_list_each(struct il_server, s, &il_redis_state()->servers, node)
+		forked(s);
 }
 
 void il_servers_fini(void)
 {
-	struct il_redis_state *state = il_redis_state();
-	while (!il_list_empty(&state->servers)) {
-		struct il_server *s = il_container_of(state->servers.next, struct il_server, node);
+	il_list_drain(struct il_server, s, &il_redis_state()->servers, node) {
 		if (il_fork_is_own(s->generation) && !il_list_empty(&s->requests))
 			il_connection_drain(&s->connection);
 		free_server(s);

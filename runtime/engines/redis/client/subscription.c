@@ -16,11 +16,6 @@ typedef void call(struct il_listener *l, const struct il_reply *r);
 
 enum { SUBSCRIBE, UNSUBSCRIBE };
 
-static struct il_listener *listener_at(struct il_list *l)
-{
-	return il_container_of(l, struct il_listener, node);
-}
-
 static struct il_list *bucket_of(struct il_server *s, const char *channel)
 {
 	uint32_t hash = 2166136261;
@@ -35,11 +30,8 @@ static void call_bucket(struct il_server *s, struct il_list *bucket, const char 
 	const struct il_reply *r)
 {
 	uint32_t round = ++s->round;
-	int left = 0;
-	for (struct il_list *l = bucket->next; l != bucket; l = l->next)
-		left++;
-	for (; left > 0 && !il_list_empty(bucket); left--) {
-		struct il_listener *l = listener_at(bucket->next);
+	struct il_listener *l;
+	for (int left = il_list_count(bucket); left && (l = il_list_first(struct il_listener, bucket, node)); left--) {
 		il_list_del(&l->node);
 		il_list_add(bucket, &l->node);
 		bool matches = !channel || strcmp(l->channel, channel) == 0;
@@ -94,8 +86,9 @@ static void answered(struct il_request *r)
 		}
 		return;
 	}
-	int err = il_error_of(r->reply, text, sizeof text);
-	if (il_error_passes(r->reply)) {
+	bool passes;
+	int err = il_error_of(r->reply, text, sizeof text, &passes);
+	if (passes) {
 		il_server_fault(r->server, err, text);
 	} else if (l) {
 		il_server_explain(r->server, err, text);
@@ -159,8 +152,8 @@ void il_unsubscribe(struct il_listener *l)
 	bool sent = l->active || l->request, shared = false;
 	l->channel = NULL;
 	take_out(l);
-	for (struct il_list *other = bucket->next; other != bucket; other = other->next)
-		shared |= strcmp(listener_at(other)->channel, channel) == 0;
+	il_list_each(const struct il_listener, other, bucket, node)
+		shared |= strcmp(other->channel, channel) == 0;
 	if (sent && !shared)
 		command(l->server, UNSUBSCRIBE, channel, NULL);
 	free(channel);
@@ -204,17 +197,13 @@ static void end(struct il_server *s, bool tell, int err)
 	struct il_list round;
 	il_list_init(&round);
 	for (int i = 0; i < IL_SUBSCRIPTION_BUCKETS; i++)
-		while (!il_list_empty(&s->buckets[i])) {
-			struct il_listener *l = listener_at(s->buckets[i].next);
+		il_list_drain(struct il_listener, l, &s->buckets[i], node) {
 			take_out(l);
 			il_list_add(&round, &l->node);
 		}
-	while (!il_list_empty(&round)) {
-		struct il_listener *l = listener_at(round.next);
-		il_list_del(&l->node);
+	il_list_drain(struct il_listener, l, &round, node)
 		if (tell)
 			l->down(l, err);
-	}
 }
 
 void il_subscriptions_end(struct il_server *s, int err)

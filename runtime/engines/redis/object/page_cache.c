@@ -62,13 +62,12 @@ int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il
 	return EAGAIN;
 }
 
-/* "version:value" */
-static void split(struct il_entry *e, const char *record, size_t size)
+void il_record_split(struct il_entry *e, const char *record, size_t size)
 {
-	size_t head = strspn(record, "0123456789") + 1;
-	e->version = strtoll(record, NULL, 10);
-	e->value = record + (head < size ? head : size);
-	e->size = size > head ? size - head : 0;
+	size_t head = il_resp_digits(record, size, &e->version) + 1;
+	head = head < size ? head : size;
+	e->value = record + head;
+	e->size = size - head;
 }
 
 /* One allocation has all: the entries, then their bytes. */
@@ -88,7 +87,7 @@ static int fill(struct il_page *p, const struct il_request *r, size_t count)
 		struct il_entry *e = &p->entry[i];
 		const char *name = il_reply_bytes(r, HEAD + 2 * i, &e->name_size),
 			   *record = il_reply_bytes(r, HEAD + 2 * i + 1, &size);
-		split(e, record, size);
+		il_record_split(e, record, size);
 		e->name = to;
 		to = mempcpy(to, name, e->name_size);
 		e->value = memcpy(to, e->value, e->size);

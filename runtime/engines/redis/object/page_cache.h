@@ -9,6 +9,9 @@
 #include "engines/engine.h"
 #include "engines/redis/client/request.h"
 
+/* "version:value": the value stays where it is. */
+void il_record_split(struct il_entry *e, const char *record, size_t size);
+
 enum { IL_PAGES = 4 }; /* for loops that go on at the same time */
 
 struct il_pages {
