@@ -4,6 +4,7 @@
  * Floor 4.
  */
 #include "stream_channel.h"
+#include "stream_channel_handle.h"
 #include "stream_channel_many.h"
 #include "bind.h"
 #include "classes.h"
@@ -181,7 +182,7 @@ int il_channel_failure(lua_State *L, int err)
 	return il_fail(L, err, err == EBADF ? "channel goes the other way" : "channel");
 }
 
-static int send_push(lua_State *L, struct il_op *op)
+int il_channel_send_push(lua_State *L, struct il_op *op)
 {
 	il_op_clear(op);
 	if (op->err)
@@ -192,7 +193,7 @@ static int send_push(lua_State *L, struct il_op *op)
 
 static const struct il_await_type send_type = {
 	{ "channel send", il_stream_send_attempt, il_stream_send_start, il_stream_cancel },
-	send_push,
+	il_channel_send_push,
 };
 
 /* The bytes take the place of the message at 2. */
@@ -233,25 +234,13 @@ static int channel_send(lua_State *L)
 
 static const struct il_await_type flush_type = {
 	{ "channel flush", il_stream_flush_attempt, il_stream_send_start, il_stream_cancel },
-	send_push,
+	il_channel_send_push,
 };
 
 static int channel_flush(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
 	return il_await(L, &flush_type, c->stream, 0, 2);
-}
-
-static int channel_send_handle(lua_State *L)
-{
-	struct il_channel *c = check_open(L);
-	size_t size;
-	lua_settop(L, 4); /* nil, message, errno may stand where the file should */
-	int fd = il_handle_describe(L, 2);
-	if (c->options.newlines || !c->stream->transport.passes)
-		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
-	const char *text = lua_tolstring(L, -1, &size);
-	return il_await_handle(L, &send_type, c->stream, fd, text, size, 3);
 }
 
 /* No more will be sent. */
@@ -334,33 +323,6 @@ static int channel_receive(lua_State *L)
 {
 	struct il_channel *c = check_open(L);
 	return il_await(L, &receive_type, c->stream, (intptr_t)c, 2);
-}
-
-static int handle_push(lua_State *L, struct il_op *op)
-{
-	char text[IL_HANDLE_TEXT] = "";
-	if (op->err)
-		return il_channel_receive_failure(L, channel_of(op), op,
-			"a message is next, not a handle: use receive");
-	int fd = op->fd;
-	op->fd = -1;
-	if (op->size < sizeof text)
-		memcpy(text, op->data, op->size);
-	il_op_clear(op);
-	return il_handle_push(L, fd, text);
-}
-
-static const struct il_await_type handle_type = {
-	{ "channel receive_handle", il_stream_handle_attempt, il_stream_receive_start, il_stream_cancel },
-	handle_push,
-};
-
-static int channel_receive_handle(lua_State *L)
-{
-	struct il_channel *c = check_open(L);
-	if (c->options.newlines || !c->stream->transport.passes)
-		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");
-	return il_await(L, &handle_type, c->stream, (intptr_t)c, 2);
 }
 
 static int next_push(lua_State *L, struct il_op *op)
@@ -448,8 +410,8 @@ static const luaL_Reg methods[] = {
 	{ "receive", channel_receive },
 	{ "receive_many", il_channel_receive_many },
 	{ "messages", channel_messages },
-	{ "send_handle", channel_send_handle },
-	{ "receive_handle", channel_receive_handle },
+	{ "send_handle", il_channel_send_handle },
+	{ "receive_handle", il_channel_receive_handle },
 	{ "shutdown", channel_shutdown },
 	{ "peer", channel_peer },
 	{ "fileno", channel_fileno },
@@ -476,8 +438,8 @@ static const luaL_Reg waits[] = {
 	{ "send", channel_send },
 	{ "send_many", il_channel_send_many },
 	{ "flush", channel_flush },
-	{ "receive_handle", channel_receive_handle },
-	{ "send_handle", channel_send_handle },
+	{ "receive_handle", il_channel_receive_handle },
+	{ "send_handle", il_channel_send_handle },
 	{ NULL, NULL },
 };
 

@@ -50,6 +50,9 @@ void il_channel_encode(lua_State *L, struct il_channel *c);
  * that sent them to a hub, else 0. */
 int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client);
 
+/* For il_await: the results of send. */
+int il_channel_send_push(lua_State *L, struct il_op *op);
+
 /* nil, "closed", or nil and why. */
 int il_channel_failure(lua_State *L, int err);
 int il_channel_receive_failure(lua_State *L, const struct il_channel *c, const struct il_op *op, const char *mismatch);
