@@ -8,7 +8,7 @@
 #include "binary.h"
 #include "array.h"
 #include "bytes.h"
-#include "codec.h"
+#include "path.h"
 #include "sched/error.h"
 
 #include <endian.h>
@@ -38,7 +38,7 @@ enum tag {
 	T_INT0 = 0x80, /* + the integer: 0 to 127 */
 };
 
-/* ---- writing ---- */
+/* Writing ------------------------------------------------------------------------------------------------- */
 
 struct writer {
 	struct il_bytes bytes;
@@ -162,7 +162,7 @@ static bool put_table(struct writer *w, int table, int depth)
 		else
 			pairs++;
 		if ((!bare && !put(w, key, depth + 1)) || !put(w, key + 1, depth + 1)) {
-			il_codec_path(L);
+			il_path_prepend(L);
 			return false;
 		}
 		lua_settop(L, key);
@@ -208,11 +208,11 @@ void il_binary_encode(lua_State *L, int value, const char *what)
 	il_bytes_init(&w.bytes, L);
 	*il_bytes_add(&w.bytes, 1) = VERSION;
 	if (!put(&w, value, 0))
-		il_codec_refuse(L, what, w.why);
+		il_path_refuse(L, what, w.why);
 	il_bytes_push(&w.bytes);
 }
 
-/* ---- reading ---- */
+/* Reading ------------------------------------------------------------------------------------------------- */
 
 struct reader {
 	lua_State *L;

@@ -26,13 +26,6 @@ void il_codec_encode(lua_State *L, enum il_codec codec, int value, int table, co
  * only. */
 bool il_codec_decode(lua_State *L, enum il_codec codec, int table);
 
-/* For json_writer.c and binary.c, on their way out of a table in which they found what they cannot carry. Stack: key,
- * value, and the path below the value → the path below the table. */
-void il_codec_path(lua_State *L);
-
-/* Raises why, with the path at the top. */
-int il_codec_refuse(lua_State *L, const char *what, const char *why);
-
 /* The codec of an object: pops what il_codec_option has pushed, which becomes the user value 1 of the object below it.
  */
 void il_codec_keep(lua_State *L, enum il_codec codec);

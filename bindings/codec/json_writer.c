@@ -8,7 +8,7 @@
 #include "json.h"
 #include "array.h"
 #include "bytes.h"
-#include "codec.h"
+#include "path.h"
 #include "json_number.h"
 
 #include <lauxlib.h>
@@ -115,7 +115,7 @@ static bool put_list_with_holes(struct writer *w, int table, int depth, lua_Inte
 		lua_pushinteger(L, i);
 		lua_rawgeti(L, table, i);
 		if (!put(w, top + 2, depth)) {
-			il_codec_path(L);
+			il_path_prepend(L);
 			return false;
 		}
 		lua_settop(L, top);
@@ -171,7 +171,7 @@ static bool put_object(struct writer *w, int table, int key, int depth)
 		}
 		put_char(w, ':');
 		if (!put(w, key + 1, depth)) {
-			il_codec_path(L);
+			il_path_prepend(L);
 			return false;
 		}
 		lua_settop(L, key);
@@ -195,7 +195,7 @@ static bool put_list(struct writer *w, int table, int key, int depth, bool *list
 		}
 		put_char(w, count == 1 ? '[' : ',');
 		if (!put(w, key + 1, depth)) {
-			il_codec_path(L);
+			il_path_prepend(L);
 			return false;
 		}
 		lua_settop(L, key);
@@ -292,6 +292,6 @@ void il_json_encode(lua_State *L, int value, const char *what)
 	il_bytes_init(&w.bytes, L);
 	w.careful = false;
 	if (!put(&w, value, 0))
-		il_codec_refuse(L, what, w.why);
+		il_path_refuse(L, what, w.why);
 	il_bytes_push(&w.bytes);
 }
