@@ -19,9 +19,6 @@ local FLOORS = {base = 0, loop = 1.1, os = 1.2, stream = 1.3, engines = 2, sched
 local ELSEWHERE = {
   ["runtime/engines/redis/queue_receive"] = 9,
   ["runtime/engines/redis/queue_send"] = 9,
-  ["runtime/engines/store/directory"] = 1,
-  ["runtime/engines/store/shared_data"] = 1,
-  ["runtime/engines/store/store"] = 1,
 }
 local CIRCLES = {}
 local STRUCTS = {}
@@ -107,10 +104,12 @@ for path in pipe:lines() do
 end
 pipe:close()
 
--- Entry points, listed in one header: the classes in classes.h, what an engine's table has in ENGINE/ENGINE.h.
+-- Entry points, listed in one header: the classes in classes.h, what an engine's table has in ENGINE/ENGINE.h; what
+-- the others have of the store, in local_data.h.
 local function is_entry(path, name)
   local engine = path:match("^runtime/engines/(%w+)/")
-  local list = engine and ("runtime/engines/%s/%s.h"):format(engine, engine)
+  local list = engine == "store" and "runtime/engines/local_data.h"
+    or engine and ("runtime/engines/%s/%s.h"):format(engine, engine)
     or path:match("^bindings/") and name:match("_open$") and "bindings/classes.h"
   return list and symbols.text_of(root .. "/" .. list):find("%f[%w_]" .. name .. "%f[^%w_]") ~= nil
 end
