@@ -19,6 +19,7 @@
 #include "loop/timer.h"
 #include "os/process_watch.h"
 #include "os/signal.h"
+#include "sched/await.h"
 #include "sched/coroutine.h"
 #include "sched/event.h"
 #include "sched/host.h"
@@ -229,6 +230,7 @@ int luaopen_ipc(lua_State *L)
 	constants(L);
 	load_scripts(L, lua_gettop(L));
 	preload_modules(L);
+	il_await_open(L);
 	il_sched_open(L);
 	il_preempt_open(L);
 	il_outside_open();

@@ -21,6 +21,7 @@
 #include "sched/await.h"
 #include "sched/error.h"
 #include "sched/host.h"
+#include "sched/suspend.h"
 #include "sched/task.h"
 #include "stream/stream.h"
 #include "stream/stream_end.h"

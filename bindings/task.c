@@ -3,6 +3,7 @@
  * ipc.Task and the functions of time: task, sleep, yield, now, select, run, step, stats.
  * Floor 4.
  */
+#include "sched/suspend.h"
 #include "sched/task.h"
 #include "base/clock.h"
 #include "bind.h"

@@ -7,7 +7,7 @@
 #include "base/reason.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
-#include "sched/preempt.h"
+#include "sched/on_main.h"
 #include "sched/run_queue.h"
 #include "sched/sched.h"
 #include "sched/state.h"
@@ -156,21 +156,14 @@ static int both(lua_State *L, int status, push_function *push)
 /* The main chunk cannot be suspended: it runs the loop on top of itself until it has what it waits for. */
 static int wait_on_main(lua_State *L, push_function *push)
 {
-	struct il_sched *s = il_sched();
-	lua_State *running = s->running;
-	s->turning = true;
-	s->running = NULL;
-	lua_pushcfunction(L, turn_until_done);
-	int status = lua_pcall(L, 0, 0, 0);
-	s->turning = false;
+	struct il_wait *w = &il_sched()->main_wait;
+	int status = il_on_main(L, turn_until_done, 0);
 	il_sched_changed();
-	s->running = running;
-	il_preempt();
 	if (status == LUA_OK)
-		return results(L, &s->main_wait, push);
-	if (s->main_wait.state == IL_DONE)
+		return results(L, w, push);
+	if (w->state == IL_DONE)
 		return both(L, status, push);
-	il_wait_drop(&s->main_wait);
+	il_wait_drop(w);
 	return lua_error(L);
 }
 
@@ -196,11 +189,6 @@ static void check_may_wait(lua_State *L, const struct il_task *t)
 			"cannot wait in a coroutine that was resumed by stock coroutine.resume or "
 			"coroutine.wrap: use ipc.coroutine, or ipc.coroutine.install()");
 	}
-}
-
-bool il_may_wait(lua_State *L)
-{
-	return il_sched()->current ? lua_isyieldable(L) && L == il_sched()->running : !il_sched()->turning;
 }
 
 static struct il_wait *own_wait(void)
@@ -397,16 +385,4 @@ int il_await_turn(lua_State *L)
 	if (t)
 		return requeue(L, t, 0, turned);
 	return il_turn_on_main(L) == LUA_OK ? 0 : lua_error(L);
-}
-
-static int requeued(lua_State *L, int status, lua_KContext results)
-{
-	(void)status;
-	return il_is_stranger(L) ? il_send_away(L, results, requeued) : (int)results;
-}
-
-int il_await_requeue(lua_State *L, int results)
-{
-	il_run_queue_add_late(il_sched()->current);
-	return il_suspend(L, results, requeued);
 }

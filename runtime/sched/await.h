@@ -157,11 +157,4 @@ int il_await_deadline(lua_State *L, int64_t deadline);
 /* ipc.yield(): to the end of the run queue. */
 int il_await_turn(lua_State *L);
 
-/* The same, for a call that is over: then returns its results, which are on top of the stack. Only in a task that may
- * wait. */
-int il_await_requeue(lua_State *L, int results);
-
-/* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
-bool il_may_wait(lua_State *L);
-
 #endif

@@ -12,6 +12,7 @@
 #include "sched/error.h"
 #include "sched/event.h"
 #include "sched/interrupt.h"
+#include "sched/on_main.h"
 #include "sched/preempt.h"
 #include "sched/run_queue.h"
 #include "sched/sched.h"
@@ -42,28 +43,18 @@ static int turn_once(lua_State *L)
 	return 0;
 }
 
-/* Runs turns on top of the main chunk. */
-static void on_main(lua_State *L, lua_CFunction turns, int64_t until, const char *name)
+static void run_turns(lua_State *L, lua_CFunction turns, int64_t until, const char *name)
 {
 	if (il_sched()->current || il_sched()->turning || il_sched()->main_wait.state != IL_IDLE)
 		il_error(L, "%s is for the main chunk, not for a task or a callback", name);
-	lua_State *running = il_sched()->running;
-	il_sched()->turning = true;
-	il_sched()->running = NULL;
-	lua_pushcfunction(L, turns);
-	lua_pushinteger(L, until);
-	int status = lua_pcall(L, 1, 0, 0);
-	il_sched()->turning = false;
-	il_sched()->running = running;
-	il_preempt();
-	if (status != LUA_OK)
+	if (il_on_main(L, turns, until) != LUA_OK)
 		lua_error(L);
 }
 
 int il_host_run(lua_State *L)
 {
 	if (il_sched()->open)
-		on_main(L, turn_while_alive, 0, "ipc.run");
+		run_turns(L, turn_while_alive, 0, "ipc.run");
 	il_sched_changed();
 	lua_pushboolean(L, 1);
 	return 1;
@@ -72,7 +63,7 @@ int il_host_run(lua_State *L)
 int il_host_step(lua_State *L)
 {
 	int64_t deadline = il_check_deadline(L, 1);
-	on_main(L, turn_once, deadline, "ipc.step");
+	run_turns(L, turn_once, deadline, "ipc.step");
 	il_gathered_flush();
 	il_loop_nested(!il_run_queue_empty() || il_events_due() ? 1 : il_loop_next());
 	lua_pushboolean(L, il_sched_alive());

@@ -9,7 +9,6 @@
 #include "loop/loop.h"
 #include "loop/state.h"
 #include "os/signal.h"
-#include "sched/await.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
 #include "sched/event.h"
@@ -43,7 +42,6 @@ void il_sched_open(lua_State *L)
 	il_sched()->main = lua_tothread(L, -1);
 	lua_pop(L, 1);
 	il_sched()->main_wait.wake = woken_main;
-	il_await_open(L);
 	il_tasks_open(L);
 	il_sched()->open = true;
 }

@@ -15,3 +15,8 @@ int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed)
 	lua_pushliteral(L, "cannot resume a coroutine that waits in a task");
 	return lua_yieldk(L, 2, context, resumed);
 }
+
+bool il_may_wait(lua_State *L)
+{
+	return il_sched()->current ? lua_isyieldable(L) && L == il_sched()->running : !il_sched()->turning;
+}

@@ -51,4 +51,7 @@ static inline bool il_is_stranger(const lua_State *L)
 }
 int il_send_away(lua_State *L, lua_KContext context, lua_KFunction resumed);
 
+/* False where a wait would raise: in a callback that cannot be suspended, or while the loop runs. */
+bool il_may_wait(lua_State *L);
+
 #endif

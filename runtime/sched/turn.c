@@ -5,11 +5,11 @@
  */
 #include "sched/turn.h"
 #include "base/clock.h"
-#include "sched/await.h"
-#include "sched/preempt.h"
+#include "sched/on_main.h"
 #include "sched/run_queue.h"
 #include "sched/sched.h"
 #include "sched/state.h"
+#include "sched/suspend.h"
 #include "sched/task.h"
 
 enum { MOST_CALLS = 32 };
@@ -27,17 +27,22 @@ static int run_all(lua_State *L)
 
 int il_turn_on_main(lua_State *L)
 {
-	struct il_sched *s = il_sched();
-	lua_State *running = s->running;
-	s->turning = true;
-	s->running = NULL;
-	lua_pushcfunction(L, run_all);
-	int status = lua_pcall(L, 0, 0, 0);
-	s->turning = false;
+	int status = il_on_main(L, run_all, 0);
 	il_sched_changed();
-	s->running = running;
-	il_preempt();
 	return status;
+}
+
+static int requeued(lua_State *L, int status, lua_KContext results)
+{
+	(void)status;
+	return il_is_stranger(L) ? il_send_away(L, results, requeued) : (int)results;
+}
+
+/* The task stands behind the others before the call returns. */
+static int requeue(lua_State *L, int results)
+{
+	il_run_queue_add_late(il_sched()->current);
+	return il_suspend(L, results, requeued);
 }
 
 /* A finaliser on the main chunk may wait, but it need not run all the others: Lua answers -1 there. */
@@ -52,7 +57,7 @@ static int give_turn(lua_State *L, int results)
 	if (!il_may_wait(L) || !lua_checkstack(L, LUA_MINSTACK) || in_finaliser(L))
 		return results;
 	if (il_sched()->current)
-		return il_await_requeue(L, results);
+		return requeue(L, results);
 	int status = il_turn_on_main(L);
 	if (status != LUA_OK && status != LUA_ERRMEM)
 		return lua_error(L);
