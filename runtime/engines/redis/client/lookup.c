@@ -66,8 +66,8 @@ int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owne
 	l->done = done;
 	l->owner = owner;
 	bool address = find(l, AI_NUMERICHOST) == 0;
-	int err = address ? 0 : il_thread_pool_start(&l->job, work, ended);
 	*found = l->found;
+	int err = address ? 0 : il_thread_pool_start(&l->job, work, ended); /* from here on it is the thread's */
 	*result = address || err ? NULL : l;
 	if (!*result)
 		free(l);
