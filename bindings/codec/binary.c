@@ -17,7 +17,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { VERSION = 1, SHORT_HEAD = 2, LONG_HEAD = 8 };
+enum {
+	VERSION = 1,
+	SHORT_HEAD = 2,
+	LONG_HEAD = 8,
+	STACK_LEVELS = 8, /* of tables in tables: room on the Lua stack is made for so many at a time, */
+	STACK_MORE = 3 * STACK_LEVELS + 12, /* which is this, with what an error needs */
+};
 
 enum tag {
 	T_NIL,
@@ -152,7 +158,8 @@ static bool put_table(struct writer *w, int table, int depth)
 		lua_pushliteral(L, "");
 		return false;
 	}
-	luaL_checkstack(L, 12, "nested too deep");
+	if (depth % STACK_LEVELS == STACK_LEVELS - 1)
+		luaL_checkstack(L, STACK_MORE, "nested too deep");
 	*il_bytes_add(&w->bytes, 1 + SHORT_HEAD) = T_TABLE8;
 	int key = lua_gettop(L) + 1;
 	for (lua_pushnil(L); lua_next(L, table);) {
@@ -204,7 +211,7 @@ void il_binary_encode(lua_State *L, int value, const char *what)
 {
 	struct writer w;
 	value = lua_absindex(L, value);
-	luaL_checkstack(L, 12, NULL);
+	luaL_checkstack(L, STACK_MORE, NULL);
 	il_bytes_init(&w.bytes, L);
 	*il_bytes_add(&w.bytes, 1) = VERSION;
 	if (!put(&w, value, 0))
@@ -292,7 +299,8 @@ static void get_table(struct reader *r, int depth, size_t values, size_t pairs)
 	if (values + 2 * pairs > (size_t)(r->end - r->at) || values + 2 * pairs > r->slots)
 		il_error(L, "a table is larger than the bytes that are left");
 	r->slots -= values + 2 * pairs;
-	luaL_checkstack(L, 4, "nested too deep");
+	if (depth % STACK_LEVELS == STACK_LEVELS - 1)
+		luaL_checkstack(L, STACK_MORE, "nested too deep");
 	lua_createtable(L, (int)values, (int)pairs);
 	for (size_t i = 1; i <= values; i++) {
 		get(r, depth + 1);
@@ -349,7 +357,7 @@ int il_binary_decode(lua_State *L)
 	size_t size;
 	const unsigned char *bytes = (const unsigned char *)luaL_checklstring(L, 1, &size);
 	struct reader r = { L, bytes, bytes + size, size };
-	luaL_checkstack(L, 8, NULL);
+	luaL_checkstack(L, STACK_MORE, NULL);
 	if (size == 0)
 		return il_error(L, "no bytes at all");
 	unsigned version = *take(&r, 1);

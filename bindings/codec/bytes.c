@@ -33,5 +33,4 @@ void il_bytes_push(struct il_bytes *b)
 {
 	lua_pushlstring(b->L, b->data, b->size);
 	lua_replace(b->L, b->box);
-	lua_settop(b->L, b->box);
 }

@@ -9,7 +9,7 @@
 #include <lua.h>
 #include <stddef.h>
 
-enum { IL_BYTES_FIRST = 1024 };
+enum { IL_BYTES_FIRST = 4096 };
 
 struct il_bytes {
 	lua_State *L;
@@ -35,7 +35,7 @@ static inline char *il_bytes_add(struct il_bytes *b, size_t size)
 	return p;
 }
 
-/* Replaces the slot by a string of all bytes, which is at the top then. */
+/* Replaces the slot by a string of all bytes. It must be at the top. */
 void il_bytes_push(struct il_bytes *b);
 
 #endif

@@ -120,10 +120,11 @@ bool il_codec_decode(lua_State *L, enum il_codec codec, int table)
 			: codec == IL_CODEC_LUA ? il_binary_decode
 						: decode_custom);
 	lua_insert(L, -2);
-	lua_pushvalue(L, table);
+	if (codec == IL_CODEC_TABLE)
+		lua_pushvalue(L, table);
 	int before = il_interrupts_raised();
 	locale_t was = codec == IL_CODEC_JSON ? il_number_enter() : (locale_t)0;
-	int status = lua_pcall(L, 2, 1, 0);
+	int status = lua_pcall(L, codec == IL_CODEC_TABLE ? 2 : 1, 1, 0);
 	if (codec == IL_CODEC_JSON)
 		il_number_leave(was);
 	if (status != LUA_OK && il_interrupt_is(L, before))

@@ -120,7 +120,7 @@ static bool restore_number(lua_State *L, int index)
 /* The same of a string. An integer beyond 64 bits is a float. */
 static bool restore_string(const struct restorer *r, int index)
 {
-	const char *s = lua_tostring(r->L, index);
+	const char *s = r->length ? lua_tostring(r->L, index) : "";
 	if (!r->length || strncmp(s, r->mark, r->length) != 0)
 		return false;
 	s += r->length;
@@ -168,10 +168,8 @@ static void restore(const struct restorer *r)
 }
 
 /* Pushes what a text is that is nothing but an integer: it needs no library. */
-static bool push_integer(lua_State *L)
+static bool push_integer(lua_State *L, const char *text, size_t size)
 {
-	size_t size;
-	const char *text = lua_tolstring(L, 1, &size);
 	if ((*text != '-' && (*text < '0' || *text > '9')) || lua_stringtonumber(L, text) != size + 1)
 		return false;
 	return lua_isinteger(L, -1) && (lua_tointeger(L, -1) != 0 || size == 1); /* "-0" is a float */
@@ -180,12 +178,13 @@ static bool push_integer(lua_State *L)
 int il_json_decode(lua_State *L)
 {
 	struct restorer r = { .L = L };
-	luaL_checktype(L, 1, LUA_TSTRING);
+	size_t size;
+	const char *text = luaL_checklstring(L, 1, &size);
 	lua_settop(L, 1);
 	push_decode(L);
 	struct il_json_scan scan = { .digits = cjson.digits };
 	il_json_check(L, &scan);
-	if (push_integer(L))
+	if (push_integer(L, text, size))
 		return 1;
 	lua_settop(L, 2);
 	if (scan.integers || scan.arrays) {

@@ -18,7 +18,7 @@
 
 static enum il_codec codec_of(lua_State *L)
 {
-	return strcmp(luaL_checkstring(L, 1), "json") == 0 ? IL_CODEC_JSON : IL_CODEC_LUA;
+	return *luaL_checkstring(L, 1) == 'j' ? IL_CODEC_JSON : IL_CODEC_LUA;
 }
 
 static int encode(lua_State *L)
@@ -91,8 +91,10 @@ static struct step *learn_value(lua_State *L, struct step *s)
 		.number = lua_tonumber(L, -1) };
 	if (table->type == LUA_TNUMBER && lua_isinteger(L, -1))
 		table->type = -LUA_TNUMBER;
-	if (table->type == LUA_TSTRING)
-		memcpy(table->text, lua_tolstring(L, -1, &table->size), table->size);
+	if (table->type == LUA_TSTRING) {
+		const char *text = lua_tolstring(L, -1, &table->size);
+		memcpy(table->text, text, table->size);
+	}
 	if (table->type == LUA_TBOOLEAN)
 		table->integer = lua_toboolean(L, -1);
 	if (table->type != LUA_TTABLE)
