@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Queue: typed messages between processes. What its files share: the handle (queue.c), and what sends and receives
+ * by it (queue_message.c).
+ * Floor 4.
+ */
+#ifndef IL_QUEUE_H
+#define IL_QUEUE_H
+
+#include "bind.h"
+#include "codec/codec.h"
+#include "engines/engine.h"
+
+#include <lua.h>
+
+/* Hidden, and said so here: then it is reached directly. */
+extern const char il_queue_class[] __attribute__((visibility("hidden")));
+
+struct il_queue_handle {
+	struct il_object object;
+	struct il_queue *queue; /* NULL: closed */
+	enum il_codec codec;
+	lua_Integer max_message; /* of the options; 0: the engine's */
+	char what[];
+};
+
+/* The handle at 1. Raises. */
+static inline struct il_queue_handle *il_queue_check(lua_State *L)
+{
+	return il_self(L, il_queue_class);
+}
+
+/* Raises if it is closed, too. */
+static inline struct il_queue_handle *il_queue_check_open(lua_State *L)
+{
+	struct il_queue_handle *q = il_queue_check(L);
+	if (!q->queue)
+		il_error(L, "queue is closed");
+	return q;
+}
+
+/* An operation of its engine, for il_await_answer. */
+static inline void il_queue_op(struct il_op *op, struct il_queue_handle *q, const struct il_op_type *type,
+	int (*push)(lua_State *L, struct il_op *op))
+{
+	il_op_make(op, type, q->queue);
+	op->handle = q;
+	op->push = push;
+}
+
+/* nil, and why. */
+int il_queue_fail(lua_State *L, const struct il_queue_handle *q, int err);
+
+#endif
