@@ -63,6 +63,8 @@ local benches = {
     {"python list", served("/usr/bin/python3 " .. here .. "redis_queue.py 20000")},
     {"php list", served("php " .. here .. "redis_queue.php 20000"), 1.1},
     {"lua-redis list", served("lua5.1 " .. here .. "redis_queue_lua-redis.lua 20000")}},
+  {"redis queue turn", "ns", {"ipclua", served(lua(host, "redis_turn", "5000"))},
+    {"php list", served("php " .. here .. "redis_turn.php 5000"), 1.1}},
   {"redis queue 100 tasks", "ns", {"ipclua", served(lua(host, "redis_queue", "100000 100"))},
     {"one task", served(lua(host, "redis_queue", "20000 1")), 0.2},
     {"C, pipelined", served("build/bench/redis_queue 100000 100")}},

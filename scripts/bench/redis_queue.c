@@ -29,10 +29,11 @@ static void append(int script, int argc, const char **more)
 		"bench:{q}:queue:meta",
 		"bench:{q}:queue:order",
 		"bench:{q}:queue:types",
+		"bench:{q}:queue:handed",
 	};
-	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, "3" };
+	const char *argv[16] = { "EVALSHA", il_script_sources[script].digest, "4" };
 	int n = 3;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		argv[n++] = names[i];
 	for (int i = 0; i < argc; i++)
 		argv[n++] = more[i];
@@ -50,16 +51,18 @@ static void send_one(void)
 {
 	static const char text[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 	append(IL_SCRIPT_queue_send, 6,
-		(const char *[]){ id, "1234", "0123456789abcdef:0", "", "0000000000000000001", text });
+		(const char *[]){ id, "1234", "0123456789abcdef", "", "0000000000000000001", text });
 }
 
-static void receive_one(int slot, long number)
+/* The request before it in the slot has got a message. */
+static void receive_one(int slot, long number, long before)
 {
-	char name[32], digits[24];
-	snprintf(name, sizeof name, "@0123456789abcdef:%d", slot);
+	char name[32], digits[24], last[24];
+	snprintf(name, sizeof name, "@0123456789abcdef:%06d", slot);
 	snprintf(digits, sizeof digits, "%016ld", number);
-	append(IL_SCRIPT_queue_receive, 7,
-		(const char *[]){ id, "1234", name, digits, "1", "0000000000000000001", "" });
+	snprintf(last, sizeof last, "%016ld", before);
+	append(IL_SCRIPT_queue_receive, 9,
+		(const char *[]){ id, "1234", name, digits, "1", "0000000000000000001", "1", last, "1" });
 }
 
 int main(int argc, char **argv)
@@ -80,8 +83,8 @@ int main(int argc, char **argv)
 			send_one();
 		for (int i = 0; i < depth; i++)
 			check(reply(), 0);
-		for (int i = 0; i < depth; i++)
-			receive_one(i, ++number);
+		for (int i = 0; i < depth; i++, number++)
+			receive_one(i, number + 1, number + 1 - depth);
 		for (int i = 0; i < depth; i++)
 			check(reply(), 0);
 	}

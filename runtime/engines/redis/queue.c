@@ -4,11 +4,9 @@
  * which is called by the server and has the operations that wait. Floor 2.
  */
 #include "engines/redis/queue.h"
-#include "engines/redis/object/delivery.h"
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/redis.h"
-#include "loop/poller.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,29 +16,17 @@
 
 enum { DEFAULT_CAPACITY = 1 << 20 };
 
-/* ns: until a process that was called should have come; and until an operation looks that was not called. */
-static const int64_t RECALL = IL_SECOND / 4, LOOK = 30 * IL_SECOND;
+/* ns: until a process that was handed something, or called, should have come. Twice that passes until it is another's.
+ */
+static const int64_t SWEEP = IL_SECOND / 2;
+static const int64_t GONE = 3000; /* ms */
 
 static struct il_list objects = IL_LIST_INIT(objects);
 
-void il_rq_finish(struct il_rq *q, struct il_op *op, int err)
+void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 {
-	op->busy = false;
-	if (err)
-		il_rq_handle(op->source)->queue.shared.why = q->shared.why;
-	il_op_finish(op, err);
-}
-
-void il_rq_removed(struct il_rq *q)
-{
-	q->removed = true;
-	il_rq_receivers_end(q, NULL, true, EIDRM);
-	il_rq_senders_end(q, NULL, true, EIDRM);
-}
-
-void il_rq_type(int64_t type, char text[IL_RQ_TYPE])
-{
-	snprintf(text, IL_RQ_TYPE, "%019lld", (long long)type);
+	il_command_init(c, &q->waits.object, script);
+	il_command_text(c, q->id);
 }
 
 void il_rq_want(struct il_command *c, int64_t wanted, char text[IL_RQ_TYPE])
@@ -57,168 +43,85 @@ int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 	return il_reply_take(r, at, 0, op);
 }
 
-/* What is due ------------------------------------------------------------------------------------------ */
-
-static struct il_list due = IL_LIST_INIT(due);
-
-static bool ask_all(struct il_poller *p);
-
-static struct il_poller poller = { .node = IL_LIST_INIT(poller.node), .poll = ask_all, .arm = ask_all };
-
-void il_rq_due(struct il_rq *q)
+/* What is published for this process: "message ..." (queue_receive.c), "room bytes place", or "removed id". */
+static void heard(struct il_redis_waits *all, const char *data, size_t size)
 {
-	if (il_list_empty(&q->due))
-		il_list_add(&due, &q->due);
-	il_poller_add(&poller);
-}
-
-/* All of them first: what is asked of one server is written together. True: the loop must not block as it meant to, for
- * a wait may have ended, and something else may be due next. */
-static bool ask_all(struct il_poller *p)
-{
-	struct il_list round, asked;
-	il_poller_del(p);
-	il_list_move(&due, &round);
-	il_list_init(&asked);
-	bool any = !il_list_empty(&round);
-	while (!il_list_empty(&round)) {
-		struct il_rq *q = il_container_of(round.next, struct il_rq, due);
-		il_list_del(&q->due);
-		il_rq_asks_due(q);
-		il_rq_flights_due(q);
-		if (il_list_empty(&q->due))
-			il_list_add(&asked, &q->due);
-	}
-	while (!il_list_empty(&asked)) {
-		struct il_rq *q = il_container_of(asked.next, struct il_rq, due);
-		il_list_del(&q->due);
-		il_server_flush(q->object.server);
-	}
-	return any;
-}
-
-/* Calls ------------------------------------------------------------------------------------------------ */
-
-static struct il_rq *of_listener(struct il_listener *l)
-{
-	return il_container_of(l, struct il_rq, object.listener);
-}
-
-/* "message wanted type place", "room bytes place", or "removed id". */
-static void heard(struct il_listener *l, const char *data, size_t size)
-{
-	struct il_rq *q = of_listener(l);
+	struct il_rq *q = il_rq_of(all);
 	char text[120] = "", place[IL_RQ_PLACE];
-	long long wanted, type;
+	long long room;
+	if (size > 8 && memcmp(data, "message ", 8) == 0) {
+		il_rq_receive_heard(q, data + 8, size - 8);
+		return;
+	}
 	if (size >= sizeof text)
 		return;
 	memcpy(text, data, size);
-	if (sscanf(text, "message %lld %lld %15s", &wanted, &type, place) == 3)
-		il_rq_receivers_called(q, wanted, type, place);
-	else if (sscanf(text, "room %lld %15s", &type, place) == 2)
-		il_rq_senders_called(q, type, place);
+	if (sscanf(text, "room %lld %15s", &room, place) == 2)
+		il_rq_send_heard(q, room, place);
 	else if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, q->id) == 0)
-		il_rq_removed(q);
-}
-
-static void up(struct il_listener *l)
-{
-	il_rq_receivers_up(of_listener(l));
-	il_rq_senders_up(of_listener(l));
-}
-
-static void down(struct il_listener *l, int err)
-{
-	il_redis_object_explain(&of_listener(l)->object);
-	il_rq_receivers_end(of_listener(l), NULL, true, err);
-	il_rq_senders_end(of_listener(l), NULL, true, err);
-}
-
-int il_rq_listen(struct il_rq *q)
-{
-	if (!q->look.item.place) {
-		il_timer_start(&q->look, LOOK);
-		il_timer_arm(&q->look, false); /* no memory: with the next one */
-	}
-	return il_redis_object_listen(&q->object, il_server_client(q->object.server));
-}
-
-/* Those that wait for a call. */
-static void looked(struct il_timer *t)
-{
-	struct il_rq *q = il_container_of(t, struct il_rq, look);
-	if (il_list_empty(&q->receivers) && il_list_empty(&q->senders))
-		return;
-	il_rq_receivers_up(q);
-	il_rq_senders_up(q);
-	il_timer_start(&q->look, LOOK);
-	il_timer_arm(&q->look, false);
-}
-
-/* Calls that are not followed ---------------------------------------------------------------------------- */
-
-void il_rq_pass(struct il_rq *q, int64_t type)
-{
-	struct il_command c;
-	char text[IL_RQ_TYPE];
-	il_command_init(&c, &q->object, IL_SCRIPT_queue_call);
-	il_command_text(&c, q->id);
-	il_rq_type(type, text);
-	il_command_text(&c, text);
-	il_request_make(&c, IL_SAFE, NULL, NULL, NULL); /* or the others look, later */
-}
-
-void il_rq_recall(struct il_rq *q, int64_t type)
-{
-	char text[IL_RQ_TYPE];
-	il_rq_type(type, text);
-	for (int i = 0; i < q->recall_count; i++)
-		if (strcmp(q->recalls[i], text) == 0)
-			return;
-	if (q->recall_count < IL_RQ_CALLED)
-		strcpy(q->recalls[q->recall_count++], text);
-	if (!q->recall.item.place) {
-		il_timer_start(&q->recall, RECALL);
-		il_timer_arm(&q->recall, false); /* no memory: the next one tries again */
-	}
-}
-
-static void recalled(struct il_timer *t)
-{
-	struct il_rq *q = il_container_of(t, struct il_rq, recall);
-	struct il_command c;
-	il_command_init(&c, &q->object, IL_SCRIPT_queue_call);
-	il_command_text(&c, q->id);
-	for (int i = 0; i < q->recall_count; i++)
-		il_command_text(&c, q->recalls[i]);
-	q->recall_count = 0;
-	il_request_make(&c, IL_SAFE, NULL, NULL, NULL);
+		il_redis_waits_removed(all);
 }
 
 static void forked(struct il_redis_object *object)
 {
-	struct il_rq *q = il_container_of(object, struct il_rq, object);
-	il_list_del(&q->due);
-	il_timer_disarm(&q->look);
-	il_timer_disarm(&q->recall);
-	q->recall_count = 0;
-	q->place[0] = 0;
-	il_rq_receivers_forked(q);
-	il_rq_senders_forked(q);
+	struct il_rq *q = il_container_of(object, struct il_rq, waits.object);
+	il_timer_disarm(&q->sweep);
+	q->sweeping = NULL;
+	il_redis_waits_forked(&q->waits);
+	il_rq_receive_fini(q, true);
 }
 
-/* Questions -------------------------------------------------------------------------------------------- */
+/* Sweeping ----------------------------------------------------------------------------------------------- */
+
+void il_rq_sweep_later(struct il_rq *q)
+{
+	if (q->sweep.item.place)
+		return;
+	il_timer_start(&q->sweep, SWEEP);
+	il_timer_arm(&q->sweep, false); /* no memory: the next one tries again */
+}
+
+/* By the next sweep, a process that is alive has confirmed what was handed to it before this one; and one that was cut
+ * off has come back after a while, in which our own connection was not lost. */
+static void swept(struct il_request *r)
+{
+	struct il_rq *q = r->owner;
+	bool known = il_request_status(r) == 0, again = known && il_reply_number(r, 2) > 0;
+	q->sweeping = NULL;
+	q->swept = again ? il_reply_number(r, 1) - IL_RQ_FRESH : 0;
+	if (!again || !q->first || r->again)
+		q->first = q->swept;
+	if (again)
+		il_rq_sweep_later(q);
+	il_request_free(r);
+}
+
+static void sweep(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, sweep);
+	struct il_command c;
+	if (q->sweeping)
+		return;
+	il_rq_command(&c, q, IL_SCRIPT_queue_sweep);
+	il_command_number(&c, q->swept);
+	il_command_number(&c, q->swept - q->first >= GONE ? q->swept - GONE : 0);
+	if (il_request_make(&c, IL_SAFE, swept, q, &q->sweeping))
+		q->sweeping = NULL;
+}
+
+/* Queries ------------------------------------------------------------------------------------------------ */
 
 static struct il_rq_handle *of_op(const struct il_op *op)
 {
 	return il_rq_handle(op->source);
 }
 
-static struct il_command command(struct il_op *op, enum il_script script)
+static struct il_command command(struct il_op *op, const char *verb)
 {
 	struct il_command c;
-	il_command_init(&c, &of_op(op)->object, script);
+	il_command_init(&c, &of_op(op)->object, IL_SCRIPT_queue_query);
 	il_command_text(&c, of_op(op)->rq->id);
+	il_command_text(&c, verb);
 	return c;
 }
 
@@ -231,17 +134,19 @@ static int told_peek(struct il_op *op, struct il_request *r, int err)
 
 static int peek_start(struct il_op *op)
 {
-	struct il_command c = command(op, IL_SCRIPT_queue_peek);
+	struct il_command c = command(op, "peek");
 	char type[IL_RQ_TYPE];
 	il_rq_want(&c, op->message.type, type);
 	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_peek);
 }
 
-static int count(const struct il_list *ops)
+/* Operations of this process that wait: to send, or to receive. */
+static int count(const struct il_rq *q, bool send)
 {
 	int n = 0;
-	for (const struct il_list *l = ops->next; l != ops; l = l->next)
-		n++;
+	il_list_each(const struct il_redis_waiter, w, &q->waits.waiters, node)
+		if ((w == &q->sender.waiter) == send)
+			n += il_list_count(&w->asked) + il_list_count(&w->fresh);
 	return n;
 }
 
@@ -253,8 +158,8 @@ static int told_stat(struct il_op *op, struct il_request *r, int err)
 			.messages = il_reply_number(r, 1),
 			.bytes = il_reply_number(r, 2),
 			.capacity = il_reply_number(r, 3),
-			.senders = count(&h->rq->senders),
-			.receivers = count(&h->rq->receivers),
+			.senders = count(h->rq, true),
+			.receivers = count(h->rq, false),
 			.last_sender = (pid_t)il_reply_number(r, 4),
 			.last_receiver = (pid_t)il_reply_number(r, 5),
 		};
@@ -263,7 +168,7 @@ static int told_stat(struct il_op *op, struct il_request *r, int err)
 
 static int stat_start(struct il_op *op)
 {
-	struct il_command c = command(op, IL_SCRIPT_queue_stat);
+	struct il_command c = command(op, "stat");
 	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_stat);
 }
 
@@ -271,7 +176,7 @@ static bool remove_attempt(struct il_op *op)
 {
 	if (!op->last)
 		return il_redis_object_attempt(op);
-	struct il_command c = command(op, IL_SCRIPT_queue_remove);
+	struct il_command c = command(op, "remove");
 	il_redis_object_tell(&of_op(op)->object, &c);
 	return true;
 }
@@ -280,13 +185,13 @@ static int told_remove(struct il_op *op, struct il_request *r, int err)
 {
 	(void)r;
 	if (!err)
-		il_rq_removed(of_op(op)->rq);
+		il_redis_waits_removed(&of_op(op)->rq->waits);
 	return err;
 }
 
 static int remove_start(struct il_op *op)
 {
-	struct il_command c = command(op, IL_SCRIPT_queue_remove);
+	struct il_command c = command(op, "remove");
 	return il_redis_object_request(&of_op(op)->object, op, &c, IL_UNSAFE, told_remove);
 }
 
@@ -296,8 +201,8 @@ static struct il_rq *find(const struct il_rq *like, const char *id)
 {
 	for (struct il_list *l = objects.next; l != &objects; l = l->next) {
 		struct il_rq *q = il_container_of(l, struct il_rq, node);
-		if (q->object.server == like->object.server && strcmp(q->object.base, like->object.base) == 0 &&
-			strcmp(q->id, id) == 0)
+		if (q->waits.object.server == like->waits.object.server &&
+			strcmp(q->waits.object.base, like->waits.object.base) == 0 && strcmp(q->id, id) == 0)
 			return q;
 	}
 	return NULL;
@@ -307,23 +212,20 @@ static struct il_rq *find(const struct il_rq *like, const char *id)
 static int object_new(const struct il_key *key, struct il_rq **result)
 {
 	struct il_rq *q = calloc(1, sizeof *q);
-	int err = q ? il_redis_object_open(&q->object, key, "queue") : ENOMEM;
+	int err = q ? il_redis_object_open(&q->waits.object, key, "queue") : ENOMEM;
 	if (err) {
 		free(q);
 		return err;
 	}
 	q->refs = 1;
 	il_list_init(&q->node);
-	il_list_init(&q->due);
-	q->object.shared = &q->shared;
-	q->object.forked = forked;
-	q->object.listener.message = heard;
-	q->object.listener.up = up;
-	q->object.listener.down = down;
-	q->look.expired = looked;
-	q->recall.expired = recalled;
-	il_rq_receivers_init(q);
-	il_rq_senders_init(q);
+	q->waits.object.shared = &q->shared;
+	q->waits.object.forked = forked;
+	q->waits.heard = heard;
+	q->sweep.expired = sweep;
+	il_redis_waits_init(&q->waits);
+	il_rq_receive_init(q);
+	il_rq_send_init(q);
 	*result = q;
 	return 0;
 }
@@ -332,14 +234,13 @@ static void object_put(struct il_rq *q)
 {
 	if (--q->refs)
 		return;
-	il_list_del(&q->due);
-	il_timer_disarm(&q->look);
-	if (q->recall.item.place)
-		recalled(&q->recall);
-	il_timer_disarm(&q->recall);
-	il_deliveries_fini(q, false);
+	il_timer_disarm(&q->sweep);
+	if (q->sweeping)
+		il_request_forget(q->sweeping);
+	il_redis_waits_fini(&q->waits);
+	il_rq_receive_fini(q, false);
 	il_list_del(&q->node);
-	il_redis_object_close(&q->object);
+	il_redis_object_close(&q->waits.object);
 	free(q);
 }
 
@@ -354,7 +255,7 @@ static void object_known(struct il_rq_handle *h, const char *id)
 	} else {
 		snprintf(h->rq->id, sizeof h->rq->id, "%s", id);
 		il_list_add(&objects, &h->rq->node);
-		il_deliveries_opened(h->rq);
+		sweep(&h->rq->sweep);
 	}
 }
 
@@ -395,8 +296,7 @@ static int open_start(struct il_op *op)
 static void close_queue(struct il_queue *queue)
 {
 	struct il_rq_handle *h = il_rq_handle(queue);
-	il_rq_receivers_end(h->rq, queue, false, ECANCELED);
-	il_rq_senders_end(h->rq, queue, false, ECANCELED);
+	il_redis_waits_end(&h->rq->waits, queue, false, ECANCELED);
 	object_put(h->rq);
 	il_redis_object_close(&h->object);
 	free(h);
@@ -404,8 +304,8 @@ static void close_queue(struct il_queue *queue)
 
 static const struct il_queue_ops ops = {
 	.open = { "queue", il_redis_object_attempt, open_start, il_redis_object_cancel },
-	.send = { "queue send", il_rq_send_attempt, il_rq_send_start, il_rq_send_cancel },
-	.receive = { "queue receive", il_rq_receive_attempt, il_rq_receive_start, il_rq_receive_cancel },
+	.send = { "queue send", il_redis_object_attempt, il_rq_send_start, il_redis_waiter_cancel },
+	.receive = { "queue receive", il_redis_object_attempt, il_rq_receive_start, il_redis_waiter_cancel },
 	.peek = { "queue peek", il_redis_object_attempt, peek_start, il_redis_object_cancel },
 	.stat = { "queue stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
 	.remove = { "queue remove", remove_attempt, remove_start, il_redis_object_cancel },

@@ -1,362 +1,275 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receiving from queues on a server. What is asked for between two looks of the loop goes into one request.
+ * Receiving from queues on a server.
  *
- * 1. An operation asks when it starts, unless another one that wants the same has asked in vain and waits for a call.
- * 2. A request that gets less than it asks for puts this process into the server's line for what it wants.
- * 3. The server calls the first process in line for each message. A call makes two operations ask, if so many wait: so
- *    the process stands in line again at once.
- * 4. If all that was asked for came, the others that want the same ask.
- * 5. A call that is of no use is passed on to the next process. Floor 2.
+ * 1. Operations that want the same share a waiter; its request asks for as many messages as they are.
+ * 2. A request that gets nothing stands in line, and the server hands it the first message that it wants: that comes
+ *    with what is published. Then the process confirms it, before anything else: what is handed over and not confirmed
+ *    is given to another process after a while.
+ * 3. A message that was handed over so long ago that another one may have it is asked for instead, by the same request.
+ * 4. Each request says how many messages of the one before it in its slot have arrived: the others go back.
+ * Floor 2.
  */
 #include "engines/redis/queue.h"
-#include "engines/redis/object/delivery.h"
+#include "base/clock.h"
+#include "base/fork.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-static struct il_rq *rq_of(const struct il_op *op)
+enum { MS = 1000000, NUMBER = 16, TYPE = 19, STAMP = 13, NAME_SIZE = 32 };
+
+static const int64_t REST = IL_SECOND; /* until an idle slot says what has arrived */
+
+/* A slot of this process, in which one request at a time takes messages, see queue_receive.lua; its waiter is used by
+ * operations that want the same. */
+struct slot {
+	struct il_redis_waiter waiter;
+	int64_t wanted;
+	bool once;
+	int index;
+	int64_t number; /* of the last request, */
+	int64_t answered; /* and of the last one that was given messages, as far as is known, */
+	int arrived; /* and how many of them have arrived */
+	int64_t clock; /* ms: a moment of our clock, less what the server's showed then or later */
+	bool dirty; /* the server keeps what arrived */
+};
+
+static int64_t numbers; /* of all requests of this process */
+
+static const struct il_redis_waiter_kind kind;
+
+static struct slot *slot_of(struct il_redis_waiter *w)
 {
-	return il_rq_handle(op->source)->rq;
+	return il_container_of(w, struct slot, waiter);
 }
 
-static struct il_op *of_line(struct il_list *node)
+static struct il_rq *queue_of(const struct slot *s)
 {
-	return il_container_of(node, struct il_op, link);
+	return il_rq_of(s->waiter.all);
 }
 
-static struct il_rq_ask *of_asks(struct il_list *node)
+static void name_of(const struct slot *s, char text[NAME_SIZE])
 {
-	return il_container_of(node, struct il_rq_ask, node);
+	snprintf(text, NAME_SIZE, "@%s:%06d", il_server_client(s->waiter.all->object.server), s->index);
 }
 
-/* The first that wants the same, and only waits for a call if `idle`. NULL: there is none. */
-static struct il_op *first(struct il_rq *q, int64_t wanted, bool idle)
+/* A request for so many messages. stands: if there is none. */
+static int request(struct slot *s, int count, bool stands, enum il_request_flags flags,
+	void (*answered)(struct il_request *r))
 {
-	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
-		if (of_line(l)->message.type == wanted && (!idle || !of_line(l)->data))
-			return of_line(l);
-	return NULL;
+	struct il_command c;
+	char wanted[IL_RQ_TYPE], name[NAME_SIZE], number[IL_RQ_TYPE], before[IL_RQ_TYPE];
+	name_of(s, name);
+	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->number);
+	snprintf(before, sizeof before, "%0*lld", NUMBER, (long long)s->answered);
+	il_rq_command(&c, queue_of(s), IL_SCRIPT_queue_receive);
+	il_command_number(&c, il_fork.pid);
+	il_command_text(&c, name);
+	il_command_text(&c, number);
+	il_command_number(&c, count);
+	il_rq_want(&c, s->wanted, wanted);
+	il_command_number(&c, stands);
+	il_command_text(&c, before);
+	il_command_number(&c, s->arrived);
+	return il_request_make(&c, flags, answered, s, answered ? &s->waiter.request : NULL);
 }
 
-static void end(struct il_rq *q, struct il_op *op, int err)
+/* A request for nothing says what has arrived. If it is lost, the next one in the slot says so. */
+static void settle(struct slot *s)
 {
-	il_list_del(&op->link);
-	op->data = NULL;
-	il_rq_finish(q, op, err);
+	s->number = ++numbers;
+	s->dirty = false;
+	request(s, 0, false, IL_SAFE | IL_PATIENT, NULL);
 }
 
-/* Asking ------------------------------------------------------------------------------------------------- */
+/* The waiter --------------------------------------------------------------------------------------------- */
 
-static int ask(struct il_rq *q, struct il_op *op, int64_t type, const char *place)
+static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 {
-	struct il_rq_ask *a = malloc(sizeof *a);
-	if (!a)
-		return ENOMEM;
-	*a = (struct il_rq_ask){ .op = op, .wanted = op->message.type, .type = type };
-	snprintf(a->place, sizeof a->place, "%s", place);
-	il_list_init(&a->node);
-	il_list_add(&q->asks, &a->node);
-	op->data = a;
-	il_rq_due(q);
-	return 0;
+	(void)w;
+	(void)op;
+	return n < IL_RQ_BATCH;
 }
 
-static void ask_or_end(struct il_rq *q, struct il_op *op, int64_t type, const char *place)
+static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
-	int err = ask(q, op, type, place);
+	struct slot *s = slot_of(w);
+	if (!w->stands)
+		s->number = ++numbers;
+	s->dirty = true;
+	return request(s, il_list_count(&w->asked), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+}
+
+static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+{
+	struct slot *s = slot_of(w);
+	if (err == EAGAIN) {
+		s->clock = r->sent_at / MS - il_reply_number(r, 1);
+		s->dirty = false;
+	}
 	if (err)
-		end(q, op, err);
-}
-
-/* Has it been asked for this since the loop looked last? */
-static bool asks(const struct il_rq *q, int64_t wanted)
-{
-	for (struct il_list *l = q->asks.next; l != &q->asks; l = l->next)
-		if (of_asks(l)->wanted == wanted)
-			return true;
-	return false;
-}
-
-/* So many of those that want this and wait for a call. False: there is none. */
-static bool ask_idle(struct il_rq *q, int64_t wanted, int count, int64_t type, const char *place)
-{
+		return err;
+	int took = (int)(il_reply_count(r) - 1) / 2;
 	struct il_op *op;
-	bool any = false;
-	for (; count && (op = first(q, wanted, true)); count--, type = 0, any = true)
-		ask_or_end(q, op, type, place);
-	return any;
-}
-
-/* What is asked already, and not answered, will be after the message came. */
-void il_rq_receivers_called(struct il_rq *q, int64_t wanted, int64_t type, const char *place)
-{
-	if (!ask_idle(q, wanted, 2, type, place) && !first(q, wanted, false))
-		il_rq_pass(q, type);
-}
-
-/* The operation that was called is gone. */
-static void call_another(struct il_rq *q, const struct il_rq_ask *was)
-{
-	if (was->type && !ask_idle(q, was->wanted, 1, was->type, was->place))
-		il_rq_pass(q, was->type);
-}
-
-/* It waits from now on, or that is over. */
-static void wait_for_call(struct il_rq *q, struct il_op *op)
-{
-	op->data = NULL;
-	if (op->once) {
-		il_list_del(&op->link);
-		op->busy = false;
-		il_op_not_ready(op);
-		return;
+	s->answered = s->number;
+	s->arrived = 0;
+	while (s->arrived < took && (op = il_redis_waiter_first(w))) {
+		err = il_rq_message(r, (size_t)s->arrived++, op);
+		il_redis_waiter_finish(w, op, err);
 	}
-	int err = q->removed ? EIDRM : il_rq_listen(q);
-	if (err)
-		end(q, op, err);
-	else
-		il_op_unbusy(op);
-}
-
-/* Answers ------------------------------------------------------------------------------------------------ */
-
-/* The first operation in line gets the message. If another one has asked, that takes over the first one's request. */
-static void deliver(struct il_rq *q, const struct il_rq_ask *was, struct il_request *r, size_t place)
-{
-	struct il_op *asker = was->op, *op = first(q, was->wanted, false);
-	struct il_rq_ask *other = op == asker ? NULL : op->data;
-	asker->data = other;
-	if (other)
-		other->op = asker;
-	op->data = NULL;
-	il_list_del(&op->link);
-	int err = il_rq_message(r, place, op);
-	if (op != asker && !other) {
-		if (asker->once)
-			ask_or_end(q, asker, 0, "");
-		else
-			wait_for_call(q, asker);
-	}
-	il_rq_finish(q, op, err);
-}
-
-static void without(struct il_rq *q, const struct il_rq_ask *was, int err)
-{
-	if (err == EAGAIN && was->again)
-		ask_or_end(q, was->op, 0, was->place);
-	else if (err == EAGAIN)
-		wait_for_call(q, was->op);
-	else
-		end(q, was->op, err);
-}
-
-static int count(const struct il_list *asks)
-{
-	int n = 0;
-	for (const struct il_list *l = asks->next; l != asks; l = l->next)
-		n++;
-	return n;
-}
-
-/* Code that runs when an operation is served may withdraw another question of the same slot: so each round begins at
- * the front. */
-static void serve(struct il_rq *q, struct il_delivery *s, struct il_request *r, int err)
-{
-	int took = err ? 0 : (int)(il_reply_count(r) - 1) / 2, given = 0;
-	int kept = count(&s->asks), got = took < kept ? took : kept;
-	int64_t wanted = s->wanted;
-	while (!il_list_empty(&s->asks)) {
-		struct il_rq_ask *a = of_asks(s->asks.next), was = *a;
-		il_list_del(&a->node);
-		free(a);
-		if (given < got)
-			deliver(q, &was, r, (size_t)given++);
-		else
-			without(q, &was, err ? err : EAGAIN);
-	}
-	s->dirty = got > 0;
-	bool all = kept && given == s->count;
-	if (!err && il_reply_count(r) % 2 == 0)
-		il_rq_recall(q, 0);
-	if ((!r->err && given == took) || il_delivery_put_back(s, given))
-		il_delivery_recycle(s);
-	if (all)
-		ask_idle(q, wanted, IL_RQ_BATCH, 0, "");
-}
-
-static void answered(struct il_request *r)
-{
-	struct il_delivery *s = r->owner;
-	struct il_rq *q = s->queue;
-	int err = il_request_status(r);
-	s->request = NULL;
-	serve(q, s, r, err);
-	if (err == EIDRM)
-		il_rq_removed(q);
-	il_request_free(r);
-}
-
-/* Making requests ---------------------------------------------------------------------------------------- */
-
-static void refuse(struct il_rq *q, struct il_delivery *s, int err)
-{
-	while (!il_list_empty(&s->asks)) {
-		struct il_rq_ask *a = of_asks(s->asks.next);
-		struct il_op *op = a->op;
-		il_list_del(&a->node);
-		free(a);
-		end(q, op, err);
-	}
-	il_delivery_recycle(s);
-}
-
-/* One request for the first and those behind it that want the same. */
-static int make_one(struct il_rq *q)
-{
-	struct il_delivery *s = il_delivery_get(q);
-	struct il_rq_ask *head = of_asks(q->asks.next);
-	int64_t wanted = head->wanted;
-	bool once = head->op->once;
-	int n = 0;
-	if (!s)
-		return ENOMEM;
-	for (struct il_list *next, *l = q->asks.next; l != &q->asks && n < IL_RQ_BATCH; l = next) {
-		struct il_rq_ask *a = of_asks(l);
-		next = l->next;
-		if (a->wanted != wanted || a->op->once != once)
-			break;
-		il_list_del(&a->node);
-		il_list_add(&s->asks, &a->node);
-		a->slot = s;
-		n++;
-	}
-	int err = il_delivery_ask(s, wanted, n, once ? "-" : of_asks(s->asks.next)->place,
-		once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
-	if (err)
-		refuse(q, s, err);
-	for (struct il_list *l = s->asks.next; !err && l != &s->asks; l = l->next)
-		of_asks(l)->op->busy = s->request->sent;
+	if (il_reply_count(r) % 2 == 0)
+		il_rq_sweep_later(queue_of(s));
+	if (s->arrived < took && !il_redis_waiter_first(w))
+		settle(s);
 	return 0;
 }
 
-void il_rq_asks_due(struct il_rq *q)
+/* The server forgets the request behind it, or has it put back what that took. */
+static void give_back(struct il_redis_waiter *w)
 {
-	il_deliveries_retry(q);
-	while (!il_list_empty(&q->asks))
-		if (make_one(q)) {
-			struct il_rq_ask *a = of_asks(q->asks.next);
-			struct il_op *op = a->op;
-			il_list_del(&a->node);
-			free(a);
-			end(q, op, ENOMEM);
-		}
+	il_redis_waiter_served(w);
+	settle(slot_of(w));
 }
 
-/* Operations --------------------------------------------------------------------------------------------- */
-
-bool il_rq_receive_attempt(struct il_op *op)
+static void idle(struct il_redis_waiter *w)
 {
-	op->remote = true;
-	return false;
+	struct slot *s = slot_of(w);
+	struct il_rq *q = queue_of(s);
+	il_list_del(&w->node);
+	il_list_add(q->idle.next, &w->node); /* it is the first */
+	if (s->dirty && !q->rest.item.place) {
+		il_timer_start(&q->rest, REST);
+		il_timer_arm(&q->rest, false); /* no memory: the next one tries again */
+	}
 }
 
-/* Behind one that found nothing there is nothing to be found. */
+static const struct il_redis_waiter_kind kind = { .joins = joins,
+	.ask = ask,
+	.told = told,
+	.give_back = give_back,
+	.idle = idle };
+
+static struct slot *slot_get(struct il_rq *q, int64_t wanted, bool once)
+{
+	il_list_each(struct slot, s, &q->waits.waiters, waiter.node)
+		if (s->waiter.kind == &kind && s->wanted == wanted && s->once == once)
+			return s;
+	struct slot *s = il_list_first(struct slot, &q->idle, waiter.node);
+	if (!s) {
+		s = calloc(1, sizeof *s);
+		if (!s)
+			return NULL;
+		il_redis_waiter_init(&s->waiter, &q->waits, &kind);
+		s->index = q->slots++;
+	}
+	il_list_del(&s->waiter.node);
+	il_list_add(&q->waits.waiters, &s->waiter.node);
+	s->wanted = wanted;
+	s->once = once;
+	s->waiter.once = s->waiter.again = false;
+	return s;
+}
+
 int il_rq_receive_start(struct il_op *op)
 {
-	struct il_rq *q = rq_of(op);
-	if (op->once || !first(q, op->message.type, true)) {
-		int err = ask(q, op, 0, "");
-		if (err)
-			return err;
-	}
-	il_list_add(&q->receivers, &op->link);
+	struct il_rq *q = il_rq_handle(op->source)->rq;
+	if (!il_fork_is_own(q->waits.object.server->generation))
+		il_servers_after_fork();
+	struct slot *s = slot_get(q, op->message.type, op->once);
+	if (!s)
+		return ENOMEM;
+	il_redis_waiter_start(&s->waiter, op);
 	return 0;
 }
 
-/* The operation has given up, and may have been given something: then the last of what its request took goes back. Also
- * if the request is not on its way: it may have been, on a connection that was lost. */
-static void withdraw(struct il_rq *q, struct il_rq_ask *a)
-{
-	struct il_rq_ask was = *a;
-	il_list_del(&a->node);
-	free(a);
-	if (was.slot && was.slot->request)
-		il_delivery_put_back(was.slot, count(&was.slot->asks));
-	call_another(q, &was);
-}
+/* What is handed over ------------------------------------------------------------------------------------ */
 
-bool il_rq_receive_cancel(struct il_op *op)
+/* Says so before any task can. False: it could not. */
+static bool confirm(struct slot *s)
 {
-	struct il_rq_ask *a = op->data;
-	if (il_list_empty(&op->link)) /* in a forked child */
+	struct il_command c;
+	char name[NAME_SIZE];
+	name_of(s, name);
+	il_command_plain(&c, &s->waiter.all->object, "ZREM", "handed");
+	il_command_text(&c, name);
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL))
 		return false;
-	il_list_del(&op->link);
-	op->data = NULL;
-	if (a)
-		withdraw(rq_of(op), a);
-	return false;
+	il_server_flush(s->waiter.all->object.server);
+	return true;
 }
 
-/* From now on all is heard; what came before was not. */
-void il_rq_receivers_up(struct il_rq *q)
+static int64_t digits(const char *data, int count)
 {
-	struct il_list round;
-	il_deliveries_retry(q);
-	il_list_move(&q->receivers, &round);
-	while (!il_list_empty(&round)) {
-		struct il_op *op = of_line(round.next);
-		struct il_rq_ask *a = op->data;
-		bool asked = a || asks(q, op->message.type);
-		il_list_del(&op->link);
-		il_list_add(&q->receivers, &op->link);
-		if (a)
-			a->again = true;
-		else if (!asked)
-			ask_or_end(q, op, 0, "");
+	char text[IL_RQ_TYPE] = "";
+	memcpy(text, data, (size_t)count);
+	return strtoll(text, NULL, 10);
+}
+
+static void deliver(struct slot *s, const char *data, size_t size)
+{
+	struct il_op *op = il_redis_waiter_first(&s->waiter);
+	int64_t type = digits(data, TYPE);
+	char *bytes = malloc(size);
+	if (bytes)
+		memcpy(bytes, data + TYPE + STAMP, size - TYPE - STAMP);
+	if (!bytes || !confirm(s)) {
+		free(bytes);
+		il_redis_waiter_again(&s->waiter);
+		return;
+	}
+	op->data = bytes;
+	op->size = size - TYPE - STAMP;
+	op->owned = true;
+	op->message.type = type;
+	s->answered = s->number;
+	s->arrived = 1;
+	s->dirty = true;
+	il_redis_waiter_served(&s->waiter);
+	il_redis_waiter_finish(&s->waiter, op, 0);
+}
+
+/* "number", or "number type time bytes" without the spaces. */
+void il_rq_receive_heard(struct il_rq *q, const char *data, size_t size)
+{
+	int64_t number = size < NUMBER ? 0 : digits(data, NUMBER), now = il_now() / MS;
+	bool whole = size >= NUMBER + TYPE + STAMP;
+	il_list_each(struct slot, s, &q->waits.waiters, waiter.node) {
+		struct il_redis_waiter *w = &s->waiter;
+		if (w->kind != &kind || s->number != number || (!w->stands && !w->request) || !il_redis_waiter_first(w))
+			continue;
+		if (whole && now < s->clock + digits(data + NUMBER + TYPE, STAMP) + IL_RQ_FRESH)
+			deliver(s, data + NUMBER, size - NUMBER);
+		else
+			il_redis_waiter_again(w);
+		return;
 	}
 }
 
-static struct il_op *next_to_end(struct il_rq *q, const struct il_queue *which, bool idle_only)
+/* Slots -------------------------------------------------------------------------------------------------- */
+
+static void rested(struct il_timer *t)
 {
-	for (struct il_list *l = q->receivers.next; l != &q->receivers; l = l->next)
-		if ((!which || of_line(l)->source == which) && (!idle_only || !of_line(l)->data))
-			return of_line(l);
-	return NULL;
+	struct il_rq *q = il_container_of(t, struct il_rq, rest);
+	il_list_each(struct slot, s, &q->idle, waiter.node)
+		if (s->dirty)
+			settle(s);
 }
 
-void il_rq_receivers_end(struct il_rq *q, const struct il_queue *which, bool idle_only, int err)
+void il_rq_receive_init(struct il_rq *q)
 {
-	struct il_op *op;
-	while ((op = next_to_end(q, which, idle_only))) {
-		il_rq_receive_cancel(op);
-		il_rq_finish(q, op, err);
-	}
+	il_list_init(&q->idle);
+	q->rest.expired = rested;
 }
 
-void il_rq_receivers_init(struct il_rq *q)
+void il_rq_receive_fini(struct il_rq *q, bool forked)
 {
-	il_list_init(&q->receivers);
-	il_list_init(&q->asks);
-	il_deliveries_init(q);
-}
-
-/* The waits are the parent's, and so is what was taken. */
-void il_rq_receivers_forked(struct il_rq *q)
-{
-	while (!il_list_empty(&q->receivers)) {
-		struct il_op *op = of_line(q->receivers.next);
-		struct il_rq_ask *a = op->data;
-		il_list_del(&op->link);
-		op->data = NULL;
-		if (a) {
-			struct il_delivery *s = a->slot;
-			il_list_del(&a->node);
-			free(a);
-			if (s && il_list_empty(&s->asks))
-				free(s);
-		}
-	}
-	il_deliveries_fini(q, true);
+	il_timer_disarm(&q->rest);
+	if (!forked)
+		rested(&q->rest);
+	il_list_drain(struct slot, s, &q->idle, waiter.node)
+		free(s);
+	q->slots = 0;
 }

@@ -193,12 +193,11 @@ static int send_bytes(struct il_request *r)
 }
 
 /* The first request of a connection for a script has the script itself: a NOSCRIPT would take time, and the requests
- * behind it would happen before it. A request that takes messages back must never be overtaken, so it always has it.
- * Without memory to send it, it is sent later. */
+ * behind it would happen before it. Without memory to send it, it is sent later. */
 static void send_request(struct il_request *r)
 {
 	bool *knows = &r->server->knows[r->script];
-	bool needs = !r->plain && !r->whole && (!*knows || r->script == IL_SCRIPT_queue_putback);
+	bool needs = !r->plain && !r->whole && !*knows;
 	if ((needs && make_whole(r)) || send_bytes(r))
 		il_server_watch(r->server, il_time_add(il_now(), LATER));
 	else
@@ -308,11 +307,11 @@ static bool is_refusal(struct il_request *r, const struct il_reply *reply)
 	return r->flags & IL_PATIENT;
 }
 
-/* Scripts and commands answer with an array; a script's begins with 0 or an errno. After any other answer it cannot be
- * known any more which answer belongs to which request. */
+/* Scripts answer with an array that begins with 0 or an errno, commands with an array or a number. After any other
+ * answer it cannot be known any more which answer belongs to which request. */
 static bool is_sound(const struct il_request *r, const struct il_reply *reply)
 {
-	if (reply->type == IL_REPLY_ERROR)
+	if (reply->type == IL_REPLY_ERROR || (r->plain && reply->type == IL_REPLY_INTEGER))
 		return true;
 	if (reply->type != IL_REPLY_ARRAY || !reply->elements)
 		return false;

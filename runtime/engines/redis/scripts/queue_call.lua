@@ -1,18 +1,12 @@
--- KEYS: meta order types
--- A process that was called does not come, or does not want it any more: the next one is called. ARGV: id, and the
--- types of messages that are perhaps still there, of 19 digits; zeros: there is perhaps room.
--- HERE: queue_state
--- HERE: queue_line
--- HERE: queue_take
-local text = redis.call('HGET', KEYS[1], 'state')
-if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
-local state = {struct.unpack(FORMAT, text)}
-for i = 2, #ARGV do
-  if tonumber(ARGV[i]) == 0 then
-    call_sender(state)
-  elseif next_message(state, ARGV[i]) then
-    call_receiver(state, ARGV[i])
+-- PART of the scripts after which there is room.
+-- The first that waits for room is told, if there is enough for it: no process overtakes. True: one is.
+local function call_sender(state)
+  while state[SENDERS] > 0 do
+    local line, room = line_of('full'), state[CAPACITY] - state[BYTES]
+    if line == '' or room < tonumber(string.sub(line, 37, WIDTH)) or state[COUNT] >= state[CAPACITY] then return end
+    cut(state, 'full', 1, SENDERS)
+    local text = ('room %.0f %s'):format(room, string.sub(line, 1, 14))
+    local heard = redis.pcall('PUBLISH', base .. string.sub(line, 15, 30), text)
+    if type(heard) == 'number' and heard > 0 then return true end
   end
 end
-if next(changed) then save(state, {}) end
-return {0}

@@ -1,66 +1,79 @@
--- KEYS: meta order types
--- ARGV: id, process id, slot ("@process:number"), number of the request, of 16 digits, how many at most, what is wanted
--- (queue_take.lua), its place in line ("": none yet; "-": it will not wait). A process has slots, and one request at a
--- time in each. The slot keeps what the last one got, "number:epoch:names", the epoch of 8 digits, and the messages'
--- bytes stay until the next request there: so one that is made again, after a connection was lost, gets the same, and
--- one that arrives late, behind its successor, gets nothing. The first write is one that is allowed when memory is out.
--- Replies with types and bytes, and then 1 if a process was called to send; 11 if there is none. With less than it
--- wants, the process stands in line. What the server has evicted a part of is no queue any more.
-local NAME, NAMES = 36, 27 -- the size of one, and where they begin
+-- KEYS: meta order types handed
+-- ARGV: id, process id, slot ("@process:slot"), number of the request, of 16 digits, how many at most, what is wanted
+-- (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
+-- messages, and how many of them have arrived. A process has slots, and one request at a time in each. The slot keeps
+-- what the last one was given, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
+-- request there: so one that is made again, after a connection was lost, gets the same; one that comes behind its
+-- successor gets nothing; and what has not arrived goes back to its place. A request for 0 messages only says so. The
+-- first write is one that is allowed when memory is out. Replies with types and bytes, and then 1 if a process was
+-- called to send; or 11 and the time. What the server has evicted a part of is no queue any more.
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
 if not found[1] then return {43} end
-local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed, sender,
-  receiver, epoch = struct.unpack(FORMAT, found[1])
+local id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender, receiver,
+  epoch = struct.unpack(FORMAT, found[1])
 if id ~= ARGV[1] then return {43} end
 local mark = found[2]
 local before = mark and string.sub(mark, 1, 16)
-local fresh = not mark or before + 0 < ARGV[4] + 0
+local fresh = not mark or before < ARGV[4]
 local behind = border > 0 and border or last + 1
 
--- One message of the run, in a slot that had one or none, and no process waits for room.
-if first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and fresh and mark and #mark < NAMES + NAME and
-  (kind == ARGV[6] or ARGV[6] == '0') then
+-- One message of the run, in a slot that had one, which has arrived, or none; and no process waits for room.
+if first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and mark and fresh and
+  (#mark == 26 or #mark == 62 and before == ARGV[8] and ARGV[9] == '1') and (kind == ARGV[6] or ARGV[6] == '0') then
   local number = ('%016d'):format(first)
   local message = redis.call('HGET', KEYS[1], number)
-  redis.call('HDEL', KEYS[1], string.sub(mark, NAMES + 20))
+  redis.call('HDEL', KEYS[1], string.sub(mark, 47))
   redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes - #message, count - 1, last,
-    first + 1, border, 0, arrivals, receivers, 0, failed, sender, ARGV[2], epoch), ARGV[3],
+    first + 1, border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch), ARGV[3],
     ('%s:%08d:%s:%s'):format(ARGV[4], epoch, kind, number))
   return {0, kind, message}
 end
 
 -- HERE: queue_line
 -- HERE: queue_take
--- HERE: queue_end
-local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, failed,
-  sender, receiver, epoch}
+local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender,
+  receiver, epoch}
+local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2, 17) .. string.sub(ARGV[3], 19)
+local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
+local names = {}
 
-local function reply_of(names)
-  local fields, reply, size = {}, {names[1] and 0 or 11}, 0
+local function reply_of()
+  local numbers, reply, size = {}, {names[1] and 0 or 11}, 0
   if not names[1] then return reply, 0 end
-  for i = 1, #names do fields[i] = string.sub(names[i], 21) end
-  local messages = redis.call('HMGET', KEYS[1], unpack(fields))
+  for i = 1, #names do numbers[i] = string.sub(names[i], 21) end
+  local messages = redis.call('HMGET', KEYS[1], unpack(numbers))
   for i = 1, #names do
     reply[2 * i], reply[2 * i + 1] = string.sub(names[i], 1, 19), messages[i]
-    size = size + #messages[i]
+    size = size + #(messages[i] or '')
   end
   return reply, size
 end
 
-local names, old = {}, {''}
-if before == ARGV[4] then
-  for i = NAMES, #mark, NAME do names[#names + 1] = string.sub(mark, i, i + NAME - 1) end
-  return (reply_of(names))
+for i = NAMES, #(mark or ''), NAME do names[#names + 1] = string.sub(mark, i, i + NAME - 1) end
+if before == ARGV[4] and names[1] then
+  redis.call('ZREM', KEYS[4], ARGV[3])
+  return (reply_of())
 end
-if not fresh then return {116} end
-for i = NAMES + 20, #(mark or ''), NAME do old[#old + 1] = string.sub(mark, i, i + 15) end
+if before and before > ARGV[4] then return {116} end
+local arrived = before == ARGV[8] and tonumber(ARGV[9]) or 0
+local old = {''}
+for i = 1, math.min(#names, arrived) do old[i] = string.sub(names[i], 21) end
 redis.call('HDEL', KEYS[1], unpack(old))
-publish = redis.pcall
 if not mark then
   redis.call('HSET', KEYS[1], 'slots', (redis.call('HGET', KEYS[1], 'slots') or '') .. ARGV[3] .. ' ')
 end
 local max, whole = tonumber(ARGV[5]), true
+local at = max == 0 and receivers > 0 and string.find(line_of(field), key, 1, true)
+if at then cut(state, field, at - 14, RECEIVERS) end
+if names[1 + arrived] or before == ARGV[4] then
+  -- HERE: queue_hand
+  -- HERE: queue_back
+  if names[1] then redis.call('ZREM', KEYS[4], ARGV[3]) end
+  for i = 1 + arrived, #names do put_back(state, names[i]) end
+  if before == ARGV[4] then sweep(state, 0, time() - GONE) end
+end
+names = {}
 while #names < max do
   local name, of_run = next_message(state, ARGV[6])
   if not name then break end
@@ -72,23 +85,26 @@ while #names < max do
     whole = redis.call('ZREM', KEYS[2], name) + redis.call('ZREM', KEYS[3], name) == 2 and whole
   end
 end
-if not names[1] and sorted > 0 then
-  whole = redis.call('ZCARD', KEYS[2]) == sorted and redis.call('ZCARD', KEYS[3]) == sorted
+if not names[1] and max > 0 and state[SORTED] > 0 then
+  whole = redis.call('ZCARD', KEYS[2]) == state[SORTED] and redis.call('ZCARD', KEYS[3]) == state[SORTED]
 end
 if not whole then
-  remove_queue()
-  return {43}
+  -- HERE: queue_end
+  return remove_queue()
 end
-local reply, size = reply_of(names)
+local reply, size = reply_of()
+set_field(ARGV[3], ('%s:%08d:%s'):format(ARGV[4], epoch, table.concat(names)))
 if names[1] then
-  state[BYTES], state[COUNT], state[RECEIVER] = bytes - size, count - #names, tonumber(ARGV[2])
-  if senders > 0 and call_sender(state) then reply[#reply + 1] = 1 end
-end
-if #names < max and ARGV[7] ~= '-' then
-  local first_digit = string.sub(ARGV[6], 1, 1)
+  state[BYTES], state[COUNT], state[RECEIVER] = state[BYTES] - size, state[COUNT] - #names, tonumber(ARGV[2])
+  if senders > 0 then
+    -- HERE: queue_call
+    if call_sender(state) then reply[#reply + 1] = 1 end
+  end
+elseif ARGV[7] == '1' then
+  -- HERE: queue_stand
   local bound = first_digit == '-' and string.sub(ARGV[6], 2) or ('0'):rep(19)
-  local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
-  stand(state, field, RECEIVERS, string.sub(ARGV[3], 2, 17), bound, ARGV[7])
+  stand(state, field, RECEIVERS, key, bound, '')
 end
-save(state, {ARGV[3], ('%s:%08d:%s'):format(ARGV[4], epoch, table.concat(names))})
+save(state)
+reply[2] = reply[2] or time()
 return reply

@@ -1,7 +1,6 @@
 -- PART of the scripts that look for messages.
--- The name of the next message that is wanted, and whether it is of the run. wanted: '0', any; a type; '-' and a
--- type: of
--- the lowest type up to that. Nothing, if there is none.
+-- The name of the next message that is wanted, and whether it is of the run. wanted: '0', any; a type; '-' and a type:
+-- of the lowest type up to that. Nothing, if there is none.
 local function next_message(state, wanted)
   local name, other
   local last = state[BORDER] > 0 and state[BORDER] - 1 or state[LAST]
