@@ -191,21 +191,21 @@ void il_push_object(lua_State *L, const void *userdata)
 	lua_replace(L, -2);
 }
 
-int il_anchor(lua_State *L, int index)
+int il_ref(lua_State *L, int index)
 {
 	lua_pushvalue(L, index);
 	return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-void il_unanchor(lua_State *L, int *anchor)
+void il_unref(lua_State *L, int *ref)
 {
-	if (*anchor == LUA_NOREF || !lua_checkstack(L, 2))
+	if (*ref == LUA_NOREF || !lua_checkstack(L, 2))
 		return;
-	luaL_unref(L, LUA_REGISTRYINDEX, *anchor);
-	*anchor = LUA_NOREF;
+	luaL_unref(L, LUA_REGISTRYINDEX, *ref);
+	*ref = LUA_NOREF;
 }
 
-bool il_push_anchored(lua_State *L, int anchor)
+bool il_push_ref(lua_State *L, int ref)
 {
-	return lua_rawgeti(L, LUA_REGISTRYINDEX, anchor) != LUA_TNIL;
+	return lua_rawgeti(L, LUA_REGISTRYINDEX, ref) != LUA_TNIL;
 }

@@ -68,9 +68,9 @@ void il_fields(lua_State *L, const char *name, lua_CFunction index);
 void il_register_object(lua_State *L);
 void il_push_object(lua_State *L, const void *userdata);
 
-/* References that keep a userdata alive while the loop knows it. */
-int il_anchor(lua_State *L, int index);
-void il_unanchor(lua_State *L, int *anchor);
-bool il_push_anchored(lua_State *L, int anchor);
+/* References in the registry: they keep a userdata alive while the loop knows it. */
+int il_ref(lua_State *L, int index);
+void il_unref(lua_State *L, int *ref);
+bool il_push_ref(lua_State *L, int ref);
 
 #endif

@@ -79,7 +79,7 @@ static void give_up(struct il_lock *l, int64_t grant)
 	il_lock_op(&op, l, &l->ops->release, NULL);
 	op.last = true;
 	op.lock.grant = grant;
-	op.lock.abandoned = l->untold;
+	op.lock.abandoned = l->unreported;
 	op.type->attempt(&op);
 }
 
@@ -92,7 +92,7 @@ int il_hold_add(struct il_lock_handle *handle, int64_t grant, struct il_lock_hol
 		give_up(handle->lock, grant);
 		return ENOMEM;
 	}
-	handle->lock->untold = false;
+	handle->lock->unreported = false;
 	handle->unused = NULL;
 	*h = (struct il_lock_hold){ .of_task.ended = task_ended,
 		.handle = handle,
@@ -109,10 +109,10 @@ int il_hold_add(struct il_lock_handle *handle, int64_t grant, struct il_lock_hol
 void il_hold_keep(struct il_lock_handle *handle, int64_t grant)
 {
 	struct il_lock_hold *h;
-	bool untold = handle->lock->untold;
+	bool before = handle->lock->unreported;
 	if (il_hold_add(handle, grant, &h))
 		return;
-	handle->lock->untold = untold;
+	handle->lock->unreported = before;
 	h->given = true;
 }
 

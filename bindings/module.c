@@ -107,7 +107,7 @@ static int fini(lua_State *L)
 }
 
 /* Has fini called when the state closes, and not before. */
-static void anchor_fini(lua_State *L)
+static void call_fini_at_end(lua_State *L)
 {
 	static char key;
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
@@ -200,7 +200,7 @@ int luaopen_ipc(lua_State *L)
 	check_version(L);
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, il_owner_key()) == LUA_TTABLE)
 		return 1;
-	anchor_fini(L); /* its finaliser is the last: it was made first */
+	call_fini_at_end(L); /* its finaliser is the last: it was made first */
 	if (!il_owner_claim(L))
 		return il_error(L, "ipc is loaded in another Lua state of this process");
 	il_loop_init();

@@ -56,7 +56,7 @@ static struct il_child *check_own(lua_State *L)
 
 static void ended(struct il_process *p)
 {
-	il_unanchor(il_sched()->main, &il_container_of(p, struct il_child, p)->anchor);
+	il_unref(il_sched()->main, &il_container_of(p, struct il_child, p)->ref);
 }
 
 static void inherit(struct il_process *p)
@@ -71,7 +71,7 @@ static void inherit(struct il_process *p)
 struct il_child *il_child_push(lua_State *L)
 {
 	struct il_child *c = lua_newuserdatauv(L, sizeof *c, IL_CHILD_CHANNELS);
-	*c = (struct il_child){ .object.class = class, .anchor = LUA_NOREF };
+	*c = (struct il_child){ .object.class = class, .ref = LUA_NOREF };
 	il_process_init(&c->p);
 	c->p.on_end = ended;
 	luaL_setmetatable(L, CLASS);
@@ -153,14 +153,14 @@ static int fork_function(lua_State *L)
 	struct il_channel *outer = il_child_channel(L, c, IL_CHILD_CHANNEL, none);
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	c->anchor = il_anchor(L, none + 1);
+	c->ref = il_ref(L, none + 1);
 	do {
 		err = il_codec_prepare(L, inner->codec);
 		if (!err)
 			err = start(&c->p, &inner->options, pair, &child);
 	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected)); /* the places of processes are short, too */
 	if (err) {
-		il_unanchor(L, &c->anchor);
+		il_unref(L, &c->ref);
 		return il_fail(L, err,
 			err == EAGAIN ? "cannot start a process, of which ulimit -u allows no more"
 				      : "cannot start a process");

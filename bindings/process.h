@@ -19,7 +19,7 @@ struct il_child {
 	struct il_object object;
 	struct il_process p;
 	struct il_channel *channels[IL_CHILD_CHANNELS]; /* the user values, or NULL */
-	int anchor; /* kept until it has ended, so that it is reaped */
+	int ref; /* kept until it has ended, so that it is reaped */
 	bool inherited; /* made by a parent of this process: inert */
 };
 

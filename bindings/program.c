@@ -266,13 +266,13 @@ int il_program(lua_State *L)
 	do {
 		if (collected) /* and finalizers have run */
 			read_sources(L, sources);
-		c->anchor = il_anchor(L, -1);
+		c->ref = il_ref(L, -1);
 		err = il_codec_prepare(L, codec_of(c));
 		if (!err)
 			err = start(c, &program, sources, &failed);
 		if (!err)
 			return il_child_started(L, c);
-		il_unanchor(L, &c->anchor);
+		il_unref(L, &c->ref);
 	} while (il_collect(L, err == EAGAIN ? ENOMEM : err, &collected));
 	return failure(L, &program, failed, err);
 }

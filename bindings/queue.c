@@ -125,7 +125,7 @@ static int len_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
-static int ask_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
+static int query_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
 	struct il_op op;
@@ -135,7 +135,7 @@ static int ask_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 
 static int queue__len(lua_State *L)
 {
-	return ask_stat(L, len_push);
+	return query_stat(L, len_push);
 }
 
 static int stat_push(lua_State *L, struct il_op *op)
@@ -160,7 +160,7 @@ static int stat_push(lua_State *L, struct il_op *op)
 
 static int queue_stat(lua_State *L)
 {
-	return ask_stat(L, stat_push);
+	return query_stat(L, stat_push);
 }
 
 static int remove_push(lua_State *L, struct il_op *op)
@@ -190,7 +190,7 @@ static int queue_close(lua_State *L)
 	return 0;
 }
 
-/* Only what can be told without a wait. */
+/* Only what can be known without a wait. */
 static int queue__tostring(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check(L);
@@ -200,10 +200,10 @@ static int queue__tostring(lua_State *L)
 		return 1;
 	}
 	il_queue_op(&op, q, &q->queue->ops->stat, NULL);
-	bool told = op.type->attempt(&op);
-	if (q->queue->shared.removed || (told && op.err))
+	bool known = op.type->attempt(&op);
+	if (q->queue->shared.removed || (known && op.err))
 		lua_pushfstring(L, "ipc.Queue (%s, removed)", q->what);
-	else if (told)
+	else if (known)
 		lua_pushfstring(L, "ipc.Queue (%s, %I messages)", q->what, (LUAI_UACINT)q->queue->stat.messages);
 	else
 		lua_pushfstring(L, "ipc.Queue (%s)", q->what);

@@ -47,7 +47,7 @@ static int raise(lua_State *L)
 		lua_replace(L, 2);
 	}
 	if (lua_type(L, 2) == LUA_TSTRING)
-		return il_told_raise(L);
+		return il_error_raise_as(L);
 	lua_settop(L, 1);
 	return lua_error(L);
 }

@@ -186,10 +186,10 @@ static int data__tostring(lua_State *L)
 		return 1;
 	}
 	il_data_call(&op, d, &d->data->ops->stat, NULL);
-	bool told = op.type->attempt(&op);
-	if (d->data->shared.removed || (told && op.err == EIDRM))
+	bool known = op.type->attempt(&op);
+	if (d->data->shared.removed || (known && op.err == EIDRM))
 		lua_pushfstring(L, CLASS " (%s, removed)", d->what);
-	else if (told && !op.err)
+	else if (known && !op.err)
 		lua_pushfstring(L, CLASS " (%s, %I names)", d->what, (LUAI_UACINT)d->data->stat.names);
 	else
 		lua_pushfstring(L, CLASS " (%s)", d->what);
@@ -241,8 +241,8 @@ void il_shared_data_open(lua_State *L)
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_getmetatable(L, CLASS);
 	lua_pushvalue(L, -1);
-	lua_pushcclosure(L, il_data_look, 1);
-	lua_setfield(L, -3, "data_look");
+	lua_pushcclosure(L, il_data_query, 1);
+	lua_setfield(L, -3, "data_query");
 	lua_pushcclosure(L, il_data_swap, 1);
 	lua_setfield(L, -2, "data_swap");
 	lua_pop(L, 1);

@@ -90,12 +90,12 @@ static int get_push(lua_State *L, struct il_op *op)
 	return got(L, op, true);
 }
 
-static int look_push(lua_State *L, struct il_op *op)
+static int query_push(lua_State *L, struct il_op *op)
 {
 	return got(L, op, false);
 }
 
-static int look(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
+static int query(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_op op;
@@ -106,12 +106,12 @@ static int look(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 
 int il_data_get(lua_State *L)
 {
-	return look(L, get_push);
+	return query(L, get_push);
 }
 
-int il_data_look(lua_State *L)
+int il_data_query(lua_State *L)
 {
-	return look(L, look_push);
+	return query(L, query_push);
 }
 
 /* All names --------------------------------------------------------------------------------------------- */

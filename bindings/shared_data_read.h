@@ -20,6 +20,6 @@ int il_data_stat(lua_State *L);
 int il_data_wait(lua_State *L);
 
 /* For update: get, of which the handle remembers nothing. */
-int il_data_look(lua_State *L);
+int il_data_query(lua_State *L);
 
 #endif

@@ -65,7 +65,7 @@ static void run(lua_State *L, struct il_event *e)
 {
 	struct il_signal_queue *s = il_container_of(e, struct il_signal_queue, event);
 	luaL_checkstack(L, 10, NULL);
-	il_push_anchored(L, s->anchor); /* it may be closed meanwhile, and forgotten */
+	il_push_ref(L, s->ref); /* it may be closed meanwhile, and forgotten */
 	il_push_script(L, "ipc.signal", "deliver");
 	lua_getiuservalue(L, -2, 1);
 	struct il_signal_arrival *a = il_list_first(struct il_signal_arrival, &s->calls, node);
@@ -86,12 +86,12 @@ static int update(lua_State *L, struct il_signal_queue *s)
 		il_signal_unwatch(&s->watch);
 	if (err)
 		return err;
-	if (s->listens && s->anchor == LUA_NOREF)
-		s->anchor = il_anchor(L, 1);
+	if (s->listens && s->ref == LUA_NOREF)
+		s->ref = il_ref(L, 1);
 	if (!s->listens) {
 		il_event_withdraw(&s->event);
 		clear(&s->calls);
-		il_unanchor(L, &s->anchor);
+		il_unref(L, &s->ref);
 	}
 	return 0;
 }
@@ -113,7 +113,7 @@ struct il_signal_queue *il_signal_queue_check(lua_State *L, const char *class)
 	clear(&s->calls);
 	clear(&s->waits);
 	s->listens = s->collects = s->disposed = false;
-	il_unanchor(L, &s->anchor);
+	il_unref(L, &s->ref);
 	lua_newtable(L);
 	lua_setiuservalue(L, 1, 1);
 	return s;
@@ -124,7 +124,7 @@ int il_signal_queue_new(lua_State *L, const char *class, int number)
 	struct il_signal_queue *s = lua_newuserdatauv(L, sizeof *s, 1);
 	*s = (struct il_signal_queue){ .object.class = class,
 		.number = number,
-		.anchor = LUA_NOREF,
+		.ref = LUA_NOREF,
 		.watch.arrived = arrived };
 	il_list_init(&s->calls);
 	il_list_init(&s->waits);

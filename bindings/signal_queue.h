@@ -26,7 +26,7 @@ struct il_signal_queue {
 	struct il_list waits; /* arrivals for wait */
 	struct il_list waiters; /* operations */
 	uint32_t forks; /* il_fork.beginnings of the process whose it is */
-	int number, anchor;
+	int number, ref;
 	bool listens, collects, disposed, closed;
 };
 

@@ -29,7 +29,7 @@ struct timer {
 	struct il_event event;
 	struct il_list waiters;
 	int64_t tick, missed; /* of the tick that is being served */
-	int anchor; /* it runs: kept, and keeps the program alive unless detached */
+	int ref; /* it runs: kept, and keeps the program alive unless detached */
 	bool has_function, once, running, detached, busy;
 };
 
@@ -58,7 +58,7 @@ static void stop(lua_State *L, struct timer *t)
 		il_sched_release();
 	t->running = false;
 	if (!t->busy)
-		il_unanchor(L, &t->anchor);
+		il_unref(L, &t->ref);
 }
 
 /* The function has ended: the next tick may come. Ticks that passed meanwhile count as missed then. */
@@ -69,7 +69,7 @@ static void ended(struct il_task *task)
 	if (t->running)
 		il_timer_arm(&t->t, true); /* cannot fail: it has just left a place */
 	else
-		il_unanchor(il_sched()->main, &t->anchor);
+		il_unref(il_sched()->main, &t->ref);
 }
 
 static void run(lua_State *L, struct il_event *e)
@@ -77,7 +77,7 @@ static void run(lua_State *L, struct il_event *e)
 	struct timer *t = il_container_of(e, struct timer, event);
 	int64_t missed;
 	luaL_checkstack(L, 8, NULL);
-	il_push_anchored(L, t->anchor);
+	il_push_ref(L, t->ref);
 	lua_getiuservalue(L, -1, 1);
 	lua_insert(L, -2);
 	int64_t before = t->t.served;
@@ -98,8 +98,8 @@ static int start(lua_State *L, struct timer *t, int64_t interval)
 	stop(L, t);
 	il_timer_start(&t->t, interval);
 	if (t->has_function) {
-		if (t->anchor == LUA_NOREF)
-			t->anchor = il_anchor(L, 1);
+		if (t->ref == LUA_NOREF)
+			t->ref = il_ref(L, 1);
 		int err = t->busy ? 0 : il_timer_arm(&t->t, false);
 		if (err) {
 			stop(L, t);
@@ -129,7 +129,7 @@ static int64_t check_interval(lua_State *L, int arg, bool once)
 static struct timer *push_timer(lua_State *L)
 {
 	struct timer *t = lua_newuserdatauv(L, sizeof *t, 1);
-	*t = (struct timer){ .object.class = class, .anchor = LUA_NOREF, .t.expired = expired };
+	*t = (struct timer){ .object.class = class, .ref = LUA_NOREF, .t.expired = expired };
 	il_event_init(&t->event, run);
 	il_list_init(&t->waiters);
 	luaL_setmetatable(L, CLASS);

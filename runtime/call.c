@@ -43,7 +43,7 @@ static int message_handler(lua_State *L)
 			return 1;
 		text = lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
 	}
-	if (!il_told(L, 1))
+	if (!il_error_take_text(L, 1))
 		il_traceback(L, text, 1);
 	return 1;
 }

@@ -38,7 +38,7 @@ struct il_lock {
 	const struct il_lock_ops *ops;
 	void *owner; /* whose handle it is */
 	int max; /* where there is `open`: permits that are asked for, after EEXIST those it has */
-	bool untold; /* an acquire has ended as abandoned, and the class has not seen it yet: close hands that on */
+	bool unreported; /* an acquire has ended as abandoned, and the class has not seen it yet: close hands that on */
 };
 
 struct il_lock_options {

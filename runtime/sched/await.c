@@ -109,7 +109,7 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
 	if (w->winner == IL_CANCELLED) {
-		il_sched()->current->told = true;
+		il_sched()->current->notified = true;
 		return il_cancel_raise(L);
 	}
 	struct il_op *op = &w->ops[w->winner];
@@ -243,8 +243,8 @@ static int refused(lua_State *L, int status, lua_KContext context)
  * so in a loop. */
 static int refuse(lua_State *L, struct il_task *t)
 {
-	bool goes_on = t->told;
-	t->told = true;
+	bool goes_on = t->notified;
+	t->notified = true;
 	return goes_on && il_may_wait(L) ? requeue(L, t, 0, refused) : il_cancel_raise(L);
 }
 

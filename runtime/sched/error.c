@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Errors, see error.h. A message handler runs before anything else of Lua's does, so there is one told error at a time.
+ * Errors, see error.h. A message handler runs before anything else of Lua's does, so one error at a time has a text.
  * Floor 3.
  */
 #include "sched/error.h"
@@ -48,7 +48,7 @@ int il_error(lua_State *L, const char *format, ...)
 	return lua_error(L);
 }
 
-int il_told_raise(lua_State *L)
+int il_error_raise_as(lua_State *L)
 {
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &text);
 	lua_pushvalue(L, -1);
@@ -62,12 +62,12 @@ static void forget(lua_State *L, const void *what)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, what);
 }
 
-bool il_told(lua_State *L, int index)
+bool il_error_take_text(lua_State *L, int index)
 {
 	index = lua_absindex(L, index);
-	bool told = lua_rawgetp(L, LUA_REGISTRYINDEX, &error) != LUA_TNIL && lua_rawequal(L, index, -1);
+	bool known = lua_rawgetp(L, LUA_REGISTRYINDEX, &error) != LUA_TNIL && lua_rawequal(L, index, -1);
 	lua_pop(L, 1);
-	if (!told)
+	if (!known)
 		return false;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &text);
 	forget(L, &error);
@@ -149,7 +149,7 @@ void il_traceback(lua_State *L, const char *message, int level)
 
 void il_error_show(lua_State *L, int index, int level)
 {
-	if (il_told(L, index))
+	if (il_error_take_text(L, index))
 		return;
 	il_traceback(L, describe(L, index), level);
 	lua_remove(L, -2);

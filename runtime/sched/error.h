@@ -19,11 +19,11 @@ void il_where_user(lua_State *L, int level);
 
 /* Raises the error below the text at the top of the stack. The text is what is to be shown of it: it has the traceback
  * of the place where the error comes from, and no handler on its way adds another. */
-int il_told_raise(lua_State *L);
+int il_error_raise_as(lua_State *L);
 
 /* Pushes that text for the error at `index`, and forgets it; false and nothing if it is any other error. For message
  * handlers. */
-bool il_told(lua_State *L, int index);
+bool il_error_take_text(lua_State *L, int index);
 
 /* Pushes the message and a traceback from this level on, in which a script of ours appears as one function in C. */
 void il_traceback(lua_State *L, const char *message, int level);

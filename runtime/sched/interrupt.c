@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* The task that runs has had the interrupt, and goes on all the same. */
-static bool is_told(void)
+static bool is_delivered(void)
 {
 	return il_sched()->current && il_sched()->current->interrupt == il_sched()->interrupt;
 }
@@ -32,7 +32,7 @@ bool il_interrupted(void)
 
 bool il_interrupt_due(void)
 {
-	return il_sched()->interrupt && !is_told();
+	return il_sched()->interrupt && !is_delivered();
 }
 
 /* A task that is interrupted fails, if it does not catch that; what is below it on the stack is told, too, and at last

@@ -148,7 +148,7 @@ static bool run_ready(lua_State *L)
 	return false;
 }
 
-static void ask(lua_State *L, int64_t until)
+static void poll_kernel(lua_State *L, int64_t until)
 {
 	struct il_sched *s = il_sched();
 	il_preempt_idle(until != 0);
@@ -186,7 +186,7 @@ void il_sched_turn(lua_State *L, int64_t until, bool (*wanted)(void))
 	}
 	if (!il_run_queue_empty() || il_events_due())
 		until = 0;
-	ask(L, until);
+	poll_kernel(L, until);
 }
 
 /* The tasks that are ready now stand up to `last`; what the kernel tells first belongs to them, what comes later does
@@ -197,14 +197,14 @@ void il_sched_turn_all(lua_State *L)
 	begin_turn(L);
 	int64_t now = il_now();
 	if (!s->ready_first || now - s->polled > BATCH || il_loop_next() <= now)
-		ask(L, 0);
+		poll_kernel(L, 0);
 	struct il_task *t = NULL, **last = s->ready_first ? s->ready_last : NULL;
 	while (last && (t = il_run_queue_take())) {
 		if (last == &t->next)
 			last = NULL;
 		run(L, t);
 		if (last && batch_over())
-			ask(L, 0);
+			poll_kernel(L, 0);
 	}
 }
 

@@ -198,13 +198,13 @@ static const luaL_Reg *push_call(lua_State *L, int at, struct chosen *c)
 
 /* A call that was over without a wait: what is too large to send is an outcome, too. Its results are kept in reverse.
  */
-static bool told_attempt(struct il_op *op)
+static bool done_attempt(struct il_op *op)
 {
 	(void)op;
 	return true;
 }
 
-static int told_push(lua_State *L, struct il_op *op)
+static int done_push(lua_State *L, struct il_op *op)
 {
 	int n = (int)op->size;
 	luaL_checkstack(L, n, "too many results");
@@ -213,7 +213,7 @@ static int told_push(lua_State *L, struct il_op *op)
 	return n;
 }
 
-static const struct il_await_type told_type = { { "select", told_attempt, NULL, NULL }, told_push };
+static const struct il_await_type done_type = { { "select", done_attempt, NULL, NULL }, done_push };
 
 /* Learns the operation of the case at the top. What its method leaves on the stack is kept for it. */
 static void collect(lua_State *L, struct selection *s)
@@ -226,8 +226,8 @@ static void collect(lua_State *L, struct selection *s)
 	c->object = lua_touserdata(L, at + 2);
 	lua_call(L, lua_gettop(L) - at - 1, LUA_MULTRET);
 	if (!s->collector.taken) {
-		il_op_init(s->collector.op, &told_type.op, NULL, s->kept + 1);
-		s->collector.op->push = told_type.push;
+		il_op_init(s->collector.op, &done_type.op, NULL, s->kept + 1);
+		s->collector.op->push = done_type.push;
 		s->collector.op->size = (size_t)(lua_gettop(L) - at);
 	}
 	s->count++;

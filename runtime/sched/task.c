@@ -199,7 +199,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 	il_task_push(L, t);
 	lua_insert(L, -2);
 	begin(L, t, co, nargs);
-	t->cancelled = t->told = t->held = false;
+	t->cancelled = t->notified = t->held = false;
 	return t;
 }
 

@@ -41,7 +41,7 @@ struct il_task {
 	uint8_t calls; /* that may be served at once between two readings of the clock, see turn.c */
 	bool begun, closed; /* its coroutine has run, has been closed by others */
 	bool cancelled; /* it was asked to stop */
-	bool told; /* it has been, by an error in a wait */
+	bool notified; /* it has been, by an error in a wait */
 	bool uncancellable; /* a cancellation does not end its present wait, the next one sees it */
 	bool ending; /* the end of the program waits for it */
 	bool detached; /* does not keep the program alive */

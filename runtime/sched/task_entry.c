@@ -74,7 +74,7 @@ static int below(void)
 	return il_sched()->guarded ? 1 : 2;
 }
 
-static int body_done(lua_State *L, int status, lua_KContext context)
+static int entry_done(lua_State *L, int status, lua_KContext context)
 {
 	(void)context;
 	if (status == LUA_OK || status == LUA_YIELD)
@@ -99,8 +99,8 @@ int il_task_entry(lua_State *L)
 		lua_insert(L, 1);
 		lua_toclose(L, 1);
 	}
-	int status = lua_pcallk(L, lua_gettop(L) - below() - 1, LUA_MULTRET, below(), 0, body_done);
-	return body_done(L, status, 0);
+	int status = lua_pcallk(L, lua_gettop(L) - below() - 1, LUA_MULTRET, below(), 0, entry_done);
+	return entry_done(L, status, 0);
 }
 
 static int let_go(lua_State *L, int status, lua_KContext context)

@@ -4,7 +4,7 @@
 
 local _, core = ...
 
-local look, swap = core.data_look, core.data_swap
+local query, swap = core.data_query, core.data_swap
 
 -- So often may something come between. A thousand processes that all change one name do not need as many; a function
 -- that changes it itself would need no end.
@@ -16,7 +16,7 @@ end
 
 local function update(data, name, fn)
   for _ = 1, ATTEMPTS do
-    local value, version, errno = look(data, name)
+    local value, version, errno = query(data, name)
     if value == nil then
       if version ~= nil then return nil, version, errno end
       version = 0
@@ -31,7 +31,7 @@ end
 
 local function add(data, name, n, what)
   for _ = 1, ATTEMPTS do
-    local value, version, errno = look(data, name)
+    local value, version, errno = query(data, name)
     if value == nil then
       if version ~= nil then return nil, version, errno end
       value, version = 0, 0

@@ -98,7 +98,7 @@ return function(limit, max, open)
         if word and word ~= "got" or why == "timeout" then error(names[slot] .. " says " .. (word or why)) end
       until not word
       children[slot] = nil
-      weather.bury(child)
+      weather.reap(child)
     until sky:is_over()
   end
 

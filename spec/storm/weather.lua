@@ -10,7 +10,7 @@ local weather = {PATIENCE = 60}
 local STOPPERS <const> = 2 -- so many may be stopped at a time
 
 -- Waits for its end: it has been killed, or was told to end; else a sanitizer, or the system, has ended it.
-function weather.bury(child)
+function weather.reap(child)
   local _, how, code = child:wait()
   local expected = how == "signal" and code == 9 or how == "exit" and code == 0
   assert(expected, ("a process ended by %s %s"):format(how, code))
@@ -79,7 +79,7 @@ function weather.storm(limit, workers, start, attend, progress)
       living[slot] = child
       attend(slot, child)
       living[slot] = nil
-      weather.bury(child)
+      weather.reap(child)
       deaths[slot] = deaths[slot] + 1
     end
   end

@@ -165,7 +165,7 @@ static void close_lock(struct il_lock *l)
 		struct il_lock_request *lr = il_container_of(h->held.next, struct il_lock_request, node);
 		il_lock_request_lose(lr, ECANCELED);
 		if (!lr->lost)
-			il_redis_lock_return(h, lr->number, l->untold ? "died" : "given");
+			il_redis_lock_return(h, lr->number, l->unreported ? "died" : "given");
 		il_lock_request_free(lr);
 	}
 	il_server_flush(h->object.server);

@@ -104,7 +104,7 @@ void il_lock_request_grant(struct il_lock_request *lr, bool abandoned, int64_t f
 	lr->until = lr->lock->until;
 	lr->fence = lr->lock->fence = fence;
 	op->lock.grant = lr->number;
-	lr->lock->lock.untold = abandoned;
+	lr->lock->lock.unreported = abandoned;
 	op->lock.abandoned = abandoned;
 	il_op_finish(op, 0);
 }

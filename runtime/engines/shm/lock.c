@@ -219,7 +219,7 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	if (abandoned)
 		il_put(&p->abandoned, 0);
 	op->lock.abandoned = abandoned;
-	handle_of(op->source)->lock.untold = abandoned;
+	handle_of(op->source)->lock.unreported = abandoned;
 	handle_of(op->source)->held++;
 	return 0;
 }
@@ -481,7 +481,7 @@ static void lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
 	il_wait_queue_close(&h->object->line, l);
-	while (h->held && release(l, l->untold) == 0)
+	while (h->held && release(l, l->unreported) == 0)
 		;
 	il_debt_drop_segment(&h->object->debt);
 	free(h);

@@ -310,7 +310,7 @@ static int open_anonymous(struct il_data_options *o, struct il_store **result)
 	return err;
 }
 
-static int told(int err, const struct il_data_options *o)
+static int explain(int err, const struct il_data_options *o)
 {
 	if (err != ENOSPC)
 		return err;
@@ -328,11 +328,11 @@ int il_store_open(const struct il_key *key, struct il_data_options *o, struct il
 		o->size = DEFAULT_SIZE;
 	il_directory_path(path, key);
 	if (!path[0])
-		return told(open_anonymous(o, s), o);
+		return explain(open_anonymous(o, s), o);
 	err = EAGAIN;
 	for (int i = 0; i < TRIES && err == EAGAIN; i++)
 		err = open_path(path, o, s);
-	return told(err, o);
+	return explain(err, o);
 }
 
 void il_store_drop(struct il_store *s)

@@ -17,7 +17,7 @@ static struct il_sysv_semset *set_of(struct il_blocking_queue *line)
 static void hold(struct il_op *op, bool abandoned)
 {
 	il_sysv_lock(op->source)->held = 1;
-	il_sysv_lock(op->source)->lock.untold = abandoned;
+	il_sysv_lock(op->source)->lock.unreported = abandoned;
 	op->lock.abandoned = abandoned;
 }
 

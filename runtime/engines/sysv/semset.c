@@ -318,7 +318,7 @@ bool il_sysv_semset_release(struct il_op *op)
 void il_sysv_semset_close(struct il_lock *l)
 {
 	struct il_sysv_lock *handle = il_sysv_lock(l);
-	while (handle->held && release(handle, l->untold) == 0)
+	while (handle->held && release(handle, l->unreported) == 0)
 		;
 	il_blocking_queue_close(&handle->set->line, l);
 	drop(handle->set);
