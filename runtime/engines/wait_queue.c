@@ -150,7 +150,9 @@ static bool park(struct il_wait_queue *line)
 static bool arm(struct il_poller *p)
 {
 	struct il_wait_queue *line = il_container_of(p, struct il_wait_queue, poller);
-	bool any = serve(line, true);
+	bool any = false;
+	while (serve(line, true)) /* served() may have looked without parking */
+		any = true;
 	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
 		any |= park(line);
 	if (!il_list_empty(&line->ops) && !line->late && !il_futex_watched(&line->word))
