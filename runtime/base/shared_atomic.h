@@ -25,4 +25,9 @@ static inline uint32_t il_get(const uint32_t *from)
 	return atomic_load_explicit((const _Atomic uint32_t *)from, memory_order_acquire);
 }
 
+static inline uint64_t il_get64(const uint64_t *from)
+{
+	return atomic_load_explicit((const _Atomic uint64_t *)from, memory_order_acquire);
+}
+
 #endif

@@ -19,7 +19,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPINS = 100 };
+/* Of a word that was taken by il_latch_second; no thread's number has that bit. */
+enum { SPINS = 100, SECOND = 1 << 29 };
 
 static const int64_t SLICE = IL_SECOND / 10, SOON = IL_SECOND / 50;
 
@@ -58,6 +59,12 @@ static inline void announce_nothing(void)
 		announce(self.head, NULL);
 }
 
+/* Has its owner died? One that had it as a second latch has, if the first is ours. */
+static inline bool is_dead(uint32_t found, uint32_t mark)
+{
+	return found & FUTEX_OWNER_DIED || found & mark & SECOND;
+}
+
 /* 0 or EOWNERDEAD; else EBUSY, and the value in the way. */
 static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 {
@@ -66,7 +73,7 @@ static inline int take(uint32_t *word, uint32_t mark, uint32_t *found)
 	if (atomic_compare_exchange_strong_explicit(w, found, self.tid | mark, memory_order_acquire,
 		    memory_order_relaxed))
 		return 0;
-	if (*found & FUTEX_OWNER_DIED && atomic_compare_exchange_strong(w, found, self.tid | FUTEX_WAITERS))
+	if (is_dead(*found, mark) && atomic_compare_exchange_strong(w, found, self.tid | mark | FUTEX_WAITERS))
 		return EOWNERDEAD;
 	return EBUSY;
 }
@@ -109,13 +116,17 @@ static int sleep_for(uint32_t *word, uint32_t found, struct il_patience *p, int6
 	return err == 0 || (err == EAGAIN && !soon) ? EBUSY : err;
 }
 
-static int wait_for(uint32_t *word, struct il_patience *p, bool soon)
+/* Which latch it is: one that is taken first; one that is taken alone, though it may be had as a second one; or a
+ * second one. */
+enum kind { FIRST, ALONE, JOINED };
+
+static int wait_for(uint32_t *word, struct il_patience *p, enum kind kind, bool soon)
 {
-	uint32_t found;
-	int err = take(word, 0, &found);
+	uint32_t found, mark = kind == JOINED ? SECOND : 0;
+	int err = take(word, mark, &found);
 	for (int i = 0; err == EBUSY && i < SPINS; i++) {
-		if (found == 0 || found & FUTEX_OWNER_DIED)
-			err = take(word, 0, &found);
+		if (found == 0 || is_dead(found, mark))
+			err = take(word, mark, &found);
 		else
 			found = il_get(word);
 #if defined(__x86_64__) || defined(__i386__)
@@ -128,7 +139,9 @@ static int wait_for(uint32_t *word, struct il_patience *p, bool soon)
 		err = EBUSY;
 	int64_t until = err != EBUSY ? 0 : soon ? il_now() + SOON : IL_NEVER;
 	while (err == EBUSY) { /* others may sleep: the mark says so for them, too */
-		err = take(word, FUTEX_WAITERS, &found);
+		err = take(word, mark | FUTEX_WAITERS, &found);
+		if (err == EBUSY && kind == ALONE && found & SECOND)
+			err = EDEADLK;
 		if (err == EBUSY)
 			err = sleep_for(word, found, p, until, soon);
 	}
@@ -136,9 +149,9 @@ static int wait_for(uint32_t *word, struct il_patience *p, bool soon)
 }
 
 /* The word was not free at the first attempt. */
-static int __attribute__((noinline)) latch_busy(uint32_t *word, struct il_patience *p, bool soon)
+static int __attribute__((noinline)) latch_busy(uint32_t *word, struct il_patience *p, enum kind kind, bool soon)
 {
-	int err = wait_for(word, p, soon);
+	int err = wait_for(word, p, kind, soon);
 	if (err && err != EOWNERDEAD)
 		announce_nothing();
 	else
@@ -146,34 +159,60 @@ static int __attribute__((noinline)) latch_busy(uint32_t *word, struct il_patien
 	return err;
 }
 
-/* The first time in this process. */
-static int __attribute__((noinline)) latch_anew(uint32_t *word, struct il_patience *p, bool soon)
-{
-	learn();
-	return soon ? il_latch_soon(word, p) : il_latch(word, p);
-}
+static int latch_anew(uint32_t *word, struct il_patience *p, enum kind kind, bool soon);
 
-static inline int latch(uint32_t *word, struct il_patience *p, bool soon)
+static inline __attribute__((always_inline)) int latch(uint32_t *word, struct il_patience *p, enum kind kind, bool soon)
 {
 	uint32_t free = 0;
 	if (!il_fork_is_own(self.generation))
-		return latch_anew(word, p, soon);
+		return latch_anew(word, p, kind, soon);
 	announce_latch(word);
 	if (!atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, &free, self.tid, memory_order_acquire,
 		    memory_order_relaxed))
-		return latch_busy(word, p, soon);
+		return latch_busy(word, p, kind, soon);
 	il_patience_renew(p);
 	return 0;
 }
 
+/* The first time in this process. */
+static int __attribute__((noinline)) latch_anew(uint32_t *word, struct il_patience *p, enum kind kind, bool soon)
+{
+	learn();
+	return latch(word, p, kind, soon);
+}
+
 int il_latch(uint32_t *word, struct il_patience *p)
 {
-	return latch(word, p, false);
+	return latch(word, p, FIRST, false);
 }
 
 int il_latch_soon(uint32_t *word, struct il_patience *p)
 {
-	return latch(word, p, true);
+	return latch(word, p, FIRST, true);
+}
+
+int il_latch_alone(uint32_t *word, struct il_patience *p, bool soon)
+{
+	return latch(word, p, ALONE, soon);
+}
+
+int il_latch_second(uint32_t *word, struct il_patience *p, bool soon)
+{
+	uint32_t free = 0;
+	int err = 0;
+	if (!atomic_compare_exchange_strong_explicit((_Atomic uint32_t *)word, &free, self.tid | SECOND,
+		    memory_order_acquire, memory_order_relaxed))
+		err = wait_for(word, p, JOINED, soon);
+	if (!err || err == EOWNERDEAD)
+		il_patience_renew(p);
+	return err;
+}
+
+void il_unlatch_second(uint32_t *word)
+{
+	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
+	if (was & FUTEX_WAITERS)
+		il_futex_wake(word);
 }
 
 int il_latch_gather(uint32_t *word, uint32_t *from)
@@ -188,5 +227,12 @@ void il_unlatch(uint32_t *word, bool wake)
 	uint32_t was = atomic_exchange_explicit((_Atomic uint32_t *)word, 0, memory_order_release);
 	if (wake || was & FUTEX_WAITERS)
 		il_futex_wake(word);
+	announce_nothing();
+}
+
+void il_unlatch_dead(uint32_t *word)
+{
+	atomic_exchange_explicit((_Atomic uint32_t *)word, FUTEX_OWNER_DIED, memory_order_release);
+	il_futex_wake(word);
 	announce_nothing();
 }

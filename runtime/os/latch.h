@@ -2,8 +2,8 @@
  *
  * A lock in shared memory for a few instructions. It is one word: 0, or the thread that has it; nothing else in the
  * segment is believed. If its owner dies, the kernel says so to the next (it is the thread's "pending" robust futex),
- * so only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile. Floor 1b: no
- * lua.h.
+ * so only one latch can be had at a time, and no robust pthread mutex may be locked or unlocked meanwhile. A second one
+ * can be joined to it, whose owner's death shows in the first. Floor 1b: no lua.h.
  */
 #ifndef IL_OS_LATCH_H
 #define IL_OS_LATCH_H
@@ -28,5 +28,17 @@ int il_latch_gather(uint32_t *word, uint32_t *from);
 /* Releases it; wakes all that sleep on it if there may be any, or, with `wake`, in any case. If the owner dies between
  * the two, the kernel wakes one. */
 void il_unlatch(uint32_t *word, bool wake);
+
+/* Releases it in the state in which it was had by EOWNERDEAD, for the next. */
+void il_unlatch_dead(uint32_t *word);
+
+/* With a latch: another one, which every thread takes as a second only with that first one. EOWNERDEAD, too, if its
+ * owner died with both. Otherwise as il_latch, or il_latch_soon. */
+int il_latch_second(uint32_t *word, struct il_patience *p, bool soon);
+void il_unlatch_second(uint32_t *word);
+
+/* The same one without the first. EDEADLK: a thread has both, so the first is to be waited for. Otherwise as il_latch,
+ * or il_latch_soon. */
+int il_latch_alone(uint32_t *word, struct il_patience *p, bool soon);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The latch between processes: it excludes, an owner that is killed is told of to the next, one that stands still ends
- * the patience of the waiters, and a damaged word is found out.
+ * the patience of the waiters, and a damaged word is found out. So does a second one that is joined to it.
  */
 #include "base/clock.h"
 #include "base/shared_atomic.h"
@@ -19,7 +19,7 @@
 enum { CHILDREN = 3, ROUNDS = 20000 };
 
 static struct shared {
-	uint32_t word;
+	uint32_t word, second;
 	uint32_t inside; /* plain: only the latch guards it */
 	uint32_t count, ready;
 } * shared;
@@ -127,6 +127,87 @@ static void word_is_damaged(void)
 	il_unlatch(&shared->word, false);
 }
 
+/* Two latches ------------------------------------------------------------------------------------------------- */
+
+static int lock_both(void)
+{
+	struct il_patience patience = { 0 };
+	int err = lock();
+	return err ? err : il_latch_second(&shared->second, &patience, false);
+}
+
+static int lock_alone(void)
+{
+	struct il_patience patience = { 0 };
+	int err;
+	while ((err = il_latch_alone(&shared->second, &patience, false)) == EDEADLK) {
+		CHECK(lock() == 0);
+		il_unlatch(&shared->word, false);
+	}
+	return err;
+}
+
+static void count_in_turn(void)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		bool both = i % 2;
+		CHECK((both ? lock_both() : lock_alone()) == 0);
+		CHECK(shared->inside++ == 0);
+		shared->count++;
+		CHECK(--shared->inside == 0);
+		if (both) {
+			il_unlatch_second(&shared->second);
+			il_unlatch(&shared->word, false);
+		} else {
+			il_unlatch(&shared->second, false);
+		}
+	}
+}
+
+static void both_and_alone(void)
+{
+	pid_t children[CHILDREN];
+	shared->count = 0;
+	for (int i = 0; i < CHILDREN; i++)
+		children[i] = child(count_in_turn);
+	count_in_turn();
+	for (int i = 0; i < CHILDREN; i++)
+		CHECK(end_of(children[i]) == 0);
+	CHECK(shared->count == (CHILDREN + 1) * ROUNDS && shared->word == 0 && shared->second == 0);
+}
+
+static void keep_both(void)
+{
+	CHECK(lock_both() == 0);
+	il_put(&shared->ready, 1);
+	for (;;)
+		pause();
+}
+
+/* The first latch tells of the death of a thread that had both; then the second can be had, too. */
+static void owner_of_both_dies(void)
+{
+	struct il_patience patience = { 0 };
+	shared->ready = 0;
+	pid_t pid = child(keep_both);
+	while (!il_get(&shared->ready))
+		usleep(100);
+	CHECK(il_latch_alone(&shared->second, &patience, true) == EDEADLK);
+	kill(pid, SIGKILL);
+	end_of(pid);
+	CHECK(il_latch_alone(&shared->second, &patience, true) == EDEADLK);
+	CHECK(lock() == EOWNERDEAD);
+	CHECK(il_latch_second(&shared->second, &patience, true) == EOWNERDEAD);
+	il_unlatch_second(&shared->second);
+	il_unlatch_dead(&shared->word);
+	CHECK(lock_both() == EOWNERDEAD); /* of the first: it was left as it was */
+	CHECK(il_latch_second(&shared->second, &patience, true) == 0);
+	il_unlatch_second(&shared->second);
+	il_unlatch(&shared->word, false);
+	CHECK(lock_alone() == 0);
+	il_unlatch(&shared->second, false);
+}
+
 int main(void)
 {
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -136,6 +217,8 @@ int main(void)
 	owner_dies();
 	owner_stands_still();
 	word_is_damaged();
+	both_and_alone();
+	owner_of_both_dies();
 	puts("ok");
 	return 0;
 }

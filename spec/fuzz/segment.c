@@ -24,7 +24,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, BLOCKS = 384 }; /* where these are in a segment */
+/* Where these are in a segment; in a queue's: what each side counts, the receivers' latch, the order, and the blocks.
+ */
+enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 512, BLOCKS = 1024 };
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 
@@ -112,19 +114,19 @@ static int remove_object(void)
 
 /* A latch that a living process has is waited for; that takes long, and is no fault. One that cannot be had takes a
  * tenth of a second, so there are few. */
-static void spare_latch(uint8_t dice)
+static void spare_latch(off_t at, uint8_t dice)
 {
 	uint32_t latch = 0;
-	if (pread(it.fd, &latch, sizeof latch, LATCH) == sizeof latch && latch &&
+	if (pread(it.fd, &latch, sizeof latch, at) == sizeof latch && latch &&
 		(dice < 240 || !kill((pid_t)(latch & 0x3fffffff), 0)))
 		latch = 0;
-	CHECK(pwrite(it.fd, &latch, sizeof latch, LATCH) == sizeof latch);
+	CHECK(pwrite(it.fd, &latch, sizeof latch, at) == sizeof latch);
 }
 
 /* The latch's owner has died: the next one repairs. */
-static void orphan(void)
+static void orphan(off_t latch)
 {
-	CHECK(pwrite(it.fd, &(uint32_t){ FUTEX_OWNER_DIED }, 4, LATCH) == 4);
+	CHECK(pwrite(it.fd, &(uint32_t){ FUTEX_OWNER_DIED }, 4, latch) == 4);
 }
 
 /* Another process has all the permits, and lives. */
@@ -166,7 +168,9 @@ static size_t place_of(const uint8_t *s, size_t size)
 {
 	size_t at = (size_t)s[1] | (size_t)s[2] << 8;
 	if (it.noun == QUEUE && s[1] & 1)
-		at = s[1] & 2 ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 9 * 4u : COUNTS + s[2] % 56u;
+		at = s[1] & 2       ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 14 * 4u
+			: s[2] < 64 ? (size_t)ORDER + s[2]
+				    : (size_t)COUNTS + s[2] % (ORDER - COUNTS);
 	return at % size;
 }
 
@@ -186,9 +190,11 @@ static void damage(const uint8_t *s)
 	CHECK(fstat(it.fd, &st) == 0);
 	if (st.st_size < LATCH + 4)
 		return;
-	spare_latch(s[1] ^ s[2] ^ s[3]);
+	spare_latch(LATCH, s[1] ^ s[2] ^ s[3]);
+	if (it.queue && st.st_size >= SECOND + 4)
+		spare_latch(SECOND, s[1] ^ s[2] ^ s[3]);
 	if (s[0] & 16)
-		orphan();
+		orphan(it.queue && st.st_size >= SECOND + 4 && s[2] & 1 ? SECOND : LATCH);
 	if (s[0] & 32 && it.lock)
 		occupy(s[2]);
 }
@@ -310,6 +316,17 @@ static int memory_step(const uint8_t *s)
 	}
 }
 
+/* As if the object had been repaired: or each step would wait for a damaged latch. */
+static void free_latches(void)
+{
+	struct stat st;
+	CHECK(fstat(it.fd, &st) == 0);
+	if (st.st_size >= LATCH + 4)
+		CHECK(pwrite(it.fd, &(uint32_t){ 0 }, 4, LATCH) == 4);
+	if (it.queue && st.st_size >= SECOND + 4)
+		CHECK(pwrite(it.fd, &(uint32_t){ 0 }, 4, SECOND) == 4);
+}
+
 /* Of eight steps two do damage, one opens it again, and rarely one removes it. */
 static bool step(const uint8_t *s)
 {
@@ -332,10 +349,8 @@ static bool step(const uint8_t *s)
 	}
 	CHECK(background.state != IL_WAITING || il_loop_poll(0) == 0);
 	CHECK(il_now() - start < 6 * IL_SECOND);
-	struct stat st;
-	if (err == EUCLEAN && fstat(it.fd, &st) == 0 && st.st_size >= LATCH + 4)
-		CHECK(pwrite(it.fd, &(uint32_t){ 0 }, 4, LATCH) ==
-			4); /* as if it had been repaired: or each would wait for it */
+	if (err == EUCLEAN)
+		free_latches();
 	switch (err) {
 	case 0:
 	case EAGAIN:
@@ -382,7 +397,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 static void example_messages(void)
 {
 	static const uint8_t values[] = { 0, 5, 6, 11, 31 + 2, 32 + 60, 127 + 90 };
-	for (uint8_t word = 0; word < 9; word++)
+	for (uint8_t word = 0; word < 14; word++)
 		for (size_t i = 0; i < sizeof values; i++)
 			for (uint8_t dies = 0; dies <= 16; dies += 16) {
 				const uint8_t steps[] = {

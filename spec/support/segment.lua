@@ -5,8 +5,9 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 3, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 4, 280, 64, 0xffffffff
 local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
+local SENDING <const>, CAPACITY <const>, SECOND <const>, ORDER <const> = 320, 384, 448, 512 -- of a queue
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 
 function segment.path(noun, key)
@@ -31,14 +32,18 @@ function segment.head(bytes)
   return h
 end
 
+local function word(bytes, at) return (("<I4"):unpack(bytes, at + 1)) end
+
 -- A waiter sleeps on it, or is about to and has looked in vain.
 function segment.parked(noun, key)
-  return (("<I4"):unpack(segment.read(noun, key), 45)) ~= 0
+  local bytes = segment.read(noun, key)
+  return word(bytes, 44) ~= 0 or noun == "queue" and word(bytes, SECOND + 8) ~= 0
 end
 
--- A waiter sleeps on the latch.
+-- A waiter sleeps on the latch, or on the second one.
 function segment.contended(noun, key)
-  return ("<I4"):unpack(segment.read(noun, key), 13) >> 31 == 1
+  local bytes = segment.read(noun, key)
+  return (word(bytes, 12) | (noun == "queue" and word(bytes, SECOND) or 0)) >> 31 == 1
 end
 
 -- The states of the processes in a lock's table of waiters, by pid: "waiting", "called" or "late".
@@ -46,79 +51,91 @@ function segment.waiters(noun, key)
   local bytes, states = segment.read(noun, key) or "", {}
   for at = HEAD + 33, HEAD + 16 + WAITING, 32 do
     if at + 31 > #bytes then break end
-    local word, pid = ("<I4I4"):unpack(bytes, at)
-    states[pid] = ({"waiting", "called", "late"})[word & 3]
+    local state, pid = ("<I4I4"):unpack(bytes, at)
+    states[pid] = ({"waiting", "called", "late"})[state & 3]
   end
   return states
 end
 
 -- Queues ---------------------------------------------------------------------------------------------------
 
-local function runs_of(bytes)
-  local runs, at, list = {}, 0, {}
-  local count = (#bytes - 384) // CELL
-  while at < count do
-    local where = 385 + at * CELL
-    local r = {cell = at}
-    r.state, r.more, r.next, r.prev, r.type, r.sequence, r.size = ("<I4I4I4I4i8I8I4"):unpack(bytes, where)
-    r.length, r.state = r.state >> 3, r.state & 7
-    assert(r.length > 0 and at + r.length <= count, "a run of no length")
-    r.where = where
-    runs[at], list[#list + 1] = r, r
-    at = at + r.length
+-- What the two sides have written, the order, and the extents from the first block on.
+local function parts_of(bytes)
+  local p = {extents = {}, at = {}, order = {}}
+  p.sent, p.bytes_sent, p.bytes_seen, p.first_seen, p.used, p.given_seen, p.rover =
+    ("<I8I8I8I8I4I4I4"):unpack(bytes, SENDING + 1)
+  p.latch, p.changes, p.parked, p.removed, p.received, p.bytes_received, p.first, p.sent_seen, p.given =
+    ("<I4I4I4I4I8I8I8I8I4"):unpack(bytes, SECOND + 1)
+  local blocks = 2 * ((("<I8"):unpack(bytes, CAPACITY + 1) + 56 + CELL - 1) // CELL)
+  p.places = (#bytes - ORDER - blocks * CELL) // 4
+  for i = 0, p.places - 1 do p.order[i] = word(bytes, ORDER + i * 4) end
+  local block = 0
+  while block < blocks do
+    local e = {block = block, where = ORDER + p.places * 4 + block * CELL + 1}
+    e.state, e.more, e.type, e.place, e.job, e.size = ("<I4I4i8I8I8I4"):unpack(bytes, e.where)
+    e.length, e.state = e.state >> 3, e.state & 7
+    assert(e.length > 0 and block + e.length <= blocks, "an extent of no length")
+    p.at[block], p.extents[#p.extents + 1] = e, e
+    block = block + e.length
   end
-  return runs, list
+  return p
 end
 
-local function text_of(bytes, runs, r)
-  local parts, left, header, used = {}, r.size, 40, {}
-  local piece = r
+-- Does a message begin there? Its sender has counted it, and no receiver has passed it.
+local function is_message(p, e) return e.state == FIRST and e.place >= p.first and e.place < p.sent end
+
+local function text_of(bytes, p, e)
+  local parts, left, header, used = {}, e.size, 56, {}
+  local piece = e
   repeat
     used[#used + 1] = piece
     local room = math.min(left, piece.length * CELL - header)
     parts[#parts + 1] = bytes:sub(piece.where + header, piece.where + header + room - 1)
-    left, header, piece = left - room, 8, left > room and assert(runs[piece.more], "a piece is no run")
+    left, header, piece = left - room, 8, left > room and assert(p.at[piece.more], "a piece is no extent")
   until left == 0
   return table.concat(parts), used
 end
 
--- The messages that are there, {type, text} in the order of their numbers, whatever else is half-done; and all runs.
+-- The messages that are there, {type, text} in their order, whatever else is half-done; and all parts.
 function segment.messages(bytes)
-  local runs, list = runs_of(bytes)
+  local p = parts_of(bytes)
   local messages = {}
-  for _, r in ipairs(list) do
-    if r.state == FIRST then
-      local text, used = text_of(bytes, runs, r)
-      messages[#messages + 1] = {r.type, text, run = r, pieces = used}
+  for _, e in ipairs(p.extents) do
+    if is_message(p, e) then
+      local text, used = text_of(bytes, p, e)
+      messages[#messages + 1] = {e.type, text, extent = e, pieces = used}
     end
   end
-  table.sort(messages, function(a, b) return a.run.sequence < b.run.sequence end)
-  return messages, list
+  table.sort(messages, function(a, b) return a.extent.place < b.extent.place end)
+  return messages, p
 end
 
 local function check_queue(bytes)
-  local first, last, _, unused, count, sum, sequence = ("<I4I4I4I4I8I8I8"):unpack(bytes, 337)
-  local messages, list = segment.messages(bytes)
-  local wanted, free, pieces = 0, 0, {}
+  local messages, p = segment.messages(bytes)
+  local sum, taken, pieces, there = 0, 0, {}, {}
+  assert(p.latch == 0, "the receivers' latch")
   for i, m in ipairs(messages) do
-    local before, after = messages[i - 1], messages[i + 1]
-    assert(not before or m.run.prev == before.run.cell, "prev of a message") -- that of the first is not kept
-    assert(m.run.next == (after and after.run.cell or NONE), "next of a message")
-    assert(m.run.sequence <= sequence and not (before and before.run.sequence == m.run.sequence), "numbers")
-    wanted = wanted + #m[2]
-    for j = 2, #m.pieces do
-      assert(m.pieces[j].state == MORE and not pieces[m.pieces[j]], "a piece of two messages")
-      pieces[m.pieces[j]] = true
+    local place = m.extent.place
+    assert(not messages[i - 1] or messages[i - 1].extent.place < place, "two in a place")
+    assert(p.order[place % p.places] == m.extent.block, "a message is not in its place")
+    assert(m.extent.job == 0, "a message is no job")
+    sum, there[place] = sum + #m[2], true
+    for j, piece in ipairs(m.pieces) do
+      assert(j == 1 or piece.state == MORE and not pieces[piece], "a piece of two messages")
+      pieces[piece], taken = true, taken + piece.length
     end
   end
-  for _, r in ipairs(list) do
-    if r.state == FREE then free = free + r.length
-    elseif r.state == MORE then assert(pieces[r], "a piece of no message")
-    else assert(r.state == FIRST, "state of a run") end
+  for _, e in ipairs(p.extents) do
+    assert(e.state == FREE or e.state == FIRST or e.state == MORE, "state of an extent")
+    assert(e.state ~= MORE or pieces[e], "a piece of no message")
   end
-  assert(first == (messages[1] and messages[1].run.cell or NONE), "first")
-  assert(last == (messages[1] and messages[#messages].run.cell or NONE), "last")
-  assert(count == #messages and sum == wanted and unused == free, "sums")
+  assert(p.sent - p.first <= p.places, "more places than there are")
+  for place = p.first, p.sent - 1 do
+    assert(there[place] or p.order[place % p.places] == NONE, "a place of no message")
+  end
+  assert(p.sent - p.received == #messages and p.bytes_sent - p.bytes_received == sum, "sums")
+  assert(p.used - p.given & NONE == taken, "blocks")
+  assert(p.sent - p.first_seen >= p.sent - p.first and p.bytes_seen <= p.bytes_received, "what is seen")
 end
 
 -- Locks ----------------------------------------------------------------------------------------------------

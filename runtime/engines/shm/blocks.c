@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages in blocks, see blocks.h. Everything here happens with the latch. What is read is checked: a walk takes
- * no more steps than there are blocks.
+ * Messages in blocks, see blocks.h. What is read is checked: a walk takes no more steps than there are blocks.
  * Floor 2.
  */
+#include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/blocks_layout.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* For the process that takes the next message, or writes one: the other process had these lines last. */
-static void prefetch(const struct il_blocks *c, uint32_t block)
+enum { AHEAD = 4 }; /* blocks */
+
+static inline uint32_t most_messages(uint32_t places)
 {
-	if (block >= c->count - 1)
-		return;
-	__builtin_prefetch(il_first_at(c, block), 1);
-	__builtin_prefetch(il_first_at(c, block + 1), 1);
+	return places - places / 4;
 }
 
 static uint32_t blocks_for(size_t size, bool first)
 {
-	return (uint32_t)((size + (first ? sizeof(struct il_first) : sizeof(struct il_extent)) + IL_BLOCK - 1) /
-		IL_BLOCK);
+	return (uint32_t)((size + il_extent_header(first) + IL_BLOCK - 1) / IL_BLOCK);
 }
 
 uint32_t il_blocks_for(size_t size)
@@ -30,28 +27,39 @@ uint32_t il_blocks_for(size_t size)
 	return 2 * blocks_for(size, true);
 }
 
+/* Most messages have two blocks or more. A quarter of the places is to be empty, so that it is worth packing them. */
+uint32_t il_blocks_places(uint32_t blocks)
+{
+	uint32_t places = 4;
+	while (most_messages(places) < blocks / 2)
+		places *= 2;
+	return places;
+}
+
 void il_blocks_init(const struct il_blocks *c)
 {
-	struct il_shm_blocks *s = c->shared;
-	*s = (struct il_shm_blocks){ .first = IL_NO_BLOCK, .last = IL_NO_BLOCK, .unused = c->count };
 	il_extent_set(c, 0, c->count, IL_EXTENT_FREE);
 }
 
 /* Writing ------------------------------------------------------------------------------------------------ */
 
+static inline bool is_free(const struct il_blocks *c, uint32_t block, uint32_t state)
+{
+	return state == IL_EXTENT_FREE || (state == IL_EXTENT_FIRST && il_is_past(c, block, c->sending->first_seen));
+}
+
 /* The free extent at a block becomes as long as wanted, if what follows is free too; not beyond `end`. Its length. */
 static uint32_t grow(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t wanted, uint32_t end)
 {
-	uint32_t state, more, was = length;
+	uint32_t state, more;
 	while (length < wanted && block + length < end && (more = il_extent_length(c, block + length, &state)) &&
-		state == IL_EXTENT_FREE)
+		is_free(c, block + length, state))
 		length += more;
-	if (length != was)
-		il_extent_set(c, block, length, IL_EXTENT_FREE);
+	il_extent_set(c, block, length, IL_EXTENT_FREE);
 	return length;
 }
 
-static void split(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t wanted)
+static inline void split(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t wanted)
 {
 	il_extent_set(c, block + wanted, length - wanted, IL_EXTENT_FREE);
 	il_extent_set(c, block, wanted, IL_EXTENT_FREE);
@@ -80,7 +88,7 @@ static int next_free(const struct il_blocks *c, struct search *s, uint32_t wante
 		*length = il_extent_length(c, s->at, &state);
 		if (!*length)
 			return EUCLEAN;
-		if (state == IL_EXTENT_FREE)
+		if (is_free(c, s->at, state))
 			break;
 		s->at += *length;
 	}
@@ -93,20 +101,11 @@ static int next_free(const struct il_blocks *c, struct search *s, uint32_t wante
 	return 0;
 }
 
-static char *text_of(const struct il_blocks *c, uint32_t block, bool first)
+/* The message is in pieces, or room for it has to be searched. */
+static int write_pieces(const struct il_blocks *c, const char *from, size_t left, uint32_t *result)
 {
-	return c->blocks + (size_t)block * IL_BLOCK + (first ? sizeof(struct il_first) : sizeof(struct il_extent));
-}
-
-int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, size_t size, uint32_t *result)
-{
-	struct il_shm_blocks *shared = c->shared;
-	struct search s = { .at = shared->rover, .stop = shared->rover };
+	struct search s = { .at = c->sending->rover, .stop = c->sending->rover };
 	uint32_t block, length, last = IL_NO_BLOCK;
-	const char *from = data;
-	size_t left = size;
-	if (blocks_for(size, true) > il_get(&shared->unused))
-		return EAGAIN;
 	if (s.at >= c->count)
 		s.at = s.stop = 0;
 	do {
@@ -116,7 +115,7 @@ int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, s
 			return err;
 		size_t part = il_extent_room(length, first) < left ? il_extent_room(length, first) : left;
 		if (part)
-			memcpy(text_of(c, block, first), from, part);
+			memcpy(il_extent_text(c, block, first), from, part);
 		from += part;
 		left -= part;
 		il_put(&il_extent_at(c, block)->more, IL_NO_BLOCK);
@@ -126,85 +125,113 @@ int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, s
 			il_put(&il_extent_at(c, last)->more, block);
 		last = block;
 	} while (left);
-	struct il_first *f = il_first_at(c, *result);
-	f->type = type;
-	f->size = (uint32_t)size;
-	shared->rover = s.at < c->count ? s.at : 0;
+	c->sending->rover = s.at;
+	return 0;
+}
+
+/* True: there is room for it in one piece at the rover, and it is written. */
+static inline bool write_whole(const struct il_blocks *c, const void *data, size_t size, uint32_t blocks,
+	uint32_t *result)
+{
+	uint32_t state = 0, block = c->sending->rover, length = il_extent_length(c, block, &state);
+	if (length < blocks || !is_free(c, block, state))
+		return false;
+	if (length > blocks)
+		split(c, block, length, blocks);
+	if (size)
+		memcpy(il_extent_text(c, block, true), data, size);
+	il_put(&il_extent_at(c, block)->more, IL_NO_BLOCK);
+	c->sending->rover = block + blocks;
+	*result = block;
+	return true;
+}
+
+/* Blocks that are free; what receivers have given back meanwhile is looked up if these are too few. */
+static inline bool has_room(const struct il_blocks *c, uint32_t blocks)
+{
+	struct il_shm_sending *s = c->sending;
+	if (blocks <= c->count - (s->used - s->given_seen))
+		return true;
+	s->given_seen = il_get(&c->receiving->given);
+	s->first_seen = il_get64(&c->receiving->first);
+	return blocks <= c->count - (s->used - s->given_seen);
+}
+
+/* 0; EAGAIN: there are too many small messages; ENOBUFS. */
+static int __attribute__((noinline)) find_place(const struct il_blocks *c)
+{
+	struct il_shm_sending *s = c->sending;
+	s->first_seen = il_get64(&c->receiving->first);
+	if (s->sent - il_get64(&c->receiving->received) >= most_messages(c->places))
+		return EAGAIN;
+	return s->sent - s->first_seen < c->places ? 0 : ENOBUFS;
+}
+
+static inline int check_place(const struct il_blocks *c)
+{
+	const struct il_shm_sending *s = c->sending;
+	return s->sent - s->first_seen < most_messages(c->places) ? 0 : find_place(c);
+}
+
+int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, size_t size, uint32_t *result)
+{
+	uint32_t blocks = blocks_for(size, true);
+	if (!has_room(c, blocks))
+		return EAGAIN;
+	int err = check_place(c);
+	if (err)
+		return err;
+	if (!write_whole(c, data, size, blocks, result)) {
+		err = write_pieces(c, data, size, result);
+		if (err)
+			return err;
+	}
+	struct il_record *r = il_record_at(c, *result);
+	r->type = type;
+	r->place = c->sending->sent;
+	r->state = IL_RECORD_READY;
+	r->size = (uint32_t)size;
 	return 0;
 }
 
 /* What follows the first extent of a message; `length` becomes that of all. */
-static void mark_more(const struct il_blocks *c, uint32_t first, uint32_t state, uint32_t *length)
+static void mark_more(const struct il_blocks *c, uint32_t block, uint32_t state, uint32_t *length)
 {
-	uint32_t was, more, block = il_extent_at(c, first)->more;
+	uint32_t was, more;
 	for (uint32_t n = 0; block != IL_NO_BLOCK && n < c->count && (more = il_extent_length(c, block, &was)); n++) {
+		uint32_t next = il_extent_at(c, block)->more;
 		*length += more;
 		il_extent_set(c, block, more, state);
-		block = il_extent_at(c, block)->more;
+		block = next;
 	}
-}
-
-static void append(const struct il_blocks *c, uint32_t block)
-{
-	struct il_shm_blocks *s = c->shared;
-	struct il_first *f = il_first_at(c, block);
-	f->next = IL_NO_BLOCK;
-	f->prev = s->last;
-	if (s->last < c->count)
-		il_first_at(c, s->last)->next = block;
-	else
-		s->first = block;
-	s->last = block;
-	s->messages++;
-	s->bytes += f->size;
 }
 
 void il_blocks_commit(const struct il_blocks *c, uint32_t block)
 {
-	struct il_shm_blocks *s = c->shared;
+	struct il_shm_sending *s = c->sending;
 	uint32_t state, first = il_extent_length(c, block, &state), blocks = first;
-	mark_more(c, block, IL_EXTENT_MORE, &blocks);
-	il_first_at(c, block)->sequence = s->sequence + 1;
-	il_put64(&s->sequence, s->sequence + 1);
-	il_extent_set(c, block, first, IL_EXTENT_FIRST); /* here it becomes a message */
-	append(c, block);
-	il_put(&s->unused, s->unused - blocks);
-	prefetch(c, s->rover);
+	mark_more(c, il_extent_at(c, block)->more, IL_EXTENT_MORE, &blocks);
+	il_extent_set(c, block, first, IL_EXTENT_FIRST);
+	*il_order_at(c, s->sent) = block;
+	s->bytes += il_record_at(c, block)->size;
+	s->used += blocks;
+	s->last_sender = (uint32_t)il_fork.pid;
+	if (s->rover >= c->count)
+		s->rover = 0;
+	il_put64(&s->sent, s->sent + 1); /* here it becomes a message */
+	il_block_prefetch(c, s->rover + AHEAD, true);
 }
 
 /* Reading ------------------------------------------------------------------------------------------------ */
 
-int il_blocks_find(const struct il_blocks *c, int64_t wanted, struct il_message *m)
+static int read_pieces(const struct il_blocks *c, uint32_t block, char *to, size_t left)
 {
-	struct il_message here, best = { .block = IL_NO_BLOCK };
-	uint32_t block = c->shared->first;
-	for (uint32_t n = 0; block != IL_NO_BLOCK; n++) {
-		if (n == c->count || !il_is_message(c, block, &here))
-			return EUCLEAN;
-		if (wanted == 0 || here.type == wanted) {
-			*m = here;
-			return 0;
-		}
-		if (wanted < 0 && here.type <= -wanted && (best.block == IL_NO_BLOCK || here.type < best.type))
-			best = here;
-		if (best.block != IL_NO_BLOCK && best.type == 1)
-			break;
-		block = il_first_at(c, block)->next;
-	}
-	*m = best;
-	return best.block == IL_NO_BLOCK ? EAGAIN : 0;
-}
-
-int il_blocks_read(const struct il_blocks *c, const struct il_message *m, void *data)
-{
-	char *to = data;
-	size_t left = m->size;
-	uint32_t block = m->block, length, state;
+	uint32_t length, state;
 	for (uint32_t n = 0; left; n++) {
 		if (n == c->count || !(length = il_extent_length(c, block, &state)))
 			return EUCLEAN;
 		size_t part = il_extent_room(length, n == 0) < left ? il_extent_room(length, n == 0) : left;
-		memcpy(to, text_of(c, block, n == 0), part);
+		memcpy(to, il_extent_text(c, block, n == 0), part);
 		to += part;
 		left -= part;
 		block = il_extent_at(c, block)->more;
@@ -212,37 +239,31 @@ int il_blocks_read(const struct il_blocks *c, const struct il_message *m, void *
 	return 0;
 }
 
-/* The first one's prev is not looked at, so that to take the first does not touch the second, which a sender may have
- * in its cache. */
-static int unlink_message(const struct il_blocks *c, uint32_t block)
+int il_blocks_read(const struct il_blocks *c, const struct il_message *m, void *data)
 {
-	struct il_shm_blocks *s = c->shared;
-	const struct il_first *f = il_first_at(c, block);
-	bool is_first = s->first == block;
-	uint32_t next = f->next, prev = is_first ? IL_NO_BLOCK : f->prev;
-	if ((next != IL_NO_BLOCK && next >= c->count) || (prev != IL_NO_BLOCK && prev >= c->count))
-		return EUCLEAN;
-	if (prev == IL_NO_BLOCK)
-		s->first = next;
-	else
-		il_first_at(c, prev)->next = next;
-	if (next == IL_NO_BLOCK)
-		s->last = prev;
-	else if (!is_first)
-		il_first_at(c, next)->prev = prev;
-	s->messages--;
-	s->bytes -= f->size;
+	if (m->size > il_extent_room(m->length, true))
+		return read_pieces(c, m->block, data, m->size);
+	if (m->size)
+		memcpy(data, il_extent_text(c, m->block, true), m->size);
 	return 0;
 }
 
-int il_blocks_take(const struct il_blocks *c, const struct il_message *m)
+/* A sender may use an extent as soon as it is free. */
+void il_blocks_take(const struct il_blocks *c, const struct il_message *m)
 {
-	struct il_shm_blocks *s = c->shared;
-	uint32_t state, blocks = il_extent_length(c, m->block, &state);
-	il_extent_set(c, m->block, blocks, IL_EXTENT_FREE); /* here it is no message any more */
-	int err = unlink_message(c, m->block);
-	mark_more(c, m->block, IL_EXTENT_FREE, &blocks);
-	il_put(&s->unused, s->unused + blocks);
-	prefetch(c, s->first);
-	return err;
+	struct il_shm_receiving *r = c->receiving;
+	uint32_t blocks = m->length, more = il_extent_at(c, m->block)->more;
+	bool oldest = m->place == r->first;
+	if (!oldest || more != IL_NO_BLOCK) {
+		il_extent_set(c, m->block, blocks, IL_EXTENT_FREE); /* here it is no message any more */
+		mark_more(c, more, IL_EXTENT_FREE, &blocks);
+	}
+	if (oldest)
+		il_put64(&r->first, m->place + 1); /* or here */
+	else
+		*il_order_at(c, m->place) = IL_NO_BLOCK;
+	il_put64(&r->received, r->received + 1);
+	r->last_receiver = (uint32_t)il_fork.pid;
+	il_put64(&r->bytes, r->bytes + m->size);
+	il_put(&r->given, r->given + blocks);
 }

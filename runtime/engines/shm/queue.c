@@ -2,13 +2,18 @@
  *
  * Queues in shared memory: messages in blocks (blocks.h), two lines of waiters. A message is copied in before it is
  * committed, and out before it is taken away: a process that dies in between has sent nothing, or received nothing.
- * Floor 2.
+ * Senders have the segment's latch, receivers a second one (second.h), and each side has cache lines of its own. Both
+ * latches are taken by operations that wait, and by those for which others sleep. Floor 2.
  */
 #include "base/fork.h"
+#include "base/shared_atomic.h"
 #include "engines/shm/blocks.h"
 #include "engines/shm/blocks_recover.h"
+#include "engines/shm/order.h"
+#include "engines/shm/second.h"
 #include "engines/shm/wait.h"
 #include "engines/shm/shm.h"
+#include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,22 +23,23 @@ enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20, LINE = 64 };
 
 static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* an extent's length has 29 bits, in blocks */
 
-/* What every message changes is one cache line: sender and receiver take it from each other each time. */
+/* The capacity keeps the other two apart: some processors fetch lines in pairs. Then come the order and the blocks. */
 struct shared {
 	struct il_head head;
+	_Alignas(LINE) struct il_shm_sending sending;
 	_Alignas(LINE) uint64_t capacity; /* bytes of messages */
-	uint32_t last_sender, last_receiver;
-	struct il_shm_blocks blocks;
+	_Alignas(LINE) struct il_shm_second second;
+	struct il_shm_receiving receiving;
 };
 
-_Static_assert(sizeof(struct shared) - offsetof(struct shared, capacity) == LINE, "one line");
-
-enum { BLOCKS_AT = (sizeof(struct shared) + IL_BLOCK - 1) / IL_BLOCK * IL_BLOCK };
+_Static_assert(sizeof(struct shared) - offsetof(struct shared, second) == LINE, "one line");
+_Static_assert(offsetof(struct shared, capacity) - offsetof(struct shared, sending) == LINE, "one line");
 
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
 	struct il_wait_queue receivers, senders;
+	struct il_second second; /* the receivers' latch */
 	struct il_blocks blocks;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
@@ -84,23 +90,47 @@ static int reserve(size_t size)
 
 /* Lines ------------------------------------------------------------------------------------------------- */
 
-static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+/* Bytes that there is room for; what receivers have taken meanwhile is looked up if these are too few. */
+static int check_room(struct object *o, size_t size)
 {
-	struct object *o = object_of(line->object);
-	uint32_t block;
-	(void)waiting;
-	uint64_t bytes = shared(o)->blocks.bytes;
-	if (op->size > o->capacity)
+	struct il_shm_sending *s = &shared(o)->sending;
+	if (size > o->capacity)
 		return EMSGSIZE;
-	if (bytes > o->capacity)
-		return EUCLEAN;
-	if (op->size > o->capacity - bytes)
-		return EAGAIN;
-	int err = il_blocks_write(&o->blocks, op->message.type, op->data, op->size, &block);
+	if (s->bytes - s->bytes_seen > o->capacity - size)
+		s->bytes_seen = il_get64(&shared(o)->receiving.bytes);
+	uint64_t bytes = s->bytes - s->bytes_seen;
+	return bytes <= o->capacity - size ? 0 : bytes <= o->capacity ? EAGAIN : EUCLEAN;
+}
+
+static int write_message(struct object *o, struct il_op *op, uint32_t *block)
+{
+	int err = check_room(o, op->size);
+	return err ? err : il_blocks_write(&o->blocks, op->message.type, op->data, op->size, block);
+}
+
+/* There is no room, but that may be for what only both latches can mend. True: try again. */
+static bool mend(struct object *o, int err, bool both)
+{
+	if (err != ENOBUFS && !(err == EAGAIN && il_second_is_orphaned(&o->second)))
+		return false;
+	if (!both && il_second_join(&o->second, true))
+		return false;
+	bool mended = err == EAGAIN || !il_order_pack(&o->blocks);
+	if (!both)
+		il_second_part(&o->second);
+	return mended;
+}
+
+/* With the segment's latch, or both. */
+static int send_message(struct object *o, struct il_op *op, bool both)
+{
+	uint32_t block;
+	int err = write_message(o, op, &block);
+	if (err && mend(o, err, both))
+		err = write_message(o, op, &block);
 	if (err)
-		return err;
+		return err == ENOBUFS ? EUCLEAN : err;
 	il_segment_change(&o->segment, RECEIVERS);
-	shared(o)->last_sender = (uint32_t)il_fork.pid;
 	il_blocks_commit(&o->blocks, block);
 	return 0;
 }
@@ -125,18 +155,71 @@ static int copy_out(struct object *o, const struct il_message *m, struct il_op *
 	return 0;
 }
 
-static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+/* With both latches, before room is made for which others sleep: see il_segment_change. They sleep on a word of the
+ * second part, and are moved to the segment's latch: of that the kernel tells if this process dies. */
+static void tell_senders(struct object *o)
 {
-	struct object *o = object_of(line->object);
+	struct il_head *head = o->segment.head;
+	struct il_shm_second *second = o->second.shared;
+	il_put(&head->parked, il_get(&head->parked) | SENDERS);
+	il_segment_change(&o->segment, SENDERS);
+	il_latch_gather(&head->latch, &second->changes);
+	il_put(&second->parked, 0);
+}
+
+/* With the receivers' latch; with both, if senders sleep. */
+static int receive_message(struct object *o, struct il_op *op, bool own)
+{
+	struct il_shm_second *second = o->second.shared;
 	struct il_message m;
-	int err = il_blocks_find(&o->blocks, op->message.type, &m);
+	int err = il_order_find(&o->blocks, op->message.type, &m);
 	if (!err)
-		err = copy_out(o, &m, op, waiting);
+		err = copy_out(o, &m, op, own);
 	if (err)
 		return err;
-	il_segment_change(&o->segment, SENDERS);
-	shared(o)->last_receiver = (uint32_t)il_fork.pid;
-	return il_blocks_take(&o->blocks, &m);
+	il_put(&second->changes, second->changes + 1);
+	if (il_get(&second->parked))
+		tell_senders(o);
+	il_blocks_take(&o->blocks, &m);
+	return 0;
+}
+
+static int enter_both(struct object *o, bool soon)
+{
+	int err = soon ? il_segment_enter_soon(&o->segment) : il_segment_enter(&o->segment);
+	if (err)
+		return err;
+	err = il_second_join(&o->second, soon);
+	if (err)
+		il_segment_leave(&o->segment);
+	return err;
+}
+
+static void leave_both(struct object *o)
+{
+	il_second_part(&o->second);
+	il_segment_leave(&o->segment);
+}
+
+static int line_enter(struct il_wait_queue *line)
+{
+	return enter_both(object_of(line->object), true);
+}
+
+static void line_leave(struct il_wait_queue *line)
+{
+	leave_both(object_of(line->object));
+}
+
+static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+{
+	(void)waiting;
+	return send_message(object_of(line->object), op, true);
+}
+
+static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+{
+	return receive_message(object_of(line->object), op, waiting);
 }
 
 /* A message for a receive of this process, room for a send; and one may make the other possible again. */
@@ -154,8 +237,8 @@ static void served(struct il_wait_queue *line)
 static const struct il_wait_queue_type receive_line = {
 	.parked = RECEIVERS,
 	.alike = true,
-	.enter = il_shm_wait_enter,
-	.leave = il_shm_wait_leave,
+	.enter = line_enter,
+	.leave = line_leave,
 	.attempt = receive_attempt,
 	.served = served,
 };
@@ -163,32 +246,45 @@ static const struct il_wait_queue_type receive_line = {
 static const struct il_wait_queue_type send_line = {
 	.parked = SENDERS,
 	.strict = true,
-	.enter = il_shm_wait_enter,
-	.leave = il_shm_wait_leave,
+	.enter = line_enter,
+	.leave = line_leave,
 	.attempt = send_attempt,
 	.served = served,
 };
 
 /* Segments ---------------------------------------------------------------------------------------------- */
 
-static size_t size_of(size_t capacity)
+/* The blocks of a queue come last; 0: so large is none. */
+static uint32_t blocks_in(size_t capacity)
 {
-	return BLOCKS_AT + (size_t)il_blocks_for(capacity) * IL_BLOCK;
+	return capacity && capacity <= LARGEST_CAPACITY ? il_blocks_for(capacity) : 0;
 }
 
-static struct il_blocks blocks_of(struct il_head *head, size_t size)
+static size_t size_of(size_t capacity)
 {
+	uint32_t count = blocks_in(capacity);
+	return sizeof(struct shared) + il_blocks_places(count) * sizeof(uint32_t) + (size_t)count * IL_BLOCK;
+}
+
+static struct il_blocks blocks_of(struct il_head *head, size_t capacity)
+{
+	struct shared *s = (struct shared *)(void *)head;
+	uint32_t count = blocks_in(capacity), places = il_blocks_places(count);
 	return (struct il_blocks){
-		.shared = &((struct shared *)(void *)head)->blocks,
-		.blocks = (char *)head + BLOCKS_AT,
-		.count = (uint32_t)((size - BLOCKS_AT) / IL_BLOCK),
+		.sending = &s->sending,
+		.receiving = &s->receiving,
+		.order = (uint32_t *)(void *)(s + 1),
+		.blocks = (char *)(s + 1) + places * sizeof(uint32_t),
+		.places = places,
+		.count = count,
 	};
 }
 
 static void init(struct il_head *head, void *options)
 {
-	struct il_blocks blocks = blocks_of(head, head->size);
-	((struct shared *)(void *)head)->capacity = ((struct il_queue_options *)options)->capacity;
+	size_t capacity = ((struct il_queue_options *)options)->capacity;
+	struct il_blocks blocks = blocks_of(head, capacity);
+	((struct shared *)(void *)head)->capacity = capacity;
 	il_blocks_init(&blocks);
 }
 
@@ -205,25 +301,43 @@ static struct il_segment *new (void)
 	return o ? &o->segment : NULL;
 }
 
+static int recover(struct il_segment *s)
+{
+	return il_second_recover(&object_of(s)->second);
+}
+
+/* With both latches. */
+static int repair(struct il_segment *s)
+{
+	return il_blocks_recover(&object_of(s)->blocks);
+}
+
+/* The senders that sleep wake with the others, see tell_senders. */
+static void wake_all(struct il_segment *s)
+{
+	struct il_shm_second *second = object_of(s)->second.shared;
+	il_put(&second->changes, il_get(&second->changes) + 1);
+	il_latch_gather(&s->head->latch, &second->changes);
+	il_put(&second->removed, 1);
+}
+
 static void mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
-	uint64_t capacity = s->size < BLOCKS_AT ? 0 : shared(o)->capacity;
+	uint64_t capacity = s->size < sizeof(struct shared) ? 0 : shared(o)->capacity;
 	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
-	o->blocks = blocks_of(s->head, s->size);
+	o->blocks = blocks_of(s->head, o->capacity);
+	o->second = (struct il_second){ .segment = s, .shared = &shared(o)->second, .repair = repair };
 	il_shm_wait_init(&o->receivers, &receive_line, s);
 	il_shm_wait_init(&o->senders, &send_line, s);
+	o->senders.changes = &o->second.shared->changes;
+	o->senders.parked = &o->second.shared->parked;
 }
 
 static void unmapped(struct il_segment *s)
 {
 	il_wait_queue_fini(&object_of(s)->receivers);
 	il_wait_queue_fini(&object_of(s)->senders);
-}
-
-static int recover(struct il_segment *s)
-{
-	return il_blocks_recover(&object_of(s)->blocks);
 }
 
 static const struct il_segment_type type = {
@@ -234,13 +348,56 @@ static const struct il_segment_type type = {
 	.mapped = mapped,
 	.unmapped = unmapped,
 	.recover = recover,
+	.wake_all = wake_all,
 };
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
+/* An attempt that was in vain is made again by the first poll: what has changed since is not known. */
+static bool attempted(struct il_wait_queue *line, struct il_op *op, int err)
+{
+	op->err = err;
+	if (err == EAGAIN && il_list_empty(&line->ops))
+		line->seen = il_get(line->changes) - 1;
+	if (err == 0)
+		served(line);
+	return err != EAGAIN;
+}
+
+/* Senders sleep: they are told with both latches. */
+static int __attribute__((noinline)) receive_with_both(struct object *o, struct il_op *op)
+{
+	int err = enter_both(o, !op->once);
+	if (err)
+		return err;
+	err = receive_message(o, op, false);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	leave_both(o);
+	return err;
+}
+
+static int receive_alone(struct object *o, struct il_op *op)
+{
+	int err = op->once ? il_second_enter(&o->second) : il_second_enter_soon(&o->second);
+	if (err)
+		return err;
+	bool alone = !il_get(&o->second.shared->parked);
+	if (alone)
+		err = receive_message(o, op, false);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	il_second_leave(&o->second);
+	return alone ? err : receive_with_both(o, op);
+}
+
 static bool receive_op_attempt(struct il_op *op)
 {
-	return il_shm_wait_attempt(&of_op(op)->receivers, op);
+	struct object *o = of_op(op);
+	struct il_wait_queue *line = &o->receivers;
+	if (!il_list_empty(&line->ops))
+		line->poller.poll(&line->poller);
+	return attempted(line, op, receive_alone(o, op));
 }
 
 static int receive_op_start(struct il_op *op)
@@ -255,9 +412,27 @@ static bool receive_op_cancel(struct il_op *op)
 	return false;
 }
 
+static int send_alone(struct object *o, struct il_op *op)
+{
+	int err = op->once ? il_segment_enter(&o->segment) : il_segment_enter_soon(&o->segment);
+	if (err)
+		return err;
+	err = send_message(o, op, false);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	il_segment_leave(&o->segment);
+	return err;
+}
+
 static bool send_op_attempt(struct il_op *op)
 {
-	return il_shm_wait_attempt(&of_op(op)->senders, op);
+	struct object *o = of_op(op);
+	struct il_wait_queue *line = &o->senders;
+	if (!il_list_empty(&line->ops))
+		line->poller.poll(&line->poller);
+	if (!il_list_empty(&line->ops)) /* none is served before the first */
+		return false;
+	return attempted(line, op, send_alone(o, op));
 }
 
 static int send_op_start(struct il_op *op)
@@ -275,13 +450,13 @@ static bool send_op_cancel(struct il_op *op)
 static int peek(struct object *o, struct il_op *op)
 {
 	struct il_message m;
-	int err = il_segment_enter(&o->segment);
+	int err = il_second_enter(&o->second);
 	if (err)
 		return err;
-	err = il_blocks_find(&o->blocks, op->message.type, &m);
+	err = il_order_find(&o->blocks, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, false);
-	il_segment_leave(&o->segment);
+	il_second_leave(&o->second);
 	return err == EAGAIN ? ENOMSG : err;
 }
 
@@ -293,20 +468,21 @@ static bool peek_attempt(struct il_op *op)
 
 static int stat_queue(struct object *o, struct il_queue_stat *stat)
 {
-	const struct shared *s = shared(o);
-	int err = il_segment_enter(&o->segment);
+	const struct il_shm_sending *s = &shared(o)->sending;
+	const struct il_shm_receiving *r = &shared(o)->receiving;
+	int err = enter_both(o, false);
 	if (err)
 		return err;
 	*stat = (struct il_queue_stat){
-		.messages = (int64_t)s->blocks.messages,
-		.bytes = (int64_t)s->blocks.bytes,
+		.messages = (int64_t)(s->sent - r->received),
+		.bytes = (int64_t)(s->bytes - r->bytes),
 		.capacity = (int64_t)o->capacity,
 		.senders = il_wait_queue_count(&o->senders),
 		.receivers = il_wait_queue_count(&o->receivers),
 		.last_sender = (pid_t)s->last_sender,
-		.last_receiver = (pid_t)s->last_receiver,
+		.last_receiver = (pid_t)r->last_receiver,
 	};
-	il_segment_leave(&o->segment);
+	leave_both(o);
 	return 0;
 }
 

@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LAYOUT = 3, TRIES = 64 };
+enum { LAYOUT = 4, TRIES = 64 };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
@@ -245,17 +245,12 @@ void il_segment_drop(struct il_segment *s)
 }
 
 /* A child may be in another pid namespace than its parent was. */
-static int check_space(struct il_segment *s)
+int il_segment_check_space(struct il_segment *s)
 {
 	if (s->head->pids != il_identity_space())
 		return EXDEV;
 	s->generation = il_fork.generation;
 	return 0;
-}
-
-static inline int usable(struct il_segment *s)
-{
-	return s->lost ? EUCLEAN : !il_fork_is_own(s->generation) ? check_space(s) : 0;
 }
 
 /* The latch is not ours; or it is, and its owner died, or the segment is of no more use. */
@@ -266,6 +261,10 @@ static int __attribute__((noinline)) enter_slowly(struct il_segment *s, int err)
 	s->repaired = err;
 	if (err)
 		err = s->type->recover ? s->type->recover(s) : 0;
+	if (err == ETIMEDOUT) {
+		il_unlatch_dead(&s->head->latch);
+		return err;
+	}
 	if (!err && il_get(&s->head->removed))
 		err = EIDRM;
 	if (s->lost) /* and only now: the latch is one of our own */
@@ -286,13 +285,13 @@ static inline int entered(struct il_segment *s, int err)
 
 int il_segment_enter(struct il_segment *s)
 {
-	int err = usable(s);
+	int err = il_segment_usable(s);
 	return err ? err : entered(s, il_latch(&s->head->latch, &s->patience));
 }
 
 int il_segment_enter_soon(struct il_segment *s)
 {
-	int err = usable(s);
+	int err = il_segment_usable(s);
 	return err ? err : entered(s, il_latch_soon(&s->head->latch, &s->patience));
 }
 
@@ -333,6 +332,7 @@ static void abandon(struct il_segment *s)
 	il_put(&s->head->changes, il_get(&s->head->changes) + 1);
 	il_futex_wake(&s->head->changes);
 	wake_all(s);
+	il_futex_wake(&s->head->latch);
 }
 
 static int mark_removed(struct il_segment *s)

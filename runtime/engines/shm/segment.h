@@ -7,11 +7,13 @@
 #ifndef IL_SHM_SEGMENT_H
 #define IL_SHM_SEGMENT_H
 
+#include "base/fork.h"
 #include "base/list.h"
 #include "engines/engine.h"
 #include "engines/shm/shm.h"
 #include "os/patience.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,9 +53,10 @@ struct il_segment_type {
 	/* Begins and ends the process's own part. */
 	void (*mapped)(struct il_segment *s);
 	void (*unmapped)(struct il_segment *s);
-	/* With the latch, after its owner died: makes it whole. 0 or EUCLEAN. NULL: nothing to do. */
+	/* With the latch, after its owner died: makes it whole. 0 or EUCLEAN; ETIMEDOUT: not now. NULL: nothing to do.
+	 */
 	int (*recover)(struct il_segment *s);
-	/* It is being removed: wakes the processes that sleep on words of their own. NULL: there are none. */
+	/* It is being removed: wakes the processes that sleep on other words than its count. NULL: there are none. */
 	void (*wake_all)(struct il_segment *s);
 };
 
@@ -76,6 +79,14 @@ struct il_segment {
 int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
 	void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);
+
+/* 0; EUCLEAN: the file was cut short; EXDEV: as below. Part of the functions that take a latch. */
+int il_segment_check_space(struct il_segment *s);
+
+static inline int il_segment_usable(struct il_segment *s)
+{
+	return s->lost ? EUCLEAN : !il_fork_is_own(s->generation) ? il_segment_check_space(s) : 0;
+}
 
 /* Takes the latch, as il_latch and il_latch_soon do. EIDRM: it has been removed; EUCLEAN: damaged; EXDEV: this process
  * was forked into another pid namespace; ETIMEDOUT: a process inside stands still; soon, EAGAIN: not now. With an error

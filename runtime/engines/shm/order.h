@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The order of the messages, see blocks.h. Floor 2.
+ */
+#ifndef IL_SHM_ORDER_H
+#define IL_SHM_ORDER_H
+
+#include "engines/shm/blocks.h"
+
+/* For receivers. The message that receive takes: type 0 the first, n the first of type n, -n the first of the lowest
+ * type up to n. EAGAIN: there is none; EUCLEAN: damaged. */
+int il_order_find(const struct il_blocks *v, int64_t wanted, struct il_message *m);
+
+/* With both latches: messages leave no empty place between them. 0 or EUCLEAN. */
+int il_order_pack(const struct il_blocks *v);
+
+#endif
