@@ -8,6 +8,7 @@
 #include "os/spawn.h"
 #include "option.h"
 #include "process.h"
+#include "stream/gathered.h"
 #include "stream/stream.h"
 
 #include <errno.h>
@@ -261,6 +262,7 @@ int il_program(lua_State *L)
 			il_child_channel(L, c, i, 1);
 	if (sources[STDOUT_FILENO].kind == AS_OURS)
 		fflush(stdout); /* what was printed before stands before what it prints */
+	il_gathered_flush(); /* and so does what was sent */
 	bool collected = false;
 	int err;
 	do {

@@ -538,6 +538,7 @@ function MultiStreamChannel:close() end
 ---@field codec? "raw"|"json"|ipc.Codec of the pipes' channels, "raw" by default
 ---@field framing? "line"|"length" of the pipes' channels, "line" by default
 ---@field max_message? integer of the pipes' channels, bytes
+---@field buffer? integer of the pipe to stdin: bytes that are gathered, 0 by default
 
 ---A child process.
 ---@class ipc.Process

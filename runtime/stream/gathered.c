@@ -6,6 +6,7 @@
  */
 #include "stream/gathered.h"
 #include "base/fork.h"
+#include "loop/wake.h"
 #include "stream/stream_end.h"
 #include "stream/stream_send.h"
 
@@ -21,17 +22,17 @@ static void flush_here(void)
 
 static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .before = flush_here };
 
+/* A loop around ours has to have it make a step, or what is sent outside of one would stay. */
 void il_gathered_add(struct il_stream *s)
 {
 	static bool known; /* to the end of the program */
 	if (!il_list_empty(&s->gathered))
 		return;
 	il_list_add(&il_streams()->gathered, &s->gathered);
-	if (known)
-		return;
 	il_streams()->thread = pthread_self();
+	il_loop_wake_outer();
 	il_fork_add(&fork_hook);
-	known = atexit(flush_here) == 0;
+	known = known || atexit(flush_here) == 0;
 }
 
 void il_gathered_flush_all(void)

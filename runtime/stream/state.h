@@ -22,7 +22,7 @@ struct il_streams {
 
 	/* gathered.c: */
 	struct il_list gathered; /* of struct il_stream, in which something waits to be written */
-	pthread_t thread; /* that has written into the list first */
+	pthread_t thread; /* that has written into the list */
 
 	/* stream_end.c: */
 	struct il_timer patience; /* wakes the loop, so that it is asked again */

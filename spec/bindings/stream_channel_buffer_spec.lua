@@ -184,6 +184,20 @@ describe("what a program has gathered", function()
     assert.equal("four", sent_by [[ipc.process(function() out:send("four") error("x") end):wait()]])
   end)
 
+  it("is written before a program is started that shares its descriptor", function()
+    local program = [[
+      local ipc = require "ipc"
+      local shared = ipc.stream_channel(io.stdout, {codec = "raw", framing = "line", buffer = 99})
+      shared:send("one")
+      ipc.process {"echo", "two"}:wait()
+      shared:send("three")]]
+    local ours, theirs = pair {codec = "raw", framing = "line"}
+    local child = channels.keep(assert(ipc.process {os.getenv("IPCLUA"), "-e", program, stdout = theirs}))
+    theirs:close()
+    for _, expected in ipairs {"one", "two", "three"} do assert.equal(expected, ours:receive(PATIENCE)) end
+    child:wait(PATIENCE)
+  end)
+
   it("is written when a callback has sent it that interrupts busy code", function()
     local ours, theirs = pair {buffer = 1000}
     local child = channels.keep(assert(ipc.process(function()

@@ -121,6 +121,24 @@ for name, make in pairs(loops) do
       assert.same({"one", "two"}, got)
     end)
 
+    it("what was gathered outside of a step is written", function()
+      local other, got, sent = make(), {}, 0
+      local a, b = ipc.stream_channel_pair {buffer = 1000}
+      ipc.task(function()
+        for _ = 1, 3 do got[#got + 1] = b:receive(PATIENCE - 1) end
+      end)
+      for i = 1, 3 do
+        other.after(0.002 * i, function()
+          sent = sent + 1
+          a:send(sent)
+        end)
+      end
+      local start = ipc.now()
+      other.run()
+      assert.same({1, 2, 3}, got)
+      assert.is_true(ipc.now() - start < PATIENCE - 1)
+    end)
+
     it("a task made by the other loop's callback runs, its sleep ends in time", function()
       local other, log = make(), {}
       local keep = ipc.task(ipc.sleep, 0.02)
