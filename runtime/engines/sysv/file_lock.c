@@ -3,13 +3,19 @@
  * flock(2). A handle is an open file description of its own, so two handles contend even in one process. The lock
  * belongs to the description, which a forked child shares: a child closes what it inherited, and opens its own when it
  * wants to lock.
+ *
+ * The kernel wakes the processes that sleep for the lock when it is released, and the process that released it can take
+ * it again before they run: they would starve. So a release looks whether some process sleeps, and then this process
+ * does not ask for the lock again until that one has had the time to take it.
  * Floor 2.
  */
+#include "base/clock.h"
 #include "base/fork.h"
 #include "engines/sysv/blocking_queue.h"
 #include "engines/sysv/state.h"
 #include "engines/sysv/sysv.h"
 #include "os/file.h"
+#include "os/lock_table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +24,14 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ns: how long it does not ask, as long as it held the lock, within these bounds. */
+enum { SHORTEST_PAUSE = 100000, LONGEST_PAUSE = 2000000 };
+
+/* To look takes so small a part of the time. */
+enum { LOOKS = 50 };
+
+enum { MOST_TURNS = 8 }; /* between two readings of the clock */
 
 struct file_lock {
 	struct il_lock lock;
@@ -28,6 +42,10 @@ struct file_lock {
 	int holders; /* how many share it */
 	int wanted; /* for the thread: the same for the first in line */
 	unsigned mode;
+	int64_t since; /* the last release, or when it was acquired after that if it had to wait */
+	int turns; /* to take before the clock is read */
+	int64_t look_at; /* when to look next whether a process waits */
+	int64_t pause; /* until then it does not ask; or in the past */
 	uint32_t generation; /* whose fd it is */
 	struct stat file; /* that was opened last */
 	char path[]; /* from the root on */
@@ -85,12 +103,15 @@ static int attempt(struct il_blocking_queue *line, struct il_op *op)
 {
 	struct file_lock *f = file_lock(op->source);
 	int how = how_of(op), err = 0;
-	(void)line;
 	if (f->how) {
 		if (f->how != LOCK_SH || how != LOCK_SH)
 			return EAGAIN;
 		hold(f, how);
 		return 0;
+	}
+	if (f->pause && !op->once && il_now() < f->pause) {
+		line->not_before = f->pause;
+		return EAGAIN;
 	}
 	for (bool again = true; again && !err;) {
 		if (f->fd < 0)
@@ -116,6 +137,10 @@ static int prepare(struct il_blocking_queue *line, struct il_op *op)
 static int block(struct il_blocking_queue *line)
 {
 	struct file_lock *f = of_line(line);
+	struct timespec until = il_timespec(f->pause);
+	int err = f->pause ? clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) : 0;
+	if (err)
+		return err;
 	return flock(f->fd, f->wanted) ? errno : 0;
 }
 
@@ -130,6 +155,7 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 		let_go(f);
 		return EIDRM;
 	}
+	f->since = il_now();
 	hold(f, how_of(op));
 	return 0;
 }
@@ -151,11 +177,32 @@ static bool acquire_cancel(struct il_op *op)
 	return il_blocking_queue_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
 }
 
+/* Before the lock is released: the processes that it wakes are not in the table any more. The clock, too, is read less
+ * often where turns are short. */
+static void look_for_waiters(struct file_lock *f)
+{
+	f->pause = 0;
+	if (--f->turns > 0)
+		return;
+	int64_t now = il_now(), held = now - f->since;
+	bool awaited = now >= f->look_at && il_flock_awaited(f->file.st_ino);
+	f->since = now >= f->look_at ? il_now() : now;
+	if (awaited)
+		f->pause = f->since +
+			(held < SHORTEST_PAUSE                 ? SHORTEST_PAUSE
+					: held > LONGEST_PAUSE ? LONGEST_PAUSE
+							       : held);
+	else if (now >= f->look_at)
+		f->look_at = f->since + LOOKS * (f->since - now);
+	f->turns = awaited || held > SHORTEST_PAUSE ? 1 : MOST_TURNS;
+}
+
 static int release(struct file_lock *f)
 {
 	if (!f->how)
 		return EPERM;
 	if (--f->holders == 0) {
+		look_for_waiters(f);
 		f->how = 0;
 		while (flock(f->fd, LOCK_UN))
 			if (errno != EINTR)
