@@ -15,20 +15,20 @@ local calls = {
   shared_memory = {"mode", function(o) return ipc.shared_memory(ipc.private, 1, o) end},
   shared_data = {"codec, mode, size", function(o) return ipc.shared_data(ipc.private, o) end},
   file_lock = {"mode", function(o) return ipc.file_lock(path, o) end},
-  stream_channel_pair = {"codec, framing, max_message", function(o) return ipc.stream_channel_pair(o) end},
-  stream_channel = {"codec, framing, max_message", function(o)
+  stream_channel_pair = {"buffer, codec, framing, max_message", function(o) return ipc.stream_channel_pair(o) end},
+  stream_channel = {"buffer, codec, framing, max_message", function(o)
     local file <close> = assert(io.tmpfile())
     return ipc.stream_channel(file, o)
   end},
   multi_stream_channel = {
-    "codec, framing, max_message, backpressure, limit", function(o) return ipc.multi_stream_channel(o) end,
+    "buffer, codec, framing, max_message, backpressure, limit", function(o) return ipc.multi_stream_channel(o) end,
   },
-  connect = {"codec, framing, max_message", function(o) return ipc.connect(socket, o) end},
+  connect = {"buffer, codec, framing, max_message", function(o) return ipc.connect(socket, o) end},
   listen = {"mode", function(o)
     local hub <close> = ipc.multi_stream_channel()
     return hub:listen(socket, o)
   end},
-  process = {"codec, framing, max_message, cwd, env, stderr, stdin, stdout", function(o)
+  process = {"buffer, codec, framing, max_message, cwd, env, stderr, stdin, stdout", function(o)
     if type(o) == "table" then o[1] = "true" end
     return ipc.process(o)
   end, names_only = true},
