@@ -64,7 +64,7 @@ static struct il_op *op_at(struct il_list *l)
 	return il_container_of(l, struct il_op, link);
 }
 
-static void settle(struct il_slots *s)
+static void stop_if_none(struct il_slots *s)
 {
 	if (!il_list_empty(&s->ops))
 		return;
@@ -77,7 +77,7 @@ static bool fail_all(struct il_slots *s, int err)
 {
 	bool any = !il_list_empty(&s->ops);
 	il_op_finish_all(&s->ops, err);
-	settle(s);
+	stop_if_none(s);
 	return any;
 }
 
@@ -102,7 +102,7 @@ static int examine(const struct il_slots *s, struct il_op *op)
 	return 0;
 }
 
-bool il_slots_look(struct il_slots *s)
+bool il_slots_poll(struct il_slots *s)
 {
 	struct il_list *next;
 	bool any = false;
@@ -119,13 +119,13 @@ bool il_slots_look(struct il_slots *s)
 		if (!alone)
 			next = s->ops.next; /* with it, others may have left */
 	}
-	settle(s);
+	stop_if_none(s);
 	return any;
 }
 
 static bool poll(struct il_poller *p)
 {
-	return il_slots_look(il_container_of(p, struct il_slots, poller));
+	return il_slots_poll(il_container_of(p, struct il_slots, poller));
 }
 
 /* An owner of the latch that dies has nothing half done. */
@@ -163,27 +163,27 @@ static bool arm(struct il_poller *p)
 		err = il_recheck_start(&s->later);
 	if (err)
 		return fail_all(s, err);
-	bool any = il_slots_look(s);
+	bool any = il_slots_poll(s);
 	if (!late && !il_list_empty(&s->ops) && !il_futex_watched(&s->word))
 		il_futex_watch(&s->word, s->changes, s->seen);
 	return any;
 }
 
-static void look_again(struct il_slots *s)
+static void poll_again(struct il_slots *s)
 {
-	il_slots_look(s);
+	il_slots_poll(s);
 	if (!il_list_empty(&s->ops))
 		il_poller_add(&s->poller);
 }
 
 static void changed(struct il_futex *word)
 {
-	look_again(il_container_of(word, struct il_slots, word));
+	poll_again(il_container_of(word, struct il_slots, word));
 }
 
-static void look_later(struct il_recheck *later)
+static void poll_later(struct il_recheck *later)
 {
-	look_again(il_container_of(later, struct il_slots, later));
+	poll_again(il_container_of(later, struct il_slots, later));
 }
 
 bool il_slots_wait_attempt(struct il_op *op)
@@ -203,7 +203,7 @@ int il_slots_wait_start(struct il_op *op)
 bool il_slots_wait_cancel(struct il_op *op)
 {
 	il_list_del(&op->link);
-	settle(of_op(op));
+	stop_if_none(of_op(op));
 	return false;
 }
 
@@ -218,7 +218,7 @@ void il_slots_close(struct il_slots *s, const struct il_memory *m)
 		il_op_finish(op_at(l), ECANCELED);
 		next = s->ops.next; /* with it, others may have left */
 	}
-	settle(s);
+	stop_if_none(s);
 }
 
 /* Changing ------------------------------------------------------------------------------------------------ */
@@ -279,7 +279,7 @@ static void conclude(struct il_slots *s, enum way way)
 		atomic_fetch_add((_Atomic uint32_t *)s->changes, 1);
 		il_futex_wake(s->changes);
 	}
-	il_slots_look(s);
+	il_slots_poll(s);
 }
 
 static void after(struct il_slots *s, size_t slot, enum way way)
@@ -331,7 +331,7 @@ void il_slots_init(struct il_slots *s)
 	il_list_init(&s->ops);
 	il_poller_init(&s->poller, poll, arm);
 	il_futex_init(&s->word, changed);
-	il_recheck_init(&s->later, look_later);
+	il_recheck_init(&s->later, poll_later);
 }
 
 void il_slots_fini(struct il_slots *s)

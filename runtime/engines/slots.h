@@ -56,7 +56,7 @@ void il_slots_leave(struct il_slots *s);
 void il_slots_change(struct il_slots *s);
 
 /* True: a wait of this process has ended. */
-bool il_slots_look(struct il_slots *s);
+bool il_slots_poll(struct il_slots *s);
 
 /* For the il_memory_ops. */
 bool il_slots_wait_attempt(struct il_op *op);

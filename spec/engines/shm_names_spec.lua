@@ -84,7 +84,7 @@ for _, noun in ipairs(nouns) do
 
     it("may be that of another version's object", function()
       assert(open(key)):close()
-      write(word == "data" and path .. "/bell" or path, 8, ("<I4"):pack(77))
+      write(word == "data" and path .. "/control" or path, 8, ("<I4"):pack(77))
       refused(EPROTO, VERSION)
     end)
 

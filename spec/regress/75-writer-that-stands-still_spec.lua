@@ -9,7 +9,7 @@ local homes = require "spec.support.homes"
 
 local PATIENCE <const> = 20
 local ETIMEDOUT <const> = 110
-local WRITING <const> = 336 -- where the gate of the writers is in the bell (engines/store/store.h)
+local WRITING <const> = 336 -- where the gate of the writers is in the control file (engines/store/store.h)
 
 local shm = engines.shm
 
@@ -20,8 +20,8 @@ local function owner_of(pid)
   return tonumber(start) << 22 | pid
 end
 
-local function bell_of(key)
-  local file = assert(io.open(("/dev/shm/ipclua.data.%s/bell"):format(key.name), "r+b"))
+local function control_of(key)
+  local file = assert(io.open(("/dev/shm/ipclua.data.%s/control"):format(key.name), "r+b"))
   file:setvbuf("no")
   return function(owner)
     file:seek("set", WRITING)
@@ -37,7 +37,7 @@ describe("a process that stands still in a change of shared data", function()
     data = assert(ipc.shared_data(key))
     data:set("a", 1)
     child = assert(ipc.process(function(channel) channel:receive() end))
-    put = bell_of(key)
+    put = control_of(key)
     put(owner_of(child.pid))
   end)
   after_each(function()

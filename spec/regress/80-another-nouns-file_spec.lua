@@ -96,7 +96,7 @@ describe("an object in shared memory", function()
   end
 
   it("of shared data has the files that it was made with", function()
-    for _, file in ipairs{"data.mdb", "lock.mdb", "bell"} do
+    for _, file in ipairs{"data.mdb", "lock.mdb", "control"} do
       local key, other = shm.key(), shm.key()
       local mine <close>, theirs = assert(nouns.data(key)), assert(nouns.data(other))
       theirs:set("whose", "theirs")

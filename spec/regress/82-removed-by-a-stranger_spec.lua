@@ -112,7 +112,7 @@ describe("an object of another user", function()
       local key = shm.key()
       local object = assert(open(key))
       local path, data = segment.path(noun, key), noun == "data"
-      local file <close> = assert(io.open(data and path .. "/bell" or path, "r+b"))
+      local file <close> = assert(io.open(data and path .. "/control" or path, "r+b"))
       file:seek("set", data and 56 or 36) -- where it is written that it was removed
       file:write("\1\0\0\0")
       file:flush()

@@ -68,7 +68,7 @@ describe("an update", function()
   it("of data that is damaged is not possible, and the constructor says what to remove", function()
     local key = shm.key()
     local path = "/dev/shm/ipclua.data." .. key.name
-    for _, damage in ipairs{"rm %s/data.mdb", "rm %s/bell", "truncate -s 10 %s/data.mdb"} do
+    for _, damage in ipairs{"rm %s/data.mdb", "rm %s/control", "truncate -s 10 %s/data.mdb"} do
       assert(ipc.shared_data(key, {size = 65536})):close()
       assert(os.execute(damage:gsub("%%s", path)))
       local d, why, code = ipc.shared_data(key)
@@ -80,6 +80,6 @@ describe("an update", function()
     d:set("x", 1)
     os.execute(("rm %s/lock.mdb"):format(path)) -- while it is open here, it can be removed
     assert.is_true(d:remove())
-    assert.is_nil(io.open(path .. "/bell"))
+    assert.is_nil(io.open(path .. "/control"))
   end)
 end)

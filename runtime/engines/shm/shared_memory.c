@@ -111,7 +111,7 @@ static int remove_memory(struct il_memory *m)
 {
 	struct object *o = memory_of(m)->object;
 	int err = il_segment_remove(&o->segment);
-	il_slots_look(&o->slots);
+	il_slots_poll(&o->slots);
 	return err;
 }
 

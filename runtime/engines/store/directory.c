@@ -30,7 +30,7 @@ enum { TRIES = 64 };
 /* So many cost a sweep about as much as the rest of making a directory. */
 enum { FEW_IN_USE = 16, FEW_ENTRIES = 1024 };
 
-static const char *const names[IL_STORE_FILES] = { "data.mdb", "lock.mdb", "bell" };
+static const char *const names[IL_STORE_FILES] = { "data.mdb", "lock.mdb", "control" };
 
 /* A key's name may have slashes, a directory's may not; no key's name has a colon. */
 void il_directory_path(char *path, const struct il_key *key)
@@ -195,8 +195,8 @@ int il_directory_to_remove(const char *path, const struct il_store_files *files,
 	int err = il_file_to_remove(path, O_RDONLY | O_DIRECTORY, fd);
 	if (err)
 		return err == ENOENT || err == ENOTDIR || err == ELOOP ? no_name(files) : err;
-	if (fstatat(*fd, names[IL_STORE_BELL], &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != files->device ||
-		st.st_ino != files->inodes[IL_STORE_BELL]) {
+	if (fstatat(*fd, names[IL_STORE_CONTROL], &st, AT_SYMLINK_NOFOLLOW) || st.st_dev != files->device ||
+		st.st_ino != files->inodes[IL_STORE_CONTROL]) {
 		close(*fd);
 		*fd = -1;
 		return no_name(files);

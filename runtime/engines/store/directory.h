@@ -15,7 +15,7 @@
 enum { IL_STORE_PATH = 256 };
 
 /* The files of a directory. */
-enum { IL_STORE_DATA, IL_STORE_LOCK, IL_STORE_BELL, IL_STORE_FILES };
+enum { IL_STORE_DATA, IL_STORE_LOCK, IL_STORE_CONTROL, IL_STORE_FILES };
 
 /* What a store is known by: its files stay the same ones while their directory is renamed. */
 struct il_store_files {

@@ -25,7 +25,7 @@
 
 enum {
 	FLAGS = MDB_WRITEMAP | MDB_NOSYNC | MDB_NOMETASYNC | MDB_NOTLS | MDB_NORDAHEAD,
-	VAIN = 3,
+	MOST_MISSES = 3,
 	NAP = 50000,
 	LISTS = 256 << 10, /* bytes: less than each of the lists that LMDB makes for an environment, 1 and 2 MiB */
 	LARGEST_BLOCK = 32 << 20, /* bytes: the most that the C library takes for its thresholds */
@@ -114,26 +114,26 @@ static int begin_reader(struct il_store *s)
 /* LMDB's result, or the gate's. */
 static int begin_writer(struct il_store *s, MDB_txn **txn, bool patiently)
 {
-	int rc = il_gate_enter(&s->bell->writing, &s->patience.writer, patiently);
+	int rc = il_gate_enter(&s->control->writing, &s->patience.writer, patiently);
 	if (rc)
 		return rc;
 	rc = mdb_txn_begin(s->env, NULL, 0, txn);
 	if (rc)
-		il_gate_leave(&s->bell->writing);
+		il_gate_leave(&s->control->writing);
 	return rc;
 }
 
 int il_store_commit(struct il_store *s, MDB_txn *txn)
 {
 	int rc = mdb_txn_commit(txn);
-	il_gate_leave(&s->bell->writing);
+	il_gate_leave(&s->control->writing);
 	return rc;
 }
 
 void il_store_abort(struct il_store *s, MDB_txn *txn)
 {
 	mdb_txn_abort(txn);
-	il_gate_leave(&s->bell->writing);
+	il_gate_leave(&s->control->writing);
 }
 
 static int open_tree(struct il_store *s)
@@ -196,9 +196,9 @@ void il_environment_close(struct il_store *s)
 static int open_again(struct il_store *s)
 {
 	struct il_store_files files;
-	if (s->bell->pids != il_identity_space()) /* this process was forked into another one */
+	if (s->control->pids != il_identity_space()) /* this process was forked into another one */
 		return EXDEV;
-	int dead, err = il_environment_new(s->path, s->bell->map, &s->env, s->fds);
+	int dead, err = il_environment_new(s->path, s->control->map, &s->env, s->fds);
 	if (err)
 		return err == ENOENT ? EIDRM : err;
 	err = il_directory_check(s->path, &files);
@@ -216,11 +216,11 @@ static int open_again(struct il_store *s)
 /* One process after the other. */
 static int open_in_turn(struct il_store *s, bool patiently)
 {
-	int err = il_gate_enter(&s->bell->opening, &s->patience.opener, patiently);
+	int err = il_gate_enter(&s->control->opening, &s->patience.opener, patiently);
 	if (err)
 		return err;
 	err = open_again(s);
-	il_gate_leave(&s->bell->opening);
+	il_gate_leave(&s->control->opening);
 	return err;
 }
 
@@ -228,7 +228,7 @@ int il_store_enter(struct il_store *s, bool patiently)
 {
 	if (!il_fork_is_own(s->generation))
 		forget_environment(s);
-	if (il_get(&s->bell->removed))
+	if (il_get(&s->control->removed))
 		return EIDRM;
 	return s->env ? 0 : open_in_turn(s, patiently);
 }
@@ -238,7 +238,7 @@ int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently)
 	int err = il_store_enter(s, patiently);
 	if (!err)
 		err = il_store_errno(begin_writer(s, txn, patiently));
-	if (!err && il_get(&s->bell->removed)) {
+	if (!err && il_get(&s->control->removed)) {
 		il_store_abort(s, *txn);
 		err = EIDRM;
 	}
@@ -247,17 +247,17 @@ int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently)
 
 void il_store_change(struct il_store *s)
 {
-	il_put(&s->bell->changes, il_get(&s->bell->changes) + 1);
-	if (!il_get(&s->bell->parked))
+	il_put(&s->control->changes, il_get(&s->control->changes) + 1);
+	if (!il_get(&s->control->parked))
 		return;
-	il_futex_wake(&s->bell->changes);
-	il_put(&s->bell->parked, 0);
+	il_futex_wake(&s->control->changes);
+	il_put(&s->control->parked, 0);
 }
 
 /* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits
  * later, have a mixture of both. What is wrong with it is found on the way, and then the write lock is taken for a
  * second look. */
-int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently)
+int il_store_read(struct il_store *s, il_store_query *query, void *arg, bool patiently)
 {
 	MDB_txn *txn;
 	int err = il_store_enter(s, patiently);
@@ -265,7 +265,7 @@ int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patie
 		return err;
 	int rc = begin_reader(s);
 	if (!rc) {
-		rc = look(s, s->reader, arg);
+		rc = query(s, s->reader, arg);
 		mdb_txn_reset(s->reader);
 	} else if (s->reader) {
 		if (s->cursor)
@@ -278,7 +278,7 @@ int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patie
 		err = il_store_begin(s, &txn, patiently);
 		if (err)
 			return err;
-		rc = look(s, txn, arg);
+		rc = query(s, txn, arg);
 		il_store_abort(s, txn);
 	}
 	return il_store_errno(rc);
@@ -317,7 +317,7 @@ bool il_store_wait_for_room(struct il_store *s, struct il_store_room *state, boo
 	if (mdb_reader_check(s->env, &dead) == 0 && dead)
 		return true;
 	if (!held_by_reader(s, &oldest))
-		return ++state->vain < VAIN;
+		return ++state->misses < MOST_MISSES;
 	if (!state->until)
 		state->until = now + SOON;
 	if (s->patience.reader.since || now > state->until)

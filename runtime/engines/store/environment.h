@@ -21,8 +21,8 @@ int il_store_enter(struct il_store *s, bool patiently);
 void il_environment_close(struct il_store *s);
 
 /* Looks at the last commit, without a lock if that can be; `look` returns LMDB's results. ENOENT: not there. */
-typedef int il_store_look(struct il_store *s, MDB_txn *txn, void *arg);
-int il_store_read(struct il_store *s, il_store_look *look, void *arg, bool patiently);
+typedef int il_store_query(struct il_store *s, MDB_txn *txn, void *arg);
+int il_store_read(struct il_store *s, il_store_query *query, void *arg, bool patiently);
 
 /* Takes the write lock: no commit is under way, and none whose process died is half seen. Ends with one of the
  * others; commit returns LMDB's result. */
@@ -36,7 +36,7 @@ void il_store_change(struct il_store *s);
 /* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or
  * may end soon. False: *err says why not. `state` begins as {0}. */
 struct il_store_room {
-	int vain;
+	int misses;
 	int64_t until;
 };
 bool il_store_wait_for_room(struct il_store *s, struct il_store_room *state, bool patiently, int *err);

@@ -113,7 +113,7 @@ void il_gate_leave(struct il_gate *g)
 	syscall(SYS_futex, &g->turns, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
-int il_gate_look(struct il_gate *g, struct il_patience *p)
+int il_gate_poll(struct il_gate *g, struct il_patience *p)
 {
 	uint64_t owner = atomic_load((_Atomic uint64_t *)&g->owner);
 	if (!owner || owner == self() || il_process_watch_ended(pid_of(owner), owner >> OWNER_BITS))

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In a store's bell; all zero at first. */
+/* In a store's control file; all zero at first. */
 struct il_gate {
 	uint64_t owner; /* its pid, and from OWNER_BITS of gate.c on the time it started; 0: it is free */
 	uint32_t turns; /* futex: goes up when it becomes free, if a process waits */
@@ -27,6 +27,6 @@ int il_gate_enter(struct il_gate *g, struct il_patience *p, bool patiently);
 void il_gate_leave(struct il_gate *g);
 
 /* Looks without entering: 0, it is free; EBUSY: it is not, but may be soon; EAGAIN: it is not; ETIMEDOUT. */
-int il_gate_look(struct il_gate *g, struct il_patience *p);
+int il_gate_poll(struct il_gate *g, struct il_patience *p);
 
 #endif

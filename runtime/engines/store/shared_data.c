@@ -97,7 +97,7 @@ static int copy_out(struct il_store *s, struct il_entry *e, const MDB_val *key)
 	return 0;
 }
 
-static int look_at(struct il_store *s, MDB_txn *txn, void *arg)
+static int query_one(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct il_entry *e = arg;
 	int rc = il_store_find(s, txn, e->name, e->name_size, e);
@@ -122,7 +122,7 @@ static int show(struct il_op *op, const struct il_entry *e)
 static bool get(struct il_op *op)
 {
 	struct il_entry e = { .name = op->name, .name_size = op->name_size };
-	int err = il_store_read(of_op(op), look_at, &e, is_patient(op));
+	int err = il_store_read(of_op(op), query_one, &e, is_patient(op));
 	return ended(op, err ? err : show(op, &e));
 }
 
@@ -137,7 +137,7 @@ static int step(struct il_store *s, MDB_cursor *cursor, struct il_entry *e)
 	return rc ? rc : copy_out(s, e, &key);
 }
 
-static int look_after(struct il_store *s, MDB_txn *txn, void *arg)
+static int query_next(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	MDB_cursor *cursor;
 	int rc;
@@ -156,7 +156,7 @@ static int look_after(struct il_store *s, MDB_txn *txn, void *arg)
 static bool next(struct il_op *op)
 {
 	struct il_entry e = { .name = op->name, .name_size = op->name_size };
-	int err = il_store_read(of_op(op), look_after, &e, is_patient(op));
+	int err = il_store_read(of_op(op), query_next, &e, is_patient(op));
 	if (!err)
 		err = show(op, &e);
 	if (!err)
@@ -164,7 +164,7 @@ static bool next(struct il_op *op)
 	return ended(op, err);
 }
 
-static int look_around(struct il_store *s, MDB_txn *txn, void *arg)
+static int query_stat(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	return mdb_stat(txn, s->dbi, arg);
 }
@@ -178,12 +178,12 @@ static bool stat_data(struct il_op *op)
 {
 	struct il_data *d = op->source;
 	MDB_stat st;
-	int err = il_store_read(of_op(op), look_around, &st, is_patient(op));
+	int err = il_store_read(of_op(op), query_stat, &st, is_patient(op));
 	if (!err)
 		d->stat = (struct il_data_stat){
 			.names = (int64_t)st.ms_entries,
 			.used = (int64_t)(pages_of(&st) * st.ms_psize),
-			.waiters = il_wait_queue_count(&of_op(op)->line),
+			.waiters = il_wait_queue_count(&of_op(op)->waits),
 		};
 	return ended(op, err);
 }
@@ -214,7 +214,7 @@ static int put(struct il_store *s, MDB_txn *txn, struct il_entry *e)
 		rc = mdb_stat(txn, s->dbi, &after);
 	if (rc)
 		return rc;
-	if (pages_of(&after) > s->bell->pages && pages_of(&after) > pages_of(&before))
+	if (pages_of(&after) > s->control->pages && pages_of(&after) > pages_of(&before))
 		return ENOSPC;
 	e->version = (int64_t)mdb_txn_id(txn);
 	memcpy(record.mv_data, &e->version, IL_STORE_VERSION);
@@ -254,7 +254,7 @@ static int change_patiently(struct il_op *op, struct il_entry *e)
 		return err;
 	op->entry.version = e->version;
 	il_patience_renew(&s->patience.reader);
-	il_wait_queue_look(&s->line);
+	il_wait_queue_look(&s->waits);
 	return 0;
 }
 
@@ -286,21 +286,21 @@ static int wait_start(struct il_op *op)
 
 static bool wait_cancel(struct il_op *op)
 {
-	il_wait_queue_cancel(&of_op(op)->line, op);
+	il_wait_queue_cancel(&of_op(op)->waits, op);
 	return false;
 }
 
 static bool remove_data(struct il_op *op)
 {
 	int err = il_store_remove(of_op(op), is_patient(op));
-	il_wait_queue_look(&of_op(op)->line);
+	il_wait_queue_look(&of_op(op)->waits);
 	return ended(op, err);
 }
 
 static void close_data(struct il_data *d)
 {
 	struct data *handle = il_container_of(d, struct data, data);
-	il_wait_queue_close(&handle->store->line, d);
+	il_wait_queue_close(&handle->store->waits, d);
 	il_store_calls_close(handle->store, d);
 	il_store_drop(handle->store);
 	free(handle);
@@ -327,10 +327,10 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 		free(handle);
 		return err;
 	}
-	const struct il_bell *bell = handle->store->bell;
-	size_t largest = bell->pages / 4 * bell->page - PAGE_HEADER - IL_STORE_VERSION;
+	const struct il_store_control *control = handle->store->control;
+	size_t largest = control->pages / 4 * control->page - PAGE_HEADER - IL_STORE_VERSION;
 	handle->data.ops = &ops;
-	handle->data.size = bell->size;
+	handle->data.size = control->size;
 	handle->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
 	*d = &handle->data;
 	return 0;

@@ -26,7 +26,7 @@
 
 enum {
 	LAYOUT = 3,
-	BELL_SIZE = 4096,
+	CONTROL_SIZE = 4096,
 	LOCK_SIZE = 65536, /* room for 1000 processes that read */
 	LARGEST_PAGE = 32768,
 	DEFAULT_SIZE = 4 << 20,
@@ -61,10 +61,10 @@ static size_t page_size(void)
 /* Beyond the pages that names and values may take there are those that a change needs before it gives the old ones
  * back, two changes later: as much as the largest value, a quarter, and LMDB's own lists. So there is always room to
  * delete. */
-static void lay_out(struct il_bell *bell, size_t size)
+static void lay_out(struct il_store_control *control, size_t size)
 {
 	size_t page = page_size(), grain = (size_t)sysconf(_SC_PAGESIZE), pages = (size + page - 1) / page;
-	*bell = (struct il_bell){
+	*control = (struct il_store_control){
 		.magic = MAGIC,
 		.layout = LAYOUT,
 		.page = (uint32_t)page,
@@ -76,33 +76,34 @@ static void lay_out(struct il_bell *bell, size_t size)
 }
 
 /* A directory that was copied, or has another's name, or another's files, is none that can be used. */
-static int check_bell(const struct il_bell *bell, const char *path, const struct il_store_files *files)
+static int check_control(const struct il_store_control *control, const char *path, const struct il_store_files *files)
 {
-	if (bell->magic != MAGIC)
+	if (control->magic != MAGIC)
 		return EINVAL;
-	if (bell->layout != LAYOUT || bell->page != page_size())
+	if (control->layout != LAYOUT || control->page != page_size())
 		return EPROTO;
-	if (bell->size > SIZE_MAX / 2 || bell->pages != (bell->size + bell->page - 1) / bell->page ||
-		bell->map / bell->page < bell->pages || strncmp(bell->path, path, sizeof bell->path) != 0 ||
-		bell->data != files->inodes[IL_STORE_DATA] || bell->lock != files->inodes[IL_STORE_LOCK])
+	if (control->size > SIZE_MAX / 2 || control->pages != (control->size + control->page - 1) / control->page ||
+		control->map / control->page < control->pages ||
+		strncmp(control->path, path, sizeof control->path) != 0 ||
+		control->data != files->inodes[IL_STORE_DATA] || control->lock != files->inodes[IL_STORE_LOCK])
 		return EUCLEAN;
-	return bell->pids == il_identity_space() ? 0 : EXDEV;
+	return control->pids == il_identity_space() ? 0 : EXDEV;
 }
 
 /* What LMDB would believe: it has no check of its own against a file that is too short, or full of holes. */
-static int check_data(int fd, const struct il_bell *bell)
+static int check_data(int fd, const struct il_store_control *control)
 {
 	struct stat st;
 	if (fstat(fd, &st))
 		return errno;
-	if ((uint64_t)st.st_size != bell->map || (uint64_t)st.st_blocks * 512 < bell->map)
+	if ((uint64_t)st.st_size != control->map || (uint64_t)st.st_blocks * 512 < control->map)
 		return EUCLEAN;
 	for (int i = 0; i < 2; i++) {
 		struct meta m;
-		if (pread(fd, &m, sizeof m, (off_t)i * bell->page) != sizeof m)
+		if (pread(fd, &m, sizeof m, (off_t)i * control->page) != sizeof m)
 			return EUCLEAN;
-		if (m.magic != 0xBEEFC0DE || m.trees[0].pad != bell->page || m.map > bell->map ||
-			m.last >= bell->map / bell->page)
+		if (m.magic != 0xBEEFC0DE || m.trees[0].pad != control->page || m.map > control->map ||
+			m.last >= control->map / control->page)
 			return EUCLEAN;
 		if (m.version != 1)
 			return EPROTO;
@@ -112,60 +113,60 @@ static int check_data(int fd, const struct il_bell *bell)
 
 /* Opening and making ------------------------------------------------------------------------------------ */
 
-static int map_bell(const char *path, uint64_t inode, struct il_bell **bell)
+static int map_control(const char *path, uint64_t inode, struct il_store_control **control)
 {
 	char name[IL_STORE_PATH + 16];
 	struct stat st;
-	snprintf(name, sizeof name, "%s/bell", path);
+	snprintf(name, sizeof name, "%s/control", path);
 	int fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? EAGAIN : errno;
 	int err = fstat(fd, &st) ? errno : st.st_ino != inode ? EAGAIN : 0;
-	if (!err && (st.st_size != BELL_SIZE || !st.st_blocks))
+	if (!err && (st.st_size != CONTROL_SIZE || !st.st_blocks))
 		err = EUCLEAN;
 	if (!err) {
-		void *at = mmap(NULL, BELL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		void *at = mmap(NULL, CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		err = at == MAP_FAILED ? errno : 0;
-		*bell = at;
+		*control = at;
 	}
 	close(fd);
 	return err;
 }
 
-static int write_bell(const char *path, struct il_bell *bell)
+static int write_control(const char *path, struct il_store_control *control)
 {
-	struct il_bell *mapped;
+	struct il_store_control *mapped;
 	struct il_store_files files;
-	int err = il_directory_reserve(path, "bell", BELL_SIZE);
+	int err = il_directory_reserve(path, "control", CONTROL_SIZE);
 	if (!err)
 		err = il_directory_check(path, &files);
 	if (err)
 		return err;
-	bell->data = files.inodes[IL_STORE_DATA];
-	bell->lock = files.inodes[IL_STORE_LOCK];
-	err = map_bell(path, files.inodes[IL_STORE_BELL], &mapped);
+	control->data = files.inodes[IL_STORE_DATA];
+	control->lock = files.inodes[IL_STORE_LOCK];
+	err = map_control(path, files.inodes[IL_STORE_CONTROL], &mapped);
 	if (err)
 		return err;
-	*mapped = *bell;
-	munmap(mapped, BELL_SIZE);
+	*mapped = *control;
+	munmap(mapped, CONTROL_SIZE);
 	return 0;
 }
 
 /* LMDB writes the first two pages itself, and then only makes the file long: the space is for us to reserve. */
 static int fill(const char *path, const char *for_path, size_t size)
 {
-	struct il_bell bell;
+	struct il_store_control control;
 	MDB_env *env;
 	int fds[2], err = il_directory_reserve(path, "lock.mdb", LOCK_SIZE);
-	lay_out(&bell, size);
-	strcpy(bell.path, for_path);
+	lay_out(&control, size);
+	strcpy(control.path, for_path);
 	if (!err)
-		err = il_environment_new(path, bell.map, &env, fds);
+		err = il_environment_new(path, control.map, &env, fds);
 	if (err)
 		return err;
-	err = il_file_reserve(fds[0], bell.map);
+	err = il_file_reserve(fds[0], control.map);
 	if (!err)
-		err = write_bell(path, &bell);
+		err = write_control(path, &control);
 	mdb_env_close(env);
 	return err;
 }
@@ -187,11 +188,12 @@ static int create(const char *path, const struct il_data_options *o)
 	return err;
 }
 
-/* By the bell: that is what processes share. */
+/* By the control file: that is what processes share. */
 static struct il_store *find(const struct il_store_files *files)
 {
 	il_list_each(struct il_store, s, &il_store_state()->stores, node)
-		if (s->files.device == files->device && s->files.inodes[IL_STORE_BELL] == files->inodes[IL_STORE_BELL])
+		if (s->files.device == files->device &&
+			s->files.inodes[IL_STORE_CONTROL] == files->inodes[IL_STORE_CONTROL])
 			return s;
 	return NULL;
 }
@@ -199,15 +201,15 @@ static struct il_store *find(const struct il_store_files *files)
 static void free_store(struct il_store *s)
 {
 	il_environment_close(s);
-	if (s->bell)
-		munmap(s->bell, BELL_SIZE);
+	if (s->control)
+		munmap(s->control, CONTROL_SIZE);
 	if (s->guard >= 0)
 		il_directory_leave(s->path, s->guard);
 	free(s->buffer);
 	free(s);
 }
 
-/* `name`: the path that the bell has to have. */
+/* `name`: the path that the control file has to have. */
 static int attach(const char *path, const char *for_path, const struct il_store_files *files, struct il_store **result)
 {
 	char name[IL_STORE_PATH + 16];
@@ -216,13 +218,13 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 		return ENOMEM;
 	*s = (struct il_store){ .files = *files, .refs = 1, .guard = -1, .generation = il_fork.generation };
 	strcpy(s->path, path);
-	int err = map_bell(path, files->inodes[IL_STORE_BELL], &s->bell);
+	int err = map_control(path, files->inodes[IL_STORE_CONTROL], &s->control);
 	if (!err)
-		err = check_bell(s->bell, for_path, files);
+		err = check_control(s->control, for_path, files);
 	snprintf(name, sizeof name, "%s/data.mdb", path);
 	int fd = err ? -1 : open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (!err)
-		err = fd < 0 ? (errno == ENOENT ? EAGAIN : errno) : check_data(fd, s->bell);
+		err = fd < 0 ? (errno == ENOENT ? EAGAIN : errno) : check_data(fd, s->control);
 	if (fd >= 0)
 		close(fd);
 	if (!err)
@@ -237,8 +239,8 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 	return err;
 }
 
-/* What this process has open is known by its bell; and that must be found where it was made, with the files it was made
- * with. */
+/* What this process has open is known by its control file; and that must be found where it was made, with the files it
+ * was made with. */
 static int use_again(struct il_store *s, const char *path, const struct il_store_files *files)
 {
 	if (strcmp(s->path, path) != 0 || il_directory_compare(files, &s->files))
@@ -278,8 +280,8 @@ static int open_path(const char *path, struct il_data_options *o, struct il_stor
 	err = s ? use_again(s, path, &files) : attach(path, path, &files, &s);
 	if (err && err != EIDRM)
 		return err;
-	o->found = s->bell->size;
-	bool removed = err && il_get(&s->bell->removed);
+	o->found = s->control->size;
+	bool removed = err && il_get(&s->control->removed);
 	if (!err && o->given && o->found != o->size)
 		err = EEXIST;
 	if (err)
@@ -362,7 +364,7 @@ static int mark_removed(struct il_store *s, bool patiently)
 	int err = il_store_begin(s, &txn, patiently);
 	if (err && err != EUCLEAN && err != EINVAL && err != EPROTO)
 		return err;
-	il_put(&s->bell->removed, 1);
+	il_put(&s->control->removed, 1);
 	il_store_change(s);
 	if (!err)
 		il_store_abort(s, txn);

@@ -23,8 +23,8 @@
 
 enum { IL_STORE_VERSION = 8 /* bytes of version before each value */ };
 
-/* The file "bell". */
-struct il_bell {
+/* The file "control". */
+struct il_store_control {
 	uint64_t magic;
 	uint32_t layout;
 	uint32_t page; /* bytes */
@@ -44,7 +44,7 @@ struct il_bell {
 
 struct il_store {
 	struct il_list node;
-	struct il_bell *bell;
+	struct il_store_control *control;
 	struct il_store_files files;
 	int refs; /* handles */
 	int guard; /* descriptor of a private directory, or -1, see directory.c */
@@ -56,7 +56,7 @@ struct il_store {
 	int fds[2]; /* the environment's */
 	char *buffer; /* what was read last */
 	size_t room;
-	struct il_wait_queue line; /* waits of this process */
+	struct il_wait_queue waits; /* waits of this process */
 	MDB_txn *txn; /* with which they look */
 	struct {
 		struct il_patience writer, opener, reader;

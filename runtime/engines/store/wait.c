@@ -14,20 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int enter(struct il_wait_queue *line)
+static int enter(struct il_wait_queue *waits)
 {
-	struct il_store *s = line->object;
+	struct il_store *s = waits->object;
 	return il_store_begin(s, &s->txn, false);
 }
 
-static void leave(struct il_wait_queue *line)
+static void leave(struct il_wait_queue *waits)
 {
-	struct il_store *s = line->object;
+	struct il_store *s = waits->object;
 	il_store_abort(s, s->txn);
 }
 
 /* EAGAIN: it has the version that it is not to have. With 0 the operation has its result. */
-static int look(struct il_store *s, MDB_txn *txn, void *arg)
+static int query(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct il_op *op = arg;
 	struct il_entry e = { .version = 0 };
@@ -48,27 +48,27 @@ static int look(struct il_store *s, MDB_txn *txn, void *arg)
 	return 0;
 }
 
-static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+static int attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
-	struct il_store *s = line->object;
+	struct il_store *s = waits->object;
 	(void)waiting;
-	return il_store_errno(look(s, s->txn, op));
+	return il_store_errno(query(s, s->txn, op));
 }
 
 static const struct il_wait_queue_type type = { .parked = 1, .enter = enter, .leave = leave, .attempt = attempt };
 
 bool il_store_wait_attempt(struct il_store *s, struct il_op *op)
 {
-	op->err = il_store_read(s, look, op, op->once);
+	op->err = il_store_read(s, query, op, op->once);
 	return op->err != EAGAIN;
 }
 
 /* The look of the attempt took no lock; that of the first counts. */
 void il_store_wait_start(struct il_store *s, struct il_op *op)
 {
-	if (il_list_empty(&s->line.ops))
-		s->line.seen = il_get(&s->bell->changes) - 1;
-	il_wait_queue_start(&s->line, op);
+	if (il_list_empty(&s->waits.ops))
+		s->waits.seen = il_get(&s->control->changes) - 1;
+	il_wait_queue_start(&s->waits, op);
 }
 
 /* Calls ------------------------------------------------------------------------------------------------- */
@@ -103,10 +103,10 @@ static void try_again(struct il_store *s, struct il_op *op)
 }
 
 /* Where there is still a crowd, one at a time tries to get in. */
-static void look_later(struct il_recheck *later)
+static void retry_later(struct il_recheck *later)
 {
 	struct il_store *s = il_container_of(later, struct il_store, later);
-	int how = il_gate_look(&s->bell->writing, &s->patience.writer);
+	int how = il_gate_poll(&s->control->writing, &s->patience.writer);
 	struct il_list round;
 	il_list_move(&s->calls, &round);
 	for (bool more = how != EAGAIN; more && !il_list_empty(&round); more = how != EBUSY)
@@ -137,17 +137,17 @@ void il_store_calls_close(struct il_store *s, const void *source)
 
 void il_store_wait_init(struct il_store *s)
 {
-	s->line = (struct il_wait_queue){ .type = &type,
+	s->waits = (struct il_wait_queue){ .type = &type,
 		.object = s,
-		.changes = &s->bell->changes,
-		.parked = &s->bell->parked };
-	il_wait_queue_init(&s->line);
+		.changes = &s->control->changes,
+		.parked = &s->control->parked };
+	il_wait_queue_init(&s->waits);
 	il_list_init(&s->calls);
-	il_recheck_init(&s->later, look_later);
+	il_recheck_init(&s->later, retry_later);
 }
 
 void il_store_wait_fini(struct il_store *s)
 {
-	il_wait_queue_fini(&s->line);
+	il_wait_queue_fini(&s->waits);
 	il_recheck_stop(&s->later);
 }

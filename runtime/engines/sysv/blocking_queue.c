@@ -8,9 +8,9 @@
 
 #include <errno.h>
 
-static struct il_op *first(struct il_blocking_queue *line)
+static struct il_op *first(struct il_blocking_queue *waits)
 {
-	return il_list_first(struct il_op, &line->ops, link);
+	return il_list_first(struct il_op, &waits->ops, link);
 }
 
 static void finish(struct il_op *op, int err)
@@ -20,56 +20,56 @@ static void finish(struct il_op *op, int err)
 }
 
 /* What was done for the operation may serve others. Only now: they may be of the same select. */
-static void serve_op(struct il_blocking_queue *line, struct il_op *op, int err)
+static void serve_op(struct il_blocking_queue *waits, struct il_op *op, int err)
 {
 	finish(op, err);
-	if (!err && line->type->served)
-		line->type->served(line, op);
+	if (!err && waits->type->served)
+		waits->type->served(waits, op);
 }
 
-static void empty(struct il_blocking_queue *line)
+static void empty(struct il_blocking_queue *waits)
 {
-	il_poller_del(&line->poller);
-	if (line->type->emptied)
-		line->type->emptied(line);
+	il_poller_del(&waits->poller);
+	if (waits->type->emptied)
+		waits->type->emptied(waits);
 }
 
-static void set_working(struct il_blocking_queue *line, bool working)
+static void set_working(struct il_blocking_queue *waits, bool working)
 {
-	if (line->threads)
-		*line->threads += working - line->working;
-	line->working = working;
+	if (waits->threads)
+		*waits->threads += working - waits->working;
+	waits->working = working;
 }
 
 /* Serves from the front until there is no more to get. */
-static bool serve(struct il_blocking_queue *line)
+static bool serve(struct il_blocking_queue *waits)
 {
 	struct il_op *op;
 	bool served = false;
-	while ((op = first(line))) {
-		int err = line->type->attempt(line, op);
+	while ((op = first(waits))) {
+		int err = waits->type->attempt(waits, op);
 		if (err == EAGAIN)
 			return served;
-		serve_op(line, op, err);
+		serve_op(waits, op, err);
 		served = true;
 	}
-	empty(line);
+	empty(waits);
 	return served;
 }
 
 static bool poll(struct il_poller *p)
 {
-	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
-	if (line->not_before && il_now() < line->not_before)
+	struct il_blocking_queue *waits = il_container_of(p, struct il_blocking_queue, poller);
+	if (waits->not_before && il_now() < waits->not_before)
 		return false;
-	line->not_before = 0;
-	return serve(line);
+	waits->not_before = 0;
+	return serve(waits);
 }
 
 static void work(struct il_job *job)
 {
-	struct il_blocking_queue *line = il_container_of(job, struct il_blocking_queue, job);
-	while ((line->result = line->type->block(line)) == EINTR && !il_job_cancelled(job))
+	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
+	while ((waits->result = waits->type->block(waits)) == EINTR && !il_job_cancelled(job))
 		;
 }
 
@@ -80,58 +80,58 @@ static bool is_lost(const struct il_wait *w)
 }
 
 /* A call has returned, and has got something if the result is 0. */
-static void give(struct il_blocking_queue *line, struct il_op *op, int result)
+static void give(struct il_blocking_queue *waits, struct il_op *op, int result)
 {
-	int err = result ? result : line->type->grant(line, op);
+	int err = result ? result : waits->type->grant(waits, op);
 	if (!op || err == (result ? EINTR : EAGAIN))
 		return;
 	if (result)
 		finish(op, err);
 	else
-		serve_op(line, op, err);
+		serve_op(waits, op, err);
 }
 
 /* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
  * has won. */
 static void ended(struct il_job *job)
 {
-	struct il_blocking_queue *line = il_container_of(job, struct il_blocking_queue, job);
-	struct il_op *op = line->leaving;
+	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
+	struct il_op *op = waits->leaving;
 	bool leaving = op != NULL;
-	int result = job->forked ? EINTR : line->result;
-	set_working(line, false);
+	int result = job->forked ? EINTR : waits->result;
+	set_working(waits, false);
 	if (result || (op && is_lost(op->wait)))
 		op = NULL;
 	if (op) {
-		op->err = line->type->grant(line, op);
+		op->err = waits->type->grant(waits, op);
 		if (op->err != EAGAIN)
-			line->leaving = NULL;
+			waits->leaving = NULL;
 	} else if (!leaving) {
-		give(line, first(line), result);
+		give(waits, first(waits), result);
 	} else if (result == 0) {
-		give(line, line->type->specific ? NULL : first(line), 0);
+		give(waits, waits->type->specific ? NULL : first(waits), 0);
 	}
 	if (!job->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
-		serve(line); /* and others of the one that is leaving may still be in the line */
-	if (first(line))
-		il_poller_add(&line->poller);
+		serve(waits); /* and others of the one that is leaving may still wait */
+	if (first(waits))
+		il_poller_add(&waits->poller);
 }
 
 static bool arm(struct il_poller *p)
 {
-	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
+	struct il_blocking_queue *waits = il_container_of(p, struct il_blocking_queue, poller);
 	bool served = false;
-	for (struct il_op *op; (op = first(line)) && !line->working;) {
-		int err = line->type->prepare ? line->type->prepare(line, op) : 0;
+	for (struct il_op *op; (op = first(waits)) && !waits->working;) {
+		int err = waits->type->prepare ? waits->type->prepare(waits, op) : 0;
 		if (err == EAGAIN) { /* it may have become the first since the last look */
-			if (!serve(line))
+			if (!serve(waits))
 				break;
 			served = true;
 			continue;
 		}
 		if (!err)
-			err = il_thread_pool_start(&line->job, work, ended);
-		set_working(line, !err);
+			err = il_thread_pool_start(&waits->job, work, ended);
+		set_working(waits, !err);
 		served |= err != 0;
 		if (err)
 			finish(op, err);
@@ -142,108 +142,108 @@ static bool arm(struct il_poller *p)
 /* Where it has to be armed, the loop does not block: it will find that the next time. */
 static bool block_here(struct il_poller *p)
 {
-	struct il_blocking_queue *line = il_container_of(p, struct il_blocking_queue, poller);
-	struct il_op *op = first(line);
-	bool granted = line->type->attempt_blocking;
-	if (!op || line->working || (line->type->prepare && line->type->prepare(line, op))) {
+	struct il_blocking_queue *waits = il_container_of(p, struct il_blocking_queue, poller);
+	struct il_op *op = first(waits);
+	bool granted = waits->type->attempt_blocking;
+	if (!op || waits->working || (waits->type->prepare && waits->type->prepare(waits, op))) {
 		il_poller_del(p);
 		return arm(p);
 	}
-	int result = granted ? line->type->attempt_blocking(line, op) : line->type->block(line);
+	int result = granted ? waits->type->attempt_blocking(waits, op) : waits->type->block(waits);
 	if (result == EINTR)
 		return false;
 	if (granted)
-		serve_op(line, op, result);
+		serve_op(waits, op, result);
 	else
-		give(line, op, result);
-	serve(line);
+		give(waits, op, result);
+	serve(waits);
 	return true;
 }
 
-void il_blocking_queue_init(struct il_blocking_queue *line, const struct il_blocking_queue_type *type)
+void il_blocking_queue_init(struct il_blocking_queue *waits, const struct il_blocking_queue_type *type)
 {
-	*line = (struct il_blocking_queue){ .type = type };
-	il_list_init(&line->ops);
-	il_poller_init(&line->poller, poll, arm);
-	line->poller.block = block_here;
+	*waits = (struct il_blocking_queue){ .type = type };
+	il_list_init(&waits->ops);
+	il_poller_init(&waits->poller, poll, arm);
+	waits->poller.block = block_here;
 }
 
-bool il_blocking_queue_attempt(struct il_blocking_queue *line, struct il_op *op)
+bool il_blocking_queue_attempt(struct il_blocking_queue *waits, struct il_op *op)
 {
-	if (first(line))
+	if (first(waits))
 		return false;
-	op->err = line->type->attempt(line, op);
+	op->err = waits->type->attempt(waits, op);
 	return op->err != EAGAIN;
 }
 
-void il_blocking_queue_start(struct il_blocking_queue *line, struct il_op *op)
+void il_blocking_queue_start(struct il_blocking_queue *waits, struct il_op *op)
 {
-	il_list_add(&line->ops, &op->link);
-	if (!line->working)
-		il_poller_add(&line->poller);
+	il_list_add(&waits->ops, &op->link);
+	if (!waits->working)
+		il_poller_add(&waits->poller);
 }
 
 /* Some have left: those behind them may want less than they did. */
-static void rest(struct il_blocking_queue *line)
+static void poll_or_stop(struct il_blocking_queue *waits)
 {
-	if (!first(line))
-		empty(line);
-	else if (!line->working)
-		il_poller_add(&line->poller);
+	if (!first(waits))
+		empty(waits);
+	else if (!waits->working)
+		il_poller_add(&waits->poller);
 }
 
-/* The thread works for an operation that is in the line no more. True: it has got what it waited for. */
-static bool leave(struct il_blocking_queue *line, struct il_op *op)
+/* The thread works for an operation that waits no more. True: it has got what it waited for. */
+static bool leave(struct il_blocking_queue *waits, struct il_op *op)
 {
-	line->leaving = op;
-	il_thread_pool_cancel(&line->job);
-	bool granted = !line->leaving;
-	line->leaving = NULL;
+	waits->leaving = op;
+	il_thread_pool_cancel(&waits->job);
+	bool granted = !waits->leaving;
+	waits->leaving = NULL;
 	return granted;
 }
 
-bool il_blocking_queue_cancel(struct il_blocking_queue *line, struct il_op *op)
+bool il_blocking_queue_cancel(struct il_blocking_queue *waits, struct il_op *op)
 {
-	bool working_for_it = line->working && op == first(line);
+	bool working_for_it = waits->working && op == first(waits);
 	il_list_del(&op->link);
-	if (working_for_it && (line->type->specific || !first(line)))
-		return leave(line, op);
-	rest(line);
+	if (working_for_it && (waits->type->specific || !first(waits)))
+		return leave(waits, op);
+	poll_or_stop(waits);
 	return false;
 }
 
-bool il_blocking_queue_look(struct il_blocking_queue *line)
+bool il_blocking_queue_retry(struct il_blocking_queue *waits)
 {
-	if (line->working && !line->type->harmless)
+	if (waits->working && !waits->type->harmless)
 		return false;
-	bool served = serve(line);
-	if (!first(line) && line->working)
-		il_thread_pool_cancel(&line->job);
-	else if (first(line) && !line->working)
-		il_poller_add(&line->poller);
+	bool served = serve(waits);
+	if (!first(waits) && waits->working)
+		il_thread_pool_cancel(&waits->job);
+	else if (first(waits) && !waits->working)
+		il_poller_add(&waits->poller);
 	return served;
 }
 
-static struct il_op *of_source(struct il_blocking_queue *line, const void *source)
+static struct il_op *of_source(struct il_blocking_queue *waits, const void *source)
 {
-	il_list_each(struct il_op, op, &line->ops, link)
+	il_list_each(struct il_op, op, &waits->ops, link)
 		if (op->source == source)
 			return op;
 	return NULL;
 }
 
 /* What the thread has done for an operation, such as to send its message, has been done. */
-void il_blocking_queue_close(struct il_blocking_queue *line, const void *source)
+void il_blocking_queue_close(struct il_blocking_queue *waits, const void *source)
 {
-	struct il_op *op = first(line);
-	if (op && op->source == source && line->working && line->type->specific) {
+	struct il_op *op = first(waits);
+	if (op && op->source == source && waits->working && waits->type->specific) {
 		il_list_del(&op->link);
-		il_op_finish(op, leave(line, op) ? op->err : ECANCELED);
+		il_op_finish(op, leave(waits, op) ? op->err : ECANCELED);
 	}
-	while ((op = of_source(line, source)))
+	while ((op = of_source(waits, source)))
 		finish(op, ECANCELED);
-	if (line->working && !first(line))
-		il_thread_pool_cancel(&line->job);
+	if (waits->working && !first(waits))
+		il_thread_pool_cancel(&waits->job);
 	else
-		rest(line);
+		poll_or_stop(waits);
 }

@@ -36,11 +36,11 @@ enum { MOST_TURNS = 8 }; /* between two readings of the clock */
 struct file_lock {
 	struct il_lock lock;
 	struct il_list node; /* in the list of all */
-	struct il_blocking_queue line;
+	struct il_blocking_queue waits;
 	int fd; /* -1: to be opened */
 	int how; /* what is held: LOCK_EX, LOCK_SH or 0 */
 	int holders; /* how many share it */
-	int wanted; /* for the thread: the same for the first in line */
+	int wanted; /* for the thread: the same for the first operation */
 	unsigned mode;
 	int64_t since; /* the last release, or when it was acquired after that if it had to wait */
 	int turns; /* to take before the clock is read */
@@ -68,9 +68,9 @@ static struct file_lock *file_lock(struct il_lock *l)
 	return f;
 }
 
-static struct file_lock *of_line(struct il_blocking_queue *line)
+static struct file_lock *of_line(struct il_blocking_queue *waits)
 {
-	return il_container_of(line, struct file_lock, line);
+	return il_container_of(waits, struct file_lock, waits);
 }
 
 static int open_file(struct file_lock *f, const char *path)
@@ -99,7 +99,7 @@ static void hold(struct file_lock *f, int how)
 }
 
 /* A file that was removed and perhaps made anew is not the one that others lock now. */
-static int attempt(struct il_blocking_queue *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *waits, struct il_op *op)
 {
 	struct file_lock *f = file_lock(op->source);
 	int how = how_of(op), err = 0;
@@ -110,7 +110,7 @@ static int attempt(struct il_blocking_queue *line, struct il_op *op)
 		return 0;
 	}
 	if (f->pause && !op->once && il_now() < f->pause) {
-		line->not_before = f->pause;
+		waits->not_before = f->pause;
 		return EAGAIN;
 	}
 	for (bool again = true; again && !err;) {
@@ -127,16 +127,16 @@ static int attempt(struct il_blocking_queue *line, struct il_op *op)
 	return err; /* EWOULDBLOCK is EAGAIN */
 }
 
-/* What this handle holds itself no thread can wait for: release looks at the line. */
-static int prepare(struct il_blocking_queue *line, struct il_op *op)
+/* What this handle holds itself no thread can wait for: release tries the operations. */
+static int prepare(struct il_blocking_queue *waits, struct il_op *op)
 {
-	of_line(line)->wanted = how_of(op);
-	return of_line(line)->how ? EAGAIN : 0;
+	of_line(waits)->wanted = how_of(op);
+	return of_line(waits)->how ? EAGAIN : 0;
 }
 
-static int block(struct il_blocking_queue *line)
+static int block(struct il_blocking_queue *waits)
 {
-	struct file_lock *f = of_line(line);
+	struct file_lock *f = of_line(waits);
 	struct timespec until = il_timespec(f->pause);
 	int err = f->pause ? clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) : 0;
 	if (err)
@@ -144,9 +144,9 @@ static int block(struct il_blocking_queue *line)
 	return flock(f->fd, f->wanted) ? errno : 0;
 }
 
-static int grant(struct il_blocking_queue *line, struct il_op *op)
+static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct file_lock *f = of_line(line);
+	struct file_lock *f = of_line(waits);
 	if (!op) {
 		flock(f->fd, LOCK_UN);
 		return 0;
@@ -162,19 +162,19 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 
 static bool acquire_attempt(struct il_op *op)
 {
-	return il_blocking_queue_attempt(&file_lock(op->source)->line, op);
+	return il_blocking_queue_attempt(&file_lock(op->source)->waits, op);
 }
 
 static int acquire_start(struct il_op *op)
 {
-	il_blocking_queue_start(&file_lock(op->source)->line, op);
+	il_blocking_queue_start(&file_lock(op->source)->waits, op);
 	return 0;
 }
 
 static bool acquire_cancel(struct il_op *op)
 {
 	struct il_lock *l = op->source;
-	return il_blocking_queue_cancel(&il_container_of(l, struct file_lock, lock)->line, op);
+	return il_blocking_queue_cancel(&il_container_of(l, struct file_lock, lock)->waits, op);
 }
 
 /* Before the lock is released: the processes that it wakes are not in the table any more. The clock, too, is read less
@@ -208,7 +208,7 @@ static int release(struct file_lock *f)
 			if (errno != EINTR)
 				return errno;
 	}
-	il_blocking_queue_look(&f->line);
+	il_blocking_queue_retry(&f->waits);
 	return 0;
 }
 
@@ -238,13 +238,13 @@ static bool remove_attempt(struct il_op *op)
 static void close_lock(struct il_lock *l)
 {
 	struct file_lock *f = file_lock(l);
-	il_blocking_queue_close(&f->line, l);
+	il_blocking_queue_close(&f->waits, l);
 	let_go(f);
 	il_list_del(&f->node);
 	free(f);
 }
 
-static const struct il_blocking_queue_type line_type = {
+static const struct il_blocking_queue_type waits_type = {
 	.attempt = attempt,
 	.prepare = prepare,
 	.block = block,
@@ -281,7 +281,7 @@ int il_sysv_file_lock(const char *path, struct il_lock_options *o, struct il_loc
 	f->mode = o->mode;
 	f->generation = il_fork.generation;
 	f->lock.ops = &ops;
-	il_blocking_queue_init(&f->line, &line_type);
+	il_blocking_queue_init(&f->waits, &waits_type);
 	int err = open_file(f, path);
 	if (err) {
 		free(f);

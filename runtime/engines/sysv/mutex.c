@@ -9,9 +9,9 @@
 
 #include <errno.h>
 
-static struct il_sysv_semset *set_of(struct il_blocking_queue *line)
+static struct il_sysv_semset *set_of(struct il_blocking_queue *waits)
 {
-	return il_container_of(line, struct il_sysv_semset, line);
+	return il_container_of(waits, struct il_sysv_semset, waits);
 }
 
 static void hold(struct il_op *op, bool abandoned)
@@ -34,9 +34,9 @@ static int mark(struct il_sysv_semset *set, bool *abandoned)
 }
 
 /* The permit and the mark are looked at in one step: between two, a holder may release. */
-static int attempt(struct il_blocking_queue *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct il_sysv_semset *set = set_of(line);
+	struct il_sysv_semset *set = set_of(waits);
 	struct sembuf take[] = {
 		{ IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT },
 		{ IL_HELD, 0, IPC_NOWAIT },
@@ -68,10 +68,10 @@ static int give(struct il_sysv_semset *set, bool abandoned)
 }
 
 /* The thread got the permit, the mark is for us. */
-static int grant(struct il_blocking_queue *line, struct il_op *op)
+static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
 	bool abandoned;
-	struct il_sysv_semset *set = set_of(line);
+	struct il_sysv_semset *set = set_of(waits);
 	if (!op)
 		return give(set, true);
 	int err = mark(set, &abandoned);
@@ -93,7 +93,7 @@ static bool holder(struct il_op *op)
 	return true;
 }
 
-static const struct il_blocking_queue_type line_type = { .attempt = attempt,
+static const struct il_blocking_queue_type waits_type = { .attempt = attempt,
 	.block = il_sysv_semset_block,
 	.grant = grant };
 
@@ -109,5 +109,5 @@ static const struct il_lock_ops ops = {
 int il_sysv_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
 	o->max = 1;
-	return il_sysv_semset_open(key, o, &line_type, give, &ops, l);
+	return il_sysv_semset_open(key, o, &waits_type, give, &ops, l);
 }

@@ -32,13 +32,13 @@ static bool stat_attempt(struct il_op *op)
 		.messages = (int64_t)ds.msg_qnum,
 		.bytes = (int64_t)ds.__msg_cbytes,
 		.capacity = (int64_t)ds.msg_qbytes,
-		.senders = il_list_count(&o->senders.line.ops),
+		.senders = il_list_count(&o->senders.waits.ops),
 		.last_sender = ds.msg_lspid,
 		.last_receiver = ds.msg_lrpid,
 	};
 	q->stat.messages += il_list_count(&o->kept);
 	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
-		q->stat.receivers += il_list_count(&w->line.ops);
+		q->stat.receivers += il_list_count(&w->waits.ops);
 	return true;
 }
 
@@ -74,8 +74,8 @@ static void close_queue(struct il_queue *q)
 	struct il_msg_handle *handle = il_container_of(q, struct il_msg_handle, queue);
 	struct il_msg_object *o = handle->object;
 	il_list_each(struct il_msg_waiters, w, &o->receivers, node)
-		il_blocking_queue_close(&w->line, q);
-	il_blocking_queue_close(&o->senders.line, q);
+		il_blocking_queue_close(&w->waits, q);
+	il_blocking_queue_close(&o->senders.waits, q);
 	object_drop(o);
 	free(handle);
 	if (il_list_empty(&il_sysv_state()->queues)) {

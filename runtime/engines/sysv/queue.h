@@ -28,17 +28,17 @@ struct il_msg_waiters {
 	struct il_list wide; /* in the list of those that ask for more than one type */
 	struct il_list crowd; /* in the list of those for which no thread of their own waits */
 	struct il_msg_waiters *next; /* in its bucket */
-	struct il_blocking_queue line;
+	struct il_blocking_queue waits;
 	struct il_msg_object *object;
 	long type;
 	struct il_msg *message; /* for the thread: what it sends, or room for an empty one */
 	bool taken; /* it has taken an empty message */
-	bool only_look; /* it must not send, but tell when there is room */
+	bool only_room; /* it must not send, but tell when there is room */
 };
 
 /* One thread that waits for all of them, see queue_crowd.c. */
 struct il_msg_crowd {
-	struct il_list lines; /* of struct il_msg_waiters */
+	struct il_list members; /* of struct il_msg_waiters */
 	struct il_job job;
 	struct il_recheck later; /* looks again, where a thread would be woken by what is there already */
 	struct il_msg *message; /* the thread's: room for an empty one */

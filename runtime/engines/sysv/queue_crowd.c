@@ -2,7 +2,7 @@
  *
  * The crowd, see queue_crowd.h. One thread waits for a message of any type, and takes none, as the threads for one type
  * do not: it offers no room. The loop's thread then copies what is at the front of the queue, message by message, to
- * learn the types, and looks at the lines that want them.
+ * learn the types, and tries the receivers that want them.
  *
  * The thread would be woken again and again by messages that no operation here wants. If all of these are of one type,
  * it passes over that type. If they are of several types, the loop looks from time to time.
@@ -48,7 +48,7 @@ static void deliver(struct il_msg_object *o, struct il_msg *m)
 {
 	m->size = 0;
 	il_list_add(&o->kept, &m->node);
-	il_msg_look(o, m->type, NULL);
+	il_msg_retry(o, m->type, NULL);
 	il_list_each(struct il_msg, kept, &o->kept, node)
 		if (kept == m) {
 			il_list_del(&m->node);
@@ -60,8 +60,8 @@ static void deliver(struct il_msg_object *o, struct il_msg *m)
 /* They find out themselves what is wrong. */
 static void disperse(struct il_msg_object *o)
 {
-	il_list_drain(struct il_msg_waiters, w, &o->crowd.lines, crowd)
-		il_poller_add(&w->line.poller);
+	il_list_drain(struct il_msg_waiters, w, &o->crowd.members, crowd)
+		il_poller_add(&w->waits.poller);
 }
 
 /* What is in the queue and no operation here wants. */
@@ -77,7 +77,7 @@ static int serve(struct il_msg_object *o, struct unwanted *u)
 	*u = (struct unwanted){ .type = 0 };
 	for (long place = 0; !u->several && !(err = il_msg_copy_at(o, place));) {
 		long type = il_sysv_state()->buffer->type;
-		if (il_msg_look(o, type, NULL)) { /* it has gone, and the next one is at its place */
+		if (il_msg_retry(o, type, NULL)) { /* it has gone, and the next one is at its place */
 			il_recheck_stop(&o->crowd.later);
 			continue;
 		}
@@ -88,15 +88,15 @@ static int serve(struct il_msg_object *o, struct unwanted *u)
 	return u->several || err == EAGAIN ? 0 : err;
 }
 
-/* Where messages cannot be copied, or are too many to be: each line looks for its own. It may end a select, and that
- * takes any others out of the list: so the round has a list of its own. */
+/* Where messages cannot be copied, or are too many to be: the receivers of each type look for their own. It may end a
+ * select, and that takes any others out of the list: so the round has a list of its own. */
 static void serve_each(struct il_msg_object *o)
 {
 	struct il_list round;
-	il_list_move(&o->crowd.lines, &round);
+	il_list_move(&o->crowd.members, &round);
 	il_list_drain(struct il_msg_waiters, w, &round, crowd) {
-		il_list_add(&o->crowd.lines, &w->crowd);
-		if (il_blocking_queue_look(&w->line))
+		il_list_add(&o->crowd.members, &w->crowd);
+		if (il_blocking_queue_retry(&w->waits))
 			il_recheck_stop(&o->crowd.later);
 	}
 }
@@ -126,7 +126,7 @@ static void go_on(struct il_msg_object *o)
 		serve_each(o);
 	else if (err)
 		disperse(o);
-	if (il_list_empty(&o->crowd.lines))
+	if (il_list_empty(&o->crowd.members))
 		return;
 	if (err || u.several)
 		err = il_recheck_start(&o->crowd.later);
@@ -171,7 +171,7 @@ int il_msg_crowd_join(struct il_msg_waiters *w)
 	struct il_msg_object *o = w->object;
 	struct il_msg_crowd *c = &o->crowd;
 	if (il_list_empty(&w->crowd))
-		il_list_add(&c->lines, &w->crowd);
+		il_list_add(&c->members, &w->crowd);
 	if (c->working && c->but && il_msg_asks_for(w->type, c->but))
 		stop(c);
 	int err = c->working || c->later.timer.item.place ? 0 : start(o, 0);
@@ -185,13 +185,13 @@ void il_msg_crowd_leave(struct il_msg_waiters *w)
 	if (il_list_empty(&w->crowd))
 		return;
 	il_list_del(&w->crowd);
-	if (il_list_empty(&w->object->crowd.lines))
+	if (il_list_empty(&w->object->crowd.members))
 		stop(&w->object->crowd);
 }
 
 void il_msg_crowd_init(struct il_msg_object *o)
 {
-	il_list_init(&o->crowd.lines);
+	il_list_init(&o->crowd.members);
 	il_recheck_init(&o->crowd.later, check);
 }
 

@@ -11,14 +11,14 @@
 void il_msg_crowd_init(struct il_msg_object *o);
 void il_msg_crowd_fini(struct il_msg_object *o);
 
-/* Is this line to wait with the crowd? */
+/* Are these receivers to wait with the crowd? */
 bool il_msg_crowd_wanted(const struct il_msg_waiters *w);
 
-/* The line waits with the crowd from now on: il_msg_look is called when a message may be there. 0; or errno, and it
- * does not wait. The line is to be looked at after this. */
+/* They wait with the crowd from now on: il_msg_retry is called when a message may be there. 0; or errno, and it
+ * does not wait. They are to be tried after this. */
 int il_msg_crowd_join(struct il_msg_waiters *w);
 
-/* The line has no operation any more; harmless if it does not wait with the crowd. */
+/* There is no operation any more; harmless if they do not wait with the crowd. */
 void il_msg_crowd_leave(struct il_msg_waiters *w);
 
 #endif

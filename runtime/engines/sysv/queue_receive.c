@@ -116,9 +116,9 @@ static int take_for(struct il_msg_object *o, struct il_op *op, int flags)
 }
 
 /* A task that waits looks at its message later, so it gets a copy. */
-static int take_copy(struct il_blocking_queue *line, struct il_op *op, int flags)
+static int take_copy(struct il_blocking_queue *waits, struct il_op *op, int flags)
 {
-	struct il_msg_object *o = il_container_of(line, struct il_msg_waiters, line)->object;
+	struct il_msg_object *o = il_container_of(waits, struct il_msg_waiters, waits)->object;
 	int64_t wanted = op->message.type;
 	int err = take_for(o, op, flags);
 	if (err || !op->size)
@@ -135,20 +135,20 @@ static int take_copy(struct il_blocking_queue *line, struct il_op *op, int flags
 	return ENOMEM;
 }
 
-static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
+static int attempt_waiting(struct il_blocking_queue *waits, struct il_op *op)
 {
-	return take_copy(line, op, IPC_NOWAIT);
+	return take_copy(waits, op, IPC_NOWAIT);
 }
 
-static int attempt_blocking(struct il_blocking_queue *line, struct il_op *op)
+static int attempt_blocking(struct il_blocking_queue *waits, struct il_op *op)
 {
-	return take_copy(line, op, 0);
+	return take_copy(waits, op, 0);
 }
 
 /* Room for an empty message, which the thread cannot help taking. */
-static int prepare(struct il_blocking_queue *line, struct il_op *op)
+static int prepare(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
 	(void)op;
 	if (il_msg_crowd_wanted(w)) {
 		int err = il_msg_crowd_join(w);
@@ -160,9 +160,9 @@ static int prepare(struct il_blocking_queue *line, struct il_op *op)
 	return w->message ? 0 : ENOMEM;
 }
 
-static int block(struct il_blocking_queue *line)
+static int block(struct il_blocking_queue *waits)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
 	if (msgrcv(w->object->id, &w->message->type, 0, w->type, 0) == 0) {
 		w->message->size = 0;
 		w->taken = true;
@@ -171,26 +171,26 @@ static int block(struct il_blocking_queue *line)
 	return errno == E2BIG ? 0 : il_msg_removed(errno);
 }
 
-static bool look(struct il_msg_waiters *w)
+static bool retry(struct il_msg_waiters *w)
 {
-	return !il_list_empty(&w->line.ops) && il_blocking_queue_look(&w->line);
+	return !il_list_empty(&w->waits.ops) && il_blocking_queue_retry(&w->waits);
 }
 
-bool il_msg_look(struct il_msg_object *o, long type, const struct il_msg_waiters *but)
+bool il_msg_retry(struct il_msg_object *o, long type, const struct il_msg_waiters *but)
 {
 	struct il_msg_waiters *exact = il_msg_of_type(o, type);
-	bool served = exact && exact != but && look(exact);
+	bool served = exact && exact != but && retry(exact);
 	il_list_each(struct il_msg_waiters, w, &o->wide, wide)
 		if (w != but && il_msg_asks_for(w->type, type))
-			served |= look(w);
+			served |= retry(w);
 	return served;
 }
 
-static int grant(struct il_blocking_queue *line, struct il_op *op)
+static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
 	if (!w->taken)
-		return op ? attempt_in_line(line, op) : 0;
+		return op ? attempt_waiting(waits, op) : 0;
 	w->taken = false;
 	if (op) {
 		op->message.type = w->message->type;
@@ -200,17 +200,17 @@ static int grant(struct il_blocking_queue *line, struct il_op *op)
 	long type = w->message->type;
 	il_msg_send_back(w->object, w->message);
 	w->message = NULL;
-	il_msg_look(w->object, type, w);
+	il_msg_retry(w->object, type, w);
 	return 0;
 }
 
-static void emptied(struct il_blocking_queue *line)
+static void emptied(struct il_blocking_queue *waits)
 {
-	il_msg_crowd_leave(il_container_of(line, struct il_msg_waiters, line));
+	il_msg_crowd_leave(il_container_of(waits, struct il_msg_waiters, waits));
 }
 
-static const struct il_blocking_queue_type line_type = {
-	.attempt = attempt_in_line,
+static const struct il_blocking_queue_type waits_type = {
+	.attempt = attempt_waiting,
 	.prepare = prepare,
 	.block = block,
 	.grant = grant,
@@ -223,7 +223,7 @@ bool il_msg_receive_attempt(struct il_op *op)
 {
 	struct il_msg_object *o = il_msg_object(op->source);
 	struct il_msg_waiters *w = il_msg_of_type(o, (long)op->message.type);
-	if (w && !il_list_empty(&w->line.ops))
+	if (w && !il_list_empty(&w->waits.ops))
 		return false;
 	op->err = take_for(o, op, IPC_NOWAIT);
 	return op->err != EAGAIN;
@@ -231,16 +231,16 @@ bool il_msg_receive_attempt(struct il_op *op)
 
 int il_msg_receive_start(struct il_op *op)
 {
-	struct il_msg_waiters *w = il_msg_make_type(il_msg_object(op->source), (long)op->message.type, &line_type);
+	struct il_msg_waiters *w = il_msg_make_type(il_msg_object(op->source), (long)op->message.type, &waits_type);
 	if (!w)
 		return ENOMEM;
-	il_blocking_queue_start(&w->line, op);
+	il_blocking_queue_start(&w->waits, op);
 	return 0;
 }
 
 bool il_msg_receive_cancel(struct il_op *op)
 {
-	return il_blocking_queue_cancel(&il_msg_of_type(il_msg_object(op->source), (long)op->message.type)->line, op);
+	return il_blocking_queue_cancel(&il_msg_of_type(il_msg_object(op->source), (long)op->message.type)->waits, op);
 }
 
 int il_msg_copy_at(struct il_msg_object *o, long place)

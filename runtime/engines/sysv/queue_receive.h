@@ -31,7 +31,7 @@ void il_msg_forget_kept(struct il_msg_object *o);
 
 /* A message of this type may be there: an operation that waits for it here need not be woken by a thread. True: some
  * were served. */
-bool il_msg_look(struct il_msg_object *o, long type, const struct il_msg_waiters *but);
+bool il_msg_retry(struct il_msg_object *o, long type, const struct il_msg_waiters *but);
 
 /* A message that was taken for no operation here. */
 void il_msg_send_back(struct il_msg_object *o, struct il_msg *m);

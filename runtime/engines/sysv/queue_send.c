@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sending to System V queues. A thread that waits for room sends the message itself, and its success is the send's.
- * Unless the send is one case of a select: then it only looks for room, see block_look.
+ * Unless the send is one case of a select: then it only looks for room, see block_for_room.
  * Floor 2.
  */
 #include "engines/sysv/queue_send.h"
@@ -79,17 +79,17 @@ static int send_now(struct il_msg_object *o, struct il_op *op)
 	return err;
 }
 
-static int attempt_in_line(struct il_blocking_queue *line, struct il_op *op)
+static int attempt_waiting(struct il_blocking_queue *waits, struct il_op *op)
 {
-	return send_now(il_container_of(line, struct il_msg_waiters, line)->object, op);
+	return send_now(il_container_of(waits, struct il_msg_waiters, waits)->object, op);
 }
 
 /* A select may be won by another case, and a message cannot be taken back: then the thread must not send. */
-static int prepare(struct il_blocking_queue *line, struct il_op *op)
+static int prepare(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
 	free(w->message);
-	w->only_look = op->wait->count > 1;
+	w->only_room = op->wait->count > 1;
 	w->message = il_msg_new(op->size);
 	if (!w->message)
 		return ENOMEM;
@@ -98,7 +98,7 @@ static int prepare(struct il_blocking_queue *line, struct il_op *op)
 }
 
 /* Nothing in System V tells of room but a message that gets in: so this looks again, at growing intervals. */
-static int block_look(struct il_msg_waiters *w)
+static int block_for_room(struct il_msg_waiters *w)
 {
 	struct timespec nap = { .tv_nsec = SHORTEST_NAP };
 	struct msqid_ds ds;
@@ -114,25 +114,25 @@ static int block_look(struct il_msg_waiters *w)
 	}
 }
 
-static int block(struct il_blocking_queue *line)
+static int block(struct il_blocking_queue *waits)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
-	return w->only_look ? block_look(w) : il_msg_removed(il_msg_put(w->object->id, w->message, 0));
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
+	return w->only_room ? block_for_room(w) : il_msg_removed(il_msg_put(w->object->id, w->message, 0));
 }
 
-static int grant(struct il_blocking_queue *line, struct il_op *op)
+static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
-	struct il_msg_waiters *w = il_container_of(line, struct il_msg_waiters, line);
-	return w->only_look && op ? attempt_in_line(line, op) : 0;
+	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
+	return w->only_room && op ? attempt_waiting(waits, op) : 0;
 }
 
-static void served(struct il_blocking_queue *line, const struct il_op *op)
+static void served(struct il_blocking_queue *waits, const struct il_op *op)
 {
-	il_msg_look(il_container_of(line, struct il_msg_waiters, line)->object, (long)op->message.type, NULL);
+	il_msg_retry(il_container_of(waits, struct il_msg_waiters, waits)->object, (long)op->message.type, NULL);
 }
 
-static const struct il_blocking_queue_type line_type = {
-	.attempt = attempt_in_line,
+static const struct il_blocking_queue_type waits_type = {
+	.attempt = attempt_waiting,
 	.prepare = prepare,
 	.block = block,
 	.grant = grant,
@@ -143,11 +143,11 @@ static const struct il_blocking_queue_type line_type = {
 bool il_msg_send_attempt(struct il_op *op)
 {
 	struct il_msg_object *o = il_msg_object(op->source);
-	if (!il_list_empty(&o->senders.line.ops))
+	if (!il_list_empty(&o->senders.waits.ops))
 		return false;
 	op->err = send_now(o, op);
 	if (!op->err)
-		il_msg_look(o, (long)op->message.type, NULL);
+		il_msg_retry(o, (long)op->message.type, NULL);
 	return op->err != EAGAIN;
 }
 
@@ -155,20 +155,20 @@ bool il_msg_send_attempt(struct il_op *op)
  * from those that receive. */
 int il_msg_send_start(struct il_op *op)
 {
-	struct il_blocking_queue *line = &il_msg_object(op->source)->senders.line;
-	if (il_list_empty(&line->ops))
-		line->not_before = il_now() + (op->size <= SMALL ? PAUSE : 0);
-	il_blocking_queue_start(line, op);
+	struct il_blocking_queue *waits = &il_msg_object(op->source)->senders.waits;
+	if (il_list_empty(&waits->ops))
+		waits->not_before = il_now() + (op->size <= SMALL ? PAUSE : 0);
+	il_blocking_queue_start(waits, op);
 	return 0;
 }
 
 bool il_msg_send_cancel(struct il_op *op)
 {
-	return il_blocking_queue_cancel(&il_msg_object(op->source)->senders.line, op);
+	return il_blocking_queue_cancel(&il_msg_object(op->source)->senders.waits, op);
 }
 
 void il_msg_init_senders(struct il_msg_object *o)
 {
 	o->senders.object = o;
-	il_blocking_queue_init(&o->senders.line, &line_type);
+	il_blocking_queue_init(&o->senders.waits, &waits_type);
 }

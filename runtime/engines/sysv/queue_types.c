@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receivers by their types, see queue_types.h: a hash table of chains. An empty line stays, since the next operation is
- * likely to ask for the same type; when there are many, those that are empty go before the table grows.
+ * Receivers by their types, see queue_types.h: a hash table of chains. Without operations one stays, since the next
+ * operation is likely to ask for the same type; when there are many, those that are empty go before the table grows.
  * Floor 2.
  */
 #include "engines/sysv/queue_types.h"
@@ -35,7 +35,7 @@ static void free_waiters(struct il_msg_object *o, struct il_msg_waiters *w)
 	while (*at != w)
 		at = &(*at)->next;
 	*at = w->next;
-	il_poller_del(&w->line.poller);
+	il_poller_del(&w->waits.poller);
 	il_list_del(&w->node);
 	il_list_del(&w->wide);
 	il_list_del(&w->crowd);
@@ -47,7 +47,7 @@ static void free_waiters(struct il_msg_object *o, struct il_msg_waiters *w)
 static void free_empty(struct il_msg_object *o)
 {
 	il_list_each_safe(struct il_msg_waiters, w, &o->receivers, node)
-		if (il_list_empty(&w->line.ops) && !w->line.working)
+		if (il_list_empty(&w->waits.ops) && !w->waits.working)
 			free_waiters(o, w);
 }
 
@@ -82,7 +82,7 @@ struct il_msg_waiters *il_msg_of_type(const struct il_msg_object *o, long type)
 	return w;
 }
 
-struct il_msg_waiters *il_msg_make_type(struct il_msg_object *o, long type, const struct il_blocking_queue_type *line)
+struct il_msg_waiters *il_msg_make_type(struct il_msg_object *o, long type, const struct il_blocking_queue_type *waits)
 {
 	struct il_msg_waiters *w = il_msg_of_type(o, type);
 	if (w)
@@ -92,8 +92,8 @@ struct il_msg_waiters *il_msg_make_type(struct il_msg_object *o, long type, cons
 		return NULL;
 	w->object = o;
 	w->type = type;
-	il_blocking_queue_init(&w->line, line);
-	w->line.threads = &o->threads;
+	il_blocking_queue_init(&w->waits, waits);
+	w->waits.threads = &o->threads;
 	il_list_init(&w->wide);
 	il_list_init(&w->crowd);
 	il_list_add(&o->receivers, &w->node);

@@ -19,7 +19,7 @@ void il_msg_types_fini(struct il_msg_object *o);
 struct il_msg_waiters *il_msg_of_type(const struct il_msg_object *o, long type);
 
 /* The same, made if need be; an empty one stays for a while. NULL: no memory. */
-struct il_msg_waiters *il_msg_make_type(struct il_msg_object *o, long type, const struct il_blocking_queue_type *line);
+struct il_msg_waiters *il_msg_make_type(struct il_msg_object *o, long type, const struct il_blocking_queue_type *waits);
 
 /* Does a receive that asks for `wanted` take a message of this type? */
 static inline bool il_msg_asks_for(int64_t wanted, long type)

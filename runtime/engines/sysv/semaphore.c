@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <stddef.h>
 
-static int attempt(struct il_blocking_queue *line, struct il_op *op)
+static int attempt(struct il_blocking_queue *waits, struct il_op *op)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO | IPC_NOWAIT };
-	int err = il_sysv_semset_op(il_container_of(line, struct il_sysv_semset, line), &take, 1);
+	int err = il_sysv_semset_op(il_container_of(waits, struct il_sysv_semset, waits), &take, 1);
 	if (!err)
 		il_sysv_lock(op->source)->held++;
 	op->lock.abandoned = false;
@@ -27,16 +27,16 @@ static int give(struct il_sysv_semset *set, bool abandoned)
 	return il_sysv_semset_op(set, &back, 1);
 }
 
-static int grant(struct il_blocking_queue *line, struct il_op *op)
+static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
 	if (!op)
-		return give(il_container_of(line, struct il_sysv_semset, line), false);
+		return give(il_container_of(waits, struct il_sysv_semset, waits), false);
 	il_sysv_lock(op->source)->held++;
 	op->lock.abandoned = false;
 	return 0;
 }
 
-static const struct il_blocking_queue_type line_type = { .attempt = attempt,
+static const struct il_blocking_queue_type waits_type = { .attempt = attempt,
 	.block = il_sysv_semset_block,
 	.grant = grant };
 
@@ -50,5 +50,5 @@ static const struct il_lock_ops ops = {
 
 int il_sysv_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
-	return il_sysv_semset_open(key, o, &line_type, give, &ops, l);
+	return il_sysv_semset_open(key, o, &waits_type, give, &ops, l);
 }

@@ -204,7 +204,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 		if (!s)
 			return ENOMEM;
 		*s = (struct il_sysv_semset){ .id = id, .key = key->id, .members = members, .mutex = mutex };
-		il_blocking_queue_init(&s->line, type);
+		il_blocking_queue_init(&s->waits, type);
 		il_list_add(&il_sysv_state()->sets, &s->node);
 	}
 	s->refs++;
@@ -259,25 +259,25 @@ struct il_sysv_lock *il_sysv_lock(struct il_lock *l)
 
 bool il_sysv_semset_attempt(struct il_op *op)
 {
-	return il_blocking_queue_attempt(&il_sysv_lock(op->source)->set->line, op);
+	return il_blocking_queue_attempt(&il_sysv_lock(op->source)->set->waits, op);
 }
 
 int il_sysv_semset_start(struct il_op *op)
 {
-	il_blocking_queue_start(&il_sysv_lock(op->source)->set->line, op);
+	il_blocking_queue_start(&il_sysv_lock(op->source)->set->waits, op);
 	return 0;
 }
 
 bool il_sysv_semset_cancel(struct il_op *op)
 {
-	return il_blocking_queue_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->line, op);
+	return il_blocking_queue_cancel(&il_container_of(op->source, struct il_sysv_lock, lock)->set->waits, op);
 }
 
-/* EINTR is for the line: it knows whether to stop. */
-int il_sysv_semset_block(struct il_blocking_queue *line)
+/* EINTR is for the queue of operations: it knows whether to stop. */
+int il_sysv_semset_block(struct il_blocking_queue *waits)
 {
 	struct sembuf take = { IL_PERMITS, -1, SEM_UNDO };
-	return semop(il_container_of(line, struct il_sysv_semset, line)->id, &take, 1) ? removed(errno) : 0;
+	return semop(il_container_of(waits, struct il_sysv_semset, waits)->id, &take, 1) ? removed(errno) : 0;
 }
 
 int il_sysv_semset_value(struct il_lock *l, int *permits)
@@ -305,7 +305,7 @@ static int release(struct il_sysv_lock *handle, bool abandoned)
 	if (!err || err == EIDRM)
 		handle->held--;
 	if (!err)
-		il_blocking_queue_look(&handle->set->line);
+		il_blocking_queue_retry(&handle->set->waits);
 	return err;
 }
 
@@ -320,7 +320,7 @@ void il_sysv_semset_close(struct il_lock *l)
 	struct il_sysv_lock *handle = il_sysv_lock(l);
 	while (handle->held && release(handle, l->unreported) == 0)
 		;
-	il_blocking_queue_close(&handle->set->line, l);
+	il_blocking_queue_close(&handle->set->waits, l);
 	drop(handle->set);
 	free(handle);
 }

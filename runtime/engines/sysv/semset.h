@@ -18,7 +18,7 @@ enum { IL_NO_MUTEX = 2 }; /* of IL_HELD */
 
 struct il_sysv_semset {
 	struct il_list node; /* in the list of this process */
-	struct il_blocking_queue line; /* operations that wait for a permit */
+	struct il_blocking_queue waits; /* operations that wait for a permit */
 	int id, refs, members;
 	bool mutex;
 	int32_t key;
@@ -52,7 +52,7 @@ struct il_sysv_lock *il_sysv_lock(struct il_lock *l);
 bool il_sysv_semset_attempt(struct il_op *op);
 int il_sysv_semset_start(struct il_op *op);
 bool il_sysv_semset_cancel(struct il_op *op);
-int il_sysv_semset_block(struct il_blocking_queue *line);
+int il_sysv_semset_block(struct il_blocking_queue *waits);
 int il_sysv_semset_value(struct il_lock *l, int *permits);
 bool il_sysv_semset_release(struct il_op *op);
 bool il_sysv_semset_value_attempt(struct il_op *op);

@@ -157,7 +157,7 @@ static int remove_memory(struct il_memory *m)
 		il_put(s->removed, 1);
 	if (ours)
 		il_slots_leave(s);
-	il_slots_look(s);
+	il_slots_poll(s);
 	return before ? EIDRM : err;
 }
 

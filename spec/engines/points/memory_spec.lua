@@ -105,7 +105,7 @@ describe("a process that dies at a store, with shared memory or data", function(
   it("has changed data, or not, and wakes the waiter for it", function()
     local d = data()
     d:set("x", 0)
-    local path = "/dev/shm/ipclua.data." .. key.name .. "/bell"
+    local path = "/dev/shm/ipclua.data." .. key.name .. "/control"
     local function parked()
       local file <close> = assert(io.open(path, "rb"))
       return (("<I4"):unpack(file:read("a"), 53)) ~= 0
