@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * luaopen_ipc: the classes, then the scripts of scripts/ipc, which are embedded; some are modules of their own. One Lua
- * state of a process can have the module at a time, for signals and the loop belong to the process. Floor 4.
+ * luaopen_ipc: the classes and functions; and those scripts of scripts/ipc that are modules of their own. One Lua state
+ * of a process can have the module at a time, for signals and the loop belong to the process. Floor 4.
  */
 #include "module.h"
 #include "codec/array.h"
 #include "bind.h"
 #include "classes.h"
-#include "embed.h"
 #include "owner.h"
 #include "script.h"
 #include "engines/engine.h"
@@ -134,31 +133,11 @@ static void check_version(lua_State *L)
 	luaL_error(L, "ipc is for " LUA_VERSION ", and this is %s", lua_tostring(L, -1));
 }
 
-/* Pushes what a script returns. It gets (ipc, core): the module, and what only the scripts may call. */
-static void load_script(lua_State *L, int ipc, const struct il_embed *e)
-{
-	const char *name = lua_pushfstring(L, "=%s", e->name);
-	if (luaL_loadbufferx(L, e->source, e->size, name, "t") != LUA_OK)
-		lua_error(L);
-	lua_replace(L, -2);
-	lua_pushvalue(L, ipc);
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
-	lua_call(L, 2, 1);
-}
-
-/* Those that are modules of their own are loaded when they are required. */
+/* Scripts that are modules of their own. */
 static const struct {
 	const char *name;
 	lua_CFunction open;
 } modules[] = { { "ipc.pool", luaopen_ipc_pool }, { "ipc.supervisor", luaopen_ipc_supervisor } };
-
-static bool is_module(const char *name)
-{
-	for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
-		if (strcmp(modules[i].name, name) == 0)
-			return true;
-	return false;
-}
 
 /* So that they are found in any Lua, and also when there is no descriptor to look for a file. */
 static void preload_modules(lua_State *L)
@@ -168,17 +147,6 @@ static void preload_modules(lua_State *L)
 		lua_pushcfunction(L, modules[i].open);
 		lua_setfield(L, -2, modules[i].name);
 	}
-	lua_pop(L, 1);
-}
-
-static void load_scripts(lua_State *L, int ipc)
-{
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
-	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
-		if (!is_module(il_embedded[i].name)) {
-			load_script(L, ipc, &il_embedded[i]);
-			lua_setfield(L, -2, il_embedded[i].name);
-		}
 	lua_pop(L, 1);
 }
 
@@ -228,7 +196,8 @@ int luaopen_ipc(lua_State *L)
 	il_shared_data_open(L);
 	luaL_setfuncs(L, functions, 0);
 	constants(L);
-	load_scripts(L, lua_gettop(L));
+	il_script_load(L, lua_gettop(L), "ipc.scope"); /* it adds to the module */
+	lua_pop(L, 1);
 	preload_modules(L);
 	il_await_open(L);
 	il_sched_open(L);
@@ -253,9 +222,7 @@ static int open_script(lua_State *L, const char *name)
 {
 	check_version(L);
 	luaL_requiref(L, "ipc", luaopen_ipc, 0);
-	for (size_t i = 0; i < sizeof il_embedded / sizeof il_embedded[0]; i++)
-		if (strcmp(il_embedded[i].name, name) == 0)
-			load_script(L, lua_absindex(L, -1), &il_embedded[i]);
+	il_script_load(L, lua_gettop(L), name);
 	return 1;
 }
 

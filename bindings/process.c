@@ -70,6 +70,8 @@ static void inherit(struct il_process *p)
 
 struct il_child *il_child_push(lua_State *L)
 {
+	il_push_script(L, "ipc.process", "close"); /* loads it: to close must not fail for want of memory */
+	lua_pop(L, 1);
 	struct il_child *c = lua_newuserdatauv(L, sizeof *c, IL_CHILD_CHANNELS);
 	*c = (struct il_child){ .object.class = class, .ref = LUA_NOREF };
 	il_process_init(&c->p);

@@ -5,15 +5,53 @@
  */
 #include "script.h"
 #include "bind.h"
+#include "embed.h"
 #include "option.h"
+#include "owner.h"
+
+#include <string.h>
+
+static const struct il_embed *embedded(const char *name)
+{
+	const struct il_embed *e = il_embedded;
+	while (strcmp(e->name, name) != 0)
+		e++;
+	return e;
+}
+
+void il_script_load(lua_State *L, int ipc, const char *name)
+{
+	const struct il_embed *e = embedded(name);
+	luaL_checkstack(L, 8, NULL);
+	lua_pushfstring(L, "=%s", name);
+	if (luaL_loadbufferx(L, e->source, e->size, lua_tostring(L, -1), "t") != LUA_OK)
+		lua_error(L);
+	lua_replace(L, -2);
+	lua_pushvalue(L, ipc);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	lua_call(L, 2, 1);
+}
+
+/* To read all scripts when the module is loaded would be half of what that takes. */
+static void push_loaded(lua_State *L, const char *name)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
+	if (lua_getfield(L, -1, name) == LUA_TNIL) {
+		lua_rawgetp(L, LUA_REGISTRYINDEX, il_owner_key());
+		lua_replace(L, -2);
+		il_script_load(L, lua_gettop(L), name);
+		lua_replace(L, -2);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, -3, name);
+	}
+	lua_replace(L, -2);
+}
 
 void il_push_script(lua_State *L, const char *module, const char *name)
 {
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.scripts");
-	lua_getfield(L, -1, module);
+	push_loaded(L, module);
 	lua_getfield(L, -1, name);
-	lua_replace(L, -3);
-	lua_pop(L, 1);
+	lua_replace(L, -2);
 }
 
 /* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called

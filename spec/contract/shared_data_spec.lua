@@ -180,14 +180,16 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(_, open, keyed)
 
     it("that may wait, while others go on", function()
       local d <close> = open()
+      local gate <close> = ipc.queue(ipc.private)
       local t = ipc.task(function()
         return d:update("x", function(value)
-          ipc.sleep(0.002)
+          if not value then gate:receive() end
           return (value or 0) + 1
         end)
       end)
       waits.settle()
       d:set("x", 10)
+      gate:send(1, "go on")
       assert.same({true, 11}, {t:join(PATIENCE)})
       assert.equal(7, d:update("y", function() ipc.yield() return 7 end))
     end)
