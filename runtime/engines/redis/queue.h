@@ -10,7 +10,7 @@
 #include "engines/redis/object/waiter.h"
 
 /* IL_RQ_FRESH, ms: for so long a message that was handed over is certainly this process's. */
-enum { IL_RQ_ID = 40, IL_RQ_TYPE = 24, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64, IL_RQ_FRESH = 250 };
+enum { IL_RQ_ID = 40, IL_RQ_SLOT = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64, IL_RQ_FRESH = 250 };
 
 /* The operations that send: one request at a time serves the first of them. */
 struct il_rq_sender {
@@ -20,19 +20,18 @@ struct il_rq_sender {
 	bool query; /* the request only queries whether there is room */
 	size_t size; /* of the batch, bytes */
 	int64_t room; /* as far as is known */
-	char place[IL_RQ_PLACE]; /* in the line for room, of the last call; "" once it is used */
+	char slot[IL_RQ_SLOT]; /* by which the server knows it in the line for room, */
+	char place[IL_RQ_PLACE]; /* and its place there, of the last call; "" once it is used */
 };
 
-/* A queue of a server: one per process, however many handles there are. */
+/* A handle. */
 struct il_rq {
-	struct il_list node;
-	struct il_redis_waits waits; /* its object is that of the operations that wait; the handles have their own */
-	struct il_shared shared; /* the object's */
-	int refs;
+	struct il_queue queue;
+	struct il_redis_waits waits;
+	struct il_list node; /* in state.h */
 	char id[IL_RQ_ID]; /* the server's */
 	struct il_rq_sender sender;
 	struct il_list idle; /* slots (queue_receive.c) without a request; that of the last one is first */
-	int slots;
 	struct il_timer rest; /* then idle slots say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */
 	struct il_request *sweeping; /* that is not answered */
@@ -40,15 +39,9 @@ struct il_rq {
 	int64_t first; /* and at the first of them that came one after the other */
 };
 
-struct il_rq_handle {
-	struct il_queue queue;
-	struct il_redis_object object;
-	struct il_rq *rq;
-};
-
-static inline struct il_rq_handle *il_rq_handle(const struct il_queue *q)
+static inline struct il_rq *il_rq_of_op(const struct il_op *op)
 {
-	return il_container_of(q, struct il_rq_handle, queue);
+	return il_container_of(op->source, struct il_rq, queue);
 }
 
 static inline struct il_rq *il_rq_of(const struct il_redis_waits *all)
@@ -59,8 +52,11 @@ static inline struct il_rq *il_rq_of(const struct il_redis_waits *all)
 /* Begins a call of a script for the queue. */
 void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script);
 
-/* Adds which messages are wanted (see queue_take.lua) to a call; text must stay until it is made. */
-void il_rq_want(struct il_command *c, int64_t wanted, char text[IL_RQ_TYPE]);
+/* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
+void il_rq_type(struct il_command *c, int64_t type);
+
+/* A name of 8 letters and digits for what stands in a line, behind that of the process; "@" comes before both. */
+void il_rq_slot(struct il_rq *q, char text[IL_RQ_SLOT]);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op);

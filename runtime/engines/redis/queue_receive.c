@@ -13,13 +13,14 @@
 #include "engines/redis/queue.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MS = 1000000, NUMBER = 16, TYPE = 19, STAMP = 13, NAME_SIZE = 32 };
+enum { MS = 1000000, NUMBER = 16, TYPE = 19, STAMP = 13 };
 
 static const int64_t REST = IL_SECOND; /* until an idle slot says what has arrived */
 
@@ -29,15 +30,13 @@ struct slot {
 	struct il_redis_waiter waiter;
 	int64_t wanted;
 	bool once;
-	int index;
+	char name[IL_RQ_SLOT];
 	int64_t number; /* of the last request, */
 	int64_t answered; /* and of the last one that was given messages, as far as is known, */
 	int arrived; /* and how many of them have arrived */
 	int64_t clock; /* ms: a moment of our clock, less what the server's showed then or later */
 	bool dirty; /* the server keeps what arrived */
 };
-
-static int64_t numbers; /* of all requests of this process */
 
 static const struct il_redis_waiter_kind kind;
 
@@ -51,28 +50,22 @@ static struct il_rq *queue_of(const struct slot *s)
 	return il_rq_of(s->waiter.all);
 }
 
-static void name_of(const struct slot *s, char text[NAME_SIZE])
-{
-	snprintf(text, NAME_SIZE, "@%s:%06d", il_server_client(s->waiter.all->object.server), s->index);
-}
-
 /* A request for so many messages. stands: if there is none. */
 static int request(struct slot *s, int count, bool stands, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
 	struct il_command c;
-	char wanted[IL_RQ_TYPE], name[NAME_SIZE], number[IL_RQ_TYPE], before[IL_RQ_TYPE];
-	name_of(s, name);
-	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->number);
-	snprintf(before, sizeof before, "%0*lld", NUMBER, (long long)s->answered);
+	char number[24];
 	il_rq_command(&c, queue_of(s), IL_SCRIPT_queue_receive);
 	il_command_number(&c, il_fork.pid);
-	il_command_text(&c, name);
+	il_command_text(&c, s->name);
+	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->number);
 	il_command_text(&c, number);
 	il_command_number(&c, count);
-	il_rq_want(&c, s->wanted, wanted);
+	il_rq_type(&c, s->wanted);
 	il_command_number(&c, stands);
-	il_command_text(&c, before);
+	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->answered);
+	il_command_text(&c, number);
 	il_command_number(&c, s->arrived);
 	return il_request_make(&c, flags, answered, s, answered ? &s->waiter.request : NULL);
 }
@@ -80,7 +73,7 @@ static int request(struct slot *s, int count, bool stands, enum il_request_flags
 /* A request for nothing says what has arrived. If it is lost, the next one in the slot says so. */
 static void settle(struct slot *s)
 {
-	s->number = ++numbers;
+	s->number = ++il_redis_state()->numbers;
 	s->dirty = false;
 	request(s, 0, false, IL_SAFE | IL_PATIENT, NULL);
 }
@@ -98,7 +91,7 @@ static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r)
 {
 	struct slot *s = slot_of(w);
 	if (!w->stands)
-		s->number = ++numbers;
+		s->number = ++il_redis_state()->numbers;
 	s->dirty = true;
 	return request(s, il_list_count(&w->asked), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
 }
@@ -163,7 +156,7 @@ static struct slot *slot_get(struct il_rq *q, int64_t wanted, bool once)
 		if (!s)
 			return NULL;
 		il_redis_waiter_init(&s->waiter, &q->waits, &kind);
-		s->index = q->slots++;
+		il_rq_slot(q, s->name);
 	}
 	il_list_del(&s->waiter.node);
 	il_list_add(&q->waits.waiters, &s->waiter.node);
@@ -175,7 +168,7 @@ static struct slot *slot_get(struct il_rq *q, int64_t wanted, bool once)
 
 int il_rq_receive_start(struct il_op *op)
 {
-	struct il_rq *q = il_rq_handle(op->source)->rq;
+	struct il_rq *q = il_rq_of_op(op);
 	if (!il_fork_is_own(q->waits.object.server->generation))
 		il_servers_after_fork();
 	struct slot *s = slot_get(q, op->message.type, op->once);
@@ -191,10 +184,8 @@ int il_rq_receive_start(struct il_op *op)
 static bool confirm(struct slot *s)
 {
 	struct il_command c;
-	char name[NAME_SIZE];
-	name_of(s, name);
 	il_command_plain(&c, &s->waiter.all->object, "ZREM", "handed");
-	il_command_text(&c, name);
+	il_command_text(&c, s->name);
 	if (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL))
 		return false;
 	il_server_flush(s->waiter.all->object.server);
@@ -203,7 +194,7 @@ static bool confirm(struct slot *s)
 
 static int64_t digits(const char *data, int count)
 {
-	char text[IL_RQ_TYPE] = "";
+	char text[24] = "";
 	memcpy(text, data, (size_t)count);
 	return strtoll(text, NULL, 10);
 }
@@ -271,5 +262,4 @@ void il_rq_receive_fini(struct il_rq *q, bool forked)
 		rested(&q->rest);
 	il_list_drain(struct slot, s, &q->idle, waiter.node)
 		free(s);
-	q->slots = 0;
 }

@@ -50,18 +50,16 @@ static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r)
 	struct il_rq_sender *s = sender_of(w);
 	struct il_op *first = s->batch[0];
 	struct il_command c;
-	char types[IL_RQ_BATCH][IL_RQ_TYPE];
 	unsigned flags = (s->query ? IL_SAFE : IL_UNSAFE) | (first->once ? 0 : IL_PATIENT);
 	il_rq_command(&c, il_rq_of(w->all), s->query ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
 	if (!s->query)
 		il_command_number(&c, il_fork.pid);
-	il_command_text(&c, il_server_client(w->all->object.server));
+	il_command_text(&c, s->slot + 1);
 	il_command_text(&c, first->once ? "-" : s->place);
 	if (s->query)
 		il_command_number(&c, (int64_t)first->size);
 	for (int i = 0; i < s->count && !s->query; i++) {
-		snprintf(types[i], IL_RQ_TYPE, "%019lld", (long long)s->batch[i]->message.type);
-		il_command_text(&c, types[i]);
+		il_rq_type(&c, s->batch[i]->message.type);
 		il_command_bytes(&c, s->batch[i]->data, s->batch[i]->size);
 	}
 	int err = il_request_make(&c, (enum il_request_flags)flags, answered, w, &w->request);
@@ -126,7 +124,7 @@ static void give_back(struct il_redis_waiter *w)
 		return;
 	w->stands = false;
 	il_rq_command(&c, il_rq_of(w->all), IL_SCRIPT_queue_room);
-	il_command_text(&c, il_server_client(w->all->object.server));
+	il_command_text(&c, sender_of(w)->slot + 1);
 	il_command_text(&c, "-");
 	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or the others ask, later */
 }
@@ -149,7 +147,7 @@ static const struct il_redis_waiter_kind kind = { .joins = joins,
 
 int il_rq_send_start(struct il_op *op)
 {
-	struct il_rq *q = il_rq_handle(op->source)->rq;
+	struct il_rq *q = il_rq_of_op(op);
 	struct il_redis_waiter *w = &q->sender.waiter;
 	if (!il_fork_is_own(q->waits.object.server->generation))
 		il_servers_after_fork();
@@ -173,5 +171,6 @@ void il_rq_send_heard(struct il_rq *q, int64_t room, const char *place)
 void il_rq_send_init(struct il_rq *q)
 {
 	il_redis_waiter_init(&q->sender.waiter, &q->waits, &kind);
+	il_rq_slot(q, q->sender.slot);
 	q->sender.room = UNKNOWN;
 }

@@ -15,6 +15,9 @@ struct il_redis_state {
 	struct il_list spare; /* of struct il_request */
 	int spares;
 	uint32_t made; /* ids of objects */
+	uint32_t slots; /* names for what stands in lines of queues */
+	int64_t numbers; /* of requests that may be made twice */
+	struct il_list queues; /* of struct il_rq */
 	struct il_resp command; /* the one that is being written */
 	struct il_tls_library *tls; /* once it is loaded */
 };
@@ -27,6 +30,7 @@ static inline struct il_redis_state *il_redis_state(void)
 	if (!s->servers.next) {
 		il_list_init(&s->servers);
 		il_list_init(&s->spare);
+		il_list_init(&s->queues);
 	}
 	return s;
 }

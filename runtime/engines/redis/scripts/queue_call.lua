@@ -3,9 +3,9 @@
 local function call_sender(state)
   while state[SENDERS] > 0 do
     local line, room = line_of('full'), state[CAPACITY] - state[BYTES]
-    if line == '' or room < tonumber(string.sub(line, 37, WIDTH)) or state[COUNT] >= state[CAPACITY] then return end
+    if line == '' or room < tonumber(string.sub(line, 39, WIDTH)) or state[COUNT] >= state[CAPACITY] then return end
     cut(state, 'full', 1, SENDERS)
-    local text = ('room %.0f %s'):format(room, string.sub(line, 1, 14))
+    local text = ('room %.0f %s %s'):format(room, string.sub(line, 1, 14), string.sub(line, 15, 38))
     local heard = redis.pcall('PUBLISH', base .. string.sub(line, 15, 30), text)
     if type(heard) == 'number' and heard > 0 then return true end
   end

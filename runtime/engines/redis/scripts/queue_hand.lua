@@ -13,7 +13,7 @@ local function hand_over(state, name, message)
   end
   while state[RECEIVERS] > 0 do
     local low, at = lines['w-'], 1
-    while at < #low and string.sub(low, at + 36, at + 54) < kind do at = at + WIDTH end
+    while at < #low and string.sub(low, at + 38, at + 56) < kind do at = at + WIDTH end
     local field, first = 'w', string.sub(lines.w, 1, WIDTH)
     local exact, lowest = string.sub(lines[own], 1, WIDTH), string.sub(low, at, at + WIDTH - 1)
     if exact ~= '' and (first == '' or exact < first) then field, first = own, exact end
@@ -21,7 +21,7 @@ local function hand_over(state, name, message)
     if first == '' then return refused end
     cut(state, field, field == 'w-' and at or 1, RECEIVERS)
     local process = string.sub(first, 15, 30)
-    local slot = '@' .. process .. ':' .. string.sub(first, 31, 36)
+    local slot = '@' .. string.sub(first, 15, 38)
     local mark, text = redis.call('HGET', KEYS[1], slot) or '', ''
     if #message <= LARGE then text = ('%s%013.0f'):format(kind, time()) .. message end
     if #mark == NAMES - 1 then

@@ -1,5 +1,5 @@
 -- KEYS: meta order types handed
--- ARGV: id, process id, slot ("@process:slot"), number of the request, of 16 digits, how many at most, what is wanted
+-- ARGV: id, process id, slot ("@process" and its name), number of the request, of 16 digits, how many at most, what is wanted
 -- (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
 -- messages, and how many of them have arrived. A process has slots, and one request at a time in each. The slot keeps
 -- what the last one was given, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
@@ -34,7 +34,7 @@ end
 -- HERE: queue_take
 local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender,
   receiver, epoch}
-local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2, 17) .. string.sub(ARGV[3], 19)
+local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2)
 local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
 local names = {}
 

@@ -1,5 +1,5 @@
 -- KEYS: meta order types handed
--- Is there room for a message? ARGV: id, process, its place in line (as in queue_send.lua), and the size; or none: the
+-- Is there room for a message? ARGV: id, process and slot, its place in line (as in queue_send.lua), and the size; or none: the
 -- process leaves the line, and if it was called, the next one is.
 -- HERE: queue_state
 -- HERE: queue_line
@@ -8,7 +8,7 @@
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, text)}
-local key = ARGV[2] .. ('0'):rep(6)
+local key = ARGV[2]
 if not ARGV[4] then
   local at = state[SENDERS] > 0 and string.find(line_of('full'), key, 1, true)
   if at then cut(state, 'full', at - 14, SENDERS) end

@@ -1,5 +1,5 @@
 -- KEYS: meta order types handed
--- ARGV: id, process id, process, its place in line for room ("": none yet; "-": it will not wait), then of each message
+-- ARGV: id, process id, process and slot, its place in line for room ("": none yet; "-": it will not wait), then of each message
 -- its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room for one. Replies
 -- how many were accepted, and 11 if these were not all; then how much room there is, and 1 if a process was handed a
 -- message, or was called to send. Where the user may not publish, nothing is sent; so it is if memory is out.
@@ -65,7 +65,7 @@ if not full and senders > 0 then
   called = call_sender(state) or called
 elseif full and ARGV[4] ~= '-' then
   -- HERE: queue_stand
-  stand(state, 'full', SENDERS, ARGV[3] .. ('0'):rep(6), ('%019d'):format(#ARGV[6 + 2 * n]), ARGV[4])
+  stand(state, 'full', SENDERS, ARGV[3], ('%019d'):format(#ARGV[6 + 2 * n]), ARGV[4])
 end
 if n > 0 or next(changed) then save(state) end
 for _, name in ipairs(names) do

@@ -4,7 +4,7 @@ local function stand(state, field, counter, key, bound, place)
   local line = line_of(field)
   local found = string.find(line, key, 1, true)
   if found then
-    set_line(field, string.sub(line, 1, found + 21) .. bound .. string.sub(line, found + 41))
+    set_line(field, string.sub(line, 1, found + 23) .. bound .. string.sub(line, found + 43))
     return
   end
   local at = #line + 1
