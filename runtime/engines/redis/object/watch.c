@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Watches, see watch.h. An operation that finishes may take others of its wait out of their lines, of this watch or of
- * others, so each step begins from the lists. Floor 2.
+ * Watches, see watch.h. Floor 2.
  */
 #include "engines/redis/object/watch.h"
-#include "base/clock.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,370 +13,256 @@
 /* A process that has waited once will wait again, and to subscribe takes time: so it stays subscribed for a while. */
 enum { UNHEARD = 200 };
 
-static const int64_t LOOK = 30 * IL_SECOND; /* until an operation looks that has heard nothing */
-
-static void look(struct il_watch *w);
-
-static struct il_op *op_at(struct il_list *l)
+static struct il_watch *watch_of(struct il_redis_waiter *w)
 {
-	return il_container_of(l, struct il_op, link);
+	return il_container_of(w, struct il_watch, waiter);
 }
 
-static struct il_watch *watch_at(struct il_list *l)
+static struct il_redis_watched *watched_of(struct il_redis_waits *all)
 {
-	return il_container_of(l, struct il_watch, node);
+	return il_container_of(all, struct il_redis_watched, waits);
 }
 
-static struct il_watches *watches_of(struct il_listener *l)
-{
-	return il_container_of(l, struct il_watches, object.listener);
-}
-
-static size_t bucket_of(const char *key, size_t size)
+static struct il_list *bucket_of(struct il_redis_watched *o, const char *key, size_t size)
 {
 	uint32_t hash = 2166136261;
 	for (size_t i = 0; i < size; i++)
 		hash = (hash ^ (unsigned char)key[i]) * 16777619;
-	return (hash ^ hash >> 16) % IL_WATCH_BUCKETS;
+	return &o->buckets[(hash ^ hash >> 16) % IL_WATCH_BUCKETS];
 }
 
-/* Watches ----------------------------------------------------------------------------------------------- */
-
-struct il_watch *il_watch_find(const struct il_watches *all, const char *key, size_t size)
+static bool is_of(const struct il_watch *w, const char *key, size_t size)
 {
-	const struct il_list *bucket = &all->buckets[bucket_of(key, size)];
-	for (struct il_list *l = bucket->next; l != bucket; l = l->next) {
-		struct il_watch *w = watch_at(l);
-		if (w->size == size && memcmp(w->key, key, size) == 0)
+	return w->size == size && memcmp(w->key, key, size) == 0;
+}
+
+/* Queries ------------------------------------------------------------------------------------------------ */
+
+static int query(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
+{
+	struct il_command c;
+	watched_of(w->all)->kind->query(watch_of(w), &c);
+	return il_request_make(&c, w->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, w, &w->request);
+}
+
+/* The operations that are left wait for a change. */
+static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+{
+	if (!err)
+		err = watched_of(w->all)->kind->answered(watch_of(w), r);
+	return err ? err : EAGAIN;
+}
+
+static void idle(struct il_redis_waiter *w)
+{
+	il_list_del(&w->node);
+	il_list_del(&watch_of(w)->node);
+	free(watch_of(w));
+}
+
+static const struct il_redis_waiter_kind waiter_kind = { .ask = query, .told = told, .idle = idle, .alone = true };
+
+/* Watches ------------------------------------------------------------------------------------------------ */
+
+/* Operations with timeout 0 have one of their own, for they fail where others wait for the server. */
+static struct il_watch *find(struct il_redis_watched *o, const char *key, size_t size, bool once)
+{
+	il_list_each(struct il_watch, w, bucket_of(o, key, size), node)
+		if (w->waiter.once == once && is_of(w, key, size))
 			return w;
-	}
 	return NULL;
 }
 
-static struct il_watch *add(struct il_watches *all, const char *key, size_t size)
+static struct il_watch *make(struct il_redis_watched *o, const char *key, size_t size)
 {
 	struct il_watch *w = calloc(1, sizeof *w + size + 1);
 	if (!w)
 		return NULL;
-	w->all = all;
+	il_redis_waiter_init(&w->waiter, &o->waits, &waiter_kind);
+	il_list_add(&o->waits.waiters, &w->waiter.node);
 	w->size = size;
 	memcpy(w->key, key, size);
-	il_list_init(&w->fresh);
-	il_list_init(&w->ops);
-	il_list_add(&all->buckets[bucket_of(key, size)], &w->node);
+	il_list_init(&w->node);
+	il_list_add(bucket_of(o, key, size), &w->node);
 	return w;
 }
 
-void il_watch_hold(struct il_watch *w)
+int il_watch_start(struct il_op *op, const char *key, size_t size)
 {
-	w->held++;
+	struct il_redis_watched *o = op->source;
+	struct il_watch *w = find(o, key, size, op->once);
+	if (!w)
+		w = make(o, key, size);
+	if (!w)
+		return ENOMEM;
+	o->unheard = 0;
+	il_redis_waiter_start(&w->waiter, op);
+	return 0;
 }
 
-/* Of a round through a bucket: the next one, which is in the bucket again. */
-static struct il_watch *next_of(struct il_list *round, struct il_list *bucket)
+void il_watches_each(struct il_redis_watched *o, const char *key, size_t size,
+	void (*call)(struct il_watch *w, const void *argument), const void *argument)
 {
-	struct il_watch *w = watch_at(round->next);
-	il_list_del(&w->node);
-	il_list_add(bucket, &w->node);
-	return w;
+	il_list_each_safe(struct il_watch, w, bucket_of(o, key, size), node)
+		if (is_of(w, key, size))
+			call(w, argument);
 }
 
-/* A watch without operations goes. */
-void il_watch_let_go(struct il_watch *w)
+static void serve_all(struct il_watch *w, struct il_list *ops, bool (*serve)(struct il_op *op, const void *argument),
+	const void *argument)
 {
-	if (--w->held || !il_list_empty(&w->fresh) || !il_list_empty(&w->ops))
-		return;
-	if (w->look)
-		il_request_forget(w->look);
-	il_list_del(&w->node);
-	free(w);
-}
-
-static void finish_op(struct il_op *op, int err)
-{
-	il_list_del(&op->link);
-	il_op_finish(op, err);
-}
-
-/* If a wait has several operations here, the first of them. */
-static struct il_op *first_of(struct il_op *op)
-{
-	struct il_wait *w = op->wait;
-	for (uint32_t i = 0; i < w->count; i++)
-		if (w->ops[i].source == op->source && w->ops[i].type == op->type && !il_list_empty(&w->ops[i].link))
-			return &w->ops[i];
-	return op;
-}
-
-static void finish(struct il_watch *w, int err)
-{
-	il_watch_hold(w);
-	while (!il_list_empty(&w->ops))
-		finish_op(first_of(op_at(w->ops.next)), err);
-	while (!il_list_empty(&w->fresh))
-		finish_op(first_of(op_at(w->fresh.next)), err);
-	il_watch_let_go(w);
-}
-
-void il_watches_finish(struct il_watches *all, int err)
-{
-	all->object.shared->removed |= err == EIDRM;
-	for (int i = 0; i < IL_WATCH_BUCKETS; i++) {
-		struct il_list round;
-		il_list_move(&all->buckets[i], &round);
-		while (!il_list_empty(&round))
-			finish(next_of(&round, &all->buckets[i]), err);
+	struct il_list round;
+	il_list_move(ops, &round);
+	il_list_drain(struct il_op, op, &round, link) {
+		il_list_add(ops, &op->link);
+		if (serve(op, argument))
+			il_redis_waiter_finish(&w->waiter, op, op->err);
 	}
 }
 
-/* Looking ----------------------------------------------------------------------------------------------- */
-
-/* Operations with timeout 0 have their answer: not available. */
-static void decline(struct il_watch *w)
+void il_watch_serve(struct il_watch *w, bool all, bool (*serve)(struct il_op *op, const void *argument),
+	const void *argument)
 {
-	struct il_list rest;
-	il_list_move(&w->ops, &rest);
-	while (!il_list_empty(&rest)) {
-		struct il_op *op = op_at(rest.next);
-		il_list_del(&op->link);
-		if (op->once)
-			il_op_not_ready(op);
-		else
-			il_list_add(&w->ops, &op->link);
-	}
+	serve_all(w, &w->waiter.asked, serve, argument);
+	if (all)
+		serve_all(w, &w->waiter.fresh, serve, argument);
+	il_redis_waiter_due(&w->waiter);
 }
 
-/* There is no answer. There may be one when the connection is back, for operations that wait. */
-static void fail_once(struct il_watch *w, int err)
+struct il_redis_watched *il_redis_watched_of(const struct il_watch *w)
 {
-	struct il_list rest;
-	il_list_move(&w->ops, &rest);
-	while (!il_list_empty(&rest)) {
-		struct il_op *op = op_at(rest.next);
-		il_list_del(&op->link);
-		if (op->once)
-			il_op_finish(op, err);
-		else
-			il_list_add(&w->fresh, &op->link);
-	}
+	return watched_of(w->waiter.all);
 }
 
-static void answered(struct il_request *r)
+int il_redis_watched_waiters(const struct il_redis_watched *o)
 {
-	struct il_watch *w = r->owner;
-	int err = il_request_status(r);
-	w->look = NULL;
-	il_watch_hold(w);
-	if (!err)
-		err = w->all->told(w, r);
-	if (!err || err == EAGAIN)
-		decline(w);
-	else if (r->err && !w->patient)
-		fail_once(w, err);
-	else
-		finish(w, err);
-	il_request_free(r);
-	if (w->again || !il_list_empty(&w->fresh))
-		look(w);
-	il_watch_let_go(w);
+	int n = 0;
+	il_list_each(const struct il_redis_waiter, w, &o->waits.waiters, node)
+		n += il_list_count(&w->asked) + il_list_count(&w->fresh);
+	return n;
 }
 
-/* One query at a time: changes that are heard of meanwhile, and operations that start, are for the next. 0 or errno. */
-static int ask(struct il_watch *w)
-{
-	struct il_command c;
-	if (w->look) {
-		w->again = true;
-		return 0;
-	}
-	w->again = false;
-	w->patient = true;
-	while (!il_list_empty(&w->fresh)) {
-		struct il_list *op = w->fresh.next;
-		il_list_del(op);
-		il_list_add(&w->ops, op);
-		w->patient &= !op_at(op)->once;
-	}
-	if (il_list_empty(&w->ops))
-		return 0;
-	w->all->ask(w, &c);
-	return il_request_make(&c, w->patient ? IL_SAFE | IL_PATIENT : IL_SAFE, answered, w, &w->look);
-}
+/* The channel -------------------------------------------------------------------------------------------- */
 
-static void look(struct il_watch *w)
+static void query_again(struct il_watch *w, const void *argument)
 {
-	int err = ask(w);
-	if (err)
-		finish(w, err);
-}
-
-/* A look may end a watch only if there is no memory: then all that is left is looked for again. */
-static void look_everywhere(struct il_watches *all)
-{
-	for (int i = 0; i < IL_WATCH_BUCKETS; i++) {
-		struct il_list round;
-		il_list_move(&all->buckets[i], &round);
-		while (!il_list_empty(&round)) {
-			struct il_watch *w = next_of(&round, &all->buckets[i]);
-			il_watch_hold(w);
-			look(w);
-			il_watch_let_go(w);
-		}
-	}
-}
-
-/* Listening --------------------------------------------------------------------------------------------- */
-
-static void up(struct il_listener *l)
-{
-	look_everywhere(watches_of(l));
-}
-
-/* Without memory for the timer the next operation tries again. */
-static void look_later(struct il_watches *all)
-{
-	if (all->look.item.place)
-		return;
-	il_timer_start(&all->look, LOOK);
-	il_timer_arm(&all->look, false);
-}
-
-static void looked(struct il_timer *t)
-{
-	struct il_watches *all = il_container_of(t, struct il_watches, look);
-	if (!il_watches_count(all))
-		return;
-	look_everywhere(all);
-	look_later(all);
-}
-
-static void down(struct il_listener *l, int err)
-{
-	il_redis_object_explain(&watches_of(l)->object);
-	il_watches_finish(watches_of(l), err);
+	(void)argument;
+	il_redis_waiter_again(&w->waiter);
 }
 
 /* "id:key"; without a key the object was removed. Another object's id: it has taken the place of ours. */
-static void message(struct il_listener *l, const char *data, size_t size)
+static void heard(struct il_redis_waits *all, const char *data, size_t size)
 {
-	struct il_watches *all = watches_of(l);
-	if (size <= IL_ID || memcmp(data, all->id, IL_ID) != 0) {
-		look_everywhere(all);
+	struct il_redis_watched *o = watched_of(all);
+	struct il_listener *l = &all->object.listener;
+	if (size <= IL_ID || memcmp(data, o->id, IL_ID) != 0) {
+		l->up(l);
 		return;
 	}
 	const char *key = data + IL_ID + 1;
 	size -= IL_ID + 1;
 	if (!size) {
-		il_watches_finish(all, EIDRM);
+		il_redis_waits_removed(all);
 		return;
 	}
-	if (all->heard)
-		all->heard(all, key, size);
-	struct il_watch *w = il_watch_find(all, key, size);
-	if (w) {
-		il_watch_hold(w);
-		look(w);
-		il_watch_let_go(w);
-		all->unheard = 0;
-	} else if (++all->unheard > UNHEARD && !il_watches_count(all)) {
+	if (o->kind->changed)
+		o->kind->changed(o, key, size);
+	o->unheard++;
+	il_watches_each(o, key, size, query_again, NULL);
+	if (find(o, key, size, false))
+		o->unheard = 0;
+	else if (o->unheard > UNHEARD && il_list_empty(&all->waiters))
 		il_unsubscribe(l);
-	}
 }
 
-/* Operations -------------------------------------------------------------------------------------------- */
-
-/* It is looked at right now, too, and not only when the server has confirmed that changes will be heard of. */
-int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, size_t size)
-{
-	int err = op->once ? 0 : il_redis_object_listen(&all->object, "changed");
-	if (err)
-		return err;
-	struct il_watch *w = il_watch_find(all, key, size);
-	if (!w)
-		w = add(all, key, size);
-	if (!w)
-		return ENOMEM;
-	all->unheard = 0;
-	if (!op->once)
-		look_later(all);
-	il_list_add(&w->fresh, &op->link);
-	il_watch_hold(w);
-	if (w->look && op->once && w->patient) {
-		il_request_forget(w->look); /* its answer may be long in coming */
-		w->look = NULL;
-	}
-	if (!w->look)
-		err = ask(w);
-	if (err)
-		il_list_del(&op->link);
-	il_watch_let_go(w);
-	return err;
-}
-
-void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, size_t size)
-{
-	struct il_watch *w = il_watch_find(all, key, size);
-	il_list_del(&op->link);
-	if (!w)
-		return;
-	il_watch_hold(w);
-	il_watch_let_go(w);
-}
-
-int il_watches_count(const struct il_watches *all)
-{
-	int n = 0;
-	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
-		for (const struct il_list *l = all->buckets[i].next; l != &all->buckets[i]; l = l->next) {
-			const struct il_watch *w = il_container_of(l, const struct il_watch, node);
-			for (const struct il_list *op = w->ops.next; op != &w->ops; op = op->next)
-				n++;
-			for (const struct il_list *op = w->fresh.next; op != &w->fresh; op = op->next)
-				n++;
-		}
-	return n;
-}
+/* Objects ------------------------------------------------------------------------------------------------ */
 
 /* The queries are the parent's, and so are the operations: they are about to be dropped. */
 static void forked(struct il_redis_object *f)
 {
-	struct il_watches *all = il_container_of(f, struct il_watches, object);
-	il_timer_disarm(&all->look);
-	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
-		for (struct il_list *l = all->buckets[i].next; l != &all->buckets[i]; l = l->next)
-			watch_at(l)->look = NULL;
+	il_redis_waits_forked(il_container_of(f, struct il_redis_waits, object));
 }
 
-int il_watches_open(struct il_watches *all, const struct il_key *key, const char *noun)
+int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, size_t size,
+	struct il_redis_watched **result)
 {
-	int err = il_redis_object_open(&all->object, key, noun);
-	if (err)
+	struct il_redis_watched *o = calloc(1, size);
+	int err = o ? il_redis_object_open(&o->waits.object, key, kind->noun) : ENOMEM;
+	if (err) {
+		free(o);
 		return err;
+	}
+	il_redis_waits_init(&o->waits);
 	for (int i = 0; i < IL_WATCH_BUCKETS; i++)
-		il_list_init(&all->buckets[i]);
-	all->look.expired = looked;
-	all->object.forked = forked;
-	all->object.listener.up = up;
-	all->object.listener.down = down;
-	all->object.listener.message = message;
+		il_list_init(&o->buckets[i]);
+	o->kind = kind;
+	o->waits.channel = "changed";
+	o->waits.heard = heard;
+	o->waits.object.shared = &o->shared;
+	o->waits.object.forked = forked;
+	snprintf(o->id, sizeof o->id, "%.16s%08x", il_server_client(o->waits.object.server), ++il_redis_state()->made);
+	*result = o;
 	return 0;
 }
 
-void il_watches_close(struct il_watches *all)
+void il_redis_watched_close(struct il_redis_watched *o)
 {
-	il_timer_disarm(&all->look);
-	il_watches_finish(all, ECANCELED);
-	il_redis_object_close(&all->object);
+	il_redis_waits_end(&o->waits, NULL, false, ECANCELED);
+	il_redis_waits_fini(&o->waits);
+	il_redis_object_close(&o->waits.object);
+	free(o);
 }
 
-void il_watches_call(struct il_watches *all, struct il_command *c, enum il_script script)
+void il_redis_watched_command(const struct il_op *op, struct il_command *c, enum il_script script)
 {
-	il_command_init(c, &all->object, script);
-	il_command_bytes(c, all->id, IL_ID);
+	struct il_redis_watched *o = op->source;
+	il_command_init(c, &o->waits.object, script);
+	il_command_bytes(c, o->id, IL_ID);
 }
 
-void il_watches_name(struct il_watches *all, char id[IL_ID + 1])
+int il_redis_watched_request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*answer)(struct il_op *op, struct il_request *r, int err))
 {
-	static uint32_t made;
-	snprintf(id, IL_ID + 1, "%.16s%08x", il_server_client(all->object.server), ++made);
+	struct il_redis_watched *o = op->source;
+	return il_redis_object_request(&o->waits.object, op, c, flags, answer);
+}
+
+void il_redis_watched_opened(struct il_redis_watched *o, const struct il_request *r)
+{
+	size_t size;
+	const char *id = il_reply_bytes(r, 1, &size);
+	memcpy(o->id, id, size < IL_ID ? size : IL_ID);
+}
+
+static void command_remove(const struct il_op *op, struct il_command *c)
+{
+	const struct il_redis_watched *o = op->source;
+	il_redis_watched_command(op, c, o->kind->remove);
+}
+
+bool il_redis_watched_remove_attempt(struct il_op *op)
+{
+	struct il_redis_watched *o = op->source;
+	struct il_command c;
+	if (!op->last)
+		return il_redis_object_attempt(op);
+	command_remove(op, &c);
+	il_redis_object_tell(&o->waits.object, &c);
+	return true;
+}
+
+static int removed(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_redis_watched *o = op->source;
+	(void)r;
+	if (!err)
+		il_redis_waits_removed(&o->waits);
+	return err;
+}
+
+int il_redis_watched_remove_start(struct il_op *op)
+{
+	struct il_command c;
+	command_remove(op, &c);
+	return il_redis_watched_request(op, &c, IL_SAFE, removed);
 }

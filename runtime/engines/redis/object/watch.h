@@ -1,71 +1,88 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for something of an object to change: a name of shared data, a slot of shared memory. The process that
- * changes it publishes its object's id and its key on "base:changed"; for each key that operations here wait for there
- * is a watch, which asks the server what it is now: when a wait begins, when a change is heard of, when it could have
- * missed one, and now and then. Waits for the same key share a question. A wait is never told of what was before it
- * began. Floor 2.
+ * Objects of whose parts each may be waited for: shared data with its names, shared memory with its slots. The process
+ * that changes a part publishes the object's id and the part's key on "base:changed". For each key that operations wait
+ * for here there is a watch, a waiter whose request queries the server. A wait never ends for what was before it began.
+ * Floor 2.
  */
 #ifndef IL_REDIS_WATCH_H
 #define IL_REDIS_WATCH_H
 
-#include "engines/redis/object/object.h"
-#include "loop/timer.h"
+#include "engines/redis/object/waiter.h"
 
 enum { IL_WATCH_BUCKETS = 64, IL_ID = 24 };
 
-struct il_watches;
-
 struct il_watch {
+	struct il_redis_waiter waiter;
 	struct il_list node; /* of its bucket */
-	struct il_list fresh; /* operations that began after the last question */
-	struct il_list ops; /* those that began before it */
-	struct il_watches *all;
-	struct il_request *look; /* the question that is on its way, or NULL */
-	bool again; /* a change was heard of since then */
-	bool patient; /* the query may be made again after a reconnect: it serves no operation with timeout 0 */
-	int held; /* it is in use, and must stay */
 	size_t size;
 	char key[]; /* and a zero byte */
 };
 
-struct il_watches {
-	struct il_redis_object object; /* the object's */
-	char id[IL_ID + 1]; /* that of the object on the server */
-	/* makes the question: the script and its arguments */
-	void (*ask)(struct il_watch *w, struct il_command *c);
-	/* the answer: finishes those of w->ops that have what they wait for. 0, or errno for all */
-	int (*told)(struct il_watch *w, struct il_request *r);
-	void (*heard)(struct il_watches *all, const char *key, size_t size); /* of a change; or NULL */
+struct il_redis_watched;
+
+struct il_redis_watched_kind {
+	const char *noun;
+	enum il_script remove;
+	/* Makes the query: the script, and its arguments. */
+	void (*query)(struct il_watch *w, struct il_command *c);
+	/* The answer: finishes those operations of the watch that have what they wait for. 0, or errno for all. */
+	int (*answered)(struct il_watch *w, struct il_request *r);
+	/* Another process has changed it. Or NULL. */
+	void (*changed)(struct il_redis_watched *o, const char *key, size_t size);
+};
+
+/* What such an object begins with: it is the source of its operations. */
+struct il_redis_watched {
+	union {
+		struct il_shared shared;
+		struct il_data data;
+		struct il_memory memory;
+	};
+	const struct il_redis_watched_kind *kind;
+	struct il_redis_waits waits; /* and the object */
+	char id[IL_ID + 1]; /* that of the object on the server; at first the one that it gets if it is made */
 	int unheard; /* changes in a row that no operation waited for */
-	struct il_timer look; /* now and then, while operations wait */
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
-/* Opens the object. The rest of it is zero, and stays. 0 or errno. */
-int il_watches_open(struct il_watches *all, const struct il_key *key, const char *noun);
+/* `size` bytes, all zero but for what is set here. 0 or errno. */
+int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, size_t size,
+	struct il_redis_watched **o);
 
-/* Ends the waits with ECANCELED, and closes the object. */
-void il_watches_close(struct il_watches *all);
+/* Ends the waits with ECANCELED, and closes and frees the object. */
+void il_redis_watched_close(struct il_redis_watched *o);
 
-/* An operation of il_op_type start, and its cancel. 0 or errno. */
-int il_watch_start(struct il_watches *all, struct il_op *op, const char *key, size_t size);
-void il_watch_cancel(struct il_watches *all, struct il_op *op, const char *key, size_t size);
+/* An operation of il_op_type start; il_redis_waiter_cancel is its cancel. 0 or ENOMEM. */
+int il_watch_start(struct il_op *op, const char *key, size_t size);
 
-struct il_watch *il_watch_find(const struct il_watches *all, const char *key, size_t size);
+/* Calls each watch of a key. */
+void il_watches_each(struct il_redis_watched *o, const char *key, size_t size,
+	void (*call)(struct il_watch *w, const void *argument), const void *argument);
 
-/* Between these the watch stays, even without operations. */
-void il_watch_hold(struct il_watch *w);
-void il_watch_let_go(struct il_watch *w);
+/* Finishes the operations of a watch for which it returns true, with op->err; with `all` those, too, that began after
+ * the last query. */
+void il_watch_serve(struct il_watch *w, bool all, bool (*serve)(struct il_op *op, const void *argument),
+	const void *argument);
 
-/* All waits; EIDRM: the object was removed. */
-void il_watches_finish(struct il_watches *all, int err);
-int il_watches_count(const struct il_watches *all);
+/* The object of a watch. */
+struct il_redis_watched *il_redis_watched_of(const struct il_watch *w);
 
-/* Calls a script with the object's id as its first argument. */
-void il_watches_call(struct il_watches *all, struct il_command *c, enum il_script script);
+/* How many operations wait. */
+int il_redis_watched_waiters(const struct il_redis_watched *o);
 
-/* An id that no other object has, for one that is perhaps to be made. */
-void il_watches_name(struct il_watches *all, char id[IL_ID + 1]);
+/* A script with the object's id as its first argument. */
+void il_redis_watched_command(const struct il_op *op, struct il_command *c, enum il_script script);
+
+/* See il_redis_object_request. */
+int il_redis_watched_request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
+	int (*told)(struct il_op *op, struct il_request *r, int err));
+
+/* The first element of the answer to a script that has made or found the object. */
+void il_redis_watched_opened(struct il_redis_watched *o, const struct il_request *r);
+
+/* Of the operation remove. */
+bool il_redis_watched_remove_attempt(struct il_op *op);
+int il_redis_watched_remove_start(struct il_op *op);
 
 #endif

@@ -1,23 +1,21 @@
 -- KEYS: values names
 -- The names after another one, or from the first on: id, name or '', how many at most, about how many bytes
 -- -> 1 if there may be more, else 0; then name, version:value of each
-local head = redis.call('HGET', KEYS[1], '')
-if not head or string.sub(head, 1, 24) ~= ARGV[1] then return {43} end
-if redis.call('ZCARD', KEYS[2]) ~= redis.call('HLEN', KEYS[1]) - 1 then -- the server has evicted one of them
-  redis.call('DEL', KEYS[1], KEYS[2])
-  redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -7) .. 'changed', ARGV[1] .. ':')
+-- HERE: data_state
+if call('ZCARD', KEYS[2]) ~= call('HLEN', KEYS[1]) - 1 then -- the server has evicted one of them
+  call('DEL', KEYS[1], KEYS[2])
+  redis.pcall('PUBLISH', channel, ARGV[1] .. ':')
   return {43}
 end
 local after = ARGV[2] == '' and '-' or '(' .. ARGV[2]
-local names = redis.call('ZRANGEBYLEX', KEYS[2], after, '+', 'LIMIT', 0, ARGV[3])
+local names = call('ZRANGEBYLEX', KEYS[2], after, '+', 'LIMIT', 0, ARGV[3])
 local reply, room = {0, #names == tonumber(ARGV[3]) and 1 or 0}, tonumber(ARGV[4])
 for first = 1, #names, 16 do
   if room <= 0 then
     reply[2] = 1
     break
   end
-  local values = redis.call('HMGET', KEYS[1], unpack(names, first, math.min(first + 15, #names)))
-  for i, value in ipairs(values) do
+  for i, value in ipairs(call('HMGET', KEYS[1], unpack(names, first, math.min(first + 15, #names)))) do
     reply[#reply + 1] = names[first + i - 1]
     reply[#reply + 1] = value
     room = room - #value
