@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The one door through which everything waits. A primitive (a stream, a timer, a task's end) offers operations; a wait
- * is one flow of control that is blocked on one or several of them, with a deadline. A wait ends exactly once: one
- * operation finishes, or the deadline passes, or it is cancelled. The other operations have left their queues before
- * any other code runs, so nothing is granted to a wait that is over.
- * Floor 1a: no lua.h. A completion only marks; the task builds its results later.
+ * Operations: what can be waited for. A primitive (a stream, a timer, a task's end) offers them; one or several of them
+ * make a wait (wait.h), and at most one of these is done. Floor 1a: no lua.h. A completion only marks; the task builds
+ * its results later.
  */
 #ifndef IL_LOOP_OP_H
 #define IL_LOOP_OP_H
 
-#include "base/heap.h"
 #include "base/list.h"
+#include "loop/wait.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,20 +71,6 @@ struct il_op {
 	bool busy; /* a reply is pending: a timeout or a cancellation waits a moment for it */
 };
 
-enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
-enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3 };
-
-struct il_wait {
-	struct il_heap_item deadline; /* place among the loop's deadlines */
-	uint8_t state; /* enum il_wait_state */
-	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
-	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
-	uint32_t count;
-	uint32_t cases; /* what count becomes when all are started; 0 after il_op_commit */
-	struct il_op *ops;
-	void (*wake)(struct il_wait *); /* called once when the wait is done; must not fail */
-};
-
 /* For il_op_clear: of an operation that owns what it has. */
 void il_op_free(struct il_op *op);
 
@@ -139,15 +123,5 @@ void il_op_unbusy(struct il_op *op);
 
 /* Finishes every operation in a queue with err: the source is closing. */
 void il_op_finish_all(struct il_list *queue, int err);
-
-/* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
-int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);
-
-/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it, or lets it wait a moment for an operation that is
- * busy; harmless on one that is not waiting. */
-void il_wait_end(struct il_wait *w, int why);
-
-/* Ends it without a wake-up: what waited is no more. */
-void il_wait_drop(struct il_wait *w);
 
 #endif

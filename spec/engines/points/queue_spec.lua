@@ -63,7 +63,7 @@ describe("a process that dies at a store, with a queue", function()
     each(function() end, "", "2b", function(own) own:send(2, "b", 0) end)
   end)
 
-  -- every second run is free, in turn of one cell and of two
+  -- every second extent is free, in turn of one block and of two
   local function fragments()
     for i = 1, 8 do send(1 + i % 2, ("f"):rep(i % 4 < 2 and 1 or 60)) end
     while q:receive(2, 0) do end
