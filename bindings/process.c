@@ -210,7 +210,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 }
 
 static const struct il_await_type wait_type = {
-	{ "process wait", il_process_wait_attempt, il_process_wait_start, il_process_wait_cancel },
+	{ "process wait", il_process_wait_attempt, il_process_wait_start, il_op_leave },
 	wait_push,
 };
 

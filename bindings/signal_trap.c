@@ -114,12 +114,6 @@ static int wait_start(struct il_op *op)
 	return 0;
 }
 
-static bool wait_cancel(struct il_op *op)
-{
-	il_list_del(&op->link);
-	return false;
-}
-
 static int wait_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
@@ -128,7 +122,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
-static const struct il_await_type wait_type = { { "trap wait", wait_attempt, wait_start, wait_cancel }, wait_push };
+static const struct il_await_type wait_type = { { "trap wait", wait_attempt, wait_start, il_op_leave }, wait_push };
 
 static int trap_wait(lua_State *L)
 {

@@ -50,12 +50,6 @@ static int join_start(struct il_op *op)
 	return 0;
 }
 
-static bool join_cancel(struct il_op *op)
-{
-	il_list_del(&op->link);
-	return false;
-}
-
 /* The task's results are copied, since it may be joined more than once. */
 static int join_push(lua_State *L, struct il_op *op)
 {
@@ -79,7 +73,7 @@ static int join_push(lua_State *L, struct il_op *op)
 	return n + 1;
 }
 
-static const struct il_await_type join_type = { { "task join", join_attempt, join_start, join_cancel }, join_push };
+static const struct il_await_type join_type = { { "task join", join_attempt, join_start, il_op_leave }, join_push };
 
 static int task_join(lua_State *L)
 {
@@ -110,7 +104,7 @@ static int closed_push(lua_State *L, struct il_op *op)
 	return 0;
 }
 
-static const struct il_await_type close_type = { { "task close", join_attempt, join_start, join_cancel }, closed_push };
+static const struct il_await_type close_type = { { "task close", join_attempt, join_start, il_op_leave }, closed_push };
 
 /* Cancels and waits for the end, where something can wait. */
 static int task_close(lua_State *L)

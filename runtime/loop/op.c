@@ -55,6 +55,12 @@ void il_op_unbusy(struct il_op *op)
 		il_wait_end(op->wait, op->wait->late);
 }
 
+bool il_op_leave(struct il_op *op)
+{
+	il_list_del(&op->link);
+	return false;
+}
+
 void il_op_finish_all(struct il_list *queue, int err)
 {
 	il_list_drain(struct il_op, op, queue, link)

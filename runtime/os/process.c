@@ -154,12 +154,6 @@ int il_process_wait_start(struct il_op *op)
 	return 0;
 }
 
-bool il_process_wait_cancel(struct il_op *op)
-{
-	il_list_del(&op->link);
-	return false;
-}
-
 bool il_process_wait_blocking(struct il_process *p, int64_t ns)
 {
 	int64_t until = il_time_add(il_now(), ns), rest;

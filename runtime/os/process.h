@@ -42,10 +42,9 @@ void il_process_unblock(void);
 /* 0 or errno; ESRCH once it has ended. */
 int il_process_signal(struct il_process *p, int number);
 
-/* For struct il_op_type: done when the process has ended. */
+/* For struct il_op_type, with il_op_leave: done when the process has ended. */
 bool il_process_wait_attempt(struct il_op *op);
 int il_process_wait_start(struct il_op *op);
-bool il_process_wait_cancel(struct il_op *op);
 
 /* Waits without the loop, for at most `ns`. True: it has ended. */
 bool il_process_wait_blocking(struct il_process *p, int64_t ns);
