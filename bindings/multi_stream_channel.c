@@ -299,8 +299,8 @@ static int hub_clients(lua_State *L)
 	lua_Integer n = 0;
 	il_hub_sweep(&h->hub);
 	lua_createtable(L, h->hub.count, 0);
-	for (struct il_list *l = h->hub.clients.next; l != &h->hub.clients; l = l->next) {
-		lua_pushinteger(L, il_container_of(l, struct il_client, node)->id);
+	il_list_each(struct il_client, c, &h->hub.clients, node) {
+		lua_pushinteger(L, c->id);
 		lua_rawseti(L, -2, ++n);
 	}
 	return 1;
@@ -321,8 +321,8 @@ static int hub_stat(lua_State *L)
 {
 	struct il_multi_channel *h = check_open(L);
 	size_t bytes = 0;
-	for (struct il_list *l = h->hub.clients.next; l != &h->hub.clients; l = l->next)
-		bytes += il_container_of(l, struct il_client, node)->stream->out.bytes;
+	il_list_each(struct il_client, c, &h->hub.clients, node)
+		bytes += c->stream->out.bytes;
 	lua_createtable(L, 0, 4);
 	lua_pushinteger(L, h->hub.count);
 	lua_setfield(L, -2, "clients");

@@ -25,8 +25,8 @@ bool il_client_table_prepare(struct il_hub *h)
 	free(h->by_id);
 	h->by_id = larger;
 	h->by_id_size = size;
-	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
-		il_client_table_add(h, il_container_of(l, struct il_client, node));
+	il_list_each(struct il_client, c, &h->clients, node)
+		il_client_table_add(h, c);
 	return true;
 }
 

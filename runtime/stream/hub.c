@@ -84,11 +84,6 @@ void il_hub_disconnect(struct il_client *c)
 		retry_after(h, 0);
 }
 
-static struct il_client *client_at(struct il_list *l)
-{
-	return il_container_of(l, struct il_client, node);
-}
-
 /* The loop has news of a client. */
 static void called(struct il_stream *s)
 {
@@ -146,12 +141,9 @@ static bool has_gone(struct il_client *c)
 
 void il_hub_sweep(struct il_hub *h)
 {
-	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
-		struct il_client *c = client_at(l);
-		next = l->next;
+	il_list_each_safe(struct il_client, c, &h->clients, node)
 		if (c->stream->hangup && has_gone(c))
 			il_hub_disconnect(c);
-	}
 }
 
 /* Accepting -------------------------------------------------------------------------------------------- */
@@ -212,9 +204,7 @@ int il_hub_connect(struct il_stream **s, const char *path, const struct il_strea
 /* The clients that have something take turns. One that has gone is taken out. */
 static bool receive(struct il_hub *h, struct il_op *op, bool copy)
 {
-	while (!il_list_empty(&h->ready)) {
-		struct il_client *c = il_container_of(h->ready.next, struct il_client, ready);
-		il_list_del(&c->ready);
+	il_list_drain(struct il_client, c, &h->ready, ready) {
 		if (!il_stream_take(c->stream, op, copy))
 			continue; /* it will call */
 		op->arg = c->id;
@@ -243,10 +233,8 @@ int il_hub_receive_start(struct il_op *op)
 
 static void serve_receivers(struct il_hub *h)
 {
-	while (!il_list_empty(&h->receivers)) {
-		struct il_op *op = il_container_of(h->receivers.next, struct il_op, link);
-		if (!receive(h, op, true))
-			return;
+	struct il_op *op;
+	while ((op = il_list_first(struct il_op, &h->receivers, link)) && receive(h, op, true)) {
 		il_list_del(&op->link);
 		il_op_finish(op, op->err);
 	}
@@ -287,8 +275,8 @@ static bool has_room(const struct il_hub *h, const struct il_client *c, const st
 
 static bool all_have_room(struct il_hub *h, struct il_packet *p)
 {
-	for (struct il_list *l = h->clients.next; l != &h->clients; l = l->next)
-		if (!has_room(h, client_at(l), p))
+	il_list_each(struct il_client, c, &h->clients, node)
+		if (!has_room(h, c, p))
 			return false;
 	return true;
 }
@@ -320,10 +308,8 @@ static bool send_to_all(struct il_hub *h, struct il_op *op)
 	if (h->backpressure == IL_BLOCK && !all_have_room(h, op->data))
 		return false;
 	op->size = 0;
-	for (struct il_list *l = h->clients.next, *next; l != &h->clients; l = next) {
-		next = l->next;
-		op->size += give(h, client_at(l), op->data);
-	}
+	il_list_each_safe(struct il_client, c, &h->clients, node)
+		op->size += give(h, c, op->data);
 	return true;
 }
 
@@ -358,12 +344,9 @@ int il_hub_send_start(struct il_op *op)
 
 static void serve_senders(struct il_hub *h)
 {
-	while (!il_list_empty(&h->senders)) {
-		struct il_op *op = il_container_of(h->senders.next, struct il_op, link);
-		if (!transmit(h, op))
-			return;
+	struct il_op *op;
+	while ((op = il_list_first(struct il_op, &h->senders, link)) && transmit(h, op))
 		end_send(op, op->err);
-	}
 }
 
 void il_hub_flush(struct il_hub *h)
@@ -389,8 +372,7 @@ bool il_hub_cancel(struct il_op *op)
 
 static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 {
-	while (!il_list_empty(&h->clients)) {
-		struct il_client *c = client_at(h->clients.next);
+	il_list_drain(struct il_client, c, &h->clients, node) {
 		end(c->stream);
 		forget(c);
 	}
@@ -409,13 +391,13 @@ static void let_go(struct il_hub *h, void (*end)(struct il_stream *))
 void il_hub_close(struct il_hub *h)
 {
 	il_op_finish_all(&h->receivers, ECONNRESET);
-	while (!il_list_empty(&h->senders))
-		end_send(il_container_of(h->senders.next, struct il_op, link), ECONNRESET);
+	il_list_drain(struct il_op, op, &h->senders, link)
+		end_send(op, ECONNRESET);
 	let_go(h, il_stream_close);
 }
 
 static void drop_all(void)
 {
-	while (!il_list_empty(&il_streams()->hubs))
-		let_go(il_container_of(il_streams()->hubs.next, struct il_hub, node), il_stream_abandon);
+	il_list_drain(struct il_hub, h, &il_streams()->hubs, node)
+		let_go(h, il_stream_abandon);
 }
