@@ -160,10 +160,10 @@ format: ## the C code as .clang-format says
 floors: all ## no include runs up or sideways between the floors; a header for each file, no large circle
 	$(Q)$(LUA) scripts/tools/floors.lua . $(BUILD)
 
-bench: packages ## side by side with lua5.4, cqueues, luv, boost, ZeroMQ and others
+bench: packages ## side by side with cqueues, luv, boost, ZeroMQ and others (PLOT=1: doc/performance.svg)
 	$(Q)scripts/tools/install-packages bench
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
-	$(Q)$(BUILD)/ipclua scripts/bench/run.lua
+	$(Q)$(BUILD)/ipclua scripts/bench/run.lua $(if $(filter-out 0,$(PLOT)),--plot doc/performance.svg)
 
 guests: packages ## foreign programs do the same under ipclua as under lua5.4 (GUESTS="name path ...")
 	$(Q)scripts/tools/install-packages guests

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- make bench: each line of list.lua runs ours and its peers in turn, A B A B ..., each in a process of its
 -- own that prints one number. Told are medians, and the median of the ratios pair by pair.
---   ipclua scripts/bench/run.lua [name ...] [--runs N]
+--   ipclua scripts/bench/run.lua [name ...] [--runs N] [--plot file.svg]
 
 local here = "scripts/bench/"
 local host = arg[-1]
@@ -22,12 +22,14 @@ local function median(list)
   return list[#list // 2 + 1]
 end
 
-local only, runs = {}, 5
+local only, runs, picture = {}, 5, nil
 do
   local i = 1
   while arg[i] do
     if arg[i] == "--runs" then
       runs, i = tonumber(arg[i + 1]), i + 1
+    elseif arg[i] == "--plot" then
+      picture, i = arg[i + 1], i + 1
     else
       only[#only + 1] = arg[i]
     end
@@ -50,7 +52,7 @@ do
   assert(loadfile(here .. "build.lua"))()(host:match("^(.*)/") or ".", commands)
 end
 
-local broken, missed = 0, 0
+local broken, missed, results, begun = 0, 0, {}, os.time()
 for _, bench in ipairs(benches) do
   local name, unit = bench[1], bench[2]
   if wanted(name) then
@@ -59,6 +61,7 @@ for _, bench in ipairs(benches) do
     for run = 1, runs do
       for i = 3, #bench do values[i][run] = measure(bench[i][2]) or false end
     end
+    results[name] = {unit = unit, count = #bench - 2}
     print(("%s (%s, median of %d)"):format(name, unit, runs))
     for i = 3, #bench do
       local who, target = bench[i][1], bench[i][3]
@@ -77,11 +80,16 @@ for _, bench in ipairs(benches) do
           verdict = ("target %.2f %s"):format(target, ratio <= target and "met" or "MISSED")
           if ratio > target then missed = missed + 1 end
         end
-        print(("  %-14s %12.0f  (%.0f .. %.0f)%s"):format(who, median(got), got[1], got[#got],
+        local middle = median(got)
+        results[name][i - 2] = {name = who, median = middle, least = got[1], most = got[#got]}
+        print(("  %-14s %12.0f  (%.0f .. %.0f)%s"):format(who, middle, got[1], got[#got],
           i == 3 and "" or ("  ours is %.2f of it  %s"):format(ratio, verdict)))
       end
     end
   end
 end
-print(("%d targets missed, %d programs broken"):format(missed, broken))
+if picture then
+  assert(loadfile(here .. "plot.lua"))()(results, picture)
+end
+print(("%d targets missed, %d programs broken, in %d minutes"):format(missed, broken, (os.time() - begun) // 60))
 os.exit(broken == 0)
