@@ -4,8 +4,8 @@
  * instructions, and waited for. Beside the slots are four words: a latch, a count of changes that is slept on,
  * which slots are slept for, and whether it was removed. Floor 2: no lua.h.
  */
-#ifndef IL_SLOTS_H
-#define IL_SLOTS_H
+#ifndef IL_ENGINES_SLOTS_H
+#define IL_ENGINES_SLOTS_H
 
 #include "engines/engine.h"
 #include "loop/futex.h"

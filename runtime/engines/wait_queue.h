@@ -4,8 +4,8 @@
  * of changes, which is raised under the lock that changes are made with. While the loop is awake they look when the
  * count has gone up; when it blocks, the count is slept on as a futex. Floor 2: no lua.h.
  */
-#ifndef IL_WAIT_QUEUE_H
-#define IL_WAIT_QUEUE_H
+#ifndef IL_ENGINES_WAIT_QUEUE_H
+#define IL_ENGINES_WAIT_QUEUE_H
 
 #include "loop/futex.h"
 #include "loop/op.h"

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- The parts of the test suite: what is built, then what runs, all side by side (scripts/tools/pool.lua). The last line
--- is "N passed, N failed", alone, and the exit status says the same. Runs under stock Lua, which no fault of ours can
--- break.
+-- The parts of the test suite: what is built, then what runs, all side by side (scripts/tools/runner.lua). The last
+-- line is "N passed, N failed", alone, and the exit status says the same. Runs under stock Lua, which no fault of ours
+-- can break.
 --   lua5.4 suite.lua test | sanitize | lint | sweep | points | fuzz
 
 package.path = "scripts/tools/?.lua;" .. package.path
-local pool = require "pool"
+local runner = require "runner"
 
 local cwd = assert(io.popen("pwd")):read("l")
 local build = os.getenv("BUILD") or "build"
@@ -28,7 +28,7 @@ local SKIPPED = {
 local TOOLS = {address = {"asan", "address,undefined"}, thread = {"tsan", "thread"}}
 
 local function part(name, command, seconds)
-  pool.add(pool.part{name = name}, name, command, seconds)
+  runner.add(runner.part{name = name}, name, command, seconds)
 end
 
 -- Whether the file is for that part; all are for all if the user chose them.
@@ -41,20 +41,20 @@ end
 
 -- the specs below `where` that fit, run by `command`
 local function specs(name, kind, command, where, check)
-  local p = pool.part{name = name, busted = true, check = check}
+  local p = runner.part{name = name, busted = true, check = check}
   if TAGS[kind] then command = command .. " --exclude-tags=" .. TAGS[kind] end
   for path in io.popen(("find %s -name '*_spec.lua' | LC_ALL=C sort"):format(where)):lines() do
-    if fits(path, kind) then pool.add(p, name .. ": " .. path, command .. " " .. path, 400) end
+    if fits(path, kind) then runner.add(p, name .. ": " .. path, command .. " " .. path, 400) end
   end
 end
 
 -- Builds at once, with all CPUs, and says whether it did.
 local function make(name, arguments, goals)
   -- a make of its own: what the calling make hands down (-j, -n) is not for this one
-  local p = pool.part{name = name}
-  pool.add(p, name, "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory -j$(nproc) " .. arguments .. " "
-    .. (goals or "all"), 300)
-  pool.run(true)
+  local p = runner.part{name = name}
+  runner.add(p, name, "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory -j$(nproc) " .. arguments
+    .. " " .. (goals or "all"), 300)
+  runner.run(true)
   return p.failed == 0
 end
 
@@ -91,7 +91,7 @@ local function reports(logs)
     if found == "" then return end
     local text = io.popen("cat " .. found:gsub("\n", " ")):read("a")
     print(text)
-    pool.fail(p, "the sanitizer reports the above", text:sub(1, 4000))
+    runner.fail(p, "the sanitizer reports the above", text:sub(1, 4000))
   end
 end
 
@@ -168,7 +168,7 @@ local function other_compiler()
     part("clang", "env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make --no-print-directory BUILD=build/clang CC=clang "
       .. "CFLAGS=-O0 WERROR=1 all")
   else
-    pool.part{name = "clang"}.pending = 1
+    runner.part{name = "clang"}.pending = 1
   end
 end
 
@@ -197,7 +197,7 @@ function suites.test()
     points(tsan)
   end
   part("rock", "scripts/tools/rock")
-  pool.run()
+  runner.run()
 end
 
 function suites.sanitize()
@@ -208,24 +208,24 @@ function suites.sanitize()
       model(kind, folder, 500)
     end
   end
-  pool.run()
+  runner.run()
 end
 
 function suites.lint()
   lint()
-  pool.run()
+  runner.run()
 end
 
 function suites.sweep()
   local folder = sanitizer("address", "BUILD/ipclua-oom")
   if folder then sweep(folder, "") end
-  pool.run()
+  runner.run()
 end
 
 function suites.points()
   local folder = sanitizer("thread", "BUILD/ipclua-points")
   if folder then points(folder) end
-  pool.run()
+  runner.run()
 end
 
 -- by libFuzzer, if clang has it
@@ -238,14 +238,14 @@ function suites.fuzz()
     part("fuzz redis, a hostile server", ("UBSAN_OPTIONS=halt_on_error=1 IPC_SANITIZE=address build/fuzz/ipclua "
       .. "spec/fuzz/redis.lua %s"):format(os.getenv("FUZZ_CONNECTIONS") or 3000), 600)
   end
-  pool.run()
+  runner.run()
 end
 
 local suite = suites[arg[1]]
 if not suite then error("usage: suite.lua test|sanitize|lint|sweep|points|fuzz") end
 suite()
 
-local passed, failed = pool.summary()
+local passed, failed = runner.summary()
 local total = ("%d passed, %d failed"):format(passed, failed)
 -- for .ci/run, which says it once more below what make has to say about a failure
 local file = io.open("build/total", "w")

@@ -5,8 +5,8 @@
  * per queue, however many wait.
  * Floor 2: no lua.h.
  */
-#ifndef IL_BLOCKING_QUEUE_H
-#define IL_BLOCKING_QUEUE_H
+#ifndef IL_SYSV_BLOCKING_QUEUE_H
+#define IL_SYSV_BLOCKING_QUEUE_H
 
 #include "loop/op.h"
 #include "loop/poller.h"

@@ -3,7 +3,7 @@
 -- each file, and counts busted's tests: a process that has many specs behind it is large, and forks slowly. Any other
 -- part is one job, and counts as one. A job that crashes, hangs, or is a busted that says nothing is a failure.
 
-local pool = {parts = {}}
+local runner = {parts = {}}
 
 -- Specs wait more than they compute: there are more of them at a time than CPUs.
 local CPUS <const> = tonumber(io.popen("nproc"):read("l")) or 1
@@ -29,19 +29,19 @@ local function rank(name)
 end
 
 -- fields: name; busted: whether its jobs are busted's; check: a function that looks at the part when all have ended
-function pool.part(part)
+function runner.part(part)
   part.passed, part.failed, part.pending, part.cpu, part.whys, part.notes = 0, 0, 0, 0, {}, {}
-  pool.parts[#pool.parts + 1] = part
+  runner.parts[#runner.parts + 1] = part
   return part
 end
 
-function pool.add(part, name, command, seconds)
+function runner.add(part, name, command, seconds)
   jobs[#jobs + 1] = {
     part = part, name = name, command = command, seconds = seconds or 300, rank = rank(name), at = #jobs,
   }
 end
 
-function pool.fail(part, why, note)
+function runner.fail(part, why, note)
   part.failed = part.failed + 1
   part.whys[#part.whys + 1] = why
   part.notes[#part.notes + 1] = note
@@ -76,7 +76,7 @@ local function ended(job, status, lines)
   local part = job.part
   if not part.busted then
     if status == 0 then part.passed = part.passed + 1
-    else pool.fail(part, why_of(status), table.concat(lines, "\n"):sub(-2000)) end
+    else runner.fail(part, why_of(status), table.concat(lines, "\n"):sub(-2000)) end
     return
   end
   local found
@@ -84,10 +84,10 @@ local function ended(job, status, lines)
     local ok, bad, err, pending = line:match("^(%d+) success%a* / (%d+) failures? / (%d+) errors? / (%d+) pending")
     if ok then found = {passed = tonumber(ok), failed = bad + err, pending = tonumber(pending)} end
   end
-  if not found then return pool.fail(part, job.name .. ": no summary: " .. why_of(status)) end
+  if not found then return runner.fail(part, job.name .. ": no summary: " .. why_of(status)) end
   for key, n in pairs(found) do part[key] = part[key] + n end
   if status ~= 0 and found.failed == 0 then
-    pool.fail(part, job.name .. ": " .. why_of(status), table.concat(lines, "\n"):match("left behind:.*"))
+    runner.fail(part, job.name .. ": " .. why_of(status), table.concat(lines, "\n"):match("left behind:.*"))
   end
   failures(lines, part.notes)
 end
@@ -121,11 +121,11 @@ local function run(list, lanes)
   end
   pipe:close()
   os.remove(path)
-  for name, job in pairs(by_name) do pool.fail(job.part, name .. ": did not end") end
+  for name, job in pairs(by_name) do runner.fail(job.part, name .. ": did not end") end
 end
 
 -- Runs what was added: all at once, or one after the other.
-function pool.run(one_by_one)
+function runner.run(one_by_one)
   table.sort(jobs, function(a, b)
     if a.rank ~= b.rank and not one_by_one then return a.rank < b.rank end
     return a.at < b.at
@@ -133,23 +133,23 @@ function pool.run(one_by_one)
   local list = jobs
   jobs = {}
   run(list, one_by_one and 1 or LANES)
-  for _, part in ipairs(pool.parts) do
+  for _, part in ipairs(runner.parts) do
     if part.check then part.check(part) end
     part.check = nil
-    if part.busted and part.passed == 0 then pool.fail(part, "no test was run") end
+    if part.busted and part.passed == 0 then runner.fail(part, "no test was run") end
   end
 end
 
 -- Says what came of it all; returns passed and failed.
-function pool.summary()
+function runner.summary()
   print("\n== summary")
   local passed, failed = 0, 0
-  for _, part in ipairs(pool.parts) do
+  for _, part in ipairs(runner.parts) do
     passed, failed = passed + part.passed, failed + part.failed
     print(("%-24s %5d passed %4d failed %4d pending %7.1f s of CPU"):format(
       part.name, part.passed, part.failed, part.pending, part.cpu))
   end
-  for _, part in ipairs(pool.parts) do
+  for _, part in ipairs(runner.parts) do
     if part.failed > 0 then
       print(("\n== failed: %s: %s"):format(part.name, table.concat(part.whys, "; ")))
       for _, note in ipairs(part.notes) do print(note) end
@@ -158,4 +158,4 @@ function pool.summary()
   return passed, failed
 end
 
-return pool
+return runner
