@@ -10,6 +10,7 @@ local redis_process = require "spec.support.redis_process"
 local waits = require "spec.support.waits"
 
 local PATIENCE = waits.PATIENCE
+local EPROTO <const>, ECONNREFUSED <const> = 71, 111
 
 describe("a failover by sentinels", function()
   if engines.redis.missing then return pending(engines.redis.missing) end
@@ -52,5 +53,17 @@ describe("a failover by sentinels", function()
       assert.is_true(ipc.now() < deadline)
       ipc.sleep(0.01)
     until one:cli("client list"):find("name=ipclua", 1, true)
+  end)
+
+  it("says what is wrong with a sentinel that names nonsense", function()
+    local a, port = ports(2)
+    local sentinels <close> = peer.start("redis_sentinel.py", "99999", a)
+    local url = ("redis+sentinel://127.0.0.1:%d/mine/n?timeout=%d"):format(a, PATIENCE)
+    local none, message, code = ipc.queue(url)
+    assert.same({nil, EPROTO}, {none, code}, message)
+    assert.matches("redis sentinel 127.0.0.1:" .. a .. ": .*no address", message)
+    sentinels:ask("switch " .. port)
+    none, message, code = ipc.queue(url)
+    assert.same({nil, ECONNREFUSED}, {none, code}, message)
   end)
 end)

@@ -181,7 +181,7 @@ static int told_release(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_lock_request *c = il_lock_request_find(&h->held, op->lock.grant);
-	bool ended = !c || il_now() > c->until, unknown = r->err, again = r->again || (c && c->tried);
+	bool ended = !c || il_now() > c->until, unknown = r->err, again = r->resent || (c && c->tried);
 	if (err == ESTALE && again && !ended)
 		err = 0;
 	else if (unknown && ended)
@@ -269,7 +269,7 @@ static int ask_holder(struct il_op *op)
 static int told_remove(struct il_op *op, struct il_request *r, int err)
 {
 	(void)op;
-	return err == EIDRM && r->again ? 0 : err;
+	return err == EIDRM && r->resent ? 0 : err;
 }
 
 static void remove_command(struct il_op *op, struct il_command *c)

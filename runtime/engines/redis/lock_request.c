@@ -140,7 +140,7 @@ static void answered(struct il_request *r)
 	if (!il_list_empty(&lr->op)) { /* else it has heard already */
 		if (err == EAGAIN)
 			stands(lr, r);
-		else if (r->err && (r->sent || r->again))
+		else if (r->err && (r->sent || r->resent))
 			give_up(lr, err); /* it is not known what the server has done */
 		else if (err)
 			fail(lr, err);

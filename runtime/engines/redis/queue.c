@@ -95,7 +95,7 @@ static void swept(struct il_request *r)
 	bool known = il_request_status(r) == 0, again = known && il_reply_number(r, 2) > 0;
 	q->sweeping = NULL;
 	q->swept = again ? il_reply_number(r, 1) - IL_RQ_FRESH : 0;
-	if (!again || !q->first || r->again)
+	if (!again || !q->first || r->resent)
 		q->first = q->swept;
 	if (again)
 		il_rq_sweep_later(q);

@@ -61,7 +61,7 @@ void il_connection_close(struct il_connection *c)
 	close_socket(c);
 	il_parser_reset(&c->parser);
 	c->out.size = c->written = 0;
-	c->heard = c->ending = false;
+	c->answers = c->ending = false;
 	c->phase = IL_CLOSED;
 	c->generation++;
 }
@@ -87,7 +87,7 @@ void il_connection_fail(struct il_connection *c, int err, const char *why)
 
 static void cut(struct il_connection *c, int err)
 {
-	const char *why = c->heard || c->tls ? CLOSED : CLOSED_AT_ONCE;
+	const char *why = c->answers || c->tls ? CLOSED : CLOSED_AT_ONCE;
 	il_connection_fail(c, err, err == ECONNRESET ? why : NULL);
 }
 
@@ -95,7 +95,7 @@ static void cut(struct il_connection *c, int err)
 static bool hand_out(struct il_connection *c)
 {
 	uint32_t generation = c->generation;
-	bool alert = !c->heard && !c->tls && *c->parser.bytes == TLS_ALERT;
+	bool alert = !c->answers && !c->tls && *c->parser.bytes == TLS_ALERT;
 	while (c->generation == generation) {
 		const struct il_reply *reply;
 		int err = alert ? EPROTO : il_parser_next(&c->parser, &reply);
@@ -105,7 +105,7 @@ static bool hand_out(struct il_connection *c)
 		}
 		if (!reply)
 			return true;
-		c->heard = c->reading = true;
+		c->answers = c->reading = true;
 		c->replied(c, reply);
 		c->reading = false;
 	}

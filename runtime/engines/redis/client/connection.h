@@ -30,7 +30,7 @@ struct il_connection {
 	struct il_lookup *lookup;
 	struct addrinfo *addresses, *next; /* the next to be tried */
 	struct il_parser parser;
-	bool heard; /* a reply has come */
+	bool answers; /* a reply has come */
 	struct il_resp out; /* what was sent; bytes from `written` on are not written yet */
 	size_t written;
 	void (*connected)(struct il_connection *c);

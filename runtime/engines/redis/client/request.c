@@ -404,7 +404,7 @@ void il_requests_without(struct il_server *s, int err, enum il_lost how)
 	il_list_move(&s->requests, &round);
 	il_list_drain(struct il_request, r, &round, node) {
 		bool waits = may_wait(r, err, how), unknown = r->sent && !(r->flags & IL_SAFE);
-		r->again |= r->sent;
+		r->resent |= r->sent;
 		r->sent = false;
 		il_list_add(&s->requests, &r->node);
 		if (!waits)

@@ -43,7 +43,7 @@ struct il_request {
 	struct il_server *server;
 	struct il_redis_object *object;
 	struct il_op *op; /* waits for the answer */
-	int (*told)(struct il_op *op, struct il_request *r, int err); /* see il_redis_object_request */
+	int (*finish)(struct il_op *op, struct il_request *r, int err); /* see il_redis_object_request */
 	void (*answered)(struct il_request *r); /* once, on the loop; to free it. NULL: the answer is not wanted */
 	void *owner; /* for answered() */
 	int64_t tag; /* for the owner */
@@ -58,7 +58,7 @@ struct il_request {
 	bool whole; /* it has the script itself */
 	bool orphan; /* freed by its user; the answer is still to come, and is thrown away */
 	bool sent;
-	bool again; /* it was sent before, over a connection that was lost */
+	bool resent; /* it was sent before, over a connection that was lost */
 	int64_t sent_at; /* the last time; or when it was made */
 	int64_t deadline;
 	struct il_resp text;

@@ -49,7 +49,7 @@ static bool wanted(const struct il_server *s)
 
 static bool is_closed(const struct il_server *s)
 {
-	return s->connection.phase == IL_CLOSED && !s->asking;
+	return s->connection.phase == IL_CLOSED && !s->querying;
 }
 
 /* Time --------------------------------------------------------------------------------------------------- */
@@ -71,8 +71,8 @@ static int64_t health_due(struct il_server *s)
 		return s->opening_until;
 	const struct il_request *first = il_list_first(const struct il_request, &s->flying, flight);
 	if (first)
-		return il_time_add(later(first->sent_at, s->heard_at), il_server_timeout(s));
-	return wanted(s) ? s->heard_at + SILENCE : IL_NEVER;
+		return il_time_add(later(first->sent_at, s->replied_at), il_server_timeout(s));
+	return wanted(s) ? s->replied_at + SILENCE : IL_NEVER;
 }
 
 static int64_t next_due(struct il_server *s)
@@ -127,7 +127,7 @@ static void replied(struct il_connection *c, const struct il_reply *r)
 {
 	struct il_server *s = server_of(c);
 	s->users++;
-	s->heard_at = il_now();
+	s->replied_at = il_now();
 	il_requests_reply(s, r);
 	s->users--;
 	il_server_release_if_idle(s);
@@ -187,7 +187,7 @@ static void open_connection(struct il_server *s)
 		il_connection_close(&s->sentinel.connection);
 		s->watch_at = 0;
 		s->failed = il_connection_open(&s->sentinel.connection, s->url, node);
-		s->asking = !s->failed;
+		s->querying = !s->failed;
 	} else {
 		s->failed = il_connection_open(&s->connection, s->url, node);
 	}
@@ -205,10 +205,10 @@ void il_server_connect(struct il_server *s)
 /* What was sent on the connection is not answered any more. */
 static void disconnect(struct il_server *s)
 {
-	if (s->asking)
+	if (s->querying)
 		il_connection_close(&s->sentinel.connection);
 	il_connection_close(&s->connection);
-	s->up = s->asking = false;
+	s->up = s->querying = false;
 	il_requests_lost(s);
 	il_subscriptions_lost(s);
 	s->failed = 0;
@@ -226,15 +226,17 @@ void il_server_move(struct il_server *s)
 static void named(struct il_sentinel *t, const char *host, const char *port)
 {
 	struct il_server *s = of_sentinel(&t->connection);
-	bool same = il_route_is_named(&s->route, host, port), first = s->asking;
+	bool first = s->querying;
+	if (!first && il_route_is_named(&s->route, host, port))
+		return;
 	s->users++;
-	s->asking = false;
-	if (!first && same)
-		;
-	else if (!il_route_name(&s->route, host, port))
-		il_connection_fail(&t->connection, EHOSTUNREACH, "it does not know a master of that name");
-	else if (first || s->up || wanted(s))
-		il_server_move(s);
+	if (il_route_name(&s->route, host, port)) {
+		s->querying = false;
+		if (first || s->up || wanted(s))
+			il_server_move(s);
+	} else if (first) {
+		il_connection_fail(&t->connection, EPROTO, "what it names is no address of a master");
+	}
 	s->users--;
 	il_server_release_if_idle(s);
 }
@@ -284,7 +286,7 @@ static void lost(struct il_connection *c, int err, const char *why)
 static void sentinel_lost(struct il_connection *c, int err, const char *why)
 {
 	struct il_server *s = of_sentinel(c);
-	if (s->asking)
+	if (s->querying)
 		lost(&s->connection, err, why);
 	else
 		s->watch_at = il_now() + WATCH_PAUSE;
@@ -318,7 +320,7 @@ static void retry(struct il_server *s)
 
 static bool shakes_hands(const struct il_server *s)
 {
-	return (s->asking ? &s->sentinel.connection : &s->connection)->phase == IL_SHAKING_HANDS;
+	return (s->querying ? &s->sentinel.connection : &s->connection)->phase == IL_SHAKING_HANDS;
 }
 
 static void check_health(struct il_server *s, int64_t now)

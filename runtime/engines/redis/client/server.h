@@ -25,7 +25,7 @@ enum { IL_SUBSCRIPTION_BUCKETS = 64 };
 struct il_server_object {
 	struct il_list node;
 	int64_t timeout; /* ns */
-	void (*forked)(struct il_server_object *o); /* in a forked child: what was asked, and heard, is the parent's */
+	void (*forked)(struct il_server_object *o); /* in a forked child: all requests and answers are the parent's */
 };
 
 struct il_server {
@@ -40,7 +40,7 @@ struct il_server {
 	struct il_connection connection;
 	struct il_route route;
 	struct il_sentinel sentinel; /* stays open, to hear of the next master */
-	bool asking; /* it is to name the master; then the connection is made */
+	bool querying; /* it is to name the master; then the connection is made */
 	bool up; /* the server has answered the greeting */
 	int64_t opening_until; /* while it has not */
 	int64_t retry_at; /* 0: no attempt is to be made */
@@ -48,7 +48,7 @@ struct il_server {
 	int64_t down_since; /* 0: requests are answered, or none waits */
 	int64_t pause; /* between the last attempt and the next */
 	int failed; /* errno of an attempt that failed at once: the loop reports it */
-	int64_t heard_at; /* the last reply */
+	int64_t replied_at; /* the last reply */
 	bool evicts;
 	struct il_timer timer;
 	int64_t due; /* of the timer, if it is armed */
@@ -62,7 +62,7 @@ struct il_server {
 	/* subscription.c */
 	struct il_list buckets[IL_SUBSCRIPTION_BUCKETS]; /* of listeners */
 	int listeners;
-	bool subscribing; /* channels may be asked for */
+	bool subscribing; /* SUBSCRIBE may be sent */
 	uint32_t round;
 };
 

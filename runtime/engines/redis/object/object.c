@@ -45,21 +45,21 @@ static void answered(struct il_request *r)
 {
 	struct il_op *op = r->op;
 	r->object->shared->warning = r->server->evicts ? evicts : NULL;
-	int err = r->told(op, r, il_request_status(r));
+	int err = r->finish(op, r, il_request_status(r));
 	op->state = NULL;
 	il_request_free(r);
 	il_op_finish(op, err);
 }
 
 int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,
-	enum il_request_flags flags, int (*told)(struct il_op *op, struct il_request *r, int err))
+	enum il_request_flags flags, int (*finish)(struct il_op *op, struct il_request *r, int err))
 {
 	struct il_request *r;
 	int err = il_request_make(c, flags, answered, NULL, &r);
 	if (err)
 		return err;
 	r->op = op;
-	r->told = told;
+	r->finish = finish;
 	op->state = r;
 	il_list_add(&f->requests, &r->mine);
 	return 0;

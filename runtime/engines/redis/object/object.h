@@ -32,11 +32,11 @@ int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, co
  * same. Requests with a function `answered` are the noun's to forget. */
 void il_redis_object_close(struct il_redis_object *f);
 
-/* For start of an il_op_type: makes the operation's request. When it is answered, told() gets the answer, or err, as
+/* For start of an il_op_type: makes the operation's request. When it is answered, finish() gets the answer, or err, as
  * il_request_status has it; it fills in what the operation answers, and returns how that ends. It must not end other
  * operations of the same wait. 0 or errno. */
 int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,
-	enum il_request_flags flags, int (*told)(struct il_op *op, struct il_request *r, int err));
+	enum il_request_flags flags, int (*finish)(struct il_op *op, struct il_request *r, int err));
 
 /* The other functions of such an il_op_type. What was asked for is done all the same. */
 bool il_redis_object_attempt(struct il_op *op);

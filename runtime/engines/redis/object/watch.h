@@ -76,7 +76,7 @@ void il_redis_watched_command(const struct il_op *op, struct il_command *c, enum
 
 /* See il_redis_object_request. */
 int il_redis_watched_request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,
-	int (*told)(struct il_op *op, struct il_request *r, int err));
+	int (*finish)(struct il_op *op, struct il_request *r, int err));
 
 /* The first element of the answer to a script that has made or found the object. */
 void il_redis_watched_opened(struct il_redis_watched *o, const struct il_request *r);
