@@ -66,10 +66,12 @@ def obey(word, port):
     elif word == "switch":
         event = "mine 127.0.0.1 %s 127.0.0.1 %s" % (state["master"], port)
         state["master"] = port
-        for clients in subscribed.values():
-            for client in clients:
+        for client in [c for clients in subscribed.values() for c in clients]:
+            try:
                 client.sendall(encode("message", "+switch-master", "other 127.0.0.1 1 127.0.0.1 2"))
                 client.sendall(encode("message", "+switch-master", event))
+            except OSError: # it has left
+                pass
     else:
         subscribed.pop(port, None)
         for s in ended.pop(port):
