@@ -171,7 +171,6 @@ static void begin_turn(lua_State *L)
 {
 	il_epoll_open(); /* first: a signal that comes after the check must be able to wake the loop */
 	il_interrupt_check(L);
-	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	il_outside_check(L);
 }
 

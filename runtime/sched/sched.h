@@ -23,10 +23,11 @@ void il_sched_open(lua_State *L);
 void il_sched_run(lua_State *L, struct il_task *t, struct il_event *e);
 
 /* Runs what is ready and asks the kernel; waits there until something happens, but not beyond `until` (0: not at all)
- * and not if wanted() has become false. Raises "interrupted" and out of memory. */
+ * and not if wanted() has become false. L has room for LUA_MINSTACK values, as in a C function that was just called.
+ * Raises "interrupted" and out of memory. */
 void il_sched_turn(lua_State *L, int64_t until, bool (*wanted)(void));
 
-/* Runs each task that is ready now, once, and asks the kernel in between. Raises as il_sched_turn does. */
+/* Runs each task that is ready now, once, and asks the kernel in between. Room and errors are as in il_sched_turn. */
 void il_sched_turn_all(lua_State *L);
 
 /* True while a task, a timer or unsent data keeps the program alive. */

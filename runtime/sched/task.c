@@ -94,7 +94,6 @@ static void unref(lua_State *L, struct il_task *t)
 
 static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 {
-	luaL_checkstack(L, 6, "too many arguments");
 	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
 	memset(t, 0, sizeof *t);
 	t->object.class = il_task_class;
@@ -191,7 +190,6 @@ void il_task_end(lua_State *L, struct il_task *t)
  * callback interrupts whatever runs; its hook is the main chunk's. */
 static struct il_task *reuse_task(lua_State *L, int nargs)
 {
-	luaL_checkstack(L, 4, "too many arguments");
 	lua_State *co = new_coroutine(L, il_sched()->main, nargs);
 	struct il_task *t = il_sched()->unused;
 	il_sched()->unused = t->next;
@@ -205,6 +203,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
+	luaL_checkstack(L, 6, "too many arguments");
 	struct il_task *t = il_sched()->unused ? reuse_task(L, nargs) : new (L, il_sched()->main, nargs);
 	t->callback = true;
 	t->ended = ended;

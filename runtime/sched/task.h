@@ -49,7 +49,8 @@ struct il_task {
 	bool callback; /* used again for other callbacks, unless Lua has seen it */
 };
 
-/* Pops a function and nargs arguments, pushes a new task. Raises. */
+/* Pops a function and nargs arguments, which are those of a C function that was just called; pushes a new task. Raises.
+ */
 struct il_task *il_task_new(lua_State *L, int nargs);
 
 /* A callback's task: pops a function and nargs arguments, pushes the task. Raises. ended(task) is called when it has

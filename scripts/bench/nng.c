@@ -83,7 +83,7 @@ static double ask(const char *address, int n, int every)
 
 int main(int argc, char **argv)
 {
-	int oneway = argc > 1 && !strcmp(argv[1], "oneway"), n = oneway ? 500000 : 20000;
+	int oneway = argc > 1 && !strcmp(argv[1], "oneway"), n = oneway ? 200000 : 20000;
 	char address[64];
 	snprintf(address, sizeof address, "ipc:///tmp/ipclua.bench.nng.%d", (int)getpid());
 	pid_t child = fork();

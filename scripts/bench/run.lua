@@ -56,17 +56,17 @@ local broken, missed, results, begun = 0, 0, {}, os.time()
 for _, bench in ipairs(benches) do
   local name, unit = bench[1], bench[2]
   if wanted(name) then
-    local values = {}
+    local values, times = {}, math.min(runs, bench.runs or runs)
     for i = 3, #bench do values[i] = {} end
-    for run = 1, runs do
+    for run = 1, times do
       for i = 3, #bench do values[i][run] = measure(bench[i][2]) or false end
     end
     results[name] = {unit = unit, count = #bench - 2}
-    print(("%s (%s, median of %d)"):format(name, unit, runs))
+    print(("%s (%s, median of %d)"):format(name, unit, times))
     for i = 3, #bench do
       local who, target = bench[i][1], bench[i][3]
       local ratios, got = {}, {}
-      for run = 1, runs do
+      for run = 1, times do
         local mine, value = values[3][run], values[i][run]
         if value then got[#got + 1] = value end
         if mine and value then ratios[#ratios + 1] = mine / value end

@@ -139,15 +139,15 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 3; i++)
 		signal((int[]){ SIGHUP, SIGINT, SIGTERM }[i], fail);
 	if (!strcmp(what, "queue one"))
-		ns = queue_one(1000000);
+		ns = queue_one(300000);
 	else if (!strcmp(what, "queue pair"))
 		ns = queue_two(200000, 200000);
 	else if (!strcmp(what, "queue roundtrip"))
 		ns = queue_two(20000, 1);
 	else if (!strcmp(what, "sem "))
-		ns = sem_pairs(1000000, SEM_UNDO);
+		ns = sem_pairs(300000, SEM_UNDO);
 	else if (!strcmp(what, "sem_noundo "))
-		ns = sem_pairs(1000000, 0);
+		ns = sem_pairs(300000, 0);
 	else
 		return 2;
 	remove_objects();
