@@ -8,6 +8,7 @@
 #include "engines/redis/object/lease.h"
 #include "engines/redis/lock_request.h"
 #include "engines/redis/redis.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,45 +20,33 @@ enum { MS = 1000000 };
 /* In a forked child: the requests are the parent's. */
 static void forked(struct il_redis_object *f)
 {
-	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, object);
-	struct il_list *lists[] = { &h->line, &h->held };
-	for (int i = 0; i < 2; i++) {
-		while (!il_list_empty(lists[i])) {
-			struct il_lock_request *lr = il_container_of(lists[i]->next, struct il_lock_request, node);
-			lr->request = NULL;
-			if (!il_list_empty(&lr->op))
-				il_list_del(lr->op.next);
-			while (!il_list_empty(&lr->losses))
-				il_list_del(lr->losses.next);
-			il_lock_request_free(lr);
-		}
+	struct il_redis_lock *h = il_container_of(f, struct il_redis_lock, waits.object);
+	il_redis_waits_forked(&h->waits);
+	il_list_drain(struct il_lock_request, lr, &h->held, waiter.node) {
+		while (!il_list_empty(&lr->losses))
+			il_list_del(lr->losses.next);
+		il_lock_request_free(lr);
 	}
 	il_list_init(&h->beats);
-	h->last_beat = NULL;
 	h->again = false;
 	h->fence = h->until = 0;
 }
 
 const char *il_redis_lock_name(struct il_redis_lock *h)
 {
-	snprintf(h->name, sizeof h->name, "%s.%d", il_server_client(h->object.server), h->index);
+	snprintf(h->name, sizeof h->name, "%s.%u", il_server_client(h->waits.object.server), h->index);
 	return h->name;
 }
 
 void il_redis_lock_call(struct il_command *c, struct il_redis_lock *h, const char *verb)
 {
-	il_command_init(c, &h->object, IL_SCRIPT_lock_change);
+	il_command_init(c, &h->waits.object, IL_SCRIPT_lock_change);
 	il_command_text(c, h->id);
 	il_command_text(c, verb);
 	il_command_text(c, il_redis_lock_name(h));
 	il_command_number(c, h->lease / MS);
 	il_command_number(c, il_fork.pid);
-	il_command_number(c, h->object.listener.active);
-}
-
-static void ignore(struct il_request *r)
-{
-	il_request_free(r);
+	il_command_number(c, h->waits.object.listener.active);
 }
 
 /* Written with what comes next, and not at once: this may be called in the middle of the end of a wait. If there is no
@@ -65,53 +54,35 @@ static void ignore(struct il_request *r)
 void il_redis_lock_return(struct il_redis_lock *h, int64_t number, const char *how)
 {
 	struct il_command c;
-	struct il_request *r;
 	il_redis_lock_call(&c, h, "release");
 	il_command_number(&c, number);
 	il_command_text(&c, how);
-	if (il_request_make(&c, IL_SAFE | IL_PATIENT, ignore, NULL, &r) == 0)
-		il_request_forget(r);
+	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL);
 }
 
 /* Life --------------------------------------------------------------------------------------------------- */
 
-static int begin(const struct il_key *key, const char *noun, const struct il_lock_options *o,
-	const struct il_lock_ops *ops, struct il_redis_lock **result)
+static int open_lock(const struct il_key *key, const char *noun, struct il_lock_options *o,
+	const struct il_lock_ops *ops, struct il_lock **l)
 {
-	static int handles;
 	struct il_redis_lock *h = calloc(1, sizeof *h);
-	if (!h)
-		return ENOMEM;
-	int err = il_redis_object_open(&h->object, key, noun);
+	int err = h ? il_redis_object_open(&h->waits.object, key, noun) : ENOMEM;
 	if (err) {
 		free(h);
 		return err;
 	}
 	h->lock.ops = ops;
-	h->lock.max = o->max;
-	h->object.shared = &h->lock.shared;
-	h->object.forked = forked;
-	h->object.listener.message = il_lock_requests_message;
-	h->object.listener.up = il_lease_up;
-	h->object.listener.down = il_lock_requests_down;
-	h->lease = o->lease ? o->lease : h->object.lease;
-	h->look_at = IL_NEVER;
-	h->index = ++handles;
-	h->max = o->max;
-	h->timer.expired = il_lease_expired;
-	il_list_init(&h->line);
+	h->lock.max = h->max = o->max;
+	h->waits.object.shared = &h->lock.shared;
+	h->waits.object.forked = forked;
+	h->waits.heard = il_lock_request_published;
+	h->lease = o->lease ? o->lease : h->waits.object.lease;
+	h->index = ++il_redis_state()->slots;
+	il_redis_waits_init(&h->waits);
 	il_list_init(&h->held);
-	il_list_init(&h->beats);
-	*result = h;
+	il_lease_init(h);
+	*l = &h->lock;
 	return 0;
-}
-
-static void end(struct il_redis_lock *h)
-{
-	il_timer_disarm(&h->timer);
-	il_lease_forget(h);
-	il_redis_object_close(&h->object);
-	free(h);
 }
 
 static struct il_redis_lock *of_op(const struct il_op *op)
@@ -139,37 +110,29 @@ static int ask_open(struct il_op *op)
 	struct il_redis_lock *h = of_op(op);
 	struct il_command c;
 	char id[sizeof h->id];
-	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->object.server), (unsigned long long)il_now());
-	il_command_init(&c, &h->object, IL_SCRIPT_lock_open);
+	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->waits.object.server), (unsigned long long)il_now());
+	il_command_init(&c, &h->waits.object, IL_SCRIPT_lock_open);
 	il_command_text(&c, id);
 	il_command_number(&c, h->lock.max);
 	il_command_number(&c, h->lock.ops->holder.attempt != NULL);
-	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
-}
-
-static int open_lock(const struct il_key *key, const char *noun, struct il_lock_options *o,
-	const struct il_lock_ops *ops, struct il_lock **l)
-{
-	struct il_redis_lock *h;
-	int err = begin(key, noun, o, ops, &h);
-	if (!err)
-		*l = &h->lock;
-	return err;
+	return il_redis_object_request(&h->waits.object, op, &c, IL_SAFE, told_open);
 }
 
 static void close_lock(struct il_lock *l)
 {
 	struct il_redis_lock *h = il_redis_lock_of(l);
-	il_lock_requests_fail(h, ECANCELED);
-	while (!il_list_empty(&h->held)) {
-		struct il_lock_request *lr = il_container_of(h->held.next, struct il_lock_request, node);
-		il_lock_request_lose(lr, ECANCELED);
+	il_redis_waits_end(&h->waits, NULL, false, ECANCELED);
+	il_list_drain(struct il_lock_request, lr, &h->held, waiter.node) {
+		il_op_finish_all(&lr->losses, ECANCELED);
 		if (!lr->lost)
 			il_redis_lock_return(h, lr->number, l->unreported ? "died" : "given");
 		il_lock_request_free(lr);
 	}
-	il_server_flush(h->object.server);
-	end(h);
+	il_redis_waits_fini(&h->waits);
+	il_lease_fini(h);
+	il_server_flush(h->waits.object.server);
+	il_redis_object_close(&h->waits.object);
+	free(h);
 }
 
 /* Questions ------------------------------------------------------------------------------------------------ */
@@ -196,7 +159,7 @@ static int told_release(struct il_op *op, struct il_request *r, int err)
 	}
 	c->releasing = false;
 	c->tried |= unknown;
-	il_lease_look_soon(h);
+	il_lease_compare(h);
 	return err;
 }
 
@@ -212,7 +175,7 @@ static int ask_release(struct il_op *op)
 	struct il_redis_lock *h = of_op(op);
 	struct il_command command;
 	release_command(op, &command);
-	int err = il_redis_object_request(&h->object, op, &command, IL_SAFE, told_release);
+	int err = il_redis_object_request(&h->waits.object, op, &command, IL_SAFE, told_release);
 	if (err)
 		return err;
 	il_lock_request_find(&h->held, op->lock.grant)->releasing = true;
@@ -231,7 +194,7 @@ static bool release(struct il_op *op)
 	if (held) {
 		struct il_command command;
 		release_command(op, &command);
-		il_redis_object_tell(&h->object, &command);
+		il_redis_object_tell(&h->waits.object, &command);
 	}
 	if (c)
 		il_lock_request_free(c);
@@ -240,30 +203,18 @@ static bool release(struct il_op *op)
 	return true;
 }
 
-static int told_value(struct il_op *op, struct il_request *r, int err)
+static int told_state(struct il_op *op, struct il_request *r, int err)
 {
 	op->lock.permits = err ? 0 : (int)il_reply_number(r, 1);
-	return err;
-}
-
-static int ask_value(struct il_op *op)
-{
-	struct il_command c;
-	il_redis_lock_call(&c, of_op(op), "look");
-	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_value);
-}
-
-static int told_holder(struct il_op *op, struct il_request *r, int err)
-{
 	op->lock.pid = err ? 0 : (int)il_reply_number(r, 2);
 	return err;
 }
 
-static int ask_holder(struct il_op *op)
+static int ask_state(struct il_op *op)
 {
 	struct il_command c;
 	il_redis_lock_call(&c, of_op(op), "look");
-	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_holder);
+	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, told_state);
 }
 
 static int told_remove(struct il_op *op, struct il_request *r, int err)
@@ -274,7 +225,7 @@ static int told_remove(struct il_op *op, struct il_request *r, int err)
 
 static void remove_command(struct il_op *op, struct il_command *c)
 {
-	il_command_init(c, &of_op(op)->object, IL_SCRIPT_lock_remove);
+	il_command_init(c, &of_op(op)->waits.object, IL_SCRIPT_lock_remove);
 	il_command_text(c, of_op(op)->id);
 }
 
@@ -282,7 +233,7 @@ static int ask_remove(struct il_op *op)
 {
 	struct il_command c;
 	remove_command(op, &c);
-	return il_redis_object_request(&of_op(op)->object, op, &c, IL_SAFE, told_remove);
+	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, told_remove);
 }
 
 static bool remove_lock(struct il_op *op)
@@ -291,7 +242,7 @@ static bool remove_lock(struct il_op *op)
 	if (!op->last)
 		return il_redis_object_attempt(op);
 	remove_command(op, &c);
-	il_redis_object_tell(&of_op(op)->object, &c);
+	il_redis_object_tell(&of_op(op)->waits.object, &c);
 	return true;
 }
 
@@ -305,35 +256,28 @@ static int token_of(struct il_lock *l, int64_t grant, int64_t *token)
 
 /* Mutexes and semaphores --------------------------------------------------------------------------------------- */
 
-static const struct il_lock_ops mutex_ops = {
-	.open = { "mutex", il_redis_object_attempt, ask_open, il_redis_object_cancel },
-	.acquire = { "mutex acquire", il_lock_request_attempt, il_lock_request_start, il_lock_request_cancel },
-	.release = { "mutex release", release, ask_release, il_redis_object_cancel },
-	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start, il_lock_request_lost_cancel },
-	.value = { "mutex value", il_redis_object_attempt, ask_value, il_redis_object_cancel },
-	.holder = { "mutex holder", il_redis_object_attempt, ask_holder, il_redis_object_cancel },
-	.remove = { "mutex remove", remove_lock, ask_remove, il_redis_object_cancel },
-	.close = close_lock,
-	.token = token_of,
-};
+#define COMMON(noun)                                                                                            \
+	.open = { noun, il_redis_object_attempt, ask_open, il_redis_object_cancel },                            \
+	.acquire = { noun " acquire", il_redis_object_attempt, il_lock_request_start, il_redis_waiter_cancel }, \
+	.release = { noun " release", release, ask_release, il_redis_object_cancel },                           \
+	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start,                        \
+		il_lock_request_lost_cancel },                                                                  \
+	.value = { noun " value", il_redis_object_attempt, ask_state, il_redis_object_cancel },                 \
+	.remove = { noun " remove", remove_lock, ask_remove, il_redis_object_cancel }, .close = close_lock
 
 int il_redis_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
+	static const struct il_lock_ops ops = {
+		COMMON("mutex"),
+		.holder = { "mutex holder", il_redis_object_attempt, ask_state, il_redis_object_cancel },
+		.token = token_of,
+	};
 	o->max = 1;
-	return open_lock(key, "mutex", o, &mutex_ops, l);
+	return open_lock(key, "mutex", o, &ops, l);
 }
-
-static const struct il_lock_ops semaphore_ops = {
-	.open = { "semaphore", il_redis_object_attempt, ask_open, il_redis_object_cancel },
-	.acquire = { "semaphore acquire", il_lock_request_attempt, il_lock_request_start, il_lock_request_cancel },
-	.release = { "semaphore release", release, ask_release, il_redis_object_cancel },
-	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start, il_lock_request_lost_cancel },
-	.value = { "semaphore value", il_redis_object_attempt, ask_value, il_redis_object_cancel },
-	.remove = { "semaphore remove", remove_lock, ask_remove, il_redis_object_cancel },
-	.close = close_lock,
-};
 
 int il_redis_semaphore(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
-	return open_lock(key, "semaphore", o, &semaphore_ops, l);
+	static const struct il_lock_ops ops = { COMMON("semaphore") };
+	return open_lock(key, "semaphore", o, &ops, l);
 }

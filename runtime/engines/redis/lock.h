@@ -6,30 +6,28 @@
 #ifndef IL_REDIS_LOCK_H
 #define IL_REDIS_LOCK_H
 
-#include "engines/redis/object/object.h"
-#include "loop/timer.h"
+#include "engines/engine.h"
+#include "engines/redis/object/waiter.h"
 
 /* A handle. */
 struct il_redis_lock {
 	struct il_lock lock;
-	struct il_redis_object object;
+	struct il_redis_waits waits; /* its waiters are lock requests that are not granted, in their order; */
+	struct il_list held; /* and those that are */
 	char id[40]; /* the object's */
 	bool removed;
 	int max; /* permits */
 	int64_t lease; /* ns */
 	int64_t fence; /* of the last request that was granted */
-	struct il_list line; /* lock requests that are not granted, in their order; and those that are */
-	struct il_list held;
 	int64_t until; /* its lease ends then or later, as far as is known here */
 	struct il_timer timer;
 	int64_t due; /* of the timer */
 	int64_t beat_at; /* when it was last asked to keep the lease, */
-	int64_t look_at; /* and when a holder's lease ends; or IL_NEVER */
+	int64_t check_at; /* and when a holder's lease ends; or IL_NEVER */
 	struct il_list beats; /* requests to keep it */
-	struct il_request *last_beat;
-	bool again; /* all is to be looked at */
+	bool again; /* all is to be compared */
 	bool losses; /* operations wait, perhaps, until something is lost */
-	int index; /* of this process's handles: its name is "process.index", */
+	uint32_t index; /* of this process's handles: its name is "process.index", */
 	char name[32];
 };
 

@@ -1,174 +1,117 @@
 /* SPDX-License-Identifier: MIT
  *
- * Lock requests, see lock_request.h. The server has the line; the list h->line has the requests of this handle that are
- * not granted, as far as is known. A grant to a wait that is over goes back by a command behind the one that asked.
- * Floor 2.
+ * Lock requests, see lock_request.h. The server has the line. A grant to a wait that is over goes back by a command
+ * behind the one that asked. Floor 2.
  */
 #include "engines/redis/lock_request.h"
 #include "base/clock.h"
 #include "engines/redis/object/lease.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static int64_t numbers; /* no two requests of a process have the same */
-
-static struct il_redis_lock *lock_of(struct il_listener *l)
+static struct il_lock_request *of_waiter(struct il_redis_waiter *w)
 {
-	return il_container_of(l, struct il_redis_lock, object.listener);
+	return il_container_of(w, struct il_lock_request, waiter);
+}
+
+static struct il_redis_lock *lock_of(const struct il_lock_request *lr)
+{
+	return il_container_of(lr->waiter.all, struct il_redis_lock, waits);
 }
 
 struct il_lock_request *il_lock_request_find(struct il_list *requests, int64_t number)
 {
-	for (struct il_list *l = requests->next; l != requests; l = l->next) {
-		struct il_lock_request *lr = il_container_of(l, struct il_lock_request, node);
+	il_list_each(struct il_lock_request, lr, requests, waiter.node)
 		if (lr->number == number)
 			return lr;
-	}
 	return NULL;
-}
-
-void il_lock_request_lose(struct il_lock_request *lr, int err)
-{
-	il_op_finish_all(&lr->losses, err);
 }
 
 void il_lock_request_free(struct il_lock_request *lr)
 {
-	il_lock_request_lose(lr, 0);
-	if (lr->request)
-		il_request_forget(lr->request);
-	il_list_del(&lr->node);
+	il_op_finish_all(&lr->losses, 0);
+	if (lr->waiter.request)
+		il_request_forget(lr->waiter.request);
+	il_list_del(&lr->waiter.due);
+	il_list_del(&lr->waiter.node);
 	free(lr);
 }
 
-static struct il_op *take_op(struct il_lock_request *lr)
-{
-	struct il_op *op = il_container_of(lr->op.next, struct il_op, link);
-	il_list_del(&op->link);
-	return op;
-}
-
-static void fail(struct il_lock_request *lr, int err)
-{
-	struct il_op *op = take_op(lr);
-	il_lock_request_free(lr);
-	il_op_finish(op, err);
-}
-
-/* The server is told, in case it is there: it may have granted it. */
-static void give_up(struct il_lock_request *lr, int err)
-{
-	il_redis_lock_return(lr->lock, lr->number, "undone");
-	fail(lr, err);
-}
-
-void il_lock_requests_fail(struct il_redis_lock *h, int err)
-{
-	struct il_list round;
-	il_list_move(&h->line, &round);
-	while (!il_list_empty(&round)) {
-		struct il_lock_request *lr = il_container_of(round.next, struct il_lock_request, node);
-		if (err == EIDRM)
-			fail(lr, err);
-		else
-			give_up(lr, err);
-	}
-}
-
-/* The answer came so late that its lease is over: by then it may be another's. It goes back, and is asked for under
+/* If the answer came so late that its lease is over, it may be another's by then: it goes back, and is asked for under
  * another number. */
-static void ask_again(struct il_lock_request *lr)
-{
-	il_redis_lock_return(lr->lock, lr->number, "undone");
-	if (lr->request)
-		il_request_forget(lr->request);
-	lr->request = NULL;
-	lr->number = ++numbers;
-	int err = il_lock_request_send(lr);
-	if (err)
-		fail(lr, err);
-}
-
 void il_lock_request_grant(struct il_lock_request *lr, bool abandoned, int64_t fence)
 {
-	if (lr->lock->until <= il_now()) {
-		ask_again(lr);
+	struct il_redis_lock *h = lock_of(lr);
+	struct il_op *op = il_redis_waiter_first(&lr->waiter);
+	il_redis_waiter_served(&lr->waiter);
+	if (h->until <= il_now()) {
+		il_redis_lock_return(h, lr->number, "undone");
+		lr->number = ++il_redis_state()->numbers;
 		return;
 	}
-	struct il_op *op = take_op(lr);
-	il_list_del(&lr->node);
-	il_list_add(&lr->lock->held, &lr->node);
-	lr->until = lr->lock->until;
-	lr->fence = lr->lock->fence = fence;
+	il_list_del(&lr->waiter.node);
+	il_list_add(&h->held, &lr->waiter.node);
+	lr->held = true;
+	lr->until = h->until;
+	lr->fence = h->fence = fence;
 	op->lock.grant = lr->number;
-	lr->lock->lock.unreported = abandoned;
-	op->lock.abandoned = abandoned;
-	il_op_finish(op, 0);
+	op->lock.abandoned = h->lock.unreported = abandoned;
+	il_redis_waiter_finish(&lr->waiter, op, 0);
 }
 
-/* Asking --------------------------------------------------------------------------------------------------- */
+/* The waiter --------------------------------------------------------------------------------------------- */
 
-/* It is in the line, and hears of it when its turn comes; once this process listens. */
-static void stands(struct il_lock_request *lr, const struct il_request *r)
+static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
-	struct il_redis_lock *h = lr->lock;
-	if (lr->once) {
-		struct il_op *op = take_op(lr);
-		il_lock_request_free(lr);
-		il_op_not_ready(op);
-		return;
-	}
-	if (il_reply_number(r, 2) >= 0)
-		il_lease_look(h, il_reply_number(r, 2));
-	int err = il_redis_object_listen(&h->object, il_server_client(h->object.server));
-	if (err)
-		give_up(lr, err);
-	else if (h->object.listener.active && !r->tag)
-		il_lease_look_soon(h);
-}
-
-static void answered(struct il_request *r)
-{
-	struct il_lock_request *lr = r->owner;
-	int err = il_request_status(r);
-	lr->request = NULL;
-	if (!err || err == EAGAIN)
-		il_lease_kept(lr->lock, r, il_reply_number(r, 1));
-	if (!il_list_empty(&lr->op)) { /* else it has heard already */
-		if (err == EAGAIN)
-			stands(lr, r);
-		else if (r->err && (r->sent || r->resent))
-			give_up(lr, err); /* it is not known what the server has done */
-		else if (err)
-			fail(lr, err);
-		else
-			il_lock_request_grant(lr, il_reply_number(r, 2), il_reply_number(r, 3));
-	}
-	il_request_free(r);
-}
-
-int il_lock_request_send(struct il_lock_request *lr)
-{
-	struct il_command call;
-	il_redis_lock_call(&call, lr->lock, "acquire");
-	il_command_number(&call, lr->number);
-	il_command_number(&call, !lr->once);
-	int err = il_request_make(&call, lr->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, lr, &lr->request);
+	struct il_lock_request *lr = of_waiter(w);
+	struct il_command c;
+	il_redis_lock_call(&c, lock_of(lr), "acquire");
+	il_command_number(&c, lr->number);
+	il_command_number(&c, !w->once);
+	int err = il_request_make(&c, w->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, w, &w->request);
 	if (!err)
-		lr->request->tag = lr->lock->object.listener.active;
+		w->request->tag = w->all->object.listener.active;
 	return err;
 }
 
-/* Operations ----------------------------------------------------------------------------------------------- */
-
-bool il_lock_request_attempt(struct il_op *op)
+/* If it stands in line, its process hears of it when its turn comes; once it listens. */
+static int told(struct il_redis_waiter *w, struct il_request *r, int err)
 {
-	op->remote = true;
-	return false;
+	struct il_lock_request *lr = of_waiter(w);
+	struct il_redis_lock *h = lock_of(lr);
+	if (!err || err == EAGAIN)
+		il_lease_kept(h, r, il_reply_number(r, 1));
+	if (!err)
+		il_lock_request_grant(lr, il_reply_number(r, 2), il_reply_number(r, 3));
+	else if (err == EAGAIN && !w->once)
+		il_lease_check(h, il_reply_number(r, 2), w->all->object.listener.active && !r->tag);
+	else if (r->err && (r->sent || r->again)) /* it is not known what the server has done */
+		il_redis_lock_return(h, lr->number, "undone");
+	return err;
 }
+
+static void give_back(struct il_redis_waiter *w)
+{
+	il_redis_waiter_served(w);
+	if (!w->all->object.shared->removed)
+		il_redis_lock_return(lock_of(of_waiter(w)), of_waiter(w)->number, "undone");
+}
+
+static void idle(struct il_redis_waiter *w)
+{
+	if (!of_waiter(w)->held)
+		il_lock_request_free(of_waiter(w));
+}
+
+static const struct il_redis_waiter_kind kind = { .at_once = true,
+	.ask = ask,
+	.told = told,
+	.give_back = give_back,
+	.idle = idle };
 
 int il_lock_request_start(struct il_op *op)
 {
@@ -176,46 +119,44 @@ int il_lock_request_start(struct il_op *op)
 	struct il_lock_request *lr = calloc(1, sizeof *lr);
 	if (!lr)
 		return ENOMEM;
-	lr->lock = h;
-	lr->once = op->once;
-	lr->number = ++numbers;
-	il_list_init(&lr->op);
+	il_redis_waiter_init(&lr->waiter, &h->waits, &kind);
 	il_list_init(&lr->losses);
-	if (il_list_empty(&h->line) && il_list_empty(&h->held))
+	lr->number = ++il_redis_state()->numbers;
+	if (il_list_empty(&h->waits.waiters) && il_list_empty(&h->held))
 		h->beat_at = il_now();
-	il_list_init(&lr->node);
-	il_list_add(&h->line, &lr->node);
-	il_list_add(&lr->op, &op->link);
+	il_list_add(&h->waits.waiters, &lr->waiter.node);
 	int err = il_lease_arm(h);
-	if (!err)
-		err = il_lock_request_send(lr);
-	if (err) {
-		il_list_del(&op->link);
+	if (err)
 		il_lock_request_free(lr);
-	}
+	else
+		il_redis_waiter_start(&lr->waiter, op);
 	return err;
 }
 
-bool il_lock_request_cancel(struct il_op *op)
+void il_lock_request_published(struct il_redis_waits *all, const char *data, size_t size)
 {
-	if (il_list_empty(&op->link))
-		return false;
-	struct il_lock_request *lr = il_container_of(op->link.next, struct il_lock_request, op);
-	take_op(lr);
-	il_redis_lock_return(lr->lock, lr->number, "undone");
-	il_lock_request_free(lr);
-	return false;
+	struct il_redis_lock *h = il_container_of(all, struct il_redis_lock, waits);
+	char text[120] = "";
+	long long number, fence;
+	int abandoned;
+	if (size >= sizeof text)
+		return;
+	memcpy(text, data, size);
+	if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, h->id) == 0)
+		il_redis_waits_removed(all);
+	if (sscanf(text, "%lld %d %lld", &number, &abandoned, &fence) != 3)
+		return;
+	struct il_lock_request *lr = il_lock_request_find(&all->waiters, number);
+	if (lr && il_redis_waiter_first(&lr->waiter))
+		il_lock_request_grant(lr, abandoned, fence);
 }
 
-/* It is over, as far as can be known here. */
-static bool is_lost(const struct il_lock_request *lr)
-{
-	return !lr || lr->lost || il_now() > lr->until;
-}
+/* Losses ------------------------------------------------------------------------------------------------- */
 
 bool il_lock_request_lost_attempt(struct il_op *op)
 {
-	return is_lost(il_lock_request_find(&il_redis_lock_of(op->source)->held, op->lock.grant));
+	const struct il_lock_request *lr = il_lock_request_find(&il_redis_lock_of(op->source)->held, op->lock.grant);
+	return !lr || lr->lost || il_now() > lr->until; /* as far as can be known here */
 }
 
 int il_lock_request_lost_start(struct il_op *op)
@@ -230,34 +171,4 @@ bool il_lock_request_lost_cancel(struct il_op *op)
 {
 	il_list_del(&op->link);
 	return false;
-}
-
-/* Hearing ---------------------------------------------------------------------------------------------------- */
-
-/* "number abandoned fence" or "removed id". */
-void il_lock_requests_message(struct il_listener *l, const char *data, size_t size)
-{
-	struct il_redis_lock *h = lock_of(l);
-	char text[120] = "";
-	long long number, fence;
-	int abandoned;
-	if (size >= sizeof text)
-		return;
-	memcpy(text, data, size);
-	if (strncmp(text, "removed ", 8) == 0) {
-		if (strcmp(text + 8, h->id) == 0)
-			il_lock_requests_fail(h, EIDRM);
-		return;
-	}
-	if (sscanf(text, "%lld %d %lld", &number, &abandoned, &fence) != 3)
-		return;
-	struct il_lock_request *lr = il_lock_request_find(&h->line, number);
-	if (lr)
-		il_lock_request_grant(lr, abandoned, fence);
-}
-
-void il_lock_requests_down(struct il_listener *l, int err)
-{
-	il_redis_object_explain(&lock_of(l)->object);
-	il_lock_requests_fail(lock_of(l), err);
 }

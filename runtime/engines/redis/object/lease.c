@@ -18,11 +18,6 @@ enum { MS = 1000000 };
 
 static const int64_t MARGIN = 2 * MS; /* the server counts in ms */
 
-static struct il_lock_request *request_of(struct il_list *l)
-{
-	return il_container_of(l, struct il_lock_request, node);
-}
-
 static int64_t next_number(const char **text)
 {
 	char *end;
@@ -31,11 +26,14 @@ static int64_t next_number(const char **text)
 	return n;
 }
 
-void il_lease_look(struct il_redis_lock *h, int64_t ms)
+void il_lease_check(struct il_redis_lock *h, int64_t ms, bool now)
 {
 	bool sound = ms >= 0 && ms < IL_NEVER / 4 / MS;
-	h->look_at = sound ? il_now() + ms * MS + MARGIN : IL_NEVER;
-	il_lease_arm(h);
+	h->check_at = sound ? il_now() + ms * MS + MARGIN : IL_NEVER;
+	if (now)
+		il_lease_compare(h);
+	else
+		il_lease_arm(h);
 }
 
 static void keep(struct il_redis_lock *h, const struct il_request *r)
@@ -48,11 +46,11 @@ static void keep(struct il_redis_lock *h, const struct il_request *r)
 void il_lease_kept(struct il_redis_lock *h, const struct il_request *r, bool ended)
 {
 	keep(h, r);
-	for (struct il_list *l = h->held.next; l != &h->held && !ended; l = l->next)
-		if (!request_of(l)->releasing)
-			request_of(l)->until = h->until;
+	il_list_each(struct il_lock_request, lr, &h->held, waiter.node)
+		if (!ended && !lr->releasing)
+			lr->until = h->until;
 	if (ended && !il_list_empty(&h->held))
-		il_lease_look_soon(h);
+		il_lease_compare(h);
 }
 
 /* "number abandoned fence" of each that the server has as held by this handle. One that is unknown here was granted to
@@ -66,97 +64,79 @@ static void compare(struct il_redis_lock *h, const char *text)
 		int64_t abandoned = next_number(&text), fence = next_number(&text);
 		struct il_lock_request *lr = il_lock_request_find(&mine, number);
 		if (lr) {
-			il_list_del(&lr->node);
-			il_list_add(&h->held, &lr->node);
-		} else if ((lr = il_lock_request_find(&h->line, number))) {
+			il_list_del(&lr->waiter.node);
+			il_list_add(&h->held, &lr->waiter.node);
+		} else if ((lr = il_lock_request_find(&h->waits.waiters, number)) &&
+			il_redis_waiter_first(&lr->waiter)) {
 			il_lock_request_grant(lr, abandoned, fence);
 		} else {
 			il_redis_lock_return(h, number, "undone");
 		}
 	}
-	while (!il_list_empty(&mine)) {
-		struct il_lock_request *lr = request_of(mine.next);
+	il_list_drain(struct il_lock_request, lr, &mine, waiter.node) {
 		lr->lost |= !lr->releasing;
 		if (lr->lost)
-			il_lock_request_lose(lr, 0);
-		il_list_del(&lr->node);
-		il_list_add(&h->held, &lr->node);
+			il_op_finish_all(&lr->losses, 0);
+		il_list_add(&h->held, &lr->waiter.node);
 	}
 }
 
 /* Places were lost with the lease; what has kept its place keeps it. */
-static void stand_again(struct il_redis_lock *h)
-{
-	struct il_list round;
-	il_list_move(&h->line, &round);
-	while (!il_list_empty(&round)) {
-		struct il_lock_request *lr = request_of(round.next);
-		il_list_del(&lr->node);
-		il_list_add(&h->line, &lr->node);
-		if (!lr->request)
-			il_lock_request_send(lr); /* ENOMEM: with the next one */
-	}
-}
-
-static void looked(struct il_redis_lock *h, const struct il_request *r)
+static void compared(struct il_redis_lock *h, const struct il_request *r)
 {
 	size_t size;
 	keep(h, r);
 	compare(h, il_reply_bytes(r, 3, &size));
 	il_lease_kept(h, r, false);
-	il_lease_look(h, il_reply_number(r, 2));
+	il_lease_check(h, il_reply_number(r, 2), false);
 	if (il_reply_number(r, 1))
-		stand_again(h);
+		il_redis_waits_again(&h->waits);
 }
 
 static void removed(struct il_redis_lock *h)
 {
 	h->removed = true;
-	for (struct il_list *l = h->held.next; l != &h->held; l = l->next)
-		il_lock_request_lose(request_of(l), EIDRM);
+	il_list_each(struct il_lock_request, lr, &h->held, waiter.node)
+		il_op_finish_all(&lr->losses, EIDRM);
 }
 
-/* tag: all was looked at. */
+/* tag: all was compared. */
 static void answered(struct il_request *r)
 {
 	struct il_redis_lock *h = r->owner;
 	int err = il_request_status(r);
 	bool ended = err == ESTALE;
 	il_list_del(&r->mine);
-	if (r == h->last_beat)
-		h->last_beat = NULL;
 	if (!err && r->tag) {
-		looked(h, r);
+		compared(h, r);
 	} else if (!err) {
 		il_lease_kept(h, r, false);
-		il_lease_look(h, il_reply_number(r, 1));
+		il_lease_check(h, il_reply_number(r, 1), false);
 	}
 	if (err == EIDRM)
 		removed(h);
 	if (err == EIDRM || r->err) /* or the server is given up */
-		il_lock_requests_fail(h, err);
+		il_redis_waits_end(&h->waits, NULL, false, err);
 	il_request_free(r);
 	if (ended || (h->again && il_list_empty(&h->beats)))
-		il_lease_look_soon(h);
+		il_lease_compare(h);
 }
 
 /* The answer to a release was not waited for: it has ended by now, if no beat has kept it. */
 static void forget_released(struct il_redis_lock *h)
 {
-	for (struct il_list *next, *l = h->held.next; l != &h->held; l = next) {
-		struct il_lock_request *lr = il_container_of(l, struct il_lock_request, node);
-		next = l->next;
-		if (lr->releasing && il_now() > lr->until) {
-			il_redis_lock_return(h, lr->number, "given");
-			il_lock_request_free(lr);
-		}
+	il_list_each_safe(struct il_lock_request, lr, &h->held, waiter.node) {
+		if (!lr->releasing || il_now() <= lr->until)
+			continue;
+		il_redis_lock_return(h, lr->number, "given");
+		il_lock_request_free(lr);
 	}
 }
 
 /* Of a mutex that is held here, no other process is a holder. */
 static bool waits_for_others(const struct il_redis_lock *h)
 {
-	return !il_list_empty(&h->line) && (il_list_empty(&h->held) || !h->lock.ops->holder.attempt);
+	return !il_list_empty(&h->waits.waiters) && (il_list_empty(&h->held) || !h->lock.ops->holder.attempt);
 }
 
 static void beat(struct il_redis_lock *h, bool all)
@@ -165,13 +145,13 @@ static void beat(struct il_redis_lock *h, bool all)
 	struct il_request *r;
 	forget_released(h);
 	h->beat_at = il_now();
-	h->look_at = IL_NEVER;
-	if (!il_list_empty(&h->line) || !il_list_empty(&h->held)) {
+	h->check_at = IL_NEVER;
+	if (!il_list_empty(&h->waits.waiters) || !il_list_empty(&h->held)) {
 		if (all) {
 			h->again = false;
 			il_redis_lock_call(&c, h, "tend");
 		} else {
-			il_command_init(&c, &h->object, IL_SCRIPT_lock_beat);
+			il_command_init(&c, &h->waits.object, IL_SCRIPT_lock_beat);
 			il_command_text(&c, il_redis_lock_name(h));
 			il_command_number(&c, h->lease / MS);
 			il_command_number(&c, waits_for_others(h) ? h->max : 0);
@@ -179,13 +159,12 @@ static void beat(struct il_redis_lock *h, bool all)
 		if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, h, &r) == 0) {
 			r->tag = all;
 			il_list_add(&h->beats, &r->mine);
-			h->last_beat = r;
 		}
 	}
 	il_lease_arm(h);
 }
 
-void il_lease_look_soon(struct il_redis_lock *h)
+void il_lease_compare(struct il_redis_lock *h)
 {
 	if (il_list_empty(&h->beats))
 		beat(h, true);
@@ -193,25 +172,27 @@ void il_lease_look_soon(struct il_redis_lock *h)
 		h->again = true;
 }
 
-void il_lease_up(struct il_listener *l)
+static void up(struct il_redis_waits *all)
 {
-	il_lease_look_soon(il_container_of(l, struct il_redis_lock, object.listener));
+	il_lease_compare(il_container_of(all, struct il_redis_lock, waits));
 }
 
 /* When ---------------------------------------------------------------------------------------------------- */
 
 static bool wanted(const struct il_redis_lock *h)
 {
-	return !h->removed && (!il_list_empty(&h->line) || !il_list_empty(&h->held));
+	return !h->removed && (!il_list_empty(&h->waits.waiters) || !il_list_empty(&h->held));
 }
 
 /* When the first ends that an operation waits for. */
 static int64_t loss_due(struct il_redis_lock *h)
 {
 	int64_t due = IL_NEVER;
-	for (struct il_list *l = h->held.next; l != &h->held && h->losses; l = l->next)
-		if (!il_list_empty(&request_of(l)->losses) && request_of(l)->until < due)
-			due = request_of(l)->until;
+	if (!h->losses)
+		return due;
+	il_list_each(struct il_lock_request, lr, &h->held, waiter.node)
+		if (!il_list_empty(&lr->losses) && lr->until < due)
+			due = lr->until;
 	h->losses = due != IL_NEVER;
 	return due;
 }
@@ -221,10 +202,10 @@ static void tell_losses(struct il_redis_lock *h)
 {
 	if (loss_due(h) >= il_now())
 		return;
-	il_server_read(h->object.server);
-	for (struct il_list *l = h->held.next; l != &h->held; l = l->next)
-		if (request_of(l)->until < il_now())
-			il_lock_request_lose(request_of(l), 0);
+	il_server_read(h->waits.object.server);
+	il_list_each(struct il_lock_request, lr, &h->held, waiter.node)
+		if (lr->until < il_now())
+			il_op_finish_all(&lr->losses, 0);
 }
 
 int il_lease_arm(struct il_redis_lock *h)
@@ -233,8 +214,8 @@ int il_lease_arm(struct il_redis_lock *h)
 	int64_t now = il_now(), due = h->beat_at + h->lease / 3;
 	if (!wanted(h))
 		return 0;
-	if (!il_list_empty(&h->line) && h->look_at < due)
-		due = h->look_at;
+	if (!il_list_empty(&h->waits.waiters) && h->check_at < due)
+		due = h->check_at;
 	if (loss < due)
 		due = loss + 1;
 	if (h->timer.item.place && h->due <= due)
@@ -246,24 +227,35 @@ int il_lease_arm(struct il_redis_lock *h)
 
 /* One that waits for a connection is enough; one that has been written may have to be followed, while no answers are
  * read. */
-void il_lease_expired(struct il_timer *t)
+static void expired(struct il_timer *t)
 {
 	struct il_redis_lock *h = il_container_of(t, struct il_redis_lock, timer);
 	int64_t now = il_now();
 	tell_losses(h);
-	bool look = !il_list_empty(&h->line) && now >= h->look_at, due = look || now >= h->beat_at + h->lease / 3;
-	if (wanted(h) && due && !(h->last_beat && !h->last_beat->sent)) {
-		beat(h, look || h->again);
-		il_server_flush(h->object.server);
+	bool check = !il_list_empty(&h->waits.waiters) && now >= h->check_at;
+	bool due = check || now >= h->beat_at + h->lease / 3;
+	const struct il_request *last = il_container_of(h->beats.prev, struct il_request, mine);
+	if (wanted(h) && due && (il_list_empty(&h->beats) || last->sent)) {
+		beat(h, check || h->again);
+		il_server_flush(h->waits.object.server);
 	} else if (due) {
 		h->beat_at = now;
-		h->look_at = IL_NEVER;
+		h->check_at = IL_NEVER;
 	}
 	il_lease_arm(h);
 }
 
-void il_lease_forget(struct il_redis_lock *h)
+void il_lease_init(struct il_redis_lock *h)
 {
+	il_list_init(&h->beats);
+	h->check_at = IL_NEVER;
+	h->timer.expired = expired;
+	h->waits.up = up;
+}
+
+void il_lease_fini(struct il_redis_lock *h)
+{
+	il_timer_disarm(&h->timer);
 	while (!il_list_empty(&h->beats))
 		il_request_forget(il_container_of(h->beats.next, struct il_request, mine));
 }

@@ -59,7 +59,7 @@ static int listen_to(struct il_redis_waits *all)
 {
 	if (all->object.shared->removed)
 		return EIDRM;
-	if (!all->look.item.place) {
+	if (!all->up && !all->look.item.place) {
 		il_timer_start(&all->look, LOOK);
 		il_timer_arm(&all->look, false); /* no memory: with the next one */
 	}
@@ -196,6 +196,16 @@ void il_redis_waiter_again(struct il_redis_waiter *w)
 		ask(w);
 }
 
+void il_redis_waits_again(struct il_redis_waits *all)
+{
+	struct il_list round;
+	il_list_move(&all->waiters, &round);
+	il_list_drain(struct il_redis_waiter, w, &round, node) {
+		il_list_add(&all->waiters, &w->node);
+		il_redis_waiter_again(w);
+	}
+}
+
 void il_redis_waiter_served(struct il_redis_waiter *w)
 {
 	if (w->request)
@@ -212,7 +222,10 @@ void il_redis_waiter_start(struct il_redis_waiter *w, struct il_op *op)
 	op->state = w;
 	w->once |= op->once;
 	il_list_add(&w->fresh, &op->link);
-	il_redis_waiter_due(w);
+	if (w->kind->at_once)
+		go_on(w);
+	else
+		il_redis_waiter_due(w);
 }
 
 bool il_redis_waiter_cancel(struct il_op *op)
@@ -267,12 +280,11 @@ static void heard(struct il_listener *l, const char *data, size_t size)
 /* From now on all is heard; what came before was not. */
 static void up(struct il_listener *l)
 {
-	struct il_list round, *waiters = &waits_of(l)->waiters;
-	il_list_move(waiters, &round);
-	il_list_drain(struct il_redis_waiter, w, &round, node) {
-		il_list_add(waiters, &w->node);
-		il_redis_waiter_again(w);
-	}
+	struct il_redis_waits *all = waits_of(l);
+	if (all->up)
+		all->up(all);
+	else
+		il_redis_waits_again(all);
 }
 
 static void down(struct il_listener *l, int err)
@@ -286,7 +298,7 @@ static void looked(struct il_timer *t)
 	struct il_redis_waits *all = il_container_of(t, struct il_redis_waits, look);
 	if (il_list_empty(&all->waiters))
 		return;
-	up(&all->object.listener);
+	il_redis_waits_again(all);
 	il_timer_start(&all->look, LOOK);
 	il_timer_arm(&all->look, false);
 }

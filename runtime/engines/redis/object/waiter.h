@@ -35,6 +35,8 @@ struct il_redis_waiter_kind {
 	/* No operation waits, and no request is on its way: the waiter may be freed. */
 	void (*idle)(struct il_redis_waiter *w);
 	bool alone; /* operations that come while it stands have to ask */
+	bool at_once; /* it is asked when an operation starts, before any other request of its task; not when the loop
+			 asks the kernel */
 };
 
 /* All zero at first, but for `all` and `kind`: see il_redis_waiter_init. */
@@ -58,7 +60,9 @@ struct il_redis_waits {
 	struct il_list waiters; /* all that are not idle */
 	const char *channel; /* word of the channel; NULL: that of this process */
 	struct il_timer look; /* now and then, while an operation stands */
-	/* what is published there; and is the object removed by what was said? */
+	/* Something may have been missed. NULL: each waiter that stands asks again, also now and then. */
+	void (*up)(struct il_redis_waits *all);
+	/* Gets what is published there. */
 	void (*heard)(struct il_redis_waits *all, const char *data, size_t size);
 };
 
@@ -86,6 +90,9 @@ void il_redis_waiter_again(struct il_redis_waiter *w);
 
 /* The answer came otherwise: it stands no more, and that of a request on its way is not waited for. */
 void il_redis_waiter_served(struct il_redis_waiter *w);
+
+/* The same of all. */
+void il_redis_waits_again(struct il_redis_waits *all);
 
 /* Ends the operations of a source, NULL: of all; only those that stand, if `standing`. */
 void il_redis_waits_end(struct il_redis_waits *all, const void *source, bool standing, int err);

@@ -1,6 +1,6 @@
 -- KEYS: meta order types handed
--- ARGV: id, process id, slot ("@process" and its name), number of the request, of 16 digits, how many at most, what is wanted
--- (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
+-- ARGV: id, process id, slot ("@process" and its name), number of the request, of 16 digits, how many at most, what is
+-- wanted (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
 -- messages, and how many of them have arrived. A process has slots, and one request at a time in each. The slot keeps
 -- what the last one was given, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
 -- request there: so one that is made again, after a connection was lost, gets the same; one that comes behind its
