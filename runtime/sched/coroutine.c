@@ -10,7 +10,6 @@
 #include "sched/preempt.h"
 #include "sched/state.h"
 #include "sched/suspend.h"
-#include "sched/task_entry.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -59,6 +58,13 @@ static int belongs(lua_State *L)
 	return il_error(L, "the coroutine belongs to a task: only the scheduler resumes and closes it");
 }
 
+/* A task's own coroutine that has not begun. */
+static bool is_new_task(lua_State *co)
+{
+	lua_CFunction entry = il_sched()->task_entry;
+	return lua_status(co) == LUA_OK && entry && lua_tocfunction(co, 1) == entry;
+}
+
 /* A task's own coroutine, or one of a task's that waits, is not resumed. */
 static int begin(lua_State *L, lua_State *co, int nargs)
 {
@@ -67,7 +73,7 @@ static int begin(lua_State *L, lua_State *co, int nargs)
 		return il_is_own(co) ? belongs(L) : fail(L, "cannot resume a coroutine that waits");
 	if (status == LUA_OK && (lua_gettop(co) == 0 || il_is_own(co)))
 		return fail(L, "cannot resume dead coroutine");
-	if (status == LUA_OK && lua_tocfunction(co, 1) == il_task_entry)
+	if (is_new_task(co))
 		return belongs(L);
 	if (!lua_checkstack(co, nargs))
 		return fail(L, "too many arguments to resume");
@@ -149,7 +155,7 @@ static int coroutine_close(lua_State *L)
 	luaL_argexpected(L, co, 1, "thread");
 	if (il_is_waiting(co) && lua_status(co) == LUA_YIELD)
 		return il_is_own(co) ? belongs(L) : il_error(L, "cannot close a coroutine that waits");
-	if (lua_status(co) == LUA_OK && lua_tocfunction(co, 1) == il_task_entry)
+	if (is_new_task(co))
 		return belongs(L);
 	if (has_ended(co)) {
 		lua_pushboolean(L, 1);

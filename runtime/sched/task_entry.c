@@ -13,26 +13,6 @@
 
 static char failures; /* registry key, its address: coroutine → traceback; [1]: the message for an illegal yield */
 
-static int guard__close(lua_State *L);
-
-void il_task_entry_open(lua_State *L)
-{
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, guard__close);
-	lua_setfield(L, -2, "__close");
-	lua_pushvalue(L, -1);
-	lua_setmetatable(L, -2);
-	il_sched()->task_guard = luaL_ref(L, LUA_REGISTRYINDEX);
-	lua_newtable(L);
-	lua_pushliteral(L, "k");
-	lua_setfield(L, -2, "__mode");
-	lua_pushvalue(L, -1);
-	lua_setmetatable(L, -2);
-	lua_pushliteral(L, "coroutine.yield in a task: use ipc.yield, or yield in a coroutine of your own");
-	lua_rawseti(L, -2, 1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
-}
-
 /* Keeps the traceback of the coroutine. The error itself stays as it is: `<close>` variables are still to see it. */
 static int traceback(lua_State *L)
 {
@@ -91,8 +71,11 @@ static int guard__close(lua_State *L)
 	return 0;
 }
 
-/* Stack: the message handler, the task's function, its arguments. */
-int il_task_entry(lua_State *L)
+/* The base of every task's stack: the message handler, the task's function and its arguments → its results, or the
+ * error and the traceback, if there is one, and the task is IL_FAILED. Protected, and by a call that can be suspended:
+ * so a
+ * `<close>` variable may wait while an error unwinds. */
+static int entry(lua_State *L)
 {
 	if (!il_sched()->guarded) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, il_sched()->task_guard);
@@ -120,9 +103,28 @@ static int sentinel(lua_State *L)
 	return let_go(L, LUA_OK, 0);
 }
 
+void il_task_entry_open(lua_State *L)
+{
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, guard__close);
+	lua_setfield(L, -2, "__close");
+	lua_pushvalue(L, -1);
+	lua_setmetatable(L, -2);
+	il_sched()->task_guard = luaL_ref(L, LUA_REGISTRYINDEX);
+	il_sched()->task_entry = entry;
+	lua_newtable(L);
+	lua_pushliteral(L, "k");
+	lua_setfield(L, -2, "__mode");
+	lua_pushvalue(L, -1);
+	lua_setmetatable(L, -2);
+	lua_pushliteral(L, "coroutine.yield in a task: use ipc.yield, or yield in a coroutine of your own");
+	lua_rawseti(L, -2, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &failures);
+}
+
 void il_task_entry_prepare(lua_State *L, lua_State *co, int nargs)
 {
-	lua_pushcfunction(co, il_task_entry);
+	lua_pushcfunction(co, entry);
 	lua_pushcfunction(co, traceback);
 	lua_xmove(L, co, nargs + 1);
 	if (!il_sched()->guarded)

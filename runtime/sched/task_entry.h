@@ -14,12 +14,7 @@ struct il_task;
 /* Prepares the registry. Raises. */
 void il_task_entry_open(lua_State *L);
 
-/* The base of every task's stack, a lua_CFunction: the task's function and its arguments → its results, or the error
- * and the traceback, if there is one, and the task is IL_FAILED. Protected, and by a call that can be suspended: so a
- * `<close>` variable may wait while an error unwinds. */
-int il_task_entry(lua_State *L);
-
-/* Pops a function and nargs arguments into a coroutine that is to call them by il_task_entry. Where programs have stock
+/* Pops a function and nargs arguments into a new coroutine, which will run them so. Where programs have stock
  * coroutine.resume a sentinel is above them. */
 void il_task_entry_prepare(lua_State *L, lua_State *co, int nargs);
 
@@ -27,8 +22,8 @@ void il_task_entry_prepare(lua_State *L, lua_State *co, int nargs);
  * of. */
 int il_task_entry_begin(lua_State *L, lua_State *co);
 
-/* The coroutine died outside of il_task_entry, or yielded what is no wait: its `<close>` variables run here, and the
- * error becomes the task's only result. */
+/* The coroutine died below that, or yielded what is no wait: its `<close>` variables run here, and the error becomes
+ * the task's only result. */
 void il_task_entry_fail(lua_State *L, struct il_task *t, bool illegal_yield);
 
 #endif
