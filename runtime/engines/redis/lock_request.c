@@ -89,7 +89,7 @@ static int told(struct il_redis_waiter *w, struct il_request *r, int err)
 		il_lock_request_grant(lr, il_reply_number(r, 2), il_reply_number(r, 3));
 	else if (err == EAGAIN && !w->once)
 		il_lease_check(h, il_reply_number(r, 2), w->all->object.listener.active && !r->tag);
-	else if (r->err && (r->sent || r->again)) /* it is not known what the server has done */
+	else if (r->err && (r->sent || r->resent)) /* it is not known what the server has done */
 		il_redis_lock_return(h, lr->number, "undone");
 	return err;
 }
