@@ -260,6 +260,8 @@ void il_rq_receive_fini(struct il_rq *q, bool forked)
 	il_timer_disarm(&q->rest);
 	if (!forked)
 		rested(&q->rest);
-	il_list_drain(struct slot, s, &q->idle, waiter.node)
+	il_list_drain(struct slot, s, &q->idle, waiter.node) {
+		il_list_del(&s->waiter.due); /* it may be to be served again */
 		free(s);
+	}
 }
