@@ -77,7 +77,8 @@ static const struct il_await_type send_type = {
 	send_push,
 };
 
-/* With a timeout of 0 it is begun in any case: then its results are told by send_push. */
+/* With a timeout of 0 it is begun in any case: then its results are told by send_push. In a select, where another case
+ * may win, it is all or nothing. */
 int il_channel_send_many(lua_State *L)
 {
 	struct il_channel *c = il_channel_check_open(L);
@@ -90,7 +91,8 @@ int il_channel_send_many(lua_State *L)
 	struct il_op *op = il_await_begin(L, &send_type.op, c->stream, send_type.push);
 	op->handle = c;
 	op->data = (void *)lua_tolstring(L, 2, &op->size);
-	op->begun = deadline == 0 && !il_is_collectors(op);
+	op->state = il_is_collectors(op) ? op : NULL;
+	op->begun = deadline == 0 && !op->state;
 	return il_await_end(L, op, deadline);
 }
 

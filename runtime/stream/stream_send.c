@@ -196,7 +196,7 @@ static int write_many(struct il_stream *s, struct il_op *op)
 	if (n < 0)
 		return reason(errno);
 	at += (size_t)n;
-	size_t end = n ? end_of_frame(s, op, at) : at;
+	size_t end = !n ? at : op->state ? op->size : end_of_frame(s, op, at);
 	op->begun |= n > 0;
 	op->arg = (int64_t)end;
 	return end > at ? send_rest(s, il_packet_raw((char *)op->data + at, end - at), 0) : 0;

@@ -20,7 +20,8 @@ int il_stream_send_start(struct il_op *op);
 bool il_stream_flush_attempt(struct il_op *op);
 
 /* For struct il_op_type, with il_stream_send_start: op->data and op->size are frames, one behind the other; op->arg is
- * how many bytes of them, always whole frames, are sent: 0 at first. */
+ * how many bytes of them, always whole frames, are sent: 0 at first. Unless op->state is NULL, all are sent when the
+ * first byte is. */
 bool il_stream_many_attempt(struct il_op *op);
 bool il_stream_many_cancel(struct il_op *op);
 

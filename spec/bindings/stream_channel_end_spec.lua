@@ -3,6 +3,7 @@
 
 local ipc = require "ipc"
 local channels = require "spec.support.channels"
+local rounds = require "spec.support.rounds"
 local waits = require "spec.support.waits"
 
 local EMSGSIZE <const>, PATIENCE <const> = 90, channels.PATIENCE
@@ -86,6 +87,43 @@ describe("a peer that is killed", function()
     local got, why = all_of(ours)
     assert.same({{"before"}, "closed"}, {got, why})
   end)
+
+  for _, framing in ipairs {"length", "line"} do
+    it("while it sends many, some of them gathered, has sent the first of them: " .. framing, function()
+      for round = 1, rounds(10) do
+        local ours, theirs = pair {codec = "raw", framing = framing, buffer = 5000}
+        local child = channels.keep(assert(ipc.process(function()
+          ours:close()
+          local n = 0
+          local function next_one()
+            n = n + 1
+            return n .. " " .. ("x"):rep(n * 7919 % 3000)
+          end
+          while true do
+            theirs:send(next_one())
+            theirs:send_many {next_one(), next_one(), next_one()}
+          end
+        end)))
+        theirs:close()
+        local n = 0
+        local function check(message)
+          n = n + 1
+          assert.is_true(message == n .. " " .. ("x"):rep(n * 7919 % 3000))
+        end
+        while n < round * 37 do check(ours:receive(PATIENCE)) end
+        child:signal("KILL")
+        local last
+        repeat
+          local list, why = ours:receive_many(100, PATIENCE)
+          for _, message in ipairs(list or {}) do check(message) end
+          last = why
+        until not list
+        assert.equal("closed", last)
+        child:wait(PATIENCE)
+        channels.close()
+      end
+    end)
+  end
 
   it("while it is sent to ends the send, and the process goes on", function()
     local ours, theirs = pair {codec = "raw"}

@@ -79,8 +79,18 @@ for _, framing in ipairs {"length", "line"} do
         assert.same({nil, "timeout", 0}, {a:send_many({1, 2, 3}, 0)})
         assert.same({nil, "timeout", 0}, {a:send_many({1, 2, 3}, 0.001)})
         local c <close> = pair()
-        assert.same({nil, "timeout"}, {ipc.select({{a, "send_many", {1}}, c}, 0)})
+        assert.same({nil, "timeout"}, {ipc.select({{a, "send_many", {"x"}}, c}, 0)})
         received(b, sent, 100)
+      end)
+
+      it("are sent all or none by a select", function()
+        local list = {}
+        for i = 1, 50 do list[i] = tostring(i % 10):rep(20000) end
+        assert.same({1, true}, {ipc.select {{a, "send_many", list}, a}})
+        local late = ipc.task(ipc.select, {{a, "send_many", list}, a})
+        local got = received(b, 100, 30)
+        for i = 1, 100 do assert.is_true(got[i] == list[(i - 1) % 50 + 1]) end
+        assert.same({true, 1, true}, {late:join(PATIENCE)})
       end)
 
       it("end as one does when the other end is closed", function()
