@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Operations and waits: a wait ends exactly once, by one operation, its deadline or a cancellation, and then no
- * operation of it stands in any line. The sources here are bare lists; some of their operations cannot be taken back
+ * operation of it stands in any queue. The sources here are bare lists; some of their operations cannot be taken back
  * any more.
  */
 #include "base/clock.h"
@@ -17,7 +17,7 @@
 enum { OPS = 3 };
 
 static struct source {
-	struct il_list line;
+	struct il_list queue;
 	int cancelled;
 	bool too_far; /* cancel comes too late: the operation is done */
 	int refuses; /* errno of start */
@@ -38,7 +38,7 @@ static int start(struct il_op *op)
 	struct source *s = op->source;
 	if (s->refuses)
 		return s->refuses;
-	il_list_add(&s->line, &op->link);
+	il_list_add(&s->queue, &op->link);
 	return 0;
 }
 
@@ -63,7 +63,7 @@ static void begin(void)
 {
 	memset(sources, 0, sizeof sources);
 	for (int i = 0; i < OPS; i++) {
-		il_list_init(&sources[i].line);
+		il_list_init(&sources[i].queue);
 		il_op_init(&ops[i], &type, &sources[i], 0);
 	}
 	wait = (struct il_wait){ .wake = wake };
@@ -88,7 +88,7 @@ static void check_end(int winner)
 	CHECK(woken == 1 && wait.state == IL_DONE && wait.winner == winner);
 	CHECK(il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	for (int i = 0; i < OPS; i++)
-		CHECK(il_list_empty(&sources[i].line) && sources[i].cancelled == (i != winner));
+		CHECK(il_list_empty(&sources[i].queue) && sources[i].cancelled == (i != winner));
 }
 
 static void one_finishes(void)
@@ -131,7 +131,7 @@ static void it_is_dropped(void)
 	il_wait_drop(&wait);
 	CHECK(woken == 0 && wait.state == IL_IDLE && il_heap_min(&il_loop->deadlines) == IL_NEVER);
 	for (int i = 0; i < OPS; i++)
-		CHECK(il_list_empty(&sources[i].line));
+		CHECK(il_list_empty(&sources[i].queue));
 }
 
 static void a_start_fails(void)
@@ -188,7 +188,7 @@ static void an_answer_is_due(void)
 static void a_source_closes(void)
 {
 	begin_wait(IL_NEVER);
-	il_op_finish_all(&sources[1].line, ECANCELED);
+	il_op_finish_all(&sources[1].queue, ECANCELED);
 	check_end(1);
 	CHECK(ops[1].err == ECANCELED);
 }
