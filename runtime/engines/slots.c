@@ -2,9 +2,10 @@
  *
  * Slots, see slots.h. A wait and a change must not miss each other, though a change takes no lock:
  *
- *   a wait       with the latch: sets the slot's bit of `parked`, notes `changes`; then looks at the slot, then sleeps
+ *   a wait       with the latch: sets the slot's bit of `marks`, notes its word; then looks at the slot, then sleeps
  *   a change     no bit: changes the slot, then looks for the bit once more: if it is set now, wakes
- *                the bit: with the latch, counts `changes` up, wakes, clears all bits, and then changes the slot
+ *                the bit: with the latch, wakes those that sleep for the slot, clears the bit, and then changes the
+ * slot
  *
  * In the first case one of the two sees what the other wrote, for all four accesses are sequentially consistent. In the
  * second, a process that is woken needs the latch before it can sleep again, so a process that is killed anywhere has
@@ -27,7 +28,9 @@ enum way {
 	LATELY /* the latch cannot be had: tell afterwards */
 };
 
-static const uint32_t none_parked;
+enum { ON_COUNT = 1, BITS = 32 };
+
+static const uint32_t none_marked;
 static const volatile bool never;
 
 static struct il_slots *slots_of(const struct il_memory *m)
@@ -45,10 +48,15 @@ static _Atomic int64_t *slot_at(const struct il_slots *s, size_t slot)
 	return (_Atomic int64_t *)&s->at[slot];
 }
 
-/* Slots that are 32 apart have the same one. */
 static uint32_t bit_of(size_t slot)
 {
-	return (uint32_t)1 << slot % 32;
+	return (uint32_t)1 << slot % BITS;
+}
+
+/* Slots that are mark_words * 32 apart have the same one. */
+static uint32_t *mark_of(const struct il_slots *s, size_t slot)
+{
+	return &s->marks[slot / BITS & (s->mark_words - 1)];
 }
 
 /* A child may be in another pid namespace than its parent was. */
@@ -71,6 +79,7 @@ static void stop_if_none(struct il_slots *s)
 	il_poller_del(&s->poller);
 	il_futex_unwatch(&s->word);
 	il_recheck_stop(&s->later);
+	il_waiters_quit(&s->waiters);
 }
 
 static bool fail_all(struct il_slots *s, int err)
@@ -137,18 +146,31 @@ static int enter_soon(struct il_slots *s)
 	return err == EOWNERDEAD ? 0 : err;
 }
 
+/* With the latch. */
+static void mark_all(struct il_slots *s)
+{
+	for (struct il_list *l = s->ops.next; l != &s->ops; l = l->next) {
+		size_t slot = op_at(l)->memory.slot;
+		if (!(il_get(mark_of(s, slot)) & bit_of(slot)))
+			atomic_fetch_or((_Atomic uint32_t *)mark_of(s, slot), bit_of(slot));
+	}
+	s->sleeps_on = s->parked ? il_waiters_join(&s->waiters, s->wants, false, &s->expected) : NULL;
+	if (s->sleeps_on)
+		return;
+	s->sleeps_on = s->changes;
+	s->expected = il_get(s->changes);
+	if (s->parked)
+		il_put(s->parked, il_get(s->parked) | ON_COUNT);
+}
+
 /* EAGAIN: the latch cannot be had now. */
 static int mark(struct il_slots *s)
 {
-	uint32_t bits = 0;
-	for (struct il_list *l = s->ops.next; l != &s->ops; l = l->next)
-		bits |= bit_of(op_at(l)->memory.slot);
 	int err = enter_soon(s);
 	if (err)
 		return err;
 	il_recheck_stop(&s->later);
-	atomic_store((_Atomic uint32_t *)s->parked, il_get(s->parked) | bits);
-	s->seen = il_get(s->changes);
+	mark_all(s);
 	il_slots_leave(s);
 	return s->gone && s->gone(s) ? EIDRM : 0;
 }
@@ -165,7 +187,7 @@ static bool arm(struct il_poller *p)
 		return fail_all(s, err);
 	bool any = il_slots_poll(s);
 	if (!late && !il_list_empty(&s->ops) && !il_futex_watched(&s->word))
-		il_futex_watch(&s->word, s->changes, s->seen);
+		il_futex_watch(&s->word, s->sleeps_on, s->expected);
 	return any;
 }
 
@@ -195,6 +217,7 @@ bool il_slots_wait_attempt(struct il_op *op)
 int il_slots_wait_start(struct il_op *op)
 {
 	struct il_slots *s = of_op(op);
+	s->wants = il_wants_add(!il_list_empty(&s->ops), s->wants, op->memory.slot);
 	il_list_add(&s->ops, &op->link);
 	il_poller_add(&s->poller); /* though the word is watched: the new one is to be marked, too */
 	return 0;
@@ -236,22 +259,50 @@ void il_slots_leave(struct il_slots *s)
 	il_unlatch(s->latch, false);
 }
 
+static void clear_marks(struct il_slots *s)
+{
+	for (uint32_t i = 0; i < s->mark_words; i++)
+		il_put(&s->marks[i], 0);
+}
+
 void il_slots_change(struct il_slots *s)
 {
 	il_put(s->changes, il_get(s->changes) + 1);
-	if (!il_get(s->parked))
-		return;
 	il_futex_wake(s->changes);
-	il_put(s->parked, 0);
+	clear_marks(s);
 }
 
 static bool is_waited_for(const struct il_slots *s, size_t slot)
 {
-	return atomic_load((_Atomic uint32_t *)s->parked) & bit_of(slot);
+	return atomic_load((_Atomic uint32_t *)mark_of(s, slot)) & bit_of(slot);
+}
+
+/* Does one of the processes that go on sleeping need this slot's bit? */
+static bool needs_mark(uint64_t wants, uint64_t slot, const void *arg)
+{
+	const struct il_slots *s = arg;
+	return wants >> IL_WANTS_BITS || (wants ^ slot) % ((uint64_t)s->mark_words * BITS) == 0;
+}
+
+/* With the latch. */
+static void change_slot(struct il_slots *s, size_t slot)
+{
+	if (!s->parked) {
+		il_slots_change(s);
+		return;
+	}
+	il_put(s->changes, il_get(s->changes) + 1);
+	if (il_get(s->parked) & ON_COUNT) {
+		il_futex_wake(s->changes);
+		il_put(s->parked, il_get(s->parked) & ~(uint32_t)ON_COUNT);
+	}
+	il_waiters_call_all(&s->waiters, slot);
+	if (!il_waiters_any(&s->waiters, needs_mark, slot, s))
+		il_put(mark_of(s, slot), il_get(mark_of(s, slot)) & ~bit_of(slot));
 }
 
 /* If the latch's owner stands still, only the first change waits for it, some milliseconds. */
-static enum way announce(struct il_slots *s)
+static enum way announce(struct il_slots *s, size_t slot)
 {
 	if (s->still && s->still == il_get(s->latch))
 		return LATELY;
@@ -259,25 +310,26 @@ static enum way announce(struct il_slots *s)
 	s->still = err ? il_get(s->latch) : 0;
 	if (err)
 		return LATELY;
-	il_slots_change(s);
+	change_slot(s, slot);
 	return LATCHED;
 }
 
 static enum way before(struct il_slots *s, size_t slot)
 {
-	return is_waited_for(s, slot) ? announce(s) : QUIETLY;
+	return is_waited_for(s, slot) ? announce(s, slot) : QUIETLY;
 }
 
 /* A process that was stopped inside does not keep others from writing. */
-static void conclude(struct il_slots *s, enum way way)
+static void conclude(struct il_slots *s, size_t slot, enum way way)
 {
 	if (way == QUIETLY)
-		way = announce(s);
+		way = announce(s, slot);
 	if (way == LATCHED) {
 		il_slots_leave(s);
 	} else {
 		atomic_fetch_add((_Atomic uint32_t *)s->changes, 1);
 		il_futex_wake(s->changes);
+		il_waiters_wake(&s->waiters, slot);
 	}
 	il_slots_poll(s);
 }
@@ -285,7 +337,7 @@ static void conclude(struct il_slots *s, enum way way)
 static void after(struct il_slots *s, size_t slot, enum way way)
 {
 	if (way != QUIETLY || is_waited_for(s, slot))
-		conclude(s, way);
+		conclude(s, slot, way);
 }
 
 void il_slots_write(struct il_memory *m, size_t slot, int64_t value)
@@ -326,8 +378,11 @@ void il_slots_init(struct il_slots *s)
 {
 	if (!s->lost)
 		s->lost = &never;
-	if (!s->parked)
-		s->parked = (uint32_t *)&none_parked;
+	if (!s->marks)
+		s->marks = (uint32_t *)&none_marked;
+	if (!s->mark_words)
+		s->mark_words = 1;
+	s->waiters.fits = il_wants_fit;
 	il_list_init(&s->ops);
 	il_poller_init(&s->poller, poll, arm);
 	il_futex_init(&s->word, changed);
@@ -339,6 +394,7 @@ void il_slots_fini(struct il_slots *s)
 	il_poller_del(&s->poller);
 	il_futex_unwatch(&s->word);
 	il_recheck_stop(&s->later);
+	il_waiters_quit(&s->waiters);
 }
 
 void il_slots_handle_init(struct il_slots_handle *h, struct il_slots *s, const struct il_memory_ops *ops)

@@ -5,10 +5,11 @@
  */
 #include "engines/wait_queue.h"
 #include "base/shared_atomic.h"
+#include "engines/waiters.h"
 
 #include <errno.h>
 
-enum { VAIN = 8 };
+enum { VAIN = 8, ROUNDS = 100 };
 
 static const volatile bool never;
 
@@ -100,13 +101,14 @@ static int enter(struct il_wait_queue *line)
 /* With the lock, after a look at all. */
 static void note(struct il_wait_queue *line, bool served, bool park)
 {
-	line->seen = il_get(line->changes);
-	line->sleeps_on = line->type->note ? line->type->note(line, served, park, &line->expected) : NULL;
-	if (!park || line->sleeps_on || il_list_empty(&line->ops))
+	uint32_t expected = line->seen = il_get(line->changes);
+	uint32_t *word = line->type->note ? line->type->note(line, served, park, &expected) : NULL;
+	if (!park || il_list_empty(&line->ops))
 		return;
-	line->sleeps_on = line->changes;
-	line->expected = line->seen;
-	il_put(line->parked, il_get(line->parked) | line->type->parked);
+	if (!word)
+		il_put(line->parked, il_get(line->parked) | line->type->parked);
+	line->sleeps_on = word ? word : line->changes;
+	line->expected = expected;
 }
 
 static bool serve(struct il_wait_queue *line, bool park)
@@ -138,13 +140,23 @@ static bool poll(struct il_poller *p)
 	return !line->late && (il_get(line->changes) != line->seen || *line->lost) && serve(line, false);
 }
 
-/* True: a wait has ended. */
+/* What has ended is taken out by the look that follows, and then there may be other things to watch. True: a wait has
+ * ended. */
 static bool park(struct il_wait_queue *line)
 {
-	int err = line->type->park(line);
-	if (err && err != EAGAIN)
-		fail(line, err);
-	return err == EAGAIN ? serve(line, true) : err;
+	bool any = false;
+	int err = EAGAIN;
+	for (int i = 0; i < ROUNDS && err == EAGAIN && !il_list_empty(&line->ops) && !line->late; i++) {
+		err = line->type->park(line);
+		if (err == EAGAIN)
+			any |= serve(line, true);
+	}
+	if (err == EAGAIN && !il_list_empty(&line->ops) && !line->late)
+		err = il_recheck_start(&line->later);
+	if (!err || err == EAGAIN)
+		return any;
+	fail(line, err);
+	return true;
 }
 
 static bool arm(struct il_poller *p)
@@ -153,7 +165,7 @@ static bool arm(struct il_poller *p)
 	bool any = false;
 	while (serve(line, true)) /* served() may have looked without parking */
 		any = true;
-	if (!il_list_empty(&line->ops) && !line->late && line->type->park)
+	if (line->type->park)
 		any |= park(line);
 	if (!il_list_empty(&line->ops) && !line->late && !il_futex_watched(&line->word))
 		il_futex_watch(&line->word, line->sleeps_on, line->expected);
@@ -197,10 +209,19 @@ void il_wait_queue_fini(struct il_wait_queue *line)
 		line->type->unpark(line);
 }
 
+/* True: what is written down of what this process wants does not tell of it. */
+static bool add_key(struct il_wait_queue *line, const struct il_op *op)
+{
+	uint64_t before = line->wants;
+	line->wants = il_wants_add(!il_list_empty(&line->ops), before, line->type->key(op));
+	return line->wants != before;
+}
+
 void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op)
 {
+	bool new = line->type->key &&add_key(line, op);
 	il_list_add(&line->ops, &op->link);
-	if (!il_futex_watched(&line->word))
+	if (new || !il_futex_watched(&line->word))
 		il_poller_add(&line->poller);
 }
 

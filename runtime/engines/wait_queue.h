@@ -22,6 +22,7 @@ struct il_wait_queue {
 	uint32_t *parked; /* shared: bits of the queues that sleep on it */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen; /* the count up to which all have looked */
+	uint64_t wants; /* keys, as in waiters.h: of all operations since there was none */
 	uint32_t *sleeps_on; /* the count, or the word that `note` has told */
 	uint32_t expected; /* as long as it has this value */
 	struct il_recheck later; /* they look again, since the lock could not be had */
@@ -31,6 +32,7 @@ struct il_wait_queue {
 struct il_wait_queue_type {
 	uint32_t parked; /* the bit of such a queue */
 	bool strict; /* no operation is served before the first */
+	uint64_t (*key)(const struct il_op *op); /* of what it waits for, 63 bits; or NULL */
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */

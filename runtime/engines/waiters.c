@@ -31,12 +31,25 @@ static uint32_t state_of(const struct il_waiter *e)
 
 static void set_state(struct il_waiter *e, uint32_t state)
 {
-	il_put(&e->word, ((il_get(&e->word) & ~(uint32_t)STATE) + COUNT) | state);
+	uint32_t word = il_get(&e->word);
+	while (!atomic_compare_exchange_strong((_Atomic uint32_t *)&e->word, &word,
+		((word & ~(uint32_t)STATE) + COUNT) | state))
+		;
+}
+
+/* The same, unless its process leaves just now, without the latch. */
+static void change_state(struct il_waiter *e, uint32_t state)
+{
+	uint32_t word = il_get(&e->word);
+	while ((word & STATE) != FREE &&
+		!atomic_compare_exchange_strong((_Atomic uint32_t *)&e->word, &word,
+			((word & ~(uint32_t)STATE) + COUNT) | state))
+		;
 }
 
 static uint32_t used_of(const struct il_waiters *w)
 {
-	uint32_t used = il_get(&w->head->used);
+	uint32_t used = w->count ? il_get(&w->head->used) : 0;
 	return used < w->count ? used : w->count;
 }
 
@@ -58,9 +71,10 @@ bool il_waiters_joined(const struct il_waiters *w)
 /* The entry is ours still: what another process wrote there wrongly is not used. */
 static bool has_place(const struct il_waiters *w)
 {
+	if (!il_waiters_joined(w))
+		return false;
 	const struct il_waiter *e = &w->at[w->place];
-	return il_waiters_joined(w) && e->pid == (uint32_t)il_fork.pid && e->start == il_identity_start() &&
-		state_of(e) != FREE;
+	return e->pid == (uint32_t)il_fork.pid && e->start == il_identity_start() && state_of(e) != FREE;
 }
 
 static bool has_ended(const struct il_waiter *e)
@@ -116,64 +130,6 @@ static struct il_waiter *find_waiting(const struct il_waiters *w, uint64_t offer
 	return first;
 }
 
-/* Calling ----------------------------------------------------------------------------------------------- */
-
-/* The sleeper is woken, or is as good as woken, before the word says so: if we die in between, it looks all the same.
- * True: it slept. */
-static bool tell(struct il_waiters *w, struct il_waiter *e, uint32_t state, uint32_t awake)
-{
-	bool slept = (w->latch ? il_latch_gather(w->latch, &e->word) : il_futex_wake(&e->word)) > 0;
-	set_state(e, slept ? state : awake);
-	return slept;
-}
-
-/* If it has waited for a while, no other process may take before it. */
-static void note_call(struct il_waiters *w, struct il_waiter *e)
-{
-	uint32_t called = now();
-	bool waited = (int32_t)(called - e->since) >= PATIENCE;
-	w->called = true;
-	il_put(&e->since, called);
-	if (waited && w->turns && !il_get(&w->head->turn))
-		il_put(&w->head->turn, (uint32_t)(e - w->at) + 1);
-}
-
-static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
-{
-	struct il_waiter *e = find_waiting(w, offer, NULL);
-	for (uint32_t i = 0; e && n && i < w->count; i++) {
-		uint32_t ticket = e->ticket;
-		if (tell(w, e, CALLED, WAITING)) {
-			note_call(w, e);
-			n--;
-		}
-		e = find_waiting(w, offer, &ticket);
-	}
-}
-
-void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
-{
-	for (uint32_t i = 0; i < used_of(w) && n; i++)
-		if (state_of(&w->at[i]) == CALLED && fits(w, &w->at[i], offer))
-			n--;
-	call_more(w, offer, n);
-}
-
-void il_waiters_call_all(struct il_waiters *w, uint64_t offer)
-{
-	for (uint32_t i = 0; i < used_of(w); i++)
-		if (state_of(&w->at[i]) == WAITING && fits(w, &w->at[i], offer))
-			tell(w, &w->at[i], CALLED, CALLED);
-}
-
-/* Leaving ----------------------------------------------------------------------------------------------- */
-
-static void forget_turn(struct il_waiters *w, const struct il_waiter *e)
-{
-	if (il_get(&w->head->turn) == (uint32_t)(e - w->at) + 1)
-		il_put(&w->head->turn, 0);
-}
-
 static void shrink(struct il_waiters *w)
 {
 	uint32_t used = used_of(w);
@@ -184,15 +140,112 @@ static void shrink(struct il_waiters *w)
 		il_put(w->parked, il_get(w->parked) & ~w->bit);
 }
 
+/* Calling ----------------------------------------------------------------------------------------------- */
+
+static bool rouse(const struct il_waiters *w, struct il_waiter *e)
+{
+	return (w->latch ? il_latch_gather(w->latch, &e->word) : il_futex_wake(&e->word)) > 0;
+}
+
+/* The sleeper is woken, or is as good as woken, before the word says so: if we die in between, it looks all the same.
+ * If there was none, one may have gone to sleep before the word changed. True: it slept. */
+static bool tell(struct il_waiters *w, struct il_waiter *e, uint32_t state, uint32_t awake)
+{
+	bool slept = rouse(w, e);
+	change_state(e, slept ? state : awake);
+	if (slept || !rouse(w, e))
+		return slept;
+	change_state(e, state);
+	return true;
+}
+
+/* If it is the first, and has waited for a while, no other process may take before it. */
+static void note_call(struct il_waiters *w, struct il_waiter *e)
+{
+	uint32_t called = now();
+	bool waited = (int32_t)(called - e->since) >= PATIENCE;
+	w->called |= !il_waiters_joined(w) || e != &w->at[w->place];
+	il_put(&e->since, called);
+	if (waited && w->turns && !il_get(&w->head->turn) && !find_before(w, e->ticket))
+		il_put(&w->head->turn, (uint32_t)(e - w->at) + 1);
+}
+
+static bool has_gone(const struct il_waiter *e)
+{
+	return (int32_t)(now() - e->since) >= LONG && has_ended(e);
+}
+
+static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
+{
+	struct il_waiter *e = find_waiting(w, offer, NULL);
+	for (uint32_t i = 0; e && n && i < w->count; i++) {
+		uint32_t ticket = e->ticket;
+		if (tell(w, e, CALLED, WAITING)) {
+			note_call(w, e);
+			n--;
+		} else if (has_gone(e)) {
+			set_state(e, FREE);
+		}
+		e = find_waiting(w, offer, &ticket);
+	}
+}
+
+void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
+{
+	for (uint32_t i = 0; i < used_of(w) && n; i++) {
+		struct il_waiter *e = &w->at[i];
+		if (state_of(e) == CALLED && fits(w, e, offer))
+			n--;
+		if (state_of(e) == LATE && has_gone(e))
+			set_state(e, FREE);
+	}
+	call_more(w, offer, n);
+	shrink(w);
+}
+
+bool il_waiters_any(const struct il_waiters *w, bool (*needs)(uint64_t wants, uint64_t offer, const void *arg),
+	uint64_t offer, const void *arg)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (state_of(&w->at[i]) == WAITING && needs(w->at[i].wants, offer, arg))
+			return true;
+	return false;
+}
+
+/* Leaving ----------------------------------------------------------------------------------------------- */
+
+static void forget_turn(struct il_waiters *w, const struct il_waiter *e)
+{
+	if (il_get(&w->head->turn) == (uint32_t)(e - w->at) + 1)
+		il_put(&w->head->turn, 0);
+}
+
+/* One that came later has taken something: that is to be watched, too. */
+static void tell_first(struct il_waiters *w)
+{
+	struct il_waiter *e = find_waiting(w, 0, NULL);
+	if (w->turns && e && !find_before(w, e->ticket))
+		tell(w, e, WAITING, WAITING);
+}
+
 /* A process has left its place. The next one watches it; now there may be another one to watch, or what only the first
  * one watches. That need not be so if it is `served`: then it has what the next one wants. */
 static void hand_over_watch(struct il_waiters *w, uint32_t ticket, bool served)
 {
 	struct il_waiter *next = w->ordered ? find_behind(w, ticket) : NULL;
-	if (!next || state_of(next) != WAITING)
-		return;
-	if (!served || w->first_watches || find_before(w, next->ticket))
+	bool first = w->ordered && !find_before(w, ticket);
+	if (next && state_of(next) == WAITING && (!served || w->first_watches || !first))
 		tell(w, next, WAITING, WAITING);
+	if (served && w->ordered && !first)
+		tell_first(w);
+}
+
+void il_waiters_call_all(struct il_waiters *w, uint64_t offer)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (state_of(&w->at[i]) == WAITING && fits(w, &w->at[i], offer))
+			tell(w, &w->at[i], CALLED, CALLED);
+	shrink(w);
 }
 
 static void take_out(struct il_waiters *w, struct il_waiter *e, bool served)
@@ -225,6 +278,19 @@ void il_waiters_bury(struct il_waiters *w)
 	}
 }
 
+/* It was called and does not come. */
+static void pass_over(struct il_waiters *w, struct il_waiter *e, bool gone)
+{
+	if (gone) {
+		take_out(w, e, false);
+		return;
+	}
+	set_state(e, LATE);
+	forget_turn(w, e);
+	call_more(w, e->wants, 1);
+	hand_over_watch(w, e->ticket, false);
+}
+
 bool il_waiters_pass_late(struct il_waiters *w, bool all)
 {
 	bool more = false;
@@ -236,12 +302,17 @@ bool il_waiters_pass_late(struct il_waiters *w, bool all)
 			more = true;
 			continue;
 		}
-		set_state(e, LATE);
-		forget_turn(w, e);
-		call_more(w, e->wants, 1);
-		hand_over_watch(w, e->ticket, true);
+		pass_over(w, e, has_ended(e));
 	}
 	return more;
+}
+
+bool il_waiters_any_called(const struct il_waiters *w)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (state_of(&w->at[i]) == CALLED)
+			return true;
+	return false;
 }
 
 void il_waiters_recover(struct il_waiters *w)
@@ -255,19 +326,42 @@ void il_waiters_recover(struct il_waiters *w)
 	shrink(w);
 }
 
+static void wake(struct il_waiter *e)
+{
+	atomic_fetch_add((_Atomic uint32_t *)&e->word, COUNT);
+	il_futex_wake(&e->word);
+}
+
 void il_waiters_wake_all(struct il_waiters *w)
 {
-	for (uint32_t i = 0; i < w->count; i++) {
-		atomic_fetch_add((_Atomic uint32_t *)&w->at[i].word, COUNT);
-		il_futex_wake(&w->at[i].word);
-	}
+	for (uint32_t i = 0; i < w->count; i++)
+		if (state_of(&w->at[i]) != FREE)
+			wake(&w->at[i]);
+}
+
+void il_waiters_wake(struct il_waiters *w, uint64_t offer)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (state_of(&w->at[i]) != FREE && fits(w, &w->at[i], offer))
+			wake(&w->at[i]);
+}
+
+void il_waiters_quit(struct il_waiters *w)
+{
+	if (has_place(w))
+		set_state(&w->at[w->place], FREE);
+	w->joined = false;
 }
 
 /* Joining ----------------------------------------------------------------------------------------------- */
 
-/* A free entry. If there is none, another one is looked at each time: its process may have died. */
+/* A free entry, at best the one it has had before: a helper thread of this process may still sleep on its word. If
+ * there is none, another one is checked each time: its process may have died. */
 static struct il_waiter *find_free(struct il_waiters *w)
 {
+	struct il_waiter *own = &w->at[w->place];
+	if (w->place < w->count && state_of(own) == FREE && own->pid == (uint32_t)il_fork.pid)
+		return own;
 	for (uint32_t i = 0; i < w->count; i++)
 		if (state_of(&w->at[i]) == FREE)
 			return &w->at[i];
@@ -341,11 +435,15 @@ uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uin
 bool il_waiters_may_take_now(struct il_waiters *w)
 {
 	uint32_t place = il_get(&w->head->turn) - 1;
+	struct il_waiter *e = &w->at[place];
 	if (has_place(w) && w->place == place)
 		return true;
-	const struct il_waiter *e = &w->at[place];
-	if (place < w->count && state_of(e) == CALLED && (uint32_t)(now() - e->since) < LONG && !has_ended(e))
-		return false;
+	if (place < w->count && state_of(e) == CALLED) {
+		bool gone = has_ended(e);
+		if (!gone && (uint32_t)(now() - e->since) < LONG)
+			return false;
+		pass_over(w, e, gone);
+	}
 	il_put(&w->head->turn, 0);
 	return true;
 }

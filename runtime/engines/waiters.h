@@ -74,8 +74,18 @@ bool il_waiters_joined(const struct il_waiters *w);
  * their way, if so many sleep. */
 void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n);
 
-/* Calls all that want it, however many. */
+/* Calls all that want it, however many. Not of an ordered table, as the next three. */
 void il_waiters_call_all(struct il_waiters *w, uint64_t offer);
+
+/* Of those that have not been called: does `needs` hold for what one of them wants? */
+bool il_waiters_any(const struct il_waiters *w, bool (*needs)(uint64_t wants, uint64_t offer, const void *arg),
+	uint64_t offer, const void *arg);
+
+/* As il_waiters_call_all, without the latch, which cannot be had. */
+void il_waiters_wake(struct il_waiters *w, uint64_t offer);
+
+/* As il_waiters_leave, without the latch. */
+void il_waiters_quit(struct il_waiters *w);
 
 /* `before` has died, or one of those before it may have: takes them out, and passes on what they were called for. */
 void il_waiters_bury(struct il_waiters *w);
@@ -83,6 +93,9 @@ void il_waiters_bury(struct il_waiters *w);
 /* The same of what was called long ago and has not come: it is stopped, or busy. True: others are still on their way.
  * With `all`, as if all had been called long ago. */
 bool il_waiters_pass_late(struct il_waiters *w, bool all);
+
+/* Is a process on its way? Without the latch, too. */
+bool il_waiters_any_called(const struct il_waiters *w);
 
 /* A process died with the latch: calls all. */
 void il_waiters_recover(struct il_waiters *w);
@@ -96,6 +109,28 @@ bool il_waiters_may_take_now(struct il_waiters *w);
 static inline bool il_waiters_may_take(struct il_waiters *w)
 {
 	return !il_get(&w->head->turn) || il_waiters_may_take_now(w);
+}
+
+/* What processes may want, where a change tells all that want a key: one key of 63 bits; or several, as a mask in which
+ * some others seem to be. */
+enum { IL_WANTS_BITS = 63 };
+
+static inline uint64_t il_wants_mask(uint64_t key)
+{
+	return (uint64_t)1 << IL_WANTS_BITS | (uint64_t)1 << key % IL_WANTS_BITS;
+}
+
+/* `any`: something is wanted already. */
+static inline uint64_t il_wants_add(bool any, uint64_t wants, uint64_t key)
+{
+	if (!any || wants == key)
+		return key;
+	return (wants >> IL_WANTS_BITS ? wants : il_wants_mask(wants)) | il_wants_mask(key);
+}
+
+static inline bool il_wants_fit(uint64_t wants, uint64_t key)
+{
+	return wants >> IL_WANTS_BITS ? wants >> key % IL_WANTS_BITS & 1 : wants == key;
 }
 
 #endif

@@ -44,7 +44,7 @@ static void open_view(struct view *v)
 				    .count = COUNT,
 				    .latch = &words.latch,
 				    .changes = &words.changes,
-				    .parked = &words.parked,
+				    .marks = &words.parked,
 				    .removed = &words.removed,
 				    .space = &space } };
 	il_slots_init(&v->slots);
@@ -170,7 +170,7 @@ static void without_the_latch(void)
 	il_slots_write(&writer.handle.memory, SLOT + 1, 5); /* another slot is not told at all */
 	CHECK(words.changes == 0);
 	store(1);
-	conclude(&writer.slots, LATELY);
+	conclude(&writer.slots, SLOT, LATELY);
 	CHECK(is_roused());
 	end(1);
 }

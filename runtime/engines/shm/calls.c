@@ -93,6 +93,12 @@ void il_shm_calls_add(struct il_shm_calls *c)
 	c->segment->refs++;
 }
 
+void il_shm_calls_settle(struct il_shm_calls *c)
+{
+	if (is_active(c) && !c->leaves && !il_waiters_any_called(c->waiters))
+		stop(c);
+}
+
 void il_shm_calls_leave(struct il_shm_calls *c)
 {
 	int err = il_waiters_joined(c->waiters) ? c->enter(c->segment) : ENOENT;

@@ -37,6 +37,9 @@ static inline void il_shm_calls_note(struct il_shm_calls *c)
 		il_shm_calls_add(c);
 }
 
+/* Without the latch: a handle is closed. If all have come, nothing is kept. */
+void il_shm_calls_settle(struct il_shm_calls *c);
+
 /* Without the latch: this process does not wait any more. */
 void il_shm_calls_leave(struct il_shm_calls *c);
 

@@ -207,10 +207,11 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	il_debt_pay(&o->debt);
 	if (o->doubt)
 		il_waiters_bury(&o->waiters);
-	if (il_get(&p->taken) >= o->max)
+	if (o->doubt || il_get(&p->taken) >= o->max)
 		bury(o);
 	o->doubt = false;
-	bool may = il_get(&p->taken) < o->max && il_waiters_may_take(&o->waiters);
+	uint32_t taken = il_get(&p->taken);
+	bool may = taken < o->max && (il_waiters_may_take(&o->waiters) || taken + 1 < o->max);
 	struct record *r = may ? own_record(o) : NULL;
 	if (!r)
 		return EAGAIN;
@@ -483,6 +484,7 @@ static void lock_close(struct il_lock *l)
 	il_wait_queue_close(&h->object->line, l);
 	while (h->held && release(l, l->unreported) == 0)
 		;
+	il_shm_calls_settle(&h->object->calls);
 	il_debt_drop_segment(&h->object->debt);
 	free(h);
 }

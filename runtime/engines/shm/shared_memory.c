@@ -11,11 +11,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { LINE = 64 };
+enum { LINE = 64, MARK_WORDS = 16, MOST_WAITERS = 64 };
 
 struct shared {
 	struct il_head head;
 	uint64_t slots; /* how many */
+	uint32_t marks[MARK_WORDS];
+	struct il_waiters_head waiting;
+	struct il_waiter waiters[MOST_WAITERS];
 };
 
 /* Of a cache line of their own, so that changes of slots do not slow down the readers of the words. */
@@ -84,6 +87,15 @@ static void mapped(struct il_segment *s)
 		.latch = &head->latch,
 		.changes = &head->changes,
 		.parked = &head->parked,
+		.marks = shared(head)->marks,
+		.mark_words = MARK_WORDS,
+		.waiters = {
+			.head = &shared(head)->waiting,
+			.at = shared(head)->waiters,
+			.count = s->size < SLOTS_AT ? 0 : MOST_WAITERS,
+			.parked = &head->parked,
+			.bit = IL_LISTED,
+		},
 		.removed = &head->removed,
 		.lost = &s->lost,
 		.space = &head->pids,
@@ -96,6 +108,11 @@ static void unmapped(struct il_segment *s)
 	il_slots_fini(&object_of(s)->slots);
 }
 
+static void wake_all(struct il_segment *s)
+{
+	il_waiters_wake_all(&object_of(s)->slots.waiters);
+}
+
 static const struct il_segment_type type = {
 	.noun = "memory",
 	.new = new,
@@ -103,6 +120,7 @@ static const struct il_segment_type type = {
 	.check = check,
 	.mapped = mapped,
 	.unmapped = unmapped,
+	.wake_all = wake_all,
 };
 
 /* Operations -------------------------------------------------------------------------------------------- */

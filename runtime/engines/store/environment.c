@@ -245,13 +245,29 @@ int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently)
 	return err;
 }
 
-void il_store_change(struct il_store *s)
+uint64_t il_store_key(const char *name, size_t size)
 {
-	il_put(&s->control->changes, il_get(&s->control->changes) + 1);
-	if (!il_get(&s->control->parked))
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3;
+	return hash >> 1;
+}
+
+void il_store_change(struct il_store *s, const char *name, size_t size)
+{
+	struct il_store_control *control = s->control;
+	uint32_t parked = il_get(&control->parked);
+	il_put(&control->changes, il_get(&control->changes) + 1);
+	if (!parked)
 		return;
-	il_futex_wake(&s->control->changes);
-	il_put(&s->control->parked, 0);
+	if (parked & IL_STORE_ON_COUNT) {
+		il_futex_wake(&control->changes);
+		il_put(&control->parked, parked & ~(uint32_t)IL_STORE_ON_COUNT);
+	}
+	if (name)
+		il_waiters_call_all(&s->waiters, il_store_key(name, size));
+	else
+		il_waiters_wake_all(&s->waiters);
 }
 
 /* A reader that was suspended between LMDB's look at the last commit and its copy of the roots may, two commits

@@ -30,8 +30,11 @@ int il_store_begin(struct il_store *s, MDB_txn **txn, bool patiently);
 int il_store_commit(struct il_store *s, MDB_txn *txn);
 void il_store_abort(struct il_store *s, MDB_txn *txn);
 
-/* Announces that something changes, with the write lock. */
-void il_store_change(struct il_store *s);
+/* Announces that a name changes, with the write lock; without a name, that all is over. */
+void il_store_change(struct il_store *s, const char *name, size_t size);
+
+/* Of a name, as the table of waiting processes has it. */
+uint64_t il_store_key(const char *name, size_t size);
 
 /* After MDB_MAP_FULL, without the lock. True: try again, for readers that keep pages from being used have ended, or
  * may end soon. False: *err says why not. `state` begins as {0}. */

@@ -232,7 +232,7 @@ static int change(struct il_store *s, MDB_txn *txn, struct il_entry *e, int64_t 
 		il_store_abort(s, txn);
 		return rc;
 	}
-	il_store_change(s);
+	il_store_change(s, e->name, e->name_size);
 	return il_store_commit(s, txn);
 }
 

@@ -25,13 +25,15 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 3,
+	LAYOUT = 4,
 	CONTROL_SIZE = 4096,
 	LOCK_SIZE = 65536, /* room for 1000 processes that read */
 	LARGEST_PAGE = 32768,
 	DEFAULT_SIZE = 4 << 20,
 	TRIES = 64,
 };
+
+_Static_assert(sizeof(struct il_store_control) <= CONTROL_SIZE, "it is one page");
 
 static const uint64_t MAGIC = 0x746164636c706920; /* " iplcdat" */
 
@@ -365,7 +367,7 @@ static int mark_removed(struct il_store *s, bool patiently)
 	if (err && err != EUCLEAN && err != EINVAL && err != EPROTO)
 		return err;
 	il_put(&s->control->removed, 1);
-	il_store_change(s);
+	il_store_change(s, NULL, 0);
 	if (!err)
 		il_store_abort(s, txn);
 	return 0;

@@ -13,6 +13,7 @@
 #include "engines/store/directory.h"
 #include "engines/store/gate.h"
 #include "engines/wait_queue.h"
+#include "engines/waiters.h"
 #include "loop/recheck.h"
 
 #include <lmdb.h>
@@ -22,6 +23,8 @@
 #include <sys/types.h>
 
 enum { IL_STORE_VERSION = 8 /* bytes of version before each value */ };
+
+enum { IL_STORE_ON_COUNT = 1, IL_STORE_LISTED = 2, IL_STORE_WAITERS = 64 };
 
 /* The file "control". */
 struct il_store_control {
@@ -33,13 +36,15 @@ struct il_store_control {
 	uint64_t map; /* bytes of data.mdb */
 	uint64_t pids; /* the pid namespace in which LMDB's locks mean something */
 	uint32_t changes; /* futex: goes up, with the write lock, before anything is committed */
-	uint32_t parked; /* a process sleeps on it */
+	uint32_t parked; /* IL_STORE_ON_COUNT: a process sleeps on it; IL_STORE_LISTED: one is in the table */
 	uint32_t removed;
 	uint32_t reserved;
 	uint64_t data, lock; /* the inodes of these files: a copy of the directory has others */
 	char path[IL_STORE_PATH]; /* of the directory; empty for a private one */
 	struct il_gate writing; /* in front of LMDB's write lock, */
 	struct il_gate opening; /* and of what it locks when an environment is opened */
+	struct il_waiters_head waiting;
+	struct il_waiter waiters[IL_STORE_WAITERS]; /* which processes sleep for which names */
 };
 
 struct il_store {
@@ -57,6 +62,7 @@ struct il_store {
 	char *buffer; /* what was read last */
 	size_t room;
 	struct il_wait_queue waits; /* waits of this process */
+	struct il_waiters waiters;
 	MDB_txn *txn; /* with which they look */
 	struct {
 		struct il_patience writer, opener, reader;

@@ -55,7 +55,33 @@ static int attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 	return il_store_errno(query(s, s->txn, op));
 }
 
-static const struct il_wait_queue_type type = { .parked = 1, .enter = enter, .leave = leave, .attempt = attempt };
+static uint64_t key(const struct il_op *op)
+{
+	return il_store_key(op->name, op->name_size);
+}
+
+static uint32_t *note(struct il_wait_queue *line, bool served, bool park, uint32_t *expected)
+{
+	struct il_store *s = line->object;
+	(void)served;
+	return park && !il_list_empty(&line->ops) ? il_waiters_join(&s->waiters, line->wants, false, expected) : NULL;
+}
+
+static void unpark(struct il_wait_queue *line)
+{
+	struct il_store *s = line->object;
+	il_waiters_quit(&s->waiters);
+}
+
+static const struct il_wait_queue_type type = {
+	.parked = IL_STORE_ON_COUNT,
+	.key = key,
+	.enter = enter,
+	.leave = leave,
+	.attempt = attempt,
+	.note = note,
+	.unpark = unpark,
+};
 
 bool il_store_wait_attempt(struct il_store *s, struct il_op *op)
 {
@@ -142,6 +168,14 @@ void il_store_wait_init(struct il_store *s)
 		.changes = &s->control->changes,
 		.parked = &s->control->parked };
 	il_wait_queue_init(&s->waits);
+	s->waiters = (struct il_waiters){
+		.head = &s->control->waiting,
+		.at = s->control->waiters,
+		.count = IL_STORE_WAITERS,
+		.parked = &s->control->parked,
+		.bit = IL_STORE_LISTED,
+		.fits = il_wants_fit,
+	};
 	il_list_init(&s->calls);
 	il_recheck_init(&s->later, retry_later);
 }

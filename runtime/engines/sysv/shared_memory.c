@@ -128,7 +128,7 @@ static int attach(const struct il_key *key, struct il_memory_options *o, struct 
 		m->slots.space = &w->pids;
 		m->slots.latch = &w->latch;
 		m->slots.changes = &w->changes;
-		m->slots.parked = &w->parked;
+		m->slots.marks = &w->parked;
 		m->slots.removed = &w->removed;
 		m->slots.gone = gone;
 	}
