@@ -155,6 +155,7 @@ static int fork_function(lua_State *L)
 	struct il_channel *outer = il_child_channel(L, c, IL_CHILD_CHANNEL, none);
 	struct il_channel *inner = il_channel_push(L, none); /* the child's end */
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
+	il_tasks_prepare_fork(L);
 	c->ref = il_ref(L, none + 1);
 	do {
 		err = il_codec_prepare(L, inner->codec);

@@ -24,7 +24,7 @@ static const char *const status_names[] = { "ready", "running", "waiting", "done
 
 static struct il_task *check_task(lua_State *L)
 {
-	return il_self(L, il_task_class);
+	return il_task_here(il_self(L, il_task_class));
 }
 
 static const char *status_name(const struct il_task *t)

@@ -10,6 +10,7 @@ static union {
 	struct il_loop loop;
 	char size[IL_STATE_SIZE];
 } first = { .loop = {
+		    .waits = IL_LIST_INIT(first.loop.waits),
 		    .pollers = IL_LIST_INIT(first.loop.pollers),
 		    .epoll = { .epoll_fd = -1, .timer_fd = -1, .wake_fd = -1 },
 		    .futexes = { .watched = IL_LIST_INIT(first.loop.futexes.watched),

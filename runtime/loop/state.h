@@ -33,6 +33,7 @@ enum { IL_LONG_WAIT = 400000 };
 
 struct il_loop {
 	struct il_heap deadlines; /* of struct il_wait */
+	struct il_list waits; /* of struct il_wait, those that have operations */
 	struct il_heap timers; /* of struct il_timer */
 	struct il_list pollers; /* of struct il_poller */
 	struct il_epoll epoll;

@@ -16,6 +16,7 @@ void il_wait_finalize(struct il_wait *w, int winner)
 {
 	assert(w->state == IL_WAITING);
 	il_heap_del(&il_loop->deadlines, &w->deadline);
+	il_list_del(&w->node);
 	w->state = IL_DONE;
 	w->winner = winner;
 	for (uint32_t i = 0; i < w->count; i++) {
@@ -40,6 +41,9 @@ int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t 
 	w->ops = ops;
 	w->state = IL_WAITING;
 	w->deadline.place = 0;
+	il_list_init(&w->node);
+	if (count)
+		il_list_add(&il_loop->waits, &w->node);
 	w->late = 0;
 	w->cases = count;
 	w->count = 0;
@@ -85,4 +89,15 @@ void il_wait_drop(struct il_wait *w)
 	if (w->state == IL_WAITING)
 		il_wait_finalize(w, IL_DROPPED);
 	w->state = IL_IDLE;
+}
+
+void il_waits_leave(void)
+{
+	il_heap_fini(&il_loop->deadlines);
+	il_list_drain(struct il_wait, w, &il_loop->waits, node) {
+		w->deadline.place = 0;
+		il_wait_drop(w);
+		for (uint32_t i = 0; i < w->count; i++)
+			il_op_clear(&w->ops[i]);
+	}
 }

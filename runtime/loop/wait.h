@@ -10,6 +10,7 @@
 #define IL_LOOP_WAIT_H
 
 #include "base/heap.h"
+#include "base/list.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3 };
 
 struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
+	struct il_list node; /* in the loop's list of waits that have operations */
 	uint8_t state; /* enum il_wait_state */
 	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
 	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
@@ -39,6 +41,11 @@ void il_wait_end(struct il_wait *w, int why);
 
 /* Ends it without a wake-up: what waited is no more. */
 void il_wait_drop(struct il_wait *w);
+
+/* In a forked child: drops the waits that have operations, and takes all off the list of deadlines. A wait that has no
+ * more than a deadline is left as it is, in memory that the child shares with its parent as long as it does not write
+ * to it: such a wait must not be touched any more. */
+void il_waits_leave(void);
 
 /* For op.c: takes every operation but the winner, an index or one of the above, out of its queue. One that has gone too
  * far to be taken back wins instead of a timeout or a cancellation. */

@@ -81,7 +81,7 @@ static void begin_anew(void)
 	il_preempt_drop();
 	il_events_drop();
 	il_interrupt_drop();
-	il_sched_drop(L, true);
+	il_sched_leave();
 	il_sched()->running = L;
 }
 

@@ -213,17 +213,31 @@ bool il_sched_alive(void)
 	return il_streams_unsent(!busy) || busy;
 }
 
-void il_sched_drop(lua_State *L, bool no_close)
+static void nothing_runs(void)
 {
-	il_wait_drop(&il_sched()->main_wait);
-	il_op_clear(&il_sched()->main_op);
-	il_tasks_drop(L, no_close);
 	il_run_queue_clear();
 	il_sched()->alive = il_sched()->living = il_sched()->ending = 0;
 	il_sched()->current = NULL;
 	il_sched()->turning = false;
-	if (no_close)
-		il_sched()->failed = il_sched()->over = false;
+}
+
+void il_sched_drop(lua_State *L)
+{
+	il_wait_drop(&il_sched()->main_wait);
+	il_op_clear(&il_sched()->main_op);
+	il_tasks_drop(L);
+	nothing_runs();
+}
+
+void il_sched_leave(void)
+{
+	il_waits_leave();
+	il_sched()->main_wait.deadline.place = 0;
+	il_wait_drop(&il_sched()->main_wait);
+	il_op_clear(&il_sched()->main_op);
+	il_tasks_leave();
+	nothing_runs();
+	il_sched()->failed = il_sched()->over = false;
 }
 
 void il_sched_forget(void)

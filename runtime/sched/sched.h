@@ -33,8 +33,11 @@ void il_sched_turn_all(lua_State *L);
 /* True while a task, a timer or unsent data keeps the program alive. */
 bool il_sched_alive(void);
 
-/* Ends all tasks where they are; their <close> variables run unless `no_close`, as in a forked child. */
-void il_sched_drop(lua_State *L, bool no_close);
+/* Ends all tasks where they are; their <close> variables run. */
+void il_sched_drop(lua_State *L);
+
+/* In a forked child: leaves the tasks to the parent. */
+void il_sched_leave(void);
 
 /* The state is closing: no task can run any more. */
 void il_sched_forget(void);

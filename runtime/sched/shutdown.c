@@ -86,7 +86,7 @@ void il_shutdown(lua_State *L)
 		cancel_all(L);
 	il_sched()->over = true;
 	lua_gc(L, LUA_GCSTOP, 0); /* all goes with the state; where memory is short it would collect for each task */
-	il_sched_drop(L, false);
+	il_sched_drop(L);
 	il_sched()->over = false;
 	il_gathered_flush();
 	il_processes_kill_closing();

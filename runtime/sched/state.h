@@ -49,6 +49,7 @@ struct il_sched {
 	/* task.c: */
 	struct il_task *unused; /* tasks of callbacks that have ended, linked by `next`, each to get a new coroutine */
 	int unused_count;
+	int next_list; /* the same for a child that begins anew; 0: to be made */
 	int task_list, task_metatable, task_guard; /* their places in the registry; the last is task_entry.c's */
 	lua_CFunction task_entry; /* task_entry.c's: the base of every task's stack; NULL before there is a task */
 	int places, free_place; /* in the list of tasks; a free one has the next one's number, 0: none */

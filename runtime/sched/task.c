@@ -57,6 +57,7 @@ static void begin(lua_State *L, struct il_task *t, lua_State *co, int nargs)
 	lua_insert(L, -nargs - 2);
 	il_task_entry_prepare(L, co, nargs);
 	t->id = ++s->tasks;
+	t->beginnings = il_fork.beginnings;
 	t->begun = t->closed = false;
 	t->calls = IL_FIRST_CALLS;
 	t->interrupt = 0;
@@ -156,11 +157,10 @@ static bool keep_task(struct il_task *t)
 	return true;
 }
 
-static void finalize_holds(struct il_task *t, bool no_close)
+static void finalize_holds(struct il_task *t)
 {
 	il_list_drain(struct il_hold, h, &t->holds, node)
-		if (!no_close)
-			h->ended(h, t->status != IL_FINISHED);
+		h->ended(h, t->status != IL_FINISHED);
 }
 
 void il_task_end(lua_State *L, struct il_task *t)
@@ -175,7 +175,7 @@ void il_task_end(lua_State *L, struct il_task *t)
 		t->status = IL_GONE;
 	if (!t->detached)
 		il_sched_release();
-	finalize_holds(t, false);
+	finalize_holds(t);
 	if (t->status == IL_FAILED && !joined && !t->held)
 		report(L, t);
 	il_op_clear(&t->op);
@@ -283,23 +283,16 @@ void il_task_where(lua_State *L, struct il_task *t)
 }
 
 /* A task that runs is on the C stack below us, so it must not be collected. */
-static void drop(lua_State *L, struct il_task *t, void *no_close)
+static void drop(lua_State *L, struct il_task *t, void *arg)
 {
 	bool runs = t->status == IL_RUNNING;
+	(void)arg;
 	il_wait_drop(&t->wait);
 	il_op_clear(&t->op);
 	t->status = IL_GONE;
 	t->cancelled = true;
 	if (runs || !t->co)
 		return;
-	if (*(bool *)no_close) {
-		finalize_holds(t, true);
-		push_list(L);
-		if (t->ref)
-			unref(L, t);
-		lua_pop(L, 1);
-		return;
-	}
 	struct il_task *outer = il_sched()->current;
 	il_sched()->current = t;
 	if (lua_resetthread(t->co) != LUA_OK && !il_cancel_is(t->co, -1)) {
@@ -310,15 +303,43 @@ static void drop(lua_State *L, struct il_task *t, void *no_close)
 	}
 	lua_settop(t->co, 0);
 	il_sched()->current = outer;
-	finalize_holds(t, false);
+	finalize_holds(t);
 }
 
-void il_tasks_drop(lua_State *L, bool no_close)
+/* The second time those that a `__close` made meanwhile. */
+void il_tasks_drop(lua_State *L)
 {
-	il_task_each(L, drop, &no_close);
-	if (!no_close)
-		il_task_each(L, drop, &no_close); /* those that a `__close` made meanwhile */
+	il_task_each(L, drop, NULL);
+	il_task_each(L, drop, NULL);
 	il_tasks_forget();
+}
+
+void il_tasks_prepare_fork(lua_State *L)
+{
+	if (il_sched()->next_list)
+		return;
+	lua_newtable(L);
+	il_sched()->next_list = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* The tasks of the parent stay where they are, and in their list, since to change each takes a copy of its page of
+ * memory. Nothing runs or finds them any more, but handles that Lua has. */
+void il_tasks_leave(void)
+{
+	struct il_sched *s = il_sched();
+	s->task_list = s->next_list;
+	s->next_list = s->places = s->free_place = 0;
+	il_tasks_forget();
+}
+
+void il_task_inherit(struct il_task *t)
+{
+	t->beginnings = il_fork.beginnings;
+	if (t->status >= IL_FINISHED)
+		return;
+	t->wait.state = IL_IDLE;
+	t->status = IL_GONE;
+	t->cancelled = true;
 }
 
 void il_tasks_forget(void)

@@ -7,6 +7,7 @@
 #ifndef IL_SCHED_TASK_H
 #define IL_SCHED_TASK_H
 
+#include "base/fork.h"
 #include "loop/op.h"
 #include "sched/object.h"
 
@@ -37,6 +38,7 @@ struct il_task {
 	int ref; /* its place in the list that keeps it while it runs; 0: none */
 	int results; /* on the coroutine's stack, from 1, once it has ended */
 	int interrupt; /* the last one that was raised in it */
+	uint32_t beginnings; /* in which process it was made, as il_fork counts them */
 	uint8_t status; /* enum il_task_status */
 	uint8_t calls; /* that may be served at once between two readings of the clock, see turn.c */
 	bool begun, closed; /* its coroutine has run, has been closed by others */
@@ -78,9 +80,23 @@ void il_task_traceback(lua_State *L, struct il_task *t);
 /* For sched.c: the task has ended; finishes the operations that wait for it and releases it. Does not raise. */
 void il_task_end(lua_State *L, struct il_task *t);
 
-/* For sched.c, the tasks' part of il_sched_open, il_sched_drop and il_sched_forget. */
+/* To be called of a task that Lua names: one that a forked child has inherited is over there. */
+void il_task_inherit(struct il_task *t);
+
+static inline struct il_task *il_task_here(struct il_task *t)
+{
+	if (t->beginnings != il_fork.beginnings)
+		il_task_inherit(t);
+	return t;
+}
+
+/* Makes sure that a forked child can have a list of tasks of its own. Raises. */
+void il_tasks_prepare_fork(lua_State *L);
+
+/* For sched.c, the tasks' part of il_sched_open, il_sched_drop, il_sched_leave and il_sched_forget. */
 void il_tasks_open(lua_State *L);
-void il_tasks_drop(lua_State *L, bool no_close);
+void il_tasks_drop(lua_State *L);
+void il_tasks_leave(void);
 void il_tasks_forget(void);
 
 #endif
