@@ -107,6 +107,8 @@ describe("a thread that cannot be made", function()
       local a, b = assert(ipc.mutex(key)), assert(ipc.mutex(key))
       local c, d = ipc.file_lock %q, ipc.file_lock %q
       local q = assert(ipc.queue(key))
+      local near, far = ipc.stream_channel_pair() -- with a descriptor to wait for, the loop cannot block for the others
+      ipc.task(function() far:receive() end):detach()
       a:acquire() c:acquire()
       print(b:acquire(10)) print(d:acquire(10)) print(q:receive(0, 10))
       print(ipc.process(function() end)) print(ipc.process{"true"})
