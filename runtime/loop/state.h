@@ -26,7 +26,7 @@ enum { IL_STATE_SIZE = 2048 };
 
 /* The engines lie in no row with the other floors, for they do not see each other: how many have a part, and bytes of
  * one. */
-enum { IL_PARTS = 4, IL_PART_SIZE = 128 };
+enum { IL_PARTS = 4, IL_PART_SIZE = 192 };
 
 /* ns: what is taken for a long wait */
 enum { IL_LONG_WAIT = 400000 };

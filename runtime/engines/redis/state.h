@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "engines/part.h"
 #include "engines/redis/client/resp.h"
+#include "loop/poller.h"
 
 struct il_redis_state {
 	struct il_list servers; /* of struct il_server */
@@ -20,6 +21,8 @@ struct il_redis_state {
 	struct il_list queues; /* of struct il_rq */
 	struct il_resp command; /* the one that is being written */
 	struct il_tls_library *tls; /* once it is loaded */
+	struct il_list due; /* of struct il_redis_waiter: to be looked after when the loop asks the kernel next */
+	struct il_poller poller; /* does that */
 };
 
 _Static_assert(sizeof(struct il_redis_state) <= IL_PART_SIZE, "there is no room for the state");
@@ -30,6 +33,7 @@ static inline struct il_redis_state *il_redis_state(void)
 	if (!s->servers.next) {
 		il_list_init(&s->servers);
 		il_list_init(&s->spare);
+		il_list_init(&s->due);
 		il_list_init(&s->queues);
 	}
 	return s;

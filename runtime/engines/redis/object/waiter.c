@@ -6,6 +6,7 @@
 #include "engines/redis/object/waiter.h"
 #include "base/clock.h"
 #include "engines/redis/client/server.h"
+#include "engines/redis/state.h"
 #include "loop/poller.h"
 
 #include <errno.h>
@@ -157,8 +158,6 @@ static void go_on(struct il_redis_waiter *w)
 	}
 }
 
-static struct il_list due = IL_LIST_INIT(due);
-
 /* What is asked of one server is written together. True: the loop must not block as it meant to, for a wait may have
  * ended, and something else may be due next. */
 static bool go_on_all(struct il_poller *p)
@@ -166,7 +165,7 @@ static bool go_on_all(struct il_poller *p)
 	struct il_list round;
 	struct il_server *last = NULL;
 	il_poller_del(p);
-	il_list_move(&due, &round);
+	il_list_move(&il_redis_state()->due, &round);
 	bool any = !il_list_empty(&round);
 	il_list_drain(struct il_redis_waiter, w, &round, due) {
 		struct il_server *s = w->all->object.server;
@@ -180,13 +179,14 @@ static bool go_on_all(struct il_poller *p)
 	return any;
 }
 
-static struct il_poller poller = { .node = IL_LIST_INIT(poller.node), .poll = go_on_all, .arm = go_on_all };
-
 void il_redis_waiter_due(struct il_redis_waiter *w)
 {
+	struct il_redis_state *state = il_redis_state();
+	if (!state->poller.poll)
+		il_poller_init(&state->poller, go_on_all, go_on_all);
 	if (il_list_empty(&w->due))
-		il_list_add(&due, &w->due);
-	il_poller_add(&poller);
+		il_list_add(&state->due, &w->due);
+	il_poller_add(&state->poller);
 }
 
 void il_redis_waiter_again(struct il_redis_waiter *w)
