@@ -244,9 +244,12 @@ struct il_client *il_hub_front(struct il_hub *h, char **data, size_t *size)
 {
 	if (!il_list_empty(&h->receivers))
 		return NULL;
-	il_list_each(struct il_client, c, &h->ready, ready)
+	il_list_each_safe(struct il_client, c, &h->ready, ready) {
 		if (il_stream_front(c->stream, data, size))
 			return c;
+		if (il_stream_is_drained(c->stream))
+			il_list_del(&c->ready); /* it will call */
+	}
 	return NULL;
 }
 

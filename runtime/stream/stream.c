@@ -259,6 +259,11 @@ static bool has_frame(struct il_stream *s)
 	return s->in.bytes && il_frame_reader_front(&s->in, &data, &size) != IL_FRAME_NONE;
 }
 
+bool il_stream_is_drained(struct il_stream *s)
+{
+	return s->drained && !s->err && !has_frame(s);
+}
+
 bool il_stream_at_end(struct il_stream *s)
 {
 	for (int err = 0; !err && !s->err; err = fill(s))

@@ -64,8 +64,9 @@ bool il_stream_handle_attempt(struct il_op *op);
 bool il_stream_cancel(struct il_op *op);
 
 /* For an owner of many: takes a message that is there, as receive does, with a copy of its own if `copy`; false: none.
- * at_end: nothing is there and nothing will come. */
+ * is_drained: nothing is there before the descriptor calls. at_end: nothing is there and nothing will come. */
 bool il_stream_take(struct il_stream *s, struct il_op *op, bool copy);
+bool il_stream_is_drained(struct il_stream *s);
 bool il_stream_at_end(struct il_stream *s);
 
 /* For a receiver of many, behind its first: a message that can be had without a wait and without an error; the other
