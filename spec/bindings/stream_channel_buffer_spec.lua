@@ -198,7 +198,7 @@ describe("what a program has gathered", function()
     child:wait(PATIENCE)
   end)
 
-  it("is written when a callback has sent it that interrupts busy code", function()
+  it("is written when a callback has sent it that interrupts busy code #busy", function()
     local ours, theirs = pair {buffer = 1000}
     local child = channels.keep(assert(ipc.process(function()
       ours:close()
