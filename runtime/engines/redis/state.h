@@ -19,7 +19,8 @@ struct il_redis_state {
 	uint32_t slots; /* names for what stands in lines of queues */
 	int64_t numbers; /* of requests that may be made twice */
 	struct il_list queues; /* of struct il_rq */
-	struct il_resp command; /* the one that is being written */
+	struct il_resp command; /* the one that is being written, */
+	uint32_t begun; /* and how many there were */
 	struct il_tls_library *tls; /* once it is loaded */
 	struct il_list due; /* of struct il_redis_waiter: to be looked after when the loop asks the kernel next */
 	struct il_poller poller; /* does that */

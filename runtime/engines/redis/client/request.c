@@ -12,6 +12,7 @@
 #include "engines/redis/object/object.h"
 #include "engines/redis/state.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,11 +37,16 @@ static void key(const struct il_redis_object *f, const char *word, size_t size)
 	il_resp_word(writer(), text, (size_t)(end - text));
 }
 
+static void begin(struct il_command *c, struct il_redis_object *f, enum il_script script, bool is_plain)
+{
+	*c = (struct il_command){ f, script, ++il_redis_state()->begun, is_plain };
+	il_resp_begin(writer());
+}
+
 /* "EVALSHA digest n base:word..." */
 void il_command_init(struct il_command *c, struct il_redis_object *f, enum il_script script)
 {
-	*c = (struct il_command){ .object = f, .script = script };
-	il_resp_begin(writer());
+	begin(c, f, script, false);
 	il_resp_append(writer(), il_script_sources[script].head, IL_SCRIPT_HEAD + IL_SCRIPT_KEYS, 3);
 	for (const char *word = il_script_sources[script].keys; *word;) {
 		size_t size = strcspn(word, " ");
@@ -51,8 +57,7 @@ void il_command_init(struct il_command *c, struct il_redis_object *f, enum il_sc
 
 void il_command_plain(struct il_command *c, struct il_redis_object *f, const char *command, const char *word)
 {
-	*c = (struct il_command){ .object = f, .plain = true };
-	il_resp_begin(writer());
+	begin(c, f, 0, true);
 	il_command_text(c, command);
 	key(f, word, strlen(word));
 }
@@ -215,6 +220,7 @@ int il_request_control(struct il_server *s, int argc, const char *const *argv, v
 	void *owner, struct il_request **result)
 {
 	size_t start;
+	il_redis_state()->begun++;
 	int err = il_resp_write(writer(), argc, argv, &start);
 	struct il_request *r = err ? NULL : make(s);
 	if (!r)
@@ -236,6 +242,7 @@ int il_request_make(const struct il_command *c, enum il_request_flags flags, voi
 	void *owner, struct il_request **result)
 {
 	struct il_server *s = c->object->server;
+	assert(c->begun == il_redis_state()->begun);
 	if (!il_fork_is_own(s->generation))
 		il_servers_after_fork();
 	struct il_request *r = make(s);

@@ -13,10 +13,12 @@
 
 struct il_redis_object;
 
-/* What a request says, while it is written: one at a time. Bytes are copied. */
+/* What a request says, while it is written. Only one is at any time: between il_command_init and the request nothing
+ * else may be sent. Bytes are copied. */
 struct il_command {
 	struct il_redis_object *object;
 	enum il_script script;
+	uint32_t begun; /* which of all it is */
 	bool plain; /* it is a command, not a script */
 };
 

@@ -79,23 +79,15 @@ bool il_redis_object_cancel(struct il_op *op)
 	return false;
 }
 
-static void unheard(struct il_request *r)
-{
-	il_request_free(r);
-}
-
 void il_redis_object_tell(struct il_redis_object *f, const struct il_command *c)
 {
-	struct il_request *r;
-	if (il_request_make(c, IL_SAFE | IL_PATIENT, unheard, NULL, &r) == 0)
-		il_request_forget(r);
+	il_request_make(c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL);
 	il_server_flush(f->server);
 }
 
 void il_redis_object_close(struct il_redis_object *f)
 {
-	while (!il_list_empty(&f->requests)) {
-		struct il_request *r = il_container_of(f->requests.next, struct il_request, mine);
+	il_list_drain(struct il_request, r, &f->requests, mine) {
 		struct il_op *op = r->op;
 		il_request_forget(r);
 		if (op)
