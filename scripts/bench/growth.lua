@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- make growth: what an operation costs as there are more of something: names in shared data, queues, processes. Prints
+-- make growth: what an operation costs as there are more of something: names in shared data, queues, clients. Prints
 -- tables for doc/growth.md, and writes the plot beside it. Each figure is the least of some runs: the machine has other
 -- work, too.
 --   ipclua scripts/bench/growth.lua [svg]
@@ -116,10 +116,55 @@ local function processes(n)
   }
 end
 
+-- A message to any one of a hub's clients, in this process, and one from it.
+local function clients(n)
+  local hub <close> = ipc.multi_stream_channel {codec = "raw"}
+  local list, message = {}, ("x"):rep(64)
+  for i = 1, n do list[i] = assert(hub:create_client()) end
+  local function each(fn)
+    return cost(20000, function(times)
+      for i = 1, times do fn(i * 7919 % n + 1) end
+    end)
+  end
+  local result = {
+    ["to one"] = each(function(i)
+      hub:send(message, i)
+      list[i]:receive()
+    end),
+    ["from one"] = each(function(i)
+      list[i]:send(message)
+      hub:receive()
+    end),
+  }
+  for _, client in ipairs(list) do client:close() end
+  return result
+end
+
+-- One of so many listeners goes and comes again.
+local function listeners(n)
+  local handler <close> = ipc.signal_handler("USR1")
+  local list = {}
+  for i = 1, n do
+    list[i] = function() return i end
+    handler:add(list[i])
+  end
+  return {
+    ["add and remove"] = cost(20000, function(times)
+      for i = 1, times do
+        local fn = list[i * 7919 % n + 1]
+        handler:remove(fn)
+        handler:add(fn)
+      end
+    end),
+  }
+end
+
 local subjects = {
   {"names in shared data", names, {1, 10, 100, 1000, 10000, 100000}, {"get", "set"}},
   {"queues", queues, {1, 10, 100, 1000, 10000}, {"open", "message", "round trip"}},
   {"processes", processes, {1, 2, 4, 8}, {"add", "mutex", "message", "data set"}},
+  {"clients of a hub", clients, {1, 10, 100, 400}, {"to one", "from one"}},
+  {"listeners", listeners, {1, 10, 100, 1000, 10000}, {"add and remove"}},
 }
 
 -- The plot ----------------------------------------------------------------------------------------------------
@@ -160,7 +205,7 @@ local function plot(out, at, subject, rows)
 end
 
 local out = {('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">')
-  :format(3 * (WIDTH + LEFT) + 30, TOP + HEIGHT + 40), '<rect width="100%" height="100%" fill="white"/>'}
+  :format(#subjects * (WIDTH + LEFT) + 30, TOP + HEIGHT + 40), '<rect width="100%" height="100%" fill="white"/>'}
 for s, subject in ipairs(subjects) do
   local rows = {}
   print(("| %s | %s |"):format(subject[1], table.concat(subject[4], " | ")))
