@@ -111,7 +111,7 @@ static struct il_packet *packet_of(const struct il_stream *s, const struct il_op
 
 /* The first bytes of the packet are out, and so the rest has to go. 0, EAGAIN: the loop sends it; or errno. A file is
  * not watched: it has taken what it could, and says now why that was not all. */
-static int send_rest(struct il_stream *s, struct il_packet *p, size_t sent)
+static int send_remainder(struct il_stream *s, struct il_packet *p, size_t sent)
 {
 	int err = p ? il_write_queue_add(&s->out, p, sent) : ENOMEM;
 	il_packet_drop(p);
@@ -130,7 +130,7 @@ static bool transmit(struct il_stream *s, struct il_op *op)
 	if ((size_t)n == frame_size(s, op->size))
 		return true;
 	op->begun = true;
-	return ends(op, send_rest(s, packet_of(s, op), (size_t)n));
+	return ends(op, send_remainder(s, packet_of(s, op), (size_t)n));
 }
 
 /* 0: there is room in the buffer. EAGAIN: there is none yet. EMSGSIZE: there never is, and nothing is in the way of a
@@ -199,7 +199,7 @@ static int write_many(struct il_stream *s, struct il_op *op)
 	size_t end = !n ? at : op->state ? op->size : end_of_frame(s, op, at);
 	op->begun |= n > 0;
 	op->arg = (int64_t)end;
-	return end > at ? send_rest(s, il_packet_raw((char *)op->data + at, end - at), 0) : 0;
+	return end > at ? send_remainder(s, il_packet_raw((char *)op->data + at, end - at), 0) : 0;
 }
 
 /* All into the buffer. */
