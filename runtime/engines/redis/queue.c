@@ -242,6 +242,7 @@ static void close_queue(struct il_queue *queue)
 	if (q->sweeping)
 		il_request_forget(q->sweeping);
 	il_redis_waits_fini(&q->waits);
+	il_list_del(&q->sender.waiter.due);
 	il_rq_receive_fini(q, false);
 	il_list_del(&q->node);
 	il_redis_object_close(&q->waits.object);

@@ -39,6 +39,13 @@ static void finish_asked(struct il_redis_waiter *w, int err)
 		il_redis_waiter_finish(w, il_list_first(struct il_op, &w->asked, link), err);
 }
 
+/* No operation waits for what the server would give it: it is told at once, before anything else is asked. */
+static void leave(struct il_redis_waiter *w)
+{
+	if (!w->held && !il_redis_waiter_first(w) && (w->request || w->stands) && w->kind->give_back)
+		w->kind->give_back(w);
+}
+
 /* Answers ------------------------------------------------------------------------------------------------ */
 
 /* Those with timeout 0 have their answer: nothing. */
@@ -104,6 +111,7 @@ static void answered(struct il_request *r)
 	else if (err)
 		finish_asked(w, err);
 	w->held = false;
+	leave(w);
 	if (err == EIDRM)
 		il_redis_waits_removed(w->all);
 	il_request_free(r);
@@ -147,8 +155,7 @@ static void go_on(struct il_redis_waiter *w)
 	if (w->request)
 		return;
 	if (!il_redis_waiter_first(w)) {
-		if (w->stands && w->kind->give_back)
-			w->kind->give_back(w);
+		leave(w);
 		w->stands = false;
 		w->kind->idle(w);
 	} else if (!w->stands || w->again || (w->kind->alone && !il_list_empty(&w->fresh))) {
@@ -236,8 +243,7 @@ bool il_redis_waiter_cancel(struct il_op *op)
 	il_list_del(&op->link);
 	op->busy = false;
 	bool unknown = w->kind->left && w->kind->left(w, op);
-	if (!w->held && !il_redis_waiter_first(w) && (w->request || w->stands) && w->kind->give_back)
-		w->kind->give_back(w);
+	leave(w);
 	il_redis_waiter_due(w);
 	return unknown;
 }

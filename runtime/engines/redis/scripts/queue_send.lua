@@ -1,8 +1,8 @@
 -- KEYS: meta order types handed
 -- ARGV: id, process id, process and slot, its place in line for room ("": none yet; "-": it will not wait), then of
 -- each message its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room for
--- one. Replies how many were accepted, and 11 if these were not all; then how much room there is, and 1 if a process was
--- handed a message, or called to send. Where the user may not publish, nothing is sent; so it is if memory is out.
+-- one. Replies how many were accepted, and 11 if these were not all; then how much room there is, and 1 if a process
+-- was handed a message, or called to send. Where the user may not publish, nothing is sent; so it is if memory is out.
 -- HERE: queue_state
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text then return {43} end
