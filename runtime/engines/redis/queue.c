@@ -117,17 +117,23 @@ static void sweep(struct il_timer *t)
 
 /* Queries ------------------------------------------------------------------------------------------------ */
 
+static struct il_rq_handle *of_op(const struct il_op *op)
+{
+	return il_container_of(op->source, struct il_rq_handle, queue);
+}
+
 static int request(struct il_op *op, const char *verb, enum il_request_flags flags,
 	int (*told)(struct il_op *op, struct il_request *r, int err))
 {
-	struct il_rq *q = il_rq_of_op(op);
+	struct il_redis_object *object = &of_op(op)->object;
 	struct il_command c;
-	il_rq_command(&c, q, IL_SCRIPT_queue_query);
+	il_command_init(&c, object, IL_SCRIPT_queue_query);
+	il_command_text(&c, il_rq_of_op(op)->id);
 	il_command_text(&c, verb);
 	il_rq_type(&c, op->message.type);
 	if (told)
-		return il_redis_object_request(&q->waits.object, op, &c, flags, told);
-	il_redis_object_tell(&q->waits.object, &c);
+		return il_redis_object_request(object, op, &c, flags, told);
+	il_redis_object_tell(object, &c);
 	return 0;
 }
 
@@ -143,17 +149,13 @@ static int peek_start(struct il_op *op)
 	return request(op, "peek", IL_SAFE, told_peek);
 }
 
-/* Operations that wait: to send, or to receive; with any handle of this process. */
-static int count(const struct il_rq *like, bool send)
+/* Operations of this process that wait: to send, or to receive. */
+static int count(const struct il_rq *q, bool send)
 {
 	int n = 0;
-	il_list_each(struct il_rq, q, &il_redis_state()->queues, node) {
-		if (q->waits.object.server != like->waits.object.server || strcmp(q->id, like->id) != 0)
-			continue;
-		il_list_each(struct il_redis_waiter, w, &q->waits.waiters, node)
-			if ((w == &q->sender.waiter) == send)
-				n += il_list_count(&w->asked) + il_list_count(&w->fresh);
-	}
+	il_list_each(const struct il_redis_waiter, w, &q->waits.waiters, node)
+		if ((w == &q->sender.waiter) == send)
+			n += il_list_count(&w->asked) + il_list_count(&w->fresh);
 	return n;
 }
 
@@ -161,7 +163,7 @@ static int told_stat(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_rq *q = il_rq_of_op(op);
 	if (!err)
-		q->queue.stat = (struct il_queue_stat){
+		of_op(op)->queue.stat = (struct il_queue_stat){
 			.messages = il_reply_number(r, 1),
 			.bytes = il_reply_number(r, 2),
 			.capacity = il_reply_number(r, 3),
@@ -201,43 +203,31 @@ static int remove_start(struct il_op *op)
 
 /* Opening and closing ---------------------------------------------------------------------------------- */
 
-static int told_open(struct il_op *op, struct il_request *r, int err)
+static int object_new(const struct il_key *key, struct il_rq **result)
 {
-	struct il_rq *q = il_rq_of_op(op);
-	size_t size;
-	if (err && err != EEXIST)
+	struct il_rq *q = calloc(1, sizeof *q);
+	int err = q ? il_redis_object_open(&q->waits.object, key, "queue") : ENOMEM;
+	if (err) {
+		free(q);
 		return err;
-	const char *id = il_reply_bytes(r, 1, &size);
-	q->queue.max_message = (size_t)il_reply_number(r, 2);
-	if (err)
-		return err;
-	if (!size || size >= IL_RQ_ID)
-		return EPROTO;
-	snprintf(q->id, sizeof q->id, "%.*s", (int)size, id);
-	sweep(&q->sweep);
+	}
+	q->refs = 1;
+	q->waits.object.shared = &q->shared;
+	q->waits.object.forked = forked;
+	q->waits.heard = heard;
+	q->sweep.expired = sweep;
+	il_list_init(&q->node);
+	il_redis_waits_init(&q->waits);
+	il_rq_receive_init(q);
+	il_rq_send_init(q);
+	*result = q;
 	return 0;
 }
 
-/* An id that no queue of this name has had, so that one that is removed and made again is another one. */
-static int open_start(struct il_op *op)
+static void object_put(struct il_rq *q)
 {
-	struct il_rq *q = il_rq_of_op(op);
-	int64_t capacity = (int64_t)q->queue.max_message;
-	uint64_t random[2] = { (uint64_t)il_fork.pid, (uintptr_t)q };
-	struct il_command c;
-	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
-		random[0] += (uint64_t)il_now() << 20;
-	snprintf(q->id, sizeof q->id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
-	il_rq_command(&c, q, IL_SCRIPT_queue_open);
-	il_command_number(&c, capacity);
-	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
-	return il_redis_object_request(&q->waits.object, op, &c, IL_SAFE, told_open);
-}
-
-static void close_queue(struct il_queue *queue)
-{
-	struct il_rq *q = il_container_of(queue, struct il_rq, queue);
-	il_redis_waits_end(&q->waits, NULL, false, ECANCELED);
+	if (--q->refs)
+		return;
 	il_timer_disarm(&q->sweep);
 	if (q->sweeping)
 		il_request_forget(q->sweeping);
@@ -247,6 +237,66 @@ static void close_queue(struct il_queue *queue)
 	il_list_del(&q->node);
 	il_redis_object_close(&q->waits.object);
 	free(q);
+}
+
+/* The handle's own becomes the process's, if there is none yet. */
+static void object_known(struct il_rq_handle *h)
+{
+	il_list_each(struct il_rq, q, &il_redis_state()->queues, node) {
+		if (q->waits.object.server != h->object.server || strcmp(q->waits.object.base, h->object.base) != 0 ||
+			strcmp(q->id, h->rq->id) != 0)
+			continue;
+		q->refs++;
+		object_put(h->rq);
+		h->rq = q;
+		return;
+	}
+	il_list_add(&il_redis_state()->queues, &h->rq->node);
+	sweep(&h->rq->sweep);
+}
+
+static int told_open(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_rq_handle *h = of_op(op);
+	size_t size;
+	if (err && err != EEXIST)
+		return err;
+	const char *id = il_reply_bytes(r, 1, &size);
+	h->queue.max_message = (size_t)il_reply_number(r, 2);
+	if (err)
+		return err;
+	if (!size || size >= IL_RQ_ID)
+		return EPROTO;
+	snprintf(h->rq->id, IL_RQ_ID, "%.*s", (int)size, id);
+	object_known(h);
+	return 0;
+}
+
+/* An id that no queue of this name has had, so that one that is removed and made again is another one. */
+static int open_start(struct il_op *op)
+{
+	struct il_rq_handle *h = of_op(op);
+	int64_t capacity = (int64_t)h->queue.max_message;
+	uint64_t random[2] = { (uint64_t)il_fork.pid, (uintptr_t)h };
+	char id[IL_RQ_ID];
+	struct il_command c;
+	if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random[0] += (uint64_t)il_now() << 20;
+	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
+	il_command_init(&c, &h->object, IL_SCRIPT_queue_open);
+	il_command_text(&c, id);
+	il_command_number(&c, capacity);
+	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
+	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
+}
+
+static void close_queue(struct il_queue *queue)
+{
+	struct il_rq_handle *h = il_container_of(queue, struct il_rq_handle, queue);
+	il_redis_waits_end(&h->rq->waits, queue, false, ECANCELED);
+	object_put(h->rq);
+	il_redis_object_close(&h->object);
+	free(h);
 }
 
 static const struct il_queue_ops ops = {
@@ -261,22 +311,19 @@ static const struct il_queue_ops ops = {
 
 int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **queue)
 {
-	struct il_rq *q = calloc(1, sizeof *q);
-	int err = q ? il_redis_object_open(&q->waits.object, key, "queue") : ENOMEM;
+	struct il_rq_handle *h = calloc(1, sizeof *h);
+	int err = h ? object_new(key, &h->rq) : ENOMEM;
+	if (!err) {
+		err = il_redis_object_open(&h->object, key, "queue");
+		if (err)
+			object_put(h->rq);
+	}
 	if (err) {
-		free(q);
+		free(h);
 		return err;
 	}
-	q->queue = (struct il_queue){ .ops = &ops, .max_message = o->capacity, .max_reason = "the queue's capacity" };
-	q->waits.object.shared = &q->queue.shared;
-	q->waits.object.forked = forked;
-	q->waits.heard = heard;
-	q->sweep.expired = sweep;
-	il_redis_waits_init(&q->waits);
-	il_rq_receive_init(q);
-	il_rq_send_init(q);
-	il_list_init(&q->node);
-	il_list_add(&il_redis_state()->queues, &q->node);
-	*queue = &q->queue;
+	h->object.shared = &h->queue.shared;
+	h->queue = (struct il_queue){ .ops = &ops, .max_message = o->capacity, .max_reason = "the queue's capacity" };
+	*queue = &h->queue;
 	return 0;
 }

@@ -24,11 +24,12 @@ struct il_rq_sender {
 	char place[IL_RQ_PLACE]; /* and its place there, of the last call; "" once it is used */
 };
 
-/* A handle. */
+/* A queue of a server: one per process, however many handles there are, so that all wait in one line. */
 struct il_rq {
-	struct il_queue queue;
-	struct il_redis_waits waits;
 	struct il_list node; /* in state.h */
+	struct il_redis_waits waits; /* its object is that of the operations that wait; the handles have their own */
+	struct il_shared shared; /* the object's */
+	int refs;
 	char id[IL_RQ_ID]; /* the server's */
 	struct il_rq_sender sender;
 	struct il_list idle; /* slots (queue_receive.c) without a request; that of the last one is first */
@@ -39,9 +40,15 @@ struct il_rq {
 	int64_t first; /* and at the first of them that came one after the other */
 };
 
+struct il_rq_handle {
+	struct il_queue queue;
+	struct il_redis_object object;
+	struct il_rq *rq;
+};
+
 static inline struct il_rq *il_rq_of_op(const struct il_op *op)
 {
-	return il_container_of(op->source, struct il_rq, queue);
+	return il_container_of(op->source, struct il_rq_handle, queue)->rq;
 }
 
 static inline struct il_rq *il_rq_of(const struct il_redis_waits *all)
