@@ -127,10 +127,12 @@ int il_hub_create(struct il_hub *h, struct il_stream **theirs)
 	if (err)
 		return err;
 	err = add_client(h, pair[0]);
-	if (err)
+	if (err) {
 		il_stream_abandon(pair[1]);
+		return err;
+	}
 	*theirs = pair[1];
-	return err;
+	return 0;
 }
 
 /* One that has only said that it will send no more is still sent to. */

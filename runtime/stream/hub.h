@@ -49,7 +49,7 @@ void il_hub_init(struct il_hub *h);
 /* Closes all; waiting operations end with ECONNRESET. */
 void il_hub_close(struct il_hub *h);
 
-/* A new client; *theirs is the other end. 0 or errno. */
+/* A new client; *theirs is the other end. 0; or errno, and *theirs is as it was. */
 int il_hub_create(struct il_hub *h, struct il_stream **theirs);
 
 /* Lets other processes join at a path. 0 or errno: EADDRINUSE, another process listens there; ENAMETOOLONG. */
