@@ -8,7 +8,7 @@
 #define IL_REDIS_OBJECT_H
 
 #include "engines/engine.h"
-#include "engines/redis/client/request.h"
+#include "engines/redis/client/answer.h"
 #include "engines/redis/client/subscription.h"
 
 struct il_redis_object {

@@ -7,7 +7,7 @@
 #define IL_REDIS_PAGE_CACHE_H
 
 #include "engines/engine.h"
-#include "engines/redis/client/request.h"
+#include "engines/redis/client/answer.h"
 
 /* "version:value": the value stays where it is. */
 void il_record_split(struct il_entry *e, const char *record, size_t size);
