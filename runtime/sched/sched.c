@@ -123,12 +123,26 @@ static inline void run(lua_State *L, struct il_task *t)
 		resume(L, t);
 }
 
-/* A task has run: the batch is over, as it has taken long, or one of its tasks has. To read the clock takes a tenth of
- * what it takes to make a task and run it, so that is done after some of them. */
-static bool batch_over(void)
+/* To read the clock takes a tenth of what it takes to make a task and run it, so that is done after one, two, four of
+ * them; and after each while each takes long. */
+static bool read_clock(struct il_sched *s)
 {
-	struct il_sched *s = il_sched();
-	return !s->polled || (++s->ran % POLL_EVERY == 0 && il_now() - s->polled > BATCH);
+	bool late = il_now() - s->polled > BATCH;
+	s->at_once = late ? 1 : s->at_once < POLL_EVERY ? 2 * s->at_once : POLL_EVERY;
+	s->unread = s->at_once;
+	return late;
+}
+
+/* A task has run, or none was there: it is some time since the kernel was asked. */
+static inline bool is_late(struct il_sched *s)
+{
+	return --s->unread <= 0 && read_clock(s);
+}
+
+/* The batch is over: one of its tasks has taken long, or all together have. */
+static bool batch_over(struct il_sched *s)
+{
+	return !s->polled || is_late(s);
 }
 
 /* Whether the kernel is to be asked before others run. */
@@ -137,10 +151,10 @@ static bool run_ready(lua_State *L)
 	struct il_sched *s = il_sched();
 	struct il_task *t = il_run_queue_take();
 	if (!t)
-		return il_now() - s->polled > BATCH;
+		return is_late(s);
 	for (; t; t = il_run_queue_take()) {
 		run(L, t);
-		if (batch_over())
+		if (batch_over(s))
 			return true;
 		if (s->main_wait.state == IL_DONE)
 			break;
@@ -202,7 +216,7 @@ void il_sched_turn_all(lua_State *L)
 		if (last == &t->next)
 			last = NULL;
 		run(L, t);
-		if (last && batch_over())
+		if (last && batch_over(s))
 			poll_kernel(L, 0);
 	}
 }

@@ -34,7 +34,7 @@ struct il_sched {
 	int64_t ending; /* tasks that the end of the program waits for */
 	int64_t left; /* how much may be served at once before the clock is read: calls and KiB, see turn.h */
 	int64_t polled; /* when the kernel was last asked; 0: it is to be asked before another task runs */
-	unsigned ran; /* tasks, counted so that the clock is read after some of them */
+	int unread, at_once; /* so many tasks more before the clock is read; after the last time it was so many */
 	lua_State *main; /* the Lua state that loaded the module */
 	bool open; /* the module is loaded in this process */
 	bool turning; /* the loop runs, on top of the main chunk */
