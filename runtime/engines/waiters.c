@@ -432,15 +432,18 @@ uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uin
 
 /* Turns ------------------------------------------------------------------------------------------------- */
 
-bool il_waiters_may_take_now(struct il_waiters *w)
+bool il_waiters_may_take_now(struct il_waiters *w, bool check)
 {
 	uint32_t place = il_get(&w->head->turn) - 1;
 	struct il_waiter *e = &w->at[place];
 	if (has_place(w) && w->place == place)
 		return true;
 	if (place < w->count && state_of(e) == CALLED) {
+		bool late = (uint32_t)(now() - e->since) >= LONG;
+		if (!check && !late)
+			return false;
 		bool gone = has_ended(e);
-		if (!gone && (uint32_t)(now() - e->since) < LONG)
+		if (!gone && !late)
 			return false;
 		pass_over(w, e, gone);
 	}

@@ -103,12 +103,12 @@ void il_waiters_recover(struct il_waiters *w);
 /* The object is no more, whatever has the latch: all look. */
 void il_waiters_wake_all(struct il_waiters *w);
 
-/* May this process take now? Not if it is the turn of another one that comes. */
-bool il_waiters_may_take_now(struct il_waiters *w);
+/* May this process take now? Not if it is the turn of another one that comes; with `check`, if that lives. */
+bool il_waiters_may_take_now(struct il_waiters *w, bool check);
 
-static inline bool il_waiters_may_take(struct il_waiters *w)
+static inline bool il_waiters_may_take(struct il_waiters *w, bool check)
 {
-	return !il_get(&w->head->turn) || il_waiters_may_take_now(w);
+	return !il_get(&w->head->turn) || il_waiters_may_take_now(w, check);
 }
 
 /* What processes may want, where a change tells all that want a key: one key of 63 bits; or several, as a mask in which

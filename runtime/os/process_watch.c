@@ -104,6 +104,15 @@ static void ended(struct il_io *io, uint32_t events)
 		watch_free(watch);
 }
 
+static bool wanted(struct il_io *io)
+{
+	struct il_process_watch *watch = il_container_of(io, struct il_process_watch, io);
+	for (struct il_list *l = watch->watchers.next; l != &watch->watchers; l = l->next)
+		if (!il_container_of(l, struct il_process_watcher, node)->idle)
+			return true;
+	return false;
+}
+
 void il_process_watches_drop(void)
 {
 	struct il_process_watch *watch; /* goes with the last of its watchers */
@@ -121,7 +130,9 @@ static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result
 	struct il_process_watch *watch = calloc(1, sizeof *watch);
 	int err = ENOMEM;
 	if (watch) {
-		*watch = (struct il_process_watch){ .io = { .fd = fd, .ready = ended }, .pid = pid, .start = start };
+		*watch = (struct il_process_watch){ .io = { .fd = fd, .ready = ended, .wanted = wanted },
+			.pid = pid,
+			.start = start };
 		il_list_init(&watch->watchers);
 		err = il_io_watch(&watch->io, EPOLLIN);
 	}

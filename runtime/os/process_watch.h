@@ -18,6 +18,7 @@ struct il_process_watcher {
 	struct il_list node;
 	struct il_process_watch *watch;
 	void (*ended)(struct il_process_watcher *w); /* on the loop's thread, once; it watches no more then */
+	bool idle; /* it is kept for later: no operation waits for the end of the process now */
 };
 
 /* Has the process ended? A zombie has. */

@@ -35,13 +35,17 @@ local nouns = {
     open = function(key) return assert(ipc.shared_memory(key, 1000)) end,
     wait = function(m, i) return m:wait(i, 0) end,
     change = function(m, i) m:add(i, 1) end,
-    listed = function(key) return ("<I4"):unpack(read("/dev/shm/ipclua.memory." .. key.name), 280 + 8 + 64 + 4 + 1) end,
+    listed = function(key)
+      return ("<I4"):unpack(read("/dev/shm/ipclua.memory." .. key.name), 280 + 8 + 64 + 4 + 1)
+    end,
   },
   ["shared data"] = {
     open = function(key) return assert(ipc.shared_data(key)) end,
     wait = function(d, i) return (d:wait("name " .. i, 0)) end,
     change = function(d, i) assert(d:set("name " .. i, 1)) end,
-    listed = function(key) return ("<I4"):unpack(read("/dev/shm/ipclua.data." .. key.name .. "/control"), 368 + 4 + 1) end,
+    listed = function(key)
+      return ("<I4"):unpack(read("/dev/shm/ipclua.data." .. key.name .. "/control"), 368 + 4 + 1)
+    end,
   },
 }
 

@@ -196,6 +196,7 @@ static void paid(struct il_debt *d)
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
+/* An operation that goes on to wait is told of a process that has ended: only one that does not asks. */
 static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
 	struct object *o = object_of(line->object);
@@ -205,13 +206,14 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	if (err)
 		return err;
 	il_debt_pay(&o->debt);
+	bool check = o->doubt || op->once || op->last;
 	if (o->doubt)
 		il_waiters_bury(&o->waiters);
-	if (o->doubt || il_get(&p->taken) >= o->max)
+	if (o->doubt || (check && il_get(&p->taken) >= o->max))
 		bury(o);
 	o->doubt = false;
 	uint32_t taken = il_get(&p->taken);
-	bool may = taken < o->max && (il_waiters_may_take(&o->waiters) || taken + 1 < o->max);
+	bool may = taken < o->max && (il_waiters_may_take(&o->waiters, check) || taken + 1 < o->max);
 	struct record *r = may ? own_record(o) : NULL;
 	if (!r)
 		return EAGAIN;
@@ -277,7 +279,7 @@ static int park(struct il_wait_queue *line)
 static void unpark(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
-	il_shm_watches_clear(&o->watches);
+	il_shm_watches_rest(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
 
@@ -364,6 +366,7 @@ static void lock_unmapped(struct il_segment *s)
 	struct object *o = object_of(s);
 	o->waiters.joined = false;
 	il_wait_queue_fini(&o->line);
+	il_shm_watches_fini(&o->watches);
 	il_shm_calls_fini(&o->calls);
 	il_debt_fini(&o->debt);
 }

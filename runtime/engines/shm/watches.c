@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { KEPT = 2 }; /* that are not wanted now: a process often waits for the same ones again */
+
 struct watch {
 	struct il_list node;
-	struct il_process_watcher mourner;
+	struct il_process_watcher watcher;
 	struct il_shm_watches *watches;
 	pid_t pid;
 	uint64_t start;
@@ -25,17 +27,19 @@ static struct watch *watch_at(struct il_list *l)
 
 static void watch_free(struct watch *w)
 {
-	il_process_watch_del(&w->mourner);
+	il_process_watch_del(&w->watcher);
 	il_list_del(&w->node);
 	free(w);
 }
 
 static void ended(struct il_process_watcher *m)
 {
-	struct watch *w = il_container_of(m, struct watch, mourner);
+	struct watch *w = il_container_of(m, struct watch, watcher);
 	struct il_shm_watches *watches = w->watches;
+	bool idle = m->idle;
 	watch_free(w);
-	watches->look(watches);
+	if (!idle)
+		watches->look(watches);
 }
 
 static void look(struct il_recheck *l)
@@ -51,6 +55,19 @@ void il_shm_watches_init(struct il_shm_watches *w, void (*f)(struct il_shm_watch
 	w->look = f;
 }
 
+static void free_beyond(struct il_shm_watches *watches, int kept)
+{
+	struct il_list *before;
+	for (struct il_list *l = watches->list.prev; l != &watches->list;
+		l = before) { /* the last that was wanted first */
+		struct watch *w = watch_at(l);
+		before = l->prev;
+		w->watcher.idle = !w->wanted;
+		if (!w->wanted && (!w->watcher.watch || kept-- <= 0))
+			watch_free(w);
+	}
+}
+
 void il_shm_watches_begin(struct il_shm_watches *w)
 {
 	w->blind = false;
@@ -62,8 +79,11 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 {
 	for (struct il_list *l = watches->list.next; l != &watches->list; l = l->next) {
 		struct watch *w = watch_at(l);
-		if (w->pid == pid && w->start == start) {
+		if (w->pid == pid && w->start == start && w->watcher.watch) {
 			w->wanted = true;
+			w->watcher.idle = false;
+			il_list_del(l);
+			il_list_add(&watches->list, l);
 			return false;
 		}
 	}
@@ -73,10 +93,10 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 		return false;
 	}
 	*w = (struct watch){ .watches = watches, .pid = pid, .start = start, .wanted = true };
-	w->mourner.ended = ended;
-	il_list_init(&w->mourner.node);
+	w->watcher.ended = ended;
+	il_list_init(&w->watcher.node);
 	il_list_add(&watches->list, &w->node);
-	int err = il_process_watch_add(&w->mourner, pid, start);
+	int err = il_process_watch_add(&w->watcher, pid, start);
 	if (err)
 		watch_free(w);
 	watches->blind |= err && err != ESRCH;
@@ -85,22 +105,23 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 
 int il_shm_watches_end(struct il_shm_watches *watches)
 {
-	struct il_list *next;
-	for (struct il_list *l = watches->list.next; l != &watches->list; l = next) {
-		struct watch *w = watch_at(l);
-		next = l->next;
-		if (!w->wanted)
-			watch_free(w);
-	}
+	free_beyond(watches, KEPT);
 	if (watches->blind)
 		return il_recheck_start(&watches->later);
 	il_recheck_stop(&watches->later);
 	return 0;
 }
 
-void il_shm_watches_clear(struct il_shm_watches *w)
+void il_shm_watches_rest(struct il_shm_watches *w)
 {
 	il_recheck_stop(&w->later);
-	while (!il_list_empty(&w->list))
-		watch_free(watch_at(w->list.next));
+	il_shm_watches_begin(w);
+	free_beyond(w, KEPT);
+}
+
+void il_shm_watches_fini(struct il_shm_watches *w)
+{
+	il_recheck_stop(&w->later);
+	il_shm_watches_begin(w);
+	free_beyond(w, 0);
 }

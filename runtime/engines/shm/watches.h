@@ -30,7 +30,8 @@ int il_shm_watches_end(struct il_shm_watches *w);
 /* True: it has ended already. */
 bool il_shm_watches_add(struct il_shm_watches *w, pid_t pid, uint64_t start);
 
-/* None is watched any more. */
-void il_shm_watches_clear(struct il_shm_watches *w);
+/* No operation waits any more. The last ones are kept for the next wait; or none is. */
+void il_shm_watches_rest(struct il_shm_watches *w);
+void il_shm_watches_fini(struct il_shm_watches *w);
 
 #endif
