@@ -30,11 +30,10 @@ static void append(int script, int argc, const char **more)
 		"bench:{q}:queue:meta",
 		"bench:{q}:queue:order",
 		"bench:{q}:queue:types",
-		"bench:{q}:queue:handed",
 	};
-	const char *argv[16] = { "EVALSHA", digests[script], "4" };
+	const char *argv[16] = { "EVALSHA", digests[script], "3" };
 	int n = 3;
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		argv[n++] = names[i];
 	for (int i = 0; i < argc; i++)
 		argv[n++] = more[i];

@@ -80,7 +80,7 @@ describe("a message that is handed over by a server", function()
       proxy:ask("cut")
     end
     waits.answered(q)
-    assert.equal("", server:cli("zrange ipclua:{handed}:queue:handed 0 -1"))
+    assert.is_nil(server:cli("hkeys ipclua:{handed}:queue:meta"):find("h@"))
     is_empty()
   end)
 

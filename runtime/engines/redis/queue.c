@@ -37,7 +37,7 @@ void il_rq_type(struct il_command *c, int64_t type)
 
 void il_rq_slot(struct il_rq *q, char text[IL_RQ_SLOT])
 {
-	snprintf(text, IL_RQ_SLOT, "@%s%08x", il_server_client(q->waits.object.server), il_redis_state()->slots++);
+	snprintf(text, IL_RQ_SLOT, "h@%s%08x", il_server_client(q->waits.object.server), il_redis_state()->slots++);
 }
 
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
@@ -61,7 +61,7 @@ static void heard(struct il_redis_waits *all, const char *data, size_t size)
 	if (size >= sizeof text)
 		return;
 	memcpy(text, data, size);
-	if (sscanf(text, "room %lld %15s %31s", &room, place, slot) == 3 && strcmp(slot, q->sender.slot + 1) == 0)
+	if (sscanf(text, "room %lld %15s %31s", &room, place, slot) == 3 && strcmp(slot, q->sender.slot + 2) == 0)
 		il_rq_send_heard(q, room, place);
 	else if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, q->id) == 0)
 		il_redis_waits_removed(all);

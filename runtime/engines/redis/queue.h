@@ -62,7 +62,7 @@ void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 /* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
 void il_rq_type(struct il_command *c, int64_t type);
 
-/* A name of 8 letters and digits for what stands in a line, behind that of the process; "@" comes before both. */
+/* A name for what stands in a line: "h@", then the process and 8 digits, as the scripts have it. */
 void il_rq_slot(struct il_rq *q, char text[IL_RQ_SLOT]);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */

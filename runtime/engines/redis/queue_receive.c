@@ -58,7 +58,7 @@ static int request(struct slot *s, int count, bool stands, enum il_request_flags
 	char number[24];
 	il_rq_command(&c, queue_of(s), IL_SCRIPT_queue_receive);
 	il_command_number(&c, il_fork.pid);
-	il_command_text(&c, s->name);
+	il_command_text(&c, s->name + 1);
 	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->number);
 	il_command_text(&c, number);
 	il_command_number(&c, count);
@@ -184,7 +184,7 @@ int il_rq_receive_start(struct il_op *op)
 static bool confirm(struct slot *s)
 {
 	struct il_command c;
-	il_command_plain(&c, &s->waiter.all->object, "ZREM", "handed");
+	il_command_plain(&c, &s->waiter.all->object, "HDEL", "meta");
 	il_command_text(&c, s->name);
 	if (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL))
 		return false;

@@ -54,7 +54,7 @@ static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r)
 	il_rq_command(&c, il_rq_of(w->all), s->query ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
 	if (!s->query)
 		il_command_number(&c, il_fork.pid);
-	il_command_text(&c, s->slot + 1);
+	il_command_text(&c, s->slot + 2);
 	il_command_text(&c, first->once ? "-" : s->place);
 	if (s->query)
 		il_command_number(&c, (int64_t)first->size);
@@ -124,7 +124,7 @@ static void give_back(struct il_redis_waiter *w)
 		return;
 	w->stands = false;
 	il_rq_command(&c, il_rq_of(w->all), IL_SCRIPT_queue_room);
-	il_command_text(&c, sender_of(w)->slot + 1);
+	il_command_text(&c, sender_of(w)->slot + 2);
 	il_command_text(&c, "-");
 	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or the others ask, later */
 }

@@ -11,16 +11,23 @@ local function put_back(state, name)
 end
 
 -- What was handed over before `since` and not confirmed goes back: its process is stopped or busy. One that has no
--- connection may have got it, and come back to confirm it: that has until `gone`.
-local function sweep(state, since, gone)
-  for _, slot in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', math.max(since, gone), 'LIMIT', 0, 100)) do
-    local old = tonumber(redis.call('ZSCORE', KEYS[4], slot)) < gone
-    local heard = old or redis.pcall('PUBLISH', base .. string.sub(slot, 2, 17), '')
+-- connection may have got it, and come back to confirm it: that has until `gone`. How many are not confirmed yet.
+local function sweep(state, slots, since, gone)
+  local left, names = 0, {}
+  for slot in string.gmatch(slots, '%S+') do names[#names + 1] = 'h' .. slot end
+  for i, stamp in ipairs(names[1] and redis.call('HMGET', KEYS[1], unpack(names, 1, math.min(#names, 5000))) or {}) do
+    local slot = string.sub(names[i], 2)
+    stamp = stamp and tonumber(stamp)
+    local old = stamp and stamp < gone
+    local heard = stamp and stamp < since and redis.pcall('PUBLISH', base .. string.sub(slot, 2, 17), '')
     if old or type(heard) == 'number' and heard > 0 then
       local mark = redis.call('HGET', KEYS[1], slot) or ''
-      redis.call('ZREM', KEYS[4], slot)
+      redis.call('HDEL', KEYS[1], 'h' .. slot)
       redis.call('HSET', KEYS[1], slot, string.sub(mark, 1, NAMES - 1))
       for i = NAMES, #mark, NAME do put_back(state, string.sub(mark, i, i + NAME - 1)) end
+    elseif stamp then
+      left = left + 1
     end
   end
+  return left
 end

@@ -30,8 +30,8 @@ local function hand_over(state, name, message)
       if type(heard) == 'table' then
         refused = heard
       elseif heard > 0 then
-        redis.call('ZADD', KEYS[4], time(), slot)
         set_field(slot, ('%s:%08d:%s'):format(number, state[EPOCH], name))
+        set_field('h' .. slot, time())
         return true
       end
     end

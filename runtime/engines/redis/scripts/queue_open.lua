@@ -1,4 +1,4 @@
--- KEYS: meta order types handed
+-- KEYS: meta order types
 -- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. To publish
 -- where no process listens shows that the user may.
 -- HERE: queue_state

@@ -1,4 +1,4 @@
--- KEYS: meta order types handed
+-- KEYS: meta order types
 -- ARGV: id, verb, what is wanted (queue_take.lua). Verbs and replies: peek: type and bytes, or 11; stat: messages,
 -- bytes, capacity, pids of the last sender and receiver; remove.
 -- HERE: queue_state

@@ -1,4 +1,4 @@
--- KEYS: meta order types handed
+-- KEYS: meta order types
 -- ARGV: id, process id, slot ("@process" and its name), number of the request, of 16 digits, how many at most, what is
 -- wanted (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
 -- messages, and how many of them have arrived. A process has slots, and one request at a time in each. The slot keeps
@@ -18,9 +18,11 @@ local before = mark and string.sub(mark, 1, 16)
 local fresh = not mark or before < ARGV[4]
 local behind = border > 0 and border or last + 1
 
+local settled = mark and fresh and (#mark == 26 or #mark == 62 and before == ARGV[8] and ARGV[9] == '1')
+
 -- One message of the run, in a slot that had one, which has arrived, or none; and no process waits for room.
-if first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and mark and fresh and
-  (#mark == 26 or #mark == 62 and before == ARGV[8] and ARGV[9] == '1') and (kind == ARGV[6] or ARGV[6] == '0') then
+if settled and first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and
+  (kind == ARGV[6] or ARGV[6] == '0') then
   local number = ('%016d'):format(first)
   local message = redis.call('HGET', KEYS[1], number)
   redis.call('HDEL', KEYS[1], string.sub(mark, 47))
@@ -30,12 +32,27 @@ if first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and mark a
   return {0, kind, message}
 end
 
+local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2)
+local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
+local bound = first_digit == '-' and string.sub(ARGV[6], 2) or ('0'):rep(19)
+
+-- Nothing is there, and the slot comes to stand in line.
+if settled and count == 0 and ARGV[7] == '1' then
+  local line = redis.call('HGET', KEYS[1], field) or ''
+  if not string.find(line, key, 1, true) then
+    redis.call('HDEL', KEYS[1], string.sub(mark, 47))
+    redis.call('HSET', KEYS[1], field, ('%s%014d%s%s'):format(line, arrivals + 1, key, bound), 'state',
+      struct.pack(FORMAT, id, kind, capacity, bytes, 0, last, first, border, 0, arrivals + 1, receivers + 1, senders,
+      sender, receiver, epoch), ARGV[3], ('%s:%08d:'):format(ARGV[4], epoch))
+    local now = redis.call('TIME')
+    return {11, now[1] * 1000 + math.floor(now[2] / 1000)}
+  end
+end
+
 -- HERE: queue_line
 -- HERE: queue_take
 local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender,
   receiver, epoch}
-local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2)
-local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
 local names = {}
 
 local function reply_of()
@@ -52,7 +69,7 @@ end
 
 for i = NAMES, #(mark or ''), NAME do names[#names + 1] = string.sub(mark, i, i + NAME - 1) end
 if before == ARGV[4] and names[1] then
-  redis.call('ZREM', KEYS[4], ARGV[3])
+  redis.call('HDEL', KEYS[1], 'h' .. ARGV[3])
   return (reply_of())
 end
 if before and before > ARGV[4] then return {116} end
@@ -69,9 +86,9 @@ if at then cut(state, field, at - 14, RECEIVERS) end
 if names[1 + arrived] or before == ARGV[4] then
   -- HERE: queue_hand
   -- HERE: queue_back
-  if names[1] then redis.call('ZREM', KEYS[4], ARGV[3]) end
+  if names[1] then redis.call('HDEL', KEYS[1], 'h' .. ARGV[3]) end
   for i = 1 + arrived, #names do put_back(state, names[i]) end
-  if before == ARGV[4] then sweep(state, 0, time() - GONE) end
+  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'slots'), 0, time() - GONE) end
 end
 names = {}
 while #names < max do
@@ -102,7 +119,6 @@ if names[1] then
   end
 elseif ARGV[7] == '1' then
   -- HERE: queue_stand
-  local bound = first_digit == '-' and string.sub(ARGV[6], 2) or ('0'):rep(19)
   stand(state, field, RECEIVERS, key, bound, '')
 end
 save(state)

@@ -1,11 +1,11 @@
 -- PART of all scripts of queues.
--- A queue is four keys.
+-- A queue is three keys.
 --   meta   state, packed: see below; number, of 16 digits -> bytes of a message; lines of processes that wait
---          (queue_line.lua); slots: their names, and for each what it was given last (queue_receive.lua); turned: when
---          the epoch began (queue_sweep.lua)
+--          (queue_line.lua); slots: their names, and for each what it was given last (queue_receive.lua), and "h" and
+--          its name -> when that was handed to it, in ms, until its process confirms it; turned: when the epoch began
+--          (queue_sweep.lua)
 --   order  number -> name, and
 --   types  names: of the messages that are sorted. A name is "type:number", the type of 19 digits.
---   handed slot -> when a message was handed to it that its process has not confirmed (queue_line.lua), in ms
 -- As long as all messages have one type they are a run: those from `first` on, up to `border` or the last, are of the
 -- type `kind`, and nothing has to be sorted. From `border` on, and when they are put back, messages are sorted.
 local FORMAT = '<c32c19ddddddddddddd'

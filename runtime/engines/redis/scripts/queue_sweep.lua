@@ -1,4 +1,4 @@
--- KEYS: meta order types handed
+-- KEYS: meta order types
 -- What no other script may come to do. ARGV: id; two times, or 0: what was handed over before the first, or to a
 -- process without a connection before the second, and is not confirmed, goes back. Room that a called process has not
 -- used is the next one's. Now and then an epoch ends: what was taken two epochs ago, in a slot without a request since,
@@ -12,7 +12,7 @@ local EPOCH_LENGTH = 300
 local found = redis.call('HMGET', KEYS[1], 'state', 'turned', 'slots')
 if not found[1] or string.sub(found[1], 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, found[1])}
-sweep(state, tonumber(ARGV[2]), math.max(ARGV[3], time() - GONE))
+local left = sweep(state, found[3] or '', tonumber(ARGV[2]), math.max(ARGV[3], time() - GONE))
 call_sender(state)
 if time() / 1000 - found[2] >= EPOCH_LENGTH then
   local slots = {}
@@ -20,7 +20,7 @@ if time() / 1000 - found[2] >= EPOCH_LENGTH then
   set_field('turned', math.floor(time() / 1000))
   for slot in string.gmatch(found[3] or '', '%S+') do
     local mark = redis.call('HGET', KEYS[1], slot) or ''
-    if (tonumber(string.sub(mark, 18, 25)) or -1) + 1 >= state[EPOCH] or redis.call('ZSCORE', KEYS[4], slot) then
+    if (tonumber(string.sub(mark, 18, 25)) or -1) + 1 >= state[EPOCH] or redis.call('HEXISTS', KEYS[1], 'h' .. slot) == 1 then
       slots[#slots + 1] = slot .. ' '
     else
       for i = NAMES + 20, #mark, NAME do redis.call('HDEL', KEYS[1], string.sub(mark, i, i + 15)) end
@@ -30,4 +30,4 @@ if time() / 1000 - found[2] >= EPOCH_LENGTH then
   set_field('slots', table.concat(slots))
 end
 save(state)
-return {0, time(), redis.call('ZCARD', KEYS[4])}
+return {0, time(), left}
