@@ -24,7 +24,7 @@ local function sweep(state, slots, since, gone)
       local mark = redis.call('HGET', KEYS[1], slot) or ''
       redis.call('HDEL', KEYS[1], 'h' .. slot)
       redis.call('HSET', KEYS[1], slot, string.sub(mark, 1, NAMES - 1))
-      for i = NAMES, #mark, NAME do put_back(state, string.sub(mark, i, i + NAME - 1)) end
+      for at = NAMES, #mark, NAME do put_back(state, string.sub(mark, at, at + NAME - 1)) end
     elseif stamp then
       left = left + 1
     end
