@@ -79,7 +79,7 @@ void il_command_number(struct il_command *c, int64_t n)
 	il_command_bytes(c, digits, (size_t)size);
 }
 
-/* The writer gets the room that the request had. */
+/* The writer gets the room that the request had, unless that is large. */
 static int take_command(struct il_request *r)
 {
 	struct il_resp room = r->text;
@@ -87,6 +87,10 @@ static int take_command(struct il_request *r)
 	if (err)
 		return err;
 	r->text = *writer();
+	if (room.room > KEPT) {
+		free(room.bytes);
+		room = (struct il_resp){ 0 };
+	}
 	*writer() = room;
 	return 0;
 }

@@ -47,16 +47,6 @@ void il_parser_free(struct il_parser *p)
 	*p = (struct il_parser){ 0 };
 }
 
-static bool resize(struct il_parser *p, size_t room)
-{
-	char *bytes = realloc(p->bytes, room);
-	if (!bytes)
-		return false;
-	p->bytes = bytes;
-	p->room = room;
-	return true;
-}
-
 char *il_parser_room(struct il_parser *p, size_t *room)
 {
 	if (p->done)
@@ -68,10 +58,14 @@ char *il_parser_room(struct il_parser *p, size_t *room)
 		p->seen -= p->from;
 		p->from = 0;
 	}
-	if (p->room > KEPT && p->size < LEAST_ROOM)
-		resize(p, KEPT);
-	if (p->room - p->size < LEAST_ROOM && !resize(p, p->room ? 2 * p->room : 2 * LEAST_ROOM))
-		return NULL;
+	if (p->room - p->size < LEAST_ROOM) {
+		size_t larger = p->room ? 2 * p->room : 2 * LEAST_ROOM;
+		char *bytes = realloc(p->bytes, larger);
+		if (!bytes)
+			return NULL;
+		p->bytes = bytes;
+		p->room = larger;
+	}
 	*room = p->room - p->size;
 	return p->bytes + p->size;
 }
@@ -263,6 +257,11 @@ int il_parser_next(struct il_parser *p, const struct il_reply **reply)
 		finish(p);
 		*reply = p->node;
 		return 0;
+	}
+	if (p->from == p->size && p->room > KEPT) { /* there was a large reply */
+		free(p->bytes);
+		p->bytes = NULL;
+		p->room = p->size = p->from = p->at = p->seen = 0;
 	}
 	return p->size - p->from > IL_REPLY_SIZE ? EPROTO : 0;
 }

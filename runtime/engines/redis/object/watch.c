@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A process that has waited once will wait again, and to subscribe takes time: so it stays subscribed for a while. */
-enum { UNHEARD = 200 };
+enum { UNWANTED = 200 };
 
 static struct il_watch *watch_of(struct il_redis_waiter *w)
 {
@@ -46,7 +46,7 @@ static int query(struct il_redis_waiter *w, void (*answered)(struct il_request *
 }
 
 /* The operations that are left wait for a change. */
-static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+static int on_answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	if (!err)
 		err = watched_of(w->all)->kind->answered(watch_of(w), r);
@@ -60,7 +60,7 @@ static void idle(struct il_redis_waiter *w)
 	free(watch_of(w));
 }
 
-static const struct il_redis_waiter_kind waiter_kind = { .ask = query, .told = told, .idle = idle, .alone = true };
+static const struct il_redis_waiter_kind waiter_kind = { .ask = query, .told = on_answer, .idle = idle, .alone = true };
 
 /* Watches ------------------------------------------------------------------------------------------------ */
 
@@ -95,7 +95,7 @@ int il_watch_start(struct il_op *op, const char *key, size_t size)
 		w = make(o, key, size);
 	if (!w)
 		return ENOMEM;
-	o->unheard = 0;
+	o->unwanted = 0;
 	il_redis_waiter_start(&w->waiter, op);
 	return 0;
 }
@@ -144,14 +144,14 @@ int il_redis_watched_waiters(const struct il_redis_watched *o)
 
 /* The channel -------------------------------------------------------------------------------------------- */
 
-static void query_again(struct il_watch *w, const void *argument)
+static void requery(struct il_watch *w, const void *argument)
 {
 	(void)argument;
 	il_redis_waiter_again(&w->waiter);
 }
 
 /* "id:key"; without a key the object was removed. Another object's id: it has taken the place of ours. */
-static void heard(struct il_redis_waits *all, const char *data, size_t size)
+static void on_message(struct il_redis_waits *all, const char *data, size_t size)
 {
 	struct il_redis_watched *o = watched_of(all);
 	struct il_listener *l = &all->object.listener;
@@ -167,11 +167,11 @@ static void heard(struct il_redis_waits *all, const char *data, size_t size)
 	}
 	if (o->kind->changed)
 		o->kind->changed(o, key, size);
-	o->unheard++;
-	il_watches_each(o, key, size, query_again, NULL);
+	o->unwanted++;
+	il_watches_each(o, key, size, requery, NULL);
 	if (find(o, key, size, false))
-		o->unheard = 0;
-	else if (o->unheard > UNHEARD && il_list_empty(&all->waiters))
+		o->unwanted = 0;
+	else if (o->unwanted > UNWANTED && il_list_empty(&all->waiters))
 		il_unsubscribe(l);
 }
 
@@ -197,7 +197,7 @@ int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct 
 		il_list_init(&o->buckets[i]);
 	o->kind = kind;
 	o->waits.channel = "changed";
-	o->waits.heard = heard;
+	o->waits.heard = on_message;
 	o->waits.object.shared = &o->shared;
 	o->waits.object.forked = forked;
 	snprintf(o->id, sizeof o->id, "%.16s%08x", il_server_client(o->waits.object.server), ++il_redis_state()->made);

@@ -42,7 +42,7 @@ struct il_redis_watched {
 	const struct il_redis_watched_kind *kind;
 	struct il_redis_waits waits; /* and the object */
 	char id[IL_ID + 1]; /* that of the object on the server; at first the one that it gets if it is made */
-	int unheard; /* changes in a row that no operation waited for */
+	int unwanted; /* changes in a row that no operation waited for */
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
