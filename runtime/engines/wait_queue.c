@@ -163,11 +163,13 @@ static bool arm(struct il_poller *p)
 {
 	struct il_wait_queue *line = il_container_of(p, struct il_wait_queue, poller);
 	bool any = false;
-	while (serve(line, true)) /* served() may have looked without parking */
-		any = true;
-	if (line->type->park)
-		any |= park(line);
-	if (!il_list_empty(&line->ops) && !line->late && !il_futex_watched(&line->word))
+	while (serve(line, true) || (line->type->park && park(line)))
+		any = true; /* and served() may have looked without parking */
+	if (il_list_empty(&line->ops) || line->late)
+		return any;
+	if (line->word.address != line->sleeps_on)
+		il_futex_unwatch(&line->word);
+	if (!il_futex_watched(&line->word))
 		il_futex_watch(&line->word, line->sleeps_on, line->expected);
 	return any;
 }

@@ -26,7 +26,7 @@
 
 /* Where these are in a segment; in a queue's: what each side counts, the receivers' latch, the order, and the blocks.
  */
-enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 512, BLOCKS = 1024 };
+enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 2624, BLOCKS = 3136 };
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 
@@ -170,7 +170,7 @@ static size_t place_of(const uint8_t *s, size_t size)
 	if (it.noun == QUEUE && s[1] & 1)
 		at = s[1] & 2       ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 14 * 4u
 			: s[2] < 64 ? (size_t)ORDER + s[2]
-				    : (size_t)COUNTS + s[2] % (ORDER - COUNTS);
+				    : (size_t)COUNTS + s[2] % (256);
 	return at % size;
 }
 

@@ -5,9 +5,9 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 4, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 5, 280, 64, 0xffffffff
 local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
-local SENDING <const>, CAPACITY <const>, SECOND <const>, ORDER <const> = 320, 384, 448, 512 -- of a queue
+local SENDING <const>, CAPACITY <const>, SECOND <const>, ORDER <const> = 320, 384, 448, 2624 -- of a queue
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 
 function segment.path(noun, key)
@@ -95,6 +95,9 @@ local function text_of(bytes, p, e)
   until left == 0
   return table.concat(parts), used
 end
+
+-- A queue that was removed says so in two places; the first of them counts.
+function segment.is_removed(bytes) return word(bytes, SECOND + 12) ~= 0 end
 
 -- The messages that are there, {type, text} in their order, whatever else is half-done; and all parts.
 function segment.messages(bytes)

@@ -81,6 +81,12 @@ int il_order_find(const struct il_blocks *c, int64_t wanted, struct il_message *
 	return il_is_message(c, block, m) ? 0 : EUCLEAN;
 }
 
+bool il_order_type(const struct il_blocks *c, uint64_t place, int64_t *type)
+{
+	uint32_t block;
+	return message_at(c, place, &block, type) == 0;
+}
+
 /* From the last on, so that each moves to an empty place. At any moment the records tell their order. */
 int il_order_pack(const struct il_blocks *c)
 {

@@ -7,9 +7,14 @@
 
 #include "engines/shm/blocks.h"
 
+#include <stdbool.h>
+
 /* For receivers. The message that receive takes: type 0 the first, n the first of type n, -n the first of the lowest
  * type up to n. EAGAIN: there is none; EUCLEAN: damaged. */
 int il_order_find(const struct il_blocks *v, int64_t wanted, struct il_message *m);
+
+/* For receivers. The type of the message at a place. False: there is none. */
+bool il_order_type(const struct il_blocks *v, uint64_t place, int64_t *type);
 
 /* With both latches: messages leave no empty place between them. 0 or EUCLEAN. */
 int il_order_pack(const struct il_blocks *v);

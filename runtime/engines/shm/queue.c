@@ -3,23 +3,29 @@
  * Queues in shared memory: messages in blocks (blocks.h), two lines of waiters. A message is copied in before it is
  * committed, and out before it is taken away: a process that dies in between has sent nothing, or received nothing.
  * Senders have the segment's latch, receivers a second one (second.h), and each side has cache lines of its own. Both
- * latches are taken by operations that wait, and by those for which others sleep. Floor 2.
+ * latches are taken by operations that wait, and by those for which others sleep.
+ *
+ * Receiving processes that sleep are in a table (engines/waiters.h), and a message calls one that wants it. A process
+ * whose operations want different types is not in the table, nor are senders: any change of theirs wakes them. Floor 2.
  */
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/blocks.h"
 #include "engines/shm/blocks_recover.h"
+#include "engines/shm/calls.h"
 #include "engines/shm/order.h"
 #include "engines/shm/second.h"
 #include "engines/shm/wait.h"
 #include "engines/shm/shm.h"
+#include "engines/shm/watches.h"
+#include "engines/waiters.h"
 #include "os/latch.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECEIVERS = 1, SENDERS = 2, DEFAULT_CAPACITY = 1 << 20, LINE = 64 };
+enum { RECEIVERS = 1, SENDERS = 2, MOST_WAITERS = 64, MOST_LOOKED_AT = 64, DEFAULT_CAPACITY = 1 << 20, LINE = 64 };
 
 static const uint64_t LARGEST_CAPACITY = INT32_MAX; /* an extent's length has 29 bits, in blocks */
 
@@ -30,9 +36,11 @@ struct shared {
 	_Alignas(LINE) uint64_t capacity; /* bytes of messages */
 	_Alignas(LINE) struct il_shm_second second;
 	struct il_shm_receiving receiving;
+	_Alignas(LINE) struct il_waiters_head waiting; /* changed with the segment's latch */
+	struct il_waiter waiters[MOST_WAITERS];
 };
 
-_Static_assert(sizeof(struct shared) - offsetof(struct shared, second) == LINE, "one line");
+_Static_assert(offsetof(struct shared, waiting) - offsetof(struct shared, second) == LINE, "one line");
 _Static_assert(offsetof(struct shared, capacity) - offsetof(struct shared, sending) == LINE, "one line");
 
 /* The process's own part. */
@@ -40,6 +48,11 @@ struct object {
 	struct il_segment segment;
 	struct il_wait_queue receivers, senders;
 	struct il_second second; /* the receivers' latch */
+	struct il_waiters waiters; /* receivers */
+	struct il_shm_calls calls;
+	struct il_shm_watches watches; /* of the process before this one, while an operation waits here */
+	int64_t wanted; /* by all operations that receive, as it was written down last */
+	bool doubt; /* a process that is watched has ended, or may have */
 	struct il_blocks blocks;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
@@ -121,6 +134,14 @@ static bool mend(struct object *o, int err, bool both)
 	return mended;
 }
 
+/* Before a message of a type is there: as many as there are messages are to be on their way, for each takes one. */
+static void call_receivers(struct object *o, int64_t type)
+{
+	uint64_t messages = shared(o)->sending.sent - il_get64(&shared(o)->receiving.received) + 1;
+	il_waiters_call(&o->waiters, (uint64_t)type, messages < MOST_WAITERS ? (uint32_t)messages : MOST_WAITERS);
+	il_shm_calls_note(&o->calls);
+}
+
 /* With the segment's latch, or both. */
 static int send_message(struct object *o, struct il_op *op, bool both)
 {
@@ -131,6 +152,8 @@ static int send_message(struct object *o, struct il_op *op, bool both)
 	if (err)
 		return err == ENOBUFS ? EUCLEAN : err;
 	il_segment_change(&o->segment, RECEIVERS);
+	if (il_get(&o->segment.head->parked) & IL_LISTED)
+		call_receivers(o, op->message.type);
 	il_blocks_commit(&o->blocks, block);
 	return 0;
 }
@@ -219,7 +242,83 @@ static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiti
 
 static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
-	return receive_message(object_of(line->object), op, waiting);
+	struct object *o = object_of(line->object);
+	if (o->doubt)
+		il_waiters_bury(&o->waiters);
+	o->doubt = false;
+	return receive_message(o, op, waiting);
+}
+
+/* For il_waiters.fits: whether a message of a type is for a process that wants this. Not more than 0 is no type, but
+ * what a process wants that was called and does not come: there may be such a message. */
+static bool is_wanted(uint64_t wants, uint64_t type)
+{
+	int64_t wanted = (int64_t)wants;
+	return wanted == 0 || (int64_t)type <= 0 || (wanted > 0 ? wants == type : type <= -wants);
+}
+
+/* This process has been called in vain, or may have been: what it cannot take may be for others. */
+static void pass_on(struct object *o)
+{
+	const struct il_shm_receiving *r = &shared(o)->receiving;
+	int64_t type;
+	for (uint32_t i = 0; i < MOST_LOOKED_AT && r->first + i < r->sent_seen; i++)
+		if (il_order_type(&o->blocks, r->first + i, &type))
+			call_receivers(o, type);
+}
+
+/* True: all operations want the same. A process that was called for a message must be able to take it. */
+static bool want_the_same(const struct il_wait_queue *line)
+{
+	const struct il_op *first = il_container_of(line->ops.next, struct il_op, link);
+	int n = 0;
+	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
+		if (il_container_of(l, struct il_op, link)->message.type != first->message.type || ++n > MOST_LOOKED_AT)
+			return false;
+	return true;
+}
+
+static uint32_t *receive_note(struct il_wait_queue *line, bool was_served, bool park, uint32_t *expected)
+{
+	struct object *o = object_of(line->object);
+	uint32_t *word = NULL;
+	bool joined = il_waiters_joined(&o->waiters), any = !il_list_empty(&line->ops);
+	o->calls.leaves = false;
+	if (any && joined && !was_served)
+		pass_on(o);
+	if (any && park)
+		o->wanted = il_container_of(line->ops.next, struct il_op, link)->message.type;
+	if (any && (park ? want_the_same(line) : joined))
+		word = il_waiters_join(&o->waiters, (uint64_t)o->wanted, was_served, expected);
+	else if (joined)
+		il_waiters_leave(&o->waiters, was_served);
+	il_shm_calls_note(&o->calls);
+	return word;
+}
+
+static int receive_park(struct il_wait_queue *line)
+{
+	struct object *o = object_of(line->object);
+	const struct il_waiters *w = &o->waiters;
+	il_shm_watches_begin(&o->watches);
+	bool ended = w->joined && w->before && il_shm_watches_add(&o->watches, w->before, w->before_start);
+	int err = il_shm_watches_end(&o->watches);
+	o->doubt |= ended;
+	return err ? err : ended ? EAGAIN : 0;
+}
+
+static void receive_unpark(struct il_wait_queue *line)
+{
+	struct object *o = object_of(line->object);
+	il_shm_watches_clear(&o->watches);
+	il_shm_calls_leave(&o->calls);
+}
+
+static void look_again(struct il_shm_watches *w)
+{
+	struct object *o = il_container_of(w, struct object, watches);
+	o->doubt = true;
+	il_wait_queue_look_again(&o->receivers);
 }
 
 /* A message for a receive of this process, room for a send; and one may make the other possible again. */
@@ -240,6 +339,9 @@ static const struct il_wait_queue_type receive_line = {
 	.enter = line_enter,
 	.leave = line_leave,
 	.attempt = receive_attempt,
+	.note = receive_note,
+	.park = receive_park,
+	.unpark = receive_unpark,
 	.served = served,
 };
 
@@ -309,6 +411,7 @@ static int recover(struct il_segment *s)
 /* With both latches. */
 static int repair(struct il_segment *s)
 {
+	il_waiters_recover(&object_of(s)->waiters);
 	return il_blocks_recover(&object_of(s)->blocks);
 }
 
@@ -318,6 +421,7 @@ static void wake_all(struct il_segment *s)
 	struct il_shm_second *second = object_of(s)->second.shared;
 	il_put(&second->changes, il_get(&second->changes) + 1);
 	il_latch_gather(&s->head->latch, &second->changes);
+	il_waiters_wake_all(&object_of(s)->waiters);
 	il_put(&second->removed, 1);
 }
 
@@ -328,6 +432,18 @@ static void mapped(struct il_segment *s)
 	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
 	o->blocks = blocks_of(s->head, o->capacity);
 	o->second = (struct il_second){ .segment = s, .shared = &shared(o)->second, .repair = repair };
+	o->waiters = (struct il_waiters){
+		.head = &shared(o)->waiting,
+		.at = shared(o)->waiters,
+		.count = o->capacity ? MOST_WAITERS : 0,
+		.latch = &s->head->latch,
+		.parked = &s->head->parked,
+		.bit = IL_LISTED,
+		.fits = is_wanted,
+		.ordered = true,
+	};
+	il_shm_calls_init(&o->calls, s, &o->waiters);
+	il_shm_watches_init(&o->watches, look_again);
 	il_shm_wait_init(&o->receivers, &receive_line, s);
 	il_shm_wait_init(&o->senders, &send_line, s);
 	o->senders.changes = &o->second.shared->changes;
@@ -336,8 +452,11 @@ static void mapped(struct il_segment *s)
 
 static void unmapped(struct il_segment *s)
 {
-	il_wait_queue_fini(&object_of(s)->receivers);
-	il_wait_queue_fini(&object_of(s)->senders);
+	struct object *o = object_of(s);
+	o->waiters.joined = false;
+	il_wait_queue_fini(&o->receivers);
+	il_wait_queue_fini(&o->senders);
+	il_shm_calls_fini(&o->calls);
 }
 
 static const struct il_segment_type type = {
@@ -402,7 +521,10 @@ static bool receive_op_attempt(struct il_op *op)
 
 static int receive_op_start(struct il_op *op)
 {
-	il_wait_queue_start(&of_op(op)->receivers, op);
+	struct object *o = of_op(op);
+	il_wait_queue_start(&o->receivers, op);
+	if (op->message.type != o->wanted) /* what is written down of this process is wrong */
+		il_poller_add(&o->receivers.poller);
 	return 0;
 }
 

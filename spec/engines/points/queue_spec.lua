@@ -215,7 +215,7 @@ describe("a process that dies at a store, with a queue", function()
       open = open, act = function(own) own:remove() end,
       after = function(survived)
         local bytes = segment.read("queue", key)
-        local removed = survived or segment.head(bytes).removed == 1
+        local removed = survived or segment.is_removed(bytes)
         if not removed then send(7, "b") end
         local got, why = points.result(waiter)
         assert.same(removed and {"nil", "removed"} or {"b"}, {got, why ~= 7 and why or nil})
