@@ -147,16 +147,15 @@ static bool rouse(const struct il_waiters *w, struct il_waiter *e)
 	return (w->latch ? il_latch_gather(w->latch, &e->word) : il_futex_wake(&e->word)) > 0;
 }
 
-/* The sleeper is woken, or is as good as woken, before the word says so: if we die in between, it looks all the same.
- * If there was none, one may have gone to sleep before the word changed. True: it slept. */
+/* The word changes first, so that the process does not begin to sleep in between: a thread of another one may still
+ * sleep on it, and hide that this one did not. If we die before the sleeper is woken, what it is called for has not
+ * happened. True: it slept. */
 static bool tell(struct il_waiters *w, struct il_waiter *e, uint32_t state, uint32_t awake)
 {
+	change_state(e, state_of(e));
 	bool slept = rouse(w, e);
 	change_state(e, slept ? state : awake);
-	if (slept || !rouse(w, e))
-		return slept;
-	change_state(e, state);
-	return true;
+	return slept;
 }
 
 /* If it is the first, and has waited for a while, no other process may take before it. */
