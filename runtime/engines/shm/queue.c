@@ -310,7 +310,7 @@ static int receive_park(struct il_wait_queue *line)
 static void receive_unpark(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
-	il_shm_watches_clear(&o->watches);
+	il_shm_watches_rest(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
 
@@ -456,6 +456,7 @@ static void unmapped(struct il_segment *s)
 	o->waiters.joined = false;
 	il_wait_queue_fini(&o->receivers);
 	il_wait_queue_fini(&o->senders);
+	il_shm_watches_fini(&o->watches);
 	il_shm_calls_fini(&o->calls);
 }
 
