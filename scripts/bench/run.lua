@@ -72,7 +72,7 @@ for _, bench in ipairs(benches) do
         if mine and value then ratios[#ratios + 1] = mine / value end
       end
       if #ratios == 0 then
-        print(("  %-14s absent"):format(who))
+        print(("  %-20s absent"):format(who))
         if i == 3 then broken = broken + 1 end
       else
         local ratio, verdict = median(ratios), ""
@@ -82,7 +82,7 @@ for _, bench in ipairs(benches) do
         end
         local middle = median(got)
         results[name][i - 2] = {name = who, median = middle, least = got[1], most = got[#got]}
-        print(("  %-14s %12.0f  (%.0f .. %.0f)%s"):format(who, middle, got[1], got[#got],
+        print(("  %-20s %12.0f  (%.0f .. %.0f)%s"):format(who, middle, got[1], got[#got],
           i == 3 and "" or ("  ours is %.2f of it  %s"):format(ratio, verdict)))
       end
     end
