@@ -43,6 +43,7 @@ void il_sched_open(lua_State *L)
 	lua_pop(L, 1);
 	il_sched()->main_wait.wake = woken_main;
 	il_tasks_open(L);
+	il_sched()->at_once = 1;
 	il_sched()->open = true;
 }
 
