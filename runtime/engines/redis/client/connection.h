@@ -33,6 +33,7 @@ struct il_connection {
 	bool answers; /* a reply has come */
 	struct il_resp out; /* what was sent; bytes from `written` on are not written yet */
 	size_t written;
+	void *owner; /* of what follows */
 	void (*connected)(struct il_connection *c);
 	/* The reply is good during the call, which may close the connection. */
 	void (*replied)(struct il_connection *c, const struct il_reply *r);

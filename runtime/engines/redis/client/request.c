@@ -335,10 +335,9 @@ void il_request_finish(struct il_request *r, const struct il_reply *reply)
 	bool over = r->done || r->orphan; /* it has timed out */
 	il_list_del(&r->flight);
 	r->reply = reply;
-	if (r->control) {
+	if (r->control && r->answered)
 		r->answered(r);
-		recycle(r);
-	} else if (r->orphan) {
+	if (r->control || r->orphan) {
 		recycle(r);
 	} else if (!over && !is_sound(r, reply)) {
 		il_server_fault(s, EPROTO, NULL);

@@ -80,7 +80,7 @@ void il_request_free(struct il_request *r);
 
 /* For the client: ------------------------------------------------------------------------------------- */
 
-/* Sends a command of the client's own on this connection, at once. answered() gets the answer, and does not free it; if
+/* Sends a command of the client's own on this connection, at once. answered(), or NULL, gets the answer; if
  * the connection is lost it is not called. 0 or errno. */
 int il_request_control(struct il_server *s, int argc, const char *const *argv, void (*answered)(struct il_request *r),
 	void *owner, struct il_request **r);

@@ -113,14 +113,10 @@ void il_server_flush(struct il_server *s)
 	s->users--;
 }
 
-static struct il_server *server_of(struct il_connection *c)
+/* Of both its connections. */
+static struct il_server *server_of(const struct il_connection *c)
 {
-	return il_container_of(c, struct il_server, connection);
-}
-
-static struct il_server *of_sentinel(struct il_connection *c)
-{
-	return il_container_of(c, struct il_server, sentinel.connection);
+	return c->owner;
 }
 
 static void replied(struct il_connection *c, const struct il_reply *r)
@@ -143,20 +139,10 @@ static bool connection_wanted(struct il_connection *c)
 	return wanted(server_of(c));
 }
 
-static bool sentinel_wanted(struct il_connection *c)
-{
-	return wanted(of_sentinel(c));
-}
-
-static void ponged(struct il_request *r)
-{
-	(void)r;
-}
-
 static void ping(struct il_server *s)
 {
 	static const char *const argv[] = { "PING" };
-	if (il_request_control(s, 1, argv, ponged, NULL, NULL))
+	if (il_request_control(s, 1, argv, NULL, NULL, NULL))
 		il_server_fault(s, ENOMEM, strerror(ENOMEM));
 }
 
@@ -225,7 +211,7 @@ void il_server_move(struct il_server *s)
 /* The sentinel names the node that is connected to next, or another one than that which is. */
 static void named(struct il_sentinel *t, const char *host, const char *port)
 {
-	struct il_server *s = of_sentinel(&t->connection);
+	struct il_server *s = server_of(&t->connection);
 	bool first = s->querying;
 	if (!first && il_route_is_named(&s->route, host, port))
 		return;
@@ -285,7 +271,7 @@ static void lost(struct il_connection *c, int err, const char *why)
 /* If the master is known, another sentinel is to be watched, later. */
 static void sentinel_lost(struct il_connection *c, int err, const char *why)
 {
-	struct il_server *s = of_sentinel(c);
+	struct il_server *s = server_of(c);
 	if (s->querying)
 		lost(&s->connection, err, why);
 	else
@@ -415,7 +401,8 @@ static struct il_server *make(struct il_url *url)
 	il_sentinel_init(&s->sentinel);
 	s->sentinel.named = named;
 	s->sentinel.connection.lost = sentinel_lost;
-	s->sentinel.connection.wanted = sentinel_wanted;
+	s->sentinel.connection.wanted = connection_wanted;
+	s->connection.owner = s->sentinel.connection.owner = s;
 	il_list_init(&s->objects);
 	il_list_init(&s->requests);
 	il_list_init(&s->flying);
