@@ -91,7 +91,13 @@ static int log2_of_power_of_10(int64_t exponent)
 
 static uint64_t product_high(uint64_t a, uint64_t b)
 {
+#ifdef __SIZEOF_INT128__
 	return (uint64_t)((unsigned __int128)a * b >> 64);
+#else
+	uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+	uint64_t first = a_high * b_low + (a_low * b_low >> 32), second = a_low * b_high + (uint32_t)first;
+	return a_high * b_high + (first >> 32) + (second >> 32);
+#endif
 }
 
 /* scaled × 10^power / 2^127, rounded to odd. */
