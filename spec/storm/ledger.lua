@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Processes that send and receive through one queue, killed and stopped at any instruction: no message is torn, there
 -- twice, or out of its sender's order; none is lost but by a receiver that died with it.
---   open()   opens the queue, raw; size: of the largest message
+--   open()   opens the queue, raw; size: of the largest message; comes_back: one that was handed to a process that is
+--            stopped or killed comes back to its place, when others may have got younger ones
 
 local ipc = require "ipc"
 local weather = require "spec.storm.weather"
@@ -35,15 +36,21 @@ local function receive_all(channel, open, size)
 end
 
 -- What was sent, accepted and received.
-local function new_books()
-  local books = {sent = {}, accepted = {}, got = {}, last = {}, total = 0}
+local function new_books(comes_back)
+  local books = {sent = {}, accepted = {}, got = {}, last = {}, total = 0, late = 0}
   for s = 1, SENDERS do books.sent[s], books.accepted[s], books.got[s] = 0, {}, {} end
 
   function books.note(receiver, s, n)
     local last = books.last[receiver]
     if books.got[s][n] then error(("%d of %d came twice"):format(n, s), 0) end
-    if n <= (last[s] or 0) then error(("%d of %d after %d"):format(n, s, last[s]), 0) end
-    books.got[s][n], last[s], books.total = true, n, books.total + 1
+    books.got[s][n], books.total = true, books.total + 1
+    if n > (last[s] or 0) then
+      last[s] = n
+    elseif comes_back then
+      books.late = books.late + 1
+    else
+      error(("%d of %d after %d"):format(n, s, last[s]), 0)
+    end
   end
 
   function books.missing()
@@ -68,9 +75,9 @@ local function drain(q, books, size)
 end
 
 -- Until the limit (weather.lua). Returns {kills =, stops =, steps =}; the queue is empty then.
-return function(limit, open, size)
+return function(limit, open, size, comes_back)
   local q = assert(open())
-  local books = new_books()
+  local books = new_books(comes_back)
 
   local function start(slot)
     if slot <= SENDERS then return ipc.process(send_all, open, size, slot, books.sent[slot]) end
@@ -96,6 +103,7 @@ return function(limit, open, size)
   local missing, deaths = books.missing(), 0
   for slot = SENDERS + 1, SENDERS + RECEIVERS do deaths = deaths + seen.deaths[slot] end
   assert(missing <= deaths, ("%d lost, %d receivers died"):format(missing, deaths))
+  assert(books.late <= deaths + seen.stops, ("%d late, %d receivers died"):format(books.late, deaths))
   assert(q:stat().bytes == 0, "bytes of no message")
   seen.steps = books.total
   return seen

@@ -53,7 +53,8 @@ end
 
 function storms.ledger()
   local key = engine.key()
-  return ledger(limit, function() return ipc.queue(key, {codec = "raw", capacity = CAPACITY}) end, CAPACITY // 6)
+  local function open() return ipc.queue(key, {codec = "raw", capacity = CAPACITY}) end
+  return ledger(limit, open, CAPACITY // 6, engine.remote)
 end
 
 -- A dead holder keeps its lease for a while, so these acquires wait.
