@@ -20,7 +20,8 @@ if time() / 1000 - found[2] >= EPOCH_LENGTH then
   set_field('turned', math.floor(time() / 1000))
   for slot in string.gmatch(found[3] or '', '%S+') do
     local mark = redis.call('HGET', KEYS[1], slot) or ''
-    if (tonumber(string.sub(mark, 18, 25)) or -1) + 1 >= state[EPOCH] or redis.call('HEXISTS', KEYS[1], 'h' .. slot) == 1 then
+    local epoch = tonumber(string.sub(mark, 18, 25)) or -1
+    if epoch + 1 >= state[EPOCH] or redis.call('HEXISTS', KEYS[1], 'h' .. slot) == 1 then
       slots[#slots + 1] = slot .. ' '
     else
       for i = NAMES + 20, #mark, NAME do redis.call('HDEL', KEYS[1], string.sub(mark, i, i + 15)) end
