@@ -75,9 +75,9 @@ static int open_lock(const struct il_key *key, const char *noun, struct il_lock_
 	h->lock.max = h->max = o->max;
 	h->waits.object.shared = &h->lock.shared;
 	h->waits.object.forked = forked;
-	h->waits.heard = il_lock_request_published;
+	h->waits.published = il_lock_request_published;
 	h->lease = o->lease ? o->lease : h->waits.object.lease;
-	h->index = ++il_redis_state()->slots;
+	h->index = ++il_redis_state()->names;
 	il_redis_waits_init(&h->waits);
 	il_list_init(&h->held);
 	il_lease_init(h);
@@ -90,7 +90,7 @@ static struct il_redis_lock *of_op(const struct il_op *op)
 	return il_redis_lock_of(op->source);
 }
 
-static int told_open(struct il_op *op, struct il_request *r, int err)
+static int open_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_lock *h = of_op(op);
 	size_t size;
@@ -105,7 +105,7 @@ static int told_open(struct il_op *op, struct il_request *r, int err)
 	return 0;
 }
 
-static int ask_open(struct il_op *op)
+static int open_start(struct il_op *op)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_command c;
@@ -115,7 +115,7 @@ static int ask_open(struct il_op *op)
 	il_command_text(&c, id);
 	il_command_number(&c, h->lock.max);
 	il_command_number(&c, h->lock.ops->holder.attempt != NULL);
-	return il_redis_object_request(&h->waits.object, op, &c, IL_SAFE, told_open);
+	return il_redis_object_request(&h->waits.object, op, &c, IL_SAFE, open_answer);
 }
 
 static void close_lock(struct il_lock *l)
@@ -140,7 +140,7 @@ static void close_lock(struct il_lock *l)
 /* Once it has been sent again, "not held any more" may be what the first time has brought about. And if there was no
  * answer for longer than the lease, it has ended as far as is known here; the server may have kept it, since beats came
  * there, so it is given back once more. What the server refuses is held as before. */
-static int told_release(struct il_op *op, struct il_request *r, int err)
+static int release_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_lock_request *c = il_lock_request_find(&h->held, op->lock.grant);
@@ -170,12 +170,12 @@ static void release_command(struct il_op *op, struct il_command *c)
 	il_command_text(c, op->lock.abandoned ? "died" : "given");
 }
 
-static int ask_release(struct il_op *op)
+static int release_start(struct il_op *op)
 {
 	struct il_redis_lock *h = of_op(op);
 	struct il_command command;
 	release_command(op, &command);
-	int err = il_redis_object_request(&h->waits.object, op, &command, IL_SAFE, told_release);
+	int err = il_redis_object_request(&h->waits.object, op, &command, IL_SAFE, release_answer);
 	if (err)
 		return err;
 	il_lock_request_find(&h->held, op->lock.grant)->releasing = true;
@@ -203,21 +203,21 @@ static bool release(struct il_op *op)
 	return true;
 }
 
-static int told_state(struct il_op *op, struct il_request *r, int err)
+static int state_answer(struct il_op *op, struct il_request *r, int err)
 {
 	op->lock.permits = err ? 0 : (int)il_reply_number(r, 1);
 	op->lock.pid = err ? 0 : (int)il_reply_number(r, 2);
 	return err;
 }
 
-static int ask_state(struct il_op *op)
+static int state_start(struct il_op *op)
 {
 	struct il_command c;
-	il_redis_lock_call(&c, of_op(op), "look");
-	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, told_state);
+	il_redis_lock_call(&c, of_op(op), "state");
+	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, state_answer);
 }
 
-static int told_remove(struct il_op *op, struct il_request *r, int err)
+static int remove_answer(struct il_op *op, struct il_request *r, int err)
 {
 	(void)op;
 	return err == EIDRM && r->resent ? 0 : err;
@@ -229,11 +229,11 @@ static void remove_command(struct il_op *op, struct il_command *c)
 	il_command_text(c, of_op(op)->id);
 }
 
-static int ask_remove(struct il_op *op)
+static int remove_start(struct il_op *op)
 {
 	struct il_command c;
 	remove_command(op, &c);
-	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, told_remove);
+	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, remove_answer);
 }
 
 static bool remove_lock(struct il_op *op)
@@ -257,19 +257,19 @@ static int token_of(struct il_lock *l, int64_t grant, int64_t *token)
 /* Mutexes and semaphores --------------------------------------------------------------------------------------- */
 
 #define COMMON(noun)                                                                                            \
-	.open = { noun, il_redis_object_attempt, ask_open, il_redis_object_cancel },                            \
+	.open = { noun, il_redis_object_attempt, open_start, il_redis_object_cancel },                          \
 	.acquire = { noun " acquire", il_redis_object_attempt, il_lock_request_start, il_redis_waiter_cancel }, \
-	.release = { noun " release", release, ask_release, il_redis_object_cancel },                           \
+	.release = { noun " release", release, release_start, il_redis_object_cancel },                         \
 	.lost = { "lock lost", il_lock_request_lost_attempt, il_lock_request_lost_start,                        \
 		il_lock_request_lost_cancel },                                                                  \
-	.value = { noun " value", il_redis_object_attempt, ask_state, il_redis_object_cancel },                 \
-	.remove = { noun " remove", remove_lock, ask_remove, il_redis_object_cancel }, .close = close_lock
+	.value = { noun " value", il_redis_object_attempt, state_start, il_redis_object_cancel },               \
+	.remove = { noun " remove", remove_lock, remove_start, il_redis_object_cancel }, .close = close_lock
 
 int il_redis_mutex(const struct il_key *key, struct il_lock_options *o, struct il_lock **l)
 {
 	static const struct il_lock_ops ops = {
 		COMMON("mutex"),
-		.holder = { "mutex holder", il_redis_object_attempt, ask_state, il_redis_object_cancel },
+		.holder = { "mutex holder", il_redis_object_attempt, state_start, il_redis_object_cancel },
 		.token = token_of,
 	};
 	o->max = 1;

@@ -65,7 +65,7 @@ void il_lock_request_grant(struct il_lock_request *lr, bool abandoned, int64_t f
 
 /* The waiter --------------------------------------------------------------------------------------------- */
 
-static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
+static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
 	struct il_lock_request *lr = of_waiter(w);
 	struct il_command c;
@@ -79,7 +79,7 @@ static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r)
 }
 
 /* If it stands in line, its process hears of it when its turn comes; once it listens. */
-static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	struct il_lock_request *lr = of_waiter(w);
 	struct il_redis_lock *h = lock_of(lr);
@@ -108,8 +108,8 @@ static void idle(struct il_redis_waiter *w)
 }
 
 static const struct il_redis_waiter_kind kind = { .at_once = true,
-	.ask = ask,
-	.told = told,
+	.request = make_request,
+	.answer = answer,
 	.give_back = give_back,
 	.idle = idle };
 

@@ -35,9 +35,9 @@ void il_rq_type(struct il_command *c, int64_t type)
 	il_command_text(c, text);
 }
 
-void il_rq_slot(struct il_rq *q, char text[IL_RQ_SLOT])
+void il_rq_name(struct il_rq *q, char text[IL_RQ_NAME])
 {
-	snprintf(text, IL_RQ_SLOT, "h@%s%08x", il_server_client(q->waits.object.server), il_redis_state()->slots++);
+	snprintf(text, IL_RQ_NAME, "h@%s%08x", il_server_client(q->waits.object.server), il_redis_state()->names++);
 }
 
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
@@ -47,22 +47,23 @@ int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 	return il_reply_take(r, at, 0, op);
 }
 
-/* What is published for this process: "message ..." (queue_receive.c), "room bytes place slot", or
+/* What is published for this process: "message ..." (queue_receive.c), "room bytes place delivery", or
  * "removed id". */
-static void heard(struct il_redis_waits *all, const char *data, size_t size)
+static void published(struct il_redis_waits *all, const char *data, size_t size)
 {
 	struct il_rq *q = il_rq_of(all);
-	char text[120] = "", place[IL_RQ_PLACE], slot[IL_RQ_SLOT];
+	char text[120] = "", place[IL_RQ_PLACE], delivery[IL_RQ_NAME];
 	long long room;
 	if (size > 8 && memcmp(data, "message ", 8) == 0) {
-		il_rq_receive_heard(q, data + 8, size - 8);
+		il_rq_receive_published(q, data + 8, size - 8);
 		return;
 	}
 	if (size >= sizeof text)
 		return;
 	memcpy(text, data, size);
-	if (sscanf(text, "room %lld %15s %31s", &room, place, slot) == 3 && strcmp(slot, q->sender.slot + 2) == 0)
-		il_rq_send_heard(q, room, place);
+	if (sscanf(text, "room %lld %15s %31s", &room, place, delivery) == 3 &&
+		strcmp(delivery, q->sender.name + 2) == 0)
+		il_rq_send_called(q, room, place);
 	else if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, q->id) == 0)
 		il_redis_waits_removed(all);
 }
@@ -74,7 +75,7 @@ static void forked(struct il_redis_object *object)
 	q->sweeping = NULL;
 	il_redis_waits_forked(&q->waits);
 	il_rq_receive_fini(q, true);
-	il_rq_slot(q, q->sender.slot);
+	il_rq_name(q, q->sender.name);
 }
 
 /* Sweeping ----------------------------------------------------------------------------------------------- */
@@ -137,7 +138,7 @@ static int request(struct il_op *op, const char *verb, enum il_request_flags fla
 	return 0;
 }
 
-static int told_peek(struct il_op *op, struct il_request *r, int err)
+static int peek_answer(struct il_op *op, struct il_request *r, int err)
 {
 	if (err)
 		return err == EAGAIN ? ENOMSG : err;
@@ -146,7 +147,7 @@ static int told_peek(struct il_op *op, struct il_request *r, int err)
 
 static int peek_start(struct il_op *op)
 {
-	return request(op, "peek", IL_SAFE, told_peek);
+	return request(op, "peek", IL_SAFE, peek_answer);
 }
 
 /* Operations of this process that wait: to send, or to receive. */
@@ -159,7 +160,7 @@ static int count(const struct il_rq *q, bool send)
 	return n;
 }
 
-static int told_stat(struct il_op *op, struct il_request *r, int err)
+static int stat_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_rq *q = il_rq_of_op(op);
 	if (!err)
@@ -177,7 +178,7 @@ static int told_stat(struct il_op *op, struct il_request *r, int err)
 
 static int stat_start(struct il_op *op)
 {
-	return request(op, "stat", IL_SAFE, told_stat);
+	return request(op, "stat", IL_SAFE, stat_answer);
 }
 
 static bool remove_attempt(struct il_op *op)
@@ -188,7 +189,7 @@ static bool remove_attempt(struct il_op *op)
 	return true;
 }
 
-static int told_remove(struct il_op *op, struct il_request *r, int err)
+static int remove_answer(struct il_op *op, struct il_request *r, int err)
 {
 	(void)r;
 	if (!err)
@@ -198,7 +199,7 @@ static int told_remove(struct il_op *op, struct il_request *r, int err)
 
 static int remove_start(struct il_op *op)
 {
-	return request(op, "remove", IL_UNSAFE, told_remove);
+	return request(op, "remove", IL_UNSAFE, remove_answer);
 }
 
 /* Opening and closing ---------------------------------------------------------------------------------- */
@@ -214,7 +215,7 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	q->refs = 1;
 	q->waits.object.shared = &q->shared;
 	q->waits.object.forked = forked;
-	q->waits.heard = heard;
+	q->waits.published = published;
 	q->sweep.expired = sweep;
 	il_list_init(&q->node);
 	il_redis_waits_init(&q->waits);
@@ -255,7 +256,7 @@ static void object_known(struct il_rq_handle *h)
 	sweep(&h->rq->sweep);
 }
 
-static int told_open(struct il_op *op, struct il_request *r, int err)
+static int open_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_rq_handle *h = of_op(op);
 	size_t size;
@@ -287,7 +288,7 @@ static int open_start(struct il_op *op)
 	il_command_text(&c, id);
 	il_command_number(&c, capacity);
 	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
-	return il_redis_object_request(&h->object, op, &c, IL_SAFE, told_open);
+	return il_redis_object_request(&h->object, op, &c, IL_SAFE, open_answer);
 }
 
 static void close_queue(struct il_queue *queue)

@@ -10,7 +10,7 @@
 #include "engines/redis/object/waiter.h"
 
 /* IL_RQ_FRESH, ms: for so long a message that was handed over is certainly this process's. */
-enum { IL_RQ_ID = 40, IL_RQ_SLOT = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64, IL_RQ_FRESH = 250 };
+enum { IL_RQ_ID = 40, IL_RQ_NAME = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64, IL_RQ_FRESH = 250 };
 
 /* The operations that send: one request at a time serves the first of them. */
 struct il_rq_sender {
@@ -20,7 +20,7 @@ struct il_rq_sender {
 	bool query; /* the request only queries whether there is room */
 	size_t size; /* of the batch, bytes */
 	int64_t room; /* as far as is known */
-	char slot[IL_RQ_SLOT]; /* by which the server knows it in the line for room, */
+	char name[IL_RQ_NAME]; /* by which the server knows it in the line for room, */
 	char place[IL_RQ_PLACE]; /* and its place there, of the last call; "" once it is used */
 };
 
@@ -32,8 +32,8 @@ struct il_rq {
 	int refs;
 	char id[IL_RQ_ID]; /* the server's */
 	struct il_rq_sender sender;
-	struct il_list idle; /* slots (queue_receive.c) without a request; that of the last one is first */
-	struct il_timer rest; /* then idle slots say what has arrived */
+	struct il_list idle; /* deliveries (queue_receive.c) without a request; that of the last one is first */
+	struct il_timer idle_timer; /* then idle deliveries say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */
 	struct il_request *sweeping; /* that is not answered */
 	int64_t swept; /* the server's time at the last one, less IL_RQ_FRESH; 0: there was none, */
@@ -63,7 +63,7 @@ void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 void il_rq_type(struct il_command *c, int64_t type);
 
 /* A name for what stands in a line: "h@", then the process and 8 digits, as the scripts have it. */
-void il_rq_slot(struct il_rq *q, char text[IL_RQ_SLOT]);
+void il_rq_name(struct il_rq *q, char text[IL_RQ_NAME]);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op);
@@ -76,14 +76,14 @@ void il_rq_sweep_later(struct il_rq *q);
 int il_rq_receive_start(struct il_op *op);
 void il_rq_receive_init(struct il_rq *q);
 /* A message was handed to a request of this process. */
-void il_rq_receive_heard(struct il_rq *q, const char *data, size_t size);
-/* The slots go; in a forked child they are the parent's. */
+void il_rq_receive_published(struct il_rq *q, const char *data, size_t size);
+/* The deliveries go; in a forked child they are the parent's. */
 void il_rq_receive_fini(struct il_rq *q, bool forked);
 
 /* Sending: queue_send.c */
 int il_rq_send_start(struct il_op *op);
 void il_rq_send_init(struct il_rq *q);
 /* This process is called, for there are so many bytes of room. */
-void il_rq_send_heard(struct il_rq *q, int64_t room, const char *place);
+void il_rq_send_called(struct il_rq *q, int64_t room, const char *place);
 
 #endif

@@ -7,7 +7,7 @@
  *    with what is published. Then the process confirms it, before anything else: what is handed over and not confirmed
  *    is given to another process after a while.
  * 3. A message that was handed over so long ago that another one may have it is asked for instead, by the same request.
- * 4. Each request says how many messages of the one before it in its slot have arrived: the others go back.
+ * 4. Each request says how many messages of the one before it in its delivery have arrived: the others go back.
  * Floor 2.
  */
 #include "engines/redis/queue.h"
@@ -22,15 +22,15 @@
 
 enum { MS = 1000000, NUMBER = 16, TYPE = 19, STAMP = 13 };
 
-static const int64_t REST = IL_SECOND; /* until an idle slot says what has arrived */
+static const int64_t IDLE = IL_SECOND; /* until an idle delivery says what has arrived */
 
-/* A slot of this process, in which one request at a time takes messages, see queue_receive.lua; its waiter is used by
- * operations that want the same. */
-struct slot {
+/* A delivery of this process, in which one request at a time takes messages, see queue_receive.lua; its waiter is used
+ * by operations that want the same. */
+struct delivery {
 	struct il_redis_waiter waiter;
 	int64_t wanted;
 	bool once;
-	char name[IL_RQ_SLOT];
+	char name[IL_RQ_NAME];
 	int64_t number; /* of the last request, */
 	int64_t answered; /* and of the last one that was given messages, as far as is known, */
 	int arrived; /* and how many of them have arrived */
@@ -40,18 +40,18 @@ struct slot {
 
 static const struct il_redis_waiter_kind kind;
 
-static struct slot *slot_of(struct il_redis_waiter *w)
+static struct delivery *delivery_of(struct il_redis_waiter *w)
 {
-	return il_container_of(w, struct slot, waiter);
+	return il_container_of(w, struct delivery, waiter);
 }
 
-static struct il_rq *queue_of(const struct slot *s)
+static struct il_rq *queue_of(const struct delivery *s)
 {
 	return il_rq_of(s->waiter.all);
 }
 
 /* A request for so many messages. stands: if there is none. */
-static int request(struct slot *s, int count, bool stands, enum il_request_flags flags,
+static int request(struct delivery *s, int count, bool stands, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
 	struct il_command c;
@@ -70,8 +70,8 @@ static int request(struct slot *s, int count, bool stands, enum il_request_flags
 	return il_request_make(&c, flags, answered, s, answered ? &s->waiter.request : NULL);
 }
 
-/* A request for nothing says what has arrived. If it is lost, the next one in the slot says so. */
-static void settle(struct slot *s)
+/* A request for nothing says what has arrived. If it is lost, the next one in the delivery says so. */
+static void acknowledge(struct delivery *s)
 {
 	s->number = ++il_redis_state()->numbers;
 	s->dirty = false;
@@ -87,18 +87,18 @@ static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 	return n < IL_RQ_BATCH;
 }
 
-static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
+static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
-	struct slot *s = slot_of(w);
+	struct delivery *s = delivery_of(w);
 	if (!w->stands)
 		s->number = ++il_redis_state()->numbers;
 	s->dirty = true;
 	return request(s, il_list_count(&w->asked), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
 }
 
-static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
-	struct slot *s = slot_of(w);
+	struct delivery *s = delivery_of(w);
 	if (err == EAGAIN) {
 		s->clock = r->sent_at / MS - il_reply_number(r, 1);
 		s->dirty = false;
@@ -116,7 +116,7 @@ static int told(struct il_redis_waiter *w, struct il_request *r, int err)
 	if (il_reply_count(r) % 2 == 0)
 		il_rq_sweep_later(queue_of(s));
 	if (s->arrived < took && !il_redis_waiter_first(w))
-		settle(s);
+		acknowledge(s);
 	return 0;
 }
 
@@ -124,39 +124,39 @@ static int told(struct il_redis_waiter *w, struct il_request *r, int err)
 static void give_back(struct il_redis_waiter *w)
 {
 	il_redis_waiter_served(w);
-	settle(slot_of(w));
+	acknowledge(delivery_of(w));
 }
 
 static void idle(struct il_redis_waiter *w)
 {
-	struct slot *s = slot_of(w);
+	struct delivery *s = delivery_of(w);
 	struct il_rq *q = queue_of(s);
 	il_list_del(&w->node);
 	il_list_add(q->idle.next, &w->node); /* it is the first */
-	if (s->dirty && !q->rest.item.place) {
-		il_timer_start(&q->rest, REST);
-		il_timer_arm(&q->rest, false); /* no memory: the next one tries again */
+	if (s->dirty && !q->idle_timer.item.place) {
+		il_timer_start(&q->idle_timer, IDLE);
+		il_timer_arm(&q->idle_timer, false); /* no memory: the next one tries again */
 	}
 }
 
 static const struct il_redis_waiter_kind kind = { .joins = joins,
-	.ask = ask,
-	.told = told,
+	.request = make_request,
+	.answer = answer,
 	.give_back = give_back,
 	.idle = idle };
 
-static struct slot *slot_get(struct il_rq *q, int64_t wanted, bool once)
+static struct delivery *delivery_get(struct il_rq *q, int64_t wanted, bool once)
 {
-	il_list_each(struct slot, s, &q->waits.waiters, waiter.node)
+	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node)
 		if (s->waiter.kind == &kind && s->wanted == wanted && s->once == once)
 			return s;
-	struct slot *s = il_list_first(struct slot, &q->idle, waiter.node);
+	struct delivery *s = il_list_first(struct delivery, &q->idle, waiter.node);
 	if (!s) {
 		s = calloc(1, sizeof *s);
 		if (!s)
 			return NULL;
 		il_redis_waiter_init(&s->waiter, &q->waits, &kind);
-		il_rq_slot(q, s->name);
+		il_rq_name(q, s->name);
 	}
 	il_list_del(&s->waiter.node);
 	il_list_add(&q->waits.waiters, &s->waiter.node);
@@ -171,7 +171,7 @@ int il_rq_receive_start(struct il_op *op)
 	struct il_rq *q = il_rq_of_op(op);
 	if (!il_fork_is_own(q->waits.object.server->generation))
 		il_servers_after_fork();
-	struct slot *s = slot_get(q, op->message.type, op->once);
+	struct delivery *s = delivery_get(q, op->message.type, op->once);
 	if (!s)
 		return ENOMEM;
 	il_redis_waiter_start(&s->waiter, op);
@@ -181,7 +181,7 @@ int il_rq_receive_start(struct il_op *op)
 /* What is handed over ------------------------------------------------------------------------------------ */
 
 /* Says so before any task can. False: it could not. */
-static bool confirm(struct slot *s)
+static bool confirm(struct delivery *s)
 {
 	struct il_command c;
 	il_command_plain(&c, &s->waiter.all->object, "HDEL", "meta");
@@ -199,7 +199,7 @@ static int64_t digits(const char *data, int count)
 	return strtoll(text, NULL, 10);
 }
 
-static void deliver(struct slot *s, const char *data, size_t size)
+static void deliver(struct delivery *s, const char *data, size_t size)
 {
 	struct il_op *op = il_redis_waiter_first(&s->waiter);
 	int64_t type = digits(data, TYPE);
@@ -223,11 +223,11 @@ static void deliver(struct slot *s, const char *data, size_t size)
 }
 
 /* "number", or "number type time bytes" without the spaces. */
-void il_rq_receive_heard(struct il_rq *q, const char *data, size_t size)
+void il_rq_receive_published(struct il_rq *q, const char *data, size_t size)
 {
 	int64_t number = size < NUMBER ? 0 : digits(data, NUMBER), now = il_now() / MS;
 	bool whole = size >= NUMBER + TYPE + STAMP;
-	il_list_each(struct slot, s, &q->waits.waiters, waiter.node) {
+	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node) {
 		struct il_redis_waiter *w = &s->waiter;
 		if (w->kind != &kind || s->number != number || (!w->stands && !w->request) || !il_redis_waiter_first(w))
 			continue;
@@ -241,26 +241,26 @@ void il_rq_receive_heard(struct il_rq *q, const char *data, size_t size)
 
 /* Slots -------------------------------------------------------------------------------------------------- */
 
-static void rested(struct il_timer *t)
+static void idle_expired(struct il_timer *t)
 {
-	struct il_rq *q = il_container_of(t, struct il_rq, rest);
-	il_list_each(struct slot, s, &q->idle, waiter.node)
+	struct il_rq *q = il_container_of(t, struct il_rq, idle_timer);
+	il_list_each(struct delivery, s, &q->idle, waiter.node)
 		if (s->dirty)
-			settle(s);
+			acknowledge(s);
 }
 
 void il_rq_receive_init(struct il_rq *q)
 {
 	il_list_init(&q->idle);
-	q->rest.expired = rested;
+	q->idle_timer.expired = idle_expired;
 }
 
 void il_rq_receive_fini(struct il_rq *q, bool forked)
 {
-	il_timer_disarm(&q->rest);
+	il_timer_disarm(&q->idle_timer);
 	if (!forked)
-		rested(&q->rest);
-	il_list_drain(struct slot, s, &q->idle, waiter.node) {
+		idle_expired(&q->idle_timer);
+	il_list_drain(struct delivery, s, &q->idle, waiter.node) {
 		il_list_del(&s->waiter.due); /* it may be to be served again */
 		free(s);
 	}

@@ -45,7 +45,7 @@ static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 	return true;
 }
 
-static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
+static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
 	struct il_rq_sender *s = sender_of(w);
 	struct il_op *first = s->batch[0];
@@ -54,7 +54,7 @@ static int ask(struct il_redis_waiter *w, void (*answered)(struct il_request *r)
 	il_rq_command(&c, il_rq_of(w->all), s->query ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
 	if (!s->query)
 		il_command_number(&c, il_fork.pid);
-	il_command_text(&c, s->slot + 2);
+	il_command_text(&c, s->name + 2);
 	il_command_text(&c, first->once ? "-" : s->place);
 	if (s->query)
 		il_command_number(&c, (int64_t)first->size);
@@ -78,7 +78,7 @@ static int claim(struct il_op *op)
 	return 0;
 }
 
-static int told(struct il_redis_waiter *w, struct il_request *r, int err)
+static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	struct il_rq_sender *s = sender_of(w);
 	bool known = !s->query && (!err || err == EAGAIN);
@@ -124,7 +124,7 @@ static void give_back(struct il_redis_waiter *w)
 		return;
 	w->stands = false;
 	il_rq_command(&c, il_rq_of(w->all), IL_SCRIPT_queue_room);
-	il_command_text(&c, sender_of(w)->slot + 2);
+	il_command_text(&c, sender_of(w)->name + 2);
 	il_command_text(&c, "-");
 	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or the others ask, later */
 }
@@ -139,8 +139,8 @@ static void idle(struct il_redis_waiter *w)
 }
 
 static const struct il_redis_waiter_kind kind = { .joins = joins,
-	.ask = ask,
-	.told = told,
+	.request = make_request,
+	.answer = answer,
 	.left = left,
 	.give_back = give_back,
 	.idle = idle };
@@ -157,7 +157,7 @@ int il_rq_send_start(struct il_op *op)
 	return 0;
 }
 
-void il_rq_send_heard(struct il_rq *q, int64_t room, const char *place)
+void il_rq_send_called(struct il_rq *q, int64_t room, const char *place)
 {
 	struct il_rq_sender *s = &q->sender;
 	snprintf(s->place, sizeof s->place, "%s", place);
@@ -171,6 +171,6 @@ void il_rq_send_heard(struct il_rq *q, int64_t room, const char *place)
 void il_rq_send_init(struct il_rq *q)
 {
 	il_redis_waiter_init(&q->sender.waiter, &q->waits, &kind);
-	il_rq_slot(q, q->sender.slot);
+	il_rq_name(q, q->sender.name);
 	q->sender.room = UNKNOWN;
 }

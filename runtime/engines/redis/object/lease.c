@@ -149,7 +149,7 @@ static void beat(struct il_redis_lock *h, bool all)
 	if (!il_list_empty(&h->waits.waiters) || !il_list_empty(&h->held)) {
 		if (all) {
 			h->again = false;
-			il_redis_lock_call(&c, h, "tend");
+			il_redis_lock_call(&c, h, "renew");
 		} else {
 			il_command_init(&c, &h->waits.object, IL_SCRIPT_lock_beat);
 			il_command_text(&c, il_redis_lock_name(h));

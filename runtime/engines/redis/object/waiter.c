@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-static const int64_t LOOK = 30 * IL_SECOND; /* until what stands asks again that has heard nothing */
+static const int64_t RECHECK = 30 * IL_SECOND; /* until what stands asks again that has published nothing */
 
 static struct il_redis_waits *waits_of(struct il_listener *l)
 {
@@ -49,7 +49,7 @@ static void leave(struct il_redis_waiter *w)
 /* Answers ------------------------------------------------------------------------------------------------ */
 
 /* Those with timeout 0 have their answer: nothing. */
-static void decline(struct il_list *ops)
+static void finish_not_ready(struct il_list *ops)
 {
 	struct il_list round;
 	il_list_move(ops, &round);
@@ -67,9 +67,9 @@ static int listen_to(struct il_redis_waits *all)
 {
 	if (all->object.shared->removed)
 		return EIDRM;
-	if (!all->up && !all->look.item.place) {
-		il_timer_start(&all->look, LOOK);
-		il_timer_arm(&all->look, false); /* no memory: with the next one */
+	if (!all->up && !all->recheck.item.place) {
+		il_timer_start(&all->recheck, RECHECK);
+		il_timer_arm(&all->recheck, false); /* no memory: with the next one */
 	}
 	return il_redis_object_listen(&all->object, all->channel ? all->channel : il_server_client(all->object.server));
 }
@@ -87,7 +87,7 @@ static void unbusy(struct il_redis_waiter *w)
 
 static void stand(struct il_redis_waiter *w)
 {
-	decline(&w->asked);
+	finish_not_ready(&w->asked);
 	if (il_list_empty(&w->asked))
 		return;
 	int err = listen_to(w->all);
@@ -105,7 +105,7 @@ static void answered(struct il_request *r)
 	w->request = NULL;
 	w->stands = false;
 	w->held = true;
-	err = w->kind->told(w, r, err);
+	err = w->kind->answer(w, r, err);
 	if (err == EAGAIN)
 		stand(w);
 	else if (err)
@@ -137,11 +137,11 @@ static void choose(struct il_redis_waiter *w)
 	}
 }
 
-static void ask(struct il_redis_waiter *w)
+static void make_request(struct il_redis_waiter *w)
 {
 	w->again = false;
 	choose(w);
-	int err = w->kind->ask(w, answered);
+	int err = w->kind->request(w, answered);
 	if (err)
 		finish_asked(w, err);
 	else
@@ -159,9 +159,9 @@ static void go_on(struct il_redis_waiter *w)
 		w->stands = false;
 		w->kind->idle(w);
 	} else if (!w->stands || w->again || (w->kind->alone && !il_list_empty(&w->fresh))) {
-		ask(w);
+		make_request(w);
 	} else if (w->once) {
-		decline(&w->fresh);
+		finish_not_ready(&w->fresh);
 	}
 }
 
@@ -200,7 +200,7 @@ void il_redis_waiter_again(struct il_redis_waiter *w)
 {
 	w->again = true;
 	if (w->stands && !w->request && il_redis_waiter_first(w))
-		ask(w);
+		make_request(w);
 }
 
 void il_redis_waits_again(struct il_redis_waits *all)
@@ -278,12 +278,12 @@ void il_redis_waits_removed(struct il_redis_waits *all)
 
 /* The channel -------------------------------------------------------------------------------------------- */
 
-static void heard(struct il_listener *l, const char *data, size_t size)
+static void published(struct il_listener *l, const char *data, size_t size)
 {
-	waits_of(l)->heard(waits_of(l), data, size);
+	waits_of(l)->published(waits_of(l), data, size);
 }
 
-/* From now on all is heard; what came before was not. */
+/* From now on all is published; what came before was not. */
 static void up(struct il_listener *l)
 {
 	struct il_redis_waits *all = waits_of(l);
@@ -299,14 +299,14 @@ static void down(struct il_listener *l, int err)
 	il_redis_waits_end(waits_of(l), NULL, true, err);
 }
 
-static void looked(struct il_timer *t)
+static void recheck_expired(struct il_timer *t)
 {
-	struct il_redis_waits *all = il_container_of(t, struct il_redis_waits, look);
+	struct il_redis_waits *all = il_container_of(t, struct il_redis_waits, recheck);
 	if (il_list_empty(&all->waiters))
 		return;
 	il_redis_waits_again(all);
-	il_timer_start(&all->look, LOOK);
-	il_timer_arm(&all->look, false);
+	il_timer_start(&all->recheck, RECHECK);
+	il_timer_arm(&all->recheck, false);
 }
 
 /* Life --------------------------------------------------------------------------------------------------- */
@@ -314,8 +314,8 @@ static void looked(struct il_timer *t)
 void il_redis_waits_init(struct il_redis_waits *all)
 {
 	il_list_init(&all->waiters);
-	all->look.expired = looked;
-	all->object.listener.message = heard;
+	all->recheck.expired = recheck_expired;
+	all->object.listener.message = published;
 	all->object.listener.up = up;
 	all->object.listener.down = down;
 }
@@ -333,7 +333,7 @@ void il_redis_waiter_init(struct il_redis_waiter *w, struct il_redis_waits *all,
 
 void il_redis_waits_forked(struct il_redis_waits *all)
 {
-	il_timer_disarm(&all->look);
+	il_timer_disarm(&all->recheck);
 	il_list_drain(struct il_redis_waiter, w, &all->waiters, node) {
 		w->request = NULL;
 		w->stands = w->again = false;
@@ -348,7 +348,7 @@ void il_redis_waits_forked(struct il_redis_waits *all)
 
 void il_redis_waits_fini(struct il_redis_waits *all)
 {
-	il_timer_disarm(&all->look);
+	il_timer_disarm(&all->recheck);
 	il_list_drain(struct il_redis_waiter, w, &all->waiters, node) {
 		il_list_del(&w->due);
 		if (w->request)

@@ -22,11 +22,11 @@ struct il_redis_waiter_kind {
 	bool (*joins)(struct il_redis_waiter *w, const struct il_op *op, int n);
 	/* Makes the request for the operations in `asked`: its script, and arguments. `stands`: the same is asked
 	 * again. Bytes must stay until it returns from `make`. */
-	int (*ask)(struct il_redis_waiter *w, void (*answered)(struct il_request *r));
+	int (*request)(struct il_redis_waiter *w, void (*answered)(struct il_request *r));
 	/* The answer, err as il_request_status has it. Finishes those operations that have what they wait for, the
 	 * first ones first. 0: the others ask again; EAGAIN: they stand in line, or have nothing with timeout 0; else
 	 * they end with that error. */
-	int (*told)(struct il_redis_waiter *w, struct il_request *r, int err);
+	int (*answer)(struct il_redis_waiter *w, struct il_request *r, int err);
 	/* An operation that the request serves, or may serve, has left; the lists are without it already. True: its end
 	 * is not known, see cancel of il_op_type. NULL: false. */
 	bool (*left)(struct il_redis_waiter *w, struct il_op *op);
@@ -42,7 +42,7 @@ struct il_redis_waiter_kind {
 /* All zero at first, but for `all` and `kind`: see il_redis_waiter_init. */
 struct il_redis_waiter {
 	struct il_list node; /* of the noun's list, or in none */
-	struct il_list due; /* to be looked at when the loop asks the kernel next */
+	struct il_list due; /* to be recheck_expired at when the loop asks the kernel next */
 	struct il_list asked; /* operations that the last request serves, in order, */
 	struct il_list fresh; /* and those behind them */
 	struct il_redis_waits *all;
@@ -59,11 +59,11 @@ struct il_redis_waits {
 	struct il_redis_object object;
 	struct il_list waiters; /* all that are not idle */
 	const char *channel; /* word of the channel; NULL: that of this process */
-	struct il_timer look; /* now and then, while an operation stands */
+	struct il_timer recheck; /* now and then, while an operation stands */
 	/* Something may have been missed. NULL: each waiter that stands asks again, also now and then. */
 	void (*up)(struct il_redis_waits *all);
 	/* Gets what is published there. */
-	void (*heard)(struct il_redis_waits *all, const char *data, size_t size);
+	void (*published)(struct il_redis_waits *all, const char *data, size_t size);
 };
 
 /* To be called when the object is open. */

@@ -60,7 +60,10 @@ static void idle(struct il_redis_waiter *w)
 	free(watch_of(w));
 }
 
-static const struct il_redis_waiter_kind waiter_kind = { .ask = query, .told = on_answer, .idle = idle, .alone = true };
+static const struct il_redis_waiter_kind waiter_kind = { .request = query,
+	.answer = on_answer,
+	.idle = idle,
+	.alone = true };
 
 /* Watches ------------------------------------------------------------------------------------------------ */
 
@@ -197,7 +200,7 @@ int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct 
 		il_list_init(&o->buckets[i]);
 	o->kind = kind;
 	o->waits.channel = "changed";
-	o->waits.heard = on_message;
+	o->waits.published = on_message;
 	o->waits.object.shared = &o->shared;
 	o->waits.object.forked = forked;
 	snprintf(o->id, sizeof o->id, "%.16s%08x", il_server_client(o->waits.object.server), ++il_redis_state()->made);

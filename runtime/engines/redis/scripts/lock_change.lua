@@ -4,8 +4,8 @@
 -- `end` how many ms from now the first lease of a holder may end, or -1:
 --   acquire number, wait             0, ended, abandoned, fence; or 11 (EAGAIN), ended, end
 --   release number, how              0; or 116 (ESTALE): its lease had ended. how: given, died, undone
---   tend                             0, ended, end, and of all it holds: number abandoned fence
---   look                             0, free permits, pid of a holder or 0
+--   renew                            0, ended, end, and of all it holds: number abandoned fence
+--   state                            0, free permits, pid of a holder or 0
 -- ARGV: id, verb, handle, lease in ms, pid, hears, and what follows the verb
 -- HERE: lock_state
 local verb, handle, lease, pid, hears = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
@@ -213,7 +213,7 @@ function verbs.release(number, how)
 end
 
 -- A script that has begun with what needs no memory may go on without, so nothing is lost because there is none.
-function verbs.tend()
+function verbs.renew()
   local ended = call("PEXPIRE", own, lease) == 0
   if ended then leases[own] = false end
   if ended or holders >= max then sweep() end
@@ -230,7 +230,7 @@ function verbs.tend()
   return {0, ended and 1 or 0, first_end(), table.concat(got, " ")}
 end
 
-function verbs.look()
+function verbs.state()
   sweep()
   hand_on()
   local first = call("ZRANGE", held, 0, 0)[1]

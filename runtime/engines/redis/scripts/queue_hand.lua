@@ -1,7 +1,7 @@
 -- PART of the scripts in which a message comes.
--- Hands a message to the process that came first of those that want it: its slot is what it would be if that had asked,
--- and it is told on its channel; if the message is large, only to ask. A process without a subscription is passed over.
--- True; false: the message stays; or an error: the user may not publish.
+-- Hands a message to the process that came first of those that want it: its delivery is what it would be if that had
+-- asked, and it is told on its channel; if the message is large, only to ask. A process without a subscription is
+-- passed over. True; false: the message stays; or an error: the user may not publish.
 local function hand_over(state, name, message)
   local kind, refused = string.sub(name, 1, 19), false
   local own = 'w' .. kind
@@ -21,8 +21,8 @@ local function hand_over(state, name, message)
     if first == '' then return refused end
     cut(state, field, field == 'w-' and at or 1, RECEIVERS)
     local process = string.sub(first, 15, 30)
-    local slot = '@' .. string.sub(first, 15, 38)
-    local mark, text = redis.call('HGET', KEYS[1], slot) or '', ''
+    local delivery = '@' .. string.sub(first, 15, 38)
+    local mark, text = redis.call('HGET', KEYS[1], delivery) or '', ''
     if #message <= LARGE then text = ('%s%013.0f'):format(kind, time()) .. message end
     if #mark == NAMES - 1 then
       local number = string.sub(mark, 1, 16)
@@ -30,8 +30,8 @@ local function hand_over(state, name, message)
       if type(heard) == 'table' then
         refused = heard
       elseif heard > 0 then
-        set_field(slot, ('%s:%08d:%s'):format(number, state[EPOCH], name))
-        set_field('h' .. slot, time())
+        set_field(delivery, ('%s:%08d:%s'):format(number, state[EPOCH], name))
+        set_field('h' .. delivery, time())
         return true
       end
     end

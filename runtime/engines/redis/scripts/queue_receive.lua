@@ -1,12 +1,12 @@
 -- KEYS: meta order types
--- ARGV: id, process id, slot ("@process" and its name), number of the request, of 16 digits, how many at most, what is
--- wanted (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was given
--- messages, and how many of them have arrived. A process has slots, and one request at a time in each. The slot keeps
--- what the last one was given, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay until the next
--- request there: so one that is made again, after a connection was lost, gets the same; one that comes behind its
--- successor gets nothing; and what has not arrived goes back to its place. A request for 0 messages only says so. The
--- first write is one that is allowed when memory is out. Replies with types and bytes, and then 1 if a process was
--- called to send; or 11 and the time. What the server has evicted a part of is no queue any more.
+-- ARGV: id, process id, delivery ("@process" and its name), number of the request, of 16 digits, how many at most, what
+-- is wanted (queue_take.lua), 1 if it stands in line when there is nothing; and the last request before it that was
+-- given messages, and how many of them have arrived. A process has deliveries, and one request at a time in each. The
+-- delivery keeps what the last one was given, "number:epoch:names", the epoch of 8 digits, and the messages' bytes stay
+-- until the next request there: so one that is made again, after a connection was lost, gets the same; one that comes
+-- behind its successor gets nothing; and what has not arrived goes back to its place. A request for 0 messages only
+-- says so. The first write is one that is allowed when memory is out. Replies with types and bytes, and then 1 if a
+-- process was called to send; or 11 and the time. What the server has evicted a part of is no queue any more.
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
 if not found[1] then return {43} end
@@ -20,7 +20,7 @@ local behind = border > 0 and border or last + 1
 
 local settled = mark and fresh and (#mark == 26 or #mark == 62 and before == ARGV[8] and ARGV[9] == '1')
 
--- One message of the run, in a slot that had one, which has arrived, or none; and no process waits for room.
+-- One message of the run, in a delivery that had one, which has arrived, or none; and no process waits for room.
 if settled and first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and
   (kind == ARGV[6] or ARGV[6] == '0') then
   local number = ('%016d'):format(first)
@@ -36,7 +36,7 @@ local first_digit, key = string.sub(ARGV[6], 1, 1), string.sub(ARGV[3], 2)
 local field = ARGV[6] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[6]
 local bound = first_digit == '-' and string.sub(ARGV[6], 2) or ('0'):rep(19)
 
--- Nothing is there, and the slot comes to stand in line.
+-- Nothing is there, and the delivery comes to stand in line.
 if settled and count == 0 and ARGV[7] == '1' then
   local line = redis.call('HGET', KEYS[1], field) or ''
   if not string.find(line, key, 1, true) then
@@ -78,7 +78,7 @@ local old = {''}
 for i = 1, math.min(#names, arrived) do old[i] = string.sub(names[i], 21) end
 redis.call('HDEL', KEYS[1], unpack(old))
 if not mark then
-  redis.call('HSET', KEYS[1], 'slots', (redis.call('HGET', KEYS[1], 'slots') or '') .. ARGV[3] .. ' ')
+  redis.call('HSET', KEYS[1], 'deliveries', (redis.call('HGET', KEYS[1], 'deliveries') or '') .. ARGV[3] .. ' ')
 end
 local max, whole = tonumber(ARGV[5]), true
 local at = max == 0 and receivers > 0 and string.find(line_of(field), key, 1, true)
@@ -88,7 +88,7 @@ if names[1 + arrived] or before == ARGV[4] then
   -- HERE: queue_back
   if names[1] then redis.call('HDEL', KEYS[1], 'h' .. ARGV[3]) end
   for i = 1 + arrived, #names do put_back(state, names[i]) end
-  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'slots'), 0, time() - GONE) end
+  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries'), 0, time() - GONE) end
 end
 names = {}
 while #names < max do

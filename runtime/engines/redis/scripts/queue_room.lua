@@ -1,6 +1,6 @@
 -- KEYS: meta order types
--- Is there room for a message? ARGV: id, process and slot, its place in line (as in queue_send.lua), and the size; or
--- none: the process leaves the line, and if it was called, the next one is.
+-- Is there room for a message? ARGV: id, process and delivery, its place in line (as in queue_send.lua), and the size;
+-- or none: the process leaves the line, and if it was called, the next one is.
 -- HERE: queue_state
 -- HERE: queue_line
 -- HERE: queue_call

@@ -1,5 +1,5 @@
 -- KEYS: meta order types
--- ARGV: id, process id, process and slot, its place in line for room ("": none yet; "-": it will not wait), then of
+-- ARGV: id, process id, process and delivery, its place in line for room ("": none yet; "-": it will not wait), then of
 -- each message its type, of 19 digits, and its bytes. They are accepted one after the other until there is no room for
 -- one. Replies how many were accepted, and 11 if these were not all; then how much room there is, and 1 if a process
 -- was handed a message, or called to send. Where the user may not publish, nothing is sent; so it is if memory is out.
@@ -26,22 +26,22 @@ if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 
   local own, any = lines[1] or '', lines[2] or ''
   local is_own = own ~= '' and (any == '' or string.sub(own, 1, 14) < string.sub(any, 1, 14))
   local field, line = is_own and 'w' .. ARGV[5] or 'w', is_own and own or any
-  local slot, number = '@' .. string.sub(line, 15, 38), ('%016d'):format(last + 1)
-  local mark = line ~= '' and (lines[3] or '') == '' and redis.call('HGET', KEYS[1], slot)
+  local delivery, number = '@' .. string.sub(line, 15, 38), ('%016d'):format(last + 1)
+  local mark = line ~= '' and (lines[3] or '') == '' and redis.call('HGET', KEYS[1], delivery)
   if mark and #mark == 26 then
     local now, request = redis.call('TIME'), string.sub(mark, 1, 16)
     now = ('%013d'):format(now[1] * 1000 + math.floor(now[2] / 1000))
     redis.call('HSET', KEYS[1], number, ARGV[6], 'state', struct.pack(FORMAT, id, kind, capacity, bytes, 0, last + 1,
-      last + 2, 0, sorted, arrivals, receivers - 1, 0, ARGV[2], receiver, epoch), field, string.sub(line, 58), slot,
-      ('%s:%08d:%s:%s'):format(request, epoch, ARGV[5], number), 'h' .. slot, now)
-    local heard = redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. string.sub(slot, 2, 17),
+      last + 2, 0, sorted, arrivals, receivers - 1, 0, ARGV[2], receiver, epoch), field, string.sub(line, 58), delivery,
+      ('%s:%08d:%s:%s'):format(request, epoch, ARGV[5], number), 'h' .. delivery, now)
+    local heard = redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. string.sub(delivery, 2, 17),
       'message ' .. request .. ARGV[5] .. now .. ARGV[6])
     if type(heard) == 'number' and heard > 0 then
       if #line == 57 then redis.call('HDEL', KEYS[1], field) end
       return {0, 1, capacity, 1}
     end
-    redis.call('HDEL', KEYS[1], number, 'h' .. slot)
-    redis.call('HSET', KEYS[1], 'state', text, field, line, slot, mark)
+    redis.call('HDEL', KEYS[1], number, 'h' .. delivery)
+    redis.call('HSET', KEYS[1], 'state', text, field, line, delivery, mark)
   end
 end
 

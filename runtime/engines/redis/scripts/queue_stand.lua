@@ -1,5 +1,5 @@
 -- PART of the scripts in which processes come to wait.
--- Stands in a line from now on; at its place, if it has one there, or had one. key: process and slot.
+-- Stands in a line from now on; at its place, if it has one there, or had one. key: process and delivery.
 local function stand(state, field, counter, key, bound, place)
   local line = line_of(field)
   local found = string.find(line, key, 1, true)

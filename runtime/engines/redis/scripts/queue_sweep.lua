@@ -1,34 +1,34 @@
 -- KEYS: meta order types
 -- What no other script may come to do. ARGV: id; two times, or 0: what was handed over before the first, or to a
 -- process without a connection before the second, and is not confirmed, goes back. Room that a called process has not
--- used is the next one's. Now and then an epoch ends: what was taken two epochs ago, in a slot without a request since,
--- was taken by a process that is no more. Replies with the time, and how much is not confirmed.
+-- used is the next one's. Now and then an epoch ends: what was taken two epochs ago, in a delivery without a request
+-- since, was taken by a process that is no more. Replies with the time, and how much is not confirmed.
 -- HERE: queue_state
 -- HERE: queue_line
 -- HERE: queue_hand
 -- HERE: queue_back
 -- HERE: queue_call
 local EPOCH_LENGTH = 300
-local found = redis.call('HMGET', KEYS[1], 'state', 'turned', 'slots')
+local found = redis.call('HMGET', KEYS[1], 'state', 'turned', 'deliveries')
 if not found[1] or string.sub(found[1], 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, found[1])}
 local left = sweep(state, found[3] or '', tonumber(ARGV[2]), math.max(ARGV[3], time() - GONE))
 call_sender(state)
 if time() / 1000 - found[2] >= EPOCH_LENGTH then
-  local slots = {}
+  local deliveries = {}
   state[EPOCH] = state[EPOCH] + 1
   set_field('turned', math.floor(time() / 1000))
-  for slot in string.gmatch(found[3] or '', '%S+') do
-    local mark = redis.call('HGET', KEYS[1], slot) or ''
+  for delivery in string.gmatch(found[3] or '', '%S+') do
+    local mark = redis.call('HGET', KEYS[1], delivery) or ''
     local epoch = tonumber(string.sub(mark, 18, 25)) or -1
-    if epoch + 1 >= state[EPOCH] or redis.call('HEXISTS', KEYS[1], 'h' .. slot) == 1 then
-      slots[#slots + 1] = slot .. ' '
+    if epoch + 1 >= state[EPOCH] or redis.call('HEXISTS', KEYS[1], 'h' .. delivery) == 1 then
+      deliveries[#deliveries + 1] = delivery .. ' '
     else
       for i = NAMES + 20, #mark, NAME do redis.call('HDEL', KEYS[1], string.sub(mark, i, i + 15)) end
-      redis.call('HDEL', KEYS[1], slot)
+      redis.call('HDEL', KEYS[1], delivery)
     end
   end
-  set_field('slots', table.concat(slots))
+  set_field('deliveries', table.concat(deliveries))
 end
 save(state)
 return {0, time(), left}
