@@ -63,7 +63,7 @@ static void on_master(struct il_sentinel *s, const struct il_reply *r)
  * when the master is lost. */
 static void on_event(struct il_sentinel *s, const struct il_reply *r)
 {
-	char text[300], *word[5], *place;
+	char text[700], *word[5], *place;
 	const char *event = r->type == IL_REPLY_ARRAY ? il_reply_text(r, 2) : NULL;
 	int words = 0;
 	snprintf(text, sizeof text, "%s", event ? event : "");

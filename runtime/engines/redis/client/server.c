@@ -344,7 +344,7 @@ static void free_server(struct il_server *s)
 	il_connection_fini(&s->sentinel.connection);
 	il_connection_fini(&s->connection);
 	il_requests_drop(s);
-	il_subscriptions_drop(s);
+	il_subscriptions_end(s, 0);
 	il_timer_disarm(&s->timer);
 	il_list_del(&s->node);
 	il_url_drop(s->url);
@@ -457,7 +457,7 @@ static void forked(struct il_server *s)
 	disconnect(s);
 	il_connection_close(&s->sentinel.connection);
 	il_requests_drop(s);
-	il_subscriptions_drop(s);
+	il_subscriptions_end(s, 0);
 	il_timer_disarm(&s->timer);
 	il_route_restart(&s->route);
 	s->due = s->down_since = s->pause = s->watch_at = 0;

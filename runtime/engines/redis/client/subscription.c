@@ -192,7 +192,7 @@ void il_subscriptions_lost(struct il_server *s)
 }
 
 /* A listener may be gone when others are called. */
-static void end(struct il_server *s, bool tell, int err)
+void il_subscriptions_end(struct il_server *s, int err)
 {
 	struct il_list round;
 	il_list_init(&round);
@@ -202,18 +202,8 @@ static void end(struct il_server *s, bool tell, int err)
 			il_list_add(&round, &l->node);
 		}
 	il_list_drain(struct il_listener, l, &round, node)
-		if (tell)
+		if (err)
 			l->down(l, err);
-}
-
-void il_subscriptions_end(struct il_server *s, int err)
-{
-	end(s, true, err);
-}
-
-void il_subscriptions_drop(struct il_server *s)
-{
-	end(s, false, 0);
 }
 
 /* An "invalidate" without keys says that all data is lost. A message may come late, for a channel that was left. */

@@ -30,11 +30,12 @@ void il_unsubscribe(struct il_listener *l);
 
 /* For the client: ------------------------------------------------------------------------------------- */
 
-/* There is a connection; it is lost; the server is given up; all is forgotten, and nothing called. */
+/* There is a connection; it is lost. */
 void il_subscriptions_up(struct il_server *s);
 void il_subscriptions_lost(struct il_server *s);
+
+/* The server is given up; err 0: all is forgotten, and nothing called. */
 void il_subscriptions_end(struct il_server *s, int err);
-void il_subscriptions_drop(struct il_server *s);
 
 /* A push, and the request that the server answers next, or NULL. False: it makes no sense. */
 bool il_subscriptions_push(struct il_server *s, const struct il_reply *reply, struct il_request *first);
