@@ -52,6 +52,7 @@ do
   assert(loadfile(here .. "build.lua"))()(host:match("^(.*)/") or ".", commands)
 end
 
+io.stdout:setvbuf("line") -- it takes long, and may be followed through a pipe
 local broken, missed, results, begun = 0, 0, {}, os.time()
 for _, bench in ipairs(benches) do
   local name, unit = bench[1], bench[2]
