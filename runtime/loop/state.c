@@ -17,6 +17,7 @@ static union {
 			    .waiters = IL_LIST_INIT(first.loop.futexes.waiters) },
 		    .thread_pool = { .mutex = PTHREAD_MUTEX_INITIALIZER,
 			    .parked = IL_LIST_INIT(first.loop.thread_pool.parked),
+			    .forgotten = IL_LIST_INIT(first.loop.thread_pool.forgotten),
 			    .retired = IL_LIST_INIT(first.loop.thread_pool.retired),
 			    .working = IL_LIST_INIT(first.loop.thread_pool.working),
 			    .done = IL_LIST_INIT(first.loop.thread_pool.done) },

@@ -46,14 +46,22 @@ static void unlock(void)
 	pthread_mutex_unlock(&pool()->mutex);
 }
 
-/* What the threads had brought belongs to the parent. Their memory is not freed: their stacks are not ours either. */
+static void forget(struct il_list *workers)
+{
+	il_list_drain(struct il_worker, w, workers, node)
+		il_list_add(&pool()->forgotten, &w->node);
+}
+
+/* What the threads had brought belongs to the parent. */
 static void forked(void)
 {
 	pthread_mutex_unlock(&pool()->mutex);
-	il_list_init(&pool()->parked);
-	il_list_init(&pool()->retired);
-	il_list_drain(struct il_job, job, &pool()->working, node)
+	forget(&pool()->parked);
+	forget(&pool()->retired);
+	il_list_drain(struct il_job, job, &pool()->working, node) {
+		il_list_add(&pool()->forgotten, &job->worker->node);
 		il_list_add(&pool()->done, &job->node);
+	}
 	il_list_each(struct il_job, job, &pool()->done, node) {
 		job->forked = true;
 		atomic_store(&job->returned, true);
@@ -67,6 +75,8 @@ static void forked(void)
 /* The child of ipc.process wants to know nothing of the jobs. */
 static void begin_anew(void)
 {
+	il_list_drain(struct il_worker, w, &pool()->forgotten, node)
+		free(w);
 	il_list_init(&pool()->working);
 	il_list_init(&pool()->done);
 	pool()->jobs = 0;

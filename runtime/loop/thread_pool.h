@@ -28,6 +28,7 @@ struct il_thread_pool {
 	pthread_cond_t returned; /* some job has returned; by CLOCK_MONOTONIC */
 	struct il_list parked; /* of struct il_worker */
 	struct il_list retired; /* of those whose threads end by themselves, and are still to be joined */
+	struct il_list forgotten; /* of the parent's, in a forked child */
 	struct il_list working, done; /* of struct il_job */
 	atomic_int threads;
 	int jobs; /* the loop's: those whose ended() is still to be called */
