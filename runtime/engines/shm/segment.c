@@ -113,9 +113,10 @@ static int check(int fd, const struct il_segment_type *type, size_t size, const 
 
 static struct il_segment *find(const struct stat *st)
 {
-	for (struct il_list *l = il_shm_state()->segments.next; l != &il_shm_state()->segments; l = l->next) {
-		struct il_segment *s = il_container_of(l, struct il_segment, node);
-		if (s->file.st_ino && il_file_same(&s->file, st))
+	struct il_table_item *item = il_table_find(&il_shm_state()->files, st->st_ino);
+	for (; item; item = il_table_next(item)) {
+		struct il_segment *s = il_container_of(item, struct il_segment, item);
+		if (il_file_same(&s->file, st))
 			return s;
 	}
 	return NULL;
@@ -132,8 +133,10 @@ static int add(struct il_head *head, size_t size, const struct stat *st, const s
 		.size = size,
 		.refs = 1,
 		.generation = il_fork.generation };
-	if (st)
+	if (st) {
 		s->file = *st;
+		il_table_add(&il_shm_state()->files, &s->item, st->st_ino);
+	}
 	strncpy(s->name, name, sizeof s->name - 1);
 	il_list_add(&il_shm_state()->segments, &s->node);
 	type->mapped(s);
@@ -240,6 +243,8 @@ void il_segment_drop(struct il_segment *s)
 		return;
 	s->type->unmapped(s);
 	il_list_del(&s->node);
+	if (s->file.st_ino)
+		il_table_del(&il_shm_state()->files, &s->item);
 	munmap(s->head, s->size);
 	free(s);
 }

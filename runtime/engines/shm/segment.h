@@ -7,6 +7,7 @@
 #ifndef IL_SHM_SEGMENT_H
 #define IL_SHM_SEGMENT_H
 
+#include "base/table.h"
 #include "base/fork.h"
 #include "base/list.h"
 #include "engines/engine.h"
@@ -62,6 +63,7 @@ struct il_segment_type {
 
 struct il_segment {
 	struct il_list node;
+	struct il_table_item item; /* among those that have a file */
 	const struct il_segment_type *type;
 	struct il_head *head; /* shared */
 	size_t size; /* as mapped: the one to believe */

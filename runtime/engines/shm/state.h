@@ -7,10 +7,12 @@
 #define IL_SHM_STATE_H
 
 #include "base/list.h"
+#include "base/table.h"
 #include "engines/part.h"
 
 struct il_shm_state {
 	struct il_list segments; /* of struct il_segment */
+	struct il_table files; /* those of them that have a file, by its inode */
 	struct il_list debtors; /* of struct il_debt, that owe something */
 	struct il_list callers; /* of struct il_shm_calls, that have called a process */
 };

@@ -7,10 +7,12 @@
 #define IL_STORE_STATE_H
 
 #include "base/list.h"
+#include "base/table.h"
 #include "engines/part.h"
 
 struct il_store_state {
 	struct il_list stores; /* of struct il_store */
+	struct il_table by_file; /* the same, by the inode of their control file */
 };
 
 _Static_assert(sizeof(struct il_store_state) <= IL_PART_SIZE, "there is no room for the state");

@@ -193,10 +193,13 @@ static int create(const char *path, const struct il_data_options *o)
 /* By the control file: that is what processes share. */
 static struct il_store *find(const struct il_store_files *files)
 {
-	il_list_each(struct il_store, s, &il_store_state()->stores, node)
-		if (s->files.device == files->device &&
-			s->files.inodes[IL_STORE_CONTROL] == files->inodes[IL_STORE_CONTROL])
+	uint64_t inode = files->inodes[IL_STORE_CONTROL];
+	struct il_table_item *item = il_table_find(&il_store_state()->by_file, inode);
+	for (; item; item = il_table_next(item)) {
+		struct il_store *s = il_container_of(item, struct il_store, item);
+		if (s->files.device == files->device)
 			return s;
+	}
 	return NULL;
 }
 
@@ -236,6 +239,7 @@ static int attach(const char *path, const char *for_path, const struct il_store_
 		return err;
 	}
 	il_list_add(&il_store_state()->stores, &s->node);
+	il_table_add(&il_store_state()->by_file, &s->item, files->inodes[IL_STORE_CONTROL]);
 	il_store_wait_init(s);
 	*result = s;
 	return err;
@@ -345,6 +349,7 @@ void il_store_drop(struct il_store *s)
 		return;
 	il_store_wait_fini(s);
 	il_list_del(&s->node);
+	il_table_del(&il_store_state()->by_file, &s->item);
 	free_store(s);
 }
 

@@ -9,6 +9,7 @@
 #define IL_STORE_H
 
 #include "base/list.h"
+#include "base/table.h"
 #include "engines/engine.h"
 #include "engines/store/directory.h"
 #include "engines/store/gate.h"
@@ -49,6 +50,7 @@ struct il_store_control {
 
 struct il_store {
 	struct il_list node;
+	struct il_table_item item; /* among all, by its control file */
 	struct il_store_control *control;
 	struct il_store_files files;
 	int refs; /* handles */

@@ -54,7 +54,7 @@ static void object_free(struct il_msg_object *o)
 	il_msg_types_fini(o);
 	il_msg_forget_kept(o);
 	free(o->senders.message);
-	il_list_del(&o->node);
+	il_table_del(&il_sysv_state()->queues, &o->item);
 	free(o);
 }
 
@@ -78,7 +78,7 @@ static void close_queue(struct il_queue *q)
 	il_blocking_queue_close(&o->senders.waits, q);
 	object_drop(o);
 	free(handle);
-	if (il_list_empty(&il_sysv_state()->queues)) {
+	if (!il_sysv_state()->queues.count) {
 		free(il_sysv_state()->buffer);
 		il_sysv_state()->buffer = NULL;
 	}
@@ -112,13 +112,13 @@ static int make(const struct il_key *key, struct il_queue_options *options, int 
 
 static struct il_msg_object *object_open(int id)
 {
-	il_list_each(struct il_msg_object, o, &il_sysv_state()->queues, node) {
-		if (o->id == id) {
-			o->refs++;
-			return o;
-		}
+	struct il_table_item *item = il_table_find(&il_sysv_state()->queues, (uint64_t)id);
+	struct il_msg_object *o = item ? il_container_of(item, struct il_msg_object, item) : NULL;
+	if (o) {
+		o->refs++;
+		return o;
 	}
-	struct il_msg_object *o = calloc(1, sizeof *o);
+	o = calloc(1, sizeof *o);
 	if (!o)
 		return NULL;
 	o->id = id;
@@ -128,7 +128,7 @@ static struct il_msg_object *object_open(int id)
 	il_msg_types_init(o);
 	il_msg_crowd_init(o);
 	il_list_init(&o->kept);
-	il_list_add(&il_sysv_state()->queues, &o->node);
+	il_table_add(&il_sysv_state()->queues, &o->item, (uint64_t)id);
 	return o;
 }
 

@@ -7,6 +7,7 @@
 #ifndef IL_SYSV_QUEUE_H
 #define IL_SYSV_QUEUE_H
 
+#include "base/table.h"
 #include "engines/engine.h"
 #include "engines/sysv/blocking_queue.h"
 
@@ -27,7 +28,7 @@ struct il_msg_waiters {
 	struct il_list node; /* in the object's receivers */
 	struct il_list wide; /* in the list of those that ask for more than one type */
 	struct il_list crowd; /* in the list of those for which no thread of their own waits */
-	struct il_msg_waiters *next; /* in its bucket */
+	struct il_table_item item; /* in the object's types */
 	struct il_blocking_queue waits;
 	struct il_msg_object *object;
 	long type;
@@ -50,11 +51,10 @@ struct il_msg_crowd {
 
 /* A queue of the kernel: one per process, however many handles there are. */
 struct il_msg_object {
-	struct il_list node;
+	struct il_table_item item; /* among those of this process */
 	struct il_list receivers; /* of struct il_msg_waiters */
 	struct il_list wide; /* those of them that ask for more than one type */
-	struct il_msg_waiters **buckets; /* all of them, by their types; NULL before the first */
-	size_t size, count; /* buckets and receivers */
+	struct il_table types; /* all of them, by their types */
 	int threads; /* receivers for which a thread of their own waits */
 	struct il_msg_crowd crowd; /* the others */
 	struct il_list kept; /* messages that were taken, and no operation has got */

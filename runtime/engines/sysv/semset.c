@@ -165,10 +165,8 @@ static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 
 static struct il_sysv_semset *opened(int id)
 {
-	il_list_each(struct il_sysv_semset, s, &il_sysv_state()->sets, node)
-		if (s->id == id)
-			return s;
-	return NULL;
+	struct il_table_item *item = il_table_find(&il_sysv_state()->sets, (uint64_t)id);
+	return item ? il_container_of(item, struct il_sysv_semset, item) : NULL;
 }
 
 static void drop(struct il_sysv_semset *s)
@@ -178,7 +176,7 @@ static void drop(struct il_sysv_semset *s)
 	struct sembuf leave = { IL_USERS, -1, SEM_UNDO | IPC_NOWAIT };
 	if (il_fork_is_own(s->generation))
 		operate(s->id, &leave, 1);
-	il_list_del(&s->node);
+	il_table_del(&il_sysv_state()->sets, &s->item);
 	free(s);
 }
 
@@ -205,7 +203,7 @@ static int open_set(const struct il_key *key, struct il_lock_options *o, const s
 			return ENOMEM;
 		*s = (struct il_sysv_semset){ .id = id, .key = key->id, .members = members, .mutex = mutex };
 		il_blocking_queue_init(&s->waits, type);
-		il_list_add(&il_sysv_state()->sets, &s->node);
+		il_table_add(&il_sysv_state()->sets, &s->item, (uint64_t)id);
 	}
 	s->refs++;
 	err = il_fork_is_own(s->generation) || s->mutex != mutex ? check_joined(s, o, mutex) : join(s, o);

@@ -8,6 +8,7 @@
 #ifndef IL_SYSV_SEMSET_H
 #define IL_SYSV_SEMSET_H
 
+#include "base/table.h"
 #include "engines/engine.h"
 #include "engines/sysv/blocking_queue.h"
 
@@ -17,7 +18,7 @@ enum { IL_PERMITS, IL_USERS, IL_SETUP, IL_MAXIMUM, IL_HELD, IL_MEMBERS };
 enum { IL_NO_MUTEX = 2 }; /* of IL_HELD */
 
 struct il_sysv_semset {
-	struct il_list node; /* in the list of this process */
+	struct il_table_item item; /* among those of this process */
 	struct il_blocking_queue waits; /* operations that wait for a permit */
 	int id, refs, members;
 	bool mutex;
