@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- make growth: what an operation costs as there are more of something: names, objects, processes, tasks that wait. Prints
--- tables for doc/growth.md, and writes the plot beside it. Each figure is the least of some runs: the machine has other
--- work, too. With a word, only the tables whose titles have it are made, and no plot.
+-- make growth: what an operation costs as there are more of something: names, objects, processes, tasks that wait.
+-- Prints tables for doc/growth.md, and writes the plot beside it. Each figure is the least of some runs: the machine
+-- has other work, too. With a word, only the tables whose titles have it are made, and no plot.
 --   ipclua scripts/bench/growth.lua [WORD]
 
 local ipc = require "ipc"
@@ -43,7 +43,7 @@ local function measure(subject)
 end
 
 local measured = {}
-for _, file in ipairs{"growth_objects", "growth_waits"} do
+for _, file in ipairs{"growth_waits", "growth_objects"} do
   for _, subject in ipairs(dofile(here .. file .. ".lua")(cost)) do
     if not word or subject[1]:find(word, 1, true) then
       measured[#measured + 1] = {subject = subject, rows = measure(subject)}

@@ -51,8 +51,8 @@ return function(measured, path)
   for _, m in ipairs(measured) do
     if #times(m.subject[4]) > 0 then shown[#shown + 1] = m end
   end
-  local out = {('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">')
-    :format(PANELS * (WIDTH + LEFT) + 30, math.ceil(#shown / PANELS) * (TOP + HEIGHT + BOTTOM)),
+  local out = {('<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" '
+    .. 'font-size="12">'):format(PANELS * (WIDTH + LEFT) + 30, math.ceil(#shown / PANELS) * (TOP + HEIGHT + BOTTOM)),
     '<rect width="100%" height="100%" fill="white"/>'}
   for i, m in ipairs(shown) do
     local left, top = (i - 1) % PANELS * (WIDTH + LEFT), (i - 1) // PANELS * (TOP + HEIGHT + BOTTOM)

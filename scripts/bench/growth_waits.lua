@@ -31,7 +31,7 @@ return function(cost)
     return least
   end
 
-  local function messages(queue, n, type_of)
+  local function messages(queue, type_of)
     return cost(500, function(times)
       for i = 1, times do
         queue:send(type_of(i), i)
@@ -47,10 +47,10 @@ return function(cost)
     local result = {
       ["start of a process"] = beside(n, function() ipc.sleep(1000) end, start),
       message = beside(n, function() queue:receive() end, function()
-        return messages(queue, n, function() return 1 end)
+        return messages(queue, function() return 1 end)
       end),
       ["of its type"] = not many and beside(n, function(i) queue:receive(i) end, function()
-        return messages(queue, n, function(i) return n - i % n end)
+        return messages(queue, function(i) return n - i % n end)
       end) or nil,
     }
     if many then return result end
@@ -73,7 +73,7 @@ return function(cost)
     local path = os.tmpname()
     local queue = assert(ipc.queue(ipc.file_key(path)))
     local result = beside(n, function(i) queue:receive(i) end, function()
-      return {message = messages(queue, n, function(i) return n - i % n end), ["threads (count)"] = threads()}
+      return {message = messages(queue, function(i) return n - i % n end), ["threads (count)"] = threads()}
     end)
     queue:remove()
     queue:close()
@@ -119,7 +119,9 @@ return function(cost)
     end
     local worst = math.huge
     for _ = 1, 3 do worst = math.min(worst, late(n)) end
-    return {["type behind them"] = pairs_of(behind, 2), ["lowest type"] = pairs_of(mixed, -5), ["timer late by"] = worst}
+    return {
+      ["type behind them"] = pairs_of(behind, 2), ["lowest type"] = pairs_of(mixed, -5), ["timer late by"] = worst,
+    }
   end
 
   local function cases(n)
@@ -163,9 +165,11 @@ return function(cost)
   end
 
   return {
-    {"tasks that wait", tasks, {1, 100, 1000, 10000, 100000}, {"start of a process", "message", "of its type", "change"}},
-    {"messages in a queue", backlog, {1000, 10000, 100000, 400000}, {"type behind them", "lowest type", "timer late by"}},
-    {"types waited for, System V", types, {1, 16, 100, 1000, 4000}, {"message", "threads (count)"}},
+    {"tasks that wait", tasks, {1, 100, 1000, 10000, 100000},
+      {"start of a process", "message", "of its type", "change"}},
+    {"messages in a queue", backlog, {1000, 10000, 100000, 400000},
+      {"type behind them", "lowest type", "timer late by"}},
+    {"types waited for, System V", types, {1, 4, 16, 100, 1000, 4000}, {"message", "threads (count)"}},
     {"processes that wait", consumers, {1, 4, 16, 64}, {"CPU of a message"}},
     {"cases", cases, {1, 10, 100, 1000, 4000}, {"select, the first is ready"}},
   }

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MOST_THREADS = 16 }; /* so many types have a thread each, which is woken for nothing else */
+enum { MOST_THREADS = 4 }; /* so many types have a thread each, which is woken for nothing else */
 enum { MOST_PLACES = 64 }; /* how far into a queue to look */
 
 static struct il_msg_object *object_of(struct il_msg_crowd *c)
