@@ -13,7 +13,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,9 +73,14 @@ void il_command_text(struct il_command *c, const char *text)
 
 void il_command_number(struct il_command *c, int64_t n)
 {
-	char digits[24];
-	int size = snprintf(digits, sizeof digits, "%lld", (long long)n);
-	il_command_bytes(c, digits, (size_t)size);
+	char digits[24], *end = digits + sizeof digits, *at = end;
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	do
+		*--at = (char)('0' + left % 10);
+	while (left /= 10);
+	if (n < 0)
+		*--at = '-';
+	il_command_bytes(c, at, (size_t)(end - at));
 }
 
 /* The writer gets the room that the request had, unless that is large. */
