@@ -10,11 +10,13 @@
 #include "key_object.h"
 #include "stream/client_table.h"
 #include "stream/hub.h"
+#include "stream/hub_listen.h"
 #include "stream/unix_socket.h"
 #include "option.h"
 #include "sched/await.h"
 #include "multi_stream_channel_many.h"
 #include "stream_channel.h"
+#include "stream_channel_message.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -10,6 +10,7 @@
 #include "stream/client_table.h"
 #include "stream/frame_reader.h"
 #include "stream_channel_many.h"
+#include "stream_channel_message.h"
 
 enum { EXPECTED = 64 };
 

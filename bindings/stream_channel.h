@@ -43,21 +43,7 @@ struct il_channel *il_channel_like(lua_State *L, const struct il_channel *other)
 /* In a forked child: the parent's end of another child's channel. */
 void il_channel_abandon(struct il_channel *c);
 
-/* Replaces the message at 2 by its bytes. Raises. */
-void il_channel_encode(lua_State *L, struct il_channel *c);
-
-/* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. `client` is the one
- * that sent them to a hub, else 0. */
-int il_channel_decode(lua_State *L, struct il_channel *c, lua_Integer client);
-
 /* For il_await: the results of send. */
 int il_channel_send_push(lua_State *L, struct il_op *op);
-
-/* nil, "closed", or nil and why. */
-int il_channel_failure(lua_State *L, int err);
-int il_channel_receive_failure(lua_State *L, const struct il_channel *c, const struct il_op *op, const char *mismatch);
-
-/* nil, "message of ... bytes is over this channel's limit ...", EMSGSIZE */
-int il_channel_too_large(lua_State *L, const struct il_channel *c, size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 #include "stream/stream.h"
 #include "stream/stream_send.h"
 #include "stream_channel.h"
+#include "stream_channel_message.h"
 
 #include <errno.h>
 #include <string.h>

@@ -10,6 +10,7 @@
 #include "stream/frame_reader.h"
 #include "stream/stream.h"
 #include "stream/stream_send.h"
+#include "stream_channel_message.h"
 
 #include <arpa/inet.h>
 #include <string.h>

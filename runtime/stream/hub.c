@@ -6,10 +6,9 @@
  */
 #include "stream/hub.h"
 #include "base/fork.h"
-#include "base/reason.h"
 #include "loop/epoll.h"
-#include "loop/state.h"
 #include "stream/client_table.h"
+#include "stream/hub_listen.h"
 #include "stream/state.h"
 #include "stream/stream.h"
 #include "stream/stream_end.h"
@@ -17,24 +16,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
-
-/* ns: until the next accept(2) after there was no descriptor for one. That there is one again has no event. */
-enum { RETRY = 50000000 };
-
-/* After so many misses the garbage is collected, once: it may have descriptors. */
-enum { MISSES = 10 };
 
 static void drop_all(void);
 
 /* In a forked child all hubs are its parent's. */
 static struct il_fork_hook fork_hook = { .order = IL_FORK_WATCHES, .anew = drop_all };
 
-static void accept_all(struct il_io *io, uint32_t events);
-static void accept_again(struct il_timer *t);
-static void serve_receivers(struct il_hub *h);
 static void end_send(struct il_op *op, int err)
 {
 	il_packet_drop(op->data);
@@ -46,10 +34,7 @@ static void serve_senders(struct il_hub *h);
 
 void il_hub_init(struct il_hub *h)
 {
-	*h = (struct il_hub){ .listener = { .fd = -1, .ready = accept_all },
-		.retry = { .expired = accept_again },
-		.pid = il_fork.pid,
-		.generation = il_fork.generation };
+	*h = (struct il_hub){ .listener.fd = -1, .pid = il_fork.pid, .generation = il_fork.generation };
 	il_list_init(&h->clients);
 	il_list_init(&h->ready);
 	il_list_init(&h->receivers);
@@ -69,19 +54,13 @@ static void forget(struct il_client *c)
 	free(c);
 }
 
-static void retry_after(struct il_hub *h, int64_t ns)
-{
-	il_timer_start(&h->retry, ns);
-	il_timer_arm(&h->retry, false);
-}
-
 void il_hub_disconnect(struct il_client *c)
 {
 	struct il_hub *h = c->hub;
 	il_stream_abandon(c->stream);
 	forget(c);
 	if (h->starved) /* not now: a loop over the clients must not find others than before */
-		retry_after(h, 0);
+		il_hub_accept_after(h, 0);
 }
 
 /* The loop has news of a client. */
@@ -91,11 +70,11 @@ static void called(struct il_stream *s)
 	struct il_hub *h = c->hub;
 	if (il_list_empty(&c->ready) && !s->drained)
 		il_list_add(&h->ready, &c->ready);
-	serve_receivers(h);
+	il_hub_serve_receivers(h);
 	serve_senders(h);
 }
 
-static int add_client(struct il_hub *h, struct il_stream *s)
+int il_hub_add(struct il_hub *h, struct il_stream *s)
 {
 	struct il_client *c = calloc(1, sizeof *c);
 	int err = c && il_client_table_prepare(h) ? il_io_watch(&s->io, EPOLLIN) : ENOMEM;
@@ -126,7 +105,7 @@ int il_hub_create(struct il_hub *h, struct il_stream **theirs)
 	int err = il_stream_pair(pair, &h->options);
 	if (err)
 		return err;
-	err = add_client(h, pair[0]);
+	err = il_hub_add(h, pair[0]);
 	if (err) {
 		il_stream_abandon(pair[1]);
 		return err;
@@ -146,59 +125,6 @@ void il_hub_sweep(struct il_hub *h)
 	il_list_each_safe(struct il_client, c, &h->clients, node)
 		if (c->stream->hangup && has_gone(c))
 			il_hub_disconnect(c);
-}
-
-/* Accepting -------------------------------------------------------------------------------------------- */
-
-static void accept_all(struct il_io *io, uint32_t events)
-{
-	struct il_hub *h = il_container_of(io, struct il_hub, listener);
-	int fd, starved = h->starved;
-	(void)events;
-	while ((fd = il_unix_socket_accept(io->fd, h->strangers)) >= 0) {
-		struct il_stream *s;
-		if (il_stream_open(&s, fd, &h->options) == 0)
-			add_client(h, s);
-	}
-	h->starved = il_is_shortage(errno) ? starved + 1 : 0;
-	if (h->starved)
-		retry_after(h, RETRY);
-	il_loop->starved |= h->starved == MISSES;
-	serve_receivers(h); /* its first message may be there */
-}
-
-static void accept_again(struct il_timer *t)
-{
-	accept_all(&il_container_of(t, struct il_hub, retry)->listener, 0);
-}
-
-int il_hub_listen(struct il_hub *h, const char *path, unsigned mode)
-{
-	if (h->path)
-		return EISCONN;
-	char *copy = strdup(path);
-	int err = copy ? il_unix_socket_listen(&h->place, path, mode) : ENOMEM;
-	h->listener.fd = err ? -1 : h->place.fd;
-	if (!err && (err = il_io_watch(&h->listener, EPOLLIN)))
-		il_unix_socket_close(&h->place, true);
-	if (err) {
-		h->listener.fd = -1;
-		free(copy);
-		return err;
-	}
-	h->path = copy;
-	h->strangers = mode & 077;
-	if (il_list_empty(&h->node))
-		il_list_add(&il_streams()->hubs, &h->node);
-	return 0;
-}
-
-int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o)
-{
-	int fd, err = il_epoll_open(); /* or it could not be waited for later */
-	if (!err)
-		err = il_unix_socket_connect(path, &fd);
-	return err ? err : il_stream_open(s, fd, o);
 }
 
 /* Receiving ------------------------------------------------------------------------------------------- */
@@ -233,7 +159,7 @@ int il_hub_receive_start(struct il_op *op)
 	return 0;
 }
 
-static void serve_receivers(struct il_hub *h)
+void il_hub_serve_receivers(struct il_hub *h)
 {
 	struct il_op *op;
 	while ((op = il_list_first(struct il_op, &h->receivers, link)) && receive(h, op, true)) {

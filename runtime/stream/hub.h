@@ -52,11 +52,11 @@ void il_hub_close(struct il_hub *h);
 /* A new client; *theirs is the other end. 0; or errno, and *theirs is as it was. */
 int il_hub_create(struct il_hub *h, struct il_stream **theirs);
 
-/* Lets other processes join at a path. 0 or errno: EADDRINUSE, another process listens there; ENAMETOOLONG. */
-int il_hub_listen(struct il_hub *h, const char *path, unsigned mode);
+/* Has a stream, which it takes over, as that of a new client. 0 or errno. */
+int il_hub_add(struct il_hub *h, struct il_stream *s);
 
-/* Joins: *s is the stream. 0 or errno. */
-int il_hub_connect(struct il_stream **s, const char *path, const struct il_stream_options *o);
+/* The waiting receivers get what there is. */
+void il_hub_serve_receivers(struct il_hub *h);
 
 /* Takes those out that have closed and have nothing more to be received. */
 void il_hub_sweep(struct il_hub *h);
