@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-enum { VAIN = 8, ROUNDS = 100 };
+enum { VAIN = 8, ROUNDS = 100, FEW = 16 };
 
 static const volatile bool never;
 
@@ -38,8 +38,37 @@ static bool is_vain(const struct vain *vain, int64_t arg)
 	return false;
 }
 
-/* With the lock: the operations that are served come into `served`. One that also waits for other things ends the
- * round: with it, others may leave the line. */
+/* It waits no more. */
+static void take_out(struct il_wait_queue *line, struct il_op *op)
+{
+	il_list_del(&op->link);
+	line->count--;
+	if (!line->indexed)
+		return;
+	if (op->state)
+		il_wait_index_del(&line->index, op);
+	else
+		line->wild--;
+}
+
+enum outcome { NOT_NOW, SERVED, SERVED_ALL };
+
+/* With the lock: an operation that is served comes into `served`. One that also waits for other things ends the round:
+ * with it, others may leave the line. */
+static enum outcome serve_one(struct il_wait_queue *line, struct il_op *op, struct il_list *served)
+{
+	int err = line->type->attempt(line, op, true);
+	if (*line->lost) /* what was done with zeros of our own has not been done */
+		err = EUCLEAN;
+	if (err == EAGAIN)
+		return NOT_NOW;
+	op->err = err;
+	take_out(line, op);
+	il_list_add(served, &op->link);
+	return op->wait->count > 1 ? SERVED_ALL : SERVED;
+}
+
+/* True: the round is to be gone on with. */
 static bool serve_round(struct il_wait_queue *line, struct il_list *served)
 {
 	struct il_list *next;
@@ -50,22 +79,62 @@ static bool serve_round(struct il_wait_queue *line, struct il_list *served)
 		next = l->next;
 		if (line->type->alike && is_vain(&vain, op->message.type))
 			continue;
-		int err = line->type->attempt(line, op, true);
-		if (*line->lost) /* what was done with zeros of our own has not been done */
-			err = EUCLEAN;
-		if (err == EAGAIN && line->type->strict)
-			return false;
-		if (err == EAGAIN) {
-			vain.args[vain.count++ % VAIN] = op->message.type;
+		enum outcome outcome = serve_one(line, op, served);
+		if (outcome == SERVED_ALL)
+			return true;
+		if (outcome == SERVED)
 			continue;
-		}
-		op->err = err;
-		il_list_del(l);
-		il_list_add(served, l);
-		if (op->wait->count > 1)
+		if (line->type->strict || (line->type->alike && il_wants_one(line->wants)))
+			return false;
+		vain.args[vain.count++ % VAIN] = op->message.type;
+	}
+	return false;
+}
+
+/* The same of the operations that wait for a key. */
+static bool serve_key(struct il_wait_queue *line, uint64_t key, struct il_list *served)
+{
+	enum outcome outcome = SERVED;
+	struct il_list *ops;
+	while (outcome == SERVED && (ops = il_wait_index_find(&line->index, key)) != NULL)
+		outcome = serve_one(line, il_container_of(ops->next, struct il_op, alike), served);
+	return outcome == SERVED_ALL;
+}
+
+/* The last ones, in the order they came. */
+static bool serve_fresh(struct il_wait_queue *line, struct il_list *served)
+{
+	struct il_list *l = &line->ops, *next;
+	for (int i = 0; i < line->fresh && l->prev != &line->ops; i++)
+		l = l->prev;
+	for (; l != &line->ops; l = next) {
+		next = l->next;
+		if (serve_one(line, op_at(l), served) == SERVED_ALL)
 			return true;
 	}
 	return false;
+}
+
+/* With the lock: is it known which keys have changed since the last look? These are the changes `from` on. */
+static bool know_changes(const struct il_wait_queue *line, uint32_t *from, uint32_t *to)
+{
+	*from = line->seen + 1;
+	*to = il_get(line->changes) + 1;
+	if (line->behind || !line->indexed || line->wild || *line->lost)
+		return false;
+	return line->recent ? *to - *from <= IL_RECENT
+			    : *to == *from || (*to - *from == 1 && line->own_change == *from);
+}
+
+static bool serve_known(struct il_wait_queue *line, struct il_list *served)
+{
+	uint32_t from, to;
+	if (!know_changes(line, &from, &to))
+		return serve_round(line, served);
+	bool again = false;
+	for (; from != to && !again; from++)
+		again = serve_key(line, line->recent ? line->recent[from % IL_RECENT] : line->own, served);
+	return again || serve_fresh(line, served);
 }
 
 static bool finish(struct il_list *served)
@@ -81,7 +150,11 @@ static bool finish(struct il_list *served)
 
 static void fail(struct il_wait_queue *line, int err)
 {
-	il_op_finish_all(&line->ops, err);
+	while (!il_list_empty(&line->ops)) {
+		struct il_op *op = op_at(line->ops.next);
+		take_out(line, op);
+		il_op_finish(op, err);
+	}
 	settle(line);
 }
 
@@ -123,7 +196,9 @@ static bool serve(struct il_wait_queue *line, bool park)
 			fail(line, err);
 			return true;
 		}
-		again = serve_round(line, &served);
+		again = serve_known(line, &served);
+		line->behind = again;
+		line->fresh = again ? line->fresh : 0;
 		note(line, !il_list_empty(&served), park);
 		line->type->leave(line);
 		any |= finish(&served);
@@ -206,7 +281,9 @@ void il_wait_queue_fini(struct il_wait_queue *line)
 	il_poller_del(&line->poller);
 	il_futex_unwatch(&line->word);
 	il_recheck_stop(&line->later);
-	line->late = false;
+	line->late = line->behind = line->indexed = false;
+	line->fresh = 0;
+	il_wait_index_fini(&line->index);
 	if (line->type->unpark)
 		line->type->unpark(line);
 }
@@ -219,10 +296,45 @@ static bool add_key(struct il_wait_queue *line, const struct il_op *op)
 	return line->wants != before;
 }
 
+static int index_op(struct il_wait_queue *line, struct il_op *op)
+{
+	bool wild = line->type->wild && line->type->wild(op);
+	op->state = NULL;
+	line->wild += wild;
+	return wild ? 0 : il_wait_index_add(&line->index, op, line->type->key(op));
+}
+
+/* Without memory for it, all look at each change. */
+static void index_all(struct il_wait_queue *line)
+{
+	int err = 0;
+	line->wild = 0;
+	for (struct il_list *l = line->ops.next; !err && l != &line->ops; l = l->next)
+		err = index_op(line, op_at(l));
+	line->indexed = !err;
+	if (err)
+		il_wait_index_fini(&line->index);
+}
+
+static void index_last(struct il_wait_queue *line, struct il_op *op)
+{
+	if (!line->indexed) {
+		if (line->count == FEW)
+			index_all(line);
+	} else if (index_op(line, op)) {
+		line->indexed = false;
+		il_wait_index_fini(&line->index);
+	}
+}
+
 void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op)
 {
 	bool new = line->type->key &&add_key(line, op);
 	il_list_add(&line->ops, &op->link);
+	line->count++;
+	line->fresh++;
+	if (line->type->key)
+		index_last(line, op);
 	if (new || !il_futex_watched(&line->word))
 		il_poller_add(&line->poller);
 }
@@ -239,7 +351,9 @@ static void first_left(struct il_wait_queue *line)
 void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op)
 {
 	bool first = line->ops.next == &op->link;
-	il_list_del(&op->link);
+	if (il_list_empty(&op->link)) /* it is being served */
+		return;
+	take_out(line, op);
 	settle(line);
 	if (first)
 		first_left(line);
@@ -263,7 +377,7 @@ void il_wait_queue_close(struct il_wait_queue *line, const void *source)
 		next = l->next;
 		if (op_at(l)->source != source)
 			continue;
-		il_list_del(l);
+		take_out(line, op_at(l));
 		il_op_finish(op_at(l), ECANCELED);
 		next = line->ops.next; /* with it, others may have left */
 	}
@@ -273,8 +387,5 @@ void il_wait_queue_close(struct il_wait_queue *line, const void *source)
 
 int il_wait_queue_count(const struct il_wait_queue *line)
 {
-	int n = 0;
-	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
-		n++;
-	return n;
+	return line->count;
 }

@@ -7,10 +7,13 @@
 #ifndef IL_ENGINES_WAIT_QUEUE_H
 #define IL_ENGINES_WAIT_QUEUE_H
 
+#include "engines/wait_index.h"
 #include "loop/futex.h"
 #include "loop/op.h"
 #include "loop/poller.h"
 #include "loop/recheck.h"
+
+enum { IL_RECENT = 64 };
 
 struct il_wait_queue {
 	struct il_list ops;
@@ -22,6 +25,16 @@ struct il_wait_queue {
 	uint32_t *parked; /* shared: bits of the queues that sleep on it */
 	const volatile bool *lost; /* what is mapped is no longer shared */
 	uint32_t seen; /* the count up to which all have looked */
+	int count; /* operations */
+	int fresh; /* the last ones, which have not looked with the lock */
+	bool behind; /* all are to look, whatever has changed */
+	bool indexed; /* they are in the index, but for those that several keys serve: */
+	int wild;
+	struct il_wait_index index;
+	uint64_t *
+		recent; /* shared: the keys of the last changes, each at its number modulo IL_RECENT. NULL: not known */
+	uint64_t own; /* the key of a change that this process has made, */
+	uint32_t own_change; /* and its number */
 	uint64_t wants; /* keys, as in waiters.h: of all operations since there was none */
 	uint32_t *sleeps_on; /* the count, or the word that `note` has told */
 	uint32_t expected; /* as long as it has this value */
@@ -33,6 +46,7 @@ struct il_wait_queue_type {
 	uint32_t parked; /* the bit of such a queue */
 	bool strict; /* no operation is served before the first */
 	uint64_t (*key)(const struct il_op *op); /* of what it waits for, 63 bits; or NULL */
+	bool (*wild)(const struct il_op *op); /* changes of several keys may serve it. NULL: of its own alone */
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
@@ -60,6 +74,13 @@ void il_wait_queue_fini(struct il_wait_queue *line);
 /* For start and cancel of an operation type. An attempt is the engine's own. */
 void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op);
 void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op);
+
+/* With the lock, after the count was raised: this process has changed what has that key. */
+static inline void il_wait_queue_note_change(struct il_wait_queue *line, uint64_t key)
+{
+	line->own = key;
+	line->own_change = *line->changes;
+}
 
 /* Something has changed in this process, or may have. True: a wait has ended. */
 bool il_wait_queue_look(struct il_wait_queue *line);

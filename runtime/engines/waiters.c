@@ -163,7 +163,7 @@ static void note_call(struct il_waiters *w, struct il_waiter *e)
 {
 	uint32_t called = now();
 	bool waited = (int32_t)(called - e->since) >= PATIENCE;
-	w->called |= !il_waiters_joined(w) || e != &w->at[w->place];
+	w->called = true;
 	il_put(&e->since, called);
 	if (waited && w->turns && !il_get(&w->head->turn) && !find_before(w, e->ticket))
 		il_put(&w->head->turn, (uint32_t)(e - w->at) + 1);
@@ -179,7 +179,9 @@ static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
 	struct il_waiter *e = find_waiting(w, offer, NULL);
 	for (uint32_t i = 0; e && n && i < w->count; i++) {
 		uint32_t ticket = e->ticket;
-		if (tell(w, e, CALLED, WAITING)) {
+		if (has_place(w) && e == &w->at[w->place]) {
+			n--; /* it looks when the change is made */
+		} else if (tell(w, e, CALLED, WAITING)) {
 			note_call(w, e);
 			n--;
 		} else if (has_gone(e)) {

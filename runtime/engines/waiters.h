@@ -71,7 +71,7 @@ void il_waiters_leave(struct il_waiters *w, bool served);
 bool il_waiters_joined(const struct il_waiters *w);
 
 /* Before a change that makes it possible for `n` processes to have what is offered: sees to it that so many are on
- * their way, if so many sleep. */
+ * their way, if so many sleep. This process is, if it has an entry: it has to look after the change. */
 void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n);
 
 /* Calls all that want it, however many. Not of an ordered table, as the next three. */
@@ -126,6 +126,11 @@ static inline uint64_t il_wants_add(bool any, uint64_t wants, uint64_t key)
 	if (!any || wants == key)
 		return key;
 	return (wants >> IL_WANTS_BITS ? wants : il_wants_mask(wants)) | il_wants_mask(key);
+}
+
+static inline bool il_wants_one(uint64_t wants)
+{
+	return !(wants >> IL_WANTS_BITS);
 }
 
 static inline bool il_wants_fit(uint64_t wants, uint64_t key)

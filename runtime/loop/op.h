@@ -34,6 +34,7 @@ struct il_op {
 	void *handle; /* through which, for the class: it outlives the source */
 	int (*push)(struct lua_State *L, struct il_op *op); /* the class's: builds the results of the call */
 	void *state; /* the source's own, from start to the end */
+	struct il_list alike; /* as that */
 	/* What is asked, and what is answered: a kind of operation has names of its own, beside the payload. */
 	union {
 		int64_t arg; /* of one that needs only a number */

@@ -436,7 +436,7 @@ static bool lock_release(struct il_op *op)
 	return true;
 }
 
-/* Enters, and frees the permits of processes that have died. */
+/* Enters, and frees the permits of processes that have died; then operations of this process may want them. */
 static int enter(struct object *o)
 {
 	int err = il_segment_enter(&o->segment);
@@ -455,6 +455,7 @@ static bool lock_value(struct il_op *op)
 		return true;
 	uint32_t taken = il_get(&shared(o)->taken);
 	il_segment_leave(&o->segment);
+	il_wait_queue_look(&o->line);
 	op->lock.permits = taken < o->max ? (int)(o->max - taken) : 0;
 	return true;
 }
@@ -470,6 +471,7 @@ static bool lock_holder(struct il_op *op)
 		if (shared(o)->records[i].count)
 			op->lock.pid = (pid_t)shared(o)->records[i].pid;
 	il_segment_leave(&o->segment);
+	il_wait_queue_look(&o->line);
 	return true;
 }
 

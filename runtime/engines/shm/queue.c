@@ -16,6 +16,7 @@
 #include "engines/shm/order.h"
 #include "engines/shm/second.h"
 #include "engines/shm/wait.h"
+#include "engines/waiters.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/watches.h"
 #include "engines/waiters.h"
@@ -155,6 +156,7 @@ static int send_message(struct object *o, struct il_op *op, bool both)
 	if (il_get(&o->segment.head->parked) & IL_LISTED)
 		call_receivers(o, op->message.type);
 	il_blocks_commit(&o->blocks, block);
+	il_wait_queue_note_change(&o->receivers, (uint64_t)op->message.type);
 	return 0;
 }
 
@@ -333,8 +335,22 @@ static void served(struct il_wait_queue *line)
 	o->serving = false;
 }
 
+/* Of what is no single type: several keys. */
+static uint64_t receive_key(const struct il_op *op)
+{
+	int64_t type = op->message.type;
+	return type >= 0 ? (uint64_t)type : il_wants_mask(0);
+}
+
+static bool receives_several(const struct il_op *op)
+{
+	return op->message.type <= 0;
+}
+
 static const struct il_wait_queue_type receive_line = {
 	.parked = RECEIVERS,
+	.key = receive_key,
+	.wild = receives_several,
 	.alike = true,
 	.enter = line_enter,
 	.leave = line_leave,

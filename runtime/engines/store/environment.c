@@ -256,8 +256,10 @@ uint64_t il_store_key(const char *name, size_t size)
 void il_store_change(struct il_store *s, const char *name, size_t size)
 {
 	struct il_store_control *control = s->control;
-	uint32_t parked = il_get(&control->parked);
-	il_put(&control->changes, il_get(&control->changes) + 1);
+	uint32_t parked = il_get(&control->parked), change = il_get(&control->changes) + 1;
+	uint64_t key = name ? il_store_key(name, size) : 0;
+	il_put64(&control->recent[change % IL_RECENT], key);
+	il_put(&control->changes, change);
 	if (!parked)
 		return;
 	if (parked & IL_STORE_ON_COUNT) {
@@ -265,7 +267,7 @@ void il_store_change(struct il_store *s, const char *name, size_t size)
 		il_put(&control->parked, parked & ~(uint32_t)IL_STORE_ON_COUNT);
 	}
 	if (name)
-		il_waiters_call_all(&s->waiters, il_store_key(name, size));
+		il_waiters_call_all(&s->waiters, key);
 	else
 		il_waiters_wake_all(&s->waiters);
 }

@@ -46,6 +46,7 @@ struct il_store_control {
 	struct il_gate opening; /* and of what it locks when an environment is opened */
 	struct il_waiters_head waiting;
 	struct il_waiter waiters[IL_STORE_WAITERS]; /* which processes sleep for which names */
+	uint64_t recent[IL_RECENT]; /* the keys of the names that changed last */
 };
 
 struct il_store {

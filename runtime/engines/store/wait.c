@@ -166,7 +166,8 @@ void il_store_wait_init(struct il_store *s)
 	s->waits = (struct il_wait_queue){ .type = &type,
 		.object = s,
 		.changes = &s->control->changes,
-		.parked = &s->control->parked };
+		.parked = &s->control->parked,
+		.recent = s->control->recent };
 	il_wait_queue_init(&s->waits);
 	s->waiters = (struct il_waiters){
 		.head = &s->control->waiting,
