@@ -6,6 +6,7 @@
 #include "stream_channel_handle.h"
 #include "bind.h"
 #include "handle.h"
+#include "os/file.h"
 #include "sched/await.h"
 #include "stream/stream.h"
 #include "stream/stream_send.h"
@@ -20,8 +21,16 @@ static const struct il_await_type send_type = {
 	il_channel_send_push,
 };
 
+/* Where there is none garbage may have some. Before anything is checked: finalizers run. */
+static void spare_descriptor(lua_State *L)
+{
+	bool collected = false;
+	il_collect(L, il_file_descriptor_left(), &collected);
+}
+
 int il_channel_send_handle(lua_State *L)
 {
+	spare_descriptor(L);
 	struct il_channel *c = il_channel_check_open(L);
 	size_t size;
 	lua_settop(L, 4); /* nil, message, errno may stand where the file should */
@@ -53,6 +62,7 @@ static const struct il_await_type handle_type = {
 
 int il_channel_receive_handle(lua_State *L)
 {
+	spare_descriptor(L);
 	struct il_channel *c = il_channel_check_open(L);
 	if (c->options.newlines || !c->stream->transport.passes)
 		return il_fail(L, EOPNOTSUPP, "handles travel over Unix sockets with framing \"length\" only");

@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { NAP = 200000 }; /* ns */
 
@@ -28,6 +30,15 @@ void il_file_absolute(char absolute[PATH_MAX], const char *path)
 	char *end = stpcpy(absolute, real[1] ? real : "");
 	*end = '/';
 	strcpy(end + 1, last);
+}
+
+int il_file_descriptor_left(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
 }
 
 bool il_file_same(const struct stat *a, const struct stat *b)

@@ -15,6 +15,9 @@
  * be too long, it is what was given, of less than PATH_MAX bytes. */
 void il_file_absolute(char absolute[PATH_MAX], const char *path);
 
+/* Is there a descriptor left? 0 or errno. */
+int il_file_descriptor_left(void);
+
 bool il_file_same(const struct stat *a, const struct stat *b);
 
 /* Opens what has this name, to take the name away: `flags` are open's. 0; EPERM: it belongs to another user, and

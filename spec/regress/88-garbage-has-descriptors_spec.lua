@@ -47,6 +47,21 @@ describe("garbage", function()
       end)
     end
 
+    it("is collected when there is no descriptor for a handle that is sent or arrives, in " .. home.name, function()
+      local output, status, errors = home.run([[
+        local near, far = ipc.stream_channel_pair()
+        local first, second = ipc.stream_channel_pair()
+        local function fill() repeat until not io.open "/dev/null" end
+        collectgarbage "generational"
+        fill()
+        assert(near:send_handle(first))
+        fill()
+        local copy = assert(far:receive_handle(0))
+        second:send "there"
+        print(copy:receive())]], "sh -c 'ulimit -n 40; exec \"$@\"' sh")
+      assert.same({"there\n", "exit 0", ""}, {output, status, errors})
+    end)
+
     it("is collected when a client comes for which a hub has no descriptor, in " .. home.name, function()
       local path = os.tmpname()
       os.remove(path)
