@@ -203,6 +203,14 @@ static bool release(struct il_op *op)
 	return true;
 }
 
+static int verb_start(struct il_op *op, const char *verb,
+	int (*answer)(struct il_op *op, struct il_request *r, int err))
+{
+	struct il_command c;
+	il_redis_lock_call(&c, of_op(op), verb);
+	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, answer);
+}
+
 static int state_answer(struct il_op *op, struct il_request *r, int err)
 {
 	op->lock.permits = err ? 0 : (int)il_reply_number(r, 1);
@@ -212,9 +220,7 @@ static int state_answer(struct il_op *op, struct il_request *r, int err)
 
 static int state_start(struct il_op *op)
 {
-	struct il_command c;
-	il_redis_lock_call(&c, of_op(op), "state");
-	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, state_answer);
+	return verb_start(op, "state", state_answer);
 }
 
 static int remove_answer(struct il_op *op, struct il_request *r, int err)
@@ -223,17 +229,9 @@ static int remove_answer(struct il_op *op, struct il_request *r, int err)
 	return err == EIDRM && r->resent ? 0 : err;
 }
 
-static void remove_command(struct il_op *op, struct il_command *c)
-{
-	il_command_init(c, &of_op(op)->waits.object, IL_SCRIPT_lock_remove);
-	il_command_text(c, of_op(op)->id);
-}
-
 static int remove_start(struct il_op *op)
 {
-	struct il_command c;
-	remove_command(op, &c);
-	return il_redis_object_request(&of_op(op)->waits.object, op, &c, IL_SAFE, remove_answer);
+	return verb_start(op, "remove", remove_answer);
 }
 
 static bool remove_lock(struct il_op *op)
@@ -241,7 +239,7 @@ static bool remove_lock(struct il_op *op)
 	struct il_command c;
 	if (!op->last)
 		return il_redis_object_attempt(op);
-	remove_command(op, &c);
+	il_redis_lock_call(&c, of_op(op), "remove");
 	il_redis_object_tell(&of_op(op)->waits.object, &c);
 	return true;
 }

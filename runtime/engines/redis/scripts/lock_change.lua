@@ -6,8 +6,30 @@
 --   release number, how              0; or 116 (ESTALE): its lease had ended. how: given, died, undone
 --   renew                            0, ended, end, and of all it holds: number abandoned fence
 --   state                            0, free permits, pid of a holder or 0
+--   remove                           0
 -- ARGV: id, verb, handle, lease in ms, pid, hears, and what follows the verb
--- HERE: lock_state
+--   meta  id, max, tells (a mutex: of deaths), abandoned (one is to be told), fence, arrivals; run (of the server),
+--         since (when it was noticed)
+--   held  token -> when its lease ends, or later; or until when its process has to say that it knows. In ms
+--   line  token -> number of arrival
+--   tokens  token in one of these -> fence, abandoned, told (its process knows)
+-- A token is "handle:number", a handle "process.number". "base:handle" is the lease of a handle, for all that it holds
+-- and waits for: its pid, the lease in ms, hears (its process listens). It ends by itself unless its process keeps it.
+-- What is told is published on "base:process".
+local meta, held, line, tokens = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local call, base = redis.call, KEYS[1]:sub(1, -5)
+
+local function remove_lock()
+  local told = {}
+  for _, token in ipairs(call("HKEYS", tokens)) do
+    local handle = token:match("^(.*):") or token
+    local process = handle:match("^[^.]*")
+    call("DEL", base .. handle)
+    if not told[process] then redis.pcall("PUBLISH", base .. process, "removed " .. ARGV[1]) end
+    told[process] = true
+  end
+  call("DEL", meta, held, line, tokens)
+end
 local verb, handle, lease, pid, hears = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
 local own, own_lease = base .. handle, ("%s %d %s"):format(pid, lease, hears)
 
@@ -236,6 +258,11 @@ function verbs.state()
   local first = call("ZRANGE", held, 0, 0)[1]
   local holder = first and lease_of(first)
   return {0, max - holders, holder and holder.pid or 0}
+end
+
+function verbs.remove()
+  remove_lock()
+  return {0}
 end
 
 return verbs[verb](ARGV[7], ARGV[8])
