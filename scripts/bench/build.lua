@@ -10,7 +10,8 @@ local function recipes(build)
   local function plain(name, libraries) return c .. here .. name .. ".c " .. (libraries or "") end
   return {
     sysv = plain "sysv", shm = plain "shm", memory = plain "memory", socketpair = plain "socketpair",
-    broadcast = plain "broadcast", spawn = plain "spawn", redis_data = plain("redis_data", "-lhiredis"),
+    broadcast = plain "broadcast", spawn = plain "spawn", fork = plain "fork",
+    redis_data = plain("redis_data", "-lhiredis"),
     redis_queue = plain("redis_queue", "-lhiredis -I" .. build), zmq = plain("zmq", "-lzmq"),
     nng = plain("nng", "-lnng"), boost_queue = "c++ -O2 " .. here .. "boost_queue.cpp -lrt -lpthread",
     codec = c .. ("-Iruntime -Ibindings -Ibindings/codec -I/usr/include/lua5.4 spec/support/codec_host.c "
