@@ -114,7 +114,7 @@ describe("a message that is handed over by a server", function()
       local other <close> = assert(ipc.queue(ipc.private))
       local t = waits.waiting(function()
         if how == "select" then return ipc.select({{own, "receive", 1}, {other, "receive"}}, PATIENCE) end
-        return own:receive(1, how == "timeout" and 0.1 or PATIENCE)
+        return own:receive(1, how == "timeout" and 3 or PATIENCE)
       end)
       for _ = 1, 3 do waits.answered(own) end
       proxy:ask("hold")
