@@ -182,6 +182,17 @@ describe("a message that is handed over by a server", function()
     is_empty()
   end)
 
+  it("leaves no name behind for each time that its queue was opened", function()
+    for i = 1, 20 do
+      local own <close> = assert(ipc.queue(server:key("handed")))
+      own:send(1, i)
+      assert.equal(i, own:receive(1, PATIENCE))
+      assert.is_nil((own:receive(2, 0)))
+    end
+    local names = server:cli("hget ipclua:{handed}:queue:meta deliveries")
+    assert.is_true(select(2, names:gsub("@", "")) <= 3, names)
+  end)
+
   it("is the parent's after a fork", function()
     local t = stands(0, PATIENCE)
     local child <close> = assert(ipc.process(function(channel)

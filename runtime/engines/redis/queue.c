@@ -37,7 +37,7 @@ void il_rq_type(struct il_command *c, int64_t type)
 
 void il_rq_name(struct il_rq *q, char text[IL_RQ_NAME])
 {
-	snprintf(text, IL_RQ_NAME, "h@%s%08x", il_server_client(q->waits.object.server), il_redis_state()->names++);
+	snprintf(text, IL_RQ_NAME, "h@%s%08x", il_server_client(q->waits.object.server), q->names++);
 }
 
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)

@@ -32,6 +32,7 @@ struct il_rq {
 	int refs;
 	char id[IL_RQ_ID]; /* the server's */
 	struct il_rq_sender sender;
+	uint32_t names; /* il_rq_name has given; they are used again when the queue is opened again */
 	struct il_list idle; /* deliveries (queue_receive.c) without a request; that of the last one is first */
 	struct il_timer idle_timer; /* then idle deliveries say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */

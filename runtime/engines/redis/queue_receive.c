@@ -239,7 +239,7 @@ void il_rq_receive_published(struct il_rq *q, const char *data, size_t size)
 	}
 }
 
-/* Slots -------------------------------------------------------------------------------------------------- */
+/* Deliveries -------------------------------------------------------------------------------------------------- */
 
 static void idle_expired(struct il_timer *t)
 {

@@ -16,7 +16,7 @@ struct il_redis_state {
 	struct il_list spare; /* of struct il_request */
 	int spares;
 	uint32_t made; /* ids of objects */
-	uint32_t names; /* names for what stands in lines of queues */
+	uint32_t names; /* of handles of locks */
 	int64_t numbers; /* of requests that may be made twice */
 	struct il_list queues; /* of struct il_rq */
 	struct il_resp command; /* the one that is being written, */

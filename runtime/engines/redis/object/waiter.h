@@ -16,12 +16,11 @@
 
 struct il_redis_waiter;
 
-/* All are called on the loop. What they may do: finish operations, by il_redis_waiter_finish. */
+/* All are called on the loop, and may finish operations by il_redis_waiter_finish. */
 struct il_redis_waiter_kind {
 	/* May the operation be served by the next request, which serves n so far? NULL: yes. */
 	bool (*joins)(struct il_redis_waiter *w, const struct il_op *op, int n);
-	/* Makes the request for the operations in `asked`: its script, and arguments. `stands`: the same is asked
-	 * again. Bytes must stay until it returns from `make`. */
+	/* Makes the request for the operations in `asked`; w->stands: the same once more. 0 or errno. */
 	int (*request)(struct il_redis_waiter *w, void (*answered)(struct il_request *r));
 	/* The answer, err as il_request_status has it. Finishes those operations that have what they wait for, the
 	 * first ones first. 0: the others ask again; EAGAIN: they stand in line, or have nothing with timeout 0; else
@@ -42,7 +41,7 @@ struct il_redis_waiter_kind {
 /* All zero at first, but for `all` and `kind`: see il_redis_waiter_init. */
 struct il_redis_waiter {
 	struct il_list node; /* of the noun's list, or in none */
-	struct il_list due; /* to be recheck_expired at when the loop asks the kernel next */
+	struct il_list due; /* in state.h: it goes on when the loop asks the kernel next */
 	struct il_list asked; /* operations that the last request serves, in order, */
 	struct il_list fresh; /* and those behind them */
 	struct il_redis_waits *all;
