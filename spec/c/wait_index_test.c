@@ -111,8 +111,7 @@ static void wake(struct il_wait *w)
 	if (w->winner < 0)
 		return;
 	for (int i = 0; i < OPS; i++)
-		CHECK(!waits[i].waits || waits[i].op.message.type != it->op.message.type ||
-			waits[i].since > it->since);
+		CHECK(!waits[i].waits || waits[i].op.message.type != it->op.message.type || waits[i].since > it->since);
 }
 
 static void start(struct waiting *w, int key)

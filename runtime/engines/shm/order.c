@@ -30,10 +30,10 @@ static inline int message_at(const struct il_blocks *c, uint64_t place, uint32_t
 	return 0;
 }
 
-/* From a place on, the first of the lowest type up to `most`. */
-static int find_lowest(const struct il_blocks *c, uint64_t place, int64_t most, struct il_message *m)
+/* The first of the lowest type up to `most`. */
+static int find_lowest(const struct il_blocks *c, int64_t most, struct il_message *m)
 {
-	uint64_t end = c->receiving->sent_seen;
+	uint64_t place = c->receiving->first, end = c->receiving->sent_seen;
 	uint32_t block, best = IL_NO_BLOCK;
 	int64_t type;
 	for (; most > 0; place++) {
@@ -50,35 +50,71 @@ static int find_lowest(const struct il_blocks *c, uint64_t place, int64_t most, 
 	return best == IL_NO_BLOCK ? EAGAIN : il_is_message(c, best, m) ? 0 : EUCLEAN;
 }
 
-int il_order_find(const struct il_blocks *c, int64_t wanted, struct il_message *m)
+/* The first from a place on, of a type if that is not 0. *from becomes its place, or where the places end. */
+static int find_first(const struct il_blocks *c, int64_t wanted, uint64_t *from, struct il_message *m)
 {
-	struct il_shm_receiving *r = c->receiving;
-	uint64_t place = r->first, end = r->sent_seen;
+	uint64_t place = *from, end = c->receiving->sent_seen;
 	uint32_t block;
 	int64_t type;
-	if (end - place > c->places)
-		return EUCLEAN;
+	int err;
 	for (;; place++) {
 		if (place == end) {
-			int err = order_end(c, &end);
+			*from = place;
+			err = order_end(c, &end);
 			if (err || place == end)
 				return err ? err : EAGAIN;
 		}
-		int err = message_at(c, place, &block, &type);
-		if (err == EAGAIN && place == r->first)
-			il_put64(&r->first, place + 1);
-		if (err == EAGAIN)
-			continue;
-		if (err)
+		err = message_at(c, place, &block, &type);
+		if (err == EUCLEAN)
 			return err;
-		if (wanted < 0)
-			return find_lowest(c, place, -wanted, m);
-		if (wanted == 0 || type == wanted)
+		if (!err && (wanted == 0 || type == wanted))
 			break;
 	}
+	*from = place;
 	if (end - place > AHEAD)
 		il_block_prefetch(c, *il_order_at(c, place + AHEAD), false);
 	return il_is_message(c, block, m) ? 0 : EUCLEAN;
+}
+
+static int find_type(const struct il_blocks *c, struct il_order_seen *seen, int64_t type, struct il_message *m)
+{
+	const struct il_shm_receiving *r = c->receiving;
+	int i = (int)(type % IL_ORDER_TYPES);
+	uint64_t place = r->first;
+	if (seen->of[i].type == type && seen->of[i].place - place <= r->sent_seen - place)
+		place = seen->of[i].place;
+	int err = find_first(c, type, &place, m);
+	seen->of[i].type = type;
+	seen->of[i].place = place;
+	return err;
+}
+
+static void skip_empty(const struct il_blocks *c)
+{
+	struct il_shm_receiving *r = c->receiving;
+	uint64_t first = r->first;
+	while (first != r->sent_seen && *il_order_at(c, first) == IL_NO_BLOCK)
+		first++;
+	if (first != r->first)
+		il_put64(&r->first, first);
+}
+
+int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
+{
+	const struct il_shm_receiving *r = c->receiving;
+	if (r->sent_seen - r->first > c->places)
+		return EUCLEAN;
+	skip_empty(c);
+	if (wanted == 0)
+		return find_first(c, 0, &(uint64_t){ r->first }, m);
+	if (wanted > 0)
+		return find_type(c, seen, wanted, m);
+	if (wanted < -IL_ORDER_TYPES)
+		return find_lowest(c, -wanted, m);
+	int err = EAGAIN;
+	for (int64_t type = 1; type <= -wanted && err == EAGAIN; type++)
+		err = find_type(c, seen, type, m);
+	return err;
 }
 
 bool il_order_type(const struct il_blocks *c, uint64_t place, int64_t *type)

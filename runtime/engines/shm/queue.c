@@ -55,6 +55,7 @@ struct object {
 	int64_t wanted; /* by all operations that receive, as it was written down last */
 	bool doubt; /* a process that is watched has ended, or may have */
 	struct il_blocks blocks;
+	struct il_order_seen seen;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
 };
@@ -197,7 +198,7 @@ static int receive_message(struct object *o, struct il_op *op, bool own)
 {
 	struct il_shm_second *second = o->second.shared;
 	struct il_message m;
-	int err = il_order_find(&o->blocks, op->message.type, &m);
+	int err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, own);
 	if (err)
@@ -592,7 +593,7 @@ static int peek(struct object *o, struct il_op *op)
 	int err = il_second_enter(&o->second);
 	if (err)
 		return err;
-	err = il_order_find(&o->blocks, op->message.type, &m);
+	err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, false);
 	il_second_leave(&o->second);
