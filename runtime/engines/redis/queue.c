@@ -124,7 +124,7 @@ static struct il_rq_handle *of_op(const struct il_op *op)
 }
 
 static int request(struct il_op *op, const char *verb, enum il_request_flags flags,
-	int (*told)(struct il_op *op, struct il_request *r, int err))
+	int (*answer)(struct il_op *op, struct il_request *r, int err))
 {
 	struct il_redis_object *object = &of_op(op)->object;
 	struct il_command c;
@@ -132,8 +132,8 @@ static int request(struct il_op *op, const char *verb, enum il_request_flags fla
 	il_command_text(&c, il_rq_of_op(op)->id);
 	il_command_text(&c, verb);
 	il_rq_type(&c, op->message.type);
-	if (told)
-		return il_redis_object_request(object, op, &c, flags, told);
+	if (answer)
+		return il_redis_object_request(object, op, &c, flags, answer);
 	il_redis_object_tell(object, &c);
 	return 0;
 }

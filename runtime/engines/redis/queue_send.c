@@ -4,8 +4,8 @@
  * as far as is known: so nothing overtakes. Without room the process stands in line, and is called.
  *
  * A message that was sent cannot be taken back. So a send that is one case of a select only queries whether there is
- * room, and when there is, claims the wait, and sends. A message that may have been sent when its wait ends is told as
- * that. Floor 2.
+ * room, and when there is, claims the wait, and sends. A message that may have been sent when its wait ends is reported
+ * as that. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "base/fork.h"
