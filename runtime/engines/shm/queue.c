@@ -136,11 +136,14 @@ static bool mend(struct object *o, int err, bool both)
 	return mended;
 }
 
-/* Before a message of a type is there: as many as there are messages are to be on their way, for each takes one. */
+/* Before a message of a type is there, or where there is one: a process is to be on its way. When that has taken one
+ * message it calls the next process for the others (pass_on): so a burst that one process takes does not wake all.
+ * Where there are more than it would look at, as many are called as there are messages. */
 static void call_receivers(struct object *o, int64_t type)
 {
 	uint64_t messages = shared(o)->sending.sent - il_get64(&shared(o)->receiving.received) + 1;
-	il_waiters_call(&o->waiters, (uint64_t)type, messages < MOST_WAITERS ? (uint32_t)messages : MOST_WAITERS);
+	uint32_t most = messages < MOST_WAITERS ? (uint32_t)messages : MOST_WAITERS;
+	il_waiters_call(&o->waiters, (uint64_t)type, messages <= MOST_LOOKED_AT ? 1 : most);
 	il_shm_calls_note(&o->calls);
 }
 
@@ -247,7 +250,7 @@ static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool wa
 {
 	struct object *o = object_of(line->object);
 	if (o->doubt)
-		il_waiters_bury(&o->waiters);
+		il_waiters_remove_dead(&o->waiters);
 	o->doubt = false;
 	return receive_message(o, op, waiting);
 }
@@ -260,14 +263,17 @@ static bool is_wanted(uint64_t wants, uint64_t type)
 	return wanted == 0 || (int64_t)type <= 0 || (wanted > 0 ? wants == type : type <= -wants);
 }
 
-/* This process has been called in vain, or may have been: what it cannot take may be for others. */
+/* This process was called, and has come: what it has not taken, or cannot take, is for others. */
 static void pass_on(struct object *o)
 {
 	const struct il_shm_receiving *r = &shared(o)->receiving;
-	int64_t type;
-	for (uint32_t i = 0; i < MOST_LOOKED_AT && r->first + i < r->sent_seen; i++)
-		if (il_order_type(&o->blocks, r->first + i, &type))
-			call_receivers(o, type);
+	int64_t type, last = 0;
+	for (uint32_t i = 0; i < MOST_LOOKED_AT && r->first + i < r->sent_seen; i++) {
+		if (!il_order_type(&o->blocks, r->first + i, &type) || type == last)
+			continue;
+		call_receivers(o, type);
+		last = type;
+	}
 }
 
 /* True: all operations want the same. A process that was called for a message must be able to take it. */
@@ -295,6 +301,8 @@ static uint32_t *receive_note(struct il_wait_queue *line, bool was_served, bool 
 		word = il_waiters_join(&o->waiters, (uint64_t)o->wanted, was_served, expected);
 	else if (joined)
 		il_waiters_leave(&o->waiters, was_served);
+	if (joined && was_served)
+		pass_on(o);
 	il_shm_calls_note(&o->calls);
 	return word;
 }
@@ -313,7 +321,7 @@ static int receive_park(struct il_wait_queue *line)
 static void receive_unpark(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
-	il_shm_watches_rest(&o->watches);
+	il_shm_watches_idle(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
 
