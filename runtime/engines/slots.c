@@ -65,6 +65,11 @@ static int check(const struct il_slots *s)
 	return *s->lost ? EUCLEAN : *s->space != il_identity_space() ? EXDEV : 0;
 }
 
+static bool is_waited_for(const struct il_slots *s, size_t slot)
+{
+	return atomic_load((_Atomic uint32_t *)mark_of(s, slot)) & bit_of(slot);
+}
+
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
 static struct il_op *op_at(struct il_list *l)
@@ -270,11 +275,6 @@ void il_slots_change(struct il_slots *s)
 	il_put(s->changes, il_get(s->changes) + 1);
 	il_futex_wake(s->changes);
 	clear_marks(s);
-}
-
-static bool is_waited_for(const struct il_slots *s, size_t slot)
-{
-	return atomic_load((_Atomic uint32_t *)mark_of(s, slot)) & bit_of(slot);
 }
 
 /* Does one of the processes that go on sleeping need this slot's bit? */

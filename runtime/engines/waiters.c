@@ -269,7 +269,7 @@ void il_waiters_leave(struct il_waiters *w, bool served)
 	w->joined = false;
 }
 
-void il_waiters_bury(struct il_waiters *w)
+void il_waiters_remove_dead(struct il_waiters *w)
 {
 	for (uint32_t i = 0; i < w->count && has_place(w); i++) {
 		struct il_waiter *e = find_before(w, w->ticket);

@@ -88,7 +88,7 @@ void il_waiters_wake(struct il_waiters *w, uint64_t offer);
 void il_waiters_quit(struct il_waiters *w);
 
 /* `before` has died, or one of those before it may have: takes them out, and passes on what they were called for. */
-void il_waiters_bury(struct il_waiters *w);
+void il_waiters_remove_dead(struct il_waiters *w);
 
 /* The same of what was called long ago and has not come: it is stopped, or busy. True: others are still on their way.
  * With `all`, as if all had been called long ago. */

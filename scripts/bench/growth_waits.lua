@@ -161,7 +161,67 @@ return function(cost)
       cpu = cpu + child.channel:receive()
       child:wait()
     end
-    return {["CPU of a message"] = cpu / N * 1e9}
+    return cpu / N * 1e9
+  end
+
+  -- So many processes want a mutex, and each holds it for a millisecond.
+  local function holders(n)
+    local mutex <close> = assert(ipc.mutex(ipc.private))
+    local children, turns, cpu = {}, 0, 0
+    local ends = ipc.now() + 0.5
+    for i = 1, n do
+      children[i] = assert(ipc.process(function(channel)
+        local own, before = 0, os.clock()
+        while ipc.now() < ends do
+          mutex:acquire()
+          ipc.sleep(0.001)
+          mutex:release()
+          own = own + 1
+        end
+        channel:send{own, os.clock() - before}
+      end))
+    end
+    for _, child in ipairs(children) do
+      local got = child.channel:receive()
+      turns, cpu = turns + got[1], cpu + got[2]
+      child:wait()
+    end
+    return cpu / turns * 1e9
+  end
+
+  -- What a change costs beside so many processes that wait, each for something else: `wait` and `change` get a number.
+  local function elsewhere(n, wait, change)
+    local children = {}
+    for i = 1, n do
+      children[i] = assert(ipc.process(function(channel)
+        wait(i)
+        channel:send("woken")
+      end))
+    end
+    ipc.sleep(SOON)
+    local result = cost(2000, function(times)
+      for _ = 1, times do change(0) end
+    end)
+    for i = 1, n do
+      change(i)
+      children[i].channel:receive()
+      children[i]:wait()
+    end
+    return result
+  end
+
+  local function processes(n)
+    local memory <close> = assert(ipc.shared_memory(ipc.private, 65))
+    local result = {
+      ["CPU of a message"] = consumers(n), ["CPU of a turn"] = holders(n),
+      ["add to a slot"] = elsewhere(n, function(i) memory:wait(i, 0) end, function(i) memory:add(i, 1) end),
+    }
+    local data = assert(ipc.shared_data(ipc.shm_key("growth." .. ipc.pid())))
+    result["set of a name"] = elsewhere(n, function(i) data:wait("n" .. i, 0) end,
+      function(i) data:set("n" .. i, 1) end)
+    data:remove()
+    data:close()
+    return result
   end
 
   return {
@@ -170,7 +230,8 @@ return function(cost)
     {"messages in a queue", backlog, {1000, 10000, 100000, 400000},
       {"type behind them", "lowest type", "timer late by"}},
     {"types waited for, System V", types, {1, 4, 16, 100, 1000, 4000}, {"message", "threads (count)"}},
-    {"processes that wait", consumers, {1, 4, 16, 64}, {"CPU of a message"}},
+    {"processes that wait", processes, {1, 4, 16, 64},
+      {"CPU of a message", "CPU of a turn", "set of a name", "add to a slot"}},
     {"cases", cases, {1, 10, 100, 1000, 4000}, {"select, the first is ready"}},
   }
 end

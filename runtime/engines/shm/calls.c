@@ -26,7 +26,7 @@ static void stop(struct il_shm_calls *c)
 }
 
 /* True: others are still on their way. */
-static bool look(struct il_shm_calls *c, bool all)
+static bool check_called(struct il_shm_calls *c, bool all)
 {
 	c->waiters->called = false;
 	if (c->leaves)
@@ -41,7 +41,7 @@ static void check(struct il_recheck *later)
 {
 	struct il_shm_calls *c = il_container_of(later, struct il_shm_calls, later);
 	int err = c->enter(c->segment);
-	bool again = err == EAGAIN || err == ETIMEDOUT || (!err && look(c, false));
+	bool again = err == EAGAIN || err == ETIMEDOUT || (!err && check_called(c, false));
 	if (!again || il_recheck_start(later))
 		stop(c);
 }
@@ -65,13 +65,13 @@ void il_shm_calls_fini(struct il_shm_calls *c)
 }
 
 /* At the end of the process nothing can look later. */
-static void look_now(void)
+static void check_all(void)
 {
 	struct il_list *callers = &il_shm_state()->callers;
 	while (!il_list_empty(callers)) {
 		struct il_shm_calls *c = il_container_of(callers->next, struct il_shm_calls, node);
 		if (is_active(c) && c->enter(c->segment) == 0)
-			look(c, true);
+			check_called(c, true);
 		stop(c);
 	}
 }
@@ -83,7 +83,7 @@ void il_shm_calls_add(struct il_shm_calls *c)
 	if (is_active(c))
 		return;
 	if (!known)
-		known = atexit(look_now) == 0;
+		known = atexit(check_all) == 0;
 	il_list_del(&c->node);
 	il_recheck_stop(&c->later);
 	if (il_recheck_start_late(&c->later))
@@ -93,7 +93,7 @@ void il_shm_calls_add(struct il_shm_calls *c)
 	c->segment->refs++;
 }
 
-void il_shm_calls_settle(struct il_shm_calls *c)
+void il_shm_calls_stop_if_done(struct il_shm_calls *c)
 {
 	if (is_active(c) && !c->leaves && !il_waiters_any_called(c->waiters))
 		stop(c);

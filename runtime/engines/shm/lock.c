@@ -208,7 +208,7 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	il_debt_pay(&o->debt);
 	bool check = o->doubt || op->once || op->last;
 	if (o->doubt)
-		il_waiters_bury(&o->waiters);
+		il_waiters_remove_dead(&o->waiters);
 	if (o->doubt || (check && il_get(&p->taken) >= o->max))
 		bury(o);
 	o->doubt = false;
@@ -279,7 +279,7 @@ static int park(struct il_wait_queue *line)
 static void unpark(struct il_wait_queue *line)
 {
 	struct object *o = object_of(line->object);
-	il_shm_watches_rest(&o->watches);
+	il_shm_watches_idle(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
 
@@ -489,7 +489,7 @@ static void lock_close(struct il_lock *l)
 	il_wait_queue_close(&h->object->line, l);
 	while (h->held && release(l, l->unreported) == 0)
 		;
-	il_shm_calls_settle(&h->object->calls);
+	il_shm_calls_stop_if_done(&h->object->calls);
 	il_debt_drop_segment(&h->object->debt);
 	free(h);
 }

@@ -42,7 +42,7 @@ static void ended(struct il_process_watcher *m)
 		watches->look(watches);
 }
 
-static void look(struct il_recheck *l)
+static void check_later(struct il_recheck *l)
 {
 	struct il_shm_watches *w = il_container_of(l, struct il_shm_watches, later);
 	w->look(w);
@@ -51,7 +51,7 @@ static void look(struct il_recheck *l)
 void il_shm_watches_init(struct il_shm_watches *w, void (*f)(struct il_shm_watches *w))
 {
 	il_list_init(&w->list);
-	il_recheck_init(&w->later, look);
+	il_recheck_init(&w->later, check_later);
 	w->look = f;
 }
 
@@ -112,7 +112,7 @@ int il_shm_watches_end(struct il_shm_watches *watches)
 	return 0;
 }
 
-void il_shm_watches_rest(struct il_shm_watches *w)
+void il_shm_watches_idle(struct il_shm_watches *w)
 {
 	il_recheck_stop(&w->later);
 	il_shm_watches_begin(w);

@@ -31,7 +31,7 @@ int il_shm_watches_end(struct il_shm_watches *w);
 bool il_shm_watches_add(struct il_shm_watches *w, pid_t pid, uint64_t start);
 
 /* No operation waits any more. The last ones are kept for the next wait; or none is. */
-void il_shm_watches_rest(struct il_shm_watches *w);
+void il_shm_watches_idle(struct il_shm_watches *w);
 void il_shm_watches_fini(struct il_shm_watches *w);
 
 #endif
