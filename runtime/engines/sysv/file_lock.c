@@ -5,9 +5,8 @@
  * wants to lock.
  *
  * The kernel wakes the processes that sleep for the lock when it is released, and the process that released it can take
- * it again before they run: they would starve. So a release looks whether some process sleeps, and then this process
- * does not ask for the lock again until that one has had the time to take it.
- * Floor 2.
+ * it again before they run: they would starve. So a release asks the kernel whether some process sleeps, and then this
+ * process does not ask for the lock again until that one has had the time to take it. Floor 2.
  */
 #include "base/clock.h"
 #include "base/fork.h"
@@ -28,8 +27,8 @@
 /* ns: how long it does not ask, as long as it held the lock, within these bounds. */
 enum { SHORTEST_PAUSE = 100000, LONGEST_PAUSE = 2000000 };
 
-/* To look takes so small a part of the time. */
-enum { LOOKS = 50 };
+/* The queries take a fiftieth of the time. */
+enum { QUERIES = 50 };
 
 enum { MOST_TURNS = 8 }; /* between two readings of the clock */
 
@@ -44,7 +43,7 @@ struct file_lock {
 	unsigned mode;
 	int64_t since; /* the last release, or when it was acquired after that if it had to wait */
 	int turns; /* to take before the clock is read */
-	int64_t look_at; /* when to look next whether a process waits */
+	int64_t query_at; /* when to query next whether a process waits */
 	int64_t pause; /* until then it does not ask; or in the past */
 	uint32_t generation; /* whose fd it is */
 	struct stat file; /* that was opened last */
@@ -179,21 +178,21 @@ static bool acquire_cancel(struct il_op *op)
 
 /* Before the lock is released: the processes that it wakes are not in the table any more. The clock, too, is read less
  * often where turns are short. */
-static void look_for_waiters(struct file_lock *f)
+static void query_waiters(struct file_lock *f)
 {
 	f->pause = 0;
 	if (--f->turns > 0)
 		return;
 	int64_t now = il_now(), held = now - f->since;
-	bool awaited = now >= f->look_at && il_flock_awaited(f->file.st_ino);
-	f->since = now >= f->look_at ? il_now() : now;
+	bool awaited = now >= f->query_at && il_flock_awaited(f->file.st_ino);
+	f->since = now >= f->query_at ? il_now() : now;
 	if (awaited)
 		f->pause = f->since +
 			(held < SHORTEST_PAUSE                 ? SHORTEST_PAUSE
 					: held > LONGEST_PAUSE ? LONGEST_PAUSE
 							       : held);
-	else if (now >= f->look_at)
-		f->look_at = f->since + LOOKS * (f->since - now);
+	else if (now >= f->query_at)
+		f->query_at = f->since + QUERIES * (f->since - now);
 	f->turns = awaited || held > SHORTEST_PAUSE ? 1 : MOST_TURNS;
 }
 
@@ -202,7 +201,7 @@ static int release(struct file_lock *f)
 	if (!f->how)
 		return EPERM;
 	if (--f->holders == 0) {
-		look_for_waiters(f);
+		query_waiters(f);
 		f->how = 0;
 		while (flock(f->fd, LOCK_UN))
 			if (errno != EINTR)

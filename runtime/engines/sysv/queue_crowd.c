@@ -5,7 +5,7 @@
  * learn the types, and tries the receivers that want them.
  *
  * The thread would be woken again and again by messages that no operation here wants. If all of these are of one type,
- * it passes over that type. If they are of several types, the loop looks from time to time.
+ * it passes over that type. If they are of several types, the loop polls from time to time.
  *
  * An empty message needs no room, so the thread takes it, whatever its type. It goes to an operation that waits for it,
  * or back to the queue at once.
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 enum { MOST_THREADS = 4 }; /* so many types have a thread each, which is woken for nothing else */
-enum { MOST_PLACES = 64 }; /* how far into a queue to look */
+enum { MOST_PLACES = 64 }; /* how far into a queue messages are copied */
 
 static struct il_msg_object *object_of(struct il_msg_crowd *c)
 {
