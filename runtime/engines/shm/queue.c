@@ -144,7 +144,9 @@ static void call_receivers(struct object *o, int64_t type)
 	uint64_t messages = shared(o)->sending.sent - il_get64(&shared(o)->receiving.received) + 1;
 	uint32_t most = messages < MOST_WAITERS ? (uint32_t)messages : MOST_WAITERS;
 	il_waiters_call(&o->waiters, (uint64_t)type, messages <= MOST_LOOKED_AT ? 1 : most);
-	il_shm_calls_note(&o->calls);
+	if (il_get(&shared(o)->waiting.used) > 1) /* else there is no other one to call, should that one not come */
+		il_shm_calls_note(&o->calls);
+	o->waiters.called = false;
 }
 
 /* With the segment's latch, or both. */
