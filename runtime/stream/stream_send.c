@@ -268,11 +268,14 @@ int il_stream_send_start(struct il_op *op)
 	return il_stream_join(s, &s->senders, op, EPOLLIN | EPOLLOUT);
 }
 
-/* After a timeout the results say how many were sent, also if none was. */
+/* In a select it is as with one message: what was begun is sent whole. Else the results say after a timeout how many
+ * were sent, also if none was; a cancellation raises, unless all are out but the rest that the loop sends. */
 bool il_stream_many_cancel(struct il_op *op)
 {
 	il_list_del(&op->link);
-	return op->begun || (op->wait->winner == IL_TIMEOUT && op->wait->cases == 1);
+	if (op->state)
+		return op->begun;
+	return op->wait->winner == IL_TIMEOUT || (op->begun && (size_t)op->arg == op->size);
 }
 
 static void close_writing(struct il_stream *s)

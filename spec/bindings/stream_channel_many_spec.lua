@@ -80,7 +80,38 @@ for _, framing in ipairs {"length", "line"} do
         assert.same({nil, "timeout", 0}, {a:send_many({1, 2, 3}, 0.001)})
         local c <close> = pair()
         assert.same({nil, "timeout"}, {ipc.select({{a, "send_many", {"x"}}, c}, 0)})
+        for _, timeout in ipairs {0, 0.001} do
+          assert.same({nil, "timeout"}, {ipc.select({{a, "send_many", {"x"}}}, timeout)})
+        end
         received(b, sent, 100)
+      end)
+
+      it("raise when the task is cancelled, whether or not some were sent", function()
+        local list, text = {}, ("x"):rep(998)
+        for i = 1, 3000 do list[i] = text end
+        local reached = false
+        for _ = 1, 2 do
+          local task = waits.waiting(function()
+            a:send_many(list)
+            a:send_many(list)
+            reached = true
+          end)
+          task:cancel()
+          assert.same({false, ipc.cancelled}, {task:join(PATIENCE)})
+        end
+        assert.same({nil, "timeout"}, {ipc.timeout(0.001, function()
+          a:send_many(list)
+          a:send_many(list)
+          reached = true
+        end)})
+        assert.is_false(reached)
+        local last = ipc.task(a.send_many, a, {"the last"})
+        local got
+        repeat
+          got = assert(b:receive(PATIENCE))
+          assert.is_true(got == text or got == "the last")
+        until got == "the last"
+        assert.same({true, true}, {last:join(PATIENCE)})
       end)
 
       it("are sent all or none by a select", function()
