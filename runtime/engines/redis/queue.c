@@ -16,10 +16,8 @@
 
 enum { DEFAULT_CAPACITY = 1 << 20 };
 
-/* ns: until a process that was handed something, or called, should have come. Twice that passes until it is another's.
- */
+/* Until the server is asked to look again whether what was handed over, or called, has come. */
 static const int64_t SWEEP = IL_SECOND / 2;
-static const int64_t GONE = 3000; /* ms */
 
 void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 {
@@ -88,16 +86,11 @@ void il_rq_sweep_later(struct il_rq *q)
 	il_timer_arm(&q->sweep, false); /* no memory: the next one tries again */
 }
 
-/* By the next sweep, a process that is alive has confirmed what was handed to it before this one; and one that was cut
- * off has come back after a while, in which our own connection was not lost. */
 static void swept(struct il_request *r)
 {
 	struct il_rq *q = r->owner;
-	bool known = il_request_status(r) == 0, again = known && il_reply_number(r, 2) > 0;
+	bool again = il_request_status(r) == 0 && il_reply_number(r, 1) > 0;
 	q->sweeping = NULL;
-	q->swept = again ? il_reply_number(r, 1) - IL_RQ_FRESH : 0;
-	if (!again || !q->first || r->resent)
-		q->first = q->swept;
 	if (again)
 		il_rq_sweep_later(q);
 	il_request_free(r);
@@ -110,8 +103,6 @@ static void sweep(struct il_timer *t)
 	if (q->sweeping)
 		return;
 	il_rq_command(&c, q, IL_SCRIPT_queue_sweep);
-	il_command_number(&c, q->swept);
-	il_command_number(&c, q->swept - q->first >= GONE ? q->swept - GONE : 0);
 	if (il_request_make(&c, IL_SAFE, swept, q, &q->sweeping))
 		q->sweeping = NULL;
 }

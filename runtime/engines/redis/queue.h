@@ -9,8 +9,7 @@
 #include "engines/engine.h"
 #include "engines/redis/object/waiter.h"
 
-/* IL_RQ_FRESH, ms: for so long a message that was handed over is certainly this process's. */
-enum { IL_RQ_ID = 40, IL_RQ_NAME = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64, IL_RQ_FRESH = 250 };
+enum { IL_RQ_ID = 40, IL_RQ_NAME = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64 };
 
 /* The operations that send: one request at a time serves the first of them. */
 struct il_rq_sender {
@@ -37,8 +36,6 @@ struct il_rq {
 	struct il_timer idle_timer; /* then idle deliveries say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */
 	struct il_request *sweeping; /* that is not answered */
-	int64_t swept; /* the server's time at the last one, less IL_RQ_FRESH; 0: there was none, */
-	int64_t first; /* and at the first of them that came one after the other */
 };
 
 struct il_rq_handle {

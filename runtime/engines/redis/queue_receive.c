@@ -4,9 +4,9 @@
  *
  * 1. Operations that want the same share a waiter; its request asks for as many messages as they are.
  * 2. A request that gets nothing stands in line, and the server hands it the first message that it wants: that comes
- *    with what is published. Then the process confirms it, before anything else: what is handed over and not confirmed
- *    is given to another process after a while.
- * 3. A message that was handed over so long ago that another one may have it is asked for instead, by the same request.
+ *    with what is published. The process confirms it, and a task gets it when the server has answered that it is this
+ *    process's still: what is not confirmed is given to another process after a while.
+ * 3. A message that is not this process's any more, or not known to be, is asked for by the same request.
  * 4. Each request says how many messages of the one before it in its delivery have arrived: the others go back.
  * Floor 2.
  */
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MS = 1000000, NUMBER = 16, TYPE = 19, STAMP = 13 };
+enum { NUMBER = 16, TYPE = 19 };
 
 static const int64_t IDLE = IL_SECOND; /* until an idle delivery says what has arrived */
 
@@ -34,8 +34,10 @@ struct delivery {
 	int64_t number; /* of the last request, */
 	int64_t answered; /* and of the last one that was given messages, as far as is known, */
 	int arrived; /* and how many of them have arrived */
-	int64_t clock; /* ms: a moment of our clock, less what the server's showed then or later */
 	bool dirty; /* the server keeps what arrived */
+	char *bytes; /* of a message that was handed over, until the server has answered that it is ours; or NULL */
+	size_t size;
+	int64_t type;
 };
 
 static const struct il_redis_waiter_kind kind;
@@ -99,10 +101,8 @@ static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_re
 static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	struct delivery *s = delivery_of(w);
-	if (err == EAGAIN) {
-		s->clock = r->sent_at / MS - il_reply_number(r, 1);
+	if (err == EAGAIN)
 		s->dirty = false;
-	}
 	if (err)
 		return err;
 	int took = (int)(il_reply_count(r) - 1) / 2;
@@ -120,9 +120,16 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 	return 0;
 }
 
+static void forget_bytes(struct delivery *s)
+{
+	free(s->bytes);
+	s->bytes = NULL;
+}
+
 /* The server forgets the request behind it, or has it put back what that took. */
 static void give_back(struct il_redis_waiter *w)
 {
+	forget_bytes(delivery_of(w));
 	il_redis_waiter_served(w);
 	acknowledge(delivery_of(w));
 }
@@ -131,6 +138,7 @@ static void idle(struct il_redis_waiter *w)
 {
 	struct delivery *s = delivery_of(w);
 	struct il_rq *q = queue_of(s);
+	forget_bytes(s);
 	il_list_del(&w->node);
 	il_list_add(q->idle.next, &w->node); /* it is the first */
 	if (s->dirty && !q->idle_timer.item.place) {
@@ -180,18 +188,6 @@ int il_rq_receive_start(struct il_op *op)
 
 /* What is handed over ------------------------------------------------------------------------------------ */
 
-/* Says so before any task can. False: it could not. */
-static bool confirm(struct delivery *s)
-{
-	struct il_command c;
-	il_command_plain(&c, &s->waiter.all->object, "HDEL", "meta");
-	il_command_text(&c, s->name);
-	if (il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL))
-		return false;
-	il_server_flush(s->waiter.all->object.server);
-	return true;
-}
-
 static int64_t digits(const char *data, int count)
 {
 	char text[24] = "";
@@ -199,40 +195,74 @@ static int64_t digits(const char *data, int count)
 	return strtoll(text, NULL, 10);
 }
 
-static void deliver(struct delivery *s, const char *data, size_t size)
+/* It is ours, and no other process gets it. Or it is not, or an earlier answer was lost: then the request tells. */
+static void confirmed(struct il_request *r)
 {
-	struct il_op *op = il_redis_waiter_first(&s->waiter);
-	int64_t type = digits(data, TYPE);
-	char *bytes = malloc(size);
-	if (bytes)
-		memcpy(bytes, data + TYPE + STAMP, size - TYPE - STAMP);
-	if (!bytes || !confirm(s)) {
-		free(bytes);
-		il_redis_waiter_again(&s->waiter);
+	struct delivery *s = r->owner;
+	struct il_redis_waiter *w = &s->waiter;
+	bool ours = il_request_status(r) == 0 && r->reply->type == IL_REPLY_INTEGER && r->reply->integer == 1;
+	struct il_op *op = il_redis_waiter_first(w);
+	w->request = NULL;
+	il_request_free(r);
+	if (!ours) {
+		forget_bytes(s);
+		il_redis_waiter_again(w);
 		return;
 	}
-	op->data = bytes;
-	op->size = size - TYPE - STAMP;
+	op->data = s->bytes;
+	op->size = s->size;
 	op->owned = true;
-	op->message.type = type;
+	op->message.type = s->type;
+	s->bytes = NULL;
 	s->answered = s->number;
 	s->arrived = 1;
 	s->dirty = true;
-	il_redis_waiter_served(&s->waiter);
-	il_redis_waiter_finish(&s->waiter, op, 0);
+	il_redis_waiter_served(w);
+	il_redis_waiter_finish(w, op, 0);
 }
 
-/* "number", or "number type time bytes" without the spaces. */
+/* The confirmation takes the place of the waiter's request. False: it could not be made. */
+static bool confirm(struct delivery *s)
+{
+	struct il_redis_waiter *w = &s->waiter;
+	struct il_command c;
+	if (w->request)
+		il_request_forget(w->request);
+	w->request = NULL;
+	w->stands = true;
+	il_command_plain(&c, &w->all->object, "HDEL", "meta");
+	il_command_text(&c, s->name);
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, confirmed, s, &w->request))
+		return false;
+	il_server_flush(w->all->object.server);
+	il_list_each(struct il_op, op, &w->asked, link)
+		op->busy = true;
+	return true;
+}
+
+static void keep(struct delivery *s, const char *data, size_t size)
+{
+	s->type = digits(data, TYPE);
+	s->size = size - TYPE;
+	s->bytes = malloc(s->size + 1);
+	if (s->bytes)
+		memcpy(s->bytes, data + TYPE, s->size);
+	if (s->bytes && confirm(s))
+		return;
+	forget_bytes(s);
+	il_redis_waiter_again(&s->waiter);
+}
+
+/* "number", or "number type bytes" without the spaces. */
 void il_rq_receive_published(struct il_rq *q, const char *data, size_t size)
 {
-	int64_t number = size < NUMBER ? 0 : digits(data, NUMBER), now = il_now() / MS;
-	bool whole = size >= NUMBER + TYPE + STAMP;
+	int64_t number = size < NUMBER ? 0 : digits(data, NUMBER);
 	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node) {
 		struct il_redis_waiter *w = &s->waiter;
 		if (w->kind != &kind || s->number != number || (!w->stands && !w->request) || !il_redis_waiter_first(w))
 			continue;
-		if (whole && now < s->clock + digits(data + NUMBER + TYPE, STAMP) + IL_RQ_FRESH)
-			deliver(s, data + NUMBER, size - NUMBER);
+		if (size >= NUMBER + TYPE && !s->bytes)
+			keep(s, data + NUMBER, size - NUMBER);
 		else
 			il_redis_waiter_again(w);
 		return;

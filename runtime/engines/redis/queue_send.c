@@ -103,6 +103,7 @@ static bool left(struct il_redis_waiter *w, struct il_op *op)
 	int i = 0;
 	while (i < s->count && s->batch[i] != op)
 		i++;
+	w->again |= w->stands; /* those behind it may need less room */
 	if (!w->request || i == s->count)
 		return false;
 	s->batch[i] = NULL;

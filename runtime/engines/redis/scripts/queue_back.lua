@@ -10,17 +10,14 @@ local function put_back(state, name)
   redis.call('ZADD', KEYS[3], 0, name)
 end
 
--- What was handed over before `since` and not confirmed goes back: its process is stopped or busy. One that has no
--- connection may have got it, and come back to confirm it: that has until `gone`. How many are not confirmed yet.
-local function sweep(state, deliveries, since, gone)
+-- What was handed over LATE ms ago and is not confirmed goes back: no task of its process has it. How many are not
+-- confirmed yet.
+local function sweep(state, deliveries)
   local left, names = 0, {}
   for delivery in string.gmatch(deliveries, '%S+') do names[#names + 1] = 'h' .. delivery end
   for i, stamp in ipairs(names[1] and redis.call('HMGET', KEYS[1], unpack(names, 1, math.min(#names, 5000))) or {}) do
     local delivery = string.sub(names[i], 2)
-    stamp = stamp and tonumber(stamp)
-    local old = stamp and stamp < gone
-    local heard = stamp and stamp < since and redis.pcall('PUBLISH', base .. string.sub(delivery, 2, 17), '')
-    if old or type(heard) == 'number' and heard > 0 then
+    if stamp and stamp + LATE < time() then
       local mark = redis.call('HGET', KEYS[1], delivery) or ''
       redis.call('HDEL', KEYS[1], 'h' .. delivery)
       redis.call('HSET', KEYS[1], delivery, string.sub(mark, 1, NAMES - 1))

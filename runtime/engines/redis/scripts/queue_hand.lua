@@ -23,7 +23,7 @@ local function hand_over(state, name, message)
     local process = string.sub(first, 15, 30)
     local delivery = '@' .. string.sub(first, 15, 38)
     local mark, text = redis.call('HGET', KEYS[1], delivery) or '', ''
-    if #message <= LARGE then text = ('%s%013.0f'):format(kind, time()) .. message end
+    if #message <= LARGE then text = kind .. message end
     if #mark == NAMES - 1 then
       local number = string.sub(mark, 1, 16)
       local heard = redis.pcall('PUBLISH', base .. process, 'message ' .. number .. text)

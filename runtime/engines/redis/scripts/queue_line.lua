@@ -2,7 +2,7 @@
 -- Lines are fields of meta: "w" of those that wait for any message, "w<type>" for one type, "w-" for the lowest type up
 -- to a bound, "full" for room. An entry: the number of its arrival, of 14 digits, the process, of 16, its delivery, of
 -- 8, and the bound, or the bytes that it needs, of 19. RECEIVERS and SENDERS count them.
-local WIDTH, NAME, NAMES, LARGE, GONE = 57, 36, 27, 65536, 15000
+local WIDTH, NAME, NAMES, LARGE, LATE = 57, 36, 27, 65536, 1000
 local fields, lines, changed = {}, {}, {}
 local base, now = string.sub(KEYS[1], 1, -5)
 

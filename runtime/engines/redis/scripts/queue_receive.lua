@@ -6,7 +6,7 @@
 -- until the next request there: so one that is made again, after a connection was lost, gets the same; one that comes
 -- behind its successor gets nothing; and what has not arrived goes back to its place. A request for 0 messages only
 -- says so. The first write is one that is allowed when memory is out. Replies with types and bytes, and then 1 if a
--- process was called to send; or 11 and the time. What the server has evicted a part of is no queue any more.
+-- process was called to send; or 11. What the server has evicted a part of is no queue any more.
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
 if not found[1] then return {43} end
@@ -44,8 +44,7 @@ if settled and count == 0 and ARGV[7] == '1' then
     redis.call('HSET', KEYS[1], field, ('%s%014d%s%s'):format(line, arrivals + 1, key, bound), 'state',
       struct.pack(FORMAT, id, kind, capacity, bytes, 0, last, first, border, 0, arrivals + 1, receivers + 1, senders,
       sender, receiver, epoch), ARGV[3], ('%s:%08d:'):format(ARGV[4], epoch))
-    local now = redis.call('TIME')
-    return {11, now[1] * 1000 + math.floor(now[2] / 1000)}
+    return {11}
   end
 end
 
@@ -88,7 +87,7 @@ if names[1 + arrived] or before == ARGV[4] then
   -- HERE: queue_back
   if names[1] then redis.call('HDEL', KEYS[1], 'h' .. ARGV[3]) end
   for i = 1 + arrived, #names do put_back(state, names[i]) end
-  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries'), 0, time() - GONE) end
+  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries')) end
 end
 names = {}
 while #names < max do
@@ -122,5 +121,4 @@ elseif ARGV[7] == '1' then
   stand(state, field, RECEIVERS, key, bound, '')
 end
 save(state)
-reply[2] = reply[2] or time()
 return reply

@@ -35,7 +35,7 @@ if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 
       last + 2, 0, sorted, arrivals, receivers - 1, 0, ARGV[2], receiver, epoch), field, string.sub(line, 58), delivery,
       ('%s:%08d:%s:%s'):format(request, epoch, ARGV[5], number), 'h' .. delivery, now)
     local heard = redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. string.sub(delivery, 2, 17),
-      'message ' .. request .. ARGV[5] .. now .. ARGV[6])
+      'message ' .. request .. ARGV[5] .. ARGV[6])
     if type(heard) == 'number' and heard > 0 then
       if #line == 57 then redis.call('HDEL', KEYS[1], field) end
       return {0, 1, capacity, 1}

@@ -1,8 +1,7 @@
 -- KEYS: meta order types
--- What no other script may come to do. ARGV: id; two times, or 0: what was handed over before the first, or to a
--- process without a connection before the second, and is not confirmed, goes back. Room that a called process has not
--- used is the next one's. Now and then an epoch ends: what was taken two epochs ago, in a delivery without a request
--- since, was taken by a process that is no more. Replies with the time, and how much is not confirmed.
+-- What no other script may come to do. ARGV: id. What was handed over a while ago, and is not confirmed, goes back.
+-- Room that a called process has not used is the next one's. Now and then an epoch ends: what was taken two epochs ago,
+-- in a delivery without a request since, was taken by a process that is no more. Replies how much is not confirmed.
 -- HERE: queue_state
 -- HERE: queue_line
 -- HERE: queue_hand
@@ -12,7 +11,7 @@ local EPOCH_LENGTH = 300
 local found = redis.call('HMGET', KEYS[1], 'state', 'turned', 'deliveries')
 if not found[1] or string.sub(found[1], 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, found[1])}
-local left = sweep(state, found[3] or '', tonumber(ARGV[2]), math.max(ARGV[3], time() - GONE))
+local left = sweep(state, found[3] or '')
 call_sender(state)
 if time() / 1000 - found[2] >= EPOCH_LENGTH then
   local deliveries = {}
@@ -31,4 +30,4 @@ if time() / 1000 - found[2] >= EPOCH_LENGTH then
   set_field('deliveries', table.concat(deliveries))
 end
 save(state)
-return {0, time(), left}
+return {0, left}
