@@ -8,6 +8,7 @@ local engines = require "spec.support.engines"
 local segment = require "spec.support.segment"
 
 local MESSAGES <const> = 40000
+local PLACE <const> = 16 -- where a record has its place in the order
 local shm = engines.shm
 
 describe("a large queue whose messages lie mixed", function()
@@ -17,13 +18,17 @@ describe("a large queue whose messages lie mixed", function()
     local key = shm.key()
     local q <close> = assert(ipc.queue(key, {codec = "raw", capacity = MESSAGES * 64}))
     for i = 1, MESSAGES do assert(q:send(1, tostring(i), 0)) end
+    local messages, half = segment.messages(segment.read("queue", key)), MESSAGES // 2
+    local first = messages[1].extent.place
     local file = assert(io.open(segment.path("queue", key), "r+b"))
-    for i = 0, MESSAGES - 1 do -- the first half of the numbers are for the even ones
-      file:seek("set", 384 + i * 64 + 24)
-      file:write(("<I8"):pack(i // 2 + i % 2 * MESSAGES))
+    for i, message in ipairs(messages) do -- those at even places in memory come first, then the others
+      file:seek("set", message.extent.where - 1 + PLACE)
+      file:write(("<I8"):pack(first + (i - 1) // 2 + (i - 1) % 2 * half))
     end
-    file:seek("set", 12)
-    file:write(("<I4"):pack(0x40000000)) -- as the kernel does when the latch's owner has died
+    for _, latch in ipairs(segment.LATCHES) do
+      file:seek("set", latch)
+      file:write(("<I4"):pack(0x40000000)) -- as the kernel does when the latch's owner has died
+    end
     file:close()
     local start = ipc.now()
     assert.equal(MESSAGES, q:stat().messages)

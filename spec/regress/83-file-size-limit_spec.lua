@@ -25,7 +25,7 @@ describe("a program with a limit of its files' size", function()
   for _, home in ipairs(homes) do
     it("is told so by constructors, and goes on, in " .. home.name, function()
       local name = shm.key().name
-      for blocks, allowed in pairs{[0] = 0, [1] = 2, [16] = 3} do
+      for blocks, allowed in pairs{[0] = 0, [5] = 2, [20] = 3} do -- of 512 bytes
         local output = run(home, blocks, ([[
           local key, made = ipc.shm_key %q, 0
           for _, open in ipairs{

@@ -8,6 +8,7 @@ local segment = {}
 local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 5, 280, 64, 0xffffffff
 local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
 local SENDING <const>, CAPACITY <const>, SECOND <const>, ORDER <const> = 320, 384, 448, 2624 -- of a queue
+segment.LATCHES = {12, SECOND}
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 
 function segment.path(noun, key)
