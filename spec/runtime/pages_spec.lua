@@ -16,6 +16,8 @@ local function output_of(command)
   return text, pipe:close()
 end
 
+local PATIENCE <const> = 60
+
 local root = output_of("pwd"):match("[^\n]+")
 if host:sub(1, 1) ~= "/" then host = root .. "/" .. host end
 
@@ -169,6 +171,24 @@ describe("the snippet", function()
       end
     end
   end
+end)
+
+-- What Ctrl-C at a terminal does: every process of the group gets the signal, also the child of the example.
+describe("the first example of the README", function()
+  it("ends well by Ctrl-C", function()
+    make_folder()
+    finally(remove_folder)
+    local script = write("first.lua", 'io.stdout:setvbuf "line"\n' .. pages.snippets("README.md")[1].text)
+    for _ = 1, 3 do -- which of the two processes is first is a matter of chance
+      local example <close> = assert(ipc.process {"setsid", host, script, stdout = "pipe", stderr = "stdout"})
+      assert.equal("the square of 1 is 1", example.stdout:receive(PATIENCE))
+      assert(ipc.signal("INT"):dispatch(-example.pid))
+      local last
+      for line in example.stdout:messages() do last = line end
+      assert.equal("bye", last)
+      assert.same({true, "exit", 0}, {example:wait(PATIENCE)})
+    end
+  end)
 end)
 
 -- Links -------------------------------------------------------------------------------------------------

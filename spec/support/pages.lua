@@ -72,10 +72,11 @@ function pages.anchors(page)
   return anchors
 end
 
--- The targets of all links but those to other sites.
+-- The targets of all links but those to other sites. One over two lines is no link: it is listed, to be found broken.
 function pages.links(page)
   local list = {}
-  for target in prose(page):gsub("`[^`\n]*`", ""):gmatch("%]%(([^)%s]+)%)") do
+  for target in prose(page):gsub("`[^`\n]*`", ""):gmatch("%](%b())") do
+    target = target:sub(2, -2)
     if not target:match("^%a+:") then list[#list + 1] = target end
   end
   return list
