@@ -168,10 +168,11 @@ int il_multi_channel_send_push(lua_State *L, struct il_op *op)
 {
 	bool to_one = op->arg != 0;
 	lua_Integer reached = (lua_Integer)op->size;
-	if (op->err)
+	bool dropped = op->err == ENOBUFS;
+	if (op->err && !dropped)
 		return il_word(L, "closed"); /* the hub, or its client */
 	if (to_one)
-		lua_pushboolean(L, 1);
+		lua_pushboolean(L, !dropped);
 	else
 		lua_pushinteger(L, reached);
 	return 1;

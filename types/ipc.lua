@@ -467,7 +467,7 @@ function MultiStreamChannel:listen(path, options) end
 ---@param message any
 ---@param client? integer
 ---@param timeout? number
----@return integer|true|nil reached how many clients; true: that one
+---@return integer|boolean|nil reached how many clients; true: that one; false: "drop_oldest" forgot the message
 ---@return "timeout"|"closed"|string|nil
 ---@return integer? errno
 function MultiStreamChannel:send(message, client, timeout) end
@@ -476,7 +476,7 @@ function MultiStreamChannel:send(message, client, timeout) end
 ---@param messages any[]
 ---@param client? integer
 ---@param timeout? number
----@return integer|true|nil reached
+---@return integer|boolean|nil reached
 ---@return "timeout"|"closed"|string|nil
 ---@return integer? errno
 function MultiStreamChannel:send_many(messages, client, timeout) end

@@ -212,26 +212,26 @@ static bool all_have_room(struct il_hub *h, struct il_packet *p)
 	return true;
 }
 
-/* True: it has been given the packet, or will never read it. */
-static bool give(struct il_hub *h, struct il_client *c, struct il_packet *p)
+/* 0: it has been given the packet. ENOBUFS: the packet is dropped. ECONNRESET: it has gone. */
+static int give(struct il_hub *h, struct il_client *c, struct il_packet *p)
 {
 	if (!has_room(h, c, p) && h->backpressure == IL_DISCONNECT) {
 		il_hub_disconnect(c);
-		return false;
+		return ECONNRESET;
 	}
 	while (!has_room(h, c, p) && il_write_queue_drop_oldest(&c->stream->out))
 		h->dropped++;
 	if (!has_room(h, c, p)) { /* a packet larger than the limit is half out */
 		h->dropped++;
-		return false;
+		return ENOBUFS;
 	}
 	if (il_stream_post(c->stream, p)) {
 		c->stream->hangup = true;
 		if (il_stream_at_end(c->stream))
 			il_hub_disconnect(c);
-		return false;
+		return ECONNRESET;
 	}
-	return true;
+	return 0;
 }
 
 static bool send_to_all(struct il_hub *h, struct il_op *op)
@@ -240,7 +240,7 @@ static bool send_to_all(struct il_hub *h, struct il_op *op)
 		return false;
 	op->size = 0;
 	il_list_each_safe(struct il_client, c, &h->clients, node)
-		op->size += give(h, c, op->data);
+		op->size += !give(h, c, op->data);
 	return true;
 }
 
@@ -249,8 +249,7 @@ static bool send_to_one(struct il_hub *h, struct il_op *op)
 	struct il_client *c = il_client_table_find(h, op->arg);
 	if (c && h->backpressure == IL_BLOCK && !has_room(h, c, op->data))
 		return false;
-	op->size = c && give(h, c, op->data);
-	op->err = op->size ? 0 : c ? ECONNRESET : ENOENT;
+	op->err = c ? give(h, c, op->data) : ENOENT;
 	return true;
 }
 

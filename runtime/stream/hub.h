@@ -73,8 +73,8 @@ int il_hub_receive_start(struct il_op *op);
 struct il_client *il_hub_front(struct il_hub *h, char **data, size_t *size);
 void il_hub_skip(struct il_client *c, const char *data, size_t size);
 
-/* Send: data is a struct il_packet, arg the client, or 0 for all; afterwards size is how many it went to. ENOENT: there
- * is no such client. */
+/* Send: data is a struct il_packet, arg the client, or 0 for all; afterwards size is how many it went to. To one:
+ * ENOENT, there is no such client; ENOBUFS, it is there, and the packet is dropped. */
 bool il_hub_send_attempt(struct il_op *op);
 int il_hub_send_start(struct il_op *op);
 
