@@ -27,15 +27,21 @@ struct il_lock *il_lock_check(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock_handle *handle = check_handle(L, class);
 	if (!handle->lock)
-		il_error(L, "%s is closed", class->noun);
+		il_error(L, "%s %s is closed", class->noun, handle->what);
 	return handle->lock;
 }
 
 int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err)
 {
-	if (err == ENOTSUP)
-		return il_fail(L, err, "%s %s: this kind of key cannot tell", handle->class->noun, handle->what);
 	return il_shared_fail(L, handle->lock ? err : ECANCELED, handle->lock, handle->class->noun, handle->what);
+}
+
+int il_lock_cannot(lua_State *L, const struct il_lock_handle *handle, const char *why)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s %s %s", handle->class->noun, handle->what, why);
+	lua_pushinteger(L, ENOTSUP);
+	return 3;
 }
 
 const char *const il_lock_options[] = { "lease", "mode", NULL };
@@ -131,7 +137,8 @@ static void check_not_own(lua_State *L, struct il_lock *l, int timeout)
 	const struct il_lock_handle *handle = l->owner;
 	bool selecting = il_is_collected(L);
 	if (!handle->class->counts && !selecting && lua_isnoneornil(L, timeout) && il_hold_own(handle))
-		il_error(L, "%s is held by this task already, it would wait for ever", handle->class->noun);
+		il_error(L, "%s %s is held by this task already, so acquire would wait for ever", handle->class->noun,
+			handle->what);
 }
 
 static inline int acquire(lua_State *L, struct il_lock *l, bool shared, int64_t deadline,
@@ -183,11 +190,12 @@ static int push_done(lua_State *L, struct il_op *op)
 int il_lock_lost(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
-	const struct il_lock_hold *h = il_hold_own(l->owner);
+	const struct il_lock_handle *handle = l->owner;
+	const struct il_lock_hold *h = il_hold_own(handle);
 	if (!h)
-		return il_error(L, "%s is not held by this task", class->noun);
+		return il_error(L, "%s %s is not held by this task", class->noun, handle->what);
 	if (!l->ops->lost.attempt)
-		return il_lock_fail(L, l->owner, ENOTSUP);
+		return il_lock_cannot(L, handle, "is never lost: it has no lease");
 	int64_t deadline = il_check_deadline(L, 2);
 	struct il_op *op = il_await_begin(L, &l->ops->lost, l, push_done);
 	op->handle = l->owner;
@@ -226,8 +234,9 @@ static int not_held(lua_State *L, const struct il_lock_handle *handle)
 {
 	const struct il_lock_class *class = handle->class;
 	if (!class->owned && !il_list_empty(&handle->holds))
-		return il_error(L, "%s is held by guards of other tasks, which release it", class->noun);
-	return il_error(L, "%s is not held by this %s", class->noun, class->owned ? "task" : "handle");
+		return il_error(L, "%s %s is held by guards of other tasks, which release it", class->noun,
+			handle->what);
+	return il_error(L, "%s %s is not held by this %s", class->noun, handle->what, class->owned ? "task" : "handle");
 }
 
 int il_lock_push_released(lua_State *L, const struct il_lock_handle *handle, int err)

@@ -94,6 +94,9 @@ int64_t il_lease_option(lua_State *L, int arg);
 /* nil and what went wrong with the lock of a handle. */
 int il_lock_fail(lua_State *L, const struct il_lock_handle *handle, int err);
 
+/* nil, "mutex shm:x" and why it cannot do what is asked, ENOTSUP. */
+int il_lock_cannot(lua_State *L, const struct il_lock_handle *handle, const char *why);
+
 /* What a release returns. */
 int il_lock_push_released(lua_State *L, const struct il_lock_handle *handle, int err);
 

@@ -69,7 +69,9 @@ static int mutex_token(lua_State *L)
 	struct il_lock *l = il_lock_check(L, &class);
 	int64_t token;
 	const struct il_lock_hold *h = il_hold_own(l->owner);
-	int err = l->ops->token ? l->ops->token(l, h ? h->grant : 0, &token) : ENOTSUP;
+	if (!l->ops->token)
+		return il_lock_cannot(L, l->owner, "has no tokens: only that of a Redis key has");
+	int err = l->ops->token(l, h ? h->grant : 0, &token);
 	if (err)
 		return il_lock_fail(L, l->owner, err);
 	if (token)

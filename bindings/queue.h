@@ -35,7 +35,7 @@ static inline struct il_queue_handle *il_queue_check_open(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check(L);
 	if (!q->queue)
-		il_error(L, "queue is closed");
+		il_error(L, "queue %s is closed", q->what);
 	return q;
 }
 

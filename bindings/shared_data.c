@@ -33,7 +33,7 @@ struct il_shared_data *il_data_check_open(lua_State *L)
 {
 	struct il_shared_data *d = check_data(L);
 	if (!d->data)
-		il_error(L, NOUN " is closed");
+		il_error(L, NOUN " %s is closed", d->what);
 	return d;
 }
 

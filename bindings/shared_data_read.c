@@ -125,7 +125,7 @@ static int pairs_push(lua_State *L, struct il_op *op)
 		return 1;
 	}
 	if (!d->data)
-		return il_error(L, NOUN " is closed");
+		return il_error(L, NOUN " %s is closed", d->what);
 	if (op->err == EIDRM)
 		return il_error(L, NOUN " %s: removed", d->what);
 	if (op->err)

@@ -39,7 +39,7 @@ static struct memory *check_memory(lua_State *L)
 {
 	struct memory *m = il_self(L, class);
 	if (!m->memory)
-		il_error(L, "shared memory is closed");
+		il_error(L, "shared memory %s is closed", m->what);
 	last = m;
 	return m;
 }
@@ -131,7 +131,7 @@ static int fail(lua_State *L, const struct memory *m, int err)
 static int cannot_access(lua_State *L, const struct memory *m, int err)
 {
 	if (!m->memory)
-		return il_error(L, "shared memory is closed");
+		return il_error(L, "shared memory %s is closed", m->what);
 	fail(L, m, err);
 	if (lua_isinteger(L, -1))
 		lua_pop(L, 1);
@@ -312,7 +312,7 @@ static inline struct memory *accessed(lua_State *L)
 static size_t other_accessed_slot(lua_State *L, const struct memory *m)
 {
 	if (!m->memory)
-		il_error(L, "shared memory is closed");
+		il_error(L, "shared memory %s is closed", m->what);
 	return other_slot(L, m, 1);
 }
 

@@ -232,10 +232,10 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed, key)
       q:close()
       q:close()
       for _, call in ipairs{"receive", "peek", "stat", "messages", "remove"} do
-        assert.error_matches(function() q[call](q) end, "queue is closed")
+        assert.error_matches(function() q[call](q) end, "queue .* is closed")
       end
-      assert.error_matches(function() q:send(1, "x") end, "queue is closed")
-      assert.error_matches(function() return #q end, "queue is closed")
+      assert.error_matches(function() q:send(1, "x") end, "queue .* is closed")
+      assert.error_matches(function() return #q end, "queue .* is closed")
     end)
   end)
 

@@ -154,7 +154,7 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
 
     keyed("of nothing that it does not hold", function()
       local s <close> = open()
-      assert.error_matches(function() s:release() end, "semaphore is not held by this handle")
+      assert.error_matches(function() s:release() end, "semaphore .* is not held by this handle")
       local other <close> = open()
       other:acquire()
       assert.has_error(function() s:release() end)
@@ -168,10 +168,10 @@ contract.each(_ENV, "a semaphore", contract.semaphore, function(engine, open, ke
       s:close()
       assert.equal(2, other:value())
       s:close()
-      assert.error_matches(function() s:acquire(0) end, "semaphore is closed")
-      assert.error_matches(function() s:release() end, "semaphore is closed")
-      assert.error_matches(function() s:value() end, "semaphore is closed")
-      assert.error_matches(function() s:remove() end, "semaphore is closed")
+      assert.error_matches(function() s:acquire(0) end, "semaphore .* is closed")
+      assert.error_matches(function() s:release() end, "semaphore .* is closed")
+      assert.error_matches(function() s:value() end, "semaphore .* is closed")
+      assert.error_matches(function() s:remove() end, "semaphore .* is closed")
     end)
 
     keyed("of a waiter on a handle that is closed", function()

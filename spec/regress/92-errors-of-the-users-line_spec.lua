@@ -71,7 +71,7 @@ local said = {
   ["ipc.shared_data(ipc.private):update('n', function() return print end)"] =
     "cannot encode value: a function has no JSON form",
   ["local d = ipc.shared_data(ipc.private) d:update('n', function() d:close() return 1 end)"] =
-    "shared data is closed",
+    "shared data private is closed",
   ["local d = ipc.shared_data(ipc.private) d:set('n', 'x') d:add('n', 1)"] =
     "'n' of shared data private is a string, not a number",
   ["table.sort({3, 2, 1}, function() ipc.scope(print) end)"] = "cannot wait inside a callback",
