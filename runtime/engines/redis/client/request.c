@@ -405,7 +405,8 @@ void il_requests_lost(struct il_server *s)
 
 static bool may_wait(const struct il_request *r, int err, enum il_lost how)
 {
-	bool safe = !r->sent || r->flags & IL_SAFE, hopeless = err == ETIMEDOUT || err == EACCES || err == EPROTO;
+	bool safe = !r->sent || r->flags & IL_SAFE;
+	bool hopeless = err == ETIMEDOUT || err == EACCES || err == EPROTO || err == EINVAL;
 	if (how != IL_LOST_PATIENT)
 		return how == IL_LOST_MOVING && safe;
 	return r->flags & IL_PATIENT ? safe : r->sent && safe && !hopeless;

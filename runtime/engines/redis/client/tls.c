@@ -142,16 +142,25 @@ static int load(struct il_tls_session *t)
 	return err;
 }
 
+/* EINVAL, not the system's ENOENT, which of data says that there is no such name. */
+static int fail_file(struct il_tls_session *t, const char *option, const char *path, const char *more)
+{
+	unsigned long code = t->lib->ERR_peek_error_();
+	char what[200];
+	snprintf(what, sizeof what, "cannot read %s %.150s%s", option, path, more);
+	return fail(t, ERR_SYSTEM_ERROR(code) && ERR_GET_REASON(code) == EACCES ? EACCES : EINVAL, what);
+}
+
 static int set_files(struct il_tls_session *t, const struct il_url *u)
 {
 	SSL_CTX *c = t->context;
 	const char *key = u->key ? u->key : u->cert;
 	if (u->ca && !t->lib->SSL_CTX_load_verify_locations_(c, u->ca, NULL))
-		return fail(t, EACCES, "cannot read ca");
+		return fail_file(t, "ca", u->ca, "");
 	if (u->cert && t->lib->SSL_CTX_use_certificate_chain_file_(c, u->cert) <= 0)
-		return fail(t, EACCES, "cannot read cert");
+		return fail_file(t, "cert", u->cert, "");
 	if (u->cert && t->lib->SSL_CTX_use_PrivateKey_file_(c, key, SSL_FILETYPE_PEM) <= 0)
-		return fail(t, EACCES, "cannot read key, or it is not that of cert");
+		return fail_file(t, "key", key, ", or it is not that of cert");
 	if (!u->ca && !u->trusting)
 		t->lib->SSL_CTX_set_default_verify_paths_(c);
 	t->lib->SSL_CTX_set_verify_(c, u->trusting ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);

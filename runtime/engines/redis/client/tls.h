@@ -14,8 +14,8 @@ struct il_tls_session;
 
 struct il_tls {
 	/* A session with the host on a connected socket, which stays the caller's. The URL has the files and whether
-	 * the certificate is verified. 0 or errno: EACCES, a file cannot be read; ENOTSUP, there is no library. To be
-	 * closed even then, if it is not NULL. */
+	 * the certificate is verified. 0 or errno: EACCES, EINVAL: a file cannot be read; ENOTSUP, there is no library.
+	 * To be closed even then, if it is not NULL. */
 	int (*open)(struct il_tls_session **t, const struct il_url *u, const char *host, int fd);
 	/* Frees it, and says nothing to the server. */
 	void (*close)(struct il_tls_session *t);

@@ -5,6 +5,7 @@
 #include "engines/redis/client/url.h"
 #include "base/clock.h"
 #include "base/number.h"
+#include "base/reason.h"
 #include "engines/engine.h"
 #include "engines/redis/client/tls.h"
 
@@ -119,21 +120,37 @@ static bool set(const struct option *o, void *field, const char *value)
 	}
 }
 
+/* These two texts are kept until another reason is noted. */
+static const char *misplaced(const struct option *o)
+{
+	return il_why(il_because(EINVAL,
+		o->use == TLS ? "%s in the URL is for rediss:// only"
+			      : "%s behind \"?\" in the URL is for redis+unix:// only",
+		o->name));
+}
+
+static const char *unknown(const struct il_url *u, const char *name)
+{
+	const char *more = u->local ? ", name, db" : u->tls ? ", ca, cert, key, verify" : "";
+	return il_why(il_because(EINVAL,
+		"unknown option '%.40s' in the URL; it knows prefix, client_name, lease, timeout%s", name, more));
+}
+
 /* `seen`: a bit for each option that was there. */
 static const char *option(struct il_url *u, const char *name, const char *value, unsigned *seen)
 {
 	for (unsigned i = 0; i < sizeof known / sizeof known[0]; i++) {
 		const struct option *o = &known[i];
-		bool fits = o->use == ANY || (o->use == LOCAL ? u->local : u->tls);
-		if (strcmp(name, o->name) != 0 || !fits)
+		if (strcmp(name, o->name) != 0)
 			continue;
+		if (o->use != ANY && !(o->use == LOCAL ? u->local : u->tls))
+			return misplaced(o);
 		if (*seen & 1u << i)
 			return o->twice;
 		*seen |= 1u << i;
 		return set(o, (char *)u + o->field, value) ? NULL : o->why;
 	}
-	return "unknown option in the URL (there are prefix, lease, timeout, client_name; of redis+unix also db, name; "
-	       "of rediss ca, cert, key, verify)";
+	return unknown(u, name);
 }
 
 static const char *options(struct il_url *u, char *text)
@@ -147,7 +164,7 @@ static const char *options(struct il_url *u, char *text)
 			why = option(u, text, value, &seen);
 		text = next;
 	}
-	return !why && u->key && !u->cert ? "key in the URL is that of a cert" : why;
+	return !why && u->key && !u->cert ? "key in the URL needs cert" : why;
 }
 
 /* Hosts and path --------------------------------------------------------------------------------------- */
@@ -213,8 +230,7 @@ static const char *parse_remote(struct il_url *u, char *rest)
 		return "the URL of sentinels names the master: redis+sentinel://host/master/name";
 	size_t digits = strspn(path, "0123456789");
 	if (digits && !path[digits])
-		return "the URL has a database and no name; of a name of digits alone say the database, too: "
-		       "redis://host/0/3";
+		return "a name of digits alone in the URL needs a database before it: redis://host/0/3";
 	if (digits && path[digits] == '/') {
 		path[digits] = 0;
 		u->db = number(path, 0, DB_MAX);
@@ -259,6 +275,8 @@ static const char *parse(struct il_url *u)
 	const char *why = u->local ? parse_local(u, rest) : parse_remote(u, rest);
 	if (!why)
 		why = options(u, query);
+	if (!why && !u->name)
+		why = "the URL of a socket needs ?name=: redis+unix:///path?name=name";
 	if (!why && !is_word(u->name))
 		why = "the name in the URL is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
 	return why;
