@@ -99,16 +99,24 @@ int il_missing(lua_State *L, int arg, const char *noun, const char *wanted)
 	return luaL_argerror(L, arg, lua_pushfstring(L, "no %s: %s", noun, lua_tostring(L, arg + 1)));
 }
 
+const char *il_got(lua_State *L, int arg)
+{
+	return lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
+}
+
 static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)
 {
 	int isnum;
 	lua_Integer n = lua_tointegerx(L, arg, &isnum);
-	if (isnum)
-		return luaL_argerror(L, arg,
-			lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low,
-				(LUAI_UACINT)high, (LUAI_UACINT)n));
-	const char *got = lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
-	return luaL_argerror(L, arg, lua_pushfstring(L, "%s must be an integer, got %s", what, got));
+	const char *text;
+	if (!isnum)
+		text = lua_pushfstring(L, "%s must be an integer, got %s", what, il_got(L, arg));
+	else if (high == LUA_MAXINTEGER)
+		text = lua_pushfstring(L, "%s must be %I or more, got %I", what, (LUAI_UACINT)low, (LUAI_UACINT)n);
+	else
+		text = lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low, (LUAI_UACINT)high,
+			(LUAI_UACINT)n);
+	return luaL_argerror(L, arg, text);
 }
 
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)

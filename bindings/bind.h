@@ -43,7 +43,10 @@ void il_push_number(lua_State *L, lua_Number n);
  * told with that reason: "no noun: message". */
 int il_missing(lua_State *L, int arg, const char *noun, const char *wanted);
 
-/* An integer argument within limits. Raises. */
+/* What an argument is, for the end of a message: a number in digits, anything else by its type. May push it. */
+const char *il_got(lua_State *L, int arg);
+
+/* An integer argument within limits; LUA_MAXINTEGER is none. Raises. */
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what);
 
 /* A string argument without a zero byte; `what` names it: "path". Raises. */

@@ -126,7 +126,7 @@ unsigned il_mode_option(lua_State *L, int arg)
 	for (size_t i = 0; i < length && i < 5; i++)
 		mode = mode * 8 + (unsigned)(digits[i] - '0');
 	if (!length || digits[length] || mode > 0777 || length > 4)
-		luaL_argerror(L, arg, "mode must be permissions in octal digits, such as 0660 or \"0660\"");
+		il_option_refuse(L, arg, "mode must be permissions in octal digits, such as 0660 or \"0660\"");
 	lua_pop(L, 1);
 	return mode;
 }

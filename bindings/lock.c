@@ -51,7 +51,7 @@ int64_t il_lease_option(lua_State *L, int arg)
 	int type = il_option(L, arg, "lease");
 	lua_Number seconds = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
 	if (type != LUA_TNIL && !(seconds >= SHORTEST_LEASE && seconds <= LONGEST_LEASE))
-		luaL_argerror(L, arg, "lease must be from 0.01 to 86400 seconds");
+		il_option_refuse(L, arg, "lease must be from 0.01 to 86400 seconds");
 	lua_pop(L, 1);
 	return type == LUA_TNIL ? 0 : il_nanoseconds(seconds);
 }

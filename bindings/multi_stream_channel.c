@@ -62,7 +62,8 @@ static enum il_backpressure backpressure_option(lua_State *L, int options)
 		for (choice = IL_DISCONNECT; choice >= 0 && (!name || strcmp(name, policies[choice]) != 0); choice--)
 			;
 		if (choice < 0)
-			luaL_argerror(L, options, "backpressure must be \"block\", \"drop_oldest\" or \"disconnect\"");
+			il_option_refuse(L, options,
+				"backpressure must be \"block\", \"drop_oldest\" or \"disconnect\"");
 	}
 	lua_pop(L, 1);
 	return (enum il_backpressure)choice;
@@ -75,7 +76,7 @@ static size_t limit_option(lua_State *L, int options)
 		int isnum;
 		limit = lua_tointegerx(L, -1, &isnum);
 		if (!isnum || limit < 1)
-			luaL_argerror(L, options, "limit must be bytes, 1 or more");
+			il_option_refuse(L, options, "limit must be bytes, 1 or more");
 	}
 	lua_pop(L, 1);
 	return (size_t)limit;
@@ -217,11 +218,11 @@ static int hub_send(lua_State *L)
 	luaL_checkany(L, 2);
 	lua_settop(L, 4);
 	lua_Integer client = lua_isnil(L, 3) ? 0 : il_check_range(L, 3, 1, LUA_MAXINTEGER, "client");
-	il_channel_encode(L, &h->channel);
+	il_channel_encode(L, &h->channel, 0);
 	h = check_open(L);
 	size_t size = lua_rawlen(L, 2);
 	if (size > h->channel.options.max_message)
-		return il_channel_too_large(L, &h->channel, size);
+		return il_channel_too_large(L, &h->channel, "hub", 0, size);
 	struct il_packet *p = il_multi_channel_push_packet(L, h, false);
 	return il_await_data(L, &send_type, &h->hub, client, p, 0, 4);
 }

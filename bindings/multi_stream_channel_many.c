@@ -25,8 +25,9 @@ int il_multi_channel_send_many(lua_State *L)
 	size_t size;
 	lua_settop(L, 4);
 	lua_Integer client = lua_isnil(L, 3) ? 0 : il_check_range(L, 3, 1, LUA_MAXINTEGER, "client");
-	if (!il_channel_encode_many(L, &h->channel, &size))
-		return il_channel_too_large(L, &h->channel, size);
+	lua_Integer bad = il_channel_encode_many(L, &h->channel, &size);
+	if (bad)
+		return il_channel_too_large(L, &h->channel, "hub", bad, size);
 	h = il_multi_channel_check_open(L);
 	struct il_packet *p = il_multi_channel_push_packet(L, h, true);
 	return il_await_data(L, &send_type, &h->hub, client, p, 0, 4);

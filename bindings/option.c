@@ -3,6 +3,7 @@
  * Tables of options, see option.h. Floor 4.
  */
 #include "option.h"
+#include "bind.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -82,6 +83,13 @@ int il_option(lua_State *L, int arg, const char *name)
 	return lua_getfield(L, arg, name);
 }
 
+int il_option_refuse(lua_State *L, int arg, const char *wanted)
+{
+	bool text = lua_type(L, -1) == LUA_TSTRING;
+	const char *got = text ? lua_pushfstring(L, "'%s'", lua_tostring(L, -1)) : il_got(L, lua_gettop(L));
+	return luaL_argerror(L, arg, lua_pushfstring(L, "%s, got %s", wanted, got));
+}
+
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise)
 {
@@ -89,10 +97,12 @@ lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integ
 	if (il_option(L, arg, name) != LUA_TNIL) {
 		int isnum;
 		n = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || n < low || n > high)
-			luaL_argerror(L, arg,
-				lua_pushfstring(L, "%s must be from %I to %I %s", name, (LUAI_UACINT)low,
-					(LUAI_UACINT)high, unit));
+		if (!isnum || n < low || n > high) {
+			const char *wanted = lua_pushfstring(L, "%s must be from %I to %I %s", name, (LUAI_UACINT)low,
+				(LUAI_UACINT)high, unit);
+			lua_insert(L, -2);
+			il_option_refuse(L, arg, wanted);
+		}
 	}
 	lua_pop(L, 1);
 	return n;

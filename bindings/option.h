@@ -18,6 +18,10 @@ void il_check_option_name(lua_State *L, int arg, const char *const *names);
 /* The value in the copy; pushes it, returns its type. */
 int il_option(lua_State *L, int arg, const char *name);
 
+/* Raises: an option has the value at the top, which is not what is wanted: "limit must be bytes, 1 or more". The text
+ * says what was given, too. */
+int il_option_refuse(lua_State *L, int arg, const char *wanted);
+
 /* The integer in the copy, from low to high; `otherwise` if it is nil. Raises: "name must be from low to high unit". */
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise);

@@ -64,11 +64,6 @@ static bool to_integer(lua_State *L, int arg, lua_Integer *n)
 	return is_integer && lua_type(L, arg) == LUA_TNUMBER;
 }
 
-static const char *what_it_is(lua_State *L, int arg)
-{
-	return lua_type(L, arg) == LUA_TNUMBER ? luaL_tolstring(L, arg, NULL) : luaL_typename(L, arg);
-}
-
 static void out_of_range(lua_State *L, const struct memory *m, lua_Integer slot)
 {
 	il_error(L, "slot %I is out of range: shared memory %s has %I slots, from 0 on", (LUAI_UACINT)slot, m->what,
@@ -79,7 +74,7 @@ static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 {
 	lua_Integer slot;
 	if (!to_integer(L, arg, &slot))
-		il_error(L, "a slot is an integer, got %s", what_it_is(L, arg));
+		il_error(L, "a slot is an integer, got %s", il_got(L, arg));
 	if (slot < 0 || (size_t)slot >= m->memory->count)
 		out_of_range(L, m, slot);
 	return (size_t)slot;
@@ -91,17 +86,18 @@ static inline size_t check_slot(lua_State *L, const struct memory *m, int arg)
 	return slot < m->count ? slot : other_slot(L, m, arg);
 }
 
-static lua_Integer other_value(lua_State *L, int arg, size_t slot)
+/* `use`: " for new", of an argument that is one of several. */
+static lua_Integer other_value(lua_State *L, int arg, size_t slot, const char *use)
 {
 	lua_Integer value;
 	if (!to_integer(L, arg, &value))
-		il_error(L, "slot %I takes integers, got %s", (LUAI_UACINT)slot, what_it_is(L, arg));
+		il_error(L, "slot %I takes integers, got %s%s", (LUAI_UACINT)slot, il_got(L, arg), use);
 	return value;
 }
 
-static inline lua_Integer check_value(lua_State *L, int arg, size_t slot)
+static inline lua_Integer check_value(lua_State *L, int arg, size_t slot, const char *use)
 {
-	return lua_isinteger(L, arg) ? lua_tointegerx(L, arg, NULL) : other_value(L, arg, slot);
+	return lua_isinteger(L, arg) ? lua_tointegerx(L, arg, NULL) : other_value(L, arg, slot, use);
 }
 
 static int push_slot(lua_State *L, const struct memory *m, size_t slot)
@@ -261,7 +257,7 @@ static int memory__newindex(lua_State *L)
 {
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
-	lua_Integer value = check_value(L, 3, slot);
+	lua_Integer value = check_value(L, 3, slot, "");
 	if (!m->slots)
 		return ask_to_write(L, m, slot, value);
 	m->memory->ops->mapped.write(m->memory, slot, value);
@@ -273,7 +269,7 @@ static int memory_add(lua_State *L)
 {
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
-	lua_Integer n = check_value(L, 3, slot);
+	lua_Integer n = check_value(L, 3, slot, " for n");
 	if (!m->slots)
 		return ask_to_add(L, m, slot, n);
 	int64_t value = m->memory->ops->mapped.add(m->memory, slot, n);
@@ -286,8 +282,8 @@ static int memory_compare_and_swap(lua_State *L)
 {
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
-	int64_t current = check_value(L, 3, slot);
-	lua_Integer value = check_value(L, 4, slot);
+	int64_t current = check_value(L, 3, slot, " for expected");
+	lua_Integer value = check_value(L, 4, slot, " for new");
 	if (!m->slots)
 		return ask_to_swap(L, m, slot, current, value);
 	bool swapped = m->memory->ops->mapped.swap(m->memory, slot, &current, value);
@@ -349,7 +345,7 @@ static int accessor_set(lua_State *L)
 {
 	struct memory *m = accessed(L);
 	size_t slot = accessed_slot(L, m);
-	lua_Integer value = check_value(L, 2, slot);
+	lua_Integer value = check_value(L, 2, slot, "");
 	if (!m->slots)
 		return ask_to_write(L, m, slot, value);
 	m->memory->ops->mapped.write(m->memory, slot, value);
@@ -383,7 +379,7 @@ static int memory_wait(lua_State *L)
 {
 	struct memory *m = check_open(L);
 	size_t slot = check_slot(L, m, 2);
-	lua_Integer value = check_value(L, 3, slot);
+	lua_Integer value = check_value(L, 3, slot, " for value");
 	int64_t deadline = il_check_deadline(L, 4);
 	struct il_op *op = il_await_begin(L, &m->memory->ops->wait, m->memory, wait_push);
 	op->handle = m;

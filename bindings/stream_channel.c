@@ -62,7 +62,7 @@ static bool newlines_option(lua_State *L, int options)
 	const char *framing = il_option(L, options, "framing") == LUA_TNIL ? "length" : lua_tostring(L, -1);
 	bool newlines = framing && strcmp(framing, "line") == 0;
 	if (!framing || (!newlines && strcmp(framing, "length") != 0))
-		luaL_argerror(L, options, "framing must be \"length\" or \"line\"");
+		il_option_refuse(L, options, "framing must be \"length\" or \"line\"");
 	lua_pop(L, 1);
 	return newlines;
 }
@@ -197,11 +197,11 @@ static int channel_send(lua_State *L)
 	size_t size;
 	luaL_checkany(L, 2);
 	lua_settop(L, 3);
-	il_channel_encode(L, c);
+	il_channel_encode(L, c, 0);
 	const char *bytes = lua_tolstring(L, 2, &size);
 	c = check_open(L); /* an encoder of the user's may have closed it */
 	if (size > c->options.max_message)
-		return il_channel_too_large(L, c, size);
+		return il_channel_too_large(L, c, "channel", 0, size);
 	return il_await_data(L, &send_type, c->stream, 0, (void *)bytes, size, 3);
 }
 

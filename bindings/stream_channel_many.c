@@ -34,7 +34,7 @@ static void add_frame(luaL_Buffer *b, bool newlines, const char *bytes, size_t s
 		luaL_addchar(b, '\n');
 }
 
-bool il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size)
+lua_Integer il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size)
 {
 	luaL_Buffer b;
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -45,16 +45,16 @@ bool il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size)
 	for (lua_Integer i = 1; i <= n; i++) {
 		lua_geti(L, list, i);
 		lua_replace(L, 2);
-		il_channel_encode(L, c);
+		il_channel_encode(L, c, i);
 		const char *bytes = lua_tolstring(L, 2, size);
 		if (*size > c->options.max_message)
-			return false;
+			return i;
 		add_frame(&b, c->options.newlines, bytes, *size);
 	}
 	luaL_pushresult(&b);
 	lua_replace(L, 2);
 	lua_settop(L, list - 1);
-	return true;
+	return 0;
 }
 
 /* nil, word, how many were sent; an error of the system has its number last, as ever. */
@@ -85,8 +85,9 @@ int il_channel_send_many(lua_State *L)
 	struct il_channel *c = il_channel_check_open(L);
 	size_t size;
 	lua_settop(L, 3);
-	if (!il_channel_encode_many(L, c, &size))
-		return il_channel_too_large(L, c, size);
+	lua_Integer bad = il_channel_encode_many(L, c, &size);
+	if (bad)
+		return il_channel_too_large(L, c, "channel", bad, size);
 	c = il_channel_check_open(L);
 	int64_t deadline = il_check_deadline(L, 3);
 	struct il_op *op = il_await_begin(L, &send_type.op, c->stream, send_type.push);

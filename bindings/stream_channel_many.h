@@ -9,15 +9,15 @@
 #include "stream_channel.h"
 
 #include <lua.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 /* Methods of ipc.StreamChannel. */
 int il_channel_send_many(lua_State *L);
 int il_channel_receive_many(lua_State *L);
 
-/* Replaces the list of messages at 2 by their frames, a string. False: one of *size bytes is too large. Raises. */
-bool il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size);
+/* Replaces the list of messages at 2 by their frames, a string. 0; or which of them, of *size bytes, is too
+ * large. Raises. */
+lua_Integer il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size);
 
 /* How many messages are wanted at most, at arg. Raises. */
 lua_Integer il_check_most(lua_State *L, int arg);

@@ -46,7 +46,7 @@ enum il_codec il_codec_option(lua_State *L, int arg)
 		if (strcmp(names[i].name, name) == 0)
 			codec = names[i].codec;
 	if (codec == IL_CODEC_TABLE)
-		luaL_argerror(L, arg, CHOICES);
+		il_option_refuse(L, arg, CHOICES);
 	lua_pop(L, 1);
 	lua_pushnil(L);
 	return codec;

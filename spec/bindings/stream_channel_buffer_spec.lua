@@ -224,7 +224,7 @@ describe("the buffer of a channel", function()
   after_each(channels.close)
 
   it("is a number of bytes", function()
-    assert.error_matches(function() pair {buffer = -1} end, "buffer must be from 0 to %d+ bytes")
+    assert.error_matches(function() pair {buffer = -1} end, "buffer must be from 0 to %d+ bytes, got %-1")
     assert.error_matches(function() pair {buffer = "much"} end, "buffer must be")
     local a, b = pair {buffer = 0}
     a:send("at once")

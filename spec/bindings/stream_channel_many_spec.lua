@@ -142,10 +142,11 @@ for _, framing in ipairs {"length", "line"} do
       end)
 
       it("are not sent if one cannot be", function()
-        assert.error(function() a:send_many {1, print, 3} end)
+        assert.error_matches(function() a:send_many {1, print, 3} end, "cannot encode messages%[2%]: ")
+        assert.error_matches(function() a:send_many {1, {x = {print}}} end, "cannot encode messages%[2%]%.x%[1%]: ")
         local ok, why, errno = a:send_many {1, ("x"):rep(2000001), 3}
         assert.same({nil, EMSGSIZE}, {ok, errno})
-        assert.matches("message of 2000003 bytes is over this channel's limit of 2000000 bytes", why)
+        assert.matches("messages%[2%] of 2000003 bytes is over this channel's limit of 2000000 bytes", why)
         assert.error_matches(function() a:send_many "text" end, "table expected")
         a:flush()
         assert.same({nil, "timeout"}, {b:receive(0)})
@@ -168,9 +169,9 @@ describe("receiving many messages", function()
     assert.same({1, true}, {ipc.select {{a, "send_many", {7, 8}}}})
     assert.same({6, 7, 8}, received(b, 3, 3))
     for _, max in ipairs {0, -1} do
-      assert.error_matches(function() b:receive_many(max) end, "max")
+      assert.error_matches(function() b:receive_many(max) end, "max must be 1 or more, got %-?" .. -max)
     end
-    assert.error_matches(function() b:receive_many() end, "max")
+    assert.error_matches(function() b:receive_many() end, "max must be an integer, got no value")
   end)
 
   it("leaves what cannot be decoded for the next call", function()
@@ -265,6 +266,11 @@ describe("many messages of a hub", function()
     assert.same({1, 2, 3}, one:receive_many(10))
     assert.same({1, 2, 3, 4, 5}, two:receive_many(10))
     assert.error_matches(function() hub:send_many(1) end, "table expected")
+    local narrow = channels.keep(ipc.multi_stream_channel {max_message = 10, codec = "raw"})
+    local ok, why, errno = narrow:send_many {"short", ("x"):rep(11)}
+    assert.same({nil, EMSGSIZE}, {ok, errno})
+    assert.matches("^messages%[2%] of 11 bytes is over this hub's limit of 10 bytes", why)
+    assert.matches("^message of 11 bytes is over this hub's limit", (select(2, narrow:send(("x"):rep(11)))))
     hub:close()
     assert.error_matches(function() hub:send_many {1} end, "hub is closed")
   end)

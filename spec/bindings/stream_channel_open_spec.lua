@@ -99,11 +99,13 @@ describe("wrong arguments of a channel", function()
   for fault, fn in pairs {
     ["table expected, got number"] = function() ipc.stream_channel_pair(7) end,
     ['codec must be "json", "lua", "raw" or a table'] = function() ipc.stream_channel_pair {codec = "xml"} end,
-    ['framing must be "length" or "line"'] = function() ipc.stream_channel_pair {framing = 7} end,
+    ['framing must be "length" or "line", got \'7\''] = function() ipc.stream_channel_pair {framing = 7} end,
     ['codec "lua" is binary: it needs framing "length"'] = function()
       ipc.stream_channel_pair {codec = "lua", framing = "line"}
     end,
-    ["max_message must be from 1 to 2147483647 bytes"] = function() ipc.stream_channel_pair {max_message = 0} end,
+    ["max_message must be from 1 to 2147483647 bytes, got 0"] = function()
+      ipc.stream_channel_pair {max_message = 0}
+    end,
     ["file or descriptor expected, got no value"] = function() ipc.stream_channel() end,
     ["file or descriptor expected, got string"] = function() ipc.stream_channel("x") end,
     ["descriptor must be from 0 to 2147483647, got -1"] = function() ipc.stream_channel(-1) end,

@@ -168,7 +168,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed, key)
       for _, type in ipairs{0, -1, 1.5, math.mininteger, "one", {}} do
         assert.has_error(function() q:send(type, "x") end)
       end
-      assert.error_matches(function() q:send(0, "x") end, "type must be from 1 to %d+, got 0")
+      assert.error_matches(function() q:send(0, "x") end, "type must be 1 or more, got 0")
       assert.error_matches(function() q:send(1) end, "value expected")
       for _, type in ipairs{1.5, math.mininteger, "one", {}, true} do
         assert.has_error(function() q:receive(type, 0) end)

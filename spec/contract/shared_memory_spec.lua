@@ -88,6 +88,8 @@ contract.each(_ENV, "shared memory", make, function(engine, open, keyed, key)
         assert.error_matches(function() m:wait(5, value, 0) end, text)
       end
       assert.error_matches(function() m[5] = nil end, "slot 5 takes integers, got nil")
+      assert.error_matches(function() m:compare_and_swap(5, 50) end, "slot 5 takes integers, got no value for new")
+      assert.error_matches(function() m:wait(5) end, "slot 5 takes integers, got no value for value")
       assert.equal(50, m[5])
     end)
 

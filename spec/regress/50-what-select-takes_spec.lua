@@ -194,7 +194,7 @@ describe("select", function()
 
   it("names the case that is wrong, and the argument", function()
     local q <close> = queue()
-    refused("select: case 'x': bad argument #1 to 'send' %(type must be from 1 to", {x = {q, "send", 0, "m"}})
+    refused("select: case 'x': bad argument #1 to 'send' %(type must be 1 or more", {x = {q, "send", 0, "m"}})
     refused("select: case 3: bad argument #2 to 'send' %(value expected", {q, q, {q, "send", 1}})
     refused("select: case 2: must be .*, got function", {q, print})
     refused("select: case table: must be .*, got number", {[{}] = 1})
