@@ -73,6 +73,8 @@ static void out_of_range(lua_State *L, const struct memory *m, lua_Integer slot)
 static size_t other_slot(lua_State *L, const struct memory *m, int arg)
 {
 	lua_Integer slot;
+	if (lua_type(L, arg) == LUA_TSTRING)
+		il_error(L, "a slot is an integer, got '%s'", lua_tostring(L, arg));
 	if (!to_integer(L, arg, &slot))
 		il_error(L, "a slot is an integer, got %s", il_got(L, arg));
 	if (slot < 0 || (size_t)slot >= m->memory->count)
@@ -234,14 +236,16 @@ static int slow_index(lua_State *L, struct memory *m)
 	return m->slots ? push_slot(L, m, slot) : ask_values(L, m, slot, 1);
 }
 
-/* Methods are looked up here, too. */
-static int other_index(lua_State *L)
+/* Methods are looked up here, too. Inlined it would cost each access the registers that it saves. */
+static int __attribute__((noinline)) other_index(lua_State *L)
 {
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return slow_index(L, check_open(L));
-	lua_settop(L, 2);
-	lua_rawget(L, lua_upvalueindex(1));
-	return 1;
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	return il_error(L, "shared memory %s has no method '%s', and a slot is an integer", check_open(L)->what,
+		lua_tostring(L, 2));
 }
 
 static int memory__index(lua_State *L)

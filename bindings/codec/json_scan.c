@@ -153,7 +153,7 @@ static const char *scan_word(const struct scanner *c, const char *p)
 		return p + 4;
 	if (strncmp(p, "false", 5) == 0)
 		return p + 5;
-	refuse(c, p, p == c->end ? "no value" : "what is no value");
+	refuse(c, p, "no value begins");
 	return p;
 }
 

@@ -44,6 +44,20 @@ local function wanted(name)
   return #only == 0
 end
 
+local function is_known(prefix)
+  for _, bench in ipairs(benches) do
+    if bench[1]:find(prefix, 1, true) == 1 then return true end
+  end
+  return false
+end
+
+for _, prefix in ipairs(only) do
+  if not is_known(prefix) then
+    io.stderr:write(("bench: no benchmark's name begins with '%s'\n"):format(prefix))
+    os.exit(2)
+  end
+end
+
 do
   local commands = {}
   for _, bench in ipairs(benches) do

@@ -169,7 +169,8 @@ describe("a thread as an argument", function()
     } do
       objects[name] = object
       local meta = debug.getmetatable(object)
-      for method in pairs(meta.__methods or meta.__index) do
+      local methods = meta.__methods or meta.__index
+      for method in pairs(methods) do
         if not method:match("^_") and not skipped[method] then
           tried(("%s.%s()"):format(name, method))
           tried(("%s.%s(wrong)"):format(name, method))
@@ -179,8 +180,8 @@ describe("a thread as an argument", function()
           tried(("%s:%s(1, wrong)"):format(name, method))
         end
       end
-      if object.cancel then object:cancel() end
-      if object.close then object:close() end
+      if methods.cancel then object:cancel() end
+      if methods.close then object:close() end
     end
   end)
 end)
