@@ -377,7 +377,8 @@ function StreamChannel:receive_handle(timeout) end
 ---@return integer? errno
 function StreamChannel:peer() end
 
----Waits while the system's buffer is full, for ever by default. Raises when JSON cannot carry the message.
+---Waits while the system's buffer is full, for ever by default. Raises when the codec cannot carry the message.
+---true: the message is in order; flush waits until the system has all of it.
 ---@param message any
 ---@param timeout? number
 ---@return true|nil ok
@@ -390,7 +391,7 @@ function StreamChannel:send(message, timeout) end
 ---@param timeout? number
 ---@return true|nil ok
 ---@return "timeout"|"closed"|string|nil
----@return integer? sent how many were sent; or an errno
+---@return integer? number after a timeout or "closed" how many were sent, else the errno
 function StreamChannel:send_many(messages, timeout) end
 
 ---Waits until the system has all that was sent, for ever by default.
@@ -457,7 +458,7 @@ function MultiStreamChannel:create_client() end
 
 ---Lets other programs join with ipc.connect(path). Does not wait.
 ---@param path string at most 100 bytes
----@param options? ipc.LockOptions mode of the path, 0600 by default
+---@param options? ipc.ModeOptions of the path
 ---@return true|nil ok
 ---@return string? message
 ---@return integer? errno
@@ -622,8 +623,10 @@ function Key:clone() end
 
 -- Locks (doc/semaphore.md, doc/mutex.md, doc/file_lock.md) ----------------------------------------
 
----@class ipc.LockOptions
----@field mode? integer|string permissions of a new object in octal digits, 0600 by default: 0660 or "0660"
+---@class ipc.ModeOptions
+---@field mode? integer|string permissions of what is made, in octal digits, 0600 by default: 0660 or "0660"
+
+---@class ipc.LockOptions: ipc.ModeOptions
 ---@field lease? number with a Redis key: until what its holder does not renew is free, in seconds; no meaning elsewhere
 
 ---Stands for one permit; releases it once.
@@ -770,7 +773,7 @@ local FileLock = {}
 
 ---Opens the file, or makes an empty one; does not lock it. Does not wait.
 ---@param path string
----@param options? ipc.LockOptions
+---@param options? ipc.ModeOptions
 ---@return ipc.FileLock|nil
 ---@return string? message
 ---@return integer? errno
@@ -803,11 +806,11 @@ function FileLock:hold(timeout) end
 ---@return integer? errno
 function FileLock:release() end
 
----Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---A file lock is never lost: nil, a message and ENOTSUP. Raises when this task does not hold it.
 ---@param timeout? number
----@return true|nil lost
----@return "timeout"|"removed"|"closed"|string|nil
----@return integer? errno ENOTSUP with other keys
+---@return nil
+---@return string message
+---@return integer errno
 function FileLock:lost(timeout) end
 
 ---Removes the file. Does not wait.
@@ -896,7 +899,7 @@ function Queue:remove() end
 ---Closes this handle, and wakes waiters with nil, "closed".
 function Queue:close() end
 
--- Shared memory (doc/shared_memory.md) -----------------------------------------------------------------
+-- Shared memory (doc/shared_memory.md) ------------------------------------------------------------
 
 ---@class ipc.SharedMemoryOptions
 ---@field mode? integer|string permissions of new memory in octal digits, 0600 by default: 0660 or "0660"
@@ -955,6 +958,7 @@ function SharedMemory:remove() end
 
 ---Closes this handle, and wakes its waiters with nil, "closed".
 function SharedMemory:close() end
+
 -- Shared data (doc/shared_data.md) ----------------------------------------------------------------
 
 ---@class ipc.SharedDataOptions
