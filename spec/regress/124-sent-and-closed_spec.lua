@@ -24,8 +24,9 @@ for _, engine in ipairs(engines) do
       while engine.name == "sysv" and q:stat().messages < 2 and os.clock() < late do end
       closing:close()
       local _, sent, why = sender:join(waits.PATIENCE)
-      assert.is_true(sent or why == "closed")
-      assert.equal(sent and 2 or 1, #q)
+      local unknown = not sent and engine.name == "redis" and why:find "may or may not have happened$" -- on its way
+      assert.truthy(sent or why == "closed" or unknown, why)
+      if not unknown then assert.equal(sent and 2 or 1, #q) end
       q:remove()
     end)
   end)
