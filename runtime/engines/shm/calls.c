@@ -64,8 +64,7 @@ void il_shm_calls_fini(struct il_shm_calls *c)
 	il_recheck_stop(&c->later);
 }
 
-/* At the end of the process nothing can look later. */
-static void check_all(void)
+void il_shm_calls_check_all(void)
 {
 	struct il_list *callers = &il_shm_state()->callers;
 	while (!il_list_empty(callers)) {
@@ -83,7 +82,7 @@ void il_shm_calls_add(struct il_shm_calls *c)
 	if (is_active(c))
 		return;
 	if (!known)
-		known = atexit(check_all) == 0;
+		known = atexit(il_shm_calls_check_all) == 0;
 	il_list_del(&c->node);
 	il_recheck_stop(&c->later);
 	if (il_recheck_start_late(&c->later))

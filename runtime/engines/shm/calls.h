@@ -40,6 +40,9 @@ static inline void il_shm_calls_note(struct il_shm_calls *c)
 /* Without the latch: a handle is closed. If all have come, nothing is kept. */
 void il_shm_calls_stop_if_done(struct il_shm_calls *c);
 
+/* The process ends, and cannot look later: calls the next ones now. */
+void il_shm_calls_check_all(void);
+
 /* Without the latch: this process does not wait any more. */
 void il_shm_calls_leave(struct il_shm_calls *c);
 

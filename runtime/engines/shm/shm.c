@@ -3,6 +3,7 @@
  * The table of the engine. Floor 2.
  */
 #include "engines/local_data.h"
+#include "engines/shm/calls.h"
 #include "engines/shm/debt.h"
 #include "engines/shm/name.h"
 
@@ -35,6 +36,13 @@ static const char *describe_error(int err)
 				: NULL;
 }
 
+/* A permit that is owed calls a process, too. */
+static void fini(void)
+{
+	il_debts_fini();
+	il_shm_calls_check_all();
+}
+
 const struct il_engine il_shm = {
 	.name = "shm",
 	.semaphore = il_shm_semaphore,
@@ -42,7 +50,7 @@ const struct il_engine il_shm = {
 	.queue = il_shm_queue,
 	.memory = il_shm_memory,
 	.data = il_local_data,
-	.fini = il_debts_fini,
+	.fini = fini,
 	.describe_error = describe_error,
 	.place = place,
 };
