@@ -195,8 +195,10 @@ void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
 {
 	for (uint32_t i = 0; i < used_of(w) && n; i++) {
 		struct il_waiter *e = &w->at[i];
-		if (state_of(e) == CALLED && fits(w, e, offer))
+		if (state_of(e) == CALLED && fits(w, e, offer)) {
 			n--;
+			w->called = true; /* what has called it may have died */
+		}
 		if (state_of(e) == LATE && has_gone(e))
 			set_state(e, FREE);
 	}
@@ -306,6 +308,41 @@ bool il_waiters_pass_late(struct il_waiters *w, bool all)
 		pass_over(w, e, has_ended(e));
 	}
 	return more;
+}
+
+static bool is_own(const struct il_waiters *w, const struct il_waiter *e)
+{
+	return has_place(w) && e == &w->at[w->place];
+}
+
+bool il_waiters_took(struct il_waiters *w)
+{
+	const struct il_waiter *first = NULL;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		const struct il_waiter *e = &w->at[i];
+		if (counts(e) && !is_own(w, e) && (!first || comes_before(e, first->ticket)))
+			first = e;
+	}
+	w->took = first != NULL;
+	w->told = first ? first->ticket - 1 : 0;
+	w->last = il_get(&w->head->ticket);
+	w->next = 1;
+	return w->took;
+}
+
+bool il_waiters_tell_some(struct il_waiters *w)
+{
+	for (uint32_t n = 0; w->took && n < w->next; n++) {
+		struct il_waiter *e = find_waiting(w, 0, &w->told);
+		w->took = e && !comes_behind(e, w->last);
+		if (!w->took)
+			break;
+		w->told = e->ticket;
+		if (!is_own(w, e))
+			tell(w, e, WAITING, WAITING);
+	}
+	w->next *= 2;
+	return w->took;
 }
 
 bool il_waiters_any_called(const struct il_waiters *w)

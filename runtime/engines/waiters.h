@@ -54,7 +54,10 @@ struct il_waiters {
 	bool joined;
 	uint32_t generation; /* that has joined */
 	uint32_t place, ticket, since; /* as they were written down */
-	bool called; /* a process was called, since this was last set to false */
+	bool called; /* a process was called, or was on its way already, since this was last set to false */
+	/* This process has taken something. Those that came up to `last` may not know, but for those up to `told`: */
+	bool took;
+	uint32_t told, last, next; /* `next`: so many are told next */
 	uint32_t asked; /* entries that were looked at for a place */
 	pid_t before; /* the process to watch, or 0 */
 	uint64_t before_start;
@@ -93,6 +96,13 @@ void il_waiters_remove_dead(struct il_waiters *w);
 /* The same of what was called long ago and has not come: it is stopped, or busy. True: others are still on their way.
  * With `all`, as if all had been called long ago. */
 bool il_waiters_pass_late(struct il_waiters *w, bool all);
+
+/* This process has taken what others wait for. True: these may sleep, and are to watch it, see the next one. */
+bool il_waiters_took(struct il_waiters *w);
+
+/* After a while, if it has not given it back: tells some of those that sleep since before, ever more of them each time,
+ * so that what they watch is what there is. True: there are more. */
+bool il_waiters_tell_some(struct il_waiters *w);
 
 /* Is a process on its way? Without the latch, too. */
 bool il_waiters_any_called(const struct il_waiters *w);

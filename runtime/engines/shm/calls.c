@@ -5,6 +5,7 @@
 #include "engines/shm/calls.h"
 #include "base/fork.h"
 #include "engines/shm/state.h"
+#include "os/signal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ static bool check_called(struct il_shm_calls *c, bool all)
 		il_waiters_leave(c->waiters, false);
 	c->leaves = false;
 	bool more = il_waiters_pass_late(c->waiters, all) || c->waiters->called;
+	if (!all)
+		more |= il_waiters_tell_some(c->waiters);
 	c->leave(c->segment);
 	return more && !all;
 }
@@ -42,17 +45,21 @@ static void check(struct il_recheck *later)
 	struct il_shm_calls *c = il_container_of(later, struct il_shm_calls, later);
 	int err = c->enter(c->segment);
 	bool again = err == EAGAIN || err == ETIMEDOUT || (!err && check_called(c, false));
-	if (!again || il_recheck_start(later))
+	if (!err && il_waiters_joined(c->waiters))
+		c->look(c);
+	if (is_active(c) && (!again || il_recheck_start(later)))
 		stop(c);
 }
 
-void il_shm_calls_init(struct il_shm_calls *c, struct il_segment *s, struct il_waiters *w)
+void il_shm_calls_init(struct il_shm_calls *c, struct il_segment *s, struct il_waiters *w,
+	void (*look)(struct il_shm_calls *c))
 {
 	*c = (struct il_shm_calls){
 		.segment = s,
 		.waiters = w,
 		.enter = il_segment_enter_soon,
 		.leave = il_segment_leave,
+		.look = look,
 	};
 	il_list_init(&c->node);
 	il_recheck_init(&c->later, check);
@@ -90,6 +97,8 @@ void il_shm_calls_add(struct il_shm_calls *c)
 	il_list_add(&il_shm_state()->callers, &c->node);
 	c->generation = il_fork.generation;
 	c->segment->refs++;
+	if (il_signal_notify) /* the hook sees to it that the time comes while Lua is busy, too */
+		il_signal_notify();
 }
 
 void il_shm_calls_stop_if_done(struct il_shm_calls *c)

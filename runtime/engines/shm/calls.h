@@ -18,12 +18,15 @@ struct il_shm_calls {
 	/* Take the latch that guards the waiters, as il_segment_enter_soon does, and release it. */
 	int (*enter)(struct il_segment *s);
 	void (*leave)(struct il_segment *s);
+	/* Operations of this process look: what was called for may be for them now. */
+	void (*look)(struct il_shm_calls *c);
 	uint32_t generation; /* that has called, or 0 */
 	bool leaves; /* the latch could not be had: the process is to leave the table, too */
 	struct il_recheck later;
 };
 
-void il_shm_calls_init(struct il_shm_calls *c, struct il_segment *s, struct il_waiters *w);
+void il_shm_calls_init(struct il_shm_calls *c, struct il_segment *s, struct il_waiters *w,
+	void (*look)(struct il_shm_calls *c));
 
 /* The segment goes. */
 void il_shm_calls_fini(struct il_shm_calls *c);

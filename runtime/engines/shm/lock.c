@@ -7,8 +7,9 @@
  *
  * Waiting processes are in a table (engines/waiters.h), and a permit that is given back calls one of them. Any process
  * may take the permit meanwhile, so a lock that is held for microseconds need not wait for a switch each time. Once the
- * process that is called has waited for a while, though, the permit is for it alone. The first one watches the holders,
- * and each of the others the one before it. Floor 2.
+ * process that is called has waited for a while, though, the permit is for it alone. Each watches the holders there are
+ * when it parks, and the process before it. A process that becomes a holder later and stays it tells them after a
+ * while: so those behind one that stands still learn of the holder's death, too. Floor 2.
  */
 #include "base/fork.h"
 #include "base/shared_atomic.h"
@@ -24,7 +25,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PARKED = 1, MOST_WAITERS = 64, MOST_HOLDERS = 1024, MOST_PERMITS = 32767 };
+enum { PARKED = 1, MOST_WAITERS = 64, MOST_HOLDERS = 1024, MOST_PERMITS = 32767, WATCHED_BEHIND = 16 };
 
 struct record {
 	uint32_t pid;
@@ -182,6 +183,7 @@ static void give(struct object *o, uint32_t count, bool abandoned)
 	if (abandoned && o->tells)
 		il_put(&shared(o)->abandoned, 1);
 	set_count(shared(o), r, r->count - count);
+	o->waiters.took &= r->count != 0;
 }
 
 static void pay(struct il_debt *d)
@@ -196,6 +198,21 @@ static void paid(struct il_debt *d)
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
+/* What has died may have called a process that does not come, and cannot look after it any more. */
+static void check_dead(struct object *o)
+{
+	il_waiters_remove_dead(&o->waiters);
+	if (il_waiters_any_called(&o->waiters))
+		il_shm_calls_add(&o->calls);
+}
+
+/* Those that wait watch those that held before. */
+static void __attribute__((noinline)) note_taken(struct object *o)
+{
+	if (il_waiters_took(&o->waiters))
+		il_shm_calls_add(&o->calls);
+}
+
 /* An operation that goes on to wait is told of a process that has ended: only one that does not asks. */
 static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 {
@@ -208,7 +225,7 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	il_debt_pay(&o->debt);
 	bool check = o->doubt || op->once || op->last;
 	if (o->doubt)
-		il_waiters_remove_dead(&o->waiters);
+		check_dead(o);
 	if (o->doubt || (check && il_get(&p->taken) >= o->max))
 		bury(o);
 	o->doubt = false;
@@ -218,6 +235,8 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	if (!r)
 		return EAGAIN;
 	set_count(p, r, r->count + 1);
+	if (il_get(&p->head.parked) & IL_LISTED)
+		note_taken(o);
 	bool abandoned = il_get(&p->abandoned);
 	if (abandoned)
 		il_put(&p->abandoned, 0);
@@ -236,6 +255,11 @@ static void look_again(struct il_shm_watches *w)
 	il_wait_queue_look_again(&o->line);
 }
 
+static void look_after_call(struct il_shm_calls *c)
+{
+	il_wait_queue_look_again(&il_container_of(c, struct object, calls)->line);
+}
+
 static uint32_t *note(struct il_wait_queue *line, bool served, bool park, uint32_t *expected)
 {
 	struct object *o = object_of(line->object);
@@ -252,14 +276,17 @@ static uint32_t *note(struct il_wait_queue *line, bool served, bool park, uint32
 	return word;
 }
 
-/* The holders are read without the latch: when they change, the first one is called, and parks again. */
-static bool watch_holders(struct object *o)
+/* The holders are read without the latch: when they change, the first one is called, and parks again. One that comes
+ * behind watches some of them, for the case that those before it stand still. */
+static bool watch_holders(struct object *o, uint32_t most)
 {
 	bool ended = false;
-	for (uint32_t i = 0; i < used_records(o); i++) {
+	for (uint32_t i = 0; i < used_records(o) && most; i++) {
 		struct record r = shared(o)->records[i];
-		if (r.count && !is_own(&r))
-			ended |= il_shm_watches_add(&o->watches, (pid_t)r.pid, r.start);
+		if (!r.count || is_own(&r))
+			continue;
+		ended |= il_shm_watches_add(&o->watches, (pid_t)r.pid, r.start);
+		most--;
 	}
 	return ended;
 }
@@ -269,8 +296,10 @@ static int park(struct il_wait_queue *line)
 	struct object *o = object_of(line->object);
 	const struct il_waiters *w = &o->waiters;
 	il_shm_watches_begin(&o->watches);
-	bool ended =
-		w->joined && w->before ? il_shm_watches_add(&o->watches, w->before, w->before_start) : watch_holders(o);
+	bool behind = w->joined && w->before;
+	bool ended = watch_holders(o, behind ? WATCHED_BEHIND : MOST_HOLDERS);
+	if (behind)
+		ended |= il_shm_watches_add(&o->watches, w->before, w->before_start);
 	int err = il_shm_watches_end(&o->watches);
 	o->doubt |= ended;
 	return err ? err : ended ? EAGAIN : 0;
@@ -356,7 +385,7 @@ static void lock_mapped(struct il_segment *s)
 		.turns = true,
 		.first_watches = o->max > 1,
 	};
-	il_shm_calls_init(&o->calls, s, &o->waiters);
+	il_shm_calls_init(&o->calls, s, &o->waiters, look_after_call);
 	il_debt_init(&o->debt, s, pay, paid);
 	il_shm_wait_init(&o->line, &line_type, s);
 }

@@ -334,6 +334,11 @@ static void look_again(struct il_shm_watches *w)
 	il_wait_queue_look_again(&o->receivers);
 }
 
+static void look_after_call(struct il_shm_calls *c)
+{
+	il_wait_queue_look_again(&il_container_of(c, struct object, calls)->receivers);
+}
+
 /* A message for a receive of this process, room for a send; and one may make the other possible again. */
 static void served(struct il_wait_queue *line)
 {
@@ -469,7 +474,7 @@ static void mapped(struct il_segment *s)
 		.fits = is_wanted,
 		.ordered = true,
 	};
-	il_shm_calls_init(&o->calls, s, &o->waiters);
+	il_shm_calls_init(&o->calls, s, &o->waiters, look_after_call);
 	il_shm_watches_init(&o->watches, look_again);
 	il_shm_wait_init(&o->receivers, &receive_line, s);
 	il_shm_wait_init(&o->senders, &send_line, s);
