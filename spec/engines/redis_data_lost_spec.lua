@@ -9,7 +9,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE, waiting = waits.PATIENCE, waits.waiting
 local SANITIZED = os.getenv("IPC_SANITIZE")
-local ENOMEM, ENOENT, EACCES, ECONNABORTED = 12, 2, 13, 103
+local ENOMEM, ENOENT, EACCES, ECONNABORTED, ECONNREFUSED = 12, 2, 13, 103, 111
 
 local missing = engines.redis.missing
 
@@ -110,6 +110,20 @@ describe("on a redis server,", function()
       assert.same({nil, ENOENT}, {d, code})
       assert.matches("shared data .*: redis server .*: No such file", why)
       assert.same({nil, ENOENT}, {ipc.shared_memory(key, 1), select(3, ipc.shared_memory(key, 1))})
+    end)
+
+    it("has ended, and taken its socket along, does not make data look empty", function()
+      local own <close> = redis_process()
+      local d <close> = assert(ipc.shared_data(own:key("x")))
+      local version = d:set("x", "there")
+      own:kill()
+      assert(os.remove(own.folder .. "/socket"))
+      for _, call in ipairs {{"get", "x"}, {"delete", "x"}, {"set", "x", 1, version}, {"add", "n", 1}} do
+        local value, why, code = d[call[1]](d, table.unpack(call, 2))
+        assert.same({nil, ECONNREFUSED}, {value, code}, call[1])
+        assert.matches("redis server .*: No such file", why)
+      end
+      assert.error_matches(function() for _ in pairs(d) do error() end end, "redis server")
     end)
 
     it("is killed fails all that is asked, and ends no wait that it comes back for", function()

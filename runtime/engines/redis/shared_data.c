@@ -41,13 +41,19 @@ static size_t split(const struct il_request *r, struct il_entry *e)
 	return (size_t)((const char *)e->value - record);
 }
 
+/* ENOENT in an answer says that there is no such name; of a request without one, that the server's socket has gone. */
+static int failure(const struct il_request *r, int err)
+{
+	return r->err == ENOENT ? ECONNREFUSED : err;
+}
+
 static int got(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_watched *o = op->source;
 	struct il_entry e;
 	size_t size;
 	if (err)
-		return err;
+		return failure(r, err);
 	const char *head = il_reply_bytes(r, 0, &size);
 	if (size < IL_ID || memcmp(head, o->id, IL_ID) != 0) {
 		o->shared.removed = true;
@@ -99,8 +105,9 @@ static bool next_attempt(struct il_op *op)
 static int next_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e;
-	if (!err)
-		err = il_pages_add(&of_op(op)->pages, r, &e);
+	if (err)
+		return failure(r, err);
+	err = il_pages_add(&of_op(op)->pages, r, &e);
 	return err ? err : show(op, &e);
 }
 
@@ -215,7 +222,7 @@ static int set_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e = { .value = op->data, .size = op->size };
 	if (err)
-		return err;
+		return failure(r, err);
 	e.version = op->entry.version = il_reply_number(r, 1);
 	if (op->type == &of_op(op)->watched.data.ops->delete)
 		e.value = NULL;
@@ -252,7 +259,7 @@ static int add_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e = { .version = 0 };
 	if (err)
-		return err;
+		return failure(r, err);
 	e.version = il_reply_number(r, 2);
 	e.value = il_reply_bytes(r, 1, &e.size);
 	op->entry.number = il_reply_number(r, 1);
