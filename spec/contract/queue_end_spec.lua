@@ -147,7 +147,7 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open, keyed, key)
       local count = fill(q)
       local t = waiting(function() return q:send(2, large) end)
       sleep_in_kernel()
-      assert.is_nil((q:receive(3, 0))) -- a server that has answered this has said that there is no room
+      for _ = 1, 2 do assert.is_nil((q:receive(3, 0))) end -- by now a server has said that there is no room, twice
       q:close()
       assert.same({true, nil, "closed"}, {t:join(PATIENCE)})
       assert.same({engine.private and 0 or count, 0}, {drain(other, 1), #other})

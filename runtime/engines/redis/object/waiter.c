@@ -263,7 +263,8 @@ void il_redis_waits_end(struct il_redis_waits *all, const void *source, bool sta
 	il_list_drain(struct il_redis_waiter, w, &round, node) {
 		struct il_op *op;
 		il_list_add(&all->waiters, &w->node);
-		while ((!standing || w->stands) && ((op = find(&w->asked, source)) || (op = find(&w->fresh, source)))) {
+		while ((!standing || (w->stands && !w->request)) &&
+			((op = find(&w->asked, source)) || (op = find(&w->fresh, source)))) {
 			bool unknown = il_redis_waiter_cancel(op);
 			il_redis_waiter_finish(w, op, unknown ? ETIMEDOUT : err);
 		}

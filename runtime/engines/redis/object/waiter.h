@@ -93,7 +93,7 @@ void il_redis_waiter_served(struct il_redis_waiter *w);
 /* The same of all. */
 void il_redis_waits_again(struct il_redis_waits *all);
 
-/* Ends the operations of a source, NULL: of all; only those that stand, if `standing`. */
+/* Ends the operations of a source, NULL: of all; only those that stand and ask nothing, if `standing`. */
 void il_redis_waits_end(struct il_redis_waits *all, const void *source, bool standing, int err);
 
 /* The object is no more: its operations end with EIDRM. */
