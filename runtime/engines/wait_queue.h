@@ -50,47 +50,47 @@ struct il_wait_queue_type {
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */
-	int (*enter)(struct il_wait_queue *line);
-	void (*leave)(struct il_wait_queue *line);
+	int (*enter)(struct il_wait_queue *waits);
+	void (*leave)(struct il_wait_queue *waits);
 	/* With the lock: EAGAIN, or how the operation has ended. `waiting`: what it gets must be its own. */
-	int (*attempt)(struct il_wait_queue *line, struct il_op *op, bool waiting);
+	int (*attempt)(struct il_wait_queue *waits, struct il_op *op, bool waiting);
 	/* With the lock, after each round: writes down that this process waits, or that it does not any more.
 	 * `served`: an operation was. With `park` it is about to sleep: on the word that is returned, as long as that
 	 * is *expected, or, with NULL, on the count of changes. Or NULL. */
-	uint32_t *(*note)(struct il_wait_queue *line, bool served, bool park, uint32_t *expected);
+	uint32_t *(*note)(struct il_wait_queue *waits, bool served, bool park, uint32_t *expected);
 	/* Without it, before the loop blocks: watches what else may end the wait. 0; EAGAIN: look again; or the errno
 	 * with which all waits end. Or NULL. */
-	int (*park)(struct il_wait_queue *line);
+	int (*park)(struct il_wait_queue *waits);
 	/* No operation waits any more. Or NULL. */
-	void (*unpark)(struct il_wait_queue *line);
+	void (*unpark)(struct il_wait_queue *waits);
 	/* Called after operations completed, so that opposite ones (send after receive) are tried. Or NULL. */
-	void (*served)(struct il_wait_queue *line);
+	void (*served)(struct il_wait_queue *waits);
 };
 
 /* With type, object and the shared words filled in; without `lost`, that cannot happen. */
-void il_wait_queue_init(struct il_wait_queue *line);
-void il_wait_queue_fini(struct il_wait_queue *line);
+void il_wait_queue_init(struct il_wait_queue *waits);
+void il_wait_queue_fini(struct il_wait_queue *waits);
 
 /* For start and cancel of an operation type. An attempt is the engine's own. */
-void il_wait_queue_start(struct il_wait_queue *line, struct il_op *op);
-void il_wait_queue_cancel(struct il_wait_queue *line, struct il_op *op);
+void il_wait_queue_start(struct il_wait_queue *waits, struct il_op *op);
+void il_wait_queue_cancel(struct il_wait_queue *waits, struct il_op *op);
 
 /* With the lock, after the count was raised: this process has changed what has that key. */
-static inline void il_wait_queue_note_change(struct il_wait_queue *line, uint64_t key)
+static inline void il_wait_queue_note_change(struct il_wait_queue *waits, uint64_t key)
 {
-	line->own = key;
-	line->own_change = *line->changes;
+	waits->own = key;
+	waits->own_change = *waits->changes;
 }
 
 /* Something has changed in this process, or may have. True: a wait has ended. */
-bool il_wait_queue_look(struct il_wait_queue *line);
+bool il_wait_queue_retry(struct il_wait_queue *waits);
 
 /* The same; and the operations that still wait are parked again, as if they had just come. */
-void il_wait_queue_look_again(struct il_wait_queue *line);
+void il_wait_queue_restart(struct il_wait_queue *waits);
 
 /* Ends the waits of one source with ECANCELED. */
-void il_wait_queue_close(struct il_wait_queue *line, const void *source);
+void il_wait_queue_close(struct il_wait_queue *waits, const void *source);
 
-int il_wait_queue_count(const struct il_wait_queue *line);
+int il_wait_queue_count(const struct il_wait_queue *waits);
 
 #endif

@@ -18,7 +18,7 @@ enum { OPS = 400, KEYS = 40, STEPS = 20000, WILD = 0 };
 static uint32_t changes, parked;
 static uint64_t recent[IL_RECENT];
 static int tokens[KEYS + 1], attempts, locked;
-static struct il_wait_queue line;
+static struct il_wait_queue queue;
 
 static struct waiting {
 	struct il_wait wait;
@@ -73,7 +73,7 @@ static bool is_wild(const struct il_op *op)
 	return op->message.type == WILD;
 }
 
-static const struct il_wait_queue_type line_type = {
+static const struct il_wait_queue_type waits_type = {
 	.parked = 1,
 	.key = key_of,
 	.wild = is_wild,
@@ -91,13 +91,13 @@ static bool op_attempt(struct il_op *op)
 
 static int op_start(struct il_op *op)
 {
-	il_wait_queue_start(&line, op);
+	il_wait_queue_start(&queue, op);
 	return 0;
 }
 
 static bool op_cancel(struct il_op *op)
 {
-	il_wait_queue_cancel(&line, op);
+	il_wait_queue_cancel(&queue, op);
 	return false;
 }
 
@@ -117,7 +117,7 @@ static void wake(struct il_wait *w)
 static void start(struct waiting *w, int key)
 {
 	*w = (struct waiting){ .wait.wake = wake, .waits = true, .since = ++started };
-	il_op_make(&w->op, &type, &line);
+	il_op_make(&w->op, &type, &queue);
 	w->op.message.type = key;
 	CHECK(il_wait_start(&w->wait, &w->op, 1, IL_NEVER) == 0);
 }
@@ -133,33 +133,33 @@ static void only_what_it_concerns(void)
 {
 	for (int i = 0; i < OPS; i++)
 		start(&waits[i], 1 + i % KEYS);
-	il_wait_queue_look(&line); /* the first look of each */
+	il_wait_queue_retry(&queue); /* the first look of each */
 	for (int key = KEYS; key > 0; key--) {
 		attempts = 0;
 		change(key);
-		CHECK(il_wait_queue_look(&line));
+		CHECK(il_wait_queue_retry(&queue));
 		CHECK(attempts == 2); /* the second is in vain */
 	}
-	CHECK(il_wait_queue_count(&line) == OPS - KEYS);
-	il_wait_queue_close(&line, &line);
-	CHECK(il_wait_queue_count(&line) == 0);
+	CHECK(il_wait_queue_count(&queue) == OPS - KEYS);
+	il_wait_queue_close(&queue, &queue);
+	CHECK(il_wait_queue_count(&queue) == 0);
 }
 
 /* Without the list of what has changed: a change of our own is known, and others are not. */
 static void what_is_known_without_a_list(void)
 {
-	line.recent = NULL;
+	queue.recent = NULL;
 	for (int i = 0; i < OPS; i++)
 		start(&waits[i], 1 + i % KEYS);
-	il_wait_queue_look(&line);
+	il_wait_queue_retry(&queue);
 	attempts = 0;
 	change(7);
-	il_wait_queue_note_change(&line, 7);
-	CHECK(il_wait_queue_look(&line) && attempts == 2);
+	il_wait_queue_note_change(&queue, 7);
+	CHECK(il_wait_queue_retry(&queue) && attempts == 2);
 	change(8);
-	CHECK(il_wait_queue_look(&line) && attempts > KEYS);
-	il_wait_queue_close(&line, &line);
-	line.recent = recent;
+	CHECK(il_wait_queue_retry(&queue) && attempts > KEYS);
+	il_wait_queue_close(&queue, &queue);
+	queue.recent = recent;
 }
 
 /* Of what waits, nothing could be served. */
@@ -170,7 +170,7 @@ static void check_book(void)
 		CHECK(!waits[i].waits || !token_for(&waits[i].op));
 		count += waits[i].waits;
 	}
-	CHECK(il_wait_queue_count(&line) == count);
+	CHECK(il_wait_queue_count(&queue) == count);
 }
 
 static void whatever_comes_and_goes(unsigned seed, bool wild)
@@ -190,11 +190,11 @@ static void whatever_comes_and_goes(unsigned seed, bool wild)
 				change(1 + rand() % KEYS);
 		if (rand() % 3)
 			continue;
-		il_wait_queue_look(&line);
+		il_wait_queue_retry(&queue);
 		check_book();
 	}
-	il_wait_queue_close(&line, &line);
-	CHECK(line.index.buckets == NULL && il_wait_queue_count(&line) == 0);
+	il_wait_queue_close(&queue, &queue);
+	CHECK(queue.index.buckets == NULL && il_wait_queue_count(&queue) == 0);
 }
 
 int main(void)
@@ -202,16 +202,16 @@ int main(void)
 	il_loop_init();
 	il_os_init();
 	CHECK(il_epoll_open() == 0);
-	line.type = &line_type;
-	line.changes = &changes;
-	line.parked = &parked;
-	line.recent = recent;
-	il_wait_queue_init(&line);
+	queue.type = &waits_type;
+	queue.changes = &changes;
+	queue.parked = &parked;
+	queue.recent = recent;
+	il_wait_queue_init(&queue);
 	only_what_it_concerns();
 	what_is_known_without_a_list();
 	for (unsigned seed = 1; seed <= 20; seed++)
 		whatever_comes_and_goes(seed, seed % 2);
-	il_wait_queue_fini(&line);
+	il_wait_queue_fini(&queue);
 	il_loop_fini();
 	puts("ok");
 	return 0;

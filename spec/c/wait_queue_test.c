@@ -19,7 +19,7 @@ enum { OPS = 5, PARKED = 1 };
 
 static uint32_t changes, parked;
 static int permits, locked, refusals;
-static struct il_wait_queue line;
+static struct il_wait_queue queue;
 
 static struct waiting {
 	struct il_wait wait;
@@ -31,7 +31,7 @@ static int order[OPS], ended;
 
 static int enter(struct il_wait_queue *l)
 {
-	CHECK(l == &line && !locked);
+	CHECK(l == &queue && !locked);
 	if (refusals && refusals-- > 0)
 		return EAGAIN;
 	locked = 1;
@@ -56,7 +56,7 @@ static int attempt(struct il_wait_queue *l, struct il_op *op, bool waiting)
 	return 0;
 }
 
-static const struct il_wait_queue_type line_type = {
+static const struct il_wait_queue_type waits_type = {
 	.parked = PARKED,
 	.strict = true,
 	.enter = enter,
@@ -72,13 +72,13 @@ static bool op_attempt(struct il_op *op)
 
 static int op_start(struct il_op *op)
 {
-	il_wait_queue_start(&line, op);
+	il_wait_queue_start(&queue, op);
 	return 0;
 }
 
 static bool op_cancel(struct il_op *op)
 {
-	il_wait_queue_cancel(&line, op);
+	il_wait_queue_cancel(&queue, op);
 	return false;
 }
 
@@ -112,11 +112,11 @@ static void begin(int count)
 	for (int i = 0; i < count; i++) {
 		struct waiting *w = &waits[i];
 		*w = (struct waiting){ .wait.wake = wake };
-		il_op_init(&w->op[0], &type, &line, 0);
-		il_op_init(&w->op[1], &never, &line, 0);
+		il_op_init(&w->op[0], &type, &queue, 0);
+		il_op_init(&w->op[1], &never, &queue, 0);
 		CHECK(il_wait_start(&w->wait, w->op, i % 2 ? 2 : 1, IL_NEVER) == 0);
 	}
-	CHECK(il_wait_queue_count(&line) == count);
+	CHECK(il_wait_queue_count(&queue) == count);
 }
 
 static void grant(int n)
@@ -130,11 +130,11 @@ static void served_in_order(void)
 {
 	begin(OPS);
 	grant(3);
-	CHECK(il_wait_queue_look(&line));
-	CHECK(ended == 3 && permits == 0 && il_wait_queue_count(&line) == OPS - 3);
+	CHECK(il_wait_queue_retry(&queue));
+	CHECK(ended == 3 && permits == 0 && il_wait_queue_count(&queue) == OPS - 3);
 	grant(3);
-	CHECK(il_wait_queue_look(&line));
-	CHECK(ended == OPS && permits == 1 && il_wait_queue_count(&line) == 0);
+	CHECK(il_wait_queue_retry(&queue));
+	CHECK(ended == OPS && permits == 1 && il_wait_queue_count(&queue) == 0);
 	for (int i = 0; i < OPS; i++)
 		CHECK(order[i] == i && waits[i].woken == 1 && waits[i].op[0].err == 0);
 }
@@ -145,9 +145,9 @@ static void none_overtakes(void)
 	begin(2);
 	waits[0].op[0].arg = 1;
 	grant(1);
-	CHECK(!il_wait_queue_look(&line) && ended == 0);
+	CHECK(!il_wait_queue_retry(&queue) && ended == 0);
 	grant(2);
-	CHECK(il_wait_queue_look(&line) && ended == 2 && order[0] == 0 && permits == 0);
+	CHECK(il_wait_queue_retry(&queue) && ended == 2 && order[0] == 0 && permits == 0);
 }
 
 static void nothing_for_one_that_is_over(void)
@@ -156,7 +156,7 @@ static void nothing_for_one_that_is_over(void)
 	il_wait_end(&waits[0].wait, IL_CANCELLED);
 	il_wait_end(&waits[1].wait, IL_TIMEOUT);
 	grant(1);
-	CHECK(il_wait_queue_look(&line));
+	CHECK(il_wait_queue_retry(&queue));
 	CHECK(order[2] == 2 && waits[2].wait.winner == 0 && permits == 0);
 	CHECK(waits[0].wait.winner == IL_CANCELLED && waits[1].wait.winner == IL_TIMEOUT);
 }
@@ -199,8 +199,8 @@ static void looked_at_while_it_is_late(void)
 	pthread_t thread;
 	begin(1);
 	refusals = 1;
-	CHECK(!il_pollers_arm() && line.late);
-	CHECK(!il_wait_queue_look(&line) && !line.late && !ended);
+	CHECK(!il_pollers_arm() && queue.late);
+	CHECK(!il_wait_queue_retry(&queue) && !queue.late && !ended);
 	CHECK(pthread_create(&thread, NULL, grant_later, NULL) == 0);
 	while (!ended)
 		CHECK(il_loop_poll(IL_NEVER) == 0);
@@ -211,7 +211,7 @@ static void looked_at_while_it_is_late(void)
 static void a_source_closes(void)
 {
 	begin(2);
-	il_wait_queue_close(&line, &line);
+	il_wait_queue_close(&queue, &queue);
 	CHECK(ended == 2 && waits[0].op[0].err == ECANCELED && waits[1].op[0].err == ECANCELED);
 }
 
@@ -221,10 +221,10 @@ int main(void)
 	il_loop_init();
 	il_os_init();
 	CHECK(il_epoll_open() == 0);
-	line.type = &line_type;
-	line.changes = &changes;
-	line.parked = &parked;
-	il_wait_queue_init(&line);
+	queue.type = &waits_type;
+	queue.changes = &changes;
+	queue.parked = &parked;
+	il_wait_queue_init(&queue);
 	served_in_order();
 	none_overtakes();
 	nothing_for_one_that_is_over();
@@ -232,7 +232,7 @@ int main(void)
 	a_lock_that_cannot_be_had();
 	looked_at_while_it_is_late();
 	a_source_closes();
-	il_wait_queue_fini(&line);
+	il_wait_queue_fini(&queue);
 	il_loop_fini();
 	puts("ok");
 	return 0;

@@ -22,7 +22,7 @@ void il_debt_clear(struct il_debt *d)
 }
 
 /* `err`: of entering the segment. */
-static void settle(struct il_debt *d, int err)
+static void end(struct il_debt *d, int err)
 {
 	if (!err) {
 		il_debt_pay(d);
@@ -51,7 +51,7 @@ static void look(struct il_recheck *later)
 		il_recheck_start(later);
 		return;
 	}
-	settle(d, err);
+	end(d, err);
 	d->paid(d);
 	drop_orphans(d);
 }
@@ -100,7 +100,7 @@ void il_debts_fini(void)
 {
 	while (!il_list_empty(&il_shm_state()->debtors)) {
 		struct il_debt *d = il_container_of(il_shm_state()->debtors.next, struct il_debt, node);
-		settle(d, owes(d) ? il_segment_enter(d->segment) : ECANCELED);
+		end(d, owes(d) ? il_segment_enter(d->segment) : ECANCELED);
 		drop_orphans(d);
 	}
 }

@@ -48,7 +48,7 @@ struct permits {
 /* The process's own part. */
 struct object {
 	struct il_segment segment;
-	struct il_wait_queue line;
+	struct il_wait_queue waits;
 	struct il_waiters waiters;
 	struct il_shm_calls calls;
 	struct il_shm_watches watches; /* of the processes whose end matters, while an operation waits here */
@@ -125,7 +125,7 @@ static inline void announce(struct object *o, uint32_t count)
 }
 
 /* The permits of processes that have died are free. That they died is written down first. */
-static void bury(struct object *o)
+static void clear_dead(struct object *o)
 {
 	struct permits *p = shared(o);
 	for (uint32_t i = 0; i < used_records(o); i++) {
@@ -193,7 +193,7 @@ static void pay(struct il_debt *d)
 
 static void paid(struct il_debt *d)
 {
-	il_wait_queue_look(&il_container_of(d, struct object, debt)->line);
+	il_wait_queue_retry(&il_container_of(d, struct object, debt)->waits);
 }
 
 /* Operations -------------------------------------------------------------------------------------------- */
@@ -214,9 +214,9 @@ static void __attribute__((noinline)) note_taken(struct object *o)
 }
 
 /* An operation that goes on to wait is told of a process that has ended: only one that does not asks. */
-static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+static int attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	struct permits *p = shared(o);
 	int err = il_identity_learn();
 	(void)waiting;
@@ -227,7 +227,7 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 	if (o->doubt)
 		check_dead(o);
 	if (o->doubt || (check && il_get(&p->taken) >= o->max))
-		bury(o);
+		clear_dead(o);
 	o->doubt = false;
 	uint32_t taken = il_get(&p->taken);
 	bool may = taken < o->max && (il_waiters_may_take(&o->waiters, check) || taken + 1 < o->max);
@@ -248,25 +248,25 @@ static int attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
 
-static void look_again(struct il_shm_watches *w)
+static void restart(struct il_shm_watches *w)
 {
 	struct object *o = il_container_of(w, struct object, watches);
 	o->doubt = true;
-	il_wait_queue_look_again(&o->line);
+	il_wait_queue_restart(&o->waits);
 }
 
 static void look_after_call(struct il_shm_calls *c)
 {
-	il_wait_queue_look_again(&il_container_of(c, struct object, calls)->line);
+	il_wait_queue_restart(&il_container_of(c, struct object, calls)->waits);
 }
 
-static uint32_t *note(struct il_wait_queue *line, bool served, bool park, uint32_t *expected)
+static uint32_t *note(struct il_wait_queue *waits, bool served, bool park, uint32_t *expected)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	uint32_t *word = NULL;
 	bool joined = il_waiters_joined(&o->waiters);
 	o->calls.leaves = false;
-	if (il_list_empty(&line->ops)) {
+	if (il_list_empty(&waits->ops)) {
 		if (joined)
 			il_waiters_leave(&o->waiters, served);
 	} else if (joined || park) {
@@ -291,9 +291,9 @@ static bool watch_holders(struct object *o, uint32_t most)
 	return ended;
 }
 
-static int park(struct il_wait_queue *line)
+static int park(struct il_wait_queue *waits)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	const struct il_waiters *w = &o->waiters;
 	il_shm_watches_begin(&o->watches);
 	bool behind = w->joined && w->before;
@@ -305,14 +305,14 @@ static int park(struct il_wait_queue *line)
 	return err ? err : ended ? EAGAIN : 0;
 }
 
-static void unpark(struct il_wait_queue *line)
+static void unpark(struct il_wait_queue *waits)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	il_shm_watches_idle(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
 
-static const struct il_wait_queue_type line_type = {
+static const struct il_wait_queue_type waits_type = {
 	.parked = PARKED,
 	.strict = true,
 	.enter = il_shm_wait_enter,
@@ -325,18 +325,18 @@ static const struct il_wait_queue_type line_type = {
 
 static bool lock_attempt(struct il_op *op)
 {
-	return il_shm_wait_attempt(&handle_of(op->source)->object->line, op);
+	return il_shm_wait_attempt(&handle_of(op->source)->object->waits, op);
 }
 
 static int lock_start(struct il_op *op)
 {
-	il_wait_queue_start(&handle_of(op->source)->object->line, op);
+	il_wait_queue_start(&handle_of(op->source)->object->waits, op);
 	return 0;
 }
 
 static bool lock_cancel(struct il_op *op)
 {
-	il_wait_queue_cancel(&handle_of(op->source)->object->line, op);
+	il_wait_queue_cancel(&handle_of(op->source)->object->waits, op);
 	return false;
 }
 
@@ -373,7 +373,7 @@ static void lock_mapped(struct il_segment *s)
 	uint32_t max = s->size < sizeof(struct permits) ? 0 : shared(o)->max;
 	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
 	o->records = max < MOST_HOLDERS ? o->max : MOST_HOLDERS;
-	il_shm_watches_init(&o->watches, look_again);
+	il_shm_watches_init(&o->watches, restart);
 	o->waiters = (struct il_waiters){
 		.head = &shared(o)->waiting,
 		.at = shared(o)->waiters,
@@ -387,14 +387,14 @@ static void lock_mapped(struct il_segment *s)
 	};
 	il_shm_calls_init(&o->calls, s, &o->waiters, look_after_call);
 	il_debt_init(&o->debt, s, pay, paid);
-	il_shm_wait_init(&o->line, &line_type, s);
+	il_shm_wait_init(&o->waits, &waits_type, s);
 }
 
 static void lock_unmapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
 	o->waiters.joined = false;
-	il_wait_queue_fini(&o->line);
+	il_wait_queue_fini(&o->waits);
 	il_shm_watches_fini(&o->watches);
 	il_shm_calls_fini(&o->calls);
 	il_debt_fini(&o->debt);
@@ -455,7 +455,7 @@ static int release(struct il_lock *l, bool abandoned)
 	il_debt_pay(&o->debt);
 	give(o, 1, abandoned);
 	il_segment_leave(&o->segment);
-	il_wait_queue_look(&o->line);
+	il_wait_queue_retry(&o->waits);
 	return 0;
 }
 
@@ -472,7 +472,7 @@ static int enter(struct object *o)
 	if (err)
 		return err;
 	il_debt_pay(&o->debt);
-	bury(o);
+	clear_dead(o);
 	return 0;
 }
 
@@ -484,7 +484,7 @@ static bool lock_value(struct il_op *op)
 		return true;
 	uint32_t taken = il_get(&shared(o)->taken);
 	il_segment_leave(&o->segment);
-	il_wait_queue_look(&o->line);
+	il_wait_queue_retry(&o->waits);
 	op->lock.permits = taken < o->max ? (int)(o->max - taken) : 0;
 	return true;
 }
@@ -500,7 +500,7 @@ static bool lock_holder(struct il_op *op)
 		if (shared(o)->records[i].count)
 			op->lock.pid = (pid_t)shared(o)->records[i].pid;
 	il_segment_leave(&o->segment);
-	il_wait_queue_look(&o->line);
+	il_wait_queue_retry(&o->waits);
 	return true;
 }
 
@@ -508,14 +508,14 @@ static bool lock_remove(struct il_op *op)
 {
 	struct object *o = handle_of(op->source)->object;
 	op->err = il_segment_remove(&o->segment);
-	il_wait_queue_look(&o->line);
+	il_wait_queue_retry(&o->waits);
 	return true;
 }
 
 static void lock_close(struct il_lock *l)
 {
 	struct handle *h = handle_of(l);
-	il_wait_queue_close(&h->object->line, l);
+	il_wait_queue_close(&h->object->waits, l);
 	while (h->held && release(l, l->unreported) == 0)
 		;
 	il_shm_calls_stop_if_done(&h->object->calls);

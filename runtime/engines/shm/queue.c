@@ -232,25 +232,25 @@ static void leave_both(struct object *o)
 	il_segment_leave(&o->segment);
 }
 
-static int line_enter(struct il_wait_queue *line)
+static int line_enter(struct il_wait_queue *waits)
 {
-	return enter_both(object_of(line->object), true);
+	return enter_both(object_of(waits->object), true);
 }
 
-static void line_leave(struct il_wait_queue *line)
+static void line_leave(struct il_wait_queue *waits)
 {
-	leave_both(object_of(line->object));
+	leave_both(object_of(waits->object));
 }
 
-static int send_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+static int send_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	(void)waiting;
-	return send_message(object_of(line->object), op, true);
+	return send_message(object_of(waits->object), op, true);
 }
 
-static int receive_attempt(struct il_wait_queue *line, struct il_op *op, bool waiting)
+static int receive_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	if (o->doubt)
 		il_waiters_remove_dead(&o->waiters);
 	o->doubt = false;
@@ -279,27 +279,27 @@ static void pass_on(struct object *o)
 }
 
 /* True: all operations want the same. A process that was called for a message must be able to take it. */
-static bool want_the_same(const struct il_wait_queue *line)
+static bool want_the_same(const struct il_wait_queue *waits)
 {
-	const struct il_op *first = il_container_of(line->ops.next, struct il_op, link);
+	const struct il_op *first = il_container_of(waits->ops.next, struct il_op, link);
 	int n = 0;
-	for (const struct il_list *l = line->ops.next; l != &line->ops; l = l->next)
+	for (const struct il_list *l = waits->ops.next; l != &waits->ops; l = l->next)
 		if (il_container_of(l, struct il_op, link)->message.type != first->message.type || ++n > MOST_LOOKED_AT)
 			return false;
 	return true;
 }
 
-static uint32_t *receive_note(struct il_wait_queue *line, bool was_served, bool park, uint32_t *expected)
+static uint32_t *receive_note(struct il_wait_queue *waits, bool was_served, bool park, uint32_t *expected)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	uint32_t *word = NULL;
-	bool joined = il_waiters_joined(&o->waiters), any = !il_list_empty(&line->ops);
+	bool joined = il_waiters_joined(&o->waiters), any = !il_list_empty(&waits->ops);
 	o->calls.leaves = false;
 	if (any && joined && !was_served)
 		pass_on(o);
 	if (any && park)
-		o->wanted = il_container_of(line->ops.next, struct il_op, link)->message.type;
-	if (any && (park ? want_the_same(line) : joined))
+		o->wanted = il_container_of(waits->ops.next, struct il_op, link)->message.type;
+	if (any && (park ? want_the_same(waits) : joined))
 		word = il_waiters_join(&o->waiters, (uint64_t)o->wanted, was_served, expected);
 	else if (joined)
 		il_waiters_leave(&o->waiters, was_served);
@@ -309,9 +309,9 @@ static uint32_t *receive_note(struct il_wait_queue *line, bool was_served, bool 
 	return word;
 }
 
-static int receive_park(struct il_wait_queue *line)
+static int receive_park(struct il_wait_queue *waits)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	const struct il_waiters *w = &o->waiters;
 	il_shm_watches_begin(&o->watches);
 	bool ended = w->joined && w->before && il_shm_watches_add(&o->watches, w->before, w->before_start);
@@ -320,9 +320,9 @@ static int receive_park(struct il_wait_queue *line)
 	return err ? err : ended ? EAGAIN : 0;
 }
 
-static void receive_unpark(struct il_wait_queue *line)
+static void receive_unpark(struct il_wait_queue *waits)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	il_shm_watches_idle(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
@@ -331,22 +331,22 @@ static void look_again(struct il_shm_watches *w)
 {
 	struct object *o = il_container_of(w, struct object, watches);
 	o->doubt = true;
-	il_wait_queue_look_again(&o->receivers);
+	il_wait_queue_restart(&o->receivers);
 }
 
 static void look_after_call(struct il_shm_calls *c)
 {
-	il_wait_queue_look_again(&il_container_of(c, struct object, calls)->receivers);
+	il_wait_queue_restart(&il_container_of(c, struct object, calls)->receivers);
 }
 
 /* A message for a receive of this process, room for a send; and one may make the other possible again. */
-static void served(struct il_wait_queue *line)
+static void served(struct il_wait_queue *waits)
 {
-	struct object *o = object_of(line->object);
+	struct object *o = object_of(waits->object);
 	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
 		return;
 	o->serving = true;
-	while (il_wait_queue_look(&o->receivers) || il_wait_queue_look(&o->senders))
+	while (il_wait_queue_retry(&o->receivers) || il_wait_queue_retry(&o->senders))
 		;
 	o->serving = false;
 }
@@ -363,7 +363,7 @@ static bool receives_several(const struct il_op *op)
 	return op->message.type <= 0;
 }
 
-static const struct il_wait_queue_type receive_line = {
+static const struct il_wait_queue_type receive_waits = {
 	.parked = RECEIVERS,
 	.key = receive_key,
 	.wild = receives_several,
@@ -377,7 +377,7 @@ static const struct il_wait_queue_type receive_line = {
 	.served = served,
 };
 
-static const struct il_wait_queue_type send_line = {
+static const struct il_wait_queue_type send_waits = {
 	.parked = SENDERS,
 	.strict = true,
 	.enter = line_enter,
@@ -476,8 +476,8 @@ static void mapped(struct il_segment *s)
 	};
 	il_shm_calls_init(&o->calls, s, &o->waiters, look_after_call);
 	il_shm_watches_init(&o->watches, look_again);
-	il_shm_wait_init(&o->receivers, &receive_line, s);
-	il_shm_wait_init(&o->senders, &send_line, s);
+	il_shm_wait_init(&o->receivers, &receive_waits, s);
+	il_shm_wait_init(&o->senders, &send_waits, s);
 	o->senders.changes = &o->second.shared->changes;
 	o->senders.parked = &o->second.shared->parked;
 }
@@ -506,13 +506,13 @@ static const struct il_segment_type type = {
 /* Operations -------------------------------------------------------------------------------------------- */
 
 /* An attempt that was in vain is made again by the first poll: what has changed since is not known. */
-static bool attempted(struct il_wait_queue *line, struct il_op *op, int err)
+static bool attempted(struct il_wait_queue *waits, struct il_op *op, int err)
 {
 	op->err = err;
-	if (err == EAGAIN && il_list_empty(&line->ops))
-		line->seen = il_get(line->changes) - 1;
+	if (err == EAGAIN && il_list_empty(&waits->ops))
+		waits->seen = il_get(waits->changes) - 1;
 	if (err == 0)
-		served(line);
+		served(waits);
 	return err != EAGAIN;
 }
 
@@ -546,10 +546,10 @@ static int receive_alone(struct object *o, struct il_op *op)
 static bool receive_op_attempt(struct il_op *op)
 {
 	struct object *o = of_op(op);
-	struct il_wait_queue *line = &o->receivers;
-	if (!il_list_empty(&line->ops))
-		line->poller.poll(&line->poller);
-	return attempted(line, op, receive_alone(o, op));
+	struct il_wait_queue *waits = &o->receivers;
+	if (!il_list_empty(&waits->ops))
+		waits->poller.poll(&waits->poller);
+	return attempted(waits, op, receive_alone(o, op));
 }
 
 static int receive_op_start(struct il_op *op)
@@ -582,12 +582,12 @@ static int send_alone(struct object *o, struct il_op *op)
 static bool send_op_attempt(struct il_op *op)
 {
 	struct object *o = of_op(op);
-	struct il_wait_queue *line = &o->senders;
-	if (!il_list_empty(&line->ops))
-		line->poller.poll(&line->poller);
-	if (!il_list_empty(&line->ops)) /* none is served before the first */
+	struct il_wait_queue *waits = &o->senders;
+	if (!il_list_empty(&waits->ops))
+		waits->poller.poll(&waits->poller);
+	if (!il_list_empty(&waits->ops)) /* none is served before the first */
 		return false;
-	return attempted(line, op, send_alone(o, op));
+	return attempted(waits, op, send_alone(o, op));
 }
 
 static int send_op_start(struct il_op *op)
@@ -651,8 +651,8 @@ static bool remove_attempt(struct il_op *op)
 {
 	struct object *o = of_op(op);
 	op->err = il_segment_remove(&o->segment);
-	il_wait_queue_look(&o->receivers);
-	il_wait_queue_look(&o->senders);
+	il_wait_queue_retry(&o->receivers);
+	il_wait_queue_retry(&o->senders);
 	return true;
 }
 

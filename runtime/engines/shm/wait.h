@@ -9,12 +9,13 @@
 #include "engines/wait_queue.h"
 #include "engines/shm/segment.h"
 
-/* Of the type are given: il_shm_wait_enter and _leave, and what is the noun's own. The line's object is the segment. */
-void il_shm_wait_init(struct il_wait_queue *line, const struct il_wait_queue_type *type, struct il_segment *s);
-int il_shm_wait_enter(struct il_wait_queue *line);
-void il_shm_wait_leave(struct il_wait_queue *line);
+/* Of the type are given: il_shm_wait_enter and _leave, and what is the noun's own. The wait queue's object is the
+ * segment. */
+void il_shm_wait_init(struct il_wait_queue *waits, const struct il_wait_queue_type *type, struct il_segment *s);
+int il_shm_wait_enter(struct il_wait_queue *waits);
+void il_shm_wait_leave(struct il_wait_queue *waits);
 
 /* For attempt of an operation type. */
-bool il_shm_wait_attempt(struct il_wait_queue *line, struct il_op *op);
+bool il_shm_wait_attempt(struct il_wait_queue *waits, struct il_op *op);
 
 #endif

@@ -254,7 +254,7 @@ static int change_patiently(struct il_op *op, struct il_entry *e)
 		return err;
 	op->entry.version = e->version;
 	il_patience_renew(&s->patience.reader);
-	il_wait_queue_look(&s->waits);
+	il_wait_queue_retry(&s->waits);
 	return 0;
 }
 
@@ -293,7 +293,7 @@ static bool wait_cancel(struct il_op *op)
 static bool remove_data(struct il_op *op)
 {
 	int err = il_store_remove(of_op(op), is_patient(op));
-	il_wait_queue_look(&of_op(op)->waits);
+	il_wait_queue_retry(&of_op(op)->waits);
 	return ended(op, err);
 }
 
