@@ -3,21 +3,11 @@
 -- them a message cost 200 times the processor that it costs with one. It now calls the first process that wants it.
 
 local ipc = require "ipc"
+local processes = require "spec.support.processes"
 local waits = require "spec.support.waits"
 
+local sleeps = processes.sleeps
 local CONSUMERS <const> = 16
-
--- How often a process has gone to sleep.
-local function sleeps(pid)
-  local total = 0
-  for path in io.popen(("ls -d /proc/%d/task/*"):format(pid)):lines() do
-    local file = io.open(path .. "/status")
-    local text = file and file:read("a") or ""
-    if file then file:close() end
-    total = total + (tonumber(text:match("\nvoluntary_ctxt_switches:%s+(%d+)")) or 0)
-  end
-  return total
-end
 
 describe("processes that wait for a message in shared memory", function()
   local key, q, children

@@ -7,8 +7,10 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 
+local await, state = processes.await, processes.state
 local PATIENCE <const> = 20
 local shm = engines.shm
 
@@ -29,21 +31,6 @@ for noun, open in pairs(nouns) do
       lock:close()
       shm.cleanup()
     end)
-
-    local function state(pid)
-      local file = io.open(("/proc/%d/stat"):format(pid))
-      local text = file and file:read("a") or ""
-      if file then file:close() end
-      return text:match("%) (%a)")
-    end
-
-    local function await(condition)
-      local patience = ipc.now() + PATIENCE
-      while not condition() do
-        assert.is_true(ipc.now() < patience)
-        ipc.sleep(0.001)
-      end
-    end
 
     -- A child that waits for the lock, and says so when it has it; it gives it back when it is told to.
     local function waiter(timeout)

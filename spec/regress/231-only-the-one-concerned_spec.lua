@@ -5,7 +5,9 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
+local processes = require "spec.support.processes"
 
+local await = processes.await
 local PATIENCE <const> = 20
 local shm = engines.shm
 
@@ -14,14 +16,6 @@ local function sleeps(pid)
   local file <close> = assert(io.open(("/proc/%d/status"):format(pid)))
   local text = file:read("a")
   return tonumber(text:match("\nvoluntary_ctxt_switches:%s*(%d+)")), text:match("\nState:%s*(%a)") == "S"
-end
-
-local function await(condition)
-  local patience = ipc.now() + PATIENCE
-  while not condition() do
-    assert.is_true(ipc.now() < patience)
-    ipc.sleep(0.001)
-  end
 end
 
 local function read(path)

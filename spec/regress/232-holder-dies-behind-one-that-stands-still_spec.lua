@@ -5,8 +5,10 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 
+local await, state = processes.await, processes.state
 local PATIENCE <const> = 20
 local shm = engines.shm
 
@@ -14,13 +16,6 @@ local nouns = {
   mutex = ipc.mutex,
   semaphore = function(key) return ipc.semaphore(key, 1) end,
 }
-
-local function state(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid))
-  local text = file and file:read("a") or ""
-  if file then file:close() end
-  return text:match("%) (%a)")
-end
 
 -- A process has a descriptor for the end of another one.
 local function watches(pid, other)
@@ -32,14 +27,6 @@ local function watches(pid, other)
     found = found or text:match("\nPid:%s*(%d+)") == tostring(other)
   end
   return found
-end
-
-local function await(condition)
-  local patience = ipc.now() + PATIENCE
-  while not condition() do
-    assert.is_true(ipc.now() < patience)
-    ipc.sleep(0.001)
-  end
 end
 
 for noun, open in pairs(nouns) do

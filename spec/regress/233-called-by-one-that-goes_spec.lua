@@ -6,37 +6,12 @@
 
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 local waits = require "spec.support.waits"
 
+local await, sleeps, state = processes.await, processes.sleeps, processes.state
 local shm = engines.shm
-
-local function state(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid))
-  local text = file and file:read("a") or ""
-  if file then file:close() end
-  return text:match("%) (%a)")
-end
-
-local function await(condition)
-  local patience = ipc.now() + waits.PATIENCE
-  while not condition() do
-    assert.is_true(ipc.now() < patience)
-    ipc.sleep(0.001)
-  end
-end
-
--- How often a process has gone to sleep.
-local function sleeps(pid)
-  local total = 0
-  for path in io.popen(("ls -d /proc/%d/task/*"):format(pid)):lines() do
-    local file = io.open(path .. "/status")
-    local text = file and file:read("a") or ""
-    if file then file:close() end
-    total = total + (tonumber(text:match("\nvoluntary_ctxt_switches:%s+(%d+)")) or 0)
-  end
-  return total
-end
 
 local function is_listed(noun)
   return function(key, pid)

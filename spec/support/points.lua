@@ -4,26 +4,11 @@
 
 local ipc = require "ipc"
 local assert = require "luassert"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 
 local points = {PATIENCE = 20, missing = not rawget(_G, "points") and "this build has no kill points (make points)"}
 local here = rawget(_G, "points")
-
-local function state_of(pid)
-  local file = io.open(("/proc/%d/stat"):format(pid))
-  local text = file and file:read("a") or ""
-  if file then file:close() end
-  return text:match("%) (%a)")
-end
-
--- Until something is so that nothing tells.
-function points.await(condition, problem)
-  local patience = ipc.now() + points.PATIENCE
-  while not condition() do
-    assert.is_true(ipc.now() < patience, problem)
-    ipc.sleep(0.0002)
-  end
-end
 
 -- A child that opens what it needs with `open`, and dies at the n-th point of `act` of that. Returns whether it came to
 -- the end first, and its pid. With `meanwhile` it stops at the point before, and that is called.
@@ -38,8 +23,8 @@ function points.run(n, open, act, meanwhile)
   end))
   if meanwhile then
     local state
-    points.await(function()
-      state = state_of(child.pid)
+    processes.await(function()
+      state = processes.state(child.pid)
       return state == "T" or state == "Z" or not state -- or it has come to its end
     end, "it does not stop")
     if state == "T" then
@@ -81,7 +66,7 @@ function points.waiter(noun, key, open, act)
     channel:receive()
     os.exit(true, false)
   end))
-  points.await(function()
+  processes.await(function()
     results[child] = child.channel:receive(0)
     return results[child] or segment.parked(noun, key) or segment.contended(noun, key)
   end, "it does not come to wait")
@@ -91,9 +76,9 @@ end
 -- Until a process sleeps in the table of a lock's waiters, or has ended; true if it sleeps there.
 function points.await_sleep(noun, key, pid)
   local sleeps
-  points.await(function()
-    sleeps = segment.waiters(noun, key)[pid] == "waiting" and state_of(pid) == "S"
-    return sleeps or state_of(pid) == "Z" or not state_of(pid)
+  processes.await(function()
+    sleeps = segment.waiters(noun, key)[pid] == "waiting" and processes.state(pid) == "S"
+    return sleeps or processes.state(pid) == "Z" or not processes.state(pid)
   end, "it does not come to wait")
   return sleeps
 end

@@ -5,6 +5,7 @@
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
 local points = require "spec.support.points"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 
 local PATIENCE <const> = points.PATIENCE
@@ -131,7 +132,7 @@ describe("a process that dies at a store, with shared memory or data", function(
     child.channel:receive(PATIENCE)
     points.each{
       before = function()
-        points.await(parked, "it does not come to wait")
+        processes.await(parked, "it does not come to wait")
       end,
       open = data, act = function(own) own:set("x", 5) end,
       after = function(survived)
