@@ -12,8 +12,6 @@
 #include "stream_channel_many.h"
 #include "stream_channel_message.h"
 
-enum { EXPECTED = 64 };
-
 static const struct il_await_type send_type = {
 	{ "hub send_many", il_hub_send_attempt, il_hub_send_start, il_hub_send_cancel },
 	il_multi_channel_send_push,
@@ -65,12 +63,11 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-/* What was taken is not lost if there is no memory for more. */
 static int receive_push(lua_State *L, struct il_op *op)
 {
 	struct il_multi_channel *h = il_container_of(op->source, struct il_multi_channel, hub);
 	lua_Integer max = (lua_Integer)(intptr_t)op->handle;
-	int room = max < EXPECTED ? (int)max : EXPECTED;
+	int room = il_channel_room_for(max);
 	int n = il_multi_channel_receive_push(L, op);
 	if (n != 2 || op->err)
 		return n;
@@ -81,16 +78,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 	lua_rawseti(L, lists, 1);
 	lua_pushvalue(L, client);
 	lua_rawseti(L, lists + 1, 1);
-	lua_pushcfunction(L, collect);
-	lua_pushvalue(L, lists);
-	lua_pushvalue(L, lists + 1);
-	lua_pushlightuserdata(L, h);
-	lua_pushinteger(L, max);
-	int status = lua_pcall(L, 4, 0, 0);
-	if (status != LUA_OK && status != LUA_ERRMEM)
-		return lua_error(L);
-	lua_settop(L, lists + 1);
-	return 2;
+	return il_channel_collect(L, collect, lists, h, max);
 }
 
 static const struct il_await_type receive_type = {

@@ -17,6 +17,11 @@
 
 enum { EXPECTED = 64 };
 
+int il_channel_room_for(lua_Integer max)
+{
+	return max < EXPECTED ? (int)max : EXPECTED;
+}
+
 lua_Integer il_check_most(lua_State *L, int arg)
 {
 	return il_check_range(L, arg, 1, LUA_MAXINTEGER, "max");
@@ -129,14 +134,28 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-/* What was taken is not lost if there is no memory for more. */
+int il_channel_collect(lua_State *L, lua_CFunction add, int lists, void *source, lua_Integer max)
+{
+	int top = lua_gettop(L), count = top - lists + 1;
+	lua_pushcfunction(L, add);
+	for (int i = lists; i <= top; i++)
+		lua_pushvalue(L, i);
+	lua_pushlightuserdata(L, source);
+	lua_pushinteger(L, max);
+	int status = lua_pcall(L, count + 2, 0, 0);
+	if (status != LUA_OK && status != LUA_ERRMEM)
+		return lua_error(L);
+	lua_settop(L, top);
+	return count;
+}
+
 static int receive_push(lua_State *L, struct il_op *op)
 {
 	struct il_channel *c = (struct il_channel *)(intptr_t)op->arg;
 	lua_Integer max = (lua_Integer)(intptr_t)op->handle;
 	if (op->err)
 		return il_channel_receive_failure(L, c, op, "a handle is next: use receive_handle");
-	lua_createtable(L, max < EXPECTED ? (int)max : EXPECTED, 0);
+	lua_createtable(L, il_channel_room_for(max), 0);
 	int list = lua_gettop(L);
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
@@ -144,15 +163,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 	if (n > 1)
 		return n;
 	lua_rawseti(L, list, 1);
-	lua_pushcfunction(L, collect);
-	lua_pushvalue(L, list);
-	lua_pushlightuserdata(L, c);
-	lua_pushinteger(L, max);
-	int status = lua_pcall(L, 3, 0, 0);
-	if (status != LUA_OK && status != LUA_ERRMEM)
-		return lua_error(L);
-	lua_settop(L, list);
-	return 1;
+	return il_channel_collect(L, collect, list, c, max);
 }
 
 static const struct il_await_type receive_type = {
