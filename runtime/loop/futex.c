@@ -24,7 +24,7 @@ enum { AT_ONCE = FUTEX_WAITV_MAX };
 
 struct il_futex_waiter {
 	struct il_list node;
-	struct il_job job;
+	struct il_work job;
 	int count, left; /* words it was given, and those that are still wanted */
 	int err; /* the thread's: it could not sleep */
 	int woken; /* the thread's: which word it was woken on, or -1 */
@@ -208,14 +208,14 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	return true;
 }
 
-static void work(struct il_job *job)
+static void work(struct il_work *job)
 {
 	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
-	while (!il_job_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL, &s->woken)) == EINTR)
+	while (!il_work_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL, &s->woken)) == EINTR)
 		;
 }
 
-static void ended(struct il_job *job)
+static void ended(struct il_work *job)
 {
 	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
 	if (s->woken >= 0 && s->words[s->woken])

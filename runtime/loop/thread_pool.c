@@ -25,7 +25,7 @@ static const int64_t PARKED = 3 * IL_SECOND; /* how long a thread stays without 
 struct il_worker {
 	struct il_list node; /* in `parked` or `retired` */
 	struct il_loop *loop; /* whose it is */
-	struct il_job *job; /* what it works at, NULL: it is parked, or to end */
+	struct il_work *job; /* what it works at, NULL: it is parked, or to end */
 	pthread_t thread;
 	pthread_cond_t work;
 	bool end;
@@ -58,11 +58,11 @@ static void forked(void)
 	pthread_mutex_unlock(&pool()->mutex);
 	forget(&pool()->parked);
 	forget(&pool()->retired);
-	il_list_drain(struct il_job, job, &pool()->working, node) {
+	il_list_drain(struct il_work, job, &pool()->working, node) {
 		il_list_add(&pool()->forgotten, &job->worker->node);
 		il_list_add(&pool()->done, &job->node);
 	}
-	il_list_each(struct il_job, job, &pool()->done, node) {
+	il_list_each(struct il_work, job, &pool()->done, node) {
 		job->forked = true;
 		atomic_store(&job->returned, true);
 	}
@@ -130,7 +130,7 @@ static void *run(void *arg)
 	struct il_thread_pool *p = &w->loop->thread_pool;
 	pthread_mutex_lock(&p->mutex);
 	while (await_job(w, p)) {
-		struct il_job *job = w->job;
+		struct il_work *job = w->job;
 		pthread_mutex_unlock(&p->mutex);
 		job->work(job);
 		pthread_mutex_lock(&p->mutex);
@@ -184,7 +184,7 @@ static int start_thread(struct il_worker *w)
 }
 
 /* A worker with a job, made if none is parked. The mutex is held. */
-static int employ(struct il_job *job)
+static int employ(struct il_work *job)
 {
 	struct il_worker *w = il_list_first(struct il_worker, &pool()->parked, node);
 	if (w) {
@@ -211,7 +211,7 @@ static int employ(struct il_job *job)
 	return 0;
 }
 
-int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void (*ended)(struct il_job *))
+int il_thread_pool_start(struct il_work *job, void (*work)(struct il_work *), void (*ended)(struct il_work *))
 {
 	int err = prepare();
 	if (err)
@@ -235,7 +235,7 @@ int il_thread_pool_start(struct il_job *job, void (*work)(struct il_job *), void
 	return 0;
 }
 
-void il_thread_pool_cancel(struct il_job *job)
+void il_thread_pool_cancel(struct il_work *job)
 {
 	pthread_mutex_lock(&pool()->mutex);
 	atomic_store(&job->cancelled, true);
@@ -250,15 +250,15 @@ void il_thread_pool_cancel(struct il_job *job)
 	job->ended(job);
 }
 
-bool il_job_cancelled(struct il_job *job)
+bool il_work_cancelled(struct il_work *job)
 {
 	return atomic_load(&job->cancelled);
 }
 
-static struct il_job *take_done(void)
+static struct il_work *take_done(void)
 {
 	pthread_mutex_lock(&pool()->mutex);
-	struct il_job *job = il_list_first(struct il_job, &pool()->done, node);
+	struct il_work *job = il_list_first(struct il_work, &pool()->done, node);
 	if (job)
 		il_list_del(&job->node);
 	pthread_mutex_unlock(&pool()->mutex);
@@ -267,7 +267,7 @@ static struct il_job *take_done(void)
 
 void il_thread_pool_collect(void)
 {
-	struct il_job *job;
+	struct il_work *job;
 	while (pool()->ready && (job = take_done())) {
 		pool()->jobs--;
 		job->ended(job);
@@ -311,7 +311,7 @@ void il_thread_pool_fini(void)
 	if (!pool()->ready)
 		return;
 	while ((first = first_of(&pool()->working)))
-		il_thread_pool_cancel(il_container_of(first, struct il_job, node));
+		il_thread_pool_cancel(il_container_of(first, struct il_work, node));
 	il_thread_pool_collect();
 	while ((first = first_of(&pool()->parked)))
 		end_worker(il_container_of(first, struct il_worker, node));

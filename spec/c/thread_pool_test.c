@@ -18,31 +18,31 @@
 enum { JOBS = 40, ROUNDS = 50 };
 
 struct test_job {
-	struct il_job job;
+	struct il_work job;
 	int fd, queue, result, ended;
 	char got;
 };
 
 static int running;
 
-static void ended(struct il_job *job)
+static void ended(struct il_work *job)
 {
 	struct test_job *t = il_container_of(job, struct test_job, job);
 	t->ended++;
 	running--;
 }
 
-static void read_byte(struct il_job *job)
+static void read_byte(struct il_work *job)
 {
 	struct test_job *t = il_container_of(job, struct test_job, job);
 	ssize_t n;
 	do
 		n = read(t->fd, &t->got, 1);
-	while (n < 0 && errno == EINTR && !il_job_cancelled(job));
+	while (n < 0 && errno == EINTR && !il_work_cancelled(job));
 	t->result = n < 0 ? -errno : (int)n;
 }
 
-static void receive_message(struct il_job *job)
+static void receive_message(struct il_work *job)
 {
 	struct test_job *t = il_container_of(job, struct test_job, job);
 	struct {
@@ -52,7 +52,7 @@ static void receive_message(struct il_job *job)
 	ssize_t n;
 	do
 		n = msgrcv(t->queue, &message, sizeof message.text, 0, 0);
-	while (n < 0 && errno == EINTR && !il_job_cancelled(job));
+	while (n < 0 && errno == EINTR && !il_work_cancelled(job));
 	t->result = n < 0 ? -errno : (int)n;
 }
 

@@ -66,10 +66,10 @@ static bool poll(struct il_poller *p)
 	return serve(waits);
 }
 
-static void work(struct il_job *job)
+static void work(struct il_work *job)
 {
 	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
-	while ((waits->result = waits->type->block(waits)) == EINTR && !il_job_cancelled(job))
+	while ((waits->result = waits->type->block(waits)) == EINTR && !il_work_cancelled(job))
 		;
 }
 
@@ -93,7 +93,7 @@ static void give(struct il_blocking_queue *waits, struct il_op *op, int result)
 
 /* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
  * has won. */
-static void ended(struct il_job *job)
+static void ended(struct il_work *job)
 {
 	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
 	struct il_op *op = waits->leaving;

@@ -15,7 +15,7 @@
 struct il_blocking_queue {
 	struct il_list ops;
 	struct il_poller poller;
-	struct il_job job;
+	struct il_work job;
 	const struct il_blocking_queue_type *type;
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
 	bool working; /* the job has been started and has not ended */

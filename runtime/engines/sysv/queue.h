@@ -40,7 +40,7 @@ struct il_msg_waiters {
 /* One thread that waits for all of them, see queue_crowd.c. */
 struct il_msg_crowd {
 	struct il_list members; /* of struct il_msg_waiters */
-	struct il_job job;
+	struct il_work job;
 	struct il_recheck later; /* looks again, where a thread would be woken by what is there already */
 	struct il_msg *message; /* the thread's: room for an empty one */
 	bool working; /* the job has been started and has not ended */

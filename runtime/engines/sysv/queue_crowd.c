@@ -32,7 +32,7 @@ bool il_msg_crowd_wanted(const struct il_msg_waiters *w)
 	return !il_list_empty(&w->crowd) || w->object->threads >= MOST_THREADS;
 }
 
-static void work(struct il_job *job)
+static void work(struct il_work *job)
 {
 	struct il_msg_crowd *c = il_container_of(job, struct il_msg_crowd, job);
 	struct il_msg_object *o = object_of(c);
@@ -40,7 +40,7 @@ static void work(struct il_job *job)
 		ssize_t n = msgrcv(o->id, &c->message->type, 0, c->but, c->but ? MSG_EXCEPT : 0);
 		c->taken = n == 0;
 		c->result = n == 0 || errno == E2BIG ? 0 : il_msg_removed(errno);
-	} while (c->result == EINTR && !il_job_cancelled(job));
+	} while (c->result == EINTR && !il_work_cancelled(job));
 }
 
 /* As long as it is among the kept ones any operation may take it. */
@@ -101,7 +101,7 @@ static void serve_each(struct il_msg_object *o)
 	}
 }
 
-static void ended(struct il_job *job);
+static void ended(struct il_work *job);
 
 static int start(struct il_msg_object *o, long but)
 {
@@ -136,7 +136,7 @@ static void go_on(struct il_msg_object *o)
 		disperse(o);
 }
 
-static void ended(struct il_job *job)
+static void ended(struct il_work *job)
 {
 	struct il_msg_crowd *c = il_container_of(job, struct il_msg_crowd, job);
 	struct il_msg_object *o = object_of(c);
@@ -146,7 +146,7 @@ static void ended(struct il_job *job)
 		c->message = NULL;
 		deliver(o, empty);
 	}
-	if (job->forked || il_job_cancelled(job))
+	if (job->forked || il_work_cancelled(job))
 		return;
 	if (c->result)
 		disperse(o);

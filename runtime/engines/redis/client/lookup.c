@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 struct il_lookup {
-	struct il_job job;
+	struct il_work job;
 	il_lookup_done *done; /* NULL: forgotten */
 	void *owner;
 	struct addrinfo *found;
@@ -32,7 +32,7 @@ static int find(struct il_lookup *l, int flags)
 	return l->problem;
 }
 
-static void work(struct il_job *job)
+static void work(struct il_work *job)
 {
 	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
 	int problem = find(l, AI_ADDRCONFIG);
@@ -40,7 +40,7 @@ static void work(struct il_job *job)
 		find(l, 0);
 }
 
-static void ended(struct il_job *job)
+static void ended(struct il_work *job)
 {
 	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
 	int err = !l->problem              ? 0
