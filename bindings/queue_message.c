@@ -77,6 +77,7 @@ int il_queue_send(lua_State *L)
 	struct il_op *op = il_await_begin(L, &q->queue->ops->send, q->queue, send_push);
 	op->handle = q;
 	op->message.type = type;
+	op->message.job = NULL;
 	op->data = (void *)bytes;
 	op->size = size;
 	return il_await_end(L, op, deadline);

@@ -75,9 +75,57 @@ struct il_lock_ops {
 /* Queues ---------------------------------------------------------------------------------------------- */
 
 struct il_queue_stat {
-	int64_t messages, bytes, capacity;
+	int64_t messages, bytes, capacity; /* messages: those that are ready */
+	int64_t delayed, taken, dead; /* jobs, where the engine has them */
+	int64_t oldest; /* when the oldest ready message was sent, ns of the wall clock; 0: not known, or there is none
+			 */
 	int senders, receivers; /* that wait, as far as the engine can know */
 	pid_t last_sender, last_receiver;
+};
+
+enum { IL_JOB_ID_MAX = 255, IL_JOB_REASON_MAX = 255 };
+
+/* What becomes of a job that is taken. */
+enum il_job_outcome {
+	IL_JOB_DONE, /* it is gone; if message.type is not 0, the payload is the next message, in the same step */
+	IL_JOB_RETRY, /* ready again at `due`, or dead if it has no attempt left */
+	IL_JOB_RELEASE, /* ready again in its own place; its attempt does not count */
+	IL_JOB_BURY, /* dead */
+};
+
+/* A message as a job: how it is to be sent, or one that was taken, or a dead letter. It is the caller's. Times are ns
+ * of the wall clock; the texts may hold any byte. */
+struct il_job {
+	int64_t token; /* of the delivery: every later one has a greater one */
+	int64_t sent;
+	int64_t due; /* of a send and of IL_JOB_RETRY: not before; 0: at once */
+	uint64_t place; /* the engine's: of dead letters, where the one is that was found last; 0: none yet */
+	uint32_t attempt; /* 1: it was taken for the first time */
+	uint32_t deaths; /* of processes that had taken it */
+	uint32_t attempts; /* of a send: limit of its own; 0: that of the handle that takes it */
+	enum il_job_outcome outcome;
+	bool dead; /* out, of IL_JOB_RETRY: it had no attempt left */
+	uint8_t id_size, reason_size; /* of a send without an id: 0, and then that of the one it got */
+	char id[IL_JOB_ID_MAX + 1], reason[IL_JOB_REASON_MAX + 1];
+};
+
+/* What a handle asks of the jobs that it takes, or finds with a dead holder. The class sets it before the first use. */
+struct il_job_limits {
+	uint32_t attempts; /* a job that was taken so often is not taken again: it is dead */
+	uint32_t deaths; /* so is one whose holders died so often */
+	uint32_t keep; /* dead letters: the oldest ones above are dropped */
+};
+
+/* One message of several. */
+struct il_payload {
+	const void *data;
+	size_t size;
+};
+
+/* In front of the bytes of each message that receive_many answers; the next one follows at a multiple of 8. */
+struct il_received {
+	int64_t type;
+	size_t size;
 };
 
 struct il_queue {
@@ -87,6 +135,7 @@ struct il_queue {
 			     */
 	const char *max_reason; /* where that comes from */
 	struct il_queue_stat stat; /* what the last operation stat has found */
+	struct il_job_limits limits;
 };
 
 struct il_queue_options {
@@ -101,8 +150,9 @@ struct il_queue_options {
 struct il_queue_ops {
 	/* After the constructor, before anything else: finds or makes the object. No attempt: it is open already. */
 	struct il_op_type open;
-	/* message.type; data, size: the message, of max_message bytes at most. ECONNABORTED, or ETIMEDOUT with `begun`:
-	 * it may or may not have been sent */
+	/* message.type; data, size: the message, of max_message bytes at most; message.job: how, or NULL. Then
+	 * message.job->id is its id. EEXIST: a message with that id is ready, delayed or taken. ECONNABORTED, or
+	 * ETIMEDOUT with `begun`: it may or may not have been sent */
 	struct il_op_type send;
 	/* message.type: which are wanted, 0: any, -n: the lowest up to n. Then message.type; data, size: the message */
 	struct il_op_type receive;
@@ -110,7 +160,32 @@ struct il_queue_ops {
 	struct il_op_type peek;
 	struct il_op_type stat; /* then queue->stat */
 	struct il_op_type remove;
-	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks. */
+	/* Several messages, in order. No attempt: one by one */
+	/* message.type; data: size of struct il_payload. With message.count, which begins as 0, those that are there:
+	 * any error, and a timeout with count > 0, leaves the rest unsent */
+	struct il_op_type send_many;
+	/* message.type; message.count: at most so many. Done with one at least; then message.count, and data, size: of
+	 * each a struct il_received and its bytes */
+	struct il_op_type receive_many;
+	/* Jobs. No attempt: ENOTSUP */
+	/* As receive, but the message stays, this process's, until `finish` or the end of the process: then it is ready
+	 * again, in its own place. message.job: the delivery, out. A job that is over a limit dies on the way and is
+	 * not answered. */
+	struct il_op_type take;
+	/* message.job: the delivery, and its outcome, due and reason. ESTALE: it is not this delivery's any more, and
+	 * nothing has changed. ENOBUFS: no room for the next message; the job stays taken. No other case of a select
+	 * prevents it once it is started; with `last` it is done, and the answer not waited for */
+	struct il_op_type finish;
+	/* message.job: done when the delivery is not this process's any more. No attempt: it ends by `finish` alone */
+	struct il_op_type lost;
+	/* message.job->place: the dead letter after that one; then message.job, message.type and data, size. ENOMSG:
+	 * there is none */
+	struct il_op_type dead;
+	/* name: the id of a dead letter, or NULL: all of them. Then arg: how many. Revived ones have no attempts and no
+	 * deaths, and keep their places; dropped ones are gone */
+	struct il_op_type revive, drop;
+	/* Ends the operations of the handle with ECANCELED, releases the jobs that were taken with it, and frees it.
+	 * Never blocks. */
 	void (*close)(struct il_queue *q);
 };
 

@@ -24,7 +24,7 @@ enum { AT_ONCE = FUTEX_WAITV_MAX };
 
 struct il_futex_waiter {
 	struct il_list node;
-	struct il_work job;
+	struct il_work item;
 	int count, left; /* words it was given, and those that are still wanted */
 	int err; /* the thread's: it could not sleep */
 	int woken; /* the thread's: which word it was woken on, or -1 */
@@ -71,7 +71,7 @@ void il_futex_unwatch(struct il_futex *futex)
 	struct il_futex_waiter *s = futex->waiter;
 	forget(futex);
 	if (s && !s->left)
-		il_thread_pool_cancel(&s->job);
+		il_thread_pool_cancel(&s->item);
 }
 
 int il_futex_wake(uint32_t *address)
@@ -208,16 +208,16 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until)
 	return true;
 }
 
-static void work(struct il_work *job)
+static void work(struct il_work *item)
 {
-	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
-	while (!il_work_cancelled(job) && (s->err = wait_for(s->futexes, s->count, NULL, &s->woken)) == EINTR)
+	struct il_futex_waiter *s = il_container_of(item, struct il_futex_waiter, item);
+	while (!il_work_cancelled(item) && (s->err = wait_for(s->futexes, s->count, NULL, &s->woken)) == EINTR)
 		;
 }
 
-static void ended(struct il_work *job)
+static void ended(struct il_work *item)
 {
-	struct il_futex_waiter *s = il_container_of(job, struct il_futex_waiter, job);
+	struct il_futex_waiter *s = il_container_of(item, struct il_futex_waiter, item);
 	if (s->woken >= 0 && s->words[s->woken])
 		mark_woken(s->words[s->woken]);
 	dissolve(s, s->err);
@@ -245,7 +245,7 @@ static void gather(void)
 	if (!least || least->left + more > capacity)
 		return;
 	take_back(least, &futexes()->watched, true);
-	il_thread_pool_cancel(&least->job);
+	il_thread_pool_cancel(&least->item);
 }
 
 bool il_futexes_hand_out(void)
@@ -261,7 +261,7 @@ bool il_futexes_hand_out(void)
 			while (s->count < capacity && !il_list_empty(&futexes()->watched))
 				take(s, il_list_first(struct il_futex, &futexes()->watched, node));
 			il_list_add(&futexes()->waiters, &s->node);
-			if (il_thread_pool_start(&s->job, work, ended) == 0)
+			if (il_thread_pool_start(&s->item, work, ended) == 0)
 				continue;
 			dissolve(s, true);
 		}

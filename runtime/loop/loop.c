@@ -162,7 +162,7 @@ static bool no_descriptors(void)
 static struct il_poller *to_block_in(int64_t now, int64_t until)
 {
 	struct il_poller *only = il_loop->guest || until < now + SHORT ? NULL : il_pollers_only();
-	bool alone = only && !il_loop->thread_pool.jobs && !il_futexes_any() && no_descriptors();
+	bool alone = only && !il_loop->thread_pool.pending && !il_futexes_any() && no_descriptors();
 	return alone && il_kick_prepare() ? only : NULL;
 }
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct il_op;
+struct il_job;
 struct lua_State;
 
 struct il_op_type {
@@ -40,6 +41,8 @@ struct il_op {
 		int64_t arg; /* of one that needs only a number */
 		struct {
 			int64_t type; /* wanted, or of the message to be sent; then of the message received */
+			struct il_job *job; /* the caller's, see engines/engine.h */
+			size_t count; /* of several at once */
 		} message;
 		struct {
 			size_t slot;

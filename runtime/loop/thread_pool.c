@@ -20,12 +20,12 @@
 enum { STACK = 128 * 1024 };
 
 static const int64_t REPEAT = 1000000; /* ns between two signals to the same worker */
-static const int64_t PARKED = 3 * IL_SECOND; /* how long a thread stays without a job */
+static const int64_t PARKED = 3 * IL_SECOND; /* how long a thread stays without work */
 
 struct il_worker {
 	struct il_list node; /* in `parked` or `retired` */
 	struct il_loop *loop; /* whose it is */
-	struct il_work *job; /* what it works at, NULL: it is parked, or to end */
+	struct il_work *item; /* what it works at, NULL: it is parked, or to end */
 	pthread_t thread;
 	pthread_cond_t work;
 	bool end;
@@ -58,13 +58,13 @@ static void forked(void)
 	pthread_mutex_unlock(&pool()->mutex);
 	forget(&pool()->parked);
 	forget(&pool()->retired);
-	il_list_drain(struct il_work, job, &pool()->working, node) {
-		il_list_add(&pool()->forgotten, &job->worker->node);
-		il_list_add(&pool()->done, &job->node);
+	il_list_drain(struct il_work, item, &pool()->working, node) {
+		il_list_add(&pool()->forgotten, &item->worker->node);
+		il_list_add(&pool()->done, &item->node);
 	}
-	il_list_each(struct il_work, job, &pool()->done, node) {
-		job->forked = true;
-		atomic_store(&job->returned, true);
+	il_list_each(struct il_work, item, &pool()->done, node) {
+		item->forked = true;
+		atomic_store(&item->returned, true);
 	}
 	atomic_store(&pool()->threads, 0);
 	if (pool()->ready)
@@ -72,14 +72,14 @@ static void forked(void)
 	pool()->ready = !il_list_empty(&pool()->done);
 }
 
-/* The child of ipc.process wants to know nothing of the jobs. */
+/* The child of ipc.process wants to know nothing of the work. */
 static void begin_anew(void)
 {
 	il_list_drain(struct il_worker, w, &pool()->forgotten, node)
 		free(w);
 	il_list_init(&pool()->working);
 	il_list_init(&pool()->done);
-	pool()->jobs = 0;
+	pool()->pending = 0;
 	pool()->ready = false;
 }
 
@@ -110,18 +110,18 @@ static int prepare(void)
 	return 0;
 }
 
-/* Waits for a job. False: the thread ends, since it is told to or there was none for a while. The mutex is held. */
-static bool await_job(struct il_worker *w, struct il_thread_pool *p)
+/* Waits for work. False: the thread ends, since it is told to or there was none for a while. The mutex is held. */
+static bool await_item(struct il_worker *w, struct il_thread_pool *p)
 {
 	struct timespec until = il_timespec(il_now() + PARKED);
-	while (!w->job && !w->end)
-		if (pthread_cond_timedwait(&w->work, &p->mutex, &until) == ETIMEDOUT && !w->job && !w->end) {
+	while (!w->item && !w->end)
+		if (pthread_cond_timedwait(&w->work, &p->mutex, &until) == ETIMEDOUT && !w->item && !w->end) {
 			il_list_del(&w->node);
 			il_list_add(&p->retired, &w->node);
 			atomic_fetch_sub(&p->threads, 1);
 			w->end = true;
 		}
-	return w->job;
+	return w->item;
 }
 
 static void *run(void *arg)
@@ -129,16 +129,16 @@ static void *run(void *arg)
 	struct il_worker *w = arg;
 	struct il_thread_pool *p = &w->loop->thread_pool;
 	pthread_mutex_lock(&p->mutex);
-	while (await_job(w, p)) {
-		struct il_work *job = w->job;
+	while (await_item(w, p)) {
+		struct il_work *item = w->item;
 		pthread_mutex_unlock(&p->mutex);
-		job->work(job);
+		item->work(item);
 		pthread_mutex_lock(&p->mutex);
-		w->job = NULL;
+		w->item = NULL;
 		il_list_add(&p->parked, &w->node);
-		il_list_del(&job->node);
-		il_list_add(&p->done, &job->node);
-		atomic_store(&job->returned, true);
+		il_list_del(&item->node);
+		il_list_add(&p->done, &item->node);
+		atomic_store(&item->returned, true);
 		pthread_cond_broadcast(&p->returned);
 		pthread_mutex_unlock(&p->mutex); /* or the thread that this wakes would wait for us */
 		il_loop_wake(w->loop);
@@ -183,14 +183,14 @@ static int start_thread(struct il_worker *w)
 	return err;
 }
 
-/* A worker with a job, made if none is parked. The mutex is held. */
-static int employ(struct il_work *job)
+/* A worker with work, made if none is parked. The mutex is held. */
+static int employ(struct il_work *item)
 {
 	struct il_worker *w = il_list_first(struct il_worker, &pool()->parked, node);
 	if (w) {
 		il_list_del(&w->node);
-		w->job = job;
-		job->worker = w;
+		w->item = item;
+		item->worker = w;
 		return 0;
 	}
 	w = calloc(1, sizeof *w);
@@ -199,8 +199,8 @@ static int employ(struct il_work *job)
 	il_list_init(&w->node);
 	init_condition(&w->work);
 	w->loop = il_loop;
-	w->job = job;
-	job->worker = w;
+	w->item = item;
+	item->worker = w;
 	int err = start_thread(w);
 	if (err) {
 		pthread_cond_destroy(&w->work);
@@ -211,66 +211,66 @@ static int employ(struct il_work *job)
 	return 0;
 }
 
-int il_thread_pool_start(struct il_work *job, void (*work)(struct il_work *), void (*ended)(struct il_work *))
+int il_thread_pool_start(struct il_work *item, void (*work)(struct il_work *), void (*ended)(struct il_work *))
 {
 	int err = prepare();
 	if (err)
 		return err;
 	join_retired();
-	il_list_init(&job->node);
-	job->work = work;
-	job->ended = ended;
-	job->forked = false;
-	atomic_init(&job->cancelled, false);
-	atomic_init(&job->returned, false);
+	il_list_init(&item->node);
+	item->work = work;
+	item->ended = ended;
+	item->forked = false;
+	atomic_init(&item->cancelled, false);
+	atomic_init(&item->returned, false);
 	pthread_mutex_lock(&pool()->mutex);
-	err = employ(job);
+	err = employ(item);
 	if (!err)
-		il_list_add(&pool()->working, &job->node);
+		il_list_add(&pool()->working, &item->node);
 	pthread_mutex_unlock(&pool()->mutex);
 	if (err)
 		return err;
-	pool()->jobs++;
-	pthread_cond_signal(&job->worker->work);
+	pool()->pending++;
+	pthread_cond_signal(&item->worker->work);
 	return 0;
 }
 
-void il_thread_pool_cancel(struct il_work *job)
+void il_thread_pool_cancel(struct il_work *item)
 {
 	pthread_mutex_lock(&pool()->mutex);
-	atomic_store(&job->cancelled, true);
-	while (!atomic_load(&job->returned)) {
+	atomic_store(&item->cancelled, true);
+	while (!atomic_load(&item->returned)) {
 		struct timespec until = il_timespec(il_now() + REPEAT);
-		pthread_kill(job->worker->thread, IL_SIGNAL_POOL);
+		pthread_kill(item->worker->thread, IL_SIGNAL_POOL);
 		pthread_cond_timedwait(&pool()->returned, &pool()->mutex, &until);
 	}
-	il_list_del(&job->node);
+	il_list_del(&item->node);
 	pthread_mutex_unlock(&pool()->mutex);
-	pool()->jobs--;
-	job->ended(job);
+	pool()->pending--;
+	item->ended(item);
 }
 
-bool il_work_cancelled(struct il_work *job)
+bool il_work_cancelled(struct il_work *item)
 {
-	return atomic_load(&job->cancelled);
+	return atomic_load(&item->cancelled);
 }
 
 static struct il_work *take_done(void)
 {
 	pthread_mutex_lock(&pool()->mutex);
-	struct il_work *job = il_list_first(struct il_work, &pool()->done, node);
-	if (job)
-		il_list_del(&job->node);
+	struct il_work *item = il_list_first(struct il_work, &pool()->done, node);
+	if (item)
+		il_list_del(&item->node);
 	pthread_mutex_unlock(&pool()->mutex);
-	return job;
+	return item;
 }
 
 void il_thread_pool_collect(void)
 {
-	struct il_work *job;
-	while (pool()->ready && (job = take_done())) {
-		pool()->jobs--;
-		job->ended(job);
+	struct il_work *item;
+	while (pool()->ready && (item = take_done())) {
+		pool()->pending--;
+		item->ended(item);
 	}
 }
 

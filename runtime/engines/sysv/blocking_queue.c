@@ -66,10 +66,10 @@ static bool poll(struct il_poller *p)
 	return serve(waits);
 }
 
-static void work(struct il_work *job)
+static void work(struct il_work *item)
 {
-	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
-	while ((waits->result = waits->type->block(waits)) == EINTR && !il_work_cancelled(job))
+	struct il_blocking_queue *waits = il_container_of(item, struct il_blocking_queue, item);
+	while ((waits->result = waits->type->block(waits)) == EINTR && !il_work_cancelled(item))
 		;
 }
 
@@ -93,12 +93,12 @@ static void give(struct il_blocking_queue *waits, struct il_op *op, int result)
 
 /* Whose is what the thread brought? An operation that gave up meanwhile still gets it, unless another one of its select
  * has won. */
-static void ended(struct il_work *job)
+static void ended(struct il_work *item)
 {
-	struct il_blocking_queue *waits = il_container_of(job, struct il_blocking_queue, job);
+	struct il_blocking_queue *waits = il_container_of(item, struct il_blocking_queue, item);
 	struct il_op *op = waits->leaving;
 	bool leaving = op != NULL;
-	int result = job->forked ? EINTR : waits->result;
+	int result = item->forked ? EINTR : waits->result;
 	set_working(waits, false);
 	if (result || (op && is_lost(op->wait)))
 		op = NULL;
@@ -111,7 +111,7 @@ static void ended(struct il_work *job)
 	} else if (result == 0) {
 		give(waits, waits->type->specific ? NULL : first(waits), 0);
 	}
-	if (!job->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
+	if (!item->forked && !leaving) /* in a child the waits of its parent may be about to be dropped; */
 		serve(waits); /* and others of the one that is leaving may still wait */
 	if (first(waits))
 		il_poller_add(&waits->poller);
@@ -130,7 +130,7 @@ static bool arm(struct il_poller *p)
 			continue;
 		}
 		if (!err)
-			err = il_thread_pool_start(&waits->job, work, ended);
+			err = il_thread_pool_start(&waits->item, work, ended);
 		set_working(waits, !err);
 		served |= err != 0;
 		if (err)
@@ -196,7 +196,7 @@ static void poll_or_stop(struct il_blocking_queue *waits)
 static bool leave(struct il_blocking_queue *waits, struct il_op *op)
 {
 	waits->leaving = op;
-	il_thread_pool_cancel(&waits->job);
+	il_thread_pool_cancel(&waits->item);
 	bool granted = !waits->leaving;
 	waits->leaving = NULL;
 	return granted;
@@ -218,7 +218,7 @@ bool il_blocking_queue_retry(struct il_blocking_queue *waits)
 		return false;
 	bool served = serve(waits);
 	if (!first(waits) && waits->working)
-		il_thread_pool_cancel(&waits->job);
+		il_thread_pool_cancel(&waits->item);
 	else if (first(waits) && !waits->working)
 		il_poller_add(&waits->poller);
 	return served;
@@ -243,7 +243,7 @@ void il_blocking_queue_close(struct il_blocking_queue *waits, const void *source
 	while ((op = of_source(waits, source)))
 		finish(op, ECANCELED);
 	if (waits->working && !first(waits))
-		il_thread_pool_cancel(&waits->job);
+		il_thread_pool_cancel(&waits->item);
 	else
 		poll_or_stop(waits);
 }

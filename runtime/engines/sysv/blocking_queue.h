@@ -15,11 +15,11 @@
 struct il_blocking_queue {
 	struct il_list ops;
 	struct il_poller poller;
-	struct il_work job;
+	struct il_work item;
 	const struct il_blocking_queue_type *type;
 	struct il_op *leaving; /* is being cancelled while the thread works for it */
-	bool working; /* the job has been started and has not ended */
-	int *threads; /* counts the queues whose job works; or NULL */
+	bool working; /* the work has been started and has not ended */
+	int *threads; /* counts the queues whose thread works; or NULL */
 	int result; /* of block */
 	int64_t not_before; /* when to look next, or 0: a look delays the processes that bring what is waited for */
 };

@@ -40,10 +40,10 @@ struct il_msg_waiters {
 /* One thread that waits for all of them, see queue_crowd.c. */
 struct il_msg_crowd {
 	struct il_list members; /* of struct il_msg_waiters */
-	struct il_work job;
+	struct il_work item;
 	struct il_recheck later; /* looks again, where a thread would be woken by what is there already */
 	struct il_msg *message; /* the thread's: room for an empty one */
-	bool working; /* the job has been started and has not ended */
+	bool working; /* the work has been started and has not ended */
 	bool taken; /* the thread has taken an empty message */
 	int result; /* the thread's */
 	long but; /* the thread passes over messages of this type; 0: over none */

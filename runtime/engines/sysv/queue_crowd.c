@@ -32,15 +32,15 @@ bool il_msg_crowd_wanted(const struct il_msg_waiters *w)
 	return !il_list_empty(&w->crowd) || w->object->threads >= MOST_THREADS;
 }
 
-static void work(struct il_work *job)
+static void work(struct il_work *item)
 {
-	struct il_msg_crowd *c = il_container_of(job, struct il_msg_crowd, job);
+	struct il_msg_crowd *c = il_container_of(item, struct il_msg_crowd, item);
 	struct il_msg_object *o = object_of(c);
 	do {
 		ssize_t n = msgrcv(o->id, &c->message->type, 0, c->but, c->but ? MSG_EXCEPT : 0);
 		c->taken = n == 0;
 		c->result = n == 0 || errno == E2BIG ? 0 : il_msg_removed(errno);
-	} while (c->result == EINTR && !il_work_cancelled(job));
+	} while (c->result == EINTR && !il_work_cancelled(item));
 }
 
 /* As long as it is among the kept ones any operation may take it. */
@@ -101,7 +101,7 @@ static void serve_each(struct il_msg_object *o)
 	}
 }
 
-static void ended(struct il_work *job);
+static void ended(struct il_work *item);
 
 static int start(struct il_msg_object *o, long but)
 {
@@ -112,7 +112,7 @@ static int start(struct il_msg_object *o, long but)
 		return ENOMEM;
 	c->but = but;
 	c->taken = false;
-	int err = il_thread_pool_start(&c->job, work, ended);
+	int err = il_thread_pool_start(&c->item, work, ended);
 	c->working = !err;
 	return err;
 }
@@ -136,17 +136,17 @@ static void go_on(struct il_msg_object *o)
 		disperse(o);
 }
 
-static void ended(struct il_work *job)
+static void ended(struct il_work *item)
 {
-	struct il_msg_crowd *c = il_container_of(job, struct il_msg_crowd, job);
+	struct il_msg_crowd *c = il_container_of(item, struct il_msg_crowd, item);
 	struct il_msg_object *o = object_of(c);
-	struct il_msg *empty = c->taken && !job->forked ? c->message : NULL;
+	struct il_msg *empty = c->taken && !item->forked ? c->message : NULL;
 	c->working = c->taken = false;
 	if (empty) {
 		c->message = NULL;
 		deliver(o, empty);
 	}
-	if (job->forked || il_work_cancelled(job))
+	if (item->forked || il_work_cancelled(item))
 		return;
 	if (c->result)
 		disperse(o);
@@ -162,7 +162,7 @@ static void check(struct il_recheck *later)
 static void stop(struct il_msg_crowd *c)
 {
 	if (c->working)
-		il_thread_pool_cancel(&c->job);
+		il_thread_pool_cancel(&c->item);
 	il_recheck_stop(&c->later);
 }
 

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 struct il_lookup {
-	struct il_work job;
+	struct il_work item;
 	il_lookup_done *done; /* NULL: forgotten */
 	void *owner;
 	struct addrinfo *found;
@@ -32,24 +32,24 @@ static int find(struct il_lookup *l, int flags)
 	return l->problem;
 }
 
-static void work(struct il_work *job)
+static void work(struct il_work *item)
 {
-	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
+	struct il_lookup *l = il_container_of(item, struct il_lookup, item);
 	int problem = find(l, AI_ADDRCONFIG);
 	if (problem == EAI_NONAME || problem == EAI_ADDRFAMILY) /* only "lo" is up on this machine */
 		find(l, 0);
 }
 
-static void ended(struct il_work *job)
+static void ended(struct il_work *item)
 {
-	struct il_lookup *l = il_container_of(job, struct il_lookup, job);
+	struct il_lookup *l = il_container_of(item, struct il_lookup, item);
 	int err = !l->problem              ? 0
 		: l->problem == EAI_SYSTEM ? l->err
 		: l->problem == EAI_MEMORY ? ENOMEM
 					   : EHOSTUNREACH;
-	if (l->done && !job->forked)
+	if (l->done && !item->forked)
 		l->done(l->owner, l->found, err, l->problem == EAI_SYSTEM ? NULL : gai_strerror(l->problem));
-	else if (l->found && !job->forked)
+	else if (l->found && !item->forked)
 		freeaddrinfo(l->found);
 	free(l);
 }
@@ -67,7 +67,7 @@ int il_lookup_start(const char *host, int port, il_lookup_done *done, void *owne
 	l->owner = owner;
 	bool address = find(l, AI_NUMERICHOST) == 0;
 	*found = l->found;
-	int err = address ? 0 : il_thread_pool_start(&l->job, work, ended); /* from here on it is the thread's */
+	int err = address ? 0 : il_thread_pool_start(&l->item, work, ended); /* from here on it is the thread's */
 	*result = address || err ? NULL : l;
 	if (!*result)
 		free(l);
