@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A queue in shared memory, as its files know it: the segment's layout, the process's own part, and what both sides do.
+ * Floor 2.
+ */
+#ifndef IL_SHM_QUEUE_OBJECT_H
+#define IL_SHM_QUEUE_OBJECT_H
+
+#include "base/list.h"
+#include "base/shared_atomic.h"
+#include "engines/shm/blocks.h"
+#include "engines/shm/calls.h"
+#include "engines/shm/order.h"
+#include "engines/shm/second.h"
+#include "engines/shm/watches.h"
+#include "engines/wait_queue.h"
+#include "engines/waiters.h"
+
+/* Bits of head->parked. */
+enum { IL_SHM_RECEIVERS = 1, IL_SHM_SENDERS = 2 };
+
+enum { IL_SHM_MOST_WAITERS = 64, IL_SHM_MOST_LOOKED_AT = 64, IL_SHM_LINE = 64 };
+
+/* The capacity keeps the other two apart: some processors fetch lines in pairs. Then come the order and the blocks. */
+struct il_shm_queue_shared {
+	struct il_head head;
+	_Alignas(IL_SHM_LINE) struct il_shm_sending sending;
+	_Alignas(IL_SHM_LINE) uint64_t capacity; /* bytes of messages */
+	_Alignas(IL_SHM_LINE) struct il_shm_second second;
+	struct il_shm_receiving receiving;
+	_Alignas(IL_SHM_LINE) struct il_waiters_head waiting; /* changed with the segment's latch */
+	struct il_waiter waiters[IL_SHM_MOST_WAITERS];
+};
+
+_Static_assert(offsetof(struct il_shm_queue_shared, waiting) - offsetof(struct il_shm_queue_shared, second) ==
+		IL_SHM_LINE,
+	"one line");
+_Static_assert(offsetof(struct il_shm_queue_shared, capacity) - offsetof(struct il_shm_queue_shared, sending) ==
+		IL_SHM_LINE,
+	"one line");
+
+/* The process's own part. */
+struct il_shm_queue {
+	struct il_segment segment;
+	struct il_wait_queue receivers, senders;
+	struct il_second second; /* the receivers' latch */
+	struct il_waiters waiters; /* receivers */
+	struct il_shm_calls calls;
+	struct il_shm_watches watches; /* of the process before this one, while an operation waits here */
+	int64_t wanted; /* by all operations that receive, as it was written down last */
+	bool doubt; /* a process that is watched has ended, or may have */
+	struct il_blocks blocks;
+	struct il_order_seen seen;
+	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
+	bool serving;
+};
+
+struct il_shm_queue_handle {
+	struct il_queue queue;
+	struct il_shm_queue *object;
+};
+
+static inline struct il_shm_queue_shared *il_shm_queue_shared(const struct il_shm_queue *o)
+{
+	return (struct il_shm_queue_shared *)(void *)o->segment.head;
+}
+
+static inline struct il_shm_queue *il_shm_queue_of(struct il_segment *s)
+{
+	return il_container_of(s, struct il_shm_queue, segment);
+}
+
+static inline struct il_shm_queue *il_shm_queue_of_op(const struct il_op *op)
+{
+	return il_container_of((struct il_queue *)op->source, struct il_shm_queue_handle, queue)->object;
+}
+
+/* Takes both latches. Errors as of il_segment_enter. */
+int il_shm_queue_enter(struct il_shm_queue *o, bool soon);
+void il_shm_queue_leave(struct il_shm_queue *o);
+
+/* For enter and leave of the wait queues. */
+int il_shm_queue_enter_waits(struct il_wait_queue *waits);
+void il_shm_queue_leave_waits(struct il_wait_queue *waits);
+
+/* Operations were served: one side may make the other possible. */
+void il_shm_queue_serve(struct il_shm_queue *o);
+void il_shm_queue_served(struct il_wait_queue *waits);
+
+/* How an attempt has ended. One that was in vain is made again by the first poll: what has changed since is not known.
+ */
+static inline bool il_shm_queue_attempted(struct il_shm_queue *o, struct il_wait_queue *waits, struct il_op *op,
+	int err)
+{
+	op->err = err;
+	if (err == EAGAIN && il_list_empty(&waits->ops))
+		waits->seen = il_get(waits->changes) - 1;
+	if (err == 0 && !(il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
+		il_shm_queue_serve(o);
+	return err != EAGAIN;
+}
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving, see queue_receive.h: with the receivers' latch, or, where senders sleep, with both. A message is copied
+ * out before it is taken away. Processes that sleep are in the table of waiters. Floor 2.
+ */
+#include "engines/shm/queue_receive.h"
+#include "engines/shm/queue_send.h"
+#include "os/latch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Where the bytes of a message begin in a block, and those of a string in Lua, counted from a multiple of 16: copying
+ * is half as fast again if both begin alike. */
+enum { ALIKE = 8 };
+
+/* The message that was received last without a wait, from ALIKE on. */
+static struct {
+	char *text;
+	size_t room;
+	int users; /* handles */
+} buffer;
+
+static int reserve(size_t size)
+{
+	if (buffer.text && buffer.room >= size)
+		return 0;
+	char *text = realloc(buffer.text, ALIKE + size);
+	if (!text)
+		return ENOMEM;
+	buffer.text = text;
+	buffer.room = size;
+	return 0;
+}
+
+void il_shm_queue_buffer_open(void)
+{
+	buffer.users++;
+}
+
+void il_shm_queue_buffer_close(void)
+{
+	if (--buffer.users)
+		return;
+	free(buffer.text);
+	buffer.text = NULL;
+	buffer.room = 0;
+}
+
+/* An operation that waits is looked at later, and gets bytes of its own; others find them in the buffer. */
+static int copy_out(struct il_shm_queue *o, const struct il_message *m, struct il_op *op, bool own)
+{
+	own = own && m->size;
+	if (!own && reserve(m->size))
+		return ENOMEM;
+	char *text = own ? malloc(m->size) : buffer.text + ALIKE;
+	int err = text ? il_blocks_read(&o->blocks, m, text) : ENOMEM;
+	if (err) {
+		if (own)
+			free(text);
+		return err;
+	}
+	op->message.type = m->type;
+	op->data = text;
+	op->size = m->size;
+	op->owned = own;
+	return 0;
+}
+
+/* With both latches, before room is made for which others sleep: see il_segment_change. They sleep on a word of the
+ * second part, and are moved to the segment's latch: of that the kernel tells if this process dies. */
+static void tell_senders(struct il_shm_queue *o)
+{
+	struct il_head *head = o->segment.head;
+	struct il_shm_second *second = o->second.shared;
+	il_put(&head->parked, il_get(&head->parked) | IL_SHM_SENDERS);
+	il_segment_change(&o->segment, IL_SHM_SENDERS);
+	il_latch_gather(&head->latch, &second->changes);
+	il_put(&second->parked, 0);
+}
+
+/* With the receivers' latch; with both, if senders sleep. */
+static int receive_message(struct il_shm_queue *o, struct il_op *op, bool own)
+{
+	struct il_shm_second *second = o->second.shared;
+	struct il_message m;
+	int err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
+	if (!err)
+		err = copy_out(o, &m, op, own);
+	if (err)
+		return err;
+	il_put(&second->changes, second->changes + 1);
+	if (il_get(&second->parked))
+		tell_senders(o);
+	il_blocks_take(&o->blocks, &m);
+	return 0;
+}
+
+/* Senders sleep: they are told with both latches. */
+static int __attribute__((noinline)) receive_with_both(struct il_shm_queue *o, struct il_op *op)
+{
+	int err = il_shm_queue_enter(o, !op->once);
+	if (err)
+		return err;
+	err = receive_message(o, op, false);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	il_shm_queue_leave(o);
+	return err;
+}
+
+static int receive_alone(struct il_shm_queue *o, struct il_op *op)
+{
+	int err = op->once ? il_second_enter(&o->second) : il_second_enter_soon(&o->second);
+	if (err)
+		return err;
+	bool alone = !il_get(&o->second.shared->parked);
+	if (alone)
+		err = receive_message(o, op, false);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	il_second_leave(&o->second);
+	return alone ? err : receive_with_both(o, op);
+}
+
+/* Waiting ------------------------------------------------------------------------------------------------ */
+
+static int receive_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
+{
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	if (o->doubt)
+		il_waiters_remove_dead(&o->waiters);
+	o->doubt = false;
+	return receive_message(o, op, waiting);
+}
+
+/* Not more than 0 is no type, but
+ * what a process wants that was called and does not come: there may be such a message. */
+bool il_shm_queue_is_wanted(uint64_t wants, uint64_t type)
+{
+	int64_t wanted = (int64_t)wants;
+	return wanted == 0 || (int64_t)type <= 0 || (wanted > 0 ? wants == type : type <= -wants);
+}
+
+/* This process was called, and has come: what it has not taken, or cannot take, is for others. */
+static void pass_on(struct il_shm_queue *o)
+{
+	const struct il_shm_receiving *r = &il_shm_queue_shared(o)->receiving;
+	int64_t type, last = 0;
+	for (uint32_t i = 0; i < IL_SHM_MOST_LOOKED_AT && r->first + i < r->sent_seen; i++) {
+		if (!il_order_type(&o->blocks, r->first + i, &type) || type == last)
+			continue;
+		il_shm_queue_call_receivers(o, type);
+		last = type;
+	}
+}
+
+/* True: all operations want the same. A process that was called for a message must be able to take it. */
+static bool want_the_same(const struct il_wait_queue *waits)
+{
+	const struct il_op *first = il_container_of(waits->ops.next, struct il_op, link);
+	int n = 0;
+	for (const struct il_list *l = waits->ops.next; l != &waits->ops; l = l->next)
+		if (il_container_of(l, struct il_op, link)->message.type != first->message.type ||
+			++n > IL_SHM_MOST_LOOKED_AT)
+			return false;
+	return true;
+}
+
+static uint32_t *receive_note(struct il_wait_queue *waits, bool was_served, bool park, uint32_t *expected)
+{
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	uint32_t *word = NULL;
+	bool joined = il_waiters_joined(&o->waiters), any = !il_list_empty(&waits->ops);
+	o->calls.leaves = false;
+	if (any && joined && !was_served)
+		pass_on(o);
+	if (any && park)
+		o->wanted = il_container_of(waits->ops.next, struct il_op, link)->message.type;
+	if (any && (park ? want_the_same(waits) : joined))
+		word = il_waiters_join(&o->waiters, (uint64_t)o->wanted, was_served, expected);
+	else if (joined)
+		il_waiters_leave(&o->waiters, was_served);
+	if (joined && was_served)
+		pass_on(o);
+	il_shm_calls_note(&o->calls);
+	return word;
+}
+
+static int receive_park(struct il_wait_queue *waits)
+{
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	const struct il_waiters *w = &o->waiters;
+	il_shm_watches_begin(&o->watches);
+	bool ended = w->joined && w->before && il_shm_watches_add(&o->watches, w->before, w->before_start);
+	int err = il_shm_watches_end(&o->watches);
+	o->doubt |= ended;
+	return err ? err : ended ? EAGAIN : 0;
+}
+
+static void receive_unpark(struct il_wait_queue *waits)
+{
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	il_shm_watches_idle(&o->watches);
+	il_shm_calls_leave(&o->calls);
+}
+
+void il_shm_queue_look_again(struct il_shm_watches *w)
+{
+	struct il_shm_queue *o = il_container_of(w, struct il_shm_queue, watches);
+	o->doubt = true;
+	il_wait_queue_restart(&o->receivers);
+}
+
+void il_shm_queue_look_after_call(struct il_shm_calls *c)
+{
+	il_wait_queue_restart(&il_container_of(c, struct il_shm_queue, calls)->receivers);
+}
+
+/* Of what is no single type: several keys. */
+static uint64_t receive_key(const struct il_op *op)
+{
+	int64_t type = op->message.type;
+	return type >= 0 ? (uint64_t)type : il_wants_mask(0);
+}
+
+static bool receives_several(const struct il_op *op)
+{
+	return op->message.type <= 0;
+}
+
+const struct il_wait_queue_type il_shm_queue_receivers = {
+	.parked = IL_SHM_RECEIVERS,
+	.key = receive_key,
+	.wild = receives_several,
+	.alike = true,
+	.enter = il_shm_queue_enter_waits,
+	.leave = il_shm_queue_leave_waits,
+	.attempt = receive_attempt,
+	.note = receive_note,
+	.park = receive_park,
+	.unpark = receive_unpark,
+	.served = il_shm_queue_served,
+};
+
+/* Operations -------------------------------------------------------------------------------------------- */
+
+bool il_shm_queue_receive_attempt(struct il_op *op)
+{
+	struct il_shm_queue *o = il_shm_queue_of_op(op);
+	struct il_wait_queue *waits = &o->receivers;
+	if (!il_list_empty(&waits->ops))
+		waits->poller.poll(&waits->poller);
+	return il_shm_queue_attempted(o, waits, op, receive_alone(o, op));
+}
+
+int il_shm_queue_receive_start(struct il_op *op)
+{
+	struct il_shm_queue *o = il_shm_queue_of_op(op);
+	il_wait_queue_start(&o->receivers, op);
+	if (op->message.type != o->wanted) /* what is written down of this process is wrong */
+		il_poller_add(&o->receivers.poller);
+	return 0;
+}
+
+bool il_shm_queue_receive_cancel(struct il_op *op)
+{
+	il_wait_queue_cancel(&il_shm_queue_of_op(op)->receivers, op);
+	return false;
+}
+
+static int peek(struct il_shm_queue *o, struct il_op *op)
+{
+	struct il_message m;
+	int err = il_second_enter(&o->second);
+	if (err)
+		return err;
+	err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
+	if (!err)
+		err = copy_out(o, &m, op, false);
+	il_second_leave(&o->second);
+	return err == EAGAIN ? ENOMSG : err;
+}
+
+bool il_shm_queue_peek_attempt(struct il_op *op)
+{
+	op->err = peek(il_shm_queue_of_op(op), op);
+	return true;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving from a queue in shared memory.
+ * Floor 2: no lua.h.
+ */
+#ifndef IL_SHM_QUEUE_RECEIVE_H
+#define IL_SHM_QUEUE_RECEIVE_H
+
+#include "engines/shm/queue_object.h"
+
+extern const struct il_wait_queue_type il_shm_queue_receivers;
+
+/* Of the operations receive and peek. */
+bool il_shm_queue_receive_attempt(struct il_op *op);
+int il_shm_queue_receive_start(struct il_op *op);
+bool il_shm_queue_receive_cancel(struct il_op *op);
+bool il_shm_queue_peek_attempt(struct il_op *op);
+
+/* For il_waiters.fits: whether a message of a type is for a process that wants this. */
+bool il_shm_queue_is_wanted(uint64_t wants, uint64_t type);
+
+/* For look of the watches, and of the calls: operations look again. */
+void il_shm_queue_look_again(struct il_shm_watches *w);
+void il_shm_queue_look_after_call(struct il_shm_calls *c);
+
+/* Handles that are open keep the buffer of the message that was received last. */
+void il_shm_queue_buffer_open(void);
+void il_shm_queue_buffer_close(void);
+
+#endif
