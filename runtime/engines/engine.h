@@ -116,18 +116,6 @@ struct il_job_limits {
 	uint32_t keep; /* dead letters: the oldest ones above are dropped */
 };
 
-/* One message of several. */
-struct il_payload {
-	const void *data;
-	size_t size;
-};
-
-/* In front of the bytes of each message that receive_many answers; the next one follows at a multiple of 8. */
-struct il_received {
-	int64_t type;
-	size_t size;
-};
-
 struct il_queue {
 	struct il_shared shared;
 	const struct il_queue_ops *ops;
@@ -160,12 +148,13 @@ struct il_queue_ops {
 	struct il_op_type peek;
 	struct il_op_type stat; /* then queue->stat */
 	struct il_op_type remove;
-	/* Several messages, in order. No attempt: one by one */
-	/* message.type; data: size of struct il_payload. With message.count, which begins as 0, those that are there:
-	 * any error, and a timeout with count > 0, leaves the rest unsent */
+	/* Several messages, see payloads.h. No attempt: ENOTSUP */
+	/* data, size: the messages. They are sent in order, and message.sent, 0 at first, says how many of these bytes
+	 * are. Any error leaves the rest unsent. So does a timeout, for which `cancel` and an attempt with `once` let
+	 * it be done, without an error. It is no case of a select */
 	struct il_op_type send_many;
-	/* message.type; message.count: at most so many. Done with one at least; then message.count, and data, size: of
-	 * each a struct il_received and its bytes */
+	/* message.type; message.count: at most so many. Done with one at least: data: a struct il_payloads that is the
+	 * operation's own; size: of the messages. If memory is short there are fewer of them */
 	struct il_op_type receive_many;
 	/* Jobs. No attempt: ENOTSUP */
 	/* As receive, but the message stays, this process's, until `finish` or the end of the process: then it is ready

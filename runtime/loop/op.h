@@ -42,7 +42,10 @@ struct il_op {
 		struct {
 			int64_t type; /* wanted, or of the message to be sent; then of the message received */
 			struct il_job *job; /* the caller's, see engines/engine.h */
-			size_t count; /* of several at once */
+			union { /* several at once: */
+				size_t count; /* to be received, at most */
+				size_t sent; /* bytes of the payload */
+			};
 		} message;
 		struct {
 			size_t slot;
