@@ -6,18 +6,26 @@
 
 #include <math.h>
 
-int64_t il_now(void)
+static int64_t read_clock(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * IL_SECOND + t.tv_nsec;
+}
+
+int64_t il_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t il_wall_now(void)
+{
+	return read_clock(CLOCK_REALTIME);
 }
 
 int64_t il_cpu_time(void)
 {
-	struct timespec ts;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return ts.tv_sec * IL_SECOND + ts.tv_nsec;
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t il_nanoseconds(double seconds)
