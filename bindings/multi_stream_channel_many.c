@@ -5,6 +5,7 @@
  */
 #include "multi_stream_channel_many.h"
 #include "bind.h"
+#include "many.h"
 #include "multi_stream_channel.h"
 #include "sched/await.h"
 #include "stream/client_table.h"
@@ -67,7 +68,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 {
 	struct il_multi_channel *h = il_container_of(op->source, struct il_multi_channel, hub);
 	lua_Integer max = (lua_Integer)(intptr_t)op->handle;
-	int room = il_channel_room_for(max);
+	int room = il_many_room(max);
 	int n = il_multi_channel_receive_push(L, op);
 	if (n != 2 || op->err)
 		return n;
@@ -78,7 +79,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 	lua_rawseti(L, lists, 1);
 	lua_pushvalue(L, client);
 	lua_rawseti(L, lists + 1, 1);
-	return il_channel_collect(L, collect, lists, h, max);
+	return il_many_collect(L, collect, lists, h, max);
 }
 
 static const struct il_await_type receive_type = {
@@ -89,7 +90,7 @@ static const struct il_await_type receive_type = {
 int il_multi_channel_receive_many(lua_State *L)
 {
 	struct il_multi_channel *h = il_multi_channel_check_open(L);
-	lua_Integer max = il_check_most(L, 2);
+	lua_Integer max = il_many_check_max(L, 2);
 	int64_t deadline = il_check_deadline(L, 3);
 	struct il_op *op = il_await_begin(L, &receive_type.op, &h->hub, receive_type.push);
 	op->handle = (void *)(intptr_t)max;

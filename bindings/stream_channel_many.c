@@ -6,6 +6,7 @@
  */
 #include "stream_channel_many.h"
 #include "bind.h"
+#include "many.h"
 #include "sched/await.h"
 #include "stream/frame_reader.h"
 #include "stream/stream.h"
@@ -14,18 +15,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-
-enum { EXPECTED = 64 };
-
-int il_channel_room_for(lua_Integer max)
-{
-	return max < EXPECTED ? (int)max : EXPECTED;
-}
-
-lua_Integer il_check_most(lua_State *L, int arg)
-{
-	return il_check_range(L, arg, 1, LUA_MAXINTEGER, "max");
-}
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
@@ -134,28 +123,13 @@ static int collect(lua_State *L)
 	return 0;
 }
 
-int il_channel_collect(lua_State *L, lua_CFunction add, int lists, void *source, lua_Integer max)
-{
-	int top = lua_gettop(L), count = top - lists + 1;
-	lua_pushcfunction(L, add);
-	for (int i = lists; i <= top; i++)
-		lua_pushvalue(L, i);
-	lua_pushlightuserdata(L, source);
-	lua_pushinteger(L, max);
-	int status = lua_pcall(L, count + 2, 0, 0);
-	if (status != LUA_OK && status != LUA_ERRMEM)
-		return lua_error(L);
-	lua_settop(L, top);
-	return count;
-}
-
 static int receive_push(lua_State *L, struct il_op *op)
 {
 	struct il_channel *c = (struct il_channel *)(intptr_t)op->arg;
 	lua_Integer max = (lua_Integer)(intptr_t)op->handle;
 	if (op->err)
 		return il_channel_receive_failure(L, c, op, "a handle is next: use receive_handle");
-	lua_createtable(L, il_channel_room_for(max), 0);
+	lua_createtable(L, il_many_room(max), 0);
 	int list = lua_gettop(L);
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
@@ -163,7 +137,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 	if (n > 1)
 		return n;
 	lua_rawseti(L, list, 1);
-	return il_channel_collect(L, collect, list, c, max);
+	return il_many_collect(L, collect, list, c, max);
 }
 
 static const struct il_await_type receive_type = {
@@ -174,7 +148,7 @@ static const struct il_await_type receive_type = {
 int il_channel_receive_many(lua_State *L)
 {
 	struct il_channel *c = il_channel_check_open(L);
-	lua_Integer max = il_check_most(L, 2);
+	lua_Integer max = il_many_check_max(L, 2);
 	int64_t deadline = il_check_deadline(L, 3);
 	struct il_op *op = il_await_begin(L, &receive_type.op, c->stream, receive_type.push);
 	op->arg = (intptr_t)c;

@@ -4,49 +4,34 @@
  */
 #include "stream_channel_message.h"
 #include "bind.h"
+#include "many.h"
 #include "stream/stream.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { NAME_TEXT = 40 };
-
-/* As it stands in the call: "message", or "messages[3]". It is made for each of a list, so without printf. */
-static const char *name_of(lua_Integer index, char text[NAME_TEXT])
-{
-	static const char list[] = "messages[";
-	char *at = text + NAME_TEXT;
-	if (!index)
-		return "message";
-	*--at = 0;
-	*--at = ']';
-	for (; index; index /= 10)
-		*--at = (char)('0' + index % 10);
-	return memcpy(at - (sizeof list - 1), list, sizeof list - 1);
-}
-
 /* The bytes take the place of the message at 2. */
 void il_channel_encode(lua_State *L, struct il_channel *c, lua_Integer index)
 {
-	char name[NAME_TEXT];
+	char name[IL_MANY_NAME];
 	int top = lua_gettop(L);
 	size_t size;
 	if (c->codec != IL_CODEC_RAW || lua_type(L, 2) != LUA_TSTRING) {
 		lua_rawgetp(L, LUA_REGISTRYINDEX, c);
-		il_codec_encode(L, c->codec, 2, top + 1, name_of(index, name));
+		il_codec_encode(L, c->codec, 2, top + 1, il_many_name(index, name));
 		lua_settop(L, top);
 	}
 	const char *bytes = lua_tolstring(L, 2, &size);
 	if (c->options.newlines && memchr(bytes, '\n', size))
 		il_error(L, "%s has a newline, which ends a message on this channel (framing \"line\")",
-			name_of(index, name));
+			il_many_name(index, name));
 }
 
 int il_channel_too_large(lua_State *L, const struct il_channel *c, const char *owner, lua_Integer index, size_t size)
 {
-	char name[NAME_TEXT];
+	char name[IL_MANY_NAME];
 	return il_fail(L, EMSGSIZE, "%s of %I bytes is over this %s's limit of %I bytes (max_message)",
-		name_of(index, name), (LUAI_UACINT)size, owner, (LUAI_UACINT)c->options.max_message);
+		il_many_name(index, name), (LUAI_UACINT)size, owner, (LUAI_UACINT)c->options.max_message);
 }
 
 int il_channel_failure(lua_State *L, int err)
