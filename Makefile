@@ -50,7 +50,7 @@ libs   := $(LMDB) -lm -ldl -lpthread
 
 folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines runtime/engines/* runtime/engines/*/* \
 	runtime/sched bindings bindings/codec
-folder := $(filter-out $(if $(LMDB),,%/store),$(wildcard $(folder)))
+folder := $(filter-out $(if $(LMDB),,%/store %/disk),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),,%/tls.c),\
 	$(wildcard $(addsuffix /*.c,$(folder)))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
