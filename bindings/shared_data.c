@@ -11,6 +11,7 @@
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
+#include "shared_data_each.h"
 #include "shared_data_write.h"
 #include "shared_data_read.h"
 #include "sched/await.h"
@@ -144,6 +145,10 @@ int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 		return il_word(L, "changed");
 	if (err == ENOSPC)
 		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
+	if (err == EFBIG)
+		return il_fail(L, err,
+			"what is asked for of " NOUN " %s has more than %d bytes: narrow the prefix, or use pairs",
+			d->what, IL_DATA_SNAPSHOT);
 	return il_shared_fail(L, err, d->data, NOUN, d->what);
 }
 
@@ -202,6 +207,8 @@ static const luaL_Reg methods[] = {
 	{ "update", il_data_update },
 	{ "add", il_data_add },
 	{ "delete", il_data_delete },
+	{ "clear", il_data_clear },
+	{ "each", il_data_each },
 	{ "wait", il_data_wait },
 	{ "count", il_data_count },
 	{ "stat", il_data_stat },
@@ -236,6 +243,7 @@ static const struct il_cases cases = { .methods = waits, .open = is_open };
 void il_shared_data_open(lua_State *L)
 {
 	il_class(L, CLASS, methods, meta, &cases);
+	il_snapshot_open(L);
 	lua_pushcfunction(L, shared_data);
 	lua_setfield(L, -2, "shared_data");
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");

@@ -27,11 +27,10 @@ static struct place place_of(lua_State *L, const struct il_op *op)
 	return (struct place){ lua_gettop(L) - 1, lua_gettop(L) };
 }
 
-/* The version that the handle got last of the name. Leaves something on the stack, and collects no garbage. */
-static void remember(lua_State *L, struct place p, int64_t version)
+void il_data_remember(lua_State *L, int handle, int name, int64_t version)
 {
-	lua_getiuservalue(L, p.handle, IL_DATA_VERSIONS);
-	lua_pushvalue(L, p.name);
+	lua_getiuservalue(L, handle, IL_DATA_VERSIONS);
+	lua_pushvalue(L, name);
 	if (version)
 		lua_pushinteger(L, version);
 	else
@@ -57,8 +56,7 @@ bool il_data_decode(lua_State *L, struct il_shared_data *d, const char *name)
 	return false;
 }
 
-/* Value and version; or nil and why it cannot be decoded. */
-static int push_value(lua_State *L, struct il_shared_data *d, const char *name, int64_t version)
+int il_data_push_value(lua_State *L, struct il_shared_data *d, const char *name, int64_t version)
 {
 	if (!il_data_decode(L, d, name))
 		return 2;
@@ -74,7 +72,8 @@ static int got(lua_State *L, struct il_op *op, bool remembers)
 		return il_data_fail(L, d, op->err);
 	if (remembers) {
 		int top = lua_gettop(L);
-		remember(L, place_of(L, op), version);
+		struct place p = place_of(L, op);
+		il_data_remember(L, p.handle, p.name, version);
 		lua_settop(L, top); /* the results of a select follow what is there */
 	}
 	if (!version) {
@@ -82,7 +81,7 @@ static int got(lua_State *L, struct il_op *op, bool remembers)
 		return 1;
 	}
 	lua_pushlstring(L, op->data, op->size);
-	return push_value(L, d, op->name, version);
+	return il_data_push_value(L, d, op->name, version);
 }
 
 static int get_push(lua_State *L, struct il_op *op)
@@ -116,6 +115,16 @@ int il_data_query(lua_State *L)
 
 /* All names --------------------------------------------------------------------------------------------- */
 
+int il_data_raise(lua_State *L, const struct il_op *op)
+{
+	const struct il_shared_data *d = op->handle;
+	if (!d->data)
+		return il_error(L, NOUN " %s is closed", d->what);
+	if (op->err == EIDRM)
+		return il_error(L, NOUN " %s: removed", d->what);
+	return il_error(L, "%s", lua_tostring(L, 1 - il_data_fail(L, d, op->err)));
+}
+
 /* Both at once: pushing may collect garbage, whose finaliser may read. */
 static int pairs_push(lua_State *L, struct il_op *op)
 {
@@ -124,20 +133,16 @@ static int pairs_push(lua_State *L, struct il_op *op)
 		lua_pushnil(L);
 		return 1;
 	}
-	if (!d->data)
-		return il_error(L, NOUN " %s is closed", d->what);
-	if (op->err == EIDRM)
-		return il_error(L, NOUN " %s: removed", d->what);
-	if (op->err)
-		return il_error(L, "%s", lua_tostring(L, 1 - il_data_fail(L, d, op->err)));
+	if (op->err || !d->data)
+		return il_data_raise(L, op);
 	size_t name_size = op->name_size, size = op->size;
 	lua_pushlstring(L, op->data, size);
 	const char *name = lua_tostring(L, -1);
 	lua_pushlstring(L, name, name_size);
-	remember(L, (struct place){ 1, lua_gettop(L) }, op->entry.version);
+	il_data_remember(L, 1, lua_gettop(L), op->entry.version);
 	lua_pop(L, 1);
 	lua_pushlstring(L, name + name_size, size - name_size);
-	return 1 + push_value(L, d, lua_tostring(L, -2), op->entry.version);
+	return 1 + il_data_push_value(L, d, lua_tostring(L, -2), op->entry.version);
 }
 
 /* Each step looks anew, for the name after the last: no transaction stays open while Lua runs. */
@@ -215,7 +220,7 @@ static int wait_push(lua_State *L, struct il_op *op)
 	if (op->entry.version) {
 		lua_pushlstring(L, op->size ? op->data : "", op->size);
 		il_op_clear(op);
-		return push_value(L, op->handle, NULL, op->entry.version);
+		return il_data_push_value(L, op->handle, NULL, op->entry.version);
 	}
 	lua_pushnil(L);
 	lua_pushinteger(L, 0);

@@ -206,14 +206,33 @@ static int delete_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
+/* delete(name [, check]) */
 int il_data_delete(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	size_t size;
 	il_data_check_name(L, 2, &size);
-	lua_settop(L, 2);
+	lua_settop(L, 3);
+	lua_Integer check = check_option(L, 3);
 	lua_pushnil(L);
-	return change(L, d, 3, IL_ANY_VERSION, delete_push);
+	return change(L, d, 4, check, delete_push);
+}
+
+static int clear_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return il_data_fail(L, op->handle, op->err);
+	lua_pushinteger(L, op->entry.number);
+	return 1;
+}
+
+int il_data_clear(lua_State *L)
+{
+	struct il_shared_data *d = il_data_check_open(L);
+	struct il_op op;
+	lua_settop(L, 1);
+	il_data_call(&op, d, &d->data->ops->clear, clear_push);
+	return il_await_answer_served(L, &op);
 }
 
 /* That nothing was there is what was required. */

@@ -11,6 +11,7 @@
 int il_data_set(lua_State *L);
 int il_data_add(lua_State *L);
 int il_data_delete(lua_State *L);
+int il_data_clear(lua_State *L);
 int il_data_update(lua_State *L);
 
 /* For update: (name, value or nil, version) → true | nil, why... */

@@ -973,6 +973,13 @@ function SharedMemory:close() end
 ---@field max_value integer bytes of the largest value
 ---@field waiters integer tasks of this process that wait
 
+---Names as they were at one moment, of data:each().
+---@class ipc.Snapshot
+local Snapshot = {}
+
+---Frees its memory before it is collected.
+function Snapshot:close() end
+
 ---Values by name that processes share. Behind a redis key all of it asks the server, and waits.
 ---@class ipc.SharedData
 local SharedData = {}
@@ -1019,10 +1026,25 @@ function SharedData:add(name, n) end
 
 ---False: there was none. Does not wait.
 ---@param name string
+---@param check? boolean|integer as that of set
 ---@return boolean|nil
+---@return "changed"|"removed"|string|nil
+---@return integer? errno
+function SharedData:delete(name, check) end
+
+---Deletes all names; how many. Does not wait.
+---@return integer|nil
 ---@return "removed"|string|nil
 ---@return integer? errno
-function SharedData:delete(name) end
+function SharedData:clear() end
+
+---What a loop over a snapshot wants: name, value and version in the order of bytes. Does not wait.
+---@param prefix? string
+---@return fun(snapshot: ipc.Snapshot): string?, any, integer|string|nil
+---@return ipc.Snapshot
+---@return nil
+---@return ipc.Snapshot
+function SharedData:each(prefix) end
 
 ---Waits until the name has another version, for ever by default.
 ---@param name string

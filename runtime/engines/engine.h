@@ -253,7 +253,22 @@ struct il_entry {
 	int64_t version; /* 1 and up; no name ever has one twice */
 };
 
-enum { IL_ANY_VERSION = -1, IL_DATA_NAME_MAX = 511 };
+enum {
+	IL_ANY_VERSION = -1,
+	IL_DATA_NAME_MAX = 511,
+	IL_DATA_SNAPSHOT = 16 << 20 /* bytes that a server answers to `each` at most */
+};
+
+/* In front of each name that `each` answers, and its value; the next one follows at a multiple of 8. */
+struct il_listed {
+	int64_t version;
+	size_t name_size, size;
+};
+
+static inline size_t il_listed_size(const struct il_listed *l)
+{
+	return (sizeof *l + l->name_size + l->size + 7) & ~(size_t)7;
+}
 
 /* Operations, whose source is the struct il_data. Bytes that an operation answers are its own, or good until the next
  * one begins. */
@@ -269,11 +284,15 @@ struct il_data_ops {
 	/* name: that before, or NULL. Then data, size: the next name in the order of bytes, of name_size bytes, and at
 	 * once the value; entry.version. ENOENT: there is none */
 	struct il_op_type next;
+	/* name: what the names begin with. Then data, size: of each that there is at one moment a struct il_listed, the
+	 * name and the value, in the order of bytes; owned. EFBIG: that is more than is answered at once */
+	struct il_op_type each;
 	/* name; data, size: the value; entry.version: the one it has to have, 0: none, or IL_ANY_VERSION. Then
 	 * entry.version is the new one. ESTALE: it has another version. ENOSPC: full. EMSGSIZE: over max_value */
 	struct il_op_type set;
 	/* name, entry.version. ESTALE; ENOENT: nothing to delete */
 	struct il_op_type delete;
+	struct il_op_type clear; /* deletes all names; then entry.number: how many */
 	/* name, entry.number: adds to an integer as JSON writes it, or makes one; then entry.number is the sum. EAGAIN:
 	 * it is something else, or the sum has more than 64 bits: that is to be done by get and set. No attempt: by
 	 * these in any case */

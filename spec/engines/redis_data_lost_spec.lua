@@ -197,8 +197,8 @@ describe("on a redis server,", function()
       d:set("x", 1)
       server:cli("acl setuser default resetchannels")
       finally(function() server:cli("acl setuser default allchannels") end)
-      for _, call in ipairs{"set", "add", "delete"} do
-        assert.same({nil, EACCES}, {d[call](d, "x", 2), select(3, d[call](d, "x", 2))})
+      for call, value in pairs{set = 2, add = 2, delete = false, clear = false} do
+        assert.same({nil, EACCES}, {d[call](d, "x", value), select(3, d[call](d, "x", value))})
       end
       assert.error(function() m[0] = 1 end)
       assert.same({nil, EACCES}, {m:add(0, 1), select(3, m:add(0, 1))})

@@ -6,6 +6,7 @@
 #include "engines/redis/object/page_cache.h"
 #include "engines/redis/object/watch.h"
 #include "engines/redis/redis.h"
+#include "engines/redis/shared_data_each.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -120,6 +121,19 @@ static int next_start(struct il_op *op)
 	return il_redis_watched_request(op, &c, IL_SAFE, next_answered);
 }
 
+static int each_answered(struct il_op *op, struct il_request *r, int err)
+{
+	return err ? failure(r, err) : il_redis_data_listed(op, r);
+}
+
+static int each_start(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_each);
+	il_command_number(&c, IL_DATA_SNAPSHOT);
+	return il_redis_watched_request(op, &c, IL_SAFE, each_answered);
+}
+
 static int stat_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_redis_watched *o = op->source;
@@ -193,7 +207,10 @@ static int wait_start(struct il_op *op)
 
 static void drop_pages(struct il_redis_watched *o, const char *name, size_t size)
 {
-	il_pages_change(&((struct data *)o)->pages, name, size);
+	if (!name)
+		il_pages_free(&((struct data *)o)->pages);
+	else
+		il_pages_change(&((struct data *)o)->pages, name, size);
 }
 
 static const struct il_redis_watched_kind kind = {
@@ -255,6 +272,22 @@ static int delete_start(struct il_op *op)
 	return il_redis_watched_request(op, &c, IL_UNSAFE, set_answered);
 }
 
+static int clear_answered(struct il_op *op, struct il_request *r, int err)
+{
+	if (err)
+		return failure(r, err);
+	drop_pages(op->source, NULL, 0);
+	op->entry.number = il_reply_number(r, 1);
+	return 0;
+}
+
+static int clear_start(struct il_op *op)
+{
+	struct il_command c;
+	il_redis_watched_command(op, &c, IL_SCRIPT_data_clear);
+	return il_redis_watched_request(op, &c, IL_UNSAFE, clear_answered);
+}
+
 static int add_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e = { .version = 0 };
@@ -310,8 +343,10 @@ static const struct il_data_ops ops = {
 	.wait = { "shared data wait", il_redis_object_attempt, wait_start, il_redis_waiter_cancel },
 	.get = { "shared data get", il_redis_object_attempt, get_start, il_redis_object_cancel },
 	.next = { "shared data pairs", next_attempt, next_start, il_redis_object_cancel },
+	.each = { "shared data each", il_redis_object_attempt, each_start, il_redis_object_cancel },
 	.set = { "shared data set", set_attempt, set_start, il_redis_object_cancel },
 	.delete = { "shared data delete", il_redis_object_attempt, delete_start, il_redis_object_cancel },
+	.clear = { "shared data clear", il_redis_object_attempt, clear_start, il_redis_object_cancel },
 	.add = { "shared data add", il_redis_object_attempt, add_start, il_redis_object_cancel },
 	.stat = { "shared data stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
 	.remove = { "shared data remove", il_redis_watched_remove_attempt, il_redis_watched_remove_start,

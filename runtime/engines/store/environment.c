@@ -253,22 +253,37 @@ uint64_t il_store_key(const char *name, size_t size)
 	return hash >> 1;
 }
 
-void il_store_change(struct il_store *s, const char *name, size_t size)
+/* The bits of processes that sleep. */
+static uint32_t count_change(struct il_store *s, uint32_t change)
 {
 	struct il_store_control *control = s->control;
-	uint32_t parked = il_get(&control->parked), change = il_get(&control->changes) + 1;
-	uint64_t key = name ? il_store_key(name, size) : 0;
-	il_put64(&control->recent[change % IL_RECENT], key);
+	uint32_t parked = il_get(&control->parked);
 	il_put(&control->changes, change);
-	if (!parked)
-		return;
 	if (parked & IL_STORE_ON_COUNT) {
 		il_futex_wake(&control->changes);
 		il_put(&control->parked, parked & ~(uint32_t)IL_STORE_ON_COUNT);
 	}
+	return parked;
+}
+
+void il_store_change(struct il_store *s, const char *name, size_t size)
+{
+	struct il_store_control *control = s->control;
+	uint32_t change = il_get(&control->changes) + 1;
+	uint64_t key = name ? il_store_key(name, size) : 0;
+	il_put64(&control->recent[change % IL_RECENT], key);
+	if (!count_change(s, change))
+		return;
 	if (name)
 		il_waiters_call_all(&s->waiters, key);
 	else
+		il_waiters_wake_all(&s->waiters);
+}
+
+/* What has changed is not known to one that has missed more changes than are written down. */
+void il_store_change_many(struct il_store *s)
+{
+	if (count_change(s, il_get(&s->control->changes) + IL_RECENT + 1))
 		il_waiters_wake_all(&s->waiters);
 }
 

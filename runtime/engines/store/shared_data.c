@@ -8,6 +8,7 @@
 #include "engines/local_data.h"
 #include "engines/store/environment.h"
 #include "engines/store/shared_data.h"
+#include "engines/store/shared_data_each.h"
 #include "engines/store/store.h"
 #include "engines/store/wait.h"
 
@@ -52,7 +53,7 @@ static bool call_cancel(struct il_op *op)
 
 /* Reading ----------------------------------------------------------------------------------------------- */
 
-static int split(const MDB_val *record, struct il_entry *e)
+int il_store_split(const MDB_val *record, struct il_entry *e)
 {
 	if (record->mv_size < IL_STORE_VERSION)
 		return MDB_CORRUPTED;
@@ -66,7 +67,7 @@ int il_store_find(struct il_store *s, MDB_txn *txn, const void *name, size_t siz
 {
 	MDB_val key = { size, (void *)name }, record;
 	int rc = mdb_get(txn, s->dbi, &key, &record);
-	return rc ? rc : split(&record, e);
+	return rc ? rc : il_store_split(&record, e);
 }
 
 static int reserve(struct il_store *s, size_t size)
@@ -126,31 +127,38 @@ static bool get(struct il_op *op)
 	return ended(op, err ? err : show(op, &e));
 }
 
-static int step(struct il_store *s, MDB_cursor *cursor, struct il_entry *e)
-{
-	MDB_val key = { e->name_size, (void *)e->name }, record;
-	int rc = mdb_cursor_get(cursor, &key, &record, e->name ? MDB_SET_RANGE : MDB_FIRST);
-	if (!rc && e->name && key.mv_size == e->name_size && memcmp(key.mv_data, e->name, key.mv_size) == 0)
-		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
-	if (!rc)
-		rc = split(&record, e);
-	return rc ? rc : copy_out(s, e, &key);
-}
-
-static int query_next(struct il_store *s, MDB_txn *txn, void *arg)
+int il_store_with_cursor(struct il_store *s, MDB_txn *txn,
+	int (*use)(struct il_store *s, MDB_cursor *cursor, void *arg), void *arg)
 {
 	MDB_cursor *cursor;
 	int rc;
 	if (txn == s->reader) {
 		rc = s->cursor ? mdb_cursor_renew(txn, s->cursor) : mdb_cursor_open(txn, s->dbi, &s->cursor);
-		return rc ? rc : step(s, s->cursor, arg);
+		return rc ? rc : use(s, s->cursor, arg);
 	}
 	rc = mdb_cursor_open(txn, s->dbi, &cursor);
 	if (rc)
 		return rc;
-	rc = step(s, cursor, arg);
+	rc = use(s, cursor, arg);
 	mdb_cursor_close(cursor);
 	return rc;
+}
+
+static int step(struct il_store *s, MDB_cursor *cursor, void *arg)
+{
+	struct il_entry *e = arg;
+	MDB_val key = { e->name_size, (void *)e->name }, record;
+	int rc = mdb_cursor_get(cursor, &key, &record, e->name ? MDB_SET_RANGE : MDB_FIRST);
+	if (!rc && e->name && key.mv_size == e->name_size && memcmp(key.mv_data, e->name, key.mv_size) == 0)
+		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	if (!rc)
+		rc = il_store_split(&record, e);
+	return rc ? rc : copy_out(s, e, &key);
+}
+
+static int query_next(struct il_store *s, MDB_txn *txn, void *arg)
+{
+	return il_store_with_cursor(s, txn, step, arg);
 }
 
 static bool next(struct il_op *op)
@@ -162,6 +170,11 @@ static bool next(struct il_op *op)
 	if (!err)
 		op->name_size = e.name_size;
 	return ended(op, err);
+}
+
+static bool each(struct il_op *op)
+{
+	return ended(op, il_store_each(of_op(op), op, is_patient(op)));
 }
 
 static int query_stat(struct il_store *s, MDB_txn *txn, void *arg)
@@ -222,53 +235,93 @@ static int put(struct il_store *s, MDB_txn *txn, struct il_entry *e)
 	return 0;
 }
 
-static int change(struct il_store *s, MDB_txn *txn, struct il_entry *e, int64_t check)
+/* A change that is made in a transaction, and announced: LMDB's result. */
+typedef int il_store_edit(struct il_store *s, MDB_txn *txn, void *arg);
+
+static int edit(struct il_store *s, MDB_txn *txn, il_store_edit *fn, void *arg)
 {
-	MDB_val key = { e->name_size, (void *)e->name };
-	int rc = check_version(s, txn, e, check);
+	int rc = fn(s, txn, arg);
 	if (!rc)
-		rc = e->value ? put(s, txn, e) : mdb_del(txn, s->dbi, &key, NULL);
-	if (rc) {
-		il_store_abort(s, txn);
-		return rc;
-	}
-	il_store_change(s, e->name, e->name_size);
-	return il_store_commit(s, txn);
+		return il_store_commit(s, txn);
+	il_store_abort(s, txn);
+	return rc;
 }
 
-static int change_patiently(struct il_op *op, struct il_entry *e)
+static int change(struct il_op *op, il_store_edit *fn, void *arg)
 {
 	struct il_store *s = of_op(op);
 	struct il_store_room room = { 0 };
-	int64_t check = op->entry.version;
 	MDB_txn *txn;
 	int rc, err;
 	do {
 		err = il_store_begin(s, &txn, is_patient(op));
 		if (err)
 			return err;
-		rc = change(s, txn, e, check);
+		rc = edit(s, txn, fn, arg);
 		err = il_store_errno(rc);
 	} while (rc == MDB_MAP_FULL && il_store_wait_for_room(s, &room, is_patient(op), &err));
 	if (err)
 		return err;
-	op->entry.version = e->version;
 	il_patience_renew(&s->patience.reader);
 	il_wait_queue_retry(&s->waits);
 	return 0;
 }
 
+struct one {
+	struct il_entry entry;
+	int64_t check;
+};
+
+static int change_one(struct il_store *s, MDB_txn *txn, void *arg)
+{
+	struct one *one = arg;
+	struct il_entry *e = &one->entry;
+	MDB_val key = { e->name_size, (void *)e->name };
+	int rc = check_version(s, txn, e, one->check);
+	if (!rc)
+		rc = e->value ? put(s, txn, e) : mdb_del(txn, s->dbi, &key, NULL);
+	if (!rc)
+		il_store_change(s, e->name, e->name_size);
+	return rc;
+}
+
+static int change_name(struct il_op *op, const void *value, size_t size)
+{
+	struct one one = { { .name = op->name, .name_size = op->name_size, .value = value, .size = size },
+		.check = op->entry.version };
+	int err = change(op, change_one, &one);
+	if (!err)
+		op->entry.version = one.entry.version;
+	return err;
+}
+
 static bool set(struct il_op *op)
 {
 	struct il_data *d = op->source;
-	struct il_entry e = { .name = op->name, .name_size = op->name_size, .value = op->data, .size = op->size };
-	return ended(op, op->size > d->max_value ? EMSGSIZE : change_patiently(op, &e));
+	return ended(op, op->size > d->max_value ? EMSGSIZE : change_name(op, op->data, op->size));
 }
 
 static bool delete (struct il_op *op)
 {
-	struct il_entry e = { .name = op->name, .name_size = op->name_size };
-	return ended(op, change_patiently(op, &e));
+	return ended(op, change_name(op, NULL, 0));
+}
+
+static int drop_all(struct il_store *s, MDB_txn *txn, void *arg)
+{
+	MDB_stat before;
+	int rc = mdb_stat(txn, s->dbi, &before);
+	if (!rc)
+		rc = mdb_drop(txn, s->dbi, 0);
+	if (rc)
+		return rc;
+	*(int64_t *)arg = (int64_t)before.ms_entries;
+	il_store_change_many(s);
+	return 0;
+}
+
+static bool clear(struct il_op *op)
+{
+	return ended(op, change(op, drop_all, &op->entry.number));
 }
 
 /* The rest ---------------------------------------------------------------------------------------------- */
@@ -310,8 +363,10 @@ static const struct il_data_ops ops = {
 	.wait = { "shared data wait", wait_attempt, wait_start, wait_cancel },
 	.get = { "shared data get", get, call_start, call_cancel },
 	.next = { "shared data pairs", next, call_start, call_cancel },
+	.each = { "shared data each", each, call_start, call_cancel },
 	.set = { "shared data set", set, call_start, call_cancel },
 	.delete = { "shared data delete", delete, call_start, call_cancel },
+	.clear = { "shared data clear", clear, call_start, call_cancel },
 	.stat = { "shared data stat", stat_data, call_start, call_cancel },
 	.remove = { "shared data remove", remove_data, call_start, call_cancel },
 	.close = close_data,

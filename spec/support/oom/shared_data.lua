@@ -13,3 +13,5 @@ assert(t:join())
 for name, value in pairs(data) do assert(data:set(name, value, true)) end
 assert(data:get("list")[3].three == 3)
 assert(data:count() == 3 and data:delete("n") and data:stat().names == 2)
+for name, value in data:each() do assert(name == "m" and value == "new" or name == "list") end
+assert(data:clear() == 2 and data:count() == 0)

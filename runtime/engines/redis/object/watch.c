@@ -153,7 +153,14 @@ static void requery(struct il_watch *w, const void *argument)
 	il_redis_waiter_again(&w->waiter);
 }
 
-/* "id:key"; without a key the object was removed. Another object's id: it has taken the place of ours. */
+static void note_change(struct il_redis_watched *o, const char *key, size_t size)
+{
+	if (o->kind->changed)
+		o->kind->changed(o, key, size);
+}
+
+/* "id:key"; without a key the object was removed. "id*": any key may have changed. Another object's id: it has taken
+ * the place of ours. */
 static void on_message(struct il_redis_waits *all, const char *data, size_t size)
 {
 	struct il_redis_watched *o = watched_of(all);
@@ -164,12 +171,16 @@ static void on_message(struct il_redis_waits *all, const char *data, size_t size
 	}
 	const char *key = data + IL_ID + 1;
 	size -= IL_ID + 1;
+	if (data[IL_ID] == '*') {
+		note_change(o, NULL, 0);
+		il_redis_waits_again(all);
+		return;
+	}
 	if (!size) {
 		il_redis_waits_removed(all);
 		return;
 	}
-	if (o->kind->changed)
-		o->kind->changed(o, key, size);
+	note_change(o, key, size);
 	o->unwanted++;
 	il_watches_each(o, key, size, requery, NULL);
 	if (find(o, key, size, false))

@@ -28,7 +28,7 @@ struct il_redis_watched_kind {
 	void (*query)(struct il_watch *w, struct il_command *c);
 	/* The answer: finishes those operations of the watch that have what they wait for. 0, or errno for all. */
 	int (*answered)(struct il_watch *w, struct il_request *r);
-	/* Another process has changed it. Or NULL. */
+	/* Another process has changed it, key NULL: any of them. Or NULL. */
 	void (*changed)(struct il_redis_watched *o, const char *key, size_t size);
 };
 

@@ -2,11 +2,7 @@
 -- The names after another one, or from the first on: id, name or '', how many at most, about how many bytes
 -- -> 1 if there may be more, else 0; then name, version:value of each
 -- HERE: data_state
-if call('ZCARD', KEYS[2]) ~= call('HLEN', KEYS[1]) - 1 then -- the server has evicted one of them
-  call('DEL', KEYS[1], KEYS[2])
-  redis.pcall('PUBLISH', channel, ARGV[1] .. ':')
-  return {43}
-end
+-- HERE: data_whole
 local after = ARGV[2] == '' and '-' or '(' .. ARGV[2]
 local names = call('ZRANGEBYLEX', KEYS[2], after, '+', 'LIMIT', 0, ARGV[3])
 local reply, room = {0, #names == tonumber(ARGV[3]) and 1 or 0}, tonumber(ARGV[4])
