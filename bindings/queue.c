@@ -7,7 +7,9 @@
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
+#include "queue_many.h"
 #include "queue_message.h"
+#include "queue_rest.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -184,6 +186,7 @@ static int queue_close(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check(L);
 	struct il_queue *engine = q->queue;
+	il_queue_rest_close(q);
 	q->queue = NULL;
 	if (engine)
 		engine->ops->close(engine);
@@ -213,6 +216,8 @@ static int queue__tostring(lua_State *L)
 static const luaL_Reg methods[] = {
 	{ "send", il_queue_send },
 	{ "receive", il_queue_receive },
+	{ "send_many", il_queue_send_many },
+	{ "receive_many", il_queue_receive_many },
 	{ "messages", il_queue_messages },
 	{ "peek", il_queue_peek },
 	{ "stat", queue_stat },
@@ -231,6 +236,7 @@ static const luaL_Reg meta[] = {
 
 static const luaL_Reg waits[] = {
 	{ "receive", il_queue_receive },
+	{ "receive_many", il_queue_receive_many },
 	{ "send", il_queue_send },
 	{ "peek", il_queue_peek },
 	{ "stat", queue_stat },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.Queue: typed messages between processes. What its files share: the handle (queue.c), and what sends and receives
- * by it (queue_message.c).
+ * by it (queue_message.c; many at once: queue_many.c, queue_rest.c).
  * Floor 4.
  */
 #ifndef IL_QUEUE_H
@@ -12,6 +12,7 @@
 #include "engines/engine.h"
 
 #include <lua.h>
+#include <stdint.h>
 
 /* Hidden, and said so here: then it is reached directly. */
 extern const char il_queue_class[] __attribute__((visibility("hidden")));
@@ -21,6 +22,11 @@ struct il_queue_handle {
 	struct il_queue *queue; /* NULL: closed */
 	enum il_codec codec;
 	lua_Integer max_message; /* of the options; 0: the engine's */
+	struct {
+		struct il_payloads *first; /* see queue_rest.h */
+		uint64_t taken; /* how many were taken from it */
+		uint32_t generation; /* of the process that has them */
+	} rest;
 	char what[];
 };
 

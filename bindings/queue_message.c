@@ -4,25 +4,28 @@
  */
 #include "queue_message.h"
 #include "key_object.h"
+#include "many.h"
 #include "queue.h"
+#include "queue_rest.h"
 #include "sched/await.h"
 
 #include <errno.h>
 #include <limits.h>
 
-static size_t limit_of(const struct il_queue_handle *q, const char **reason)
+size_t il_queue_limit(const struct il_queue_handle *q, const char **reason)
 {
 	bool own = q->max_message && (size_t)q->max_message < q->queue->max_message;
 	*reason = own ? "max_message" : q->queue->max_reason;
 	return own ? (size_t)q->max_message : q->queue->max_message;
 }
 
-static int too_large(lua_State *L, const struct il_queue_handle *q, size_t size)
+int il_queue_too_large(lua_State *L, const struct il_queue_handle *q, lua_Integer index, size_t size)
 {
+	char name[IL_MANY_NAME];
 	const char *reason;
-	size_t max = limit_of(q, &reason);
-	return il_fail(L, EMSGSIZE, "message of %I bytes is over this queue's limit of %I bytes (%s)",
-		(LUAI_UACINT)size, (LUAI_UACINT)max, reason);
+	size_t max = il_queue_limit(q, &reason);
+	return il_fail(L, EMSGSIZE, "%s of %I bytes is over this queue's limit of %I bytes (%s)",
+		il_many_name(index, name), (LUAI_UACINT)size, (LUAI_UACINT)max, reason);
 }
 
 /* The request was on its way, and its answer has not come. */
@@ -36,17 +39,22 @@ static int may_have_happened(lua_State *L, int err)
 }
 
 /* The handle may be closed, and the engine's object gone, before the results are built. */
-static int send_push(lua_State *L, struct il_op *op)
+int il_queue_send_fail(lua_State *L, const struct il_queue_handle *q, const struct il_op *op, lua_Integer index,
+	size_t size)
 {
-	const struct il_queue_handle *q = op->handle;
 	if (op->err == EMSGSIZE && q->queue)
-		return too_large(L, q, op->size);
+		return il_queue_too_large(L, q, index, size);
 	if (op->err == ENOBUFS)
 		return il_word(L, "full");
 	if (op->err == ECONNABORTED || (op->err == ETIMEDOUT && op->begun))
 		return may_have_happened(L, op->err);
+	return il_queue_fail(L, q, op->err);
+}
+
+static int send_push(lua_State *L, struct il_op *op)
+{
 	if (op->err)
-		return il_queue_fail(L, q, op->err);
+		return il_queue_send_fail(L, op->handle, op, 0, op->size);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -72,8 +80,8 @@ int il_queue_send(lua_State *L)
 		encode(L, q);
 	const char *reason, *bytes = lua_tolstring(L, 3, &size);
 	int64_t deadline = il_check_deadline(L, 4);
-	if (size > limit_of(q, &reason))
-		return too_large(L, q, size);
+	if (size > il_queue_limit(q, &reason))
+		return il_queue_too_large(L, q, 0, size);
 	struct il_op *op = il_await_begin(L, &q->queue->ops->send, q->queue, send_push);
 	op->handle = q;
 	op->message.type = type;
@@ -83,26 +91,31 @@ int il_queue_send(lua_State *L)
 	return il_await_end(L, op, deadline);
 }
 
+int il_queue_decode(lua_State *L, struct il_queue_handle *q, lua_Integer type)
+{
+	if (q->codec == IL_CODEC_RAW)
+		return 1;
+	il_codec_push(L, q->codec, q);
+	lua_insert(L, -2);
+	bool decoded = il_codec_decode(L, q->codec, -2);
+	lua_remove(L, -2);
+	if (decoded)
+		return 1;
+	lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type, q->what,
+		lua_tostring(L, -1));
+	lua_pushnil(L);
+	lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
+	return 2;
+}
+
 /* The message and its type; nil and a message if it cannot be decoded. */
 static int push_message(lua_State *L, struct il_queue_handle *q, struct il_op *op)
 {
 	lua_Integer type = op->message.type;
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
-	if (q->codec != IL_CODEC_RAW) {
-		il_codec_push(L, q->codec, q);
-		lua_insert(L, -2);
-		bool decoded = il_codec_decode(L, q->codec, -2);
-		lua_remove(L, -2);
-		if (!decoded) {
-			lua_pushfstring(L, "cannot decode a message of type %I of queue %s: %s", (LUAI_UACINT)type,
-				q->what, lua_tostring(L, -1));
-			lua_pushnil(L);
-			lua_replace(L, -3); /* of the two there is nothing below: select counts on it */
-			return 2;
-		}
-	}
-	lua_pushinteger(L, type);
+	if (il_queue_decode(L, q, type) == 1)
+		lua_pushinteger(L, type);
 	return 2;
 }
 
@@ -113,7 +126,7 @@ static int receive_push(lua_State *L, struct il_op *op)
 	return push_message(L, op->handle, op);
 }
 
-static lua_Integer optional_type(lua_State *L, int arg)
+lua_Integer il_queue_optional_type(lua_State *L, int arg)
 {
 	return lua_isnoneornil(L, arg) ? 0 : il_check_range(L, arg, -LONG_MAX, LONG_MAX, "type");
 }
@@ -121,7 +134,8 @@ static lua_Integer optional_type(lua_State *L, int arg)
 static inline int receive(lua_State *L, struct il_queue_handle *q, int64_t type, int64_t deadline,
 	int (*push)(lua_State *L, struct il_op *op))
 {
-	struct il_op *op = il_await_begin(L, &q->queue->ops->receive, q->queue, push);
+	const struct il_op_type *op_type = q->rest.first ? &il_queue_rest_receive : &q->queue->ops->receive;
+	struct il_op *op = il_await_begin(L, op_type, q->queue, push);
 	op->handle = q;
 	op->message.type = type;
 	return il_await_end(L, op, deadline);
@@ -130,7 +144,7 @@ static inline int receive(lua_State *L, struct il_queue_handle *q, int64_t type,
 int il_queue_receive(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
-	lua_Integer type = optional_type(L, 2);
+	lua_Integer type = il_queue_optional_type(L, 2);
 	return receive(L, q, type, il_check_deadline(L, 3), receive_push);
 }
 
@@ -152,7 +166,7 @@ static int messages_next(lua_State *L)
 int il_queue_messages(lua_State *L)
 {
 	il_queue_check_open(L);
-	lua_pushinteger(L, optional_type(L, 2));
+	lua_pushinteger(L, il_queue_optional_type(L, 2));
 	lua_pushcclosure(L, messages_next, 1);
 	lua_pushvalue(L, 1);
 	return 2;
@@ -172,7 +186,7 @@ int il_queue_peek(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
 	struct il_op op;
-	il_queue_op(&op, q, &q->queue->ops->peek, peek_push);
-	op.message.type = optional_type(L, 2);
+	il_queue_op(&op, q, q->rest.first ? &il_queue_rest_peek : &q->queue->ops->peek, peek_push);
+	op.message.type = il_queue_optional_type(L, 2);
 	return il_await_answer(L, &op);
 }

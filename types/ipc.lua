@@ -870,6 +870,27 @@ function Queue:send(type, message, timeout) end
 ---@return integer? errno
 function Queue:receive(type, timeout) end
 
+---Sends the messages of a list in order. Waits while the queue is full, for ever by default. Raises when the codec
+---cannot carry one of them: then nothing is sent.
+---@param type integer 1 or more, of all of them
+---@param messages any[]
+---@param timeout? number
+---@return true|nil ok
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? sent how many of them were sent; behind a message it is the errno, and this is the next
+---@return integer? sent
+function Queue:send_many(type, messages, timeout) end
+
+---Waits for a message, for ever by default, and takes those that are there with it. What cannot be decoded behind the
+---first is told by the next call.
+---@param max integer how many at most
+---@param type? integer as of receive
+---@param timeout? number
+---@return any[]|nil messages
+---@return integer[]|"timeout"|"removed"|"closed"|string types
+---@return integer? errno
+function Queue:receive_many(max, type, timeout) end
+
 ---An iterator of receive: waits at each step, ends when the queue is closed or removed, raises at what cannot be
 ---decoded.
 ---@param type? integer

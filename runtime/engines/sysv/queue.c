@@ -135,6 +135,9 @@ static struct il_msg_object *object_open(int id)
 static const struct il_queue_ops ops = {
 	.send = { "queue send", il_msg_send_attempt, il_msg_send_start, il_msg_send_cancel },
 	.receive = { "queue receive", il_msg_receive_attempt, il_msg_receive_start, il_msg_receive_cancel },
+	.send_many = { "queue send_many", il_msg_send_many_attempt, il_msg_send_start, il_msg_send_many_cancel },
+	.receive_many = { "queue receive_many", il_msg_receive_many_attempt, il_msg_receive_start,
+		il_msg_receive_cancel },
 	.peek = { "queue peek", il_msg_peek, NULL, NULL },
 	.stat = { "queue stat", stat_attempt, NULL, NULL },
 	.remove = { "queue remove", remove_attempt, NULL, NULL },

@@ -7,6 +7,7 @@
  */
 #include "engines/sysv/queue_receive.h"
 #include "base/fork.h"
+#include "engines/payloads.h"
 #include "engines/sysv/queue.h"
 #include "engines/sysv/queue_crowd.h"
 #include "engines/sysv/queue_send.h"
@@ -115,11 +116,52 @@ static int take_for(struct il_msg_object *o, struct il_op *op, int flags)
 	return err;
 }
 
+static bool is_many(const struct il_op *op)
+{
+	return op->type->attempt == il_msg_receive_many_attempt;
+}
+
+/* Puts the message in the buffer behind those that were taken before. 0; ENOMEM: it is sent back. */
+static int add(struct il_msg_object *o, struct il_payloads **all, size_t expected)
+{
+	struct il_msg *m = il_sysv_state()->buffer;
+	void *text = il_payloads_add(all, m->type, m->size, expected);
+	if (text) {
+		memcpy(text, m->text, m->size);
+		return 0;
+	}
+	il_msg_send_back(o, m);
+	il_sysv_state()->buffer = NULL;
+	return ENOMEM;
+}
+
+/* The first one is in the buffer, if there is no error; those behind it are not waited for. */
+static int add_many(struct il_msg_object *o, struct il_op *op, int err)
+{
+	struct il_payloads *all = NULL;
+	size_t left = op->message.count;
+	for (; !err && !(err = add(o, &all, left)) && --left;)
+		err = take(o, op->message.type, IPC_NOWAIT);
+	if (!all)
+		return err;
+	op->data = all;
+	op->size = all->size;
+	op->owned = true;
+	return 0;
+}
+
+static int take_many(struct il_msg_object *o, struct il_op *op, int flags)
+{
+	return add_many(o, op, take(o, op->message.type, flags));
+}
+
 /* A task that waits looks at its message later, so it gets a copy. */
 static int take_copy(struct il_blocking_queue *waits, struct il_op *op, int flags)
 {
 	struct il_msg_object *o = il_container_of(waits, struct il_msg_waiters, waits)->object;
 	int64_t wanted = op->message.type;
+	if (is_many(op))
+		return take_many(o, op, flags);
 	int err = take_for(o, op, flags);
 	if (err || !op->size)
 		return err;
@@ -186,12 +228,23 @@ bool il_msg_retry(struct il_msg_object *o, long type, const struct il_msg_waiter
 	return served;
 }
 
+/* The thread has taken an empty message, which comes first of many. */
+static int add_empty(struct il_msg_waiters *w, struct il_op *op)
+{
+	free(il_sysv_state()->buffer);
+	il_sysv_state()->buffer = w->message;
+	w->message = NULL;
+	return add_many(w->object, op, 0);
+}
+
 static int grant(struct il_blocking_queue *waits, struct il_op *op)
 {
 	struct il_msg_waiters *w = il_container_of(waits, struct il_msg_waiters, waits);
 	if (!w->taken)
 		return op ? attempt_waiting(waits, op) : 0;
 	w->taken = false;
+	if (op && is_many(op))
+		return add_empty(w, op);
 	if (op) {
 		op->message.type = w->message->type;
 		op->size = 0;
@@ -219,14 +272,24 @@ static const struct il_blocking_queue_type waits_type = {
 	.harmless = true,
 };
 
-bool il_msg_receive_attempt(struct il_op *op)
+static bool attempt(struct il_op *op, int (*take_some)(struct il_msg_object *o, struct il_op *op, int flags))
 {
 	struct il_msg_object *o = il_msg_object(op->source);
 	struct il_msg_waiters *w = il_msg_of_type(o, (long)op->message.type);
 	if (w && !il_list_empty(&w->waits.ops))
 		return false;
-	op->err = take_for(o, op, IPC_NOWAIT);
+	op->err = take_some(o, op, IPC_NOWAIT);
 	return op->err != EAGAIN;
+}
+
+bool il_msg_receive_attempt(struct il_op *op)
+{
+	return attempt(op, take_for);
+}
+
+bool il_msg_receive_many_attempt(struct il_op *op)
+{
+	return attempt(op, take_many);
 }
 
 int il_msg_receive_start(struct il_op *op)

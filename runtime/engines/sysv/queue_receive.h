@@ -24,6 +24,7 @@ struct il_msg *il_msg_new(size_t room);
 
 /* Messages that were kept are forgotten in a forked child, for they are its parent's. */
 bool il_msg_receive_attempt(struct il_op *op);
+bool il_msg_receive_many_attempt(struct il_op *op);
 int il_msg_receive_start(struct il_op *op);
 bool il_msg_receive_cancel(struct il_op *op);
 bool il_msg_peek(struct il_op *op);

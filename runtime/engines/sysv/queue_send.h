@@ -12,6 +12,8 @@
 bool il_msg_send_attempt(struct il_op *op);
 int il_msg_send_start(struct il_op *op);
 bool il_msg_send_cancel(struct il_op *op);
+bool il_msg_send_many_attempt(struct il_op *op);
+bool il_msg_send_many_cancel(struct il_op *op);
 void il_msg_init_senders(struct il_msg_object *o);
 int il_msg_put(int id, struct il_msg *m, int flags);
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages that no call has returned yet, see queue_rest.h. Floor 4.
+ */
+#include "queue_rest.h"
+#include "base/fork.h"
+
+#include <stdlib.h>
+
+enum { TAKEN = 0 }; /* instead of a type */
+
+static void free_all(struct il_queue_handle *q)
+{
+	struct il_payloads *next;
+	for (struct il_payloads *all = q->rest.first; all; all = next) {
+		next = all->next;
+		free(all);
+	}
+	q->rest.first = NULL;
+	q->rest.taken++;
+}
+
+/* What the parent has taken is not the child's. */
+static void forget_parents(struct il_queue_handle *q)
+{
+	if (q->rest.first && !il_fork_is_own(q->rest.generation))
+		free_all(q);
+}
+
+void il_queue_rest_add(struct il_queue_handle *q, struct il_payloads *all)
+{
+	forget_parents(q);
+	struct il_payloads **last = &q->rest.first;
+	while (*last)
+		last = &(*last)->next;
+	*last = all;
+	all->next = NULL;
+	q->rest.generation = il_fork.generation;
+}
+
+/* What was taken at the front is given up. */
+static void advance(struct il_queue_handle *q)
+{
+	for (struct il_payloads *all; (all = q->rest.first);) {
+		while (all->at < all->size && il_payloads_at(all, all->at)->type == TAKEN)
+			all->at += il_payload_space(il_payloads_at(all, all->at)->size);
+		if (all->at < all->size)
+			return;
+		q->rest.first = all->next;
+		free(all);
+	}
+}
+
+static bool is_better(const struct il_payload *p, int64_t wanted, const struct il_payload *best)
+{
+	if (p->type == TAKEN)
+		return false;
+	if (wanted >= 0)
+		return !best && (wanted == 0 || p->type == wanted);
+	return p->type <= -wanted && (!best || p->type < best->type);
+}
+
+struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted)
+{
+	struct il_payload *best = NULL;
+	forget_parents(q);
+	advance(q);
+	for (struct il_payloads *all = q->rest.first; all; all = all->next)
+		for (size_t at = all->at; at < all->size;) {
+			struct il_payload *p = il_payloads_at(all, at);
+			if (is_better(p, wanted, best))
+				best = p;
+			if (best && wanted >= 0)
+				return best;
+			at += il_payload_space(p->size);
+		}
+	return best;
+}
+
+void il_queue_rest_take(struct il_queue_handle *q, struct il_payload *p)
+{
+	p->type = TAKEN;
+	q->rest.taken++;
+}
+
+/* As many as there is room for. */
+static void give_back(const struct il_queue_handle *q)
+{
+	struct il_op op;
+	for (struct il_payloads *all = q->rest.first; all; all = all->next)
+		for (size_t at = all->at; at < all->size; at += il_payload_space(il_payloads_at(all, at)->size)) {
+			struct il_payload *p = il_payloads_at(all, at);
+			if (p->type == TAKEN)
+				continue;
+			il_op_make(&op, &q->queue->ops->send, q->queue);
+			op.message.type = p->type;
+			op.message.job = NULL;
+			op.data = il_payload_bytes(p);
+			op.size = p->size;
+			op.once = true;
+			op.type->attempt(&op);
+		}
+}
+
+void il_queue_rest_close(struct il_queue_handle *q)
+{
+	forget_parents(q);
+	if (q->queue)
+		give_back(q);
+	free_all(q);
+}
+
+/* Operations --------------------------------------------------------------------------------------------- */
+
+/* In a select it may be gone since the case was collected. */
+static struct il_payload *found(struct il_op *op, const struct il_op_type *engines)
+{
+	struct il_payload *p = il_queue_rest_find(op->handle, op->message.type);
+	if (!p)
+		op->type = engines;
+	return p;
+}
+
+static void answer(struct il_op *op, const struct il_payload *p)
+{
+	op->message.type = p->type;
+	op->data = il_payload_bytes(p);
+	op->size = p->size;
+}
+
+static const struct il_queue_ops *ops_of(const struct il_op *op)
+{
+	return ((const struct il_queue *)op->source)->ops;
+}
+
+static bool receive_attempt(struct il_op *op)
+{
+	struct il_payload *p = found(op, &ops_of(op)->receive);
+	if (!p)
+		return op->type->attempt(op);
+	answer(op, p);
+	il_queue_rest_take(op->handle, p);
+	return true;
+}
+
+static bool peek_attempt(struct il_op *op)
+{
+	const struct il_payload *p = found(op, &ops_of(op)->peek);
+	if (!p)
+		return op->type->attempt(op);
+	answer(op, p);
+	return true;
+}
+
+static bool receive_many_attempt(struct il_op *op)
+{
+	return found(op, &ops_of(op)->receive_many) || op->type->attempt(op);
+}
+
+const struct il_op_type il_queue_rest_receive = { "queue receive", receive_attempt, NULL, NULL };
+const struct il_op_type il_queue_rest_peek = { "queue peek", peek_attempt, NULL, NULL };
+const struct il_op_type il_queue_rest_receive_many = { "queue receive_many", receive_many_attempt, NULL, NULL };
