@@ -25,7 +25,7 @@ struct key {
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
 	/* "file:PATH?project=N", then the path as it was given, and from the root on; "shm:NAME"; a URL without its
-	 * password, then all of it */
+	 * password, then all of it; "disk:PATH?name=NAME", then the path from the root on */
 	char text[];
 };
 
@@ -123,15 +123,9 @@ static int project_of(const char *query)
 	return *digit ? -1 : project;
 }
 
-/* "file:/path?project=3"; a "?" or "%" in the path is written %3F, %25. */
-static int key_of_file(lua_State *L, const char *text)
+/* The path of a text in which a "?" or "%" is written %3F, %25. */
+static const char *push_path(lua_State *L, const char *text, size_t length)
 {
-	const char *query = strchr(text, '?');
-	size_t length = query ? (size_t)(query - text) : strlen(text);
-	int project = query ? project_of(query) : 0;
-	luaL_argcheck(L, project >= 0, 1, "after the path comes ?project=0 to 255, and nothing else");
-	luaL_argcheck(L, length > 0, 1, "no path after \"file:\"");
-	luaL_argcheck(L, project <= LAST_PROJECT, 1, "project must be from 0 to 255");
 	luaL_Buffer path;
 	luaL_buffinit(L, &path);
 	for (size_t i = 0; i < length; i++) {
@@ -141,7 +135,19 @@ static int key_of_file(lua_State *L, const char *text)
 		i += escaped ? 2 : 0;
 	}
 	luaL_pushresult(&path);
-	return push_key_of_path(L, check_path(L, -1), project);
+	return check_path(L, -1);
+}
+
+/* "file:/path?project=3" */
+static int key_of_file(lua_State *L, const char *text)
+{
+	const char *query = strchr(text, '?');
+	size_t length = query ? (size_t)(query - text) : strlen(text);
+	int project = query ? project_of(query) : 0;
+	luaL_argcheck(L, project >= 0, 1, "after the path comes ?project=0 to 255, and nothing else");
+	luaL_argcheck(L, length > 0, 1, "no path after \"file:\"");
+	luaL_argcheck(L, project <= LAST_PROJECT, 1, "project must be from 0 to 255");
+	return push_key_of_path(L, push_path(L, text, length), project);
 }
 
 /* Memory without a name: every object that is asked for is another one. */
@@ -155,6 +161,8 @@ static void push_private_key(lua_State *L)
 	il_shm_key(&k->key, NULL);
 }
 
+static const char what_a_name_is[] = "a name is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
+
 /* The name came from argument 1. */
 static int push_shm_key(lua_State *L, const char *name)
 {
@@ -164,7 +172,7 @@ static int push_shm_key(lua_State *L, const char *name)
 	snprintf(k->text, size, "shm:%s", name);
 	luaL_setmetatable(L, CLASS);
 	if (il_shm_key(&k->key, k->text + strlen("shm:")))
-		return luaL_argerror(L, 1, "a name is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"");
+		return luaL_argerror(L, 1, what_a_name_is);
 	return 1;
 }
 
@@ -172,6 +180,51 @@ static int shm_key(lua_State *L)
 {
 	const char *name = il_check_text(L, 1, "name");
 	return push_shm_key(L, name);
+}
+
+/* `path` is for people. The name came from argument `arg`. */
+static int push_disk_key(lua_State *L, const char *path, const char *name, int arg)
+{
+	char absolute[PATH_MAX];
+	il_file_absolute(absolute, path);
+	size_t size = strlen(path) + strlen(name) + sizeof "disk:?name=";
+	size_t room = size + strlen(absolute) + 1;
+	struct key *k = lua_newuserdatauv(L, sizeof *k + room, 0);
+	*k = (struct key){ .object.class = class, .project = -1, .key.text = k->text };
+	snprintf(k->text, size, "disk:%s?name=%s", path, name);
+	strcpy(k->text + size, absolute);
+	luaL_setmetatable(L, CLASS);
+	if (il_disk_key(&k->key, k->text + size, k->text + size - 1 - strlen(name)))
+		return luaL_argerror(L, arg, what_a_name_is);
+	return 1;
+}
+
+static bool is_disk(const struct key *k)
+{
+	return strncmp(k->text, "disk:", 5) == 0;
+}
+
+static const char usual_name[] = "main";
+
+static int disk_key(lua_State *L)
+{
+	luaL_checkstring(L, 1);
+	const char *path = check_path(L, 1);
+	luaL_argcheck(L, *path, 1, "path is empty");
+	const char *name = lua_isnoneornil(L, 2) ? usual_name : il_check_text(L, 2, "name");
+	return push_disk_key(L, path, name, 2);
+}
+
+/* "disk:/path?name=jobs" */
+static int key_of_disk(lua_State *L, const char *text)
+{
+	static const char option[] = "?name=";
+	const char *query = strchr(text, '?');
+	size_t length = query ? (size_t)(query - text) : strlen(text);
+	bool named = query && strncmp(query, option, sizeof option - 1) == 0;
+	luaL_argcheck(L, named || !query, 1, "after the path comes ?name=jobs, and nothing else");
+	luaL_argcheck(L, length > 0, 1, "no path after \"disk:\"");
+	return push_disk_key(L, push_path(L, text, length), named ? query + sizeof option - 1 : usual_name, 1);
 }
 
 /* The URL came from argument 1. */
@@ -205,9 +258,13 @@ static int push_key_of_text(lua_State *L)
 		return key_of_file(L, text + 5);
 	if (strncmp(text, "shm:", 4) == 0)
 		return push_shm_key(L, text + 4);
+	if (strncmp(text, "disk:", 5) == 0)
+		return key_of_disk(L, text + 5);
 	if (strncmp(text, "redis", 5) == 0)
 		return push_redis_key(L, text);
-	return luaL_argerror(L, 1, "a key is \"file:/path?project=0\", \"shm:name\" or \"redis://host/0/name\"");
+	return luaL_argerror(L, 1,
+		"a key is \"file:/path?project=0\", \"shm:name\", \"disk:/path?name=name\" or "
+		"\"redis://host/0/name\"");
 }
 
 static int key(lua_State *L)
@@ -264,6 +321,9 @@ static int key__index(lua_State *L)
 	bool file = k->project >= 0;
 	if (file && name && strcmp(name, "id") == 0) {
 		lua_pushinteger(L, k->key.id);
+	} else if (is_disk(k) && name && strcmp(name, "path") == 0) {
+		const char *path = k->text + strlen("disk:");
+		lua_pushlstring(L, path, (size_t)(k->key.object - strlen("?name=") - path));
 	} else if (file && name && strcmp(name, "path") == 0) {
 		lua_pushstring(L, path_of(k));
 	} else if (file && name && strcmp(name, "project") == 0) {
@@ -277,11 +337,19 @@ static int key__index(lua_State *L)
 	return 1;
 }
 
+static bool are_equal(const struct key *a, const struct key *b)
+{
+	if (a->project >= 0 && b->project >= 0)
+		return a->key.id == b->key.id;
+	if (is_disk(a) && is_disk(b))
+		return strcmp(a->key.name, b->key.name) == 0 && strcmp(a->key.object, b->key.object) == 0;
+	return strcmp(a->text, b->text) == 0;
+}
+
 static int key__eq(lua_State *L)
 {
 	const struct key *a = test_key(L, 1), *b = test_key(L, 2);
-	bool files = a && b && a->project >= 0 && b->project >= 0;
-	lua_pushboolean(L, files ? a->key.id == b->key.id : a && b && strcmp(a->text, b->text) == 0);
+	lua_pushboolean(L, a && b && are_equal(a, b));
 	return 1;
 }
 
@@ -298,6 +366,7 @@ static const luaL_Reg meta[] = { { "__tostring", key__tostring }, { "__eq", key_
 static const luaL_Reg functions[] = {
 	{ "file_key", file_key },
 	{ "shm_key", shm_key },
+	{ "disk_key", disk_key },
 	{ "redis_key", redis_key },
 	{ "key", key },
 	{ NULL, NULL },

@@ -130,3 +130,21 @@ unsigned il_mode_option(lua_State *L, int arg)
 	lua_pop(L, 1);
 	return mode;
 }
+
+enum il_sync il_sync_option(lua_State *L, int arg)
+{
+	enum il_sync sync = IL_SYNC_USUAL;
+	if (il_option(L, arg, "sync") != LUA_TNIL) {
+		const char *word = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+		sync = strcmp(word, "each") == 0 ? IL_SYNC_EACH : strcmp(word, "soon") == 0 ? IL_SYNC_SOON : sync;
+		if (!sync)
+			il_option_refuse(L, arg, "sync must be \"each\" or \"soon\"");
+	}
+	lua_pop(L, 1);
+	return sync;
+}
+
+int il_check_sync(const struct il_key *key, enum il_sync sync)
+{
+	return sync && !key->engine->syncs ? il_because(ENOTSUP, "the option sync is for keys of a disk") : 0;
+}

@@ -26,4 +26,10 @@ void il_warn_shared(lua_State *L, const struct il_shared *shared, const char *no
 /* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. Raises. */
 unsigned il_mode_option(lua_State *L, int arg);
 
+/* The option `sync`. */
+enum il_sync il_sync_option(lua_State *L, int arg);
+
+/* 0; ENOTSUP, and why: the key's engine does not know it. */
+int il_check_sync(const struct il_key *key, enum il_sync sync);
+
 #endif

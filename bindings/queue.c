@@ -42,11 +42,11 @@ static struct il_queue_handle *push_handle(lua_State *L, int options, const char
 	return q;
 }
 
-static const char *const options[] = { "capacity", "codec", "max_message", "mode", NULL };
+static const char *const options[] = { "capacity", "codec", "max_message", "mode", "sync", NULL };
 
 static struct il_queue_options check_options(lua_State *L)
 {
-	struct il_queue_options o = { .mode = il_mode_option(L, 2) };
+	struct il_queue_options o = { .mode = il_mode_option(L, 2), .sync = il_sync_option(L, 2) };
 	o.capacity = (size_t)size_option(L, 2, "capacity");
 	return o;
 }
@@ -92,7 +92,9 @@ static int open_queue(lua_State *L, const struct il_key *key, struct il_queue_ha
 	bool collected = false;
 	int err;
 	do {
-		err = il_codec_prepare(L, q->codec);
+		err = il_check_sync(key, o.sync);
+		if (!err)
+			err = il_codec_prepare(L, q->codec);
 		if (!err)
 			err = key->engine->queue ? key->engine->queue(key, &o, &q->queue) : ENOTSUP;
 	} while (il_collect(L, err, &collected));

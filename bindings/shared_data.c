@@ -70,11 +70,11 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 	return d;
 }
 
-static const char *const options[] = { "codec", "mode", "size", NULL };
+static const char *const options[] = { "codec", "mode", "size", "sync", NULL };
 
 static struct il_data_options check_options(lua_State *L)
 {
-	struct il_data_options o = { .mode = il_mode_option(L, 2) };
+	struct il_data_options o = { .mode = il_mode_option(L, 2), .sync = il_sync_option(L, 2) };
 	o.size = size_option(L, 2);
 	return o;
 }
@@ -116,7 +116,9 @@ static int open_data(lua_State *L, const struct il_key *key, struct il_shared_da
 	bool collected = false;
 	int err;
 	do {
-		err = il_codec_prepare(L, d->codec);
+		err = il_check_sync(key, o.sync);
+		if (!err)
+			err = il_codec_prepare(L, d->codec);
 		if (!err)
 			err = key->engine->data ? key->engine->data(key, &o, &d->data) : ENOTSUP;
 	} while (il_collect(L, err, &collected));

@@ -581,9 +581,9 @@ function Process:close() end
 ---Says where an object lives.
 ---@class ipc.Key
 ---@field id integer? of a file key: the System V key, 32 bits with a sign
----@field path string? as it was given
+---@field path string? as it was given, of a file or a disk
 ---@field project integer? 0 to 255
----@field name string? of a key of shared memory, or on a server
+---@field name string? of a key of shared memory, of a disk, or on a server
 local Key = {}
 
 ---The System V key of a file: ftok(3). Does not wait.
@@ -598,6 +598,12 @@ function ipc.file_key(path, project) end
 ---@param name string 1 to 200 letters, digits and ._-/
 ---@return ipc.Key
 function ipc.shm_key(name) end
+
+---The key of a name in a folder on a disk: what it stands for survives a restart of the machine. Does not wait.
+---@param path string of a folder, which the first constructor makes
+---@param name? string 1 to 200 letters, digits and ._-/; "main" by default
+---@return ipc.Key
+function ipc.disk_key(path, name) end
 
 ---The key of a name on a Redis or Valkey server, for many machines. Raises for what is no such URL. Does not wait, nor
 ---connect.
@@ -829,6 +835,7 @@ function FileLock:close() end
 ---@field capacity? integer bytes of all messages together: 16384 by default with a file key, else 1 MiB
 ---@field max_message? integer bytes of one message
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
+---@field sync? "each" only behind a key of a disk: when a change is there
 
 ---@class ipc.queue.Stat
 ---@field messages integer
@@ -986,6 +993,7 @@ function SharedMemory:close() end
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field size? integer bytes that names and values may take, 4 MiB by default
 ---@field mode? integer|string permissions of new data in octal digits, 0600 by default: 0660 or "0660"
+---@field sync? "each" only behind a key of a disk: when a change is there
 
 ---@class ipc.shared_data.Stat
 ---@field names integer

@@ -31,6 +31,13 @@ struct il_shared {
 	bool removed; /* it is known to be, without asking */
 };
 
+/* When a change is on the disk, where objects are on one (il_engine.syncs). */
+enum il_sync {
+	IL_SYNC_USUAL, /* as IL_SYNC_EACH */
+	IL_SYNC_EACH, /* before the operation is done; those of one process share a write */
+	IL_SYNC_SOON, /* within a second */
+};
+
 /* Locks: semaphore, mutex, file_lock ---------------------------------------------------------------- */
 
 struct il_lock {
@@ -129,6 +136,7 @@ struct il_queue {
 struct il_queue_options {
 	size_t capacity; /* bytes, 0: the engine's */
 	unsigned mode;
+	enum il_sync sync;
 	bool given; /* the engine's */
 	size_t found; /* out, with EEXIST: the capacity it has; with EPERM: the largest allowed */
 };
@@ -241,6 +249,7 @@ struct il_data {
 struct il_data_options {
 	size_t size; /* 0: the engine's, or what it has */
 	unsigned mode;
+	enum il_sync sync;
 	bool given; /* the engine's */
 	size_t found; /* out, with EEXIST: the size it has */
 };
@@ -313,6 +322,7 @@ enum { IL_PLACE_TEXT = 300 };
  * engine does not offer the noun. */
 struct il_engine {
 	const char *name;
+	bool syncs; /* it knows the option `sync`; the classes refuse it for the others */
 	int (*semaphore)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*mutex)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);

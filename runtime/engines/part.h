@@ -9,7 +9,7 @@
 
 #include "loop/state.h"
 
-enum il_part { IL_PART_SYSV, IL_PART_SHM, IL_PART_STORE, IL_PART_REDIS };
+enum il_part { IL_PART_SYSV, IL_PART_SHM, IL_PART_STORE, IL_PART_REDIS, IL_PART_DISK };
 
 static inline void *il_part(enum il_part part)
 {

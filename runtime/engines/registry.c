@@ -5,6 +5,9 @@
 #include "engines/local_data.h"
 #include "engines/registry.h"
 #include "base/reason.h"
+#ifdef IL_LMDB
+#	include "engines/disk/disk.h"
+#endif
 #include "engines/engine.h"
 #include "engines/redis/redis.h"
 #include "engines/shm/shm.h"
@@ -13,7 +16,14 @@
 #include <errno.h>
 #include <stddef.h>
 
-static const struct il_engine *const engines[] = { &il_sysv, &il_shm, &il_redis };
+#ifndef IL_LMDB
+static int no_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+static int no_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
+
+static const struct il_engine il_disk = { .name = "disk", .syncs = true, .queue = no_queue, .data = no_data };
+#endif
+
+static const struct il_engine *const engines[] = { &il_sysv, &il_shm, &il_redis, &il_disk };
 
 void il_engines_fini(void)
 {
@@ -23,12 +33,30 @@ void il_engines_fini(void)
 }
 
 #ifndef IL_LMDB
-int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)
+static int no_lmdb(void)
+{
+	return il_because(ENOTSUP, "this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)");
+}
+
+static int no_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)
 {
 	(void)key;
 	(void)o;
 	(void)d;
-	return il_because(ENOTSUP, "this ipc was built without LMDB (lmdb.h of Debian's liblmdb-dev)");
+	return no_lmdb();
+}
+
+static int no_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q)
+{
+	(void)key;
+	(void)o;
+	(void)q;
+	return no_lmdb();
+}
+
+int il_local_data(const struct il_key *key, struct il_data_options *o, struct il_data **d)
+{
+	return no_data(key, o, d);
 }
 #endif
 
@@ -43,6 +71,14 @@ int il_shm_key(struct il_key *key, const char *name)
 	key->engine = &il_shm;
 	key->name = key->object = name;
 	return name ? il_shm_check_name(name) : 0;
+}
+
+int il_disk_key(struct il_key *key, const char *path, const char *name)
+{
+	key->engine = &il_disk;
+	key->name = path;
+	key->object = name;
+	return il_shm_check_name(name);
 }
 
 int il_redis_key(struct il_key *key, const char *url, char *text, const char **why)

@@ -14,6 +14,10 @@ int il_file_key(struct il_key *key, const char *path, int project);
 /* Keys of shared memory: name of letters, digits and "._-/", 200 bytes at most, or NULL. 0 or EINVAL. */
 int il_shm_key(struct il_key *key, const char *name);
 
+/* Keys of a disk: the path of a folder from the root on, and a name as one of shared memory has it. 0 or EINVAL: that
+ * is no name. */
+int il_disk_key(struct il_key *key, const char *path, const char *name);
+
 enum { IL_URL_MORE = 128 }; /* default ports of 16 hosts, and a database */
 
 /* Keys of a Redis server: a URL; `text`, of as many bytes and IL_URL_MORE, becomes what may be shown of it, which has

@@ -235,6 +235,15 @@ int il_thread_pool_start(struct il_work *item, void (*work)(struct il_work *), v
 	return 0;
 }
 
+/* The mutex is held, and given back. */
+static void end(struct il_work *item)
+{
+	il_list_del(&item->node);
+	pthread_mutex_unlock(&pool()->mutex);
+	pool()->pending--;
+	item->ended(item);
+}
+
 void il_thread_pool_cancel(struct il_work *item)
 {
 	pthread_mutex_lock(&pool()->mutex);
@@ -244,10 +253,15 @@ void il_thread_pool_cancel(struct il_work *item)
 		pthread_kill(item->worker->thread, IL_SIGNAL_POOL);
 		pthread_cond_timedwait(&pool()->returned, &pool()->mutex, &until);
 	}
-	il_list_del(&item->node);
-	pthread_mutex_unlock(&pool()->mutex);
-	pool()->pending--;
-	item->ended(item);
+	end(item);
+}
+
+void il_thread_pool_finish(struct il_work *item)
+{
+	pthread_mutex_lock(&pool()->mutex);
+	while (!atomic_load(&item->returned))
+		pthread_cond_wait(&pool()->returned, &pool()->mutex);
+	end(item);
 }
 
 bool il_work_cancelled(struct il_work *item)

@@ -42,6 +42,9 @@ int il_thread_pool_start(struct il_work *item, void (*work)(struct il_work *), v
  * work had got before the cancellation reached it is there for ended() to see. */
 void il_thread_pool_cancel(struct il_work *item);
 
+/* Waits until the work has returned by itself; ended() is called by this, too. */
+void il_thread_pool_finish(struct il_work *item);
+
 /* For work(): it is cancelled, so it has to return. */
 bool il_work_cancelled(struct il_work *item);
 

@@ -209,3 +209,61 @@ describe("the text of a key", function()
     end
   end)
 end)
+
+describe("a key of a disk", function()
+  it("shows its folder and its name", function()
+    local key = ipc.disk_key("/var/lib/shop", "jobs")
+    assert.same({"/var/lib/shop", "jobs"}, {key.path, key.name})
+    assert.is_nil(key.id)
+    assert.is_nil(key.project)
+    assert.equal("ipc.Key (disk:/var/lib/shop?name=jobs)", tostring(key))
+    assert.equal("main", ipc.disk_key("/var/lib/shop").name)
+    assert.error_matches(function() key:clone() end, "is no file, so there is no next project")
+  end)
+
+  it("is another one for another folder or name", function()
+    local key = ipc.disk_key("/var/lib/shop", "jobs")
+    assert.equal(ipc.disk_key("/var/lib/shop", "jobs"), key)
+    assert.not_equal(ipc.disk_key("/var/lib/shop"), key)
+    assert.not_equal(ipc.disk_key("/var/lib/sho", "jobs"), key)
+    assert.not_equal(ipc.shm_key("jobs"), key)
+    assert.equal(ipc.disk_key("/var/lib/shop"), ipc.disk_key("/var/lib/shop", "main"))
+  end)
+
+  it("takes a relative path from the working directory", function()
+    local file = assert(io.popen("pwd -P"))
+    local here = file:read("l")
+    file:close()
+    local key = ipc.disk_key("shop", "jobs")
+    assert.equal("shop", key.path)
+    assert.equal(ipc.disk_key(here .. "/shop", "jobs"), key)
+  end)
+
+  it("is what its text names", function()
+    local key = ipc.key("disk:/var/lib/shop?name=a/b.c")
+    assert.equal(ipc.disk_key("/var/lib/shop", "a/b.c"), key)
+    assert.equal(ipc.disk_key("/var/lib/shop"), ipc.key("disk:/var/lib/shop"))
+    assert.equal("/var/lib/s?p", ipc.key("disk:/var/lib/s%3Fp?name=x").path)
+  end)
+
+  it("raises for what is no path, and no name", function()
+    local bad = {
+      ["disk:"] = "no path", ["disk:?name=x"] = "no path", ["disk:/x?"] = "after the path comes ?name=jobs",
+      ["disk:/x?nam=x"] = "after the path comes ?name=jobs", ["disk:/x?name="] = "a name is 1 to 200",
+      ["disk:/x?name=a b"] = "a name is 1 to 200", ["disk:/x%00?name=a"] = "zero byte",
+      ["disk:/x?name=" .. ("x"):rep(201)] = "a name is 1 to 200",
+    }
+    for text, why in pairs(bad) do
+      assert.error_matches(function() ipc.key(text) end, why, 1, true)
+    end
+    assert.error_matches(function() ipc.disk_key("") end, "path is empty")
+    assert.error_matches(function() ipc.disk_key("/tmp\0x") end, "path has a zero byte")
+    assert.error_matches(function() ipc.disk_key(("x"):rep(5000)) end, "path is too long")
+    assert.error_matches(function() ipc.disk_key("/tmp", "") end, "a name is 1 to 200")
+    for _, wrong in ipairs{{}, true, io.stdout} do
+      assert.has_error(function() ipc.disk_key(wrong) end)
+      assert.has_error(function() ipc.disk_key("/tmp", wrong) end)
+    end
+    assert.has_error(function() ipc.disk_key() end)
+  end)
+end)

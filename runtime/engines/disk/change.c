@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Batches of changes, see change.h. A change is announced with the lock and before the commit, and one that waits is
+ * tried with the lock, too: it sees the commit, or that the process before has died.
+ * Floor 2.
+ */
+#include "engines/disk/change.h"
+#include "base/fork.h"
+#include "base/shared_atomic.h"
+#include "loop/thread_pool.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST = 1000 }; /* changes in a batch */
+
+/* The thread's; of a child it is not any more. */
+struct il_disk_batch {
+	struct il_work work;
+	struct il_disk *disk;
+};
+
+static uint32_t word_of(const struct il_disk_change *c)
+{
+	return (uint32_t)(c->key % IL_DISK_WORDS);
+}
+
+/* On the helper's thread ---------------------------------------------------------------------------------- */
+
+static void take_queued(struct il_disk *d)
+{
+	pthread_mutex_lock(&d->mutex);
+	for (int i = 0; i < MOST && !il_list_empty(&d->queued); i++) {
+		struct il_disk_change *c = il_list_first(struct il_disk_change, &d->queued, node);
+		c->running = true;
+		il_list_del(&c->node);
+		il_list_add(&d->running, &c->node);
+	}
+	pthread_mutex_unlock(&d->mutex);
+}
+
+/* False: it had changed something and then failed, so all is to be done again without it. */
+static bool apply(struct il_disk_change *c, struct il_disk_txn *t)
+{
+	uint32_t puts = t->puts;
+	c->seen = il_get(&t->disk->control->words[word_of(c)]);
+	c->err = c->apply(c, t);
+	c->failed = c->err && c->err != EAGAIN && t->puts != puts;
+	return !c->failed;
+}
+
+static void raise_words(struct il_disk_txn *t)
+{
+	for (uint32_t i = 0; i < IL_DISK_WORDS; i++) {
+		uint32_t *word = &t->disk->control->words[i];
+		if (!(t->announced[i / 64] >> i % 64 & 1))
+			continue;
+		il_put(word, il_get(word) + 1);
+		il_futex_wake(word);
+	}
+}
+
+/* What a transaction that is aborted has opened is closed. */
+static void forget_tables(struct il_disk *d)
+{
+	atomic_fetch_add(&d->openings, 1);
+}
+
+/* EAGAIN: once more, without the one that has failed. Else LMDB's result, for all of them. */
+static int make(struct il_disk *d)
+{
+	struct il_disk_txn t = { .disk = d, .changes = true };
+	int rc = mdb_txn_begin(d->env, NULL, 0, &t.txn);
+	if (rc)
+		return rc;
+	t.number = mdb_txn_id(t.txn);
+	il_list_each(struct il_disk_change, c, &d->running, node)
+		if (!c->failed && !apply(c, &t)) {
+			mdb_txn_abort(t.txn);
+			forget_tables(d);
+			return EAGAIN;
+		}
+	raise_words(&t);
+	rc = mdb_txn_commit(t.txn);
+	if (rc)
+		forget_tables(d);
+	d->broken = rc == MDB_PANIC || rc == EIO;
+	return rc;
+}
+
+static void fail_all(struct il_disk *d, int err)
+{
+	il_list_each(struct il_disk_change, c, &d->running, node)
+		if (!c->failed)
+			c->err = err;
+}
+
+static void work_at(struct il_disk *d)
+{
+	take_queued(d);
+	int rc = il_disk_lock(d);
+	if (!rc) {
+		do
+			rc = make(d);
+		while (rc == EAGAIN);
+		il_disk_unlock(d);
+	}
+	if (rc)
+		fail_all(d, rc);
+}
+
+static void work(struct il_work *item)
+{
+	work_at(il_container_of(item, struct il_disk_batch, work)->disk);
+}
+
+/* Ending ------------------------------------------------------------------------------------------------- */
+
+static void free_change(struct il_disk_change *c)
+{
+	struct il_disk_object *o = c->object;
+	il_list_del(&c->mine);
+	free(c->data);
+	free(c);
+	il_disk_object_drop(o);
+}
+
+static void finish(struct il_disk_change *c)
+{
+	if (c->op)
+		c->op->busy = false;
+	c->err = il_disk_errno(c->err);
+	c->ended(c);
+	free_change(c);
+}
+
+void il_disk_op_end(struct il_disk_change *c, int err)
+{
+	struct il_op *op = c->op;
+	c->op = NULL;
+	if (!op)
+		return;
+	op->state = NULL;
+	if (!op->wait)
+		op->err = err;
+	else if (err == EAGAIN && op->once)
+		il_op_not_ready(op);
+	else
+		il_op_finish(op, err);
+}
+
+/* Waiting ------------------------------------------------------------------------------------------------- */
+
+static void start_batch(struct il_disk *d);
+
+/* These are older than what is queued. */
+static void word_changed(struct il_futex *futex)
+{
+	struct il_disk_watch *watch = il_container_of(futex, struct il_disk_watch, futex);
+	struct il_disk *d = watch->disk;
+	pthread_mutex_lock(&d->mutex);
+	il_list_each(struct il_disk_change, c, &watch->waiting, node)
+		c->waiting = false;
+	il_list_drain(struct il_disk_change, c, &d->queued, node)
+		il_list_add(&watch->waiting, &c->node);
+	il_list_move(&watch->waiting, &d->queued);
+	pthread_mutex_unlock(&d->mutex);
+	start_batch(d);
+}
+
+static struct il_disk_watch *watches_of(struct il_disk *d)
+{
+	if (d->watches)
+		return d->watches;
+	d->watches = calloc(IL_DISK_WORDS, sizeof *d->watches);
+	for (uint32_t i = 0; d->watches && i < IL_DISK_WORDS; i++) {
+		d->watches[i].disk = d;
+		il_list_init(&d->watches[i].waiting);
+		il_futex_init(&d->watches[i].futex, word_changed);
+	}
+	return d->watches;
+}
+
+/* Until its word is not any more what it was with the lock. Its operation may end here. */
+static void park(struct il_disk_change *c)
+{
+	struct il_disk *d = c->object->disk;
+	struct il_disk_watch *watch = watches_of(d);
+	if (!watch) {
+		c->err = ENOMEM;
+		finish(c);
+		return;
+	}
+	watch += word_of(c);
+	c->waiting = true;
+	il_list_add(&watch->waiting, &c->node);
+	if (!il_futex_watched(&watch->futex))
+		il_futex_watch(&watch->futex, &d->control->words[word_of(c)], c->seen);
+	il_op_unbusy(c->op);
+}
+
+/* Batches ------------------------------------------------------------------------------------------------- */
+
+/* To tell of one may end others of the same wait, which then have no operation. */
+static void tell_all(struct il_disk *d)
+{
+	struct il_list round;
+	il_list_move(&d->running, &round);
+	il_list_drain(struct il_disk_change, c, &round, node) {
+		c->running = false;
+		if (c->waits && c->err == EAGAIN && c->op && c->op->wait && !c->op->once)
+			park(c);
+		else
+			finish(c);
+	}
+}
+
+/* A child of the process where the work was done has nothing of it. */
+static void ended(struct il_work *item)
+{
+	struct il_disk_batch *b = il_container_of(item, struct il_disk_batch, work);
+	struct il_disk *d = b->disk;
+	bool forked = item->forked;
+	free(b);
+	if (forked)
+		return;
+	d->batch = NULL;
+	start_batch(d);
+	il_disk_drop(d);
+}
+
+static int start_thread(struct il_disk *d)
+{
+	struct il_disk_batch *b = malloc(sizeof *b);
+	if (!b)
+		return ENOMEM;
+	b->disk = d;
+	int err = il_thread_pool_start(&b->work, work, ended);
+	if (err) {
+		free(b);
+		return err;
+	}
+	d->batch = b;
+	d->refs++;
+	return 0;
+}
+
+/* Where no thread can be had, the loop's does it. */
+static void start_batch(struct il_disk *d)
+{
+	d->refs++;
+	while (!d->batch) {
+		tell_all(d);
+		if (il_list_empty(&d->queued) || d->batch)
+			break;
+		int err = il_disk_enter(d);
+		if (!err && start_thread(d) == 0)
+			break;
+		if (err) {
+			take_queued(d);
+			fail_all(d, err);
+		} else {
+			work_at(d);
+		}
+	}
+	il_disk_drop(d);
+}
+
+void *il_disk_change_new(size_t size, size_t more, struct il_disk_object *o)
+{
+	struct il_disk_change *c = malloc(size + more);
+	if (!c)
+		return NULL;
+	memset(c, 0, size);
+	c->object = o;
+	o->refs++;
+	il_list_init(&c->node);
+	il_list_add(&o->changes, &c->mine);
+	return c;
+}
+
+int il_disk_change_start(struct il_disk_change *c)
+{
+	struct il_disk *d = c->object->disk;
+	struct il_op *op = c->op;
+	int err = il_disk_enter(d);
+	if (err) {
+		free_change(c);
+		return err;
+	}
+	d->refs++;
+	if (op) {
+		op->state = c;
+		op->busy = true;
+	}
+	pthread_mutex_lock(&d->mutex);
+	il_list_add(&d->queued, &c->node);
+	pthread_mutex_unlock(&d->mutex);
+	start_batch(d);
+	if (op && !op->wait)
+		il_disk_changes_finish(d);
+	il_disk_drop(d);
+	return 0;
+}
+
+/* What belongs to the process before a fork, no other thread has here. */
+static bool take_back(struct il_disk_change *c)
+{
+	struct il_disk *d = c->object->disk;
+	if (!il_fork_is_own(d->generation))
+		return false;
+	pthread_mutex_lock(&d->mutex);
+	bool queued = !c->running;
+	if (queued)
+		il_list_del(&c->node);
+	pthread_mutex_unlock(&d->mutex);
+	struct il_disk_watch *watch = queued && c->waiting ? &d->watches[word_of(c)] : NULL;
+	if (watch && il_list_empty(&watch->waiting))
+		il_futex_unwatch(&watch->futex);
+	return queued;
+}
+
+bool il_disk_op_cancel(struct il_op *op)
+{
+	struct il_disk_change *c = op->state;
+	op->state = NULL;
+	if (!c)
+		return false;
+	c->op = NULL;
+	if (!take_back(c))
+		return true;
+	free_change(c);
+	return false;
+}
+
+void il_disk_ops_close(struct il_disk_object *o)
+{
+	struct il_list *next;
+	for (struct il_list *l = o->changes.next; l != &o->changes; l = next) {
+		struct il_disk_change *c = il_container_of(l, struct il_disk_change, mine);
+		struct il_op *op = c->op;
+		next = l->next;
+		if (!op)
+			continue;
+		op->busy = false;
+		il_disk_op_cancel(op);
+		il_op_finish(op, ECANCELED);
+		next = o->changes.next; /* with it, others may have left */
+	}
+}
+
+void il_disk_changes_finish(struct il_disk *d)
+{
+	d->refs++;
+	while (d->batch)
+		il_thread_pool_finish(&d->batch->work);
+	il_disk_drop(d);
+}
+
+static void leave(struct il_list *changes)
+{
+	il_list_drain(struct il_disk_change, c, changes, node) {
+		c->running = false;
+		c->err = ECANCELED;
+		finish(c);
+	}
+}
+
+void il_disk_changes_leave(struct il_disk *d)
+{
+	d->refs += !d->batch;
+	d->batch = NULL;
+	leave(&d->queued);
+	leave(&d->running);
+	for (uint32_t i = 0; d->watches && i < IL_DISK_WORDS; i++) {
+		leave(&d->watches[i].waiting);
+		il_futex_unwatch(&d->watches[i].futex);
+	}
+	d->refs--;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The LMDB environment of a folder: opened once in a process, whatever the number of objects in it, and not through a
+ * fork. Its tables are named databases of LMDB, one or several for an object. Changes are made on a thread of their own
+ * (change.h); what is read on the loop's thread is what was committed last. Floor 2: no lua.h.
+ */
+#ifndef IL_DISK_ENVIRONMENT_H
+#define IL_DISK_ENVIRONMENT_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "engines/engine.h"
+#include "loop/futex.h"
+
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { IL_DISK_WORDS = 256 };
+
+/* The file "control": what the living processes share. The first one that comes begins it anew. */
+struct il_disk_control {
+	uint64_t magic;
+	uint32_t layout;
+	uint32_t turns; /* goes up whenever the lock is had */
+	uint64_t pids; /* the pid namespace of the processes */
+	pthread_mutex_t
+		lock; /* robust: of a process that changes the environment, from before LMDB's until it is on disk */
+	uint32_t words[IL_DISK_WORDS]; /* futexes: what has a key has changed (il_disk_announce) */
+};
+
+/* A named database in this process. */
+struct il_disk_table {
+	struct il_list node;
+	uint32_t refs;
+	uint32_t opened; /* the il_disk.openings in which `dbi` is good; 0: none */
+	MDB_dbi dbi;
+	char name[];
+};
+
+struct il_disk {
+	struct il_list node;
+	struct il_table_item item; /* among all, by its control file */
+	uint64_t device, inode; /* of that */
+	struct il_disk_control *control;
+	int fd; /* of that */
+	uint32_t refs; /* objects, and a batch that is under way */
+	uint32_t generation; /* whose environment it is */
+	MDB_env *env; /* NULL: not open in this process */
+	int fds[2]; /* the environment's */
+	struct il_list tables; /* of struct il_disk_table */
+	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
+	pthread_mutex_t reading; /* the loop reads, or the helper takes away what a reader may use */
+	MDB_txn *reader; /* reset between reads; NULL: none yet */
+	bool broken; /* LMDB does not know what is on the disk: to be opened again */
+	/* Changes, see change.h */
+	pthread_mutex_t mutex; /* of `queued` */
+	struct il_list queued, running;
+	struct il_disk_watch *watches; /* of the words, the loop's; NULL: no change has waited yet */
+	struct il_disk_batch *batch; /* that is under way */
+	char path[];
+};
+
+/* What is read or changed in, on the loop's or the helper's thread. */
+struct il_disk_txn {
+	struct il_disk *disk;
+	MDB_txn *txn;
+	uint64_t number; /* of a change: no later transaction has it */
+	uint32_t puts; /* changes that were made in it */
+	uint64_t announced[IL_DISK_WORDS / 64]; /* words to raise before the commit */
+	bool changes; /* it is no reader's */
+};
+
+/* Opens the folder of a key; each open is counted. 0 or errno. */
+int il_disk_open(const char *path, struct il_disk **d);
+void il_disk_drop(struct il_disk *d);
+
+/* Opens the environment, if this process has not. 0 or errno. */
+int il_disk_enter(struct il_disk *d);
+
+/* Its table of this name, and not yet a database; each is counted. NULL: no memory. */
+struct il_disk_table *il_disk_table(struct il_disk *d, const char *name);
+void il_disk_table_drop(struct il_disk *d, struct il_disk_table *table);
+
+/* A look at the last commit, on the loop's thread, which must not be left between these two. 0; EAGAIN: this cannot be
+ * read here now, so it is to be read by a change; or errno. */
+int il_disk_read(struct il_disk *d, struct il_disk_txn *t);
+void il_disk_read_end(struct il_disk *d, struct il_disk_txn *t);
+
+/* The lock of the control file, on the helper's thread. 0; ETIMEDOUT: the process that has it stands still; or errno.
+ */
+int il_disk_lock(struct il_disk *d);
+void il_disk_unlock(struct il_disk *d);
+
+/* This process was forked from the one that has it: what is that one's is left to it. Or LMDB has given it up. No batch
+ * is under way. */
+void il_disk_leave(struct il_disk *d);
+
+/* errno of LMDB's result. */
+int il_disk_errno(int rc);
+
+/* The objects are closed, or just left. */
+void il_disk_fini(void);
+
+#endif

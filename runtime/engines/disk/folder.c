@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Folders of environments, see folder.h. A process that has an environment open has a shared flock on its control file,
+ * and so have the children that it forks. The one that gets an exclusive flock is alone: whatever the file says comes
+ * from processes that have ended, perhaps before the machine was started again.
+ * Floor 2.
+ */
+#include "engines/disk/folder.h"
+#include "base/clock.h"
+#include "base/reason.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { NAP = 200000 }; /* ns */
+
+static const int64_t PATIENCE = 5 * IL_SECOND;
+
+/* Memory that is mapped there, and locks, are not the other machines'. statfs(2) tells the numbers. */
+static bool is_network(const struct statfs *fs)
+{
+	static const uint32_t kinds[] = {
+		0x6969, /* NFS */
+		0x517B, 0xFF534D42, 0xFE534D42, /* SMB */
+		0x5346414F, 0x6B414653, /* AFS */
+		0x00C36400, /* Ceph */
+		0x01021997, /* 9P */
+		0x65735546, /* FUSE: sshfs and the like; which, it does not tell */
+		0x0BD00BD0, /* Lustre */
+		0x47504653, /* GPFS */
+		0x73757245, /* Coda */
+		0x7461636F, /* OCFS2 */
+		0x01161970, /* GFS2 */
+	};
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if ((uint32_t)fs->f_type == kinds[i])
+			return true;
+	return false;
+}
+
+static int check(const char *path, int fd)
+{
+	struct statfs fs;
+	struct stat st;
+	if (fstat(fd, &st) || fstatfs(fd, &fs))
+		return errno;
+	if (st.st_uid != geteuid())
+		return il_because(EACCES, "the folder %s belongs to another user", path);
+	if (st.st_mode & 022)
+		return il_because(EACCES, "other users may write to the folder %s: chmod go-w", path);
+	if (is_network(&fs))
+		return il_because(ENOTSUP, "the folder %s is on a network file system, where its locks mean nothing",
+			path);
+	return 0;
+}
+
+static int explain(int err, const char *path)
+{
+	switch (err) {
+	case ENOTDIR:
+	case ELOOP: return il_because(err, "%s is not a folder", path);
+	case ENOENT: return il_because(err, "there is no folder in which %s could be made", path);
+	case EROFS: return il_because(err, "the file system of %s can only be read", path);
+	case ENOSPC:
+	case EDQUOT: return il_because(err, "the disk of %s has no room", path);
+	default: return err;
+	}
+}
+
+int il_disk_folder_open(const char *path, int *fd)
+{
+	if (mkdir(path, 0700) && errno != EEXIST)
+		return explain(errno, path);
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return explain(errno, path);
+	int err = check(path, *fd);
+	if (err)
+		close(*fd);
+	return err;
+}
+
+/* One of the locks: exclusive, if no other process has the file; shared, if none is alone in preparing it. */
+static int lock(int fd, bool *alone)
+{
+	for (int64_t end = il_now() + PATIENCE;;) {
+		*alone = flock(fd, LOCK_EX | LOCK_NB) == 0;
+		if (*alone || flock(fd, LOCK_SH | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return errno;
+		if (il_now() > end)
+			return ETIMEDOUT;
+		nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
+	}
+}
+
+int il_disk_folder_lock(const char *path, int folder, long size, int *fd, bool *alone)
+{
+	*fd = openat(folder, "control", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (*fd < 0)
+		return explain(errno, path);
+	int err = lock(*fd, alone);
+	if (!err && *alone && (ftruncate(*fd, size) || fallocate(*fd, 0, 0, size)))
+		err = explain(errno, path);
+	if (err)
+		close(*fd);
+	return err;
+}
+
+int il_disk_folder_share(int fd)
+{
+	return flock(fd, LOCK_SH) ? errno : 0;
+}
