@@ -36,8 +36,19 @@ static struct model {
 
 static const struct il_job_limits limits = { .attempts = 3, .deaths = 2, .keep = KEEP };
 static struct il_disk_records r;
+static struct il_disk_txn t;
+static union {
+	struct il_disk_table table;
+	char bytes[sizeof(struct il_disk_table) + 1];
+} at;
 static int64_t now = 1000;
 static char bytes[LARGE];
+
+static struct il_disk_txn *use(MDB_txn *txn)
+{
+	t = (struct il_disk_txn){ .txn = txn, .changes = true };
+	return &t;
+}
 
 static int pick(int n)
 {
@@ -217,7 +228,8 @@ static void take(void)
 	int n = pick(HOLDERS);
 	struct il_disk_holder h = holder(n);
 	int64_t type = any_type();
-	int rc = il_disk_records_take(&r, type, &h, &limits, &m);
+	bool new_one;
+	int rc = il_disk_records_take(&r, type, &h, &limits, &m, &new_one);
 	while ((l = first(type)) &&
 		(l->attempt >= (l->attempts ? l->attempts : limits.attempts) || l->deaths >= limits.deaths))
 		dies(l);
@@ -328,12 +340,12 @@ static void release(void)
 static void death(void)
 {
 	struct il_disk_holder h = { .world = 0 };
-	int n = pick(HOLDERS) & ~1, seen = 0, holders = 0, other = n + 1;
-	while (il_disk_records_holder(&r, &h) == 0)
-		seen++;
+	int n = pick(HOLDERS) & ~1, other = n + 1;
+	bool seen[2] = { false };
+	while (il_disk_records_taker(&r, &h) == 0)
+		seen[h.pid - 10] = true;
 	for (int i = 0; i < HOLDERS; i++)
-		holders += oldest(IL_DISK_TAKEN, is_held_by, &i) != NULL;
-	CHECK(seen == holders);
+		CHECK(seen[i / 2] || !oldest(IL_DISK_TAKEN, is_held_by, &i));
 	h = holder(n);
 	CHECK(il_disk_records_bereave(&r, &h, &limits) == 0);
 	for (struct letter *l;
@@ -400,10 +412,10 @@ static void compare_dead(void)
 	CHECK(seen == total(IL_DISK_DEAD, false));
 }
 
-static void compare_all(MDB_txn *txn, MDB_dbi dbi)
+static void compare_all(MDB_txn *txn)
 {
 	struct il_queue_stat stat;
-	CHECK(il_disk_records_begin(&r, txn, dbi) == 0);
+	CHECK(il_disk_records_begin(&r, use(txn), &at.table) == 0);
 	CHECK(il_disk_records_stat(&r, &stat) == 0);
 	CHECK(stat.messages == (int64_t)total(IL_DISK_READY, false) && stat.bytes == (int64_t)total(0, true));
 	CHECK(stat.delayed == (int64_t)total(IL_DISK_DELAYED, false) &&
@@ -414,23 +426,24 @@ static void compare_all(MDB_txn *txn, MDB_dbi dbi)
 }
 
 /* Nothing is left of messages that are gone. */
-static void check_empty(MDB_txn *txn, MDB_dbi dbi)
+static void check_empty(MDB_txn *txn)
 {
 	struct il_disk_message m;
 	MDB_stat stat;
 	int64_t n;
 	bool more;
-	CHECK(il_disk_records_begin(&r, txn, dbi) == 0);
+	CHECK(il_disk_records_begin(&r, use(txn), &at.table) == 0);
 	CHECK(il_disk_records_expire(&r, INT64_MAX - 1, 10000, &more) == 0);
 	CHECK(il_disk_dead_drop(&r, NULL, 0, &n) == 0);
 	for (int i = 0; i < HOLDERS; i++) {
 		struct il_disk_holder h = holder(i);
 		CHECK(il_disk_records_release(&r, &h) == 0);
+		CHECK(il_disk_taker_delete(&r, &h) == 0);
 	}
 	while (il_disk_records_first(&r, 0, &m) == 0)
 		CHECK(il_disk_record_delete(&r, &m) == 0);
 	CHECK(r.head.bytes == 0 && r.head.ready == 0 && r.head.delayed == 0 && r.head.taken == 0 && r.head.dead == 0);
-	CHECK(mdb_stat(txn, dbi, &stat) == 0 && stat.ms_entries == 1);
+	CHECK(mdb_stat(txn, at.table.dbi, &stat) == 0 && stat.ms_entries == 1);
 	mdb_txn_abort(txn);
 }
 
@@ -441,13 +454,13 @@ static MDB_txn *begin(MDB_env *env, unsigned flags)
 	return txn;
 }
 
-static void step(MDB_env *env, MDB_dbi dbi)
+static void step(MDB_env *env)
 {
 	static void (*const steps[])(void) = { send, send, send, receive, take, take, take, finish, finish, expire,
 		release, death, wake_dead };
 	MDB_txn *txn = begin(env, 0);
 	before = model;
-	CHECK(il_disk_records_begin(&r, txn, dbi) == 0);
+	CHECK(il_disk_records_begin(&r, use(txn), &at.table) == 0);
 	for (int n = 1 + pick(3); n; n--)
 		steps[pick(sizeof steps / sizeof *steps)]();
 	CHECK(il_disk_records_end(&r) == 0);
@@ -461,23 +474,22 @@ static void step(MDB_env *env, MDB_dbi dbi)
 
 static void run(MDB_env *env, unsigned seed)
 {
-	MDB_dbi dbi;
 	MDB_txn *txn = begin(env, 0);
 	char name[16];
 	sprintf(name, "%u", seed);
 	srand(seed);
 	memset(&model, 0, sizeof model);
-	CHECK(mdb_dbi_open(txn, name, MDB_CREATE, &dbi) == 0);
-	CHECK(il_disk_records_begin(&r, txn, dbi) == ENOENT);
-	CHECK(il_disk_records_make(txn, dbi, CAPACITY) == 0);
-	CHECK(il_disk_records_make(txn, dbi, CAPACITY) == EEXIST);
+	CHECK(mdb_dbi_open(txn, name, MDB_CREATE, &at.table.dbi) == 0);
+	CHECK(il_disk_records_begin(&r, use(txn), &at.table) == ENOENT);
+	CHECK(il_disk_records_make(use(txn), &at.table, CAPACITY) == 0);
+	CHECK(il_disk_records_make(use(txn), &at.table, CAPACITY) == EEXIST);
 	CHECK(mdb_txn_commit(txn) == 0);
 	for (int i = 0; i < STEPS && model.count < MOST - 8; i++) {
-		step(env, dbi);
+		step(env);
 		if (i % 16 == 0)
-			compare_all(begin(env, MDB_RDONLY), dbi);
+			compare_all(begin(env, MDB_RDONLY));
 	}
-	check_empty(begin(env, 0), dbi);
+	check_empty(begin(env, 0));
 }
 
 int main(void)

@@ -127,13 +127,30 @@ static void free_change(struct il_disk_change *c)
 	il_disk_object_drop(o);
 }
 
+static void queue(struct il_disk_change *c)
+{
+	struct il_disk *d = c->object->disk;
+	c->then = IL_DISK_FREED;
+	if (c->op)
+		c->op->busy = true;
+	pthread_mutex_lock(&d->mutex);
+	il_list_add(&d->queued, &c->node);
+	pthread_mutex_unlock(&d->mutex);
+}
+
+/* Where it is kept, its operation may end here. */
 static void finish(struct il_disk_change *c)
 {
 	if (c->op)
 		c->op->busy = false;
 	c->err = il_disk_errno(c->err);
 	c->ended(c);
-	free_change(c);
+	if (c->then == IL_DISK_FREED)
+		free_change(c);
+	else if (c->then == IL_DISK_AGAIN)
+		queue(c);
+	else if (c->op)
+		il_op_unbusy(c->op);
 }
 
 void il_disk_op_end(struct il_disk_change *c, int err)
@@ -291,13 +308,9 @@ int il_disk_change_start(struct il_disk_change *c)
 		return err;
 	}
 	d->refs++;
-	if (op) {
+	if (op)
 		op->state = c;
-		op->busy = true;
-	}
-	pthread_mutex_lock(&d->mutex);
-	il_list_add(&d->queued, &c->node);
-	pthread_mutex_unlock(&d->mutex);
+	queue(c);
 	start_batch(d);
 	if (op && !op->wait)
 		il_disk_changes_finish(d);
@@ -309,6 +322,8 @@ int il_disk_change_start(struct il_disk_change *c)
 static bool take_back(struct il_disk_change *c)
 {
 	struct il_disk *d = c->object->disk;
+	if (c->then == IL_DISK_KEPT)
+		return true;
 	if (!il_fork_is_own(d->generation))
 		return false;
 	pthread_mutex_lock(&d->mutex);

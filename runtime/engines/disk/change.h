@@ -9,6 +9,13 @@
 #include "engines/disk/object.h"
 #include "loop/op.h"
 
+/* What becomes of a change that has ended. */
+enum il_disk_then {
+	IL_DISK_FREED,
+	IL_DISK_KEPT, /* its operation waits; it is started again, or cancelled, by what keeps it */
+	IL_DISK_AGAIN, /* it is queued again at once */
+};
+
 /* What a change's own struct begins with. It has copies of all that apply() needs: the operation may be over before it
  * is. It is one block of memory, freed after ended(), or by a cancel. */
 struct il_disk_change {
@@ -19,14 +26,15 @@ struct il_disk_change {
 	 * changed nothing, whatever it did before. Another change of the batch may fail after it, and then it is called
 	 * again, in another transaction, as if it had not been called. Must not block. */
 	int (*apply)(struct il_disk_change *c, struct il_disk_txn *t);
-	/* On the loop's thread, once, when it is on disk, or c->err says why not. Finishes the operation, if there is
-	 * one still (il_disk_op_end). */
+	/* On the loop's thread, when it is on disk, or c->err says why not. Finishes the operation, if there is one
+	 * still (il_disk_op_end), or sets c->then. */
 	void (*ended)(struct il_disk_change *c);
 	struct il_op *op; /* that waits for it; NULL: it is over, or there is none */
 	uint64_t key; /* of what it waits for, with `waits` */
 	void *data; /* malloc'ed, or NULL: freed with it */
 	bool waits; /* after EAGAIN it is tried again when its key is announced, as long as the operation waits */
 	int err; /* errno */
+	enum il_disk_then then; /* what ended() wants: */
 	/* The rest is change.c's: */
 	bool running; /* in a batch: it may happen */
 	bool failed; /* after it had changed something, so the batch is made without it */

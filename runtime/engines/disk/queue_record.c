@@ -13,7 +13,7 @@ static const uint64_t MAGIC = 0x31657565756c6970; /* the layout */
 enum { LARGEST = sizeof(struct il_disk_record) + IL_JOB_ID_MAX + IL_JOB_REASON_MAX + IL_DISK_RECORD_INLINE };
 
 _Static_assert(sizeof(struct il_disk_record) == 96, "the layout of a record");
-_Static_assert(sizeof(struct il_disk_queue_head) == 96, "the layout of a head");
+_Static_assert(sizeof(struct il_disk_queue_head) == 104, "the layout of a head");
 
 /* Keys ---------------------------------------------------------------------------------------------------- */
 
@@ -72,6 +72,14 @@ void il_disk_key_taken(struct il_disk_key *key, const struct il_disk_holder *hol
 	add_number(key, sequence);
 }
 
+void il_disk_key_taker(struct il_disk_key *key, const struct il_disk_holder *process)
+{
+	begin(key, 'u');
+	add_number(key, process->world);
+	add_number(key, process->start);
+	add_number(key, (uint64_t)process->pid << 32);
+}
+
 void il_disk_key_dead(struct il_disk_key *key, uint64_t number)
 {
 	begin(key, IL_DISK_DEAD);
@@ -128,6 +136,7 @@ static bool is_sound(const MDB_val *key)
 	case 'p': return key->mv_size == 1 + 8;
 	case 't':
 	case IL_DISK_DELAYED: return key->mv_size == 1 + 8 + 8;
+	case 'u': return key->mv_size == 1 + 24;
 	case IL_DISK_TAKEN: return key->mv_size == 1 + 24 + 8;
 	case 'j': return key->mv_size >= 1 + 1 + 8 && key->mv_size <= 1 + 1 + IL_JOB_ID_MAX + 8;
 	case 'i': return key->mv_size > 1 && key->mv_size <= 1 + IL_JOB_ID_MAX;
@@ -137,17 +146,12 @@ static bool is_sound(const MDB_val *key)
 
 /* Reading --------------------------------------------------------------------------------------------------- */
 
-static MDB_val val(const struct il_disk_key *key)
-{
-	return (MDB_val){ .mv_size = key->size, .mv_data = (void *)key->bytes };
-}
-
 /* The entry at a key, or the first one behind it with the same first byte; the key becomes its. */
 static int find(struct il_disk_records *r, struct il_disk_key *key, MDB_val *value)
 {
 	MDB_cursor *cursor;
-	MDB_val at = val(key);
-	int rc = mdb_cursor_open(r->txn, r->dbi, &cursor);
+	MDB_val at = { key->size, key->bytes };
+	int rc = il_disk_cursor(r->t, r->table, &cursor);
 	if (rc)
 		return rc;
 	rc = mdb_cursor_get(cursor, &at, value, MDB_SET_RANGE);
@@ -171,17 +175,16 @@ int il_disk_key_find(struct il_disk_records *r, struct il_disk_key *key)
 
 int il_disk_record_has(struct il_disk_records *r, const struct il_disk_key *key)
 {
-	MDB_val at = val(key), value;
-	return mdb_get(r->txn, r->dbi, &at, &value);
+	MDB_val value;
+	return il_disk_get(r->t, r->table, key->bytes, key->size, &value);
 }
 
 static int find_payload(struct il_disk_records *r, struct il_disk_message *m)
 {
 	struct il_disk_key key;
-	MDB_val at, value;
+	MDB_val value;
 	payload_key(&key, m->record.sequence);
-	at = val(&key);
-	int rc = mdb_get(r->txn, r->dbi, &at, &value);
+	int rc = il_disk_get(r->t, r->table, key.bytes, key.size, &value);
 	if (rc)
 		return rc == MDB_NOTFOUND ? EUCLEAN : rc;
 	m->data = value.mv_data;
@@ -232,24 +235,27 @@ size_t il_disk_record_id(const struct il_disk_message *m, char id[IL_JOB_ID_MAX 
 
 /* The head ---------------------------------------------------------------------------------------------------- */
 
-static MDB_val head_key(void)
+static const char HEAD[] = "h";
+
+static int write_head(struct il_disk_records *r)
 {
-	return (MDB_val){ .mv_size = 1, .mv_data = "h" };
+	return il_disk_put(r->t, r->table, HEAD, 1, &r->head, sizeof r->head);
 }
 
-int il_disk_records_make(MDB_txn *txn, MDB_dbi dbi, uint64_t capacity)
+int il_disk_records_make(struct il_disk_txn *t, struct il_disk_table *table, uint64_t capacity)
 {
-	struct il_disk_queue_head head = { .magic = MAGIC, .capacity = capacity };
-	MDB_val key = head_key(), value = { .mv_size = sizeof head, .mv_data = &head };
-	int rc = mdb_put(txn, dbi, &key, &value, MDB_NOOVERWRITE);
-	return rc == MDB_KEYEXIST ? EEXIST : rc;
+	struct il_disk_records r = { .t = t, .table = table };
+	MDB_val value;
+	int rc = il_disk_get(t, table, HEAD, 1, &value);
+	r.head = (struct il_disk_queue_head){ .magic = MAGIC, .capacity = capacity };
+	return rc == MDB_NOTFOUND ? write_head(&r) : rc ? rc : EEXIST;
 }
 
-int il_disk_records_begin(struct il_disk_records *r, MDB_txn *txn, MDB_dbi dbi)
+int il_disk_records_begin(struct il_disk_records *r, struct il_disk_txn *t, struct il_disk_table *table)
 {
-	MDB_val key = head_key(), value;
-	*r = (struct il_disk_records){ .txn = txn, .dbi = dbi };
-	int rc = mdb_get(txn, dbi, &key, &value);
+	MDB_val value;
+	*r = (struct il_disk_records){ .t = t, .table = table };
+	int rc = il_disk_get(t, table, HEAD, 1, &value);
 	if (rc)
 		return rc == MDB_NOTFOUND ? ENOENT : rc;
 	if (value.mv_size != sizeof r->head)
@@ -260,22 +266,19 @@ int il_disk_records_begin(struct il_disk_records *r, MDB_txn *txn, MDB_dbi dbi)
 
 int il_disk_records_end(struct il_disk_records *r)
 {
-	MDB_val key = head_key(), value = { .mv_size = sizeof r->head, .mv_data = &r->head };
-	return r->changed ? mdb_put(r->txn, r->dbi, &key, &value, 0) : 0;
+	return r->changed ? write_head(r) : 0;
 }
 
 /* Entries ----------------------------------------------------------------------------------------------------- */
 
 static int put(struct il_disk_records *r, const struct il_disk_key *key, const void *data, size_t size)
 {
-	MDB_val at = val(key), value = { .mv_size = size, .mv_data = (void *)data };
-	return mdb_put(r->txn, r->dbi, &at, &value, 0);
+	return il_disk_put(r->t, r->table, key->bytes, key->size, data, size);
 }
 
 static int erase(struct il_disk_records *r, const struct il_disk_key *key)
 {
-	MDB_val at = val(key);
-	int rc = mdb_del(r->txn, r->dbi, &at, NULL);
+	int rc = il_disk_delete(r->t, r->table, key->bytes, key->size);
 	return rc == MDB_NOTFOUND ? EUCLEAN : rc;
 }
 
@@ -409,4 +412,26 @@ int il_disk_record_delete(struct il_disk_records *r, const struct il_disk_messag
 	if (!rc && large)
 		rc = erase(r, &key);
 	return rc;
+}
+
+int il_disk_taker_add(struct il_disk_records *r, const struct il_disk_holder *process)
+{
+	struct il_disk_key key;
+	il_disk_key_taker(&key, process);
+	int rc = put_empty(r, &key);
+	r->head.takers++;
+	r->changed = true;
+	return rc;
+}
+
+int il_disk_taker_delete(struct il_disk_records *r, const struct il_disk_holder *process)
+{
+	struct il_disk_key key;
+	il_disk_key_taker(&key, process);
+	int rc = il_disk_record_has(r, &key);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : rc;
+	r->head.takers--;
+	r->changed = true;
+	return erase(r, &key);
 }

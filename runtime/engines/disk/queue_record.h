@@ -10,6 +10,7 @@
  *   t type sequence                    nothing: the ready ones of a type
  *   w due sequence                     a delayed record
  *   k world start pid handle sequence  a taken record, by its holder
+ *   u world start pid                  nothing: a process that takes
  *   x number                           a dead record, in the order of deaths; and
  *   j size id number                   nothing: the dead ones of an id
  *   i id                               nothing: a record that is not dead has this id, and did not get it from us
@@ -22,9 +23,9 @@
 #ifndef IL_DISK_QUEUE_RECORD_H
 #define IL_DISK_QUEUE_RECORD_H
 
+#include "engines/disk/transaction.h"
 #include "engines/engine.h"
 
-#include <lmdb.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,23 +69,24 @@ struct il_disk_queue_head {
 	uint64_t capacity; /* bytes of messages */
 	uint64_t sequence, token, number; /* the last ones that were given */
 	uint64_t ready, delayed, taken, dead; /* records */
+	uint64_t takers; /* processes */
 	uint64_t bytes, dead_bytes; /* of messages in all states, and of dead ones */
 	int32_t last_sender, last_receiver;
 };
 
 /* A queue in a transaction. */
 struct il_disk_records {
-	MDB_txn *txn;
-	MDB_dbi dbi;
+	struct il_disk_txn *t;
+	struct il_disk_table *table; /* in use */
 	struct il_disk_queue_head head;
 	bool changed; /* the head is to be written */
 };
 
 /* Makes the head of a new queue. EEXIST: it has one. */
-int il_disk_records_make(MDB_txn *txn, MDB_dbi dbi, uint64_t capacity);
+int il_disk_records_make(struct il_disk_txn *t, struct il_disk_table *table, uint64_t capacity);
 
 /* Reads the head. ENOENT: the queue is not there. */
-int il_disk_records_begin(struct il_disk_records *r, MDB_txn *txn, MDB_dbi dbi);
+int il_disk_records_begin(struct il_disk_records *r, struct il_disk_txn *t, struct il_disk_table *table);
 
 /* Writes the head: the last call before a commit. */
 int il_disk_records_end(struct il_disk_records *r);
@@ -109,14 +111,19 @@ void il_disk_key_ready(struct il_disk_key *key, uint64_t sequence);
 void il_disk_key_type(struct il_disk_key *key, int64_t type, uint64_t sequence);
 void il_disk_key_delayed(struct il_disk_key *key, int64_t due, uint64_t sequence);
 void il_disk_key_taken(struct il_disk_key *key, const struct il_disk_holder *holder, uint64_t sequence);
+void il_disk_key_taker(struct il_disk_key *key, const struct il_disk_holder *process);
 void il_disk_key_dead(struct il_disk_key *key, uint64_t number);
 void il_disk_key_dead_id(struct il_disk_key *key, const char *id, size_t size, uint64_t number);
 void il_disk_key_id(struct il_disk_key *key, const char *id, size_t size);
 
-/* The number in the last eight bytes of a key, and the holder in that of a taken record. */
+/* What is in a key: the number in its last eight bytes; that behind its first byte; the process that takes. */
 uint64_t il_disk_key_number(const struct il_disk_key *key);
-int64_t il_disk_key_first(const struct il_disk_key *key); /* the number behind the first byte */
+int64_t il_disk_key_first(const struct il_disk_key *key);
 struct il_disk_holder il_disk_key_holder(const struct il_disk_key *key);
+
+/* A process takes from now on, or does not any more. */
+int il_disk_taker_add(struct il_disk_records *r, const struct il_disk_holder *process);
+int il_disk_taker_delete(struct il_disk_records *r, const struct il_disk_holder *process);
 
 /* A new record, in the state that it says: with all its entries. */
 int il_disk_record_add(struct il_disk_records *r, const struct il_disk_message *m);

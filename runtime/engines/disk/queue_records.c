@@ -110,31 +110,52 @@ static int end(struct il_disk_records *r, const struct il_disk_message *from, st
 	return il_disk_dead_add(r, from, to, limits->keep);
 }
 
+/* EAGAIN: it has died instead. */
+static int deliver(struct il_disk_records *r, const struct il_disk_holder *holder, const struct il_job_limits *limits,
+	struct il_disk_message *m)
+{
+	struct il_disk_message to = *m;
+	struct il_disk_key key;
+	int rc;
+	if (is_spent(&m->record, limits) || m->record.deaths >= limits->deaths) {
+		rc = end(r, m, &to, limits);
+		return rc ? rc : EAGAIN;
+	}
+	to.record.state = IL_DISK_TAKEN;
+	to.record.holder = *holder;
+	to.record.token = ++r->head.token;
+	to.record.attempt++;
+	r->head.last_receiver = (int32_t)getpid();
+	rc = il_disk_record_move(r, m, &to);
+	il_disk_key_taken(&key, holder, to.record.sequence);
+	return rc ? rc : il_disk_record_find(r, &key, true, m);
+}
+
 int il_disk_records_take(struct il_disk_records *r, int64_t type, const struct il_disk_holder *holder,
-	const struct il_job_limits *limits, struct il_disk_message *m)
+	const struct il_job_limits *limits, struct il_disk_message *m, bool *first)
 {
 	struct il_disk_key key;
-	for (;;) {
-		int rc = il_disk_records_first(r, type, m);
+	int rc = il_disk_records_first(r, type, m);
+	*first = false;
+	if (rc)
+		return rc;
+	il_disk_key_taker(&key, holder);
+	rc = il_disk_record_has(r, &key);
+	*first = rc == MDB_NOTFOUND;
+	if (*first) {
+		rc = il_disk_taker_add(r, holder);
+		if (!rc)
+			rc = il_disk_records_first(r, type, m);
+	}
+	if (!rc)
+		rc = deliver(r, holder, limits, m);
+	while (rc == EAGAIN) {
+		rc = il_disk_records_first(r, type, m);
 		if (rc)
 			return rc;
-		struct il_disk_message to = *m;
-		bool dies = is_spent(&m->record, limits) || m->record.deaths >= limits->deaths;
-		if (dies) {
-			rc = end(r, m, &to, limits);
-			if (rc)
-				return rc;
-			continue;
-		}
-		to.record.state = IL_DISK_TAKEN;
-		to.record.holder = *holder;
-		to.record.token = ++r->head.token;
-		to.record.attempt++;
-		r->head.last_receiver = (int32_t)getpid();
-		rc = il_disk_record_move(r, m, &to);
-		il_disk_key_taken(&key, holder, to.record.sequence);
-		return rc ? rc : il_disk_record_find(r, &key, true, m);
+		rc = deliver(r, holder, limits, m);
 	}
+	return rc;
 }
 
 void il_disk_records_tell(const struct il_disk_message *m, struct il_job *job)
@@ -263,13 +284,15 @@ int il_disk_records_expire(struct il_disk_records *r, int64_t now, int most, boo
 	}
 }
 
-int il_disk_records_holder(struct il_disk_records *r, struct il_disk_holder *holder)
+int il_disk_records_taker(struct il_disk_records *r, struct il_disk_holder *process)
 {
 	struct il_disk_key key;
-	il_disk_key_taken(&key, holder, UINT64_MAX);
-	int rc = r->head.taken ? il_disk_key_find(r, &key) : MDB_NOTFOUND;
+	struct il_disk_holder behind = *process;
+	behind.pid++;
+	il_disk_key_taker(&key, &behind);
+	int rc = r->head.takers ? il_disk_key_find(r, &key) : MDB_NOTFOUND;
 	if (!rc)
-		*holder = il_disk_key_holder(&key);
+		*process = il_disk_key_holder(&key);
 	return rc == MDB_NOTFOUND ? ENOENT : rc;
 }
 
@@ -322,7 +345,7 @@ int il_disk_records_bereave(struct il_disk_records *r, const struct il_disk_hold
 		if (!rc)
 			rc = orphan(r, &m, limits);
 	}
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return rc == MDB_NOTFOUND ? il_disk_taker_delete(r, process) : rc;
 }
 
 int il_disk_records_stat(struct il_disk_records *r, struct il_queue_stat *stat)

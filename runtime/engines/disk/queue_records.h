@@ -17,10 +17,11 @@ int il_disk_records_send(struct il_disk_records *r, int64_t type, const void *da
 /* The first ready message of a type, as struct il_queue_ops has it. EAGAIN: there is none. */
 int il_disk_records_first(struct il_disk_records *r, int64_t type, struct il_disk_message *m);
 
-/* The same, and it becomes the holder's. Those that are over a limit die on the way. EAGAIN may have changed something.
- * The bytes of the message are in the map until the next change. */
+/* The same, and it becomes the holder's, whose process is among those that take from then on: *first, it was not
+ * before. Those that are over a limit die on the way. EAGAIN may have changed something. The bytes of the message are
+ * in the map until the next change. */
 int il_disk_records_take(struct il_disk_records *r, int64_t type, const struct il_disk_holder *holder,
-	const struct il_job_limits *limits, struct il_disk_message *m);
+	const struct il_job_limits *limits, struct il_disk_message *m, bool *first);
 
 /* The delivery as the caller has it. */
 void il_disk_records_tell(const struct il_disk_message *m, struct il_job *job);
@@ -39,8 +40,8 @@ int il_disk_records_expire(struct il_disk_records *r, int64_t now, int most, boo
 /* When the first of those that are delayed is due; IL_NEVER: none is. */
 int il_disk_records_due(struct il_disk_records *r, int64_t *due);
 
-/* The first process behind *holder that has taken something, which *holder becomes. ENOENT: there is none. */
-int il_disk_records_holder(struct il_disk_records *r, struct il_disk_holder *holder);
+/* The first process behind *process that takes, which *process becomes. ENOENT: there is none. */
+int il_disk_records_taker(struct il_disk_records *r, struct il_disk_holder *process);
 
 /* What a handle of a process has taken is ready again. */
 int il_disk_records_release(struct il_disk_records *r, const struct il_disk_holder *holder);
