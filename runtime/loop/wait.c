@@ -22,7 +22,7 @@ void il_wait_finalize(struct il_wait *w, int winner)
 	for (uint32_t i = 0; i < w->count; i++) {
 		struct il_op *op = &w->ops[i];
 		bool counts = (int)i != winner && !op->not_ready && op->type->cancel(op);
-		if (counts && (winner == IL_TIMEOUT || winner == IL_CANCELLED))
+		if (counts && winner < 0 && winner != IL_DROPPED)
 			w->winner = (int)i;
 	}
 }

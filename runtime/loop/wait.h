@@ -18,14 +18,14 @@
 struct il_op;
 
 enum il_wait_state { IL_IDLE, IL_WAITING, IL_DONE };
-enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3 };
+enum { IL_TIMEOUT = -1, IL_CANCELLED = -2, IL_DROPPED = -3, IL_LATE = -4 };
 
 struct il_wait {
 	struct il_heap_item deadline; /* place among the loop's deadlines */
 	struct il_list node; /* in the loop's list of waits that have operations */
 	uint8_t state; /* enum il_wait_state */
-	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED */
-	int late; /* IL_TIMEOUT or IL_CANCELLED, if only a pending reply keeps it from its end */
+	int winner; /* index of the operation that is done, or IL_TIMEOUT, IL_CANCELLED, IL_LATE */
+	int late; /* one of these, if only a pending reply keeps it from its end */
 	uint32_t count;
 	uint32_t cases; /* what count becomes when all are started; 0 after il_op_commit */
 	struct il_op *ops;
@@ -35,8 +35,8 @@ struct il_wait {
 /* Starts all operations. 0: the wait is IL_WAITING, or already IL_DONE. Or errno and nothing has been started. */
 int il_wait_start(struct il_wait *w, struct il_op *ops, uint32_t count, int64_t deadline);
 
-/* Ends a waiting wait with IL_TIMEOUT or IL_CANCELLED and wakes it, or lets it wait a moment for an operation that is
- * busy; harmless on one that is not waiting. */
+/* Ends a waiting wait with IL_TIMEOUT, IL_CANCELLED or IL_LATE and wakes it, or lets it wait a moment for an operation
+ * that is busy; harmless on one that is not waiting. */
 void il_wait_end(struct il_wait *w, int why);
 
 /* Ends it without a wake-up: what waited is no more. */

@@ -7,6 +7,7 @@
 #include "base/reason.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
+#include "sched/late.h"
 #include "sched/on_main.h"
 #include "sched/run_queue.h"
 #include "sched/sched.h"
@@ -108,6 +109,8 @@ static int results(lua_State *L, struct il_wait *w, push_function *push)
 		keep_selection(L, 0);
 	if (w->winner == IL_TIMEOUT)
 		return push || w->count ? timed_out(L) : 0; /* neither: it slept */
+	if (w->winner == IL_LATE)
+		return il_late_raise(L);
 	if (w->winner == IL_CANCELLED) {
 		il_sched()->current->notified = true;
 		return il_cancel_raise(L);
@@ -207,6 +210,8 @@ static int cannot(lua_State *L, int err)
 static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push,
 	bool uncancellable)
 {
+	if (!uncancellable)
+		il_late_check(L);
 	if (il_sched()->current && !il_sched()->guarded && !own_payloads(ops, count))
 		return cannot(L, ENOMEM);
 	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
@@ -373,7 +378,10 @@ static int turned(lua_State *L, int status, lua_KContext context)
 	(void)status;
 	if (il_is_stranger(L))
 		return il_send_away(L, context, turned);
-	return is_refused(il_sched()->current) ? refuse(L, il_sched()->current) : 0;
+	if (is_refused(il_sched()->current))
+		return refuse(L, il_sched()->current);
+	il_late_check(L);
+	return 0;
 }
 
 int il_await_turn(lua_State *L)

@@ -12,6 +12,7 @@
 #include "sched/error.h"
 #include "sched/event.h"
 #include "sched/interrupt.h"
+#include "sched/late.h"
 #include "sched/on_main.h"
 #include "sched/preempt.h"
 #include "sched/run_queue.h"
@@ -81,6 +82,7 @@ static void begin_anew(void)
 	il_preempt_drop();
 	il_events_drop();
 	il_interrupt_drop();
+	il_late_drop();
 	il_sched_leave();
 	il_sched()->running = L;
 }

@@ -13,6 +13,7 @@
 #include "os/signal.h"
 #include "sched/event.h"
 #include "sched/interrupt.h"
+#include "sched/late.h"
 #include "sched/state.h"
 #include "stream/gathered.h"
 
@@ -24,13 +25,12 @@
 /* Timers interrupt busy code at most this often (ns); in the loop they are as exact as the kernel is. */
 static const int64_t SLICE = 500000;
 
-enum { SIGNALLED = 1, INTERRUPTED = 2 }; /* values of hook_wanted, or 0 */
-
 static void hook(lua_State *L, lua_Debug *ar);
 
 static bool is_wanted(void)
 {
-	return (!il_sched()->deferred && il_sched()->hook_wanted & SIGNALLED) || il_interrupt_due();
+	const struct il_sched *s = il_sched();
+	return (!s->deferred && s->hook_wanted & IL_HOOK_SIGNALLED) || il_interrupt_due() || il_late_is_due();
 }
 
 static void disarm(void)
@@ -68,15 +68,18 @@ void il_preempt_notify(void)
 {
 	struct il_sched *s = il_sched();
 	lua_State *L = s->running;
-	s->hook_wanted |= SIGNALLED;
+	s->hook_wanted |= IL_HOOK_SIGNALLED;
 	if (L && !s->arming && (!s->deferred || s->interrupt))
 		arm(L);
 }
 
-/* What is wanted is about to be done. An interrupt stands until the main chunk has been told. */
+/* What is wanted is about to be done. An interrupt stands until the main chunk has been told, "late" until its task
+ * has.
+ */
 static void attend(void)
 {
-	il_sched()->hook_wanted = il_sched()->interrupt ? INTERRUPTED : 0;
+	struct il_sched *s = il_sched();
+	s->hook_wanted = (s->interrupt ? IL_HOOK_INTERRUPTED : 0) | (il_list_empty(&s->late) ? 0 : IL_HOOK_LATE);
 }
 
 /* The user's own hook gets the call or return that ours was called for. A line comes to it by itself: Lua calls a hook
@@ -108,6 +111,8 @@ static void hook(lua_State *L, lua_Debug *ar)
 		il_gathered_flush(); /* what callbacks have sent: the code below may not wait for long */
 		il_preempt(); /* it may have come too early, for a timer that was stopped */
 	}
+	if (!il_list_empty(&s->late))
+		s->late_check(L);
 	pass_on(L, ar, user, mask);
 }
 

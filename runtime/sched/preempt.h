@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { IL_HOOK_SIGNALLED = 1, IL_HOOK_INTERRUPTED = 2, IL_HOOK_LATE = 4 }; /* bits of hook_wanted */
+
 /* To be called whenever other Lua code begins to run than before, and when a timer was added: sees to it that the hook
  * and the kernel's timer are where they have to be. */
 void il_preempt(void);

@@ -14,6 +14,7 @@ void il_sched_init(void)
 	if (s->events.next)
 		return;
 	il_list_init(&s->events);
+	il_list_init(&s->late);
 	s->ready_last = &s->ready_first;
 	s->late_last = &s->late_first;
 	s->calls_of_main = IL_FIRST_CALLS;

@@ -71,6 +71,10 @@ struct il_sched {
 	int depth; /* callbacks that run and interrupt other code */
 	bool stopped; /* the program ends: nothing is due any more */
 
+	/* late.c: */
+	struct il_list late; /* of struct il_late, for which the error is due */
+	void (*late_check)(lua_State *L); /* il_late_check; for the hook, which is below it */
+
 	/* preempt.c: */
 	lua_State *volatile running; /* the Lua thread that runs now; NULL in the loop. Read by signal handlers */
 	volatile sig_atomic_t hook_wanted, arming;
