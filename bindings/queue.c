@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Queue, see queue.h: how it is opened, asked, removed and closed. Floor 4.
+ * ipc.Queue, see queue_handle.h: how it is opened, asked, removed and closed. Floor 4.
  */
-#include "queue.h"
+#include "queue_handle.h"
+#include "base/clock.h"
 #include "classes.h"
 #include "key.h"
+#include "job.h"
 #include "key_object.h"
 #include "option.h"
+#include "queue_jobs.h"
 #include "queue_many.h"
 #include "queue_message.h"
 #include "queue_rest.h"
@@ -15,13 +18,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-
-const char il_queue_class[] = "ipc.Queue";
-
-int il_queue_fail(lua_State *L, const struct il_queue_handle *q, int err)
-{
-	return il_shared_fail(L, q->queue ? err : ECANCELED, q->queue, "queue", q->what);
-}
 
 static lua_Integer size_option(lua_State *L, int arg, const char *name)
 {
@@ -37,12 +33,14 @@ static struct il_queue_handle *push_handle(lua_State *L, int options, const char
 	luaL_setmetatable(L, il_queue_class);
 	il_register_object(L);
 	q->max_message = size_option(L, options, "max_message");
+	il_queue_job_options(L, options, q);
 	q->codec = il_codec_option(L, options);
 	il_codec_keep(L, q->codec);
 	return q;
 }
 
-static const char *const options[] = { "capacity", "codec", "max_message", "mode", "sync", NULL };
+static const char *const options[] = { "attempts", "backoff", "capacity", "codec", "deaths", "keep", "max_message",
+	"mode", "sync", "within", NULL };
 
 static struct il_queue_options check_options(lua_State *L)
 {
@@ -100,6 +98,7 @@ static int open_queue(lua_State *L, const struct il_key *key, struct il_queue_ha
 	} while (il_collect(L, err, &collected));
 	if (err)
 		return cannot_open(L, err, key, o.found, wanted);
+	q->queue->limits = q->limits;
 	if (!q->queue->ops->open.attempt)
 		return opened(L, q);
 	il_queue_op(&op, q, &q->queue->ops->open, open_push);
@@ -150,6 +149,10 @@ static int stat_push(lua_State *L, struct il_op *op)
 	const struct il_queue_stat *stat = &q->queue->stat;
 	const struct il_counter counters[] = {
 		{ "messages", stat->messages },
+		{ "ready", stat->messages },
+		{ "delayed", stat->delayed },
+		{ "taken", stat->taken },
+		{ "dead", stat->dead },
 		{ "bytes", stat->bytes },
 		{ "capacity", stat->capacity },
 		{ "senders", stat->senders },
@@ -158,7 +161,12 @@ static int stat_push(lua_State *L, struct il_op *op)
 		{ "last_receiver", stat->last_receiver },
 		{ "max_message", (lua_Integer)q->queue->max_message },
 	};
+	int64_t age = il_wall_now() - stat->oldest;
 	il_push_counters(L, counters, sizeof counters / sizeof counters[0]);
+	if (stat->oldest) {
+		lua_pushnumber(L, age > 0 ? (lua_Number)age / 1e9 : 0);
+		lua_setfield(L, -2, "oldest");
+	}
 	return 1;
 }
 
@@ -215,13 +223,23 @@ static int queue__tostring(lua_State *L)
 	return 1;
 }
 
+static int queue_send(lua_State *L)
+{
+	return lua_isnoneornil(L, 5) ? il_queue_send(L) : il_queue_send_job(L);
+}
+
 static const luaL_Reg methods[] = {
-	{ "send", il_queue_send },
+	{ "send", queue_send },
 	{ "receive", il_queue_receive },
 	{ "send_many", il_queue_send_many },
 	{ "receive_many", il_queue_receive_many },
 	{ "messages", il_queue_messages },
 	{ "peek", il_queue_peek },
+	{ "take", il_queue_take },
+	{ "work", il_queue_work },
+	{ "dead", il_queue_dead },
+	{ "revive", il_queue_revive },
+	{ "drop", il_queue_drop },
 	{ "stat", queue_stat },
 	{ "remove", queue_remove },
 	{ "close", queue_close },
@@ -239,7 +257,8 @@ static const luaL_Reg meta[] = {
 static const luaL_Reg waits[] = {
 	{ "receive", il_queue_receive },
 	{ "receive_many", il_queue_receive_many },
-	{ "send", il_queue_send },
+	{ "take", il_queue_take },
+	{ "send", queue_send },
 	{ "peek", il_queue_peek },
 	{ "stat", queue_stat },
 	{ NULL, NULL },
@@ -255,6 +274,7 @@ static const struct il_cases cases = { .usual = "receive", .methods = waits, .op
 void il_queue_open(lua_State *L)
 {
 	il_class(L, il_queue_class, methods, meta, &cases);
+	il_job_open(L);
 	lua_pushcfunction(L, queue);
 	lua_setfield(L, -2, "queue");
 }

@@ -8,7 +8,7 @@
 #include "queue_many.h"
 #include "key_object.h"
 #include "many.h"
-#include "queue.h"
+#include "queue_handle.h"
 #include "queue_message.h"
 #include "queue_rest.h"
 #include "sched/await.h"

@@ -5,7 +5,7 @@
 #include "queue_message.h"
 #include "key_object.h"
 #include "many.h"
-#include "queue.h"
+#include "queue_handle.h"
 #include "queue_rest.h"
 #include "sched/await.h"
 
@@ -59,15 +59,16 @@ static int send_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
-/* The bytes take the place of the message at 3. */
-static void encode(lua_State *L, struct il_queue_handle *q)
+void il_queue_encode(lua_State *L, struct il_queue_handle *q, int value)
 {
-	luaL_checkany(L, 3);
-	lua_settop(L, 4);
+	int top = lua_gettop(L);
+	if (q->codec == IL_CODEC_RAW && lua_type(L, value) == LUA_TSTRING)
+		return;
 	il_codec_push(L, q->codec, q);
-	il_codec_encode(L, q->codec, 3, 5, "message");
-	lua_settop(L, 4);
-	il_queue_check_open(L); /* an encoder of the user's may have closed it */
+	il_codec_encode(L, q->codec, value, top + 1, "message");
+	lua_settop(L, top);
+	if (!q->queue) /* an encoder of the user's may have closed it */
+		il_error(L, "queue %s is closed", q->what);
 }
 
 /* Stack while it waits: queue, type, the bytes of the message, timeout. */
@@ -76,8 +77,11 @@ int il_queue_send(lua_State *L)
 	struct il_queue_handle *q = il_queue_check_open(L);
 	size_t size;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
-	if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING)
-		encode(L, q);
+	if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING) {
+		luaL_checkany(L, 3);
+		lua_settop(L, 4);
+		il_queue_encode(L, q, 3);
+	}
 	const char *reason, *bytes = lua_tolstring(L, 3, &size);
 	int64_t deadline = il_check_deadline(L, 4);
 	if (size > il_queue_limit(q, &reason))

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The methods of ipc.Queue that send and receive, and what those of queue_many.c have in common with them.
+ * The methods of ipc.Queue that send and receive, and what those of queue_many.c and queue_jobs.c have in common with
+ * them.
  * Floor 4.
  */
 #ifndef IL_QUEUE_MESSAGE_H
 #define IL_QUEUE_MESSAGE_H
 
-#include "queue.h"
+#include "queue_handle.h"
 
 #include <lua.h>
 #include <stddef.h>
@@ -27,6 +28,9 @@ int il_queue_too_large(lua_State *L, const struct il_queue_handle *q, lua_Intege
 /* Why the operation has not sent its message, or that of a list, of so many bytes. */
 int il_queue_send_fail(lua_State *L, const struct il_queue_handle *q, const struct il_op *op, lua_Integer index,
 	size_t size);
+
+/* The bytes take the place of the message at index `value`. Raises; so it does if the encoder has closed the queue. */
+void il_queue_encode(lua_State *L, struct il_queue_handle *q, int value);
 
 /* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. */
 int il_queue_decode(lua_State *L, struct il_queue_handle *q, lua_Integer type);

@@ -8,7 +8,7 @@
 #define IL_QUEUE_REST_H
 
 #include "engines/payloads.h"
-#include "queue.h"
+#include "queue_handle.h"
 
 #include <stdint.h>
 

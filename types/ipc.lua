@@ -836,9 +836,19 @@ function FileLock:close() end
 ---@field max_message? integer bytes of one message
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
 ---@field sync? "each" only behind a key of a disk: when a change is there
+---@field attempts? integer so often a job that this handle takes may be taken, 1 to 65535, 3 by default
+---@field deaths? integer so many of its holders may die, 1 to 65535, 3 by default
+---@field backoff? number[] {first, longest}: seconds until a job that has failed is tried again, {1, 60} by default
+---@field within? number seconds that a job may take; as long as it likes by default
+---@field keep? integer dead letters, 1000 by default; the oldest ones above are dropped
 
 ---@class ipc.queue.Stat
----@field messages integer
+---@field messages integer that are ready
+---@field ready integer the same
+---@field delayed integer that are not due yet
+---@field taken integer that a process has as jobs
+---@field dead integer dead letters
+---@field oldest? number age of the oldest message that is ready, in seconds
 ---@field bytes integer of all messages together
 ---@field capacity integer bytes
 ---@field max_message integer bytes
@@ -846,6 +856,16 @@ function FileLock:close() end
 ---@field receivers integer tasks of this process that wait
 ---@field last_sender integer pid, or 0
 ---@field last_receiver integer pid, or 0
+
+---@class ipc.queue.How
+---@field after? number seconds until it is due
+---@field at? number when it is due, as os.time() tells it
+---@field id? string 1 to 255 bytes, not beginning with "#", that no message has which is ready, delayed or taken
+---@field attempts? integer so often it may be taken; goes before the option of the handle that takes it
+
+---@class ipc.queue.WorkOptions
+---@field at_once? integer jobs at a time, 1 by default
+---@field type? integer as in take
 
 ---Typed messages between processes.
 ---@class ipc.Queue
@@ -864,10 +884,11 @@ function ipc.queue(key, options) end
 ---@param type integer 1 or more
 ---@param message any
 ---@param timeout? number
+---@param how? ipc.queue.How how it is to be delivered, as a job
 ---@return true|nil ok
----@return "timeout"|"removed"|"closed"|string|nil
+---@return "timeout"|"removed"|"closed"|"exists"|string|nil id with `how`; or why it was not sent
 ---@return integer? errno EMSGSIZE: too large for this queue
-function Queue:send(type, message, timeout) end
+function Queue:send(type, message, timeout, how) end
 
 ---Waits for a message, for ever by default.
 ---@param type? integer 0: the oldest; n: the oldest of type n; -n: the oldest of the lowest type up to n
@@ -912,6 +933,42 @@ function Queue:messages(type) end
 ---@return integer? errno
 function Queue:peek(type) end
 
+---Waits for a message, and takes it as a job.
+---@param type? integer as in receive
+---@param timeout? number
+---@return ipc.Job|nil
+---@return "timeout"|"removed"|"closed"|string|nil
+---@return integer? errno ENOTSUP: there are no jobs with a file key
+function Queue:take(type, timeout) end
+
+---Waits: serves jobs until the queue is closed or removed. Raises what else goes wrong with the queue.
+---@param fn fun(message: any, job: ipc.Job) returns: the job is done; raises: it is tried again
+---@param options? ipc.queue.WorkOptions
+---@return nil
+---@return "closed"|"removed"|string
+---@return integer? errno ENOTSUP: there are no jobs with a file key
+function Queue:work(fn, options) end
+
+---An iterator of the dead letters, the one that died first before the others.
+---@return (fun(queue: ipc.Queue): ipc.job.Letter)|nil
+---@return ipc.Queue|string
+---@return integer? errno ENOTSUP: there are no jobs with a file key
+function Queue:dead() end
+
+---Makes dead letters ready again, without attempts and deaths.
+---@param id? string all of them by default
+---@return integer|nil how_many
+---@return "removed"|string|nil
+---@return integer? errno
+function Queue:revive(id) end
+
+---Drops dead letters.
+---@param id? string all of them by default
+---@return integer|nil how_many
+---@return "removed"|string|nil
+---@return integer? errno
+function Queue:drop(id) end
+
 ---Counters. Does not wait.
 ---@return ipc.queue.Stat|nil
 ---@return "removed"|string|nil
@@ -926,6 +983,63 @@ function Queue:remove() end
 
 ---Closes this handle, and wakes waiters with nil, "closed".
 function Queue:close() end
+
+-- Jobs (doc/jobs.md) -------------------------------------------------------------------------------
+
+---@class ipc.job.Letter
+---@field message any nil: it cannot be decoded
+---@field raw? string then: its bytes
+---@field type integer
+---@field id string
+---@field attempt integer 1 when it was taken for the first time
+---@field deaths integer of holders
+---@field sent number when, as os.time() tells it
+---@field reason? string of the last retry or bury, or of the death
+---@field token integer of the delivery: a later one has a greater one
+
+---A message that is taken and not done yet.
+---@class ipc.Job: ipc.job.Letter
+local Job = {}
+
+---It is done, and gone. With arguments they become the next message in the same step. Waits for the answer of a server
+---or a disk only, as the other words do.
+---@param type? integer
+---@param message? any
+---@return true|nil ok
+---@return "expired"|"full"|"removed"|string|nil
+---@return integer? errno EMSGSIZE: the next message is too large
+function Job:done(type, message) end
+
+---To be tried again.
+---@param seconds? number when; by default the queue's back-off
+---@param reason? string up to 255 bytes, what is longer is cut
+---@return true|nil ok
+---@return "dead"|"expired"|"removed"|string|nil dead: it had no attempt left
+---@return integer? errno
+function Job:retry(seconds, reason) end
+
+---Back to its own place; this attempt does not count.
+---@return true|nil ok
+---@return "expired"|"removed"|string|nil
+---@return integer? errno
+function Job:release() end
+
+---To the dead letters.
+---@param reason? string up to 255 bytes, what is longer is cut
+---@return true|nil ok
+---@return "expired"|"removed"|string|nil
+---@return integer? errno
+function Job:bury(reason) end
+
+---Waits until the job is not this process's any more: its lease is over.
+---@param timeout? number
+---@return true|nil lost
+---@return "timeout"|string|nil
+---@return integer? errno ENOTSUP: it has no lease
+function Job:lost(timeout) end
+
+---Releases it if no word was said, and warns. The end of a `local job <close> = queue:take()` retries after an error.
+function Job:close() end
 
 -- Shared memory (doc/shared_memory.md) ------------------------------------------------------------
 

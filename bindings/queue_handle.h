@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Queue: typed messages between processes. What its files share: the handle (queue.c), and what sends and receives
- * by it (queue_message.c; many at once: queue_many.c, queue_rest.c).
- * Floor 4.
+ * ipc.Queue: typed messages between processes. What its files share: the handle. It is opened by queue.c; what sends
+ * and receives is queue_message.c (many at once: queue_many.c, queue_rest.c), what takes jobs is queue_jobs.c. Floor 4.
  */
-#ifndef IL_QUEUE_H
-#define IL_QUEUE_H
+#ifndef IL_QUEUE_HANDLE_H
+#define IL_QUEUE_HANDLE_H
 
 #include "bind.h"
 #include "codec/codec.h"
@@ -27,6 +26,13 @@ struct il_queue_handle {
 		uint64_t taken; /* how many were taken from it */
 		uint32_t generation; /* of the process that has them */
 	} rest;
+	struct { /* ns: of a job that is retried, after its first attempt and at most */
+		int64_t first, longest;
+	} backoff;
+	int64_t within; /* ns that a job may take; 0: as long as it likes */
+	struct il_job_limits limits;
+	bool warned; /* of a job that was closed without a word */
+	struct il_job scratch; /* for an attempt of an operation; what waits has its own (job.h) */
 	char what[];
 };
 

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Job, see job.h. A handle says one word about its job (job_word.h); until then it answers for it. The user values
+ * are the queue and the message. Floor 4.
+ */
+#include "job.h"
+#include "job_word.h"
+
+#include <string.h>
+
+enum { QUEUE = 1, MESSAGE };
+
+const char il_job_class[] = "ipc.Job";
+
+/* The userdata holds the texts and the limit behind the handle: jobs are many, so it is no larger than need be. */
+struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job)
+{
+	struct il_queue_handle *q = lua_touserdata(L, queue);
+	size_t texts = (size_t)job->id_size + job->reason_size;
+	size_t limit = (offsetof(struct il_job_handle, texts) + texts + 15) & ~(size_t)15;
+	struct il_job_handle *j = lua_newuserdatauv(L, q->within ? limit + sizeof *j->limit : limit, 2);
+	*j = (struct il_job_handle){ .object.class = il_job_class,
+		.q = q,
+		.generation = il_fork.generation,
+		.type = type,
+		.token = job->token,
+		.sent = job->sent,
+		.place = job->place,
+		.attempt = job->attempt,
+		.deaths = job->deaths,
+		.attempts = job->attempts,
+		.id_size = job->id_size,
+		.reason_size = job->reason_size };
+	memcpy(j->texts, job->id, job->id_size);
+	memcpy(j->texts + job->id_size, job->reason, job->reason_size);
+	if (q->within) {
+		j->limit = (struct il_job_time_limit *)(void *)((char *)j + limit);
+		il_job_limit_init(j->limit, j);
+	}
+	lua_pushvalue(L, queue);
+	lua_setiuservalue(L, -2, QUEUE);
+	luaL_setmetatable(L, il_job_class);
+	return j;
+}
+
+void il_job_set_message(lua_State *L, struct il_job_handle *j)
+{
+	lua_setiuservalue(L, -2, MESSAGE);
+	if (j->limit && il_job_limit_start(j->limit, j->q->within))
+		il_error(L, "not enough memory");
+}
+
+void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_outcome outcome)
+{
+	job->token = j->token;
+	job->sent = j->sent;
+	job->due = 0;
+	job->place = j->place;
+	job->attempt = j->attempt;
+	job->deaths = j->deaths;
+	job->attempts = j->attempts;
+	job->outcome = outcome;
+	job->dead = false;
+	job->id_size = j->id_size;
+	memcpy(job->id, j->texts, j->id_size);
+	job->reason_size = 0;
+}
+
+void il_job_set_reason(struct il_job *job, const char *text, size_t size)
+{
+	if (size > IL_JOB_REASON_MAX) {
+		size = IL_JOB_REASON_MAX;
+		/* not inside of a character of UTF-8 */
+		while (size > IL_JOB_REASON_MAX - 4 && ((unsigned char)text[size] & 0xc0) == 0x80)
+			size--;
+	}
+	memcpy(job->reason, text, size);
+	job->reason_size = (uint8_t)size;
+}
+
+void il_job_set_over(struct il_job_handle *j, const char *state)
+{
+	j->state = state;
+	j->busy = false;
+	if (j->limit)
+		il_job_limit_stop(j->limit);
+}
+
+const char *il_job_push_id(lua_State *L, const struct il_job_handle *j)
+{
+	return lua_pushlstring(L, j->texts, j->id_size);
+}
+
+/* Fields -------------------------------------------------------------------------------------------------- */
+
+static void push_text(lua_State *L, const char *text, size_t size)
+{
+	if (size)
+		lua_pushlstring(L, text, size);
+	else
+		lua_pushnil(L);
+}
+
+/* Those that a dead letter has, too, but the message. */
+static bool push_field(lua_State *L, const char *name, const struct il_job_handle *j)
+{
+	if (strcmp(name, "id") == 0)
+		il_job_push_id(L, j);
+	else if (strcmp(name, "type") == 0)
+		lua_pushinteger(L, j->type);
+	else if (strcmp(name, "attempt") == 0)
+		lua_pushinteger(L, j->attempt);
+	else if (strcmp(name, "deaths") == 0)
+		lua_pushinteger(L, j->deaths);
+	else if (strcmp(name, "sent") == 0)
+		lua_pushnumber(L, (lua_Number)j->sent / 1e9);
+	else if (strcmp(name, "reason") == 0)
+		push_text(L, j->texts + j->id_size, j->reason_size);
+	else if (strcmp(name, "token") == 0)
+		lua_pushinteger(L, j->token);
+	else
+		return false;
+	return true;
+}
+
+static int job__index(lua_State *L)
+{
+	struct il_job_handle *j = il_job_check(L);
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+		return 1;
+	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+	if (strcmp(name, "message") == 0)
+		lua_getiuservalue(L, 1, MESSAGE);
+	else if (!push_field(L, name, j))
+		lua_pushnil(L);
+	return 1;
+}
+
+void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type)
+{
+	lua_pushinteger(L, type);
+	lua_setfield(L, -2, "type");
+	lua_pushlstring(L, job->id, job->id_size);
+	lua_setfield(L, -2, "id");
+	lua_pushinteger(L, job->attempt);
+	lua_setfield(L, -2, "attempt");
+	lua_pushinteger(L, job->deaths);
+	lua_setfield(L, -2, "deaths");
+	lua_pushnumber(L, (lua_Number)job->sent / 1e9);
+	lua_setfield(L, -2, "sent");
+	push_text(L, job->reason, job->reason_size);
+	lua_setfield(L, -2, "reason");
+	lua_pushinteger(L, job->token);
+	lua_setfield(L, -2, "token");
+}
+
+static int job__tostring(lua_State *L)
+{
+	struct il_job_handle *j = il_job_check(L);
+	const char *state = j->state ? j->state : il_job_is_mine(j) ? "taken" : "expired";
+	lua_pushfstring(L, "ipc.Job %s (%s, %s)", il_job_push_id(L, j), j->q->what, state);
+	return 1;
+}
+
+/* For the script: has no word been said? */
+static int job_is_open(lua_State *L)
+{
+	struct il_job_handle *j = il_job_check(L);
+	lua_pushboolean(L, !j->state && !j->busy);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "done", il_job_done },
+	{ "retry", il_job_retry },
+	{ "release", il_job_release },
+	{ "bury", il_job_bury },
+	{ "lost", il_job_lost },
+	{ "close", il_job_end },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg meta[] = {
+	{ "__tostring", job__tostring },
+	{ "__gc", il_job_end },
+	{ "__close", il_job_close },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg waits[] = { { "lost", il_job_lost }, { NULL, NULL } };
+
+static const struct il_cases cases = { .methods = waits };
+
+static const luaL_Reg internals[] = { { "job_is_open", job_is_open }, { NULL, NULL } };
+
+void il_job_open(lua_State *L)
+{
+	il_class(L, il_job_class, methods, meta, &cases);
+	il_fields(L, il_job_class, job__index);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	luaL_setfuncs(L, internals, 0);
+	lua_pop(L, 1);
+}

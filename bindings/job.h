@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * ipc.Job: a message that is taken and not done yet. What its files share: the handle (job.c), the words about it
+ * (job_word.c), the limit of time (job_limit.c). Its queue has the rest (queue_jobs.h).
+ * Floor 4.
+ */
+#ifndef IL_JOB_H
+#define IL_JOB_H
+
+#include "base/fork.h"
+#include "bind.h"
+#include "engines/engine.h"
+#include "job_limit.h"
+#include "queue_handle.h"
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Hidden, and said so here: then it is reached directly. */
+extern const char il_job_class[] __attribute__((visibility("hidden")));
+
+struct il_job_handle {
+	struct il_object object;
+	struct il_queue_handle *q;
+	const char *state; /* NULL: it is taken; or what has become of it */
+	bool busy; /* its word is on the way; or was, when the wait for the answer was cancelled */
+	uint32_t generation;
+	struct il_job_time_limit *limit; /* behind the texts; NULL: none */
+	int64_t type, token, sent;
+	uint64_t place;
+	uint32_t attempt, deaths, attempts;
+	uint8_t id_size, reason_size;
+	char texts[]; /* id, reason */
+};
+
+/* The job at 1. Raises. */
+static inline struct il_job_handle *il_job_check(lua_State *L)
+{
+	return il_self(L, il_job_class);
+}
+
+/* False in a forked child, and when the queue's handle was closed. */
+static inline bool il_job_is_mine(const struct il_job_handle *j)
+{
+	return j->q->queue && il_fork_is_own(j->generation);
+}
+
+/* Pushes a handle for a delivery of the queue at stack index `queue`; from then on it answers for it. Raises before. */
+struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job);
+
+/* The message at the top becomes the job's. Then its time begins to run, if there is a limit. Pops; raises. */
+void il_job_set_message(lua_State *L, struct il_job_handle *j);
+
+/* It is not taken any more. */
+void il_job_set_over(struct il_job_handle *j, const char *state);
+
+/* What the engine is told: which delivery, and what becomes of it. */
+void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_outcome outcome);
+
+/* A text that is too long is cut. */
+void il_job_set_reason(struct il_job *job, const char *text, size_t size);
+
+/* Pushes the id, for messages. */
+const char *il_job_push_id(lua_State *L, const struct il_job_handle *j);
+
+/* Sets the fields attempt, deaths, id, reason, sent, token and type of the table at the top. */
+void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type);
+
+/* Registers the class. */
+void il_job_open(lua_State *L);
+
+#endif

@@ -1,0 +1,62 @@
+-- SPDX-License-Identifier: MIT
+-- How queue:work serves jobs: some tasks take them, call the user's function, and say what has become of each. One that
+-- fails does not end the others.
+
+local ipc, core = ...
+
+local OPTIONS <const> = {"at_once", "type"}
+
+local function check_options(options)
+  if options == nil then options = {} end
+  if type(options) ~= "table" then core.fail("work: options must be a table, got " .. type(options)) end
+  local copy, unknown = core.options(options, OPTIONS)
+  if not copy then core.fail("work: " .. unknown) end
+  local at_once = copy.at_once or 1
+  if math.type(at_once) ~= "integer" or at_once < 1 then
+    core.fail("work: at_once must be an integer, 1 or more, got " .. tostring(at_once))
+  end
+  return at_once, copy.type
+end
+
+-- The first line of an error.
+local function reason(err)
+  local shown, text = pcall(tostring, err)
+  return shown and text:match("[^\n]*") or ("error object is a %s value"):format(type(err))
+end
+
+-- Calls the function, and says the word that it has not said: true; or nil and why not.
+local function serve(job, fn)
+  local _ <close> = job
+  local ok, err = pcall(fn, job.message, job)
+  if not core.job_is_open(job) then return true end
+  if not ok and err == ipc.cancelled and core.is_asked() then error(err, 0) end
+  if ok then return job:done() end
+  return job:retry(nil, reason(err))
+end
+
+-- What does not end the work: a message that cannot be decoded, which is a dead letter by now, and a job that is not
+-- ours any more. Neither has an errno.
+local ENDS <const> = {closed = true, removed = true}
+
+-- Until the queue is closed or removed; returns which.
+local function run(queue, fn, kind, where)
+  while true do
+    local ok, why, errno = queue:take(kind)
+    if ok then ok, why, errno = serve(ok, fn) end
+    if not ok and errno then core.raise(where .. why) end
+    if not ok and ENDS[why] then return why end
+  end
+end
+
+local function work(queue, fn, options)
+  local at_once, kind = check_options(options)
+  local where, ended = core.where(), nil
+  ipc.scope(function(scope)
+    for _ = 1, at_once do
+      scope:task(function() ended = run(queue, fn, kind, where) end)
+    end
+  end)
+  return nil, ended
+end
+
+return {work = work}
