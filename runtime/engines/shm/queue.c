@@ -10,6 +10,7 @@
  * the segment and the handles; queue_send.h and queue_receive.h have the two sides. Floor 2.
  */
 #include "engines/shm/blocks_recover.h"
+#include "engines/shm/queue_many.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/shm.h"
@@ -191,6 +192,10 @@ static void close_queue(struct il_queue *q)
 static const struct il_queue_ops ops = {
 	.send = { "queue send", il_shm_queue_send_attempt, il_shm_queue_send_start, il_shm_queue_send_cancel },
 	.receive = { "queue receive", il_shm_queue_receive_attempt, il_shm_queue_receive_start,
+		il_shm_queue_receive_cancel },
+	.send_many = { "queue send_many", il_shm_queue_send_many_attempt, il_shm_queue_send_start,
+		il_shm_queue_send_many_cancel },
+	.receive_many = { "queue receive_many", il_shm_queue_receive_many_attempt, il_shm_queue_receive_start,
 		il_shm_queue_receive_cancel },
 	.peek = { "queue peek", il_shm_queue_peek_attempt, NULL, NULL },
 	.stat = { "queue stat", stat_attempt, NULL, NULL },

@@ -4,6 +4,7 @@
  * out before it is taken away. Processes that sleep are in the table of waiters. Floor 2.
  */
 #include "engines/shm/queue_receive.h"
+#include "engines/shm/queue_many.h"
 #include "engines/shm/queue_send.h"
 #include "os/latch.h"
 
@@ -79,19 +80,24 @@ static void tell_senders(struct il_shm_queue *o)
 	il_put(&second->parked, 0);
 }
 
+void il_shm_queue_make_room(struct il_shm_queue *o)
+{
+	struct il_shm_second *second = o->second.shared;
+	il_put(&second->changes, second->changes + 1);
+	if (il_get(&second->parked))
+		tell_senders(o);
+}
+
 /* With the receivers' latch; with both, if senders sleep. */
 static int receive_message(struct il_shm_queue *o, struct il_op *op, bool own)
 {
-	struct il_shm_second *second = o->second.shared;
 	struct il_message m;
 	int err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 	if (!err)
 		err = copy_out(o, &m, op, own);
 	if (err)
 		return err;
-	il_put(&second->changes, second->changes + 1);
-	if (il_get(&second->parked))
-		tell_senders(o);
+	il_shm_queue_make_room(o);
 	il_blocks_take(&o->blocks, &m);
 	return 0;
 }
@@ -131,7 +137,7 @@ static int receive_attempt(struct il_wait_queue *waits, struct il_op *op, bool w
 	if (o->doubt)
 		il_waiters_remove_dead(&o->waiters);
 	o->doubt = false;
-	return receive_message(o, op, waiting);
+	return il_shm_queue_receives_many(op) ? il_shm_queue_receive_all(o, op) : receive_message(o, op, waiting);
 }
 
 /* Not more than 0 is no type, but

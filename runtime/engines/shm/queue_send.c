@@ -4,6 +4,7 @@
  * Floor 2.
  */
 #include "engines/shm/queue_send.h"
+#include "engines/shm/queue_many.h"
 
 #include <errno.h>
 
@@ -19,12 +20,6 @@ static int check_room(struct il_shm_queue *o, size_t size)
 	return bytes <= o->capacity - size ? 0 : bytes <= o->capacity ? EAGAIN : EUCLEAN;
 }
 
-static int write_message(struct il_shm_queue *o, struct il_op *op, uint32_t *block)
-{
-	int err = check_room(o, op->size);
-	return err ? err : il_blocks_write(&o->blocks, op->message.type, op->data, op->size, block);
-}
-
 /* There is no room, but that may be for what only both latches can mend. True: try again. */
 static bool mend(struct il_shm_queue *o, int err, bool both)
 {
@@ -38,6 +33,20 @@ static bool mend(struct il_shm_queue *o, int err, bool both)
 	return mended;
 }
 
+static int try_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, uint32_t *block)
+{
+	int err = check_room(o, size);
+	return err ? err : il_blocks_write(&o->blocks, type, data, size, block);
+}
+
+int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block)
+{
+	int err = try_write(o, type, data, size, block);
+	if (err && mend(o, err, both))
+		err = try_write(o, type, data, size, block);
+	return err == ENOBUFS ? EUCLEAN : err;
+}
+
 /* When that process has taken one message it calls the next process for the others (queue_receive.c): so a burst that
  * one process takes does not wake all. Where there are more than it would look at, as many are called as there are
  * messages. */
@@ -46,7 +55,12 @@ void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type)
 	uint64_t messages =
 		il_shm_queue_shared(o)->sending.sent - il_get64(&il_shm_queue_shared(o)->receiving.received) + 1;
 	uint32_t most = messages < IL_SHM_MOST_WAITERS ? (uint32_t)messages : IL_SHM_MOST_WAITERS;
-	il_waiters_call(&o->waiters, (uint64_t)type, messages <= IL_SHM_MOST_LOOKED_AT ? 1 : most);
+	il_shm_queue_call(o, type, messages <= IL_SHM_MOST_LOOKED_AT ? 1 : most);
+}
+
+void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n)
+{
+	il_waiters_call(&o->waiters, (uint64_t)type, n);
 	if (il_get(&il_shm_queue_shared(o)->waiting.used) >
 		1) /* else there is no other one to call, should that one not come */
 		il_shm_calls_note(&o->calls);
@@ -57,11 +71,9 @@ void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type)
 static int send_message(struct il_shm_queue *o, struct il_op *op, bool both)
 {
 	uint32_t block;
-	int err = write_message(o, op, &block);
-	if (err && mend(o, err, both))
-		err = write_message(o, op, &block);
+	int err = il_shm_queue_write(o, op->message.type, op->data, op->size, both, &block);
 	if (err)
-		return err == ENOBUFS ? EUCLEAN : err;
+		return err;
 	il_segment_change(&o->segment, IL_SHM_RECEIVERS);
 	if (il_get(&o->segment.head->parked) & IL_LISTED)
 		il_shm_queue_call_receivers(o, op->message.type);
@@ -72,8 +84,9 @@ static int send_message(struct il_shm_queue *o, struct il_op *op, bool both)
 
 static int send_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
 	(void)waiting;
-	return send_message(il_shm_queue_of(waits->object), op, true);
+	return il_shm_queue_sends_many(op) ? il_shm_queue_send_all(o, op) : send_message(o, op, true);
 }
 
 const struct il_wait_queue_type il_shm_queue_senders = {

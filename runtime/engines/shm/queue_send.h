@@ -15,7 +15,11 @@ bool il_shm_queue_send_attempt(struct il_op *op);
 int il_shm_queue_send_start(struct il_op *op);
 bool il_shm_queue_send_cancel(struct il_op *op);
 
-/* Before a message of a type is there, or where there is one: a process is to be on its way. */
+/* With the segment's latch, or both: writes a message that no process sees yet. EAGAIN: no room; EMSGSIZE; EUCLEAN. */
+int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block);
+
+/* Before a message of a type is there, or where there is one: a process is to be on its way; or so many. */
 void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type);
+void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
 
 #endif
