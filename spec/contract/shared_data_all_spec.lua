@@ -144,7 +144,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
       d:set("a", 1)
       assert.matches(engine.remote and "^ipc%.SharedData %(.*%)$" or "^ipc%.SharedData %(.*, 1 names%)$", tostring(d))
       local used, max_value = engine.data.used, engine.data.max_value
-      assert.same({names = 1, size = 4 << 20, used = used, max_value = max_value, waiters = 0}, d:stat())
+      assert.same({names = 1, size = engine.data.size, used = used, max_value = max_value, waiters = 0}, d:stat())
       d:close()
       d:close()
       assert.matches("^ipc%.SharedData %(.*, closed%)$", tostring(d))

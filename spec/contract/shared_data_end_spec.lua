@@ -192,6 +192,7 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open, keyed
 
   keyed("belongs to its owner, or to users that the mode allows", function()
     if engine.remote then return pending("a server has users of its own, and no modes") end
+    if engine.modes == false then return pending("what is there is its owner's alone") end
     if not os.execute("[ $(id -u) = 0 ] && setpriv --reuid 65534 --clear-groups test -x "
       .. (os.getenv("IPCLUA") or "build/ipclua") .. " 2>/dev/null") then
       return pending("this is not root, or others may not run the program")

@@ -5,7 +5,9 @@
 -- private: the key makes another object each time: it has one handle, which forked children inherit.
 -- remote: objects are on another machine: there are no modes, a handle shows only what it knows, and what was removed
 -- is gone for those, too, that have it open.
--- data: what shared data has used for a name and a value of a byte each, and its largest value by default.
+-- offers: the constructors of the nouns that it has, if these are not all.
+-- modes: false: what is there is its owner's alone.
+-- data: what shared data has used for a name and a value of a byte each, its largest value and its size by default.
 -- queue: the largest message of a queue that is opened without options, what sets that limit, and its capacity.
 
 local ipc = require "ipc"
@@ -20,7 +22,7 @@ end
 local sysv = {name = "sysv"}
 do
   local msgmax, msgmnb = setting("msgmax"), setting("msgmnb")
-  sysv.data = {used = 4096, max_value = (1 << 20) - 24}
+  sysv.data = {used = 4096, max_value = (1 << 20) - 24, size = 4 << 20}
   sysv.queue = {
     capacity = msgmnb, max_message = math.min(msgmax, msgmnb),
     limit = msgmnb < msgmax and "the queue's capacity" or "kernel.msgmax",
@@ -78,7 +80,8 @@ function memory.cleanup() end
 -- A server of this process's own, at a socket; it ends when no process has the pipe to it any more.
 -- lease: how long, in seconds, a holder that died keeps what it had; the other engines know it at once.
 local redis = {
-  name = "redis", remote = true, lease = os.getenv("IPC_SANITIZE") and 3 or 2, data = {used = 2, max_value = 1 << 20},
+  name = "redis", remote = true, lease = os.getenv("IPC_SANITIZE") and 3 or 2,
+  data = {used = 2, max_value = 1 << 20, size = 4 << 20},
   queue = {capacity = 1 << 20, max_message = 1 << 20, limit = "the queue's capacity"},
 }
 do
@@ -113,4 +116,32 @@ do
   end
 end
 
-return {sysv, shm, memory, redis, sysv = sysv, shm = shm, redis = redis}
+-- In a folder of its own for each spec, on whatever file system $TMPDIR is.
+local disk = {
+  name = "disk", offers = {[ipc.shared_data] = true}, modes = false,
+  data = {used = 4096, max_value = (1 << 28) - 24, size = 1 << 30},
+}
+do
+  local folder, made = nil, 0
+
+  function disk.folder()
+    if not folder then
+      local pipe = assert(io.popen("mktemp -d -t ipclua.spec.XXXXXX"))
+      folder = pipe:read("l")
+      pipe:close()
+    end
+    return folder
+  end
+
+  function disk.key()
+    made = made + 1
+    return ipc.disk_key(disk.folder() .. "/shop", "spec." .. made)
+  end
+
+  function disk.cleanup()
+    if folder then os.execute("rm -rf " .. folder) end
+    folder = nil
+  end
+end
+
+return {sysv, shm, memory, disk, redis, sysv = sysv, shm = shm, disk = disk, redis = redis}

@@ -35,6 +35,7 @@ static void take_queued(struct il_disk *d)
 	for (int i = 0; i < MOST && !il_list_empty(&d->queued); i++) {
 		struct il_disk_change *c = il_list_first(struct il_disk_change, &d->queued, node);
 		c->running = true;
+		c->failed = false;
 		il_list_del(&c->node);
 		il_list_add(&d->running, &c->node);
 	}

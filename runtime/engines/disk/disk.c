@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-int il_disk_check_mode(unsigned mode)
+int il_disk_check_options(unsigned mode, enum il_sync sync)
 {
-	return mode & 077 ? il_because(EINVAL, "mode=%04o: a folder on a disk is for its owner alone", mode) : 0;
+	if (mode & 077)
+		return il_because(EINVAL, "mode=%04o: a folder on a disk is for its owner alone", mode);
+	return sync == IL_SYNC_SOON ? il_because(ENOTSUP, "sync=\"soon\" is not offered") : 0;
 }
 
 /* No object has a file of its own. */
@@ -32,6 +34,7 @@ static const char *describe_error(int err)
 const struct il_engine il_disk = {
 	.name = "disk",
 	.syncs = true,
+	.data = il_disk_data,
 	.fini = il_disk_fini,
 	.describe_error = describe_error,
 	.place = place,

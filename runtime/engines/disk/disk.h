@@ -10,7 +10,9 @@
 
 extern const struct il_engine il_disk;
 
-/* What this engine cannot honour: a mode that lets other users in. 0 or EINVAL. */
-int il_disk_check_mode(unsigned mode);
+int il_disk_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
+
+/* What this engine cannot honour, as a mode that lets other users in. 0; EINVAL or ENOTSUP, and why. */
+int il_disk_check_options(unsigned mode, enum il_sync sync);
 
 #endif

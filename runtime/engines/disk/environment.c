@@ -41,6 +41,13 @@ static const int64_t STANDS_STILL = 30 * IL_SECOND, SLICE = IL_SECOND / 10;
 /* Bytes of address space, of which only what is used costs anything; less where that is limited. */
 static const size_t MOST = (size_t)1 << 38, LEAST = (size_t)1 << 26;
 
+/* Of the processes that this one was forked from. */
+static struct forgotten {
+	struct forgotten *next;
+	MDB_env *env;
+	MDB_txn *reader;
+} * forgotten;
+
 int il_disk_errno(int rc)
 {
 	switch (rc) {
@@ -86,11 +93,15 @@ static int open_map(const char *path, size_t map, MDB_env **env)
 
 static int open_environment(struct il_disk *d)
 {
+	MDB_stat st;
 	int dead, rc = ENOMEM;
 	for (size_t map = MOST; rc == ENOMEM && map >= LEAST; map /= 4)
 		rc = open_map(d->path, map, &d->env);
-	if (!rc)
+	if (!rc) {
 		mdb_reader_check(d->env, &dead);
+		mdb_env_stat(d->env, &st);
+		d->page = st.ms_psize;
+	}
 	return il_disk_errno(rc);
 }
 
@@ -104,7 +115,16 @@ static void init_here(struct il_disk *d)
 }
 
 /* An environment that was the parent's is not closed: that would take the parent's place in the table of readers away.
- */
+ * LMDB has no other way to give it up. */
+static void forget(struct il_disk *d)
+{
+	struct forgotten *f = d->env ? malloc(sizeof *f) : NULL;
+	if (!f)
+		return;
+	*f = (struct forgotten){ .next = forgotten, .env = d->env, .reader = d->reader };
+	forgotten = f;
+}
+
 void il_disk_leave(struct il_disk *d)
 {
 	if (il_fork_is_own(d->generation)) {
@@ -113,6 +133,7 @@ void il_disk_leave(struct il_disk *d)
 		if (d->env)
 			mdb_env_close(d->env);
 	} else {
+		forget(d);
 		il_disk_changes_leave(d);
 		init_here(d);
 	}

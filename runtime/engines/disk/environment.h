@@ -49,7 +49,7 @@ struct il_disk {
 	uint32_t refs; /* objects, and a batch that is under way */
 	uint32_t generation; /* whose environment it is */
 	MDB_env *env; /* NULL: not open in this process */
-	int fds[2]; /* the environment's */
+	size_t page; /* bytes of a page of it */
 	struct il_list tables; /* of struct il_disk_table */
 	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
 	pthread_mutex_t reading; /* the loop reads, or the helper takes away what a reader may use */

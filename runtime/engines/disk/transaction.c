@@ -58,11 +58,16 @@ int il_disk_delete(struct il_disk_txn *t, struct il_disk_table *table, const voi
 	return rc;
 }
 
+int il_disk_empty(struct il_disk_txn *t, struct il_disk_table *table)
+{
+	t->puts++;
+	return mdb_drop(t->txn, table->dbi, 0);
+}
+
 /* The loop's thread must not read the table while its place in LMDB is given up; so it is emptied before that. */
 int il_disk_remove(struct il_disk_txn *t, struct il_disk_table *table)
 {
-	t->puts++;
-	int rc = mdb_drop(t->txn, table->dbi, 0);
+	int rc = il_disk_empty(t, table);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&t->disk->reading);
@@ -76,6 +81,11 @@ void il_disk_announce(struct il_disk_txn *t, uint64_t key)
 {
 	uint32_t word = (uint32_t)(key % IL_DISK_WORDS);
 	t->announced[word / 64] |= (uint64_t)1 << word % 64;
+}
+
+void il_disk_announce_all(struct il_disk_txn *t)
+{
+	memset(t->announced, 0xff, sizeof t->announced);
 }
 
 /* FNV-1a */

@@ -25,11 +25,15 @@ int il_disk_put(struct il_disk_txn *t, struct il_disk_table *table, const void *
 	size_t value_size);
 int il_disk_delete(struct il_disk_txn *t, struct il_disk_table *table, const void *key, size_t size);
 
-/* In a change: the table is gone, with all that is in it. */
+/* In a change: nothing is in the table any more; or it is gone, too. */
+int il_disk_empty(struct il_disk_txn *t, struct il_disk_table *table);
 int il_disk_remove(struct il_disk_txn *t, struct il_disk_table *table);
 
 /* In a change: tells what waits for the key (il_disk_change.key), here and in other processes, when it is committed. */
 void il_disk_announce(struct il_disk_txn *t, uint64_t key);
+
+/* The same of everything that waits: too many keys have changed, or not all are known. */
+void il_disk_announce_all(struct il_disk_txn *t);
 
 /* A key of bytes, such as the name of a table, that goes on from another key, or from 0. */
 uint64_t il_disk_key_of(uint64_t key, const void *bytes, size_t size);

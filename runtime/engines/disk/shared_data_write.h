@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Operations of shared data on a disk that change it. Floor 2: no lua.h.
+ */
+#ifndef IL_DISK_SHARED_DATA_WRITE_H
+#define IL_DISK_SHARED_DATA_WRITE_H
+
+#include "loop/op.h"
+
+/* For attempt and start of the operations; they are cancelled by il_disk_data_cancel, and may happen all the same. */
+bool il_disk_data_set(struct il_op *op);
+int il_disk_data_set_start(struct il_op *op);
+int il_disk_data_delete_start(struct il_op *op);
+int il_disk_data_clear_start(struct il_op *op);
+
+#endif
