@@ -11,6 +11,9 @@
 
 enum { IL_RQ_ID = 40, IL_RQ_NAME = 32, IL_RQ_PLACE = 16, IL_RQ_BATCH = 64 };
 
+/* What a request for one operation carries of several messages, at most. */
+enum { IL_RQ_MOST = 1000, IL_RQ_MOST_BYTES = 1 << 20 };
+
 /* The operations that send: one request at a time serves the first of them. */
 struct il_rq_sender {
 	struct il_redis_waiter waiter;
@@ -72,6 +75,7 @@ void il_rq_sweep_later(struct il_rq *q);
 
 /* Receiving: queue_receive.c */
 int il_rq_receive_start(struct il_op *op);
+bool il_rq_receive_many_attempt(struct il_op *op);
 void il_rq_receive_init(struct il_rq *q);
 /* A message was handed to a request of this process. */
 void il_rq_receive_published(struct il_rq *q, const char *data, size_t size);
@@ -80,6 +84,8 @@ void il_rq_receive_fini(struct il_rq *q, bool forked);
 
 /* Sending: queue_send.c */
 int il_rq_send_start(struct il_op *op);
+bool il_rq_send_many_attempt(struct il_op *op);
+bool il_rq_send_many_cancel(struct il_op *op);
 void il_rq_send_init(struct il_rq *q);
 /* This process is called, for there are so many bytes of room. */
 void il_rq_send_called(struct il_rq *q, int64_t room, const char *place);

@@ -2,7 +2,8 @@
  *
  * Receiving from queues on a server.
  *
- * 1. Operations that want the same share a waiter; its request asks for as many messages as they are.
+ * 1. Operations that want the same share a waiter; its request asks for as many messages as they are. One that receives
+ *    several has requests of its own.
  * 2. A request that gets nothing stands in line, and the server hands it the first message that it wants: that comes
  *    with what is published. The process confirms it, and a task gets it when the server has answered that it is this
  *    process's still: what is not confirmed is given to another process after a while.
@@ -13,6 +14,7 @@
 #include "engines/redis/queue.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "engines/payloads.h"
 #include "engines/redis/state.h"
 
 #include <errno.h>
@@ -82,11 +84,28 @@ static void acknowledge(struct delivery *s)
 
 /* The waiter --------------------------------------------------------------------------------------------- */
 
+bool il_rq_receive_many_attempt(struct il_op *op)
+{
+	return il_redis_object_attempt(op);
+}
+
+static bool is_many(const struct il_op *op)
+{
+	return op->type->attempt == il_rq_receive_many_attempt;
+}
+
 static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 {
-	(void)w;
-	(void)op;
-	return n < IL_RQ_BATCH;
+	return !n || (n < IL_RQ_BATCH && !is_many(op) && !is_many(il_redis_waiter_first(w)));
+}
+
+/* How many messages the operations in `asked` want. */
+static int count_wanted(const struct il_redis_waiter *w)
+{
+	const struct il_op *first = il_redis_waiter_first(w);
+	if (!first || !is_many(first))
+		return il_list_count(&w->asked);
+	return first->message.count < IL_RQ_MOST ? (int)first->message.count : IL_RQ_MOST;
 }
 
 static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
@@ -95,7 +114,40 @@ static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_re
 	if (!w->stands)
 		s->number = ++il_redis_state()->numbers;
 	s->dirty = true;
-	return request(s, il_list_count(&w->asked), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+	return request(s, count_wanted(w), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+}
+
+static int add(struct il_payloads **all, int64_t type, const void *bytes, size_t size, int expected)
+{
+	void *to = il_payloads_add(all, type, size, (size_t)expected);
+	if (to && size)
+		memcpy(to, bytes, size);
+	return to ? 0 : ENOMEM;
+}
+
+static void finish_many(struct il_redis_waiter *w, struct il_op *op, struct il_payloads *all, int err)
+{
+	op->data = all;
+	op->size = all ? all->size : 0;
+	op->owned = all != NULL;
+	il_redis_waiter_finish(w, op, all ? 0 : err);
+}
+
+/* The operation gets the messages of the answer from a place on, as many as it wants. How many it got: if there is no
+ * memory for one, that is the next operation's, or goes back. */
+static int take_many(struct il_redis_waiter *w, struct il_request *r, int from, int took, struct il_op *op)
+{
+	struct il_payloads *all = NULL;
+	int n = 0, err = 0, most = op->message.count < (size_t)(took - from) ? (int)op->message.count : took - from;
+	while (n < most && !err) {
+		size_t size, at = 2 * (size_t)(from + n) + 2;
+		const char *bytes = il_reply_bytes(r, at, &size);
+		err = il_reply_has_string(r, at) ? add(&all, il_reply_number(r, at - 1), bytes, size, most - n)
+						 : EPROTO;
+		n += !err;
+	}
+	finish_many(w, op, all, err);
+	return n;
 }
 
 static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
@@ -110,6 +162,10 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 	s->answered = s->number;
 	s->arrived = 0;
 	while (s->arrived < took && (op = il_redis_waiter_first(w))) {
+		if (is_many(op)) {
+			s->arrived += take_many(w, r, s->arrived, took, op);
+			continue;
+		}
 		err = il_rq_message(r, (size_t)s->arrived++, op);
 		il_redis_waiter_finish(w, op, err);
 	}
@@ -195,6 +251,24 @@ static int64_t digits(const char *data, int count)
 	return strtoll(text, NULL, 10);
 }
 
+/* What was handed over is the operation's. */
+static void deliver(struct delivery *s, struct il_op *op)
+{
+	struct il_payloads *all = NULL;
+	if (is_many(op)) {
+		s->arrived = !add(&all, s->type, s->bytes, s->size, 1);
+		forget_bytes(s);
+		finish_many(&s->waiter, op, all, ENOMEM);
+		return;
+	}
+	op->data = s->bytes;
+	op->size = s->size;
+	op->owned = true;
+	op->message.type = s->type;
+	s->bytes = NULL;
+	il_redis_waiter_finish(&s->waiter, op, 0);
+}
+
 /* It is ours, and no other process gets it. Or it is not, or an earlier answer was lost: then the request tells. */
 static void confirmed(struct il_request *r)
 {
@@ -209,16 +283,11 @@ static void confirmed(struct il_request *r)
 		il_redis_waiter_again(w);
 		return;
 	}
-	op->data = s->bytes;
-	op->size = s->size;
-	op->owned = true;
-	op->message.type = s->type;
-	s->bytes = NULL;
 	s->answered = s->number;
 	s->arrived = 1;
 	s->dirty = true;
 	il_redis_waiter_served(w);
-	il_redis_waiter_finish(w, op, 0);
+	deliver(s, op);
 }
 
 /* The confirmation takes the place of the waiter's request. False: it could not be made. */

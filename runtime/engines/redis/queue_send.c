@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Sending to queues on a server. One request at a time, for as many operations as there are, and as there is room for
- * as far as is known: so nothing overtakes. Without room the process stands in line, and is called.
+ * as far as is known: so nothing overtakes. Without room the process stands in line, and is called. An operation that
+ * sends several messages has requests of its own, each for as many as have room, up to a limit.
  *
  * A message that was sent cannot be taken back. So a send that is one case of a select only queries whether there is
  * room, and when there is, claims the wait, and sends. A message that may have been sent when its wait ends is reported
@@ -9,6 +10,7 @@
  */
 #include "engines/redis/queue.h"
 #include "base/fork.h"
+#include "engines/payloads.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,18 +33,44 @@ static bool is_claimed(const struct il_op *op)
 	return op->wait->cases == 0;
 }
 
+static bool is_many(const struct il_op *op)
+{
+	return op->type->attempt == il_rq_send_many_attempt;
+}
+
 static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 {
 	struct il_rq_sender *s = sender_of(w);
 	if (n &&
-		(n == IL_RQ_BATCH || s->query || in_select(op) || op->once != s->batch[0]->once ||
-			(int64_t)(s->size + op->size) > s->room))
+		(n == IL_RQ_BATCH || s->query || is_many(op) || is_many(s->batch[0]) || in_select(op) ||
+			op->once != s->batch[0]->once || (int64_t)(s->size + op->size) > s->room))
 		return false;
 	s->query = in_select(op);
 	s->size = n ? s->size + op->size : op->size;
 	s->batch[n] = (struct il_op *)op;
 	s->count = n + 1;
 	return true;
+}
+
+static void add_message(struct il_command *c, int64_t type, const void *data, size_t size)
+{
+	il_rq_type(c, type);
+	il_command_bytes(c, data, size);
+}
+
+/* As many as there is room for, as far as is known; at least one. */
+static void add_messages(struct il_command *c, const struct il_rq_sender *s, const struct il_op *op)
+{
+	size_t bytes = 0, most = s->room < IL_RQ_MOST_BYTES ? (size_t)s->room : IL_RQ_MOST_BYTES;
+	size_t at = op->message.sent;
+	for (int n = 0; n < IL_RQ_MOST && at < op->size; n++) {
+		const struct il_payload *p = il_payload_at(op->data, at);
+		bytes += p->size;
+		if (n && bytes > most)
+			return;
+		add_message(c, p->type, il_payload_bytes(p), p->size);
+		at += il_payload_space(p->size);
+	}
 }
 
 static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
@@ -58,10 +86,11 @@ static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_re
 	il_command_text(&c, first->once ? "-" : s->place);
 	if (s->query)
 		il_command_number(&c, (int64_t)first->size);
-	for (int i = 0; i < s->count && !s->query; i++) {
-		il_rq_type(&c, s->batch[i]->message.type);
-		il_command_bytes(&c, s->batch[i]->data, s->batch[i]->size);
-	}
+	if (is_many(first))
+		add_messages(&c, s, first);
+	else
+		for (int i = 0; i < s->count && !s->query; i++)
+			add_message(&c, s->batch[i]->message.type, s->batch[i]->data, s->batch[i]->size);
 	int err = il_request_make(&c, (enum il_request_flags)flags, answered, w, &w->request);
 	if (!err && !first->once)
 		s->place[0] = 0;
@@ -78,6 +107,17 @@ static int claim(struct il_op *op)
 	return 0;
 }
 
+/* So many more are sent, and those behind them, or none if there was no time to wait, are not. */
+static void accept_many(struct il_redis_waiter *w, struct il_op *op, int accepted, int err)
+{
+	for (; accepted > 0 && op->message.sent < op->size; accepted--)
+		op->message.sent += il_payload_space(il_payload_at(op->data, op->message.sent)->size);
+	if (op->message.sent == op->size || (err == EAGAIN && op->once))
+		il_redis_waiter_finish(w, op, 0);
+	else if (op->wait->late)
+		il_op_unbusy(op);
+}
+
 static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	struct il_rq_sender *s = sender_of(w);
@@ -90,7 +130,9 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 		return claim(s->batch[0]);
 	for (int i = 0; i < s->count; i++) {
 		struct il_op *op = s->batch[i];
-		if (op && (i < accepted || (err == EAGAIN && is_claimed(op))))
+		if (op && is_many(op))
+			accept_many(w, op, accepted, err);
+		else if (op && (i < accepted || (err == EAGAIN && is_claimed(op))))
 			il_redis_waiter_finish(w, op, i < accepted ? 0 : ENOBUFS);
 	}
 	return err;
@@ -156,6 +198,19 @@ int il_rq_send_start(struct il_op *op)
 		il_list_add(&q->waits.waiters, &w->node);
 	il_redis_waiter_start(w, op);
 	return 0;
+}
+
+bool il_rq_send_many_attempt(struct il_op *op)
+{
+	return il_redis_object_attempt(op);
+}
+
+bool il_rq_send_many_cancel(struct il_op *op)
+{
+	if (il_redis_waiter_cancel(op))
+		return true;
+	op->err = 0;
+	return op->wait->winner == IL_TIMEOUT;
 }
 
 void il_rq_send_called(struct il_rq *q, int64_t room, const char *place)

@@ -80,6 +80,7 @@ if not mark then
   redis.call('HSET', KEYS[1], 'deliveries', (redis.call('HGET', KEYS[1], 'deliveries') or '') .. ARGV[3] .. ' ')
 end
 local max, whole = tonumber(ARGV[5]), true
+if max > 1 then max = math.min(max, 1 + math.floor(1048576 * count / (bytes + 1))) end
 local at = max == 0 and receivers > 0 and string.find(line_of(field), key, 1, true)
 if at then cut(state, field, at - 14, RECEIVERS) end
 if names[1 + arrived] or before == ARGV[4] then
