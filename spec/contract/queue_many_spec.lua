@@ -16,13 +16,13 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     return list
   end
 
-  local size <const> = engine.queue.max_message // 8
-  local FITS <const> = engine.queue.capacity // size
+  local SIZE <const> = engine.queue.max_message // 8
+  local FITS <const> = engine.queue.capacity // SIZE
 
   -- Messages that make up several times what the queue has room for, each with its number in front.
   local function more_than_fits(times)
     local list = {}
-    for i = 1, (times or 3) * FITS do list[i] = ("%08d"):format(i) .. ("x"):rep(size - 8) end
+    for i = 1, (times or 3) * FITS do list[i] = ("%08d"):format(i) .. ("x"):rep(SIZE - 8) end
     return list
   end
 
