@@ -5,6 +5,9 @@
 #include "engines/redis/queue.h"
 #include "base/fork.h"
 #include "base/clock.h"
+#include "engines/redis/queue_dead.h"
+#include "engines/redis/queue_job.h"
+#include "engines/redis/queue_record.h"
 #include "engines/redis/redis.h"
 #include "engines/redis/state.h"
 
@@ -18,6 +21,8 @@ enum { DEFAULT_CAPACITY = 1 << 20 };
 
 /* Until the server is asked to look again whether what was handed over, or called, has come. */
 static const int64_t SWEEP = IL_SECOND / 2;
+
+enum { MS = 1000000, LOOK = 10 * MS }; /* between two processes that look whether something is due */
 
 void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 {
@@ -33,25 +38,27 @@ void il_rq_type(struct il_command *c, int64_t type)
 	il_command_text(c, text);
 }
 
-void il_rq_name(struct il_rq *q, char text[IL_RQ_NAME])
+void il_rq_name(struct il_rq *q, bool takes, char text[IL_RQ_NAME])
 {
-	snprintf(text, IL_RQ_NAME, "h@%s%08x", il_server_client(q->waits.object.server), q->names++);
+	snprintf(text, IL_RQ_NAME, takes ? "h@%sT%07x" : "h@%s%08x", il_server_client(q->waits.object.server),
+		q->names++ & 0xfffffff);
 }
 
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
 {
-	size_t at = 2 * place + 2;
+	size_t at = 2 * place + 2, size;
+	const char *record = il_reply_bytes(r, at, &size);
 	op->message.type = il_reply_number(r, at - 1);
-	return il_reply_take(r, at, 0, op);
+	return il_rq_record_take(record, size, op);
 }
 
-/* What is published for this process: "message ..." (queue_receive.c), "room bytes place delivery", or
+/* What is published for this process: "message ..." (queue_receive.c), "room bytes place delivery", "next ms stand", or
  * "removed id". */
 static void published(struct il_redis_waits *all, const char *data, size_t size)
 {
 	struct il_rq *q = il_rq_of(all);
 	char text[120] = "", place[IL_RQ_PLACE], delivery[IL_RQ_NAME];
-	long long room;
+	long long room, stand;
 	if (size > 8 && memcmp(data, "message ", 8) == 0) {
 		il_rq_receive_published(q, data + 8, size - 8);
 		return;
@@ -62,6 +69,8 @@ static void published(struct il_redis_waits *all, const char *data, size_t size)
 	if (sscanf(text, "room %lld %15s %31s", &room, place, delivery) == 3 &&
 		strcmp(delivery, q->sender.name + 2) == 0)
 		il_rq_send_called(q, room, place);
+	else if (sscanf(text, "next %lld %lld", &room, &stand) == 2)
+		il_rq_due(q, room, stand);
 	else if (strncmp(text, "removed ", 8) == 0 && strcmp(text + 8, q->id) == 0)
 		il_redis_waits_removed(all);
 }
@@ -70,10 +79,14 @@ static void forked(struct il_redis_object *object)
 {
 	struct il_rq *q = il_container_of(object, struct il_rq, waits.object);
 	il_timer_disarm(&q->sweep);
+	il_timer_disarm(&q->due);
 	q->sweeping = NULL;
 	il_redis_waits_forked(&q->waits);
 	il_rq_receive_fini(q, true);
-	il_rq_name(q, q->sender.name);
+	il_list_init(&q->beats);
+	il_rq_jobs_fini(q);
+	q->until = q->kept_at = 0;
+	il_rq_name(q, false, q->sender.name);
 }
 
 /* Sweeping ----------------------------------------------------------------------------------------------- */
@@ -86,25 +99,59 @@ void il_rq_sweep_later(struct il_rq *q)
 	il_timer_arm(&q->sweep, false); /* no memory: the next one tries again */
 }
 
+static bool stands(const struct il_rq *q)
+{
+	il_list_each(const struct il_redis_waiter, w, &q->waits.waiters, node)
+		if (w->stands && w != &q->sender.waiter)
+			return true;
+	return false;
+}
+
 static void swept(struct il_request *r)
 {
 	struct il_rq *q = r->owner;
-	bool again = il_request_status(r) == 0 && il_reply_number(r, 1) > 0;
+	bool known = il_request_status(r) == 0;
 	q->sweeping = NULL;
-	if (again)
+	if (known && il_reply_number(r, 1) > 0)
 		il_rq_sweep_later(q);
+	if (known)
+		il_rq_due(q, il_reply_number(r, 2), il_reply_number(r, 3));
 	il_request_free(r);
 }
 
-static void sweep(struct il_timer *t)
+static void sweep_now(struct il_rq *q)
 {
-	struct il_rq *q = il_container_of(t, struct il_rq, sweep);
 	struct il_command c;
 	if (q->sweeping)
 		return;
 	il_rq_command(&c, q, IL_SCRIPT_queue_sweep);
+	il_rq_limits(&c, &q->limits);
 	if (il_request_make(&c, IL_SAFE, swept, q, &q->sweeping))
 		q->sweeping = NULL;
+}
+
+static void sweep(struct il_timer *t)
+{
+	sweep_now(il_container_of(t, struct il_rq, sweep));
+}
+
+static void due(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, due);
+	if (stands(q))
+		sweep_now(q);
+}
+
+/* A process may leave the line at any time, so each looks, but they have moments of their own: most find nothing. */
+void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand)
+{
+	int64_t spread = (stand < 100 ? stand : 100) * LOOK, now = il_now();
+	if (ms < 0 || ms > IL_NEVER / 4 / MS) {
+		il_timer_disarm(&q->due);
+		return;
+	}
+	il_timer_start(&q->due, ms * MS + MS + (stand > 1 ? (now ^ il_fork.pid * MS) % spread : 0));
+	il_timer_arm(&q->due, false); /* no memory: what stands asks again, now and then */
 }
 
 /* Queries ------------------------------------------------------------------------------------------------ */
@@ -123,6 +170,7 @@ static int request(struct il_op *op, const char *verb, enum il_request_flags fla
 	il_command_text(&c, il_rq_of_op(op)->id);
 	il_command_text(&c, verb);
 	il_rq_type(&c, op->message.type);
+	il_rq_limits(&c, &of_op(op)->queue.limits);
 	if (answer)
 		return il_redis_object_request(object, op, &c, flags, answer);
 	il_redis_object_tell(object, &c);
@@ -154,6 +202,8 @@ static int count(const struct il_rq *q, bool send)
 static int stat_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_rq *q = il_rq_of_op(op);
+	size_t size;
+	const char *oldest = err ? NULL : il_reply_bytes(r, 9, &size);
 	if (!err)
 		of_op(op)->queue.stat = (struct il_queue_stat){
 			.messages = il_reply_number(r, 1),
@@ -163,6 +213,10 @@ static int stat_answer(struct il_op *op, struct il_request *r, int err)
 			.receivers = count(q, false),
 			.last_sender = (pid_t)il_reply_number(r, 4),
 			.last_receiver = (pid_t)il_reply_number(r, 5),
+			.delayed = il_reply_number(r, 6),
+			.taken = il_reply_number(r, 7),
+			.dead = il_reply_number(r, 8),
+			.oldest = il_rq_record_sent(oldest, size),
 		};
 	return err;
 }
@@ -208,10 +262,12 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	q->waits.object.forked = forked;
 	q->waits.published = published;
 	q->sweep.expired = sweep;
+	q->due.expired = due;
 	il_list_init(&q->node);
 	il_redis_waits_init(&q->waits);
 	il_rq_receive_init(q);
 	il_rq_send_init(q);
+	il_rq_jobs_init(q);
 	*result = q;
 	return 0;
 }
@@ -221,6 +277,8 @@ static void object_put(struct il_rq *q)
 	if (--q->refs)
 		return;
 	il_timer_disarm(&q->sweep);
+	il_timer_disarm(&q->due);
+	il_rq_jobs_fini(q);
 	if (q->sweeping)
 		il_request_forget(q->sweeping);
 	il_redis_waits_fini(&q->waits);
@@ -244,7 +302,8 @@ static void object_known(struct il_rq_handle *h)
 		return;
 	}
 	il_list_add(&il_redis_state()->queues, &h->rq->node);
-	sweep(&h->rq->sweep);
+	h->rq->limits = h->queue.limits;
+	sweep_now(h->rq);
 }
 
 static int open_answer(struct il_op *op, struct il_request *r, int err)
@@ -286,6 +345,7 @@ static void close_queue(struct il_queue *queue)
 {
 	struct il_rq_handle *h = il_container_of(queue, struct il_rq_handle, queue);
 	il_redis_waits_end(&h->rq->waits, queue, false, ECANCELED);
+	il_rq_jobs_release(h);
 	object_put(h->rq);
 	il_redis_object_close(&h->object);
 	free(h);
@@ -301,6 +361,12 @@ static const struct il_queue_ops ops = {
 	.peek = { "queue peek", il_redis_object_attempt, peek_start, il_redis_object_cancel },
 	.stat = { "queue stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
 	.remove = { "queue remove", remove_attempt, remove_start, il_redis_object_cancel },
+	.take = { "queue take", il_redis_object_attempt, il_rq_take_start, il_redis_waiter_cancel },
+	.finish = { "job finish", il_rq_finish_attempt, il_rq_finish_start, il_rq_finish_cancel },
+	.lost = { "job lost", il_rq_lost_attempt, il_rq_lost_start, il_op_leave },
+	.dead = { "queue dead", il_redis_object_attempt, il_rq_dead_start, il_redis_object_cancel },
+	.revive = { "queue revive", il_redis_object_attempt, il_rq_revive_start, il_redis_object_cancel },
+	.drop = { "queue drop", il_redis_object_attempt, il_rq_drop_start, il_redis_object_cancel },
 	.close = close_queue,
 };
 
@@ -319,6 +385,7 @@ int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct 
 	}
 	h->object.shared = &h->queue.shared;
 	h->queue = (struct il_queue){ .ops = &ops, .max_message = o->capacity, .max_reason = "the queue's capacity" };
+	h->queue.limits = (struct il_job_limits){ .attempts = 3, .deaths = 3, .keep = 1000 };
 	*queue = &h->queue;
 	return 0;
 }

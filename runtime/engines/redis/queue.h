@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c
- * have the operations that wait. Floor 2.
+ * have the operations that wait, queue_job.c what is taken, queue_dead.c the dead letters. Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_H
 #define IL_REDIS_QUEUE_H
@@ -38,7 +38,18 @@ struct il_rq {
 	struct il_list idle; /* deliveries (queue_receive.c) without a request; that of the last one is first */
 	struct il_timer idle_timer; /* then idle deliveries say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */
+	struct il_timer due; /* when something is due that an operation here may wait for */
 	struct il_request *sweeping; /* that is not answered */
+	struct il_job_limits limits; /* of the handle that was used last */
+	/* queue_job.c */
+	struct il_list jobs; /* that are taken */
+	bool losses; /* operations wait, perhaps, until one is lost */
+	int64_t until; /* the lease ends then or later, as far as is known here */
+	int64_t kept_at; /* when it was last asked for that was kept, */
+	int64_t beat_at; /* or asked to be */
+	int64_t clock; /* the server's less ours, or a little less, ms */
+	struct il_timer beat;
+	struct il_list beats; /* requests to keep it */
 };
 
 struct il_rq_handle {
@@ -63,11 +74,16 @@ void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
 /* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
 void il_rq_type(struct il_command *c, int64_t type);
 
-/* A name for what stands in a line: "h@", then the process and 8 digits, as the scripts have it. */
-void il_rq_name(struct il_rq *q, char text[IL_RQ_NAME]);
+/* A name for what stands in a line: "h@", then the process and 8 digits, of which the first is "T" if it takes jobs, as
+ * the scripts have it. */
+void il_rq_name(struct il_rq *q, bool takes, char text[IL_RQ_NAME]);
 
 /* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
 int il_rq_message(struct il_request *r, size_t place, struct il_op *op);
+
+/* Something is due in so many ms, -1: nothing; and so many deliveries stand: one process that waits looks then, and the
+ * others a little later. */
+void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand);
 
 /* A process was handed something, or called, that is perhaps busy or dead: after a moment, what it does not take is for
  * the next one. */
@@ -76,6 +92,7 @@ void il_rq_sweep_later(struct il_rq *q);
 /* Receiving: queue_receive.c */
 int il_rq_receive_start(struct il_op *op);
 bool il_rq_receive_many_attempt(struct il_op *op);
+int il_rq_take_start(struct il_op *op);
 void il_rq_receive_init(struct il_rq *q);
 /* A message was handed to a request of this process. */
 void il_rq_receive_published(struct il_rq *q, const char *data, size_t size);

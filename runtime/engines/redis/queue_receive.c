@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receiving from queues on a server.
+ * Receiving from queues on a server, and taking jobs.
  *
  * 1. Operations that want the same share a waiter; its request asks for as many messages as they are. One that receives
  *    several has requests of its own.
@@ -9,12 +9,14 @@
  *    process's still: what is not confirmed is given to another process after a while.
  * 3. A message that is not this process's any more, or not known to be, is asked for by the same request.
  * 4. Each request says how many messages of the one before it in its delivery have arrived: the others go back.
- * Floor 2.
+ * 5. A job is handed over without its bytes: the process asks, which confirms it. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "engines/payloads.h"
+#include "engines/redis/queue_job.h"
+#include "engines/redis/queue_record.h"
 #include "engines/redis/state.h"
 
 #include <errno.h>
@@ -22,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER = 16, TYPE = 19 };
+enum { NUMBER = 16, TYPE = 19, MS = 1000000 };
 
 static const int64_t IDLE = IL_SECOND; /* until an idle delivery says what has arrived */
 
@@ -32,6 +34,8 @@ struct delivery {
 	struct il_redis_waiter waiter;
 	int64_t wanted;
 	bool once;
+	bool takes; /* jobs */
+	struct il_job_limits limits;
 	char name[IL_RQ_NAME];
 	int64_t number; /* of the last request, */
 	int64_t answered; /* and of the last one that was given messages, as far as is known, */
@@ -54,23 +58,48 @@ static struct il_rq *queue_of(const struct delivery *s)
 	return il_rq_of(s->waiter.all);
 }
 
+static void number_text(char *text, int64_t number)
+{
+	snprintf(text, NUMBER + 8, "%0*lld", NUMBER, (long long)number);
+}
+
 /* A request for so many messages. stands: if there is none. */
+static void receive_command(struct il_command *c, const struct delivery *s, int count, bool stands)
+{
+	char text[48];
+	il_command_number(c, count);
+	il_rq_type(c, s->wanted);
+	snprintf(text, sizeof text, "%d %u %u %u", stands, s->limits.attempts, s->limits.deaths, s->limits.keep);
+	il_command_text(c, text);
+	number_text(text, s->answered);
+	il_command_text(c, text);
+	il_command_number(c, s->arrived);
+}
+
+static void take_command(struct il_command *c, const struct delivery *s, int count, bool stands)
+{
+	char text[64];
+	il_rq_type(c, s->wanted);
+	snprintf(text, sizeof text, "%0*lld:%d", NUMBER, (long long)s->answered, s->arrived);
+	il_command_text(c, text);
+	il_rq_job_time(c, queue_of(s));
+	il_command_number(c, count);
+	snprintf(text, sizeof text, "%d %lld %u %u %u", stands, (long long)(s->waiter.all->object.lease / MS),
+		s->limits.attempts, s->limits.deaths, s->limits.keep);
+	il_command_text(c, text);
+}
+
 static int request(struct delivery *s, int count, bool stands, enum il_request_flags flags,
 	void (*answered)(struct il_request *r))
 {
 	struct il_command c;
 	char number[24];
-	il_rq_command(&c, queue_of(s), IL_SCRIPT_queue_receive);
+	il_rq_command(&c, queue_of(s), s->takes ? IL_SCRIPT_queue_take : IL_SCRIPT_queue_receive);
 	il_command_number(&c, il_fork.pid);
 	il_command_text(&c, s->name + 1);
-	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->number);
+	number_text(number, s->number);
 	il_command_text(&c, number);
-	il_command_number(&c, count);
-	il_rq_type(&c, s->wanted);
-	il_command_number(&c, stands);
-	snprintf(number, sizeof number, "%0*lld", NUMBER, (long long)s->answered);
-	il_command_text(&c, number);
-	il_command_number(&c, s->arrived);
+	(s->takes ? take_command : receive_command)(&c, s, count, stands);
 	return il_request_make(&c, flags, answered, s, answered ? &s->waiter.request : NULL);
 }
 
@@ -142,8 +171,8 @@ static int take_many(struct il_redis_waiter *w, struct il_request *r, int from, 
 	while (n < most && !err) {
 		size_t size, at = 2 * (size_t)(from + n) + 2;
 		const char *bytes = il_reply_bytes(r, at, &size);
-		err = il_reply_has_string(r, at) ? add(&all, il_reply_number(r, at - 1), bytes, size, most - n)
-						 : EPROTO;
+		size_t head = il_rq_record_head(bytes, size);
+		err = head ? add(&all, il_reply_number(r, at - 1), bytes + head, size - head, most - n) : EPROTO;
 		n += !err;
 	}
 	finish_many(w, op, all, err);
@@ -155,8 +184,12 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 	struct delivery *s = delivery_of(w);
 	if (err == EAGAIN)
 		s->dirty = false;
+	if (err == EAGAIN && !s->once)
+		il_rq_due(queue_of(s), il_reply_number(r, s->takes + 1), il_reply_number(r, s->takes + 2));
 	if (err)
 		return err;
+	if (s->takes)
+		il_rq_job_leased(queue_of(s), r);
 	int took = (int)(il_reply_count(r) - 1) / 2;
 	struct il_op *op;
 	s->answered = s->number;
@@ -166,11 +199,12 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 			s->arrived += take_many(w, r, s->arrived, took, op);
 			continue;
 		}
-		err = il_rq_message(r, (size_t)s->arrived++, op);
+		err = (s->takes ? il_rq_job_taken : il_rq_message)(r, (size_t)s->arrived++, op);
 		il_redis_waiter_finish(w, op, err);
 	}
-	if (il_reply_count(r) % 2 == 0)
+	if (!s->takes && il_reply_count(r) % 2 == 0)
 		il_rq_sweep_later(queue_of(s));
+	s->dirty &= !s->takes || s->arrived < took;
 	if (s->arrived < took && !il_redis_waiter_first(w))
 		acknowledge(s);
 	return 0;
@@ -209,37 +243,65 @@ static const struct il_redis_waiter_kind kind = { .joins = joins,
 	.give_back = give_back,
 	.idle = idle };
 
-static struct delivery *delivery_get(struct il_rq *q, int64_t wanted, bool once)
+static bool is_alike(const struct il_job_limits *a, const struct il_job_limits *b)
 {
-	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node)
-		if (s->waiter.kind == &kind && s->wanted == wanted && s->once == once)
+	return a->attempts == b->attempts && a->deaths == b->deaths && a->keep == b->keep;
+}
+
+static struct delivery *delivery_idle(struct il_rq *q, bool takes)
+{
+	il_list_each(struct delivery, s, &q->idle, waiter.node)
+		if (s->takes == takes)
 			return s;
-	struct delivery *s = il_list_first(struct delivery, &q->idle, waiter.node);
-	if (!s) {
-		s = calloc(1, sizeof *s);
-		if (!s)
-			return NULL;
-		il_redis_waiter_init(&s->waiter, &q->waits, &kind);
-		il_rq_name(q, s->name);
-	}
+	struct delivery *s = calloc(1, sizeof *s);
+	if (!s)
+		return NULL;
+	il_redis_waiter_init(&s->waiter, &q->waits, &kind);
+	il_rq_name(q, takes, s->name);
+	s->takes = takes;
+	return s;
+}
+
+static struct delivery *delivery_get(struct il_rq *q, const struct il_op *op, bool takes)
+{
+	int64_t wanted = op->message.type;
+	q->limits = ((struct il_queue *)op->source)->limits;
+	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node)
+		if (s->waiter.kind == &kind && s->wanted == wanted && s->once == op->once && s->takes == takes &&
+			is_alike(&s->limits, &q->limits))
+			return s;
+	struct delivery *s = delivery_idle(q, takes);
+	if (!s)
+		return NULL;
 	il_list_del(&s->waiter.node);
 	il_list_add(&q->waits.waiters, &s->waiter.node);
 	s->wanted = wanted;
-	s->once = once;
+	s->once = op->once;
+	s->limits = q->limits;
 	s->waiter.once = s->waiter.again = false;
 	return s;
 }
 
-int il_rq_receive_start(struct il_op *op)
+static int start(struct il_op *op, bool takes)
 {
 	struct il_rq *q = il_rq_of_op(op);
 	if (!il_fork_is_own(q->waits.object.server->generation))
 		il_servers_after_fork();
-	struct delivery *s = delivery_get(q, op->message.type, op->once);
+	struct delivery *s = delivery_get(q, op, takes);
 	if (!s)
 		return ENOMEM;
 	il_redis_waiter_start(&s->waiter, op);
 	return 0;
+}
+
+int il_rq_receive_start(struct il_op *op)
+{
+	return start(op, false);
+}
+
+int il_rq_take_start(struct il_op *op)
+{
+	return start(op, true);
 }
 
 /* What is handed over ------------------------------------------------------------------------------------ */
@@ -311,11 +373,12 @@ static bool confirm(struct delivery *s)
 
 static void keep(struct delivery *s, const char *data, size_t size)
 {
+	size_t head = TYPE + il_rq_record_head(data + TYPE, size - TYPE);
 	s->type = digits(data, TYPE);
-	s->size = size - TYPE;
+	s->size = size - head;
 	s->bytes = malloc(s->size + 1);
 	if (s->bytes)
-		memcpy(s->bytes, data + TYPE, s->size);
+		memcpy(s->bytes, data + head, s->size);
 	if (s->bytes && confirm(s))
 		return;
 	forget_bytes(s);

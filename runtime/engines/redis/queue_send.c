@@ -6,11 +6,14 @@
  *
  * A message that was sent cannot be taken back. So a send that is one case of a select only queries whether there is
  * room, and when there is, claims the wait, and sends. A message that may have been sent when its wait ends is reported
- * as that. Floor 2.
+ * as that. One that is sent with an id, a time or a limit has a request of its own, which may be made twice. Floor 2.
  */
 #include "engines/redis/queue.h"
 #include "base/fork.h"
 #include "engines/payloads.h"
+#include "engines/redis/queue_job.h"
+#include "engines/redis/queue_record.h"
+#include "engines/redis/state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,11 +41,22 @@ static bool is_many(const struct il_op *op)
 	return op->type->attempt == il_rq_send_many_attempt;
 }
 
+/* How it is to be sent, if not as any other. */
+static struct il_job *job_of(const struct il_op *op)
+{
+	return is_many(op) ? NULL : op->message.job;
+}
+
+static bool is_alone(const struct il_op *op)
+{
+	return is_many(op) || op->message.job;
+}
+
 static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 {
 	struct il_rq_sender *s = sender_of(w);
 	if (n &&
-		(n == IL_RQ_BATCH || s->query || is_many(op) || is_many(s->batch[0]) || in_select(op) ||
+		(n == IL_RQ_BATCH || s->query || is_alone(op) || is_alone(s->batch[0]) || in_select(op) ||
 			op->once != s->batch[0]->once || (int64_t)(s->size + op->size) > s->room))
 		return false;
 	s->query = in_select(op);
@@ -52,10 +66,10 @@ static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 	return true;
 }
 
-static void add_message(struct il_command *c, int64_t type, const void *data, size_t size)
+static void add_message(struct il_command *c, int64_t type, const struct il_job *job, const void *data, size_t size)
 {
 	il_rq_type(c, type);
-	il_command_bytes(c, data, size);
+	il_rq_record_command(c, job, data, size);
 }
 
 /* As many as there is room for, as far as is known; at least one. */
@@ -68,9 +82,20 @@ static void add_messages(struct il_command *c, const struct il_rq_sender *s, con
 		bytes += p->size;
 		if (n && bytes > most)
 			return;
-		add_message(c, p->type, il_payload_bytes(p), p->size);
+		add_message(c, p->type, NULL, il_payload_bytes(p), p->size);
 		at += il_payload_space(p->size);
 	}
+}
+
+/* Of a message with more: see queue_send_job.lua. Its number stays until the server has answered it. */
+static void job_command(struct il_command *c, const struct il_op *op)
+{
+	const struct il_job *job = op->message.job;
+	char number[24];
+	snprintf(number, sizeof number, "%016lld", (long long)++il_redis_state()->numbers);
+	il_command_text(c, number);
+	il_command_number(c, il_rq_job_delay(job));
+	il_command_bytes(c, job->id, job->id_size);
 }
 
 static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
@@ -78,8 +103,12 @@ static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_re
 	struct il_rq_sender *s = sender_of(w);
 	struct il_op *first = s->batch[0];
 	struct il_command c;
-	unsigned flags = (s->query ? IL_SAFE : IL_UNSAFE) | (first->once ? 0 : IL_PATIENT);
-	il_rq_command(&c, il_rq_of(w->all), s->query ? IL_SCRIPT_queue_room : IL_SCRIPT_queue_send);
+	bool job = !s->query && job_of(first);
+	unsigned flags = (s->query || job ? IL_SAFE : IL_UNSAFE) | (first->once ? 0 : IL_PATIENT);
+	il_rq_command(&c, il_rq_of(w->all),
+		s->query      ? IL_SCRIPT_queue_room
+			: job ? IL_SCRIPT_queue_send_job
+			      : IL_SCRIPT_queue_send);
 	if (!s->query)
 		il_command_number(&c, il_fork.pid);
 	il_command_text(&c, s->name + 2);
@@ -90,7 +119,10 @@ static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_re
 		add_messages(&c, s, first);
 	else
 		for (int i = 0; i < s->count && !s->query; i++)
-			add_message(&c, s->batch[i]->message.type, s->batch[i]->data, s->batch[i]->size);
+			add_message(&c, s->batch[i]->message.type, job_of(s->batch[i]), s->batch[i]->data,
+				s->batch[i]->size);
+	if (job)
+		job_command(&c, first);
 	int err = il_request_make(&c, (enum il_request_flags)flags, answered, w, &w->request);
 	if (!err && !first->once)
 		s->place[0] = 0;
@@ -118,6 +150,12 @@ static void accept_many(struct il_redis_waiter *w, struct il_op *op, int accepte
 		il_op_unbusy(op);
 }
 
+static void give_id(struct il_job *job, const struct il_request *r)
+{
+	if (job && !job->id_size)
+		job->id_size = (uint8_t)snprintf(job->id, sizeof job->id, "#%lld", (long long)il_reply_number(r, 4));
+}
+
 static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
 	struct il_rq_sender *s = sender_of(w);
@@ -128,6 +166,8 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 	s->room = err == EAGAIN ? 0 : known ? il_reply_number(r, 2) : UNKNOWN;
 	if (s->query && !err)
 		return claim(s->batch[0]);
+	if (accepted && s->batch[0])
+		give_id(job_of(s->batch[0]), r);
 	for (int i = 0; i < s->count; i++) {
 		struct il_op *op = s->batch[i];
 		if (op && is_many(op))
@@ -227,6 +267,6 @@ void il_rq_send_called(struct il_rq *q, int64_t room, const char *place)
 void il_rq_send_init(struct il_rq *q)
 {
 	il_redis_waiter_init(&q->sender.waiter, &q->waits, &kind);
-	il_rq_name(q, q->sender.name);
+	il_rq_name(q, false, q->sender.name);
 	q->sender.room = UNKNOWN;
 }

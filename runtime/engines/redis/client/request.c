@@ -66,6 +66,12 @@ void il_command_bytes(struct il_command *c, const void *bytes, size_t size)
 	il_resp_word(writer(), size ? bytes : "", size);
 }
 
+void il_command_two(struct il_command *c, const void *first, size_t first_size, const void *second, size_t second_size)
+{
+	(void)c;
+	il_resp_word_of_two(writer(), first, first_size, second_size ? second : "", second_size);
+}
+
 void il_command_text(struct il_command *c, const char *text)
 {
 	il_command_bytes(c, text, strlen(text));

@@ -31,6 +31,8 @@ void il_command_plain(struct il_command *c, struct il_redis_object *f, const cha
 void il_command_number(struct il_command *c, int64_t n);
 void il_command_bytes(struct il_command *c, const void *bytes, size_t size);
 void il_command_text(struct il_command *c, const char *text);
+/* One argument of two parts. */
+void il_command_two(struct il_command *c, const void *first, size_t first_size, const void *second, size_t second_size);
 
 enum il_request_flags {
 	IL_UNSAFE = 0, /* if the connection is lost before the answer: ECONNABORTED, it may or may not have happened */

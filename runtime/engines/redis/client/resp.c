@@ -314,11 +314,19 @@ static char *head(char *end, char mark, size_t n)
 
 void il_resp_word(struct il_resp *w, const void *bytes, size_t size)
 {
+	il_resp_word_of_two(w, "", 0, bytes, size);
+}
+
+void il_resp_word_of_two(struct il_resp *w, const void *first, size_t first_size, const void *second,
+	size_t second_size)
+{
+	size_t size = first_size + second_size;
 	char line[24], *end = line + sizeof line, *start = head(end, '$', size);
 	if (!make_room(w, sizeof line + size + ENDING))
 		return;
 	char *to = mempcpy(w->bytes + w->size, start, (size_t)(end - start));
-	to = mempcpy(mempcpy(to, bytes, size), "\r\n", ENDING);
+	to = mempcpy(mempcpy(to, first, first_size), second, second_size);
+	to = mempcpy(to, "\r\n", ENDING);
 	w->size = (size_t)(to - w->bytes);
 	w->words++;
 }

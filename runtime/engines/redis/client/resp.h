@@ -95,6 +95,10 @@ struct il_resp {
 void il_resp_begin(struct il_resp *w);
 void il_resp_word(struct il_resp *w, const void *bytes, size_t size);
 
+/* One word of two parts. */
+void il_resp_word_of_two(struct il_resp *w, const void *first, size_t first_size, const void *second,
+	size_t second_size);
+
 /* Bytes of words that are written already. */
 void il_resp_append(struct il_resp *w, const void *bytes, size_t size, int words);
 

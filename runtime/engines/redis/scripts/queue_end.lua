@@ -12,6 +12,6 @@ local function remove_queue()
   until from == '0'
   tell(redis.call('HGET', KEYS[1], 'full') or '')
   for process in pairs(told) do redis.pcall('PUBLISH', base .. process, 'removed ' .. ARGV[1]) end
-  redis.call('DEL', unpack(KEYS))
+  for _, key in ipairs{'meta', 'order', 'types', 'taken', 'delayed', 'dead'} do redis.call('DEL', base .. key) end
   return {43}
 end

@@ -1,7 +1,20 @@
 -- PART of the scripts in which a message comes.
+-- A message becomes a job of a delivery. The value of "number:token": the delivery ("@", process and name), the type,
+-- the attempt and how many holders died, of 2 bytes each, the size of the reason, of 1, the reason, and the message.
+local function take_job(state, delivery, name, message)
+  local number = string.sub(name, 21)
+  local kept = redis.call('HGET', KEYS[1], 'j' .. number) or '\0\0\0\0\0'
+  redis.call('HDEL', KEYS[1], number, 'j' .. number)
+  state[TOKEN] = state[TOKEN] + 1
+  local entry = ('%s:%016d'):format(number, state[TOKEN])
+  redis.call('HSET', base .. 'taken', entry, delivery .. string.sub(name, 1, 19) ..
+    struct.pack('<H', struct.unpack('<H', kept) + 1) .. string.sub(kept, 3) .. message)
+  return entry
+end
+
 -- Hands a message to the process that came first of those that want it: its delivery is what it would be if that had
--- asked, and it is told on its channel; if the message is large, only to ask. A process without a subscription is
--- passed over. True; false: the message stays; or an error: the user may not publish.
+-- asked, and it is told on its channel; if the message is large, or becomes a job, only to ask. A process without a
+-- subscription is passed over. True; false: the message stays; or an error: the user may not publish.
 local function hand_over(state, name, message)
   local kind, refused = string.sub(name, 1, 19), false
   local own = 'w' .. kind
@@ -23,14 +36,19 @@ local function hand_over(state, name, message)
     local process = string.sub(first, 15, 30)
     local delivery = '@' .. string.sub(first, 15, 38)
     local mark, text = redis.call('HGET', KEYS[1], delivery) or '', ''
-    if #message <= LARGE then text = kind .. message end
+    local takes = string.byte(delivery, 18) == TAKES
+    if #message <= LARGE and not takes then text = kind .. message end
     if #mark == NAMES - 1 then
       local number = string.sub(mark, 1, 16)
       local heard = redis.pcall('PUBLISH', base .. process, 'message ' .. number .. text)
       if type(heard) == 'table' then
         refused = heard
       elseif heard > 0 then
-        set_field(delivery, ('%s:%08d:%s'):format(number, state[EPOCH], name))
+        local given = takes and take_job(state, delivery, name, message) or name
+        if not takes and string.byte(message) == 1 then
+          redis.call('HDEL', KEYS[1], 'i' .. string.sub(message, 13, 12 + string.byte(message, 12)))
+        end
+        set_field(delivery, number .. state[EPOCH] .. given)
         set_field('h' .. delivery, time())
         return true
       end

@@ -1,9 +1,10 @@
 -- PART of the scripts in which processes wait, or are served.
 -- Lines are fields of meta: "w" of those that wait for any message, "w<type>" for one type, "w-" for the lowest type up
 -- to a bound, "full" for room. An entry: the number of its arrival, of 14 digits, the process, of 16, its delivery, of
--- 8, and the bound, or the bytes that it needs, of 19. RECEIVERS and SENDERS count them.
-local WIDTH, NAME, NAMES, LARGE, LATE = 57, 36, 27, 65536, 1000
-local fields, lines, changed = {}, {}, {}
+-- 8, and the bound, or the bytes that it needs, of 19. RECEIVERS and SENDERS count them. The name of a delivery that
+-- takes jobs begins with "T" (TAKES).
+local WIDTH, NAME, NAMES, ENTRY, LARGE, LATE, PLAIN, TAKES = 57, 36, 27, 33, 65536, 1000, 9, 84
+local fields, lines, changed, is_sooner = {}, {}, {}, false
 local base, now = string.sub(KEYS[1], 1, -5)
 
 -- In ms.
@@ -23,9 +24,50 @@ local function set_field(name, value)
   fields[#fields + 1], fields[#fields + 2] = name, value
 end
 
+-- Bytes of a message that its sender knows of.
+local function size_of(message)
+  return #message - (string.byte(message) == 1 and 12 + string.byte(message, 12) or PLAIN)
+end
+
+-- Drops the oldest dead letters, until there are `keep` at most, if that is given, and room for so many bytes.
+local function drop_dead(state, keep, size)
+  local free = state[CAPACITY] - state[BYTES]
+  if free >= size and not keep then return end
+  local count = redis.call('ZCARD', base .. 'dead')
+  while count > 0 and (free < size or keep and count > keep) do
+    local name = redis.call('ZPOPMIN', base .. 'dead')[1]
+    local number = string.sub(name, 21)
+    local bytes = size_of(redis.call('HGET', KEYS[1], number) or '\0________')
+    redis.call('HDEL', KEYS[1], number, 'j' .. number)
+    state[BYTES], free, count = state[BYTES] - bytes, free + bytes, count - 1
+  end
+end
+
+-- Something is due at that time, in ms.
+local function due_at(state, at)
+  if state[NEXT] > 0 and state[NEXT] <= at then return end
+  state[NEXT], is_sooner = at, true
+end
+
+-- How many ms from now something is due, or -1.
+local function until_next(state)
+  return state[NEXT] > 0 and math.max(state[NEXT] - time(), 0) or -1
+end
+
+-- All processes that may wait look when something is due.
+local function tell_next(state)
+  local told = {}
+  for process in string.gmatch(redis.call('HGET', KEYS[1], 'deliveries') or '', '@(' .. ('%w'):rep(16) .. ')') do
+    local text = ('next %.0f %.0f'):format(until_next(state), state[RECEIVERS])
+    if not told[process] then redis.pcall('PUBLISH', base .. process, text) end
+    told[process] = true
+  end
+end
+
 -- Writes the state, the lines, and the fields.
 local function save(state)
   local empty = {}
+  if is_sooner and state[RECEIVERS] > 0 then tell_next(state) end
   set_field('state', struct.pack(FORMAT, unpack(state)))
   for field in pairs(changed) do
     if lines[field] == '' then empty[#empty + 1] = field else set_field(field, lines[field]) end

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta order types taken delayed dead
 -- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. To publish
 -- where no process listens shows that the user may.
 -- HERE: queue_state
@@ -10,6 +10,9 @@ if found then
   return {differs and 17 or 0, id, capacity}
 end
 redis.call('DEL', unpack(KEYS)) -- what was left when the server evicted the rest
-local state = struct.pack(FORMAT, ARGV[1], ('0'):rep(19), ARGV[3], 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
-redis.call('HSET', KEYS[1], 'state', state, 'turned', redis.call('TIME')[1])
+local time = redis.call('TIME')
+local state = struct.pack(FORMAT, ARGV[1], ('0'):rep(19), ARGV[3], 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, ':00000000:', 0,
+  time[1] * 1000000 + time[2]) -- so no token is given twice, also when the queue is removed and made again
+redis.call('HSET', KEYS[4], '', '') -- to make and free a key takes longer than all the rest
+redis.call('HSET', KEYS[1], 'state', state, 'turned', time[1])
 return {0, ARGV[1], tonumber(ARGV[3])}

@@ -8,15 +8,17 @@
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, text)}
-local key = ARGV[2]
+local key, bytes = ARGV[2], state[BYTES]
+if ARGV[4] then drop_dead(state, nil, tonumber(ARGV[4])) end
 if not ARGV[4] then
   local at = state[SENDERS] > 0 and string.find(line_of('full'), key, 1, true)
   if at then cut(state, 'full', at - 14, SENDERS) end
   call_sender(state)
 elseif state[BYTES] + ARGV[4] <= state[CAPACITY] and state[COUNT] < state[CAPACITY] then
+  if state[BYTES] < bytes then save(state) end
   return {0}
 elseif ARGV[3] ~= '-' then
   stand(state, 'full', SENDERS, key, ('%019d'):format(ARGV[4]), ARGV[3])
 end
-if next(changed) then save(state) end
+if next(changed) or state[BYTES] < bytes then save(state) end
 return {ARGV[4] and 11 or 0}

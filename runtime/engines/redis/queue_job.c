@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Jobs that are taken, see queue_job.h. A beat keeps the lease, every third of it, while there is a job; its timer
+ * comes through the hook as well, so it is kept while Lua is busy. Jobs are lost when the server says that the lease
+ * had ended; and, as far as is known here, when no answer has come for so long. Floor 2.
+ */
+#include "engines/redis/queue_job.h"
+#include "base/clock.h"
+#include "base/fork.h"
+#include "engines/redis/queue_record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MS = 1000000, ENTRY = 33, NUMBER = 16, TYPE = 19, VALUE = 25 + TYPE + 5 };
+
+struct taken {
+	struct il_list node; /* in q->jobs */
+	struct il_list losses; /* operations that wait until it is lost */
+	const struct il_rq_handle *handle;
+	int64_t token;
+	char entry[ENTRY + 1]; /* by which the server knows it */
+	bool lost;
+	bool tried; /* to finish it; it is not known whether that was done */
+	bool finishing;
+};
+
+static struct taken *find(struct il_rq *q, int64_t token)
+{
+	il_list_each(struct taken, t, &q->jobs, node)
+		if (t->token == token)
+			return t;
+	return NULL;
+}
+
+static void forget(struct taken *t)
+{
+	il_op_finish_all(&t->losses, 0);
+	il_list_del(&t->node);
+	free(t);
+}
+
+/* The lease ---------------------------------------------------------------------------------------------- */
+
+static void lose_all(struct il_rq *q)
+{
+	il_list_each(struct taken, t, &q->jobs, node)
+		t->lost = true;
+	il_list_each_safe(struct taken, t, &q->jobs, node)
+		il_op_finish_all(&t->losses, 0);
+}
+
+static void kept(struct il_rq *q, const struct il_request *r, int64_t server_ms)
+{
+	int64_t until = il_time_add(r->sent_at, q->waits.object.lease);
+	if (q->until < until)
+		q->until = until;
+	if (q->kept_at < r->sent_at)
+		q->kept_at = r->sent_at;
+	q->clock = server_ms - il_now() / MS;
+}
+
+static bool is_over(const struct il_rq *q)
+{
+	return il_now() > q->until;
+}
+
+static void arm(struct il_rq *q)
+{
+	int64_t now = il_now(), due = q->beat_at + q->waits.object.lease / 3;
+	if (il_list_empty(&q->jobs))
+		return;
+	if (q->losses && q->until >= now && q->until < due)
+		due = q->until + 1;
+	il_timer_start(&q->beat, due > now ? due - now : 0);
+	il_timer_arm(&q->beat, false); /* no memory: the next job, or the loss, is later than it might be */
+}
+
+static void answered(struct il_request *r)
+{
+	struct il_rq *q = r->owner;
+	int err = il_request_status(r);
+	il_list_del(&r->mine);
+	if (!err)
+		kept(q, r, il_reply_number(r, 1));
+	else if (err == ESTALE || err == EIDRM)
+		lose_all(q);
+	il_request_free(r);
+}
+
+static void beat(struct il_rq *q)
+{
+	struct il_command c;
+	struct il_request *r;
+	q->beat_at = il_now();
+	il_rq_command(&c, q, IL_SCRIPT_queue_beat);
+	il_command_text(&c, il_server_client(q->waits.object.server));
+	il_command_number(&c, q->waits.object.lease / MS);
+	if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, q, &r) == 0)
+		il_list_add(&q->beats, &r->mine);
+	il_server_flush(q->waits.object.server);
+}
+
+/* Answers may have come while Lua was busy. */
+static void tell_losses(struct il_rq *q)
+{
+	if (!q->losses || !is_over(q))
+		return;
+	il_server_read(q->waits.object.server);
+	if (!is_over(q))
+		return;
+	q->losses = false;
+	il_list_each_safe(struct taken, t, &q->jobs, node)
+		il_op_finish_all(&t->losses, 0);
+}
+
+/* A beat that waits for a connection is enough; one that has been written may have to be followed, while no answers are
+ * read. */
+static void expired(struct il_timer *t)
+{
+	struct il_rq *q = il_container_of(t, struct il_rq, beat);
+	tell_losses(q);
+	if (!il_list_empty(&q->jobs) && il_now() >= q->beat_at + q->waits.object.lease / 3) {
+		const struct il_request *last = il_container_of(q->beats.prev, struct il_request, mine);
+		if (il_list_empty(&q->beats) || last->sent)
+			beat(q);
+		q->beat_at = il_now();
+	}
+	arm(q);
+}
+
+void il_rq_limits(struct il_command *c, const struct il_job_limits *limits)
+{
+	char text[40];
+	snprintf(text, sizeof text, "%u %u %u", limits->attempts, limits->deaths, limits->keep);
+	il_command_text(c, text);
+}
+
+void il_rq_job_time(struct il_command *c, const struct il_rq *q)
+{
+	int64_t now = il_now();
+	il_command_number(c, now < q->kept_at + q->waits.object.lease / 3 ? now / MS + q->clock : 0);
+}
+
+void il_rq_job_leased(struct il_rq *q, const struct il_request *r)
+{
+	int64_t time = il_reply_number(r, 1);
+	if (time < 0)
+		lose_all(q);
+	if (time)
+		kept(q, r, llabs(time));
+}
+
+/* Taken ---------------------------------------------------------------------------------------------------- */
+
+/* A call of the script for what becomes of a job. */
+static void command(struct il_command *c, struct il_rq *q, const char *entry, const char *outcome, int64_t ms,
+	const struct il_job *job)
+{
+	static const struct il_job_limits none = { 1, 1, 1 };
+	il_rq_command(c, q, IL_SCRIPT_queue_finish);
+	il_command_text(c, entry);
+	il_command_text(c, outcome);
+	il_command_number(c, ms);
+	il_command_bytes(c, job ? job->reason : "", job ? job->reason_size : 0);
+	il_rq_limits(c, job ? &q->limits : &none);
+	il_command_number(c, is_over(q));
+	il_command_number(c, il_fork.pid);
+}
+
+static void release(struct il_rq *q, const char *entry)
+{
+	struct il_command c;
+	command(&c, q, entry, "release", 0, NULL);
+	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or it is back when the lease ends */
+}
+
+static int read_value(const char *entry, const char *value, size_t size, struct il_op *op)
+{
+	struct il_job *job = op->message.job;
+	const unsigned char *kept = (const unsigned char *)value + VALUE - 5;
+	char name[TYPE + 1 + NUMBER + 1];
+	if (size < VALUE || size < VALUE + (size_t)kept[4])
+		return EPROTO;
+	snprintf(name, sizeof name, "%.*s:%.*s", TYPE, value + 25, NUMBER, entry);
+	job->token = strtoll(entry + NUMBER + 1, NULL, 10);
+	job->attempt = (uint32_t)(kept[0] | kept[1] << 8);
+	job->deaths = (uint32_t)(kept[2] | kept[3] << 8);
+	job->reason_size = kept[4];
+	memcpy(job->reason, value + VALUE, job->reason_size);
+	size_t from = VALUE + (size_t)job->reason_size;
+	return il_rq_record_job(name, value + from, size - from, op);
+}
+
+int il_rq_job_taken(struct il_request *r, size_t place, struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	size_t size, value_size;
+	const char *entry = il_reply_bytes(r, 2 * place + 2, &size);
+	const char *value = il_reply_bytes(r, 2 * place + 3, &value_size);
+	if (size != ENTRY)
+		return EPROTO;
+	struct taken *t = calloc(1, sizeof *t);
+	int err = t ? read_value(entry, value, value_size, op) : ENOMEM;
+	if (err) {
+		char text[ENTRY + 1];
+		memcpy(text, entry, ENTRY + 1);
+		release(q, text);
+		free(t);
+		return err;
+	}
+	memcpy(t->entry, entry, ENTRY);
+	t->token = op->message.job->token;
+	t->handle = il_container_of(op->source, struct il_rq_handle, queue);
+	il_list_init(&t->losses);
+	if (il_list_empty(&q->jobs))
+		q->beat_at = q->kept_at;
+	il_list_add(&q->jobs, &t->node);
+	if (!q->beat.item.place)
+		arm(q);
+	return 0;
+}
+
+/* Finished ------------------------------------------------------------------------------------------------- */
+
+int64_t il_rq_job_delay(const struct il_job *job)
+{
+	int64_t ns = job->due ? job->due - il_wall_now() : 0;
+	return ns > 0 ? ns / MS + 1 : 0;
+}
+
+/* What is done, and has no id of its own and no successor, is only deleted. */
+static void finish_command(struct il_op *op, struct il_command *c, const struct taken *t)
+{
+	static const char *const outcomes[] = { "done", "retry", "release", "bury" };
+	struct il_rq *q = il_rq_of_op(op);
+	const struct il_job *job = op->message.job;
+	bool next = job->outcome == IL_JOB_DONE && op->message.type;
+	if (job->outcome == IL_JOB_DONE && !next && job->id[0] == '#' && !is_over(q)) {
+		il_command_plain(c, &q->waits.object, "HDEL", "taken");
+		il_command_text(c, t->entry);
+		return;
+	}
+	q->limits = ((struct il_queue *)op->source)->limits;
+	command(c, q, t->entry, outcomes[job->outcome], il_rq_job_delay(job), job);
+	if (!next)
+		return;
+	il_rq_type(c, op->message.type);
+	il_rq_record_command(c, NULL, op->data, op->size);
+}
+
+/* Once it has been sent again, "not taken" may be what the first time has brought about. After an answer that did not
+ * come it is taken as before, as far as is known here. */
+static int finish_answer(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	struct il_job *job = op->message.job;
+	struct taken *t = find(q, job->token);
+	bool again = r->resent || (t && t->tried), unknown = r->err;
+	if (!err && r->plain && !(r->reply->type == IL_REPLY_INTEGER && r->reply->integer))
+		err = q->shared.removed ? EIDRM : ESTALE;
+	if (!err && !r->plain)
+		job->dead = il_reply_number(r, 1);
+	if (err == ESTALE && again && t && !t->lost && !is_over(q))
+		err = 0;
+	if (t && (!err || err == ESTALE || err == EIDRM)) {
+		forget(t);
+	} else if (t) {
+		t->tried |= unknown;
+		t->finishing = false;
+	}
+	return err;
+}
+
+/* What is not held any more has expired. */
+bool il_rq_finish_attempt(struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	struct taken *t = find(q, op->message.job->token);
+	struct il_command c;
+	if (t && !t->lost && !t->finishing && !op->last)
+		return il_redis_object_attempt(op);
+	op->err = t && !t->lost && !t->finishing ? 0 : ESTALE;
+	if (!op->err) {
+		finish_command(op, &c, t);
+		il_redis_object_tell(&q->waits.object, &c);
+	}
+	if (t && !t->finishing)
+		forget(t);
+	return true;
+}
+
+int il_rq_finish_start(struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	struct taken *t = find(q, op->message.job->token);
+	struct il_command c;
+	if (!t)
+		return ESTALE;
+	finish_command(op, &c, t);
+	int err = il_redis_object_request(&q->waits.object, op, &c, IL_SAFE, finish_answer);
+	if (err)
+		return err;
+	t->finishing = true;
+	il_op_commit(op);
+	return 0;
+}
+
+/* What was asked for is done all the same. */
+bool il_rq_finish_cancel(struct il_op *op)
+{
+	struct taken *t = find(il_rq_of_op(op), op->message.job->token);
+	if (t && t->finishing)
+		forget(t);
+	return il_redis_object_cancel(op);
+}
+
+bool il_rq_lost_attempt(struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	const struct taken *t = find(q, op->message.job->token);
+	return !t || t->lost || is_over(q);
+}
+
+int il_rq_lost_start(struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	il_list_add(&find(q, op->message.job->token)->losses, &op->link);
+	q->losses = true;
+	arm(q);
+	return 0;
+}
+
+/* Life ----------------------------------------------------------------------------------------------------- */
+
+void il_rq_jobs_release(struct il_rq_handle *h)
+{
+	struct il_rq *q = h->rq;
+	bool any = false;
+	il_list_each_safe(struct taken, t, &q->jobs, node) {
+		if (t->handle != h)
+			continue;
+		if (!t->lost && !t->finishing)
+			release(q, t->entry);
+		il_op_finish_all(&t->losses, ECANCELED);
+		forget(t);
+		any = true;
+	}
+	if (any)
+		il_server_flush(q->waits.object.server);
+}
+
+void il_rq_jobs_init(struct il_rq *q)
+{
+	il_list_init(&q->jobs);
+	il_list_init(&q->beats);
+	q->beat.expired = expired;
+}
+
+void il_rq_jobs_fini(struct il_rq *q)
+{
+	il_timer_disarm(&q->beat);
+	while (!il_list_empty(&q->beats))
+		il_request_forget(il_container_of(q->beats.next, struct il_request, mine));
+	il_list_drain(struct taken, t, &q->jobs, node) {
+		while (!il_list_empty(&t->losses))
+			il_list_del(t->losses.next);
+		free(t);
+	}
+}
