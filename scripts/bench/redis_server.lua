@@ -1,6 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- What a Redis server does for us:
 --   redis_server.lua pair          ns of its time for a send and a receive of one message
+--   redis_server.lua job           the same to take a message and be done with it; and, as php-redis does it with a
+--                                  stream, for XREADGROUP, XACK and XDEL
 --   redis_server.lua herd N        ns of its time for a message, while N processes wait for one
 --   redis_server.lua idle N        commands in 20 seconds in which N tasks wait for one mutex
 local ipc = require "ipc"
@@ -12,16 +14,18 @@ local function cli(command)
   return pipe:read("a")
 end
 
--- Of scripts, with the commands in them; the number of all commands, those in scripts too.
+-- Of scripts, with the commands in them; the number of all commands, those in scripts too; and the time of each kind
+-- of them, on an average.
 local function counted(fn)
   cli "config resetstat"
   fn()
-  local microseconds, commands = 0, 0
+  local microseconds, commands, each = 0, 0, {}
   for name, calls, time in cli("info commandstats"):gmatch("cmdstat_([%w|]+):calls=(%d+),usec=(%d+)") do
     if name == "eval" or name == "evalsha" then microseconds = microseconds + time end
+    each[name] = time / calls * 1000
     if name ~= "info" and not name:find "config" then commands = commands + calls end
   end
-  return microseconds * 1000, commands
+  return microseconds * 1000, commands, each
 end
 
 local function queue() return assert(ipc.queue(ipc.redis_key(url), {codec = "raw"})) end
@@ -37,6 +41,27 @@ function modes.pair()
   end
   pair()
   return counted(function() for _ = 1, PAIRS do pair() end end) / PAIRS
+end
+
+function modes.job()
+  local ROUNDS <const>, JOBS <const>, message, time = 100, 100, ("x"):rep(64), 0
+  local q <close> = queue()
+  for _ = 1, ROUNDS do
+    for _ = 1, JOBS do q:send(1, message) end
+    local take, _, each = counted(function() for _ = 1, JOBS do q:take(1):done() end end)
+    time = time + take / JOBS + each.hdel -- "done" is an HDEL
+  end
+  local stream = [[
+    $r = new Redis; $r->connect("%s"); $r->xGroup("CREATE", "bench", "g", "0", true);
+    for ($i = 0; $i < %d; $i++) {
+      $r->xAdd("bench", "*", ["m" => "%s"]);
+      $ids = array_keys($r->xReadGroup("g", "c", ["bench" => ">"], 1)["bench"]);
+      $r->xAck("bench", "g", $ids); $r->xDel("bench", $ids);
+    }]]
+  local _, _, theirs = counted(function()
+    assert(ipc.process{"php", "-r", stream:format(socket, ROUNDS * JOBS, message)}):wait()
+  end)
+  return time / ROUNDS, theirs.xreadgroup + theirs.xack + theirs.xdel
 end
 
 function modes.herd()
