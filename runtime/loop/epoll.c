@@ -26,7 +26,7 @@ static int control(int how, struct il_io *io, uint32_t events)
 {
 	struct epoll_event ev = { .events = events | EPOLLRDHUP | EPOLLET };
 	ev.data.u64 = (uint64_t)epoll()->table[io->index - 1].generation << 32 | (io->index - 1);
-	return epoll_ctl(epoll()->epoll_fd, how, io->fd, &ev) ? errno : 0;
+	return epoll_ctl(io->rare ? epoll()->rare_fd : epoll()->epoll_fd, how, io->fd, &ev) ? errno : 0;
 }
 
 static void drop(void);
@@ -60,11 +60,28 @@ static int open_descriptors(void)
 	return 0;
 }
 
+static int open_rare(void)
+{
+	if (epoll()->rare_fd >= 0)
+		return 0;
+	int rare = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = IL_EPOLL_RARE };
+	if (rare < 0)
+		return errno;
+	if (epoll_ctl(epoll()->epoll_fd, EPOLL_CTL_ADD, rare, &ev)) {
+		int err = errno;
+		close(rare);
+		return err;
+	}
+	epoll()->rare_fd = rare;
+	return 0;
+}
+
 static void close_descriptors(void)
 {
-	int fds[] = { epoll()->epoll_fd, atomic_exchange(&epoll()->wake_fd, -1), epoll()->timer_fd };
-	epoll()->epoll_fd = epoll()->timer_fd = -1;
-	for (int i = 0; i < 3; i++)
+	int fds[] = { epoll()->epoll_fd, atomic_exchange(&epoll()->wake_fd, -1), epoll()->timer_fd, epoll()->rare_fd };
+	epoll()->epoll_fd = epoll()->timer_fd = epoll()->rare_fd = -1;
+	for (int i = 0; i < 4; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 }
@@ -76,6 +93,8 @@ static int reopen(void)
 	bool nested = epoll()->nested || epoll()->timer_fd >= 0;
 	close_descriptors();
 	int err = open_descriptors();
+	if (!err && epoll()->rare)
+		err = open_rare();
 	for (uint32_t i = 0; i < epoll()->size && !err; i++)
 		if (epoll()->table[i].io)
 			err = control(EPOLL_CTL_ADD, epoll()->table[i].io, epoll()->table[i].io->events);
@@ -120,6 +139,8 @@ int il_io_watch(struct il_io *io, uint32_t events)
 	if (io->index && (io->events & events) == events)
 		return 0;
 	int err = il_io_prepare();
+	if (!err && io->rare)
+		err = open_rare();
 	if (err)
 		return err;
 	if (io->index) {
@@ -139,6 +160,7 @@ int il_io_watch(struct il_io *io, uint32_t events)
 	epoll()->table[index - 1].io = io;
 	epoll()->free = epoll()->table[index - 1].next_free;
 	epoll()->watching++;
+	epoll()->rare += io->rare;
 	return 0;
 }
 
@@ -148,8 +170,9 @@ void il_io_unwatch(struct il_io *io)
 		return;
 	struct il_watched *w = &epoll()->table[io->index - 1];
 	if (epoll()->epoll_fd >= 0 && !atomic_load(&epoll()->foreign_fork)) /* else the set is the parent's, too */
-		epoll_ctl(epoll()->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
+		epoll_ctl(io->rare ? epoll()->rare_fd : epoll()->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);
 	epoll()->watching--;
+	epoll()->rare -= io->rare;
 	w->io = NULL;
 	w->generation++;
 	w->next_free = epoll()->free;

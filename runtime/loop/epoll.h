@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In epoll data, instead of an index and its generation: the eventfd, and the timer of a loop inside another. */
+/* In epoll data, instead of an index and its generation: the eventfd, the timer of a loop inside another, and the set
+ * of the rare ones. */
 #define IL_EPOLL_WAKE UINT64_MAX
 #define IL_EPOLL_NESTED (UINT64_MAX - 1)
+#define IL_EPOLL_RARE (UINT64_MAX - 2)
 
 /* A descriptor that is watched, edge-triggered. */
 struct il_io {
@@ -23,6 +25,7 @@ struct il_io {
 	void (*ready)(struct il_io *io, uint32_t events);
 	/* Is it waited for now? If not, the loop may sleep without it for a while. NULL: always. */
 	bool (*wanted)(struct il_io *io);
+	bool rare; /* it is seldom ready, if ever: see loop/standby.h */
 };
 
 struct il_watched {
@@ -37,7 +40,8 @@ struct il_epoll {
 	atomic_int wake_fd; /* read by signal handlers and by the pool's threads */
 	atomic_bool foreign_fork; /* another library forked and goes on with Lua in the child */
 	bool nested; /* there was no descriptor for timer_fd after such a fork: it is to be made */
-	int watching; /* descriptors */
+	int rare_fd; /* the set of the rare ones, which is watched by epoll_fd; -1: there was none yet */
+	int watching, rare; /* descriptors; how many of them are rare */
 	struct il_watched *table;
 	uint32_t size, free; /* free: the first free index + 1 */
 };

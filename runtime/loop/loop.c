@@ -44,13 +44,24 @@ void il_loop_init(void)
 	il_fork_add(&fork_hook);
 }
 
+static void dispatch(const struct epoll_event *events, int n);
+
+/* What is left beyond a batch is told again. */
+static void dispatch_rare(void)
+{
+	struct epoll_event events[BATCH];
+	dispatch(events, epoll_wait(il_loop->epoll.rare_fd, events, BATCH, 0));
+}
+
 static void dispatch(const struct epoll_event *events, int n)
 {
 	for (int i = 0; i < n; i++) {
 		uint64_t data = events[i].data.u64;
 		if (data == IL_EPOLL_WAKE)
 			il_thread_pool_collect();
-		if (data == IL_EPOLL_WAKE || data == IL_EPOLL_NESTED)
+		if (data == IL_EPOLL_RARE)
+			dispatch_rare();
+		if (data >= IL_EPOLL_RARE)
 			continue;
 		struct il_watched *w = &il_loop->epoll.table[(uint32_t)data];
 		if (w->io && w->generation == (uint32_t)(data >> 32))
@@ -137,20 +148,21 @@ static int block(struct epoll_event *events, int64_t now, int64_t until)
 	return n;
 }
 
-/* Is a descriptor waited for? With many of them, that is likely enough. */
+/* Is a descriptor waited for that may be ready often? With many of them, that is likely enough. */
 static bool any_wanted(void)
 {
-	if (il_loop->epoll.watching > FEW)
+	int watching = il_loop->epoll.watching - il_loop->epoll.rare;
+	if (watching > FEW)
 		return true;
-	for (uint32_t i = 0; i < il_loop->epoll.size; i++) {
+	for (uint32_t i = 0; watching && i < il_loop->epoll.size; i++) {
 		struct il_io *io = il_loop->epoll.table[i].io;
-		if (io && (!io->wanted || io->wanted(io)))
+		if (io && !io->rare && (!io->wanted || io->wanted(io)))
 			return true;
 	}
 	return false;
 }
 
-/* No operation waits for a descriptor, and no other loop for ours. */
+/* No operation waits for a descriptor, but for a rare one, and no other loop for ours. */
 static bool no_descriptors(void)
 {
 	return il_loop->epoll.timer_fd < 0 && (blind() ? !il_loop->epoll.watching : !any_wanted());
@@ -162,7 +174,8 @@ static bool no_descriptors(void)
 static struct il_poller *to_block_in(int64_t now, int64_t until)
 {
 	struct il_poller *only = il_loop->guest || until < now + SHORT ? NULL : il_pollers_only();
-	bool alone = only && !il_loop->thread_pool.pending && !il_futexes_any() && no_descriptors();
+	bool alone = only && !il_futexes_any() && no_descriptors() && !il_standby_is_needed() &&
+		!il_loop->thread_pool.pending;
 	return alone && il_kick_prepare() ? only : NULL;
 }
 
@@ -177,7 +190,7 @@ static int block_in(struct il_poller *p, struct epoll_event *events, int64_t unt
 /* Words are the cheapest to sleep on, but only they can be slept on then. */
 static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until)
 {
-	if ((blind() || il_futexes_any()) && no_descriptors()) {
+	if ((blind() || il_futexes_any()) && no_descriptors() && il_standby_start()) {
 		atomic_store(&il_loop->asleep, true);
 		bool slept = il_futexes_sleep((uint32_t *)&il_loop->wakes, il_loop->wakes_seen, until);
 		atomic_store(&il_loop->asleep, false);

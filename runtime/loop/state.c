@@ -12,7 +12,7 @@ static union {
 } first = { .loop = {
 		    .waits = IL_LIST_INIT(first.loop.waits),
 		    .pollers = IL_LIST_INIT(first.loop.pollers),
-		    .epoll = { .epoll_fd = -1, .timer_fd = -1, .wake_fd = -1 },
+		    .epoll = { .epoll_fd = -1, .timer_fd = -1, .wake_fd = -1, .rare_fd = -1 },
 		    .futexes = { .watched = IL_LIST_INIT(first.loop.futexes.watched),
 			    .waiters = IL_LIST_INIT(first.loop.futexes.waiters) },
 		    .thread_pool = { .mutex = PTHREAD_MUTEX_INITIALIZER,

@@ -14,6 +14,7 @@
 #include "loop/epoll.h"
 #include "loop/futex.h"
 #include "loop/kick.h"
+#include "loop/standby.h"
 #include "loop/thread_pool.h"
 
 #include <stdatomic.h>
@@ -40,6 +41,7 @@ struct il_loop {
 	struct il_futexes futexes;
 	struct il_thread_pool thread_pool;
 	struct il_kick kick;
+	struct il_standby standby;
 
 	/* loop.c: */
 	int64_t usual_wait; /* ns, IL_LONG_WAIT at most */

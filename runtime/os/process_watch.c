@@ -130,7 +130,7 @@ static int watch_new(pid_t pid, uint64_t start, struct il_process_watch **result
 	struct il_process_watch *watch = calloc(1, sizeof *watch);
 	int err = ENOMEM;
 	if (watch) {
-		*watch = (struct il_process_watch){ .io = { .fd = fd, .ready = ended, .wanted = wanted },
+		*watch = (struct il_process_watch){ .io = { .fd = fd, .ready = ended, .wanted = wanted, .rare = true },
 			.pid = pid,
 			.start = start };
 		il_list_init(&watch->watchers);

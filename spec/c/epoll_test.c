@@ -6,7 +6,9 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "loop/epoll.h"
+#include "loop/futex.h"
 #include "loop/loop.h"
+#include "loop/standby.h"
 #include "loop/state.h"
 #include "loop/wake.h"
 #include "check.h"
@@ -148,6 +150,37 @@ static void it_is_woken(void)
 	pthread_join(thread, NULL);
 }
 
+static void *write_later(void *t)
+{
+	usleep(2000);
+	make_readable(t);
+	return NULL;
+}
+
+/* A rare one wakes a loop that sleeps on a futex, each time; the thread that stands by ends with its need. */
+static void a_rare_one_wakes(void)
+{
+	static uint32_t word;
+	struct il_futex futex;
+	struct test_io t;
+	make_io(&t);
+	t.io.rare = true;
+	CHECK(il_io_watch(&t.io, EPOLLIN) == 0);
+	il_futex_init(&futex, NULL);
+	for (int i = 1; i <= 3; i++) {
+		pthread_t thread;
+		il_futex_watch(&futex, &word, 0);
+		CHECK(pthread_create(&thread, NULL, write_later, &t) == 0);
+		while (t.told < i)
+			CHECK(il_loop_poll(IL_NEVER) == 0);
+		CHECK(futex.waiter == NULL && il_loop->epoll.rare == 1);
+		il_futex_unwatch(&futex);
+		pthread_join(thread, NULL);
+	}
+	close_io(&t);
+	CHECK(!il_standby_is_needed() && !il_loop->standby.active && il_loop->epoll.rare == 0);
+}
+
 int main(void)
 {
 	il_loop_init();
@@ -159,6 +192,7 @@ int main(void)
 	it_is_woken();
 	for (int i = 0; i < PIPES; i++)
 		close_io(&ios[i]);
+	a_rare_one_wakes();
 	il_loop_fini();
 	puts("ok");
 	return 0;
