@@ -106,7 +106,8 @@ struct il_job {
 	int64_t token; /* of the delivery: every later one has a greater one */
 	int64_t sent;
 	int64_t due; /* of a send and of IL_JOB_RETRY: not before; 0: at once */
-	uint64_t place; /* the engine's: of dead letters, where the one is that was found last; 0: none yet */
+	uint64_t place; /* the engine's: of a delivery, where the job is; of dead letters, where the one is that was
+			 * found last, 0: none yet */
 	uint32_t attempt; /* 1: it was taken for the first time */
 	uint32_t deaths; /* of processes that had taken it */
 	uint32_t attempts; /* of a send: limit of its own; 0: that of the handle that takes it */

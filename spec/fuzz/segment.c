@@ -26,7 +26,7 @@
 
 /* Where these are in a segment; in a queue's: what each side counts, the receivers' latch, the order, and the blocks.
  */
-enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 2624, BLOCKS = 3136 };
+enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 2688, BLOCKS = 5952 };
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 

@@ -36,9 +36,20 @@ uint32_t il_blocks_places(uint32_t blocks)
 	return places;
 }
 
+uint32_t il_blocks_slots(uint32_t blocks)
+{
+	return blocks < IL_HOLDERS ? blocks : IL_HOLDERS;
+}
+
+uint32_t il_blocks_id_slots(uint32_t blocks)
+{
+	return blocks / 4 + 1;
+}
+
 void il_blocks_init(const struct il_blocks *c)
 {
 	il_extent_set(c, 0, c->count, IL_EXTENT_FREE);
+	c->jobs->again = c->jobs->dead = IL_NO_BLOCK;
 }
 
 /* Writing ------------------------------------------------------------------------------------------------ */
@@ -101,7 +112,7 @@ static int next_free(const struct il_blocks *c, struct search *s, uint32_t wante
 	return 0;
 }
 
-/* The message is in pieces, or room for it has to be searched. */
+/* The message is in pieces, or room for it has to be searched. Without `from` the bytes come later. */
 static int write_pieces(const struct il_blocks *c, const char *from, size_t left, uint32_t *result)
 {
 	struct search s = { .at = c->sending->rover, .stop = c->sending->rover };
@@ -114,9 +125,10 @@ static int write_pieces(const struct il_blocks *c, const char *from, size_t left
 		if (err)
 			return err;
 		size_t part = il_extent_room(length, first) < left ? il_extent_room(length, first) : left;
-		if (part)
+		if (part && from) {
 			memcpy(il_extent_text(c, block, first), from, part);
-		from += part;
+			from += part;
+		}
 		left -= part;
 		il_put(&il_extent_at(c, block)->more, IL_NO_BLOCK);
 		if (first)
@@ -138,7 +150,7 @@ static inline bool write_whole(const struct il_blocks *c, const void *data, size
 		return false;
 	if (length > blocks)
 		split(c, block, length, blocks);
-	if (size)
+	if (size && data)
 		memcpy(il_extent_text(c, block, true), data, size);
 	il_put(&il_extent_at(c, block)->more, IL_NO_BLOCK);
 	c->sending->rover = block + blocks;
@@ -173,25 +185,37 @@ static inline int check_place(const struct il_blocks *c)
 	return s->sent - s->first_seen < most_messages(c->places) ? 0 : find_place(c);
 }
 
-int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, size_t size, uint32_t *result)
+/* The state comes last: with an old place, and one that is not 0, the record would be taken for a message. */
+static inline int write_record(const struct il_blocks *c, int64_t type, const void *data, size_t front, size_t size,
+	uint32_t *result)
 {
-	uint32_t blocks = blocks_for(size, true);
+	uint32_t blocks = blocks_for(front + size, true);
 	if (!has_room(c, blocks))
 		return EAGAIN;
 	int err = check_place(c);
 	if (err)
 		return err;
-	if (!write_whole(c, data, size, blocks, result)) {
-		err = write_pieces(c, data, size, result);
+	if (!write_whole(c, data, front + size, blocks, result)) {
+		err = write_pieces(c, data, front + size, result);
 		if (err)
 			return err;
 	}
 	struct il_record *r = il_record_at(c, *result);
 	r->type = type;
 	r->place = c->sending->sent;
-	r->state = IL_RECORD_READY;
 	r->size = (uint32_t)size;
+	il_put64(&r->state, IL_RECORD_READY);
 	return 0;
+}
+
+int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, size_t size, uint32_t *result)
+{
+	return write_record(c, type, data, 0, size, result);
+}
+
+int il_blocks_reserve(const struct il_blocks *c, int64_t type, size_t front, size_t size, uint32_t *result)
+{
+	return write_record(c, type, NULL, front, size, result);
 }
 
 /* What follows the first extent of a message; `length` becomes that of all. */
@@ -224,28 +248,50 @@ void il_blocks_commit(const struct il_blocks *c, uint32_t block)
 
 /* Reading ------------------------------------------------------------------------------------------------ */
 
-static int read_pieces(const struct il_blocks *c, uint32_t block, char *to, size_t left)
+/* Copies a part of what the extents of a message have, to or from `data`. */
+static int copy_pieces(const struct il_blocks *c, uint32_t block, size_t at, char *data, size_t left, bool store)
 {
 	uint32_t length, state;
 	for (uint32_t n = 0; left; n++) {
 		if (n == c->count || !(length = il_extent_length(c, block, &state)))
 			return EUCLEAN;
-		size_t part = il_extent_room(length, n == 0) < left ? il_extent_room(length, n == 0) : left;
-		memcpy(to, il_extent_text(c, block, n == 0), part);
-		to += part;
+		size_t room = il_extent_room(length, n == 0), skip = at < room ? at : room;
+		size_t part = room - skip < left ? room - skip : left;
+		char *text = il_extent_text(c, block, n == 0) + skip;
+		if (part)
+			memcpy(store ? text : data, store ? data : text, part);
+		data += part;
 		left -= part;
+		at -= skip;
 		block = il_extent_at(c, block)->more;
 	}
 	return 0;
 }
 
+int il_blocks_load(const struct il_blocks *c, uint32_t block, size_t at, void *data, size_t size)
+{
+	return copy_pieces(c, block, at, data, size, false);
+}
+
+int il_blocks_store(const struct il_blocks *c, uint32_t block, size_t at, const void *data, size_t size)
+{
+	return copy_pieces(c, block, at, (char *)(uintptr_t)data, size, true);
+}
+
 int il_blocks_read(const struct il_blocks *c, const struct il_message *m, void *data)
 {
-	if (m->size > il_extent_room(m->length, true))
-		return read_pieces(c, m->block, data, m->size);
+	if (m->front || m->size > il_extent_room(m->length, true))
+		return copy_pieces(c, m->block, m->front, data, m->size, false);
 	if (m->size)
 		memcpy(data, il_extent_text(c, m->block, true), m->size);
 	return 0;
+}
+
+static inline void count_freed(const struct il_blocks *c, const struct il_message *m, uint32_t blocks)
+{
+	struct il_shm_receiving *r = c->receiving;
+	il_put64(&r->bytes, r->bytes + m->size);
+	il_put(&r->given, r->given + blocks);
 }
 
 /* A sender may use an extent as soon as it is free. */
@@ -264,6 +310,63 @@ void il_blocks_take(const struct il_blocks *c, const struct il_message *m)
 		*il_order_at(c, m->place) = IL_NO_BLOCK;
 	il_put64(&r->received, r->received + 1);
 	r->last_receiver = (uint32_t)il_fork.pid;
-	il_put64(&r->bytes, r->bytes + m->size);
-	il_put(&r->given, r->given + blocks);
+	count_freed(c, m, blocks);
+}
+
+void il_blocks_leave_order(const struct il_blocks *c, const struct il_message *m)
+{
+	struct il_shm_receiving *r = c->receiving;
+	*il_order_at(c, m->place) = IL_NO_BLOCK;
+	if (m->place == r->sent_seen) /* it has only just been sent */
+		r->sent_seen++;
+	if (m->place == r->first)
+		il_put64(&r->first, m->place + 1);
+	il_put64(&r->received, r->received + 1);
+}
+
+void il_blocks_free(const struct il_blocks *c, const struct il_message *m)
+{
+	uint32_t blocks = m->length, more = il_extent_at(c, m->block)->more;
+	il_extent_set(c, m->block, blocks, IL_EXTENT_FREE); /* here it is no message any more */
+	mark_more(c, more, IL_EXTENT_FREE, &blocks);
+	count_freed(c, m, blocks);
+}
+
+/* The last extent of a message; *room: of all. */
+static int last_extent(const struct il_blocks *c, uint32_t block, uint32_t *last, size_t *room)
+{
+	uint32_t length, state;
+	*room = 0;
+	for (uint32_t n = 0; block != IL_NO_BLOCK; n++) {
+		if (n == c->count || !(length = il_extent_length(c, block, &state)))
+			return EUCLEAN;
+		*room += il_extent_room(length, n == 0);
+		*last = block;
+		block = il_extent_at(c, block)->more;
+	}
+	return 0;
+}
+
+/* They are of the message from the store on that links them. If this process dies before its state says that there is
+ * something in them, recovery makes them free. */
+size_t il_blocks_extend(const struct il_blocks *c, uint32_t block, size_t wanted)
+{
+	uint32_t last = block, length, rover = c->sending->rover < c->count ? c->sending->rover : 0;
+	struct search s = { .at = rover, .stop = rover };
+	size_t room;
+	if (last_extent(c, block, &last, &room))
+		return 0;
+	while (room < wanted) {
+		uint32_t blocks = blocks_for(wanted - room, false);
+		if (!has_room(c, blocks) || next_free(c, &s, blocks, &block, &length))
+			break;
+		il_put(&il_extent_at(c, block)->more, IL_NO_BLOCK);
+		il_extent_set(c, block, length, IL_EXTENT_MORE);
+		il_put(&il_extent_at(c, last)->more, block);
+		c->sending->used += length;
+		room += il_extent_room(length, false);
+		last = block;
+		c->sending->rover = s.at < c->count ? s.at : 0;
+	}
+	return room;
 }

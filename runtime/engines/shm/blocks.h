@@ -2,8 +2,9 @@
  *
  * The messages of a queue in its segment. The area is blocks of 64 bytes in extents; an extent is free, the first of a
  * message, or one more of it. Beside it is the order: a ring of places, each of which names a message's first block, or
- * is empty. A message's record says its place. So all is found again by walking over the extents, when a process died
- * half-way: what else there is, the order and the sums, is made anew. One store makes a message, and one takes it away.
+ * is empty. A message's record says its place, and what it is: ready, or a job that is taken, delayed or dead (jobs.h).
+ * So all is found again by walking over the extents, when a process died half-way: what else there is, the order, the
+ * sums, and where jobs are kept, is made anew. One store makes a message, and one takes it away.
  *
  * Senders and receivers change different things, and exclude only each other among themselves, each with a latch of
  * their own. What passes from one to the other: a message, when `sent` counts it; and its room, when `first` has passed
@@ -29,12 +30,31 @@ struct il_shm_sending {
 
 /* What receivers change. */
 struct il_shm_receiving {
-	uint64_t received; /* messages */
+	uint64_t received; /* messages that have left the order */
 	uint64_t bytes; /* of them */
 	uint64_t first; /* place: no message is before it, whatever its record says */
 	uint64_t sent_seen; /* il_shm_sending.sent */
 	uint32_t given; /* blocks that were given back */
 	uint32_t last_receiver; /* pid */
+	uint32_t others; /* messages that are not in the order: ready again, taken, delayed */
+	uint32_t unused;
+};
+
+/* What there is of jobs; changed with the receivers' latch. */
+struct il_shm_jobs {
+	uint64_t deliveries; /* the last token that was given */
+	int64_t due; /* when the first of the delayed ones is due; 0: there is none */
+	uint32_t again, dead; /* the roots of two trees (job_tree.h) */
+	uint32_t ready, delayed, taken, letters; /* how many are ready again, and so on */
+	uint32_t deaths; /* the number of the last dead letter */
+	uint32_t holders; /* slots from here on have never been used */
+};
+
+/* A process that takes jobs. */
+struct il_shm_holder {
+	uint32_t pid; /* 0: the slot is free */
+	uint32_t count; /* jobs that it has */
+	uint64_t start;
 };
 
 /* The process's view of it. */
@@ -45,19 +65,29 @@ struct il_blocks {
 	char *blocks;
 	uint32_t places; /* of the order: a power of two */
 	uint32_t count; /* of blocks */
+	struct il_shm_jobs *jobs;
+	struct il_shm_holder *holders;
+	uint32_t *index; /* `count` blocks: the delayed ones from the beginning, the taken ones from the end */
+	uint32_t *ids; /* 1 + a block, or 0 */
+	uint32_t slots; /* of holders */
+	uint32_t id_slots; /* of ids */
 };
 
 struct il_message {
 	uint32_t block, length; /* its first extent */
-	uint32_t size;
+	uint32_t size; /* of the text */
+	uint32_t front; /* bytes before it */
 	int64_t type;
 	uint64_t place;
+	uint64_t state;
 };
 
-/* Blocks enough for messages of `size` bytes together, if each has no less than a block's; and how many places go with
- * so many blocks. */
+/* Blocks enough for messages of `size` bytes together, if each has no less than a block's; and how many places, slots
+ * of holders, and of ids go with so many blocks. */
 uint32_t il_blocks_for(size_t size);
 uint32_t il_blocks_places(uint32_t blocks);
+uint32_t il_blocks_slots(uint32_t blocks);
+uint32_t il_blocks_id_slots(uint32_t blocks);
 
 /* An area that is all zero becomes one free extent. */
 void il_blocks_init(const struct il_blocks *v);
@@ -66,13 +96,30 @@ void il_blocks_init(const struct il_blocks *v);
  * the order has to be packed, see order.h. */
 int il_blocks_write(const struct il_blocks *v, int64_t type, const void *data, size_t size, uint32_t *block);
 
+/* The same, and the bytes are still to be written (il_blocks_store); before them there is room for a front. */
+int il_blocks_reserve(const struct il_blocks *v, int64_t type, size_t front, size_t size, uint32_t *block);
+
 /* For senders. Makes it the last message. */
 void il_blocks_commit(const struct il_blocks *v, uint32_t block);
 
-/* For receivers. Copies the bytes of a message that was found. 0 or EUCLEAN. */
+/* For receivers. Copies the text of a message that was found. 0 or EUCLEAN. */
 int il_blocks_read(const struct il_blocks *v, const struct il_message *m, void *data);
 
-/* For receivers. Takes it away. */
+/* For receivers. Takes it away: one of the order. */
 void il_blocks_take(const struct il_blocks *v, const struct il_message *m);
+
+/* For receivers. It leaves the order, and its record says already what else it is. */
+void il_blocks_leave_order(const struct il_blocks *v, const struct il_message *m);
+
+/* For receivers. Takes away one that is not in the order. */
+void il_blocks_free(const struct il_blocks *v, const struct il_message *m);
+
+/* Bytes of a message's extents, counted from the front. 0 or EUCLEAN. */
+int il_blocks_load(const struct il_blocks *v, uint32_t block, size_t at, void *data, size_t size);
+int il_blocks_store(const struct il_blocks *v, uint32_t block, size_t at, const void *data, size_t size);
+
+/* With both latches: sees to it that a message's extents have room for so many bytes, if there are free blocks. How
+ * many they have room for then. */
+size_t il_blocks_extend(const struct il_blocks *v, uint32_t block, size_t wanted);
 
 #endif

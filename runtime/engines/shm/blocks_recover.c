@@ -5,6 +5,7 @@
  */
 #include "engines/shm/blocks_recover.h"
 #include "engines/shm/blocks_layout.h"
+#include "engines/shm/jobs.h"
 
 #include <errno.h>
 
@@ -30,31 +31,55 @@ static int clear_seen(const struct il_blocks *c, uint32_t block, uint32_t length
 	return state == IL_EXTENT_FREE || state == IL_EXTENT_FIRST || state == IL_EXTENT_MORE ? 0 : EUCLEAN;
 }
 
+static bool is_sent(const struct il_blocks *c, uint64_t place)
+{
+	return (int64_t)(place - c->sending->sent) < 0;
+}
+
+/* A job that was to be done with its successor is done, or not. */
+static bool has_ended(const struct il_blocks *c, struct il_record *r)
+{
+	if (il_state_get(r->state, IL_STATE_KIND) != IL_RECORD_ENDING)
+		return false;
+	if (is_sent(c, r->successor))
+		return true;
+	il_put64(&r->state, il_state_with(r->state, IL_STATE_KIND, IL_RECORD_TAKEN));
+	return false;
+}
+
 /* A message that was not counted yet is none, nor is one that has been passed. */
 static int drop_others(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t state)
 {
-	uint64_t first = c->receiving->first;
-	if (state == IL_EXTENT_FIRST && il_record_at(c, block)->place - first >= c->sending->sent - first)
+	struct il_record *r = il_record_at(c, block);
+	bool passed = state == IL_EXTENT_FIRST && il_is_past(c, block, c->receiving->first);
+	if (state == IL_EXTENT_FIRST && (passed || !is_sent(c, r->place) || has_ended(c, r)))
 		il_extent_set(c, block, length, IL_EXTENT_FREE);
 	return 0;
 }
 
-/* The pieces of a message are its own if they lead on from it, and only once. */
+/* The pieces of a message are its own if they lead on from it, and only once. Behind the last one there may be some for
+ * a reason that was not written. */
 static int see_pieces(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t state)
 {
 	struct il_message m;
 	size_t room = il_extent_room(length, true);
 	if (state != IL_EXTENT_FIRST)
 		return 0;
-	if (!il_is_message(c, block, &m))
+	enum il_record_kind kind = (enum il_record_kind)il_state_get(il_record_at(c, block)->state, IL_STATE_KIND);
+	if (kind >= IL_RECORD_KINDS || !il_is_kind(c, block, kind, &m))
 		return EUCLEAN;
-	for (uint32_t more = il_extent_at(c, block)->more; room < m.size; more = il_extent_at(c, more)->more) {
+	size_t size = (size_t)m.front + m.size + il_state_get(m.state, IL_STATE_REASON);
+	uint32_t last = block, more;
+	for (; room < size; last = more) {
+		more = il_extent_at(c, last)->more;
 		length = il_extent_length(c, more, &state);
 		if (!length || state != IL_EXTENT_MORE)
 			return EUCLEAN;
 		il_extent_set(c, more, length, IL_EXTENT_MORE | IL_EXTENT_SEEN);
 		room += il_extent_room(length, false);
 	}
+	if (il_extent_at(c, last)->more != IL_NO_BLOCK)
+		il_put(&il_extent_at(c, last)->more, IL_NO_BLOCK);
 	return 0;
 }
 
@@ -73,15 +98,18 @@ static int place(const struct il_blocks *c, uint32_t block, uint32_t length, uin
 		r->given -= length;
 	if (state != IL_EXTENT_FIRST)
 		return 0;
+	r->bytes -= record->size;
+	if (record->state != IL_RECORD_READY)
+		return il_jobs_keep(c, block);
 	if (*il_order_at(c, record->place) != IL_NO_BLOCK)
 		return EUCLEAN;
 	*il_order_at(c, record->place) = block;
 	r->received--;
-	r->bytes -= record->size;
 	return 0;
 }
 
-/* Puts the messages into their places, and counts them as those that have not been received. */
+/* Puts the messages into their places, and counts them as those that have not been received; and the others where they
+ * are kept. */
 static int rebuild(const struct il_blocks *c)
 {
 	struct il_shm_sending *s = c->sending;
@@ -93,6 +121,7 @@ static int rebuild(const struct il_blocks *c)
 	r->received = r->sent_seen = s->sent;
 	r->bytes = s->bytes;
 	r->given = s->used;
+	il_jobs_clear(c);
 	int err = each_extent(c, place);
 	s->bytes_seen = r->bytes;
 	s->first_seen = r->first;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * The order of the messages, see order.h. A message that is taken from the middle leaves an empty place behind. Should
- * the first one stay while so many others come and go that the ring is full of empty places, messages move up. Floor 2.
+ * the first one stay while so many others come and go that the ring is full of empty places, the oldest leave it for
+ * the tree of those that are ready again. Floor 2.
  */
 #include "engines/shm/order.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/blocks_layout.h"
+#include "engines/shm/job_tree.h"
+#include "engines/shm/jobs.h"
 
 #include <errno.h>
 
@@ -99,14 +102,10 @@ static void skip_empty(const struct il_blocks *c)
 		il_put64(&r->first, first);
 }
 
-int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
+static int find_ordered(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
 {
-	const struct il_shm_receiving *r = c->receiving;
-	if (r->sent_seen - r->first > c->places)
-		return EUCLEAN;
-	skip_empty(c);
 	if (wanted == 0)
-		return find_first(c, 0, &(uint64_t){ r->first }, m);
+		return find_first(c, 0, &(uint64_t){ c->receiving->first }, m);
 	if (wanted > 0)
 		return find_type(c, seen, wanted, m);
 	if (wanted < -IL_ORDER_TYPES)
@@ -117,32 +116,53 @@ int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t
 	return err;
 }
 
+/* One of those that are ready again may come before it. */
+static int __attribute__((noinline))
+find_again(const struct il_blocks *c, int64_t wanted, int err, struct il_message *m)
+{
+	struct il_message again;
+	if (err && err != EAGAIN)
+		return err;
+	int other = il_job_tree_find(c, wanted, &again);
+	if (other)
+		return other == EAGAIN ? err : other;
+	bool by_type = !err && wanted < 0 && again.type != m->type;
+	if (err || (by_type ? again.type < m->type : again.place < m->place))
+		*m = again;
+	return 0;
+}
+
+int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
+{
+	const struct il_shm_receiving *r = c->receiving;
+	if (r->sent_seen - r->first > c->places)
+		return EUCLEAN;
+	skip_empty(c);
+	int err = find_ordered(c, seen, wanted, m);
+	return r->others && c->jobs->ready ? find_again(c, wanted, err, m) : err;
+}
+
 bool il_order_type(const struct il_blocks *c, uint64_t place, int64_t *type)
 {
 	uint32_t block;
 	return message_at(c, place, &block, type) == 0;
 }
 
-/* From the last on, so that each moves to an empty place. At any moment the records tell their order. */
-int il_order_pack(const struct il_blocks *c)
+/* Until half of the ring is free, so that this is worth its price. */
+int il_order_make_room(const struct il_blocks *c)
 {
 	struct il_shm_receiving *r = c->receiving;
-	uint64_t end, to;
-	uint32_t block;
-	int64_t type;
+	struct il_message m;
+	uint64_t end;
 	int err = order_end(c, &end);
-	to = end;
-	for (uint64_t place = end; place != r->first && !err; place--) {
-		err = message_at(c, place - 1, &block, &type);
-		if (err || place == to--) {
-			err = err == EAGAIN ? 0 : err;
-			continue;
-		}
-		il_put64(&il_record_at(c, block)->place, to);
-		*il_order_at(c, to) = block;
-		*il_order_at(c, place - 1) = IL_NO_BLOCK;
+	while (!err && r->first != end && end - r->first > c->places / 2) {
+		uint32_t block = *il_order_at(c, r->first);
+		if (block == IL_NO_BLOCK)
+			il_put64(&r->first, r->first + 1);
+		else if (il_is_message(c, block, &m) && m.place == r->first)
+			err = il_jobs_move(c, &m, IL_RECORD_AGAIN, 0);
+		else
+			err = EUCLEAN;
 	}
-	if (!err)
-		il_put64(&r->first, to);
 	return err;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The order of the messages, see blocks.h. Floor 2.
+ * The order of the messages, see blocks.h: a ring of those that are ready and were never taken; others that are ready
+ * (job_tree.h) come where they belong. Floor 2.
  */
 #ifndef IL_SHM_ORDER_H
 #define IL_SHM_ORDER_H
@@ -9,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Up to which place this process has looked for some types in vain. Messages are only added behind all others, and move
- * only up: so it need not look there again. All zero at first. */
+/* Up to which place of the ring this process has looked for some types in vain. Messages are only added behind all
+ * others, and none comes back: so it need not look there again. All zero at first. */
 enum { IL_ORDER_TYPES = 8 };
 
 struct il_order_seen {
@@ -27,7 +28,7 @@ int il_order_find(const struct il_blocks *v, struct il_order_seen *seen, int64_t
 /* For receivers. The type of the message at a place. False: there is none. */
 bool il_order_type(const struct il_blocks *v, uint64_t place, int64_t *type);
 
-/* With both latches: messages leave no empty place between them. 0 or EUCLEAN. */
-int il_order_pack(const struct il_blocks *v);
+/* With both latches: the oldest messages leave the ring, and are kept elsewhere. 0 or EUCLEAN. */
+int il_order_make_room(const struct il_blocks *v);
 
 #endif

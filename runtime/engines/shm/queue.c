@@ -10,6 +10,7 @@
  * the segment and the handles; queue_send.h and queue_receive.h have the two sides. Floor 2.
  */
 #include "engines/shm/blocks_recover.h"
+#include "engines/shm/queue_jobs.h"
 #include "engines/shm/queue_many.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
@@ -32,24 +33,47 @@ static uint32_t blocks_in(size_t capacity)
 	return capacity && capacity <= LARGEST_CAPACITY ? il_blocks_for(capacity) : 0;
 }
 
+/* Where the parts of a segment begin, and where it ends. */
+struct parts {
+	size_t order, holders, index, ids, blocks, end;
+};
+
+static struct parts parts_of(uint32_t count)
+{
+	struct parts p = { .order = sizeof(struct il_shm_queue_shared) };
+	p.holders = p.order + il_blocks_places(count) * sizeof(uint32_t);
+	p.index = p.holders + il_blocks_slots(count) * sizeof(struct il_shm_holder);
+	p.ids = p.index + count * sizeof(uint32_t);
+	p.blocks = p.ids + il_blocks_id_slots(count) * sizeof(uint32_t);
+	p.blocks = (p.blocks + IL_BLOCK - 1) / IL_BLOCK * IL_BLOCK;
+	p.end = p.blocks + (size_t)count * IL_BLOCK;
+	return p;
+}
+
 static size_t size_of(size_t capacity)
 {
-	uint32_t count = blocks_in(capacity);
-	return sizeof(struct il_shm_queue_shared) + il_blocks_places(count) * sizeof(uint32_t) +
-		(size_t)count * IL_BLOCK;
+	return parts_of(blocks_in(capacity)).end;
 }
 
 static struct il_blocks blocks_of(struct il_head *head, size_t capacity)
 {
 	struct il_shm_queue_shared *s = (struct il_shm_queue_shared *)(void *)head;
-	uint32_t count = blocks_in(capacity), places = il_blocks_places(count);
+	uint32_t count = blocks_in(capacity);
+	struct parts p = parts_of(count);
+	char *start = (char *)head;
 	return (struct il_blocks){
 		.sending = &s->sending,
 		.receiving = &s->receiving,
-		.order = (uint32_t *)(void *)(s + 1),
-		.blocks = (char *)(s + 1) + places * sizeof(uint32_t),
-		.places = places,
+		.order = (uint32_t *)(void *)(start + p.order),
+		.blocks = start + p.blocks,
+		.places = il_blocks_places(count),
 		.count = count,
+		.jobs = &s->jobs,
+		.holders = (struct il_shm_holder *)(void *)(start + p.holders),
+		.index = (uint32_t *)(void *)(start + p.index),
+		.ids = (uint32_t *)(void *)(start + p.ids),
+		.slots = il_blocks_slots(count),
+		.id_slots = il_blocks_id_slots(count),
 	};
 }
 
@@ -86,7 +110,7 @@ static int repair(struct il_segment *s)
 	return il_blocks_recover(&il_shm_queue_of(s)->blocks);
 }
 
-/* The senders that sleep wake with the others, see tell_senders. */
+/* The senders that sleep wake with the others, see queue_receive.c. */
 static void wake_all(struct il_segment *s)
 {
 	struct il_shm_second *second = il_shm_queue_of(s)->second.shared;
@@ -115,6 +139,8 @@ static void mapped(struct il_segment *s)
 	};
 	il_shm_calls_init(&o->calls, s, &o->waiters, il_shm_queue_look_after_call);
 	il_shm_watches_init(&o->watches, il_shm_queue_look_again);
+	o->watches.kept = IL_SHM_WATCHED;
+	o->due.expired = il_shm_queue_due;
 	il_shm_wait_init(&o->receivers, &il_shm_queue_receivers, s);
 	il_shm_wait_init(&o->senders, &il_shm_queue_senders, s);
 	o->senders.changes = &o->second.shared->changes;
@@ -125,6 +151,7 @@ static void unmapped(struct il_segment *s)
 {
 	struct il_shm_queue *o = il_shm_queue_of(s);
 	o->waiters.joined = false;
+	il_timer_disarm(&o->due);
 	il_wait_queue_fini(&o->receivers);
 	il_wait_queue_fini(&o->senders);
 	il_shm_watches_fini(&o->watches);
@@ -144,15 +171,22 @@ static const struct il_segment_type type = {
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
-static int stat_queue(struct il_shm_queue *o, struct il_queue_stat *stat)
+static int stat_queue(struct il_shm_queue *o, struct il_queue *q)
 {
 	const struct il_shm_sending *s = &il_shm_queue_shared(o)->sending;
 	const struct il_shm_receiving *r = &il_shm_queue_shared(o)->receiving;
-	int err = il_shm_queue_enter(o, false);
+	const struct il_shm_jobs *j = o->blocks.jobs;
+	struct il_message m;
+	int err = il_shm_queue_enter_tended(o, q, true, false);
 	if (err)
 		return err;
-	*stat = (struct il_queue_stat){
-		.messages = (int64_t)(s->sent - r->received),
+	bool any = il_order_find(&o->blocks, &o->seen, 0, &m) == 0;
+	q->stat = (struct il_queue_stat){
+		.messages = (int64_t)(s->sent - r->received + j->ready),
+		.delayed = j->delayed,
+		.taken = j->taken,
+		.dead = j->letters,
+		.oldest = any ? il_record_at(&o->blocks, m.block)->time : 0,
 		.bytes = (int64_t)(s->bytes - r->bytes),
 		.capacity = (int64_t)o->capacity,
 		.senders = il_wait_queue_count(&o->senders),
@@ -166,7 +200,10 @@ static int stat_queue(struct il_shm_queue *o, struct il_queue_stat *stat)
 
 static bool stat_attempt(struct il_op *op)
 {
-	op->err = stat_queue(il_shm_queue_of_op(op), &((struct il_queue *)op->source)->stat);
+	struct il_shm_queue *o = il_shm_queue_of_op(op);
+	op->err = stat_queue(o, op->source);
+	if (!(il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
+		il_shm_queue_serve(o);
 	return true;
 }
 
@@ -179,11 +216,29 @@ static bool remove_attempt(struct il_op *op)
 	return true;
 }
 
+/* A number that no other open handle of this process has, or, if there are too many, the last one. */
+static void take_tag(struct il_shm_queue_handle *handle)
+{
+	uint64_t *tags = handle->object->tags;
+	uint32_t tag = 0;
+	while (tag < IL_TAGS - 1 && tags[tag / 64] >> tag % 64 & 1)
+		tag++;
+	tags[tag / 64] |= (uint64_t)1 << tag % 64;
+	handle->tag = tag;
+}
+
+static void give_tag(struct il_shm_queue_handle *handle)
+{
+	handle->object->tags[handle->tag / 64] &= ~((uint64_t)1 << handle->tag % 64);
+}
+
 static void close_queue(struct il_queue *q)
 {
 	struct il_shm_queue_handle *handle = il_container_of(q, struct il_shm_queue_handle, queue);
 	il_wait_queue_close(&handle->object->receivers, q);
 	il_wait_queue_close(&handle->object->senders, q);
+	il_shm_queue_close_jobs(handle, handle->object->segment.refs == 1);
+	give_tag(handle);
 	il_segment_drop(&handle->object->segment);
 	free(handle);
 	il_shm_queue_buffer_close();
@@ -198,6 +253,11 @@ static const struct il_queue_ops ops = {
 	.receive_many = { "queue receive_many", il_shm_queue_receive_many_attempt, il_shm_queue_receive_start,
 		il_shm_queue_receive_cancel },
 	.peek = { "queue peek", il_shm_queue_peek_attempt, NULL, NULL },
+	.take = { "queue take", il_shm_queue_take_attempt, il_shm_queue_receive_start, il_shm_queue_receive_cancel },
+	.finish = { "queue finish", il_shm_queue_finish_attempt, NULL, NULL },
+	.dead = { "queue dead", il_shm_queue_dead_attempt, NULL, NULL },
+	.revive = { "queue revive", il_shm_queue_revive_attempt, NULL, NULL },
+	.drop = { "queue drop", il_shm_queue_drop_attempt, NULL, NULL },
 	.stat = { "queue stat", stat_attempt, NULL, NULL },
 	.remove = { "queue remove", remove_attempt, NULL, NULL },
 	.close = close_queue,
@@ -222,6 +282,7 @@ int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il
 	handle->queue.max_message = il_shm_queue_of(s)->capacity;
 	handle->queue.max_reason = "the queue's capacity";
 	handle->object = il_shm_queue_of(s);
+	take_tag(handle);
 	*q = &handle->queue;
 	return 0;
 }

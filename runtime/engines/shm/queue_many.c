@@ -6,6 +6,7 @@
  */
 #include "engines/shm/queue_many.h"
 #include "engines/payloads.h"
+#include "engines/shm/queue_jobs.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
 
@@ -125,7 +126,9 @@ static int receive_some(struct il_shm_queue *o, struct il_op *op, size_t *left)
 			return err;
 		if (n == 0)
 			il_shm_queue_make_room(o);
-		il_blocks_take(&o->blocks, &m);
+		err = il_shm_queue_take_away(o, &m);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -151,7 +154,7 @@ int il_shm_queue_receive_all(struct il_shm_queue *o, struct il_op *op)
 
 static int receive_with_both(struct il_shm_queue *o, struct il_op *op, size_t *left)
 {
-	int err = il_shm_queue_enter(o, !op->once);
+	int err = il_shm_queue_enter_tended(o, op->source, op->once && !op->size, !op->once);
 	if (err)
 		return err;
 	err = receive_some(o, op, left);
@@ -164,11 +167,13 @@ static int receive_alone(struct il_shm_queue *o, struct il_op *op, size_t *left)
 	int err = op->once ? il_second_enter(&o->second) : il_second_enter_soon(&o->second);
 	if (err)
 		return err;
-	bool alone = !il_get(&o->second.shared->parked);
-	if (alone)
+	bool others = o->blocks.receiving->others;
+	bool both = il_get(&o->second.shared->parked) || (others && il_shm_queue_needs_tending(o));
+	if (!both)
 		err = receive_some(o, op, left);
 	il_second_leave(&o->second);
-	return alone ? err : receive_with_both(o, op, left);
+	both |= err == EAGAIN && op->once && !op->size && others;
+	return both ? receive_with_both(o, op, left) : err;
 }
 
 bool il_shm_queue_receive_many_attempt(struct il_op *op)

@@ -8,32 +8,35 @@
 
 #include "base/list.h"
 #include "base/shared_atomic.h"
-#include "engines/shm/blocks.h"
+#include "engines/engine.h"
+#include "engines/shm/blocks_layout.h"
 #include "engines/shm/calls.h"
 #include "engines/shm/order.h"
 #include "engines/shm/second.h"
 #include "engines/shm/watches.h"
 #include "engines/wait_queue.h"
 #include "engines/waiters.h"
+#include "loop/timer.h"
 
 /* Bits of head->parked. */
 enum { IL_SHM_RECEIVERS = 1, IL_SHM_SENDERS = 2 };
 
-enum { IL_SHM_MOST_WAITERS = 64, IL_SHM_MOST_LOOKED_AT = 64, IL_SHM_LINE = 64 };
+enum { IL_SHM_MOST_WAITERS = 64, IL_SHM_MOST_LOOKED_AT = 64, IL_SHM_LINE = 64, IL_SHM_WATCHED = 16 };
 
-/* The capacity keeps the other two apart: some processors fetch lines in pairs. Then come the order and the blocks. */
+/* The capacity keeps the other two apart: some processors fetch lines in pairs. Then comes what struct il_blocks
+ * has. */
 struct il_shm_queue_shared {
 	struct il_head head;
 	_Alignas(IL_SHM_LINE) struct il_shm_sending sending;
 	_Alignas(IL_SHM_LINE) uint64_t capacity; /* bytes of messages */
 	_Alignas(IL_SHM_LINE) struct il_shm_second second;
 	struct il_shm_receiving receiving;
+	_Alignas(IL_SHM_LINE) struct il_shm_jobs jobs;
 	_Alignas(IL_SHM_LINE) struct il_waiters_head waiting; /* changed with the segment's latch */
 	struct il_waiter waiters[IL_SHM_MOST_WAITERS];
 };
 
-_Static_assert(offsetof(struct il_shm_queue_shared, waiting) - offsetof(struct il_shm_queue_shared, second) ==
-		IL_SHM_LINE,
+_Static_assert(offsetof(struct il_shm_queue_shared, jobs) - offsetof(struct il_shm_queue_shared, second) == IL_SHM_LINE,
 	"one line");
 _Static_assert(offsetof(struct il_shm_queue_shared, capacity) - offsetof(struct il_shm_queue_shared, sending) ==
 		IL_SHM_LINE,
@@ -53,11 +56,17 @@ struct il_shm_queue {
 	struct il_order_seen seen;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
 	bool serving;
+	/* Of jobs: */
+	uint32_t slot; /* of this process among the holders, if it has one */
+	int64_t check_next; /* when the holders are to be looked at, where there is something to take */
+	struct il_timer due; /* while an operation waits here: the first delayed job is due */
+	uint64_t tags[IL_TAGS / 64]; /* one bit for each tag that a handle has */
 };
 
 struct il_shm_queue_handle {
 	struct il_queue queue;
 	struct il_shm_queue *object;
+	uint32_t tag; /* in the states of jobs that were taken with it */
 };
 
 static inline struct il_shm_queue_shared *il_shm_queue_shared(const struct il_shm_queue *o)

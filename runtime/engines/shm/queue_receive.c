@@ -6,6 +6,9 @@
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_many.h"
 #include "engines/shm/queue_send.h"
+#include "engines/shm/job_tree.h"
+#include "engines/shm/jobs.h"
+#include "engines/shm/queue_jobs.h"
 #include "os/latch.h"
 
 #include <errno.h>
@@ -48,8 +51,7 @@ void il_shm_queue_buffer_close(void)
 	buffer.room = 0;
 }
 
-/* An operation that waits is looked at later, and gets bytes of its own; others find them in the buffer. */
-static int copy_out(struct il_shm_queue *o, const struct il_message *m, struct il_op *op, bool own)
+int il_shm_queue_copy_out(struct il_shm_queue *o, const struct il_message *m, struct il_op *op, bool own)
 {
 	own = own && m->size;
 	if (!own && reserve(m->size))
@@ -88,24 +90,31 @@ void il_shm_queue_make_room(struct il_shm_queue *o)
 		tell_senders(o);
 }
 
+int il_shm_queue_take_away(struct il_shm_queue *o, struct il_message *m)
+{
+	if (m->state)
+		return il_jobs_end(&o->blocks, m);
+	il_blocks_take(&o->blocks, m);
+	return 0;
+}
+
 /* With the receivers' latch; with both, if senders sleep. */
 static int receive_message(struct il_shm_queue *o, struct il_op *op, bool own)
 {
 	struct il_message m;
 	int err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 	if (!err)
-		err = copy_out(o, &m, op, own);
+		err = il_shm_queue_copy_out(o, &m, op, own);
 	if (err)
 		return err;
 	il_shm_queue_make_room(o);
-	il_blocks_take(&o->blocks, &m);
-	return 0;
+	return il_shm_queue_take_away(o, &m);
 }
 
 /* Senders sleep: they are told with both latches. */
 static int __attribute__((noinline)) receive_with_both(struct il_shm_queue *o, struct il_op *op)
 {
-	int err = il_shm_queue_enter(o, !op->once);
+	int err = il_shm_queue_enter_tended(o, op->source, op->once || op->last, !op->once);
 	if (err)
 		return err;
 	err = receive_message(o, op, false);
@@ -120,13 +129,14 @@ static int receive_alone(struct il_shm_queue *o, struct il_op *op)
 	int err = op->once ? il_second_enter(&o->second) : il_second_enter_soon(&o->second);
 	if (err)
 		return err;
-	bool alone = !il_get(&o->second.shared->parked);
-	if (alone)
+	bool both = il_get(&o->second.shared->parked) || (o->blocks.receiving->others && il_shm_queue_needs_tending(o));
+	if (!both)
 		err = receive_message(o, op, false);
 	if (o->segment.lost)
 		err = EUCLEAN;
+	both |= err == EAGAIN && (op->once || op->last) && o->blocks.receiving->others;
 	il_second_leave(&o->second);
-	return alone ? err : receive_with_both(o, op);
+	return both ? receive_with_both(o, op) : err;
 }
 
 /* Waiting ------------------------------------------------------------------------------------------------ */
@@ -134,10 +144,25 @@ static int receive_alone(struct il_shm_queue *o, struct il_op *op)
 static int receive_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	if (il_shm_queue_takes(op))
+		return il_shm_queue_take_message(o, op, waiting, true);
+	return il_shm_queue_receives_many(op) ? il_shm_queue_receive_all(o, op) : receive_message(o, op, waiting);
+}
+
+/* What has become ready meanwhile without a sender is to be there before the operations are attempted. */
+static int receive_enter(struct il_wait_queue *waits)
+{
+	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	int err = il_shm_queue_enter(o, true);
+	if (err)
+		return err;
 	if (o->doubt)
 		il_waiters_remove_dead(&o->waiters);
+	err = il_shm_queue_tend(o, il_container_of(waits->ops.next, struct il_op, link)->source, o->doubt);
 	o->doubt = false;
-	return il_shm_queue_receives_many(op) ? il_shm_queue_receive_all(o, op) : receive_message(o, op, waiting);
+	if (err)
+		il_shm_queue_leave(o);
+	return err;
 }
 
 /* Not more than 0 is no type, but
@@ -156,6 +181,13 @@ static void pass_on(struct il_shm_queue *o)
 	for (uint32_t i = 0; i < IL_SHM_MOST_LOOKED_AT && r->first + i < r->sent_seen; i++) {
 		if (!il_order_type(&o->blocks, r->first + i, &type) || type == last)
 			continue;
+		il_shm_queue_call_receivers(o, type);
+		last = type;
+	}
+	last = 0;
+	for (int i = 0; i < IL_SHM_MOST_LOOKED_AT && o->blocks.jobs->ready; i++) {
+		if (!il_job_tree_next_type(&o->blocks, last, &type))
+			break;
 		il_shm_queue_call_receivers(o, type);
 		last = type;
 	}
@@ -179,6 +211,7 @@ static uint32_t *receive_note(struct il_wait_queue *waits, bool was_served, bool
 	uint32_t *word = NULL;
 	bool joined = il_waiters_joined(&o->waiters), any = !il_list_empty(&waits->ops);
 	o->calls.leaves = false;
+	o->waiters.first_watches = il_shm_queue_first_watches(o);
 	if (any && joined && !was_served)
 		pass_on(o);
 	if (any && park)
@@ -197,9 +230,14 @@ static int receive_park(struct il_wait_queue *waits)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
 	const struct il_waiters *w = &o->waiters;
+	bool behind = w->joined && w->before;
 	il_shm_watches_begin(&o->watches);
-	bool ended = w->joined && w->before && il_shm_watches_add(&o->watches, w->before, w->before_start);
+	bool ended = il_shm_queue_watch_holders(o, behind);
+	if (behind)
+		ended |= il_shm_watches_add(&o->watches, w->before, w->before_start);
 	int err = il_shm_watches_end(&o->watches);
+	if (!err)
+		err = il_shm_queue_await_due(o, behind);
 	o->doubt |= ended;
 	return err ? err : ended ? EAGAIN : 0;
 }
@@ -207,6 +245,7 @@ static int receive_park(struct il_wait_queue *waits)
 static void receive_unpark(struct il_wait_queue *waits)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
+	il_timer_disarm(&o->due);
 	il_shm_watches_idle(&o->watches);
 	il_shm_calls_leave(&o->calls);
 }
@@ -240,7 +279,7 @@ const struct il_wait_queue_type il_shm_queue_receivers = {
 	.key = receive_key,
 	.wild = receives_several,
 	.alike = true,
-	.enter = il_shm_queue_enter_waits,
+	.enter = receive_enter,
 	.leave = il_shm_queue_leave_waits,
 	.attempt = receive_attempt,
 	.note = receive_note,
@@ -278,13 +317,17 @@ bool il_shm_queue_receive_cancel(struct il_op *op)
 static int peek(struct il_shm_queue *o, struct il_op *op)
 {
 	struct il_message m;
-	int err = il_second_enter(&o->second);
+	bool both = il_get(&o->blocks.receiving->others) != 0;
+	int err = both ? il_shm_queue_enter_tended(o, op->source, true, false) : il_second_enter(&o->second);
 	if (err)
 		return err;
 	err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 	if (!err)
-		err = copy_out(o, &m, op, false);
-	il_second_leave(&o->second);
+		err = il_shm_queue_copy_out(o, &m, op, false);
+	if (both)
+		il_shm_queue_leave(o);
+	else
+		il_second_leave(&o->second);
 	return err == EAGAIN ? ENOMSG : err;
 }
 

@@ -4,6 +4,9 @@
  * Floor 2.
  */
 #include "engines/shm/queue_send.h"
+#include "engines/shm/job_ids.h"
+#include "engines/shm/jobs.h"
+#include "engines/shm/queue_jobs.h"
 #include "engines/shm/queue_many.h"
 
 #include <errno.h>
@@ -20,31 +23,67 @@ static int check_room(struct il_shm_queue *o, size_t size)
 	return bytes <= o->capacity - size ? 0 : bytes <= o->capacity ? EAGAIN : EUCLEAN;
 }
 
-/* There is no room, but that may be for what only both latches can mend. True: try again. */
-static bool mend(struct il_shm_queue *o, int err, bool both)
+/* A message that is to be written: with a front, without the bytes. */
+struct writing {
+	int64_t type;
+	const void *data;
+	size_t front, size;
+};
+
+static int try_write(struct il_shm_queue *o, const struct writing *w, uint32_t *block)
 {
-	if (err != ENOBUFS && !(err == EAGAIN && il_second_is_orphaned(&o->second)))
-		return false;
-	if (!both && il_second_join(&o->second, true))
-		return false;
-	bool mended = err == EAGAIN || !il_order_pack(&o->blocks);
-	if (!both)
-		il_second_part(&o->second);
-	return mended;
+	int err = check_room(o, w->size);
+	if (err)
+		return err;
+	return w->front ? il_blocks_reserve(&o->blocks, w->type, w->front, w->size, block)
+			: il_blocks_write(&o->blocks, w->type, w->data, w->size, block);
 }
 
-static int try_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, uint32_t *block)
+/* With both latches: there is no room, but something can be done. */
+static int make_room(struct il_shm_queue *o, const struct writing *w, uint32_t *block, int err)
 {
-	int err = check_room(o, size);
-	return err ? err : il_blocks_write(&o->blocks, type, data, size, block);
+	struct il_message m;
+	if (err == ENOBUFS && (err = il_order_make_room(&o->blocks)) == 0)
+		err = try_write(o, w, block);
+	while (err == EAGAIN && il_jobs_oldest_dead(&o->blocks, &m) == 0) {
+		err = il_jobs_end(&o->blocks, &m);
+		if (!err)
+			err = try_write(o, w, block);
+	}
+	return err;
+}
+
+/* There is no room, but that may be for what only both latches can mend: messages that came and went leave the order
+ * full; a receiver died before it counted what it gave back; dead letters are dropped, the oldest first. */
+static int __attribute__((noinline))
+mend(struct il_shm_queue *o, const struct writing *w, uint32_t *block, int err, bool both)
+{
+	bool letters = il_get(&o->blocks.jobs->letters) != 0, orphaned = il_second_is_orphaned(&o->second);
+	if (err != ENOBUFS && !(err == EAGAIN && (letters || orphaned)))
+		return err;
+	if (!both && il_second_join(&o->second, true))
+		return EAGAIN;
+	if (orphaned)
+		err = try_write(o, w, block);
+	if (err == ENOBUFS || err == EAGAIN)
+		err = make_room(o, w, block, err);
+	if (!both)
+		il_second_part(&o->second);
+	return err == ENOBUFS ? EUCLEAN : err;
 }
 
 int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block)
 {
-	int err = try_write(o, type, data, size, block);
-	if (err && mend(o, err, both))
-		err = try_write(o, type, data, size, block);
-	return err == ENOBUFS ? EUCLEAN : err;
+	struct writing w = { .type = type, .data = data, .size = size };
+	int err = try_write(o, &w, block);
+	return err ? mend(o, &w, block, err, both) : 0;
+}
+
+int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block)
+{
+	struct writing w = { .type = type, .front = front, .size = size };
+	int err = try_write(o, &w, block);
+	return err ? mend(o, &w, block, err, true) : 0;
 }
 
 /* When that process has taken one message it calls the next process for the others (queue_receive.c): so a burst that
@@ -67,26 +106,32 @@ void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n)
 	o->waiters.called = false;
 }
 
+void il_shm_queue_commit(struct il_shm_queue *o, int64_t type, uint32_t block)
+{
+	il_segment_change(&o->segment, IL_SHM_RECEIVERS);
+	if (il_get(&o->segment.head->parked) & IL_LISTED)
+		il_shm_queue_call_receivers(o, type);
+	il_blocks_commit(&o->blocks, block);
+	il_wait_queue_note_change(&o->receivers, (uint64_t)type);
+}
+
 /* With the segment's latch, or both. */
 static int send_message(struct il_shm_queue *o, struct il_op *op, bool both)
 {
 	uint32_t block;
 	int err = il_shm_queue_write(o, op->message.type, op->data, op->size, both, &block);
-	if (err)
-		return err;
-	il_segment_change(&o->segment, IL_SHM_RECEIVERS);
-	if (il_get(&o->segment.head->parked) & IL_LISTED)
-		il_shm_queue_call_receivers(o, op->message.type);
-	il_blocks_commit(&o->blocks, block);
-	il_wait_queue_note_change(&o->receivers, (uint64_t)op->message.type);
-	return 0;
+	if (!err)
+		il_shm_queue_commit(o, op->message.type, block);
+	return err;
 }
 
 static int send_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
 	(void)waiting;
-	return il_shm_queue_sends_many(op) ? il_shm_queue_send_all(o, op) : send_message(o, op, true);
+	if (il_shm_queue_sends_many(op))
+		return il_shm_queue_send_all(o, op);
+	return op->message.job ? il_shm_queue_send_job(o, op) : send_message(o, op, true);
 }
 
 const struct il_wait_queue_type il_shm_queue_senders = {
@@ -112,6 +157,18 @@ static int send_alone(struct il_shm_queue *o, struct il_op *op)
 	return err;
 }
 
+static int __attribute__((noinline)) send_with_both(struct il_shm_queue *o, struct il_op *op)
+{
+	int err = il_shm_queue_enter(o, !op->once);
+	if (err)
+		return err;
+	err = il_shm_queue_send_job(o, op);
+	if (o->segment.lost)
+		err = EUCLEAN;
+	il_shm_queue_leave(o);
+	return err;
+}
+
 bool il_shm_queue_send_attempt(struct il_op *op)
 {
 	struct il_shm_queue *o = il_shm_queue_of_op(op);
@@ -120,7 +177,7 @@ bool il_shm_queue_send_attempt(struct il_op *op)
 		waits->poller.poll(&waits->poller);
 	if (!il_list_empty(&waits->ops)) /* none is served before the first */
 		return false;
-	return il_shm_queue_attempted(o, waits, op, send_alone(o, op));
+	return il_shm_queue_attempted(o, waits, op, op->message.job ? send_with_both(o, op) : send_alone(o, op));
 }
 
 int il_shm_queue_send_start(struct il_op *op)

@@ -22,4 +22,10 @@ int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, s
 void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type);
 void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
 
+/* With both latches: the same, behind room for a front; the caller writes both. */
+int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block);
+
+/* With the segment's latch, or both: it becomes the last message of the order. */
+void il_shm_queue_commit(struct il_shm_queue *o, int64_t type, uint32_t block);
+
 #endif

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { KEPT = 2 }; /* that are not wanted now: a process often waits for the same ones again */
+enum { KEPT = 2 };
 
 struct watch {
 	struct il_list node;
@@ -53,6 +53,7 @@ void il_shm_watches_init(struct il_shm_watches *w, void (*f)(struct il_shm_watch
 	il_list_init(&w->list);
 	il_recheck_init(&w->later, check_later);
 	w->look = f;
+	w->kept = KEPT;
 }
 
 static void free_beyond(struct il_shm_watches *watches, int kept)
@@ -105,7 +106,7 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 
 int il_shm_watches_end(struct il_shm_watches *watches)
 {
-	free_beyond(watches, KEPT);
+	free_beyond(watches, watches->kept);
 	if (watches->blind)
 		return il_recheck_start(&watches->later);
 	il_recheck_stop(&watches->later);
@@ -116,7 +117,7 @@ void il_shm_watches_idle(struct il_shm_watches *w)
 {
 	il_recheck_stop(&w->later);
 	il_shm_watches_begin(w);
-	free_beyond(w, KEPT);
+	free_beyond(w, w->kept);
 }
 
 void il_shm_watches_fini(struct il_shm_watches *w)

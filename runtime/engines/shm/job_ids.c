@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages by their id, see job_ids.h. A chain takes no more steps than there are blocks. Floor 2.
+ */
+#include "engines/shm/job_ids.h"
+
+#include <string.h>
+
+/* FNV-1a */
+static uint32_t *slot_of(const struct il_blocks *c, const char *id, size_t size)
+{
+	uint32_t hash = 2166136261;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (uint8_t)id[i]) * 16777619;
+	return &c->ids[hash % c->id_slots];
+}
+
+/* The id of the message with a front. 0: it has none, only a limit. */
+static uint8_t own_id(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])
+{
+	uint8_t size = m->front ? il_front_at(c, m->block)->id_size : 0;
+	return size && il_blocks_load(c, m->block, sizeof(struct il_front), id, size) ? 0 : size;
+}
+
+void il_job_ids_add(const struct il_blocks *c, const struct il_message *m)
+{
+	char id[IL_JOB_NAME];
+	uint8_t size = own_id(c, m, id);
+	if (!size)
+		return;
+	uint32_t *slot = slot_of(c, id, size);
+	il_front_at(c, m->block)->next = *slot;
+	*slot = m->block + 1;
+}
+
+/* The message at a link of a chain. */
+static bool follow(const struct il_blocks *c, uint32_t link, struct il_message *m)
+{
+	if (!link || link > c->count || !il_is_record(c, link - 1, m) || !il_state_get(m->state, IL_STATE_FRONT))
+		return false;
+	m->front = (uint32_t)il_front_size(il_front_at(c, link - 1)->id_size);
+	return true;
+}
+
+void il_job_ids_del(const struct il_blocks *c, const struct il_message *m)
+{
+	char id[IL_JOB_NAME];
+	struct il_message other;
+	uint8_t size = own_id(c, m, id);
+	if (!size)
+		return;
+	uint32_t *link = slot_of(c, id, size);
+	for (uint32_t n = 0; n < c->count && *link != m->block + 1 && follow(c, *link, &other); n++)
+		link = &il_front_at(c, other.block)->next;
+	if (*link == m->block + 1)
+		*link = il_front_at(c, m->block)->next;
+}
+
+bool il_job_ids_find(const struct il_blocks *c, const char *id, size_t size, bool dead, struct il_message *m)
+{
+	char other[IL_JOB_NAME];
+	uint32_t link = *slot_of(c, id, size);
+	for (uint32_t n = 0; n < c->count && follow(c, link, m); n++) {
+		bool is_dead = il_state_get(m->state, IL_STATE_KIND) == IL_RECORD_DEAD;
+		if (is_dead == dead && own_id(c, m, other) == size && memcmp(id, other, size) == 0)
+			return true;
+		link = il_front_at(c, m->block)->next;
+	}
+	return false;
+}
+
+uint8_t il_job_ids_get(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])
+{
+	uint8_t size = own_id(c, m, id);
+	if (!size)
+		return il_job_ids_make(m->place, id);
+	id[size] = '\0';
+	return size;
+}
+
+uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME])
+{
+	char digits[20];
+	uint8_t n = 0, size = 1;
+	do
+		digits[n++] = (char)('0' + place % 10);
+	while (place /= 10);
+	id[0] = '#';
+	while (n)
+		id[size++] = digits[--n];
+	id[size] = '\0';
+	return size;
+}
+
+bool il_job_ids_place(const char *id, size_t size, uint64_t *place)
+{
+	*place = 0;
+	if (size < 2 || size > 21 || id[0] != '#')
+		return false;
+	for (size_t i = 1; i < size; i++) {
+		if (id[i] < '0' || id[i] > '9')
+			return false;
+		*place = *place * 10 + (uint64_t)(id[i] - '0');
+	}
+	return true;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages by the id that their sender gave them: a table of chains through their fronts. Messages without such an id
+ * have one by their place, "#" and its number, and are not here. All functions are for receivers. Floor 2.
+ */
+#ifndef IL_SHM_JOB_IDS_H
+#define IL_SHM_JOB_IDS_H
+
+#include "engines/shm/blocks_layout.h"
+
+enum { IL_JOB_NAME = 256 }; /* bytes of an id at most, and a zero */
+
+void il_job_ids_add(const struct il_blocks *v, const struct il_message *m);
+void il_job_ids_del(const struct il_blocks *v, const struct il_message *m);
+
+/* A message with that id which is dead, or one which is not. */
+bool il_job_ids_find(const struct il_blocks *v, const char *id, size_t size, bool dead, struct il_message *m);
+
+/* The id of a message, which the sender or its place gave it. How many bytes. */
+uint8_t il_job_ids_get(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
+
+/* The place that such an id names. False: it is one of a sender. */
+bool il_job_ids_place(const char *id, size_t size, uint64_t *place);
+
+/* The id of a place. How many bytes. */
+uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME]);
+
+#endif
