@@ -253,7 +253,7 @@ static const struct il_queue_ops ops = {
 	.receive_many = { "queue receive_many", il_shm_queue_receive_many_attempt, il_shm_queue_receive_start,
 		il_shm_queue_receive_cancel },
 	.peek = { "queue peek", il_shm_queue_peek_attempt, NULL, NULL },
-	.take = { "queue take", il_shm_queue_take_attempt, il_shm_queue_receive_start, il_shm_queue_receive_cancel },
+	.take = { "queue take", il_shm_queue_take_attempt, il_shm_queue_take_start, il_shm_queue_receive_cancel },
 	.finish = { "queue finish", il_shm_queue_finish_attempt, NULL, NULL },
 	.dead = { "queue dead", il_shm_queue_dead_attempt, NULL, NULL },
 	.revive = { "queue revive", il_shm_queue_revive_attempt, NULL, NULL },

@@ -17,11 +17,6 @@ bool il_shm_queue_dead_attempt(struct il_op *op);
 bool il_shm_queue_revive_attempt(struct il_op *op);
 bool il_shm_queue_drop_attempt(struct il_op *op);
 
-static inline bool il_shm_queue_takes(const struct il_op *op)
-{
-	return op->type->attempt == il_shm_queue_take_attempt;
-}
-
 /* With both latches: sends a message as a job. */
 int il_shm_queue_send_job(struct il_shm_queue *o, struct il_op *op);
 

@@ -144,7 +144,7 @@ static int receive_alone(struct il_shm_queue *o, struct il_op *op)
 static int receive_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
-	if (il_shm_queue_takes(op))
+	if (op->message.job)
 		return il_shm_queue_take_message(o, op, waiting, true);
 	return il_shm_queue_receives_many(op) ? il_shm_queue_receive_all(o, op) : receive_message(o, op, waiting);
 }
@@ -300,6 +300,12 @@ bool il_shm_queue_receive_attempt(struct il_op *op)
 }
 
 int il_shm_queue_receive_start(struct il_op *op)
+{
+	op->message.job = NULL; /* of those that wait together, it tells the others apart */
+	return il_shm_queue_take_start(op);
+}
+
+int il_shm_queue_take_start(struct il_op *op)
 {
 	struct il_shm_queue *o = il_shm_queue_of_op(op);
 	il_wait_queue_start(&o->receivers, op);

@@ -16,6 +16,9 @@ int il_shm_queue_receive_start(struct il_op *op);
 bool il_shm_queue_receive_cancel(struct il_op *op);
 bool il_shm_queue_peek_attempt(struct il_op *op);
 
+/* Of the operation take, which waits among those that receive. */
+int il_shm_queue_take_start(struct il_op *op);
+
 /* Before messages are taken, with the receivers' latch; with both, if senders sleep: these are told. */
 void il_shm_queue_make_room(struct il_shm_queue *o);
 
