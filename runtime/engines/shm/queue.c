@@ -10,10 +10,14 @@
  * the segment and the handles; queue_send.h and queue_receive.h have the two sides. Floor 2.
  */
 #include "engines/shm/blocks_recover.h"
-#include "engines/shm/queue_jobs.h"
+#include "engines/shm/queue_buffer.h"
+#include "engines/shm/queue_finish.h"
+#include "engines/shm/queue_letters.h"
 #include "engines/shm/queue_many.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
+#include "engines/shm/queue_take.h"
+#include "engines/shm/queue_tend.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/wait.h"
 #include "os/latch.h"
@@ -202,8 +206,7 @@ static bool stat_attempt(struct il_op *op)
 {
 	struct il_shm_queue *o = il_shm_queue_of_op(op);
 	op->err = stat_queue(o, op->source);
-	if (!(il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
-		il_shm_queue_serve(o);
+	il_shm_queue_serve(o);
 	return true;
 }
 

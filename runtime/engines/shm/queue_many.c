@@ -6,9 +6,9 @@
  */
 #include "engines/shm/queue_many.h"
 #include "engines/payloads.h"
-#include "engines/shm/queue_jobs.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
+#include "engines/shm/queue_tend.h"
 
 #include <errno.h>
 #include <stdlib.h>

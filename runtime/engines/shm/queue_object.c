@@ -3,6 +3,7 @@
  * What both sides of a queue do, see queue_object.h. Floor 2.
  */
 #include "engines/shm/queue_object.h"
+#include "os/latch.h"
 
 int il_shm_queue_enter(struct il_shm_queue *o, bool soon)
 {
@@ -31,9 +32,38 @@ void il_shm_queue_leave_waits(struct il_wait_queue *waits)
 	il_shm_queue_leave(il_shm_queue_of(waits->object));
 }
 
+void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n)
+{
+	il_waiters_call(&o->waiters, (uint64_t)type, n);
+	if (il_get(&il_shm_queue_shared(o)->waiting.used) >
+		1) /* else there is no other one to call, should that one not come */
+		il_shm_calls_note(&o->calls);
+	o->waiters.called = false;
+}
+
+/* With both latches, before room is made for which others sleep: see il_segment_change. They sleep on a word of the
+ * second part, and are moved to the segment's latch: of that the kernel tells if this process dies. */
+static void tell_senders(struct il_shm_queue *o)
+{
+	struct il_head *head = o->segment.head;
+	struct il_shm_second *second = o->second.shared;
+	il_put(&head->parked, il_get(&head->parked) | IL_SHM_SENDERS);
+	il_segment_change(&o->segment, IL_SHM_SENDERS);
+	il_latch_gather(&head->latch, &second->changes);
+	il_put(&second->parked, 0);
+}
+
+void il_shm_queue_make_room(struct il_shm_queue *o)
+{
+	struct il_shm_second *second = o->second.shared;
+	il_put(&second->changes, second->changes + 1);
+	if (il_get(&second->parked))
+		tell_senders(o);
+}
+
 void il_shm_queue_serve(struct il_shm_queue *o)
 {
-	if (o->serving)
+	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))
 		return;
 	o->serving = true;
 	while (il_wait_queue_retry(&o->receivers) || il_wait_queue_retry(&o->senders))

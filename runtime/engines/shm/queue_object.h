@@ -92,6 +92,14 @@ void il_shm_queue_leave(struct il_shm_queue *o);
 int il_shm_queue_enter_waits(struct il_wait_queue *waits);
 void il_shm_queue_leave_waits(struct il_wait_queue *waits);
 
+/* With the segment's latch, before messages of a type are there: so many processes that want one are to be on their
+ * way.
+ */
+void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
+
+/* Before messages are taken, with the receivers' latch; with both, if senders sleep: these are told. */
+void il_shm_queue_make_room(struct il_shm_queue *o);
+
 /* Operations were served: one side may make the other possible. */
 void il_shm_queue_serve(struct il_shm_queue *o);
 void il_shm_queue_served(struct il_wait_queue *waits);

@@ -8,87 +8,11 @@
 #include "engines/shm/queue_send.h"
 #include "engines/shm/job_tree.h"
 #include "engines/shm/jobs.h"
-#include "engines/shm/queue_jobs.h"
-#include "os/latch.h"
+#include "engines/shm/queue_buffer.h"
+#include "engines/shm/queue_take.h"
+#include "engines/shm/queue_tend.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-/* Where the bytes of a message begin in a block, and those of a string in Lua, counted from a multiple of 16: copying
- * is half as fast again if both begin alike. */
-enum { ALIKE = 8 };
-
-/* The message that was received last without a wait, from ALIKE on. */
-static struct {
-	char *text;
-	size_t room;
-	int users; /* handles */
-} buffer;
-
-static int reserve(size_t size)
-{
-	if (buffer.text && buffer.room >= size)
-		return 0;
-	char *text = realloc(buffer.text, ALIKE + size);
-	if (!text)
-		return ENOMEM;
-	buffer.text = text;
-	buffer.room = size;
-	return 0;
-}
-
-void il_shm_queue_buffer_open(void)
-{
-	buffer.users++;
-}
-
-void il_shm_queue_buffer_close(void)
-{
-	if (--buffer.users)
-		return;
-	free(buffer.text);
-	buffer.text = NULL;
-	buffer.room = 0;
-}
-
-int il_shm_queue_copy_out(struct il_shm_queue *o, const struct il_message *m, struct il_op *op, bool own)
-{
-	own = own && m->size;
-	if (!own && reserve(m->size))
-		return ENOMEM;
-	char *text = own ? malloc(m->size) : buffer.text + ALIKE;
-	int err = text ? il_blocks_read(&o->blocks, m, text) : ENOMEM;
-	if (err) {
-		if (own)
-			free(text);
-		return err;
-	}
-	op->message.type = m->type;
-	op->data = text;
-	op->size = m->size;
-	op->owned = own;
-	return 0;
-}
-
-/* With both latches, before room is made for which others sleep: see il_segment_change. They sleep on a word of the
- * second part, and are moved to the segment's latch: of that the kernel tells if this process dies. */
-static void tell_senders(struct il_shm_queue *o)
-{
-	struct il_head *head = o->segment.head;
-	struct il_shm_second *second = o->second.shared;
-	il_put(&head->parked, il_get(&head->parked) | IL_SHM_SENDERS);
-	il_segment_change(&o->segment, IL_SHM_SENDERS);
-	il_latch_gather(&head->latch, &second->changes);
-	il_put(&second->parked, 0);
-}
-
-void il_shm_queue_make_room(struct il_shm_queue *o)
-{
-	struct il_shm_second *second = o->second.shared;
-	il_put(&second->changes, second->changes + 1);
-	if (il_get(&second->parked))
-		tell_senders(o);
-}
 
 int il_shm_queue_take_away(struct il_shm_queue *o, struct il_message *m)
 {

@@ -19,25 +19,14 @@ bool il_shm_queue_peek_attempt(struct il_op *op);
 /* Of the operation take, which waits among those that receive. */
 int il_shm_queue_take_start(struct il_op *op);
 
-/* Before messages are taken, with the receivers' latch; with both, if senders sleep: these are told. */
-void il_shm_queue_make_room(struct il_shm_queue *o);
-
-/* Then: the message is gone. 0 or EUCLEAN. */
+/* With the receivers' latch, after il_shm_queue_make_room: the message is gone. 0 or EUCLEAN. */
 int il_shm_queue_take_away(struct il_shm_queue *o, struct il_message *m);
 
 /* For il_waiters.fits: whether a message of a type is for a process that wants this. */
 bool il_shm_queue_is_wanted(uint64_t wants, uint64_t type);
 
-/* What an operation receives: the text of a message. An operation that waits is looked at later, and gets bytes of its
- * own; others find them in a buffer. */
-int il_shm_queue_copy_out(struct il_shm_queue *o, const struct il_message *m, struct il_op *op, bool own);
-
 /* For look of the watches, and of the calls: operations look again. */
 void il_shm_queue_look_again(struct il_shm_watches *w);
 void il_shm_queue_look_after_call(struct il_shm_calls *c);
-
-/* Handles that are open keep the buffer of the message that was received last. */
-void il_shm_queue_buffer_open(void);
-void il_shm_queue_buffer_close(void);
 
 #endif

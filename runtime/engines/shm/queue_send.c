@@ -4,10 +4,11 @@
  * Floor 2.
  */
 #include "engines/shm/queue_send.h"
+#include "base/clock.h"
 #include "engines/shm/job_ids.h"
 #include "engines/shm/jobs.h"
-#include "engines/shm/queue_jobs.h"
 #include "engines/shm/queue_many.h"
+#include "engines/shm/queue_tend.h"
 
 #include <errno.h>
 
@@ -97,15 +98,6 @@ void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type)
 	il_shm_queue_call(o, type, messages <= IL_SHM_MOST_LOOKED_AT ? 1 : most);
 }
 
-void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n)
-{
-	il_waiters_call(&o->waiters, (uint64_t)type, n);
-	if (il_get(&il_shm_queue_shared(o)->waiting.used) >
-		1) /* else there is no other one to call, should that one not come */
-		il_shm_calls_note(&o->calls);
-	o->waiters.called = false;
-}
-
 void il_shm_queue_commit(struct il_shm_queue *o, int64_t type, uint32_t block)
 {
 	il_segment_change(&o->segment, IL_SHM_RECEIVERS);
@@ -125,13 +117,72 @@ static int send_message(struct il_shm_queue *o, struct il_op *op, bool both)
 	return err;
 }
 
+/* As a job ----------------------------------------------------------------------------------------------- */
+
+static size_t front_size(const struct il_job *job)
+{
+	return job->id_size || job->attempts ? il_front_size(job->id_size) : 0;
+}
+
+/* What stands before the text, and the text. */
+static int write_front(struct il_shm_queue *o, const struct il_op *op, uint32_t block)
+{
+	const struct il_job *job = op->message.job;
+	struct il_front *front = il_front_at(&o->blocks, block);
+	*front = (struct il_front){ .attempts = (uint16_t)job->attempts, .id_size = job->id_size };
+	int err = il_blocks_store(&o->blocks, block, sizeof *front, job->id, job->id_size);
+	return err ? err : il_blocks_store(&o->blocks, block, front_size(job), op->data, op->size);
+}
+
+/* With something of its own it is not for the order: it is to be found by its id, and a message of the order leaves no
+ * trace. */
+static int add_job(struct il_shm_queue *o, struct il_op *op, uint32_t block, bool delayed)
+{
+	const struct il_job *job = op->message.job;
+	int64_t first = o->blocks.jobs->due;
+	uint64_t state = il_state_with(0, IL_STATE_FRONT, front_size(job) != 0);
+	state = il_state_with(state, IL_STATE_KIND, delayed ? IL_RECORD_DELAYED : IL_RECORD_AGAIN);
+	if (!delayed)
+		il_shm_queue_announce(o, op->message.type, 1);
+	else if (!first || job->due < first)
+		il_shm_queue_announce(o, 0, 1);
+	return il_jobs_add(&o->blocks, block, state, (uint64_t)job->due);
+}
+
+static int send_job(struct il_shm_queue *o, struct il_op *op)
+{
+	struct il_job *job = op->message.job;
+	struct il_message m;
+	size_t front = front_size(job);
+	bool delayed = job->due > il_wall_now();
+	uint64_t place = o->blocks.sending->sent;
+	uint32_t block;
+	if (job->id_size && il_job_ids_find(&o->blocks, job->id, job->id_size, false, &m))
+		return EEXIST;
+	int err = front ? il_shm_queue_reserve(o, op->message.type, front, op->size, &block)
+			: il_shm_queue_write(o, op->message.type, op->data, op->size, true, &block);
+	if (!err && front)
+		err = write_front(o, op, block);
+	if (err)
+		return err;
+	if (front || delayed)
+		err = add_job(o, op, block, delayed);
+	else
+		il_shm_queue_commit(o, op->message.type, block);
+	if (!err && !job->id_size)
+		job->id_size = il_job_ids_make(place, job->id);
+	return err;
+}
+
+/* Operations -------------------------------------------------------------------------------------------- */
+
 static int send_attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	struct il_shm_queue *o = il_shm_queue_of(waits->object);
 	(void)waiting;
 	if (il_shm_queue_sends_many(op))
 		return il_shm_queue_send_all(o, op);
-	return op->message.job ? il_shm_queue_send_job(o, op) : send_message(o, op, true);
+	return op->message.job ? send_job(o, op) : send_message(o, op, true);
 }
 
 const struct il_wait_queue_type il_shm_queue_senders = {
@@ -142,8 +193,6 @@ const struct il_wait_queue_type il_shm_queue_senders = {
 	.attempt = send_attempt,
 	.served = il_shm_queue_served,
 };
-
-/* Operations -------------------------------------------------------------------------------------------- */
 
 static int send_alone(struct il_shm_queue *o, struct il_op *op)
 {
@@ -162,7 +211,7 @@ static int __attribute__((noinline)) send_with_both(struct il_shm_queue *o, stru
 	int err = il_shm_queue_enter(o, !op->once);
 	if (err)
 		return err;
-	err = il_shm_queue_send_job(o, op);
+	err = send_job(o, op);
 	if (o->segment.lost)
 		err = EUCLEAN;
 	il_shm_queue_leave(o);

@@ -18,9 +18,8 @@ bool il_shm_queue_send_cancel(struct il_op *op);
 /* With the segment's latch, or both: writes a message that no process sees yet. EAGAIN: no room; EMSGSIZE; EUCLEAN. */
 int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block);
 
-/* Before a message of a type is there, or where there is one: a process is to be on its way; or so many. */
+/* Before a message of a type is there, or where there is one: a process is to be on its way. */
 void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type);
-void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
 
 /* With both latches: the same, behind room for a front; the caller writes both. */
 int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block);
