@@ -51,6 +51,7 @@ end
 
 local function look(state, limits)
   if state[NEXT] == 0 or time() < state[NEXT] then return end
+  redis.call('HDEL', KEYS[1], '') -- needs no memory: so what follows may, where there is none
   local first = 0
   local function earliest(at)
     if first == 0 or at < first then first = at end

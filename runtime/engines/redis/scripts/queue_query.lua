@@ -24,6 +24,10 @@ end
 if ARGV[2] == 'stat' then
   local oldest = next_message(state, '0')
   local message = oldest and redis.call('HGET', KEYS[1], string.sub(oldest, 21)) or ''
+  if redis.call('HLEN', base .. 'taken') == 0 then
+    -- HERE: queue_end
+    return remove_queue()
+  end
   return {0, state[COUNT], state[BYTES], state[CAPACITY], state[SENDER], state[RECEIVER],
     redis.call('ZCARD', base .. 'delayed'), redis.call('HLEN', base .. 'taken') - 1,
     redis.call('ZCARD', base .. 'dead'), string.sub(message, 1, PLAIN)}

@@ -23,13 +23,13 @@ local behind = border > 0 and border or last + 1
 local settled = mark and fresh and (#mark == 26 or #mark == 62 and before == ARGV[8] and ARGV[9] == '1')
 
 -- One message of the run, in a delivery that had one, which has arrived, or none; and no process waits for room.
-if settled and first < behind and sorted == 0 and senders == 0 and due == 0 and ARGV[5] == '1' and
-  (kind == ARGV[6] or ARGV[6] == '0') then
+if settled and first < behind and sorted == 0 and senders == 0 and ARGV[5] == '1' and
+  (due == 0 or (redis.call('TIME')[1] + 1) * 1000 <= due) and (kind == ARGV[6] or ARGV[6] == '0') then
   local number = ('%016d'):format(first)
   local message = redis.call('HGET', KEYS[1], number)
   redis.call('HDEL', KEYS[1], string.sub(mark, 47))
   redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes - #message + PLAIN,
-    count - 1, last, first + 1, border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch, 0, token), ARGV[3],
+    count - 1, last, first + 1, border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch, due, token), ARGV[3],
     ARGV[4] .. epoch .. kind .. ':' .. number)
   return {0, kind, message}
 end

@@ -31,6 +31,16 @@ if mark and #mark == 59 and before < ARGV[4] and ARGV[6] == before .. ':1' and s
   return {0, 0, entry, value}
 end
 
+-- One that was handed over, and is taken for the first time.
+if mark and #mark == 59 and before == ARGV[4] and ARGV[7] ~= '0' and ARGV[7] + 0 < due then
+  local entry, lease = string.sub(mark, 27), 'l' .. string.sub(ARGV[3], 2, 17)
+  local value = redis.call('HGET', string.sub(KEYS[1], 1, -5) .. 'taken', entry)
+  if value and string.sub(value, 45, 46) == '\1\0' and redis.call('HEXISTS', KEYS[1], lease) == 1 then
+    redis.call('HDEL', KEYS[1], 'h' .. ARGV[3])
+    return {0, 0, entry, value}
+  end
+end
+
 -- HERE: queue_line
 -- HERE: queue_next
 -- HERE: queue_hand
