@@ -8,6 +8,7 @@ local engines = require "spec.support.engines"
 local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
+local ENOTSUP <const> = 95
 
 local contract = {}
 
@@ -44,6 +45,23 @@ function contract.each(env, what, make, body)
     end)
     ::continue::
   end
+end
+
+-- Does the engine have jobs? Its queues are asked.
+local function has_jobs(engine)
+  local queue <close> = assert(ipc.queue(engine.key()))
+  local _, _, errno = queue:take(nil, 0)
+  queue:close()
+  engine.cleanup()
+  return errno ~= ENOTSUP
+end
+
+-- The same as each, of queues, on the engines that have jobs.
+function contract.jobs(env, what, body)
+  contract.each(env, what, ipc.queue, function(engine, ...)
+    if not has_jobs(engine) then return env.pending("there are no jobs on " .. engine.name) end
+    body(engine, ...)
+  end)
 end
 
 -- Of two permits, unless another number is asked for.
