@@ -101,6 +101,14 @@ static void push_text(lua_State *L, const char *text, size_t size)
 		lua_pushnil(L);
 }
 
+static void push_time(lua_State *L, int64_t ns)
+{
+	if (ns)
+		lua_pushnumber(L, (lua_Number)ns / 1e9);
+	else
+		lua_pushnil(L);
+}
+
 /* Those that a dead letter has, too, but the message. */
 static bool push_field(lua_State *L, const char *name, const struct il_job_handle *j)
 {
@@ -113,7 +121,7 @@ static bool push_field(lua_State *L, const char *name, const struct il_job_handl
 	else if (strcmp(name, "deaths") == 0)
 		lua_pushinteger(L, j->deaths);
 	else if (strcmp(name, "sent") == 0)
-		lua_pushnumber(L, (lua_Number)j->sent / 1e9);
+		push_time(L, j->sent);
 	else if (strcmp(name, "reason") == 0)
 		push_text(L, j->texts + j->id_size, j->reason_size);
 	else if (strcmp(name, "token") == 0)
@@ -147,7 +155,7 @@ void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type)
 	lua_setfield(L, -2, "attempt");
 	lua_pushinteger(L, job->deaths);
 	lua_setfield(L, -2, "deaths");
-	lua_pushnumber(L, (lua_Number)job->sent / 1e9);
+	push_time(L, job->sent);
 	lua_setfield(L, -2, "sent");
 	push_text(L, job->reason, job->reason_size);
 	lua_setfield(L, -2, "reason");

@@ -848,7 +848,7 @@ function FileLock:close() end
 ---@field delayed integer that are not due yet
 ---@field taken integer that a process has as jobs
 ---@field dead integer dead letters
----@field oldest? number age of the oldest message that is ready, in seconds
+---@field oldest? number age of the oldest message that is ready, in seconds; nil: there is none, or it is not known
 ---@field bytes integer of all messages together
 ---@field capacity integer bytes
 ---@field max_message integer bytes
@@ -993,7 +993,7 @@ function Queue:close() end
 ---@field id string
 ---@field attempt integer 1 when it was taken for the first time
 ---@field deaths integer of holders
----@field sent number when, as os.time() tells it
+---@field sent? number when, as os.time() tells it; of a plain send in shared memory it is not known
 ---@field reason? string of the last retry or bury, or of the death
 ---@field token integer of the delivery: a later one has a greater one
 

@@ -27,7 +27,8 @@ function jobs.holder(open)
     local job = assert(open():take(nil, PATIENCE))
     channel:send(job.message)
     for command in channel:messages() do
-      channel:send(table.pack(job[command[1]](job, table.unpack(command, 2))))
+      local ok, word = job[command[1]](job, table.unpack(command, 2))
+      channel:send{ok or "nil", word}
     end
   end))
   assert.is_truthy(child.channel:receive(PATIENCE))
