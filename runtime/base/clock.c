@@ -23,6 +23,11 @@ int64_t il_wall_now(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+int64_t il_wall_coarse(void)
+{
+	return read_clock(CLOCK_REALTIME_COARSE);
+}
+
 int64_t il_cpu_time(void)
 {
 	return read_clock(CLOCK_THREAD_CPUTIME_ID);

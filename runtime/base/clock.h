@@ -18,6 +18,9 @@ int64_t il_now(void);
 /* Of the wall clock, CLOCK_REALTIME: for what outlives the process, or comes from elsewhere. It may be set back. */
 int64_t il_wall_now(void);
 
+/* The same as of the last tick of the kernel, some milliseconds ago: in a quarter of the time. */
+int64_t il_wall_coarse(void);
+
 /* How long this thread has had a processor. Costs a system call. */
 int64_t il_cpu_time(void);
 

@@ -3,6 +3,7 @@
  * Messages in blocks, see blocks.h. What is read is checked: a walk takes no more steps than there are blocks.
  * Floor 2.
  */
+#include "base/clock.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/shm/blocks_layout.h"
@@ -204,6 +205,7 @@ static inline int write_record(const struct il_blocks *c, int64_t type, const vo
 	r->type = type;
 	r->place = c->sending->sent;
 	r->size = (uint32_t)size;
+	r->time = il_wall_coarse();
 	il_put64(&r->state, IL_RECORD_READY);
 	return 0;
 }

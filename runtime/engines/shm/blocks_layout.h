@@ -42,7 +42,7 @@ struct il_record {
 		uint64_t successor; /* ending: the place of the next message */
 		int64_t due; /* delayed: until when, ns of the wall clock */
 	};
-	int64_t time; /* when it was sent, the same; 0: not known */
+	int64_t time; /* when it was sent, the same */
 };
 
 /* What a record is. Ready and never taken is a state of 0: only such records are in the order, and are passed there. */
