@@ -993,7 +993,7 @@ function Queue:close() end
 ---@field id string
 ---@field attempt integer 1 when it was taken for the first time
 ---@field deaths integer of holders
----@field sent? number when, as os.time() tells it; of a plain send in shared memory it is not known
+---@field sent? number when, as os.time() tells it; nil: it is not known
 ---@field reason? string of the last retry or bury, or of the death
 ---@field token integer of the delivery: a later one has a greater one
 
