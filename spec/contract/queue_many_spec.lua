@@ -156,14 +156,15 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     it("tell how many were sent when the time is up", function()
       local q <close> = open{codec = "raw"}
       local list = more_than_fits()
-      for _, timeout in ipairs{0, 0.002} do
-        local ok, why, sent = q:send_many(5, list, timeout)
-        assert.same({nil, "timeout"}, {ok, why})
-        assert.is_true(sent > 0 and sent < #list)
-        assert.equal(sent, #q)
-        assert.same({nil, "timeout", 0}, {q:send_many(5, list, timeout)})
-        check_received(q, list, 1, sent, 100)
-      end
+      assert.same({nil, "timeout", FITS}, {q:send_many(5, list, 0)})
+      assert.same({nil, "timeout", 0}, {q:send_many(5, list, 0)})
+      assert.same({nil, "timeout", 0}, {q:send_many(5, list, 0.002)})
+      assert.equal(FITS, #q)
+      check_received(q, list, 1, FITS, 100)
+      local ok, why, sent = q:send_many(5, list, 0.002) -- a server may be slower than that
+      assert.same({nil, "timeout"}, {ok, why})
+      assert.equal(sent, #q)
+      check_received(q, list, 1, sent, 100)
       assert.equal(0, #q)
     end)
 
