@@ -45,6 +45,8 @@ const char *il_data_check_name(lua_State *L, int arg, size_t *size)
 		luaL_argerror(L, arg,
 			lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
 				(LUAI_UACINT)*size));
+	if (*size == IL_DATA_NAME_MAX && memcmp(name, IL_DATA_NAME_KEPT, IL_DATA_NAME_MAX) == 0)
+		luaL_argerror(L, arg, "the name of 511 bytes that are 255 is taken");
 	return name;
 }
 
@@ -209,6 +211,7 @@ static const luaL_Reg methods[] = {
 	{ "update", il_data_update },
 	{ "add", il_data_add },
 	{ "delete", il_data_delete },
+	{ "change", il_data_change },
 	{ "clear", il_data_clear },
 	{ "each", il_data_each },
 	{ "wait", il_data_wait },
@@ -242,6 +245,18 @@ static bool is_open(const void *object)
 
 static const struct il_cases cases = { .methods = waits, .open = is_open };
 
+/* What the script needs, for a handle of this class. */
+static const luaL_Reg for_script[] = {
+	{ "data_query", il_data_query },
+	{ "data_swap", il_data_swap },
+	{ "data_read", il_data_query_raw },
+	{ "data_decode", il_data_decoded },
+	{ "data_check_name", il_data_name },
+	{ "data_encode", il_data_encode },
+	{ "data_commit", il_data_commit },
+	{ NULL, NULL },
+};
+
 void il_shared_data_open(lua_State *L)
 {
 	il_class(L, CLASS, methods, meta, &cases);
@@ -250,10 +265,6 @@ void il_shared_data_open(lua_State *L)
 	lua_setfield(L, -2, "shared_data");
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_getmetatable(L, CLASS);
-	lua_pushvalue(L, -1);
-	lua_pushcclosure(L, il_data_query, 1);
-	lua_setfield(L, -3, "data_query");
-	lua_pushcclosure(L, il_data_swap, 1);
-	lua_setfield(L, -2, "data_swap");
+	luaL_setfuncs(L, for_script, 1);
 	lua_pop(L, 1);
 }

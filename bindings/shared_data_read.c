@@ -94,6 +94,19 @@ static int query_push(lua_State *L, struct il_op *op)
 	return got(L, op, false);
 }
 
+static int raw_push(lua_State *L, struct il_op *op)
+{
+	if (op->err && op->err != ENOENT)
+		return il_data_fail(L, op->handle, op->err);
+	if (op->err) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushlstring(L, op->data, op->size);
+	lua_pushinteger(L, op->entry.version);
+	return 2;
+}
+
 static int query(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_shared_data *d = il_data_check_open(L);
@@ -111,6 +124,18 @@ int il_data_get(lua_State *L)
 int il_data_query(lua_State *L)
 {
 	return query(L, query_push);
+}
+
+int il_data_query_raw(lua_State *L)
+{
+	return query(L, raw_push);
+}
+
+int il_data_decoded(lua_State *L)
+{
+	struct il_shared_data *d = il_data_check_open(L);
+	lua_settop(L, 3);
+	return il_data_decode(L, d, lua_tostring(L, 2)) ? 1 : 2;
 }
 
 /* All names --------------------------------------------------------------------------------------------- */

@@ -32,4 +32,8 @@ int il_data_wait(lua_State *L);
 /* For update: get, of which the handle remembers nothing. */
 int il_data_query(lua_State *L);
 
+/* For change: the same of the bytes; (name, bytes) → value | nil, why it cannot be decoded. */
+int il_data_query_raw(lua_State *L);
+int il_data_decoded(lua_State *L);
+
 #endif

@@ -5,6 +5,7 @@
  * Floor 4.
  */
 #include "shared_data_write.h"
+#include "option.h"
 #include "script.h"
 #include "shared_data.h"
 #include "bind.h"
@@ -15,6 +16,8 @@
 
 /* How often something may come between before the script goes on, which knows an end. */
 enum { AT_ONCE = 100 };
+
+static const int64_t LONGEST_TTL = INT64_C(100) * 366 * 86400 * IL_SECOND;
 
 /* What the handle got last. */
 static lua_Integer remembered(lua_State *L, int name)
@@ -40,7 +43,7 @@ static void encode(lua_State *L, struct il_shared_data *d, int value)
 }
 
 /* Writes the bytes at index `value`, or deletes if that is nil. */
-static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer check,
+static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer check, int64_t ttl,
 	int (*push)(lua_State *L, struct il_op *op))
 {
 	struct il_op op;
@@ -50,6 +53,7 @@ static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer
 	if (!deletes)
 		op.data = (void *)lua_tolstring(L, value, &op.size);
 	op.entry.version = check;
+	op.entry.ttl = ttl;
 	return il_await_answer_served(L, &op);
 }
 
@@ -82,17 +86,34 @@ static lua_Integer check_option(lua_State *L, int arg)
 	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
 }
 
-/* set(name, value [, check]) */
+static const char *const options[] = { "ttl", NULL };
+
+/* Of the table at arg. One of centuries is none. */
+static int64_t ttl_option(lua_State *L, int arg)
+{
+	if (lua_isnil(L, arg))
+		return IL_TTL_NONE;
+	il_options(L, arg, options);
+	int type = il_option(L, arg, "ttl");
+	if (type != LUA_TNIL && (type != LUA_TNUMBER || !(lua_tonumber(L, -1) > 0)))
+		il_option_refuse(L, arg, "ttl must be seconds, more than 0");
+	int64_t ttl = type == LUA_TNIL ? IL_TTL_NONE : il_nanoseconds(lua_tonumber(L, -1));
+	lua_pop(L, 1);
+	return ttl < LONGEST_TTL ? ttl : IL_TTL_NONE;
+}
+
+/* set(name, value [, check [, options]]) */
 int il_data_set(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	size_t size;
 	il_data_check_name(L, 2, &size);
 	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
-	lua_settop(L, 4);
+	lua_settop(L, 5);
 	lua_Integer check = check_option(L, 4);
+	int64_t ttl = ttl_option(L, 5);
 	encode(L, d, 3);
-	return change(L, d, 3, check, set_push);
+	return change(L, d, 3, check, ttl, set_push);
 }
 
 static int half_done(lua_State *L, int status, lua_KContext context)
@@ -177,6 +198,7 @@ static int add_here(lua_State *L, struct il_shared_data *d)
 		set.name_size = get.name_size;
 		set.data = (void *)lua_tolstring(L, 5, &set.size);
 		set.entry.version = get.err ? 0 : get.entry.version;
+		set.entry.ttl = IL_TTL_KEEP;
 		if (!set.type->attempt(&set))
 			return add_by_steps(L, d);
 		if (set.err && set.err != ESTALE)
@@ -215,7 +237,7 @@ int il_data_delete(lua_State *L)
 	lua_settop(L, 3);
 	lua_Integer check = check_option(L, 3);
 	lua_pushnil(L);
-	return change(L, d, 4, check, delete_push);
+	return change(L, d, 4, check, IL_TTL_NONE, delete_push);
 }
 
 static int clear_push(lua_State *L, struct il_op *op)
@@ -251,10 +273,94 @@ int il_data_swap(lua_State *L)
 	lua_settop(L, 4);
 	if (!lua_isnil(L, 3))
 		encode(L, d, 3);
-	return change(L, d, 3, lua_tointeger(L, 4), swap_push);
+	return change(L, d, 3, lua_tointeger(L, 4), IL_TTL_KEEP, swap_push);
+}
+
+int il_data_encode(lua_State *L)
+{
+	struct il_shared_data *d = il_data_check_open(L);
+	size_t size;
+	il_data_check_name(L, 2, &size);
+	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
+	lua_settop(L, 4);
+	lua_pushinteger(L, ttl_option(L, 4));
+	lua_replace(L, 4);
+	encode(L, d, 3);
+	return 2;
+}
+
+int il_data_name(lua_State *L)
+{
+	size_t size;
+	il_data_check_open(L);
+	il_data_check_name(L, 2, &size);
+	return 0;
+}
+
+static int commit_push(lua_State *L, struct il_op *op)
+{
+	if (op->err)
+		return fail(L, op);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+enum { ITEM = 4 /* elements: name, version, bytes (true: as it is, false: deleted), ttl */ };
+
+static struct il_data_change item_at(lua_State *L, int list, lua_Integer first)
+{
+	struct il_data_change c = { .edit = IL_DATA_CHECK };
+	for (int i = 0; i < ITEM; i++)
+		lua_rawgeti(L, list, first + i);
+	c.name = lua_tolstring(L, -4, &c.name_size);
+	c.version = lua_tointeger(L, -3);
+	c.ttl = lua_tointeger(L, -1);
+	if (lua_type(L, -2) == LUA_TSTRING) {
+		c.value = lua_tolstring(L, -2, &c.size);
+		c.edit = IL_DATA_SET;
+	} else if (!lua_toboolean(L, -2)) {
+		c.edit = IL_DATA_DELETE;
+	}
+	lua_pop(L, ITEM);
+	return c;
+}
+
+/* The list keeps the bytes alive. */
+int il_data_commit(lua_State *L)
+{
+	struct il_shared_data *d = il_data_check_open(L);
+	struct il_op op;
+	lua_settop(L, 2);
+	size_t count = lua_rawlen(L, 2) / ITEM;
+	struct il_data_change *changes = lua_newuserdatauv(L, count * sizeof *changes, 0);
+	il_data_call(&op, d, &d->data->ops->change, commit_push);
+	for (size_t i = 0; i < count; i++) {
+		changes[i] = item_at(L, 2, (lua_Integer)i * ITEM + 1);
+		if (changes[i].size > d->data->max_value) {
+			op.err = EMSGSIZE;
+			op.size = changes[i].size;
+			return fail(L, &op);
+		}
+	}
+	op.data = changes;
+	op.size = count;
+	return il_await_answer_served(L, &op);
 }
 
 /* The script calls the function, which may wait. */
+int il_data_change(lua_State *L)
+{
+	il_data_check_open(L);
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	lua_pushnil(L); /* as half_done wants it */
+	il_push_script(L, "ipc.shared_data", "change");
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	lua_callk(L, 2, LUA_MULTRET, 0, half_done);
+	return half_done(L, LUA_OK, 0);
+}
+
 int il_data_update(lua_State *L)
 {
 	size_t size;

@@ -1109,12 +1109,36 @@ function SharedMemory:close() end
 ---@field mode? integer|string permissions of new data in octal digits, 0600 by default: 0660 or "0660"
 ---@field sync? "each" only behind a key of a disk: when a change is there
 
+---@class ipc.SharedDataSetOptions
+---@field ttl? number seconds, after which the name is gone; without, it stays
+
 ---@class ipc.shared_data.Stat
 ---@field names integer
 ---@field size integer bytes that names and values may take
 ---@field used integer bytes that they take
 ---@field max_value integer bytes of the largest value
 ---@field waiters integer tasks of this process that wait
+
+---What the function of data:change() reads and writes.
+---@class ipc.Change
+local Change = {}
+
+---The value and its version; what the change has set itself, without a version. Waits where data:get does.
+---@param name string
+---@return any value
+---@return integer|string|nil version
+---@return integer? errno
+function Change:get(name) end
+
+---Sets the name when the function has ended. Raises when the codec cannot carry the value. Does not wait.
+---@param name string
+---@param value any not nil
+---@param options? ipc.SharedDataSetOptions
+function Change:set(name, value, options) end
+
+---Deletes the name when the function has ended. Does not wait.
+---@param name string
+function Change:delete(name) end
 
 ---Names as they were at one moment, of data:each().
 ---@class ipc.Snapshot
@@ -1146,10 +1170,11 @@ function SharedData:get(name) end
 ---@param name string
 ---@param value any not nil
 ---@param check? boolean|integer true: the version this handle last got; n: this version; 0: only if there is none
+---@param options? ipc.SharedDataSetOptions
 ---@return integer|nil version
 ---@return "changed"|"removed"|string|nil
 ---@return integer? errno ENOSPC: it is full; EMSGSIZE: over a quarter of its size
-function SharedData:set(name, value, check) end
+function SharedData:set(name, value, check, options) end
 
 ---Sets to fn(value), again if something came between; fn may wait, and deletes by returning nil.
 ---@param name string
@@ -1158,6 +1183,11 @@ function SharedData:set(name, value, check) end
 ---@return "removed"|string|nil
 ---@return integer? errno
 function SharedData:update(name, fn) end
+
+---Several names in one step: all or nothing, and fn again if something that it read has changed. fn may wait.
+---@param fn fun(change: ipc.Change): ...
+---@return any ... fn's results; or nil, why
+function SharedData:change(fn) end
 
 ---Adds, atomically, from 0. Raises if the value is not a number. Does not wait.
 ---@param name string

@@ -263,6 +263,13 @@ struct il_entry {
 	int64_t version; /* 1 and up; no name ever has one twice */
 };
 
+/* No name: an engine needs one. */
+#define IL_FF16 "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+#define IL_FF128 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16
+#define IL_DATA_NAME_KEPT                                                                  \
+	IL_FF128 IL_FF128 IL_FF128 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 IL_FF16 \
+		"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+
 enum {
 	IL_ANY_VERSION = -1,
 	IL_DATA_NAME_MAX = 511,
@@ -279,6 +286,22 @@ static inline size_t il_listed_size(const struct il_listed *l)
 {
 	return (sizeof *l + l->name_size + l->size + 7) & ~(size_t)7;
 }
+
+/* ns until a name is as if it had been deleted, from when it is set, by the clock of where the data is. No version
+ * comes again after that, either. */
+enum { IL_TTL_NONE = 0, IL_TTL_KEEP = -1 /* as it was */ };
+
+/* One name of a change: what it has to be, and what becomes of it. A name comes once. */
+enum il_data_edit { IL_DATA_CHECK, IL_DATA_SET, IL_DATA_DELETE };
+
+struct il_data_change {
+	const char *name;
+	const void *value; /* of IL_DATA_SET */
+	size_t name_size, size;
+	int64_t version; /* it has to have: 0: none, or IL_ANY_VERSION */
+	int64_t ttl; /* of IL_DATA_SET */
+	enum il_data_edit edit;
+};
 
 /* Operations, whose source is the struct il_data. Bytes that an operation answers are its own, or good until the next
  * one begins. */
@@ -297,11 +320,15 @@ struct il_data_ops {
 	/* name: what the names begin with. Then data, size: of each that there is at one moment a struct il_listed, the
 	 * name and the value, in the order of bytes; owned. EFBIG: that is more than is answered at once */
 	struct il_op_type each;
-	/* name; data, size: the value; entry.version: the one it has to have, 0: none, or IL_ANY_VERSION. Then
-	 * entry.version is the new one. ESTALE: it has another version. ENOSPC: full. EMSGSIZE: over max_value */
+	/* name; data, size: the value; entry.ttl; entry.version: the one it has to have, 0: none, or IL_ANY_VERSION.
+	 * Then entry.version is the new one. ESTALE: it has another version. ENOSPC: full. EMSGSIZE: over max_value */
 	struct il_op_type set;
 	/* name, entry.version. ESTALE; ENOENT: nothing to delete */
 	struct il_op_type delete;
+	/* data: size of struct il_data_change, values of max_value bytes at most. All of it or nothing, in one step;
+	 * then entry.version is the one that all names that it set have. ESTALE: one has another version; ENOSPC. To
+	 * delete what is not there is no error */
+	struct il_op_type change;
 	struct il_op_type clear; /* deletes all names; then entry.number: how many */
 	/* name, entry.number: adds to an integer as JSON writes it, or makes one; then entry.number is the sum. EAGAIN:
 	 * it is something else, or the sum has more than 64 bits: that is to be done by get and set. No attempt: by

@@ -54,6 +54,7 @@ struct il_op {
 		struct {
 			int64_t version; /* that is known, or required; then that of the value */
 			int64_t number; /* to be added; then the sum */
+			int64_t ttl; /* of what is set */
 		} entry;
 		struct {
 			int64_t grant;

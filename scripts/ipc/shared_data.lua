@@ -1,10 +1,14 @@
 -- SPDX-License-Identifier: MIT
--- How a name of shared data is updated: get, the user's function, and set if nothing came between; else once more. The
--- function runs outside of any transaction, so it may wait. And how numbers are added where each step may wait.
+-- How a name of shared data is updated: get, the user's function, and set if nothing came between; else once more. How
+-- several names are changed together, in the same way. The functions run outside of any transaction, so they may wait.
+-- And how numbers are added where each step may wait.
 
-local _, core = ...
+local ipc, core = ...
 
 local query, swap = core.data_query, core.data_swap
+local read, decode, encode, commit = core.data_read, core.data_decode, core.data_encode, core.data_commit
+local check_name = core.data_check_name
+local pack, unpack = table.pack, table.unpack
 
 -- So often may something come between. A thousand processes that all change one name do not need as many; a function
 -- that changes it itself would need no end.
@@ -47,4 +51,88 @@ local function add(data, name, n, what)
   give_up(name)
 end
 
-return {update = update, add = add}
+-- What a function reads and writes: `reads` has versions by name, 0: it was not there; `writes` the bytes, false: it is
+-- deleted. A name that was read twice with two versions leaves the first, which fails.
+local Change = {}
+Change.__index = Change
+Change.__name = "ipc.Change"
+
+local function check(self, call)
+  if getmetatable(self) ~= Change then
+    core.fail(("calling '%s' on bad self (ipc.Change expected, got %s)"):format(call, type(self)))
+  end
+  if self.over then core.fail("change is over") end
+end
+
+function Change:get(name)
+  check(self, "get")
+  local bytes, version = self.writes[name], nil
+  if bytes == nil then
+    local why, errno
+    bytes, why, errno = read(self.data, name)
+    if bytes == nil and why ~= nil then
+      self.failed = {why, errno}
+      return nil, why, errno
+    end
+    version = why or 0
+    if not self.reads[name] then self.reads[name] = version end
+  end
+  if not bytes then return nil end
+  local value, why = decode(self.data, name, bytes)
+  if value == nil then return nil, why end
+  return value, version
+end
+
+function Change:set(name, value, options)
+  check(self, "set")
+  local bytes, ttl = encode(self.data, name, value, options)
+  self.writes[name], self.ttls[name] = bytes, ttl
+end
+
+function Change:delete(name)
+  check(self, "delete")
+  check_name(self.data, name)
+  self.writes[name] = false
+end
+
+-- With `checks`, only whether what was read is still so.
+local function finish(t, checks)
+  local list, n = {}, 0
+  local function put(name, version, bytes, ttl)
+    list[n + 1], list[n + 2], list[n + 3], list[n + 4] = name, version, bytes, ttl
+    n = n + 4
+  end
+  for name, version in pairs(t.reads) do
+    if checks or t.writes[name] == nil then put(name, version, true, 0) end
+  end
+  if not checks then
+    for name, bytes in pairs(t.writes) do put(name, t.reads[name] or -1, bytes, t.ttls[name] or 0) end
+  end
+  if n == 0 then return true end
+  return commit(t.data, list)
+end
+
+-- An error of a function that read what never was together is none: it is called again.
+local function change(data, fn)
+  local shown
+  local function handler(err)
+    shown = type(err) == "string" and core.trace(err) or nil
+    return err
+  end
+  for _ = 1, ATTEMPTS do
+    local t = setmetatable({data = data, reads = {}, writes = {}, ttls = {}, over = false, failed = false}, Change)
+    local results = pack(xpcall(fn, handler, t))
+    t.over = true
+    if results[2] == ipc.cancelled and not results[1] then core.raise(results[2]) end
+    if t.failed and results[1] then return nil, unpack(t.failed, 1, 2) end
+    local ok, why, errno = finish(t, not results[1])
+    if ok or why ~= "changed" then
+      if not results[1] then core.raise(results[2], shown) end
+      if not ok then return nil, why, errno end
+      return unpack(results, 2, results.n)
+    end
+  end
+  core.fail(("what it reads changed at each of %d attempts: what it calls must not change it"):format(ATTEMPTS))
+end
+
+return {update = update, add = add, change = change}

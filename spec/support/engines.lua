@@ -22,7 +22,7 @@ end
 local sysv = {name = "sysv"}
 do
   local msgmax, msgmnb = setting("msgmax"), setting("msgmnb")
-  sysv.data = {used = 4096, max_value = (1 << 20) - 24, size = 4 << 20}
+  sysv.data = {used = 4096, max_value = (1 << 20) - 32, size = 4 << 20}
   sysv.queue = {
     capacity = msgmnb, max_message = math.min(msgmax, msgmnb),
     limit = msgmnb < msgmax and "the queue's capacity" or "kernel.msgmax",

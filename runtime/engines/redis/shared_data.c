@@ -3,6 +3,7 @@
  * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and what there is of it in the
  * hash's field without a name. Each call is one script, or one command. Floor 2.
  */
+#include "base/clock.h"
 #include "engines/redis/object/page_cache.h"
 #include "engines/redis/object/watch.h"
 #include "engines/redis/redis.h"
@@ -17,6 +18,7 @@ enum { SIZE = 4 << 20, LARGEST_VALUE = 256 << 20, AT_ONCE = 128, BYTES_AT_ONCE =
 struct data {
 	struct il_redis_watched watched;
 	struct il_pages pages;
+	bool expires; /* some names are to go: the server has to say whether they are there */
 };
 
 static struct data *of_op(const struct il_op *op)
@@ -33,19 +35,39 @@ static void command(const struct il_op *op, struct il_command *c, enum il_script
 
 /* Reading ----------------------------------------------------------------------------------------------- */
 
-/* "version:value", the second element of a reply; how many bytes are in front of the value. */
-static size_t split(const struct il_request *r, struct il_entry *e)
+/* A record, the second element of a reply, and how many bytes are in front of the value. True: it is to go. */
+static bool split(const struct il_request *r, struct il_entry *e, size_t *head)
 {
 	size_t size;
 	const char *record = il_reply_bytes(r, 1, &size);
-	il_record_split(e, record, size);
-	return (size_t)((const char *)e->value - record);
+	int64_t due = il_record_split(e, record, size);
+	*head = (size_t)((const char *)e->value - record);
+	return due != 0;
 }
 
 /* ENOENT in an answer says that there is no such name; of a request without one, that the server's socket has gone. */
 static int failure(const struct il_request *r, int err)
 {
 	return r->err == ENOENT ? ECONNREFUSED : err;
+}
+
+static int got_by_script(struct il_op *op, struct il_request *r, int err)
+{
+	struct il_entry e;
+	size_t head;
+	if (err)
+		return failure(r, err);
+	of_op(op)->expires = split(r, &e, &head);
+	op->entry.version = e.version;
+	return il_reply_take(r, 1, head, op);
+}
+
+/* One that is to go is gone by the server's clock. */
+static int get_by_script(struct il_op *op)
+{
+	struct il_command c;
+	command(op, &c, IL_SCRIPT_data_get);
+	return il_redis_watched_request(op, &c, IL_SAFE, got_by_script);
 }
 
 static int got(struct il_op *op, struct il_request *r, int err)
@@ -62,7 +84,8 @@ static int got(struct il_op *op, struct il_request *r, int err)
 	}
 	if (il_reply_count(r) != 2 || !il_reply_has_string(r, 1))
 		return ENOENT;
-	size = split(r, &e);
+	if (split(r, &e, &size))
+		return get_by_script(op);
 	op->entry.version = e.version;
 	return il_reply_take(r, 1, size, op);
 }
@@ -70,6 +93,8 @@ static int got(struct il_op *op, struct il_request *r, int err)
 static int get_start(struct il_op *op)
 {
 	struct il_command c;
+	if (of_op(op)->expires)
+		return get_by_script(op);
 	il_command_plain(&c, &of_op(op)->watched.waits.object, "HMGET", "values");
 	il_command_text(&c, "");
 	il_command_bytes(&c, op->name, op->name_size);
@@ -181,11 +206,19 @@ static bool serve_change(struct il_op *op, const void *argument)
 static int wait_answered(struct il_watch *w, struct il_request *r)
 {
 	struct il_entry e;
-	split(r, &e);
+	size_t head;
+	split(r, &e, &head);
 	if (!e.version)
 		e.value = NULL;
 	il_watch_serve(w, false, serve, &e);
 	return 0;
+}
+
+/* A name that is to go ends waits then, and no process tells of it. */
+static int64_t wait_left(const struct il_request *r)
+{
+	int64_t left = il_reply_number(r, 2);
+	return left > 0 && left < IL_NEVER / 1000 ? left * 1000 : 0;
 }
 
 /* If all that wait have the same version, the value is not wanted while it has that, too. */
@@ -218,6 +251,7 @@ static const struct il_redis_watched_kind kind = {
 	.remove = IL_SCRIPT_data_remove,
 	.query = query,
 	.answered = wait_answered,
+	.left = wait_left,
 	.changed = drop_pages,
 };
 
@@ -255,12 +289,19 @@ static bool set_attempt(struct il_op *op)
 	return true;
 }
 
+/* Of a ttl: rounded up, so that it is not over too early. */
+static int64_t microseconds(int64_t ttl)
+{
+	return ttl <= 0 ? ttl : (ttl - 1) / 1000 + 1;
+}
+
 static int set_start(struct il_op *op)
 {
 	struct il_command c;
 	command(op, &c, IL_SCRIPT_data_set);
 	il_command_number(&c, op->entry.version);
 	il_command_bytes(&c, op->data, op->size);
+	il_command_number(&c, microseconds(op->entry.ttl));
 	return il_redis_watched_request(op, &c, IL_UNSAFE, set_answered);
 }
 
@@ -270,6 +311,48 @@ static int delete_start(struct il_op *op)
 	command(op, &c, IL_SCRIPT_data_delete);
 	il_command_number(&c, op->entry.version);
 	return il_redis_watched_request(op, &c, IL_UNSAFE, set_answered);
+}
+
+static void forget_changed(struct il_op *op)
+{
+	const struct il_data_change *changes = op->data;
+	for (size_t i = 0; i < op->size; i++)
+		if (changes[i].edit != IL_DATA_CHECK)
+			drop_pages(op->source, changes[i].name, changes[i].name_size);
+}
+
+static int change_answered(struct il_op *op, struct il_request *r, int err)
+{
+	if (err)
+		return failure(r, err);
+	op->entry.version = il_reply_number(r, 1);
+	forget_changed(op);
+	return 0;
+}
+
+static bool only_checks(const struct il_op *op)
+{
+	const struct il_data_change *changes = op->data;
+	for (size_t i = 0; i < op->size; i++)
+		if (changes[i].edit != IL_DATA_CHECK)
+			return false;
+	return true;
+}
+
+static int change_start(struct il_op *op)
+{
+	static const char *const edits[] = { "check", "set", "delete" };
+	const struct il_data_change *changes = op->data;
+	struct il_command c;
+	il_redis_watched_command(op, &c, IL_SCRIPT_data_commit);
+	for (size_t i = 0; i < op->size; i++) {
+		il_command_bytes(&c, changes[i].name, changes[i].name_size);
+		il_command_number(&c, changes[i].version);
+		il_command_text(&c, edits[changes[i].edit]);
+		il_command_bytes(&c, changes[i].value, changes[i].size);
+		il_command_number(&c, microseconds(changes[i].ttl));
+	}
+	return il_redis_watched_request(op, &c, only_checks(op) ? IL_SAFE : IL_UNSAFE, change_answered);
 }
 
 static int clear_answered(struct il_op *op, struct il_request *r, int err)
@@ -346,6 +429,7 @@ static const struct il_data_ops ops = {
 	.each = { "shared data each", il_redis_object_attempt, each_start, il_redis_object_cancel },
 	.set = { "shared data set", set_attempt, set_start, il_redis_object_cancel },
 	.delete = { "shared data delete", il_redis_object_attempt, delete_start, il_redis_object_cancel },
+	.change = { "shared data change", il_redis_object_attempt, change_start, il_redis_object_cancel },
 	.clear = { "shared data clear", il_redis_object_attempt, clear_start, il_redis_object_cancel },
 	.add = { "shared data add", il_redis_object_attempt, add_start, il_redis_object_cancel },
 	.stat = { "shared data stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },

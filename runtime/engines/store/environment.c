@@ -85,6 +85,8 @@ int il_environment_new(const char *path, size_t map, MDB_env **env, int fds[2])
 	if (lowest >= 0)
 		close(lowest);
 	rc = mdb_env_set_mapsize(*env, map);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(*env, 1);
 	il_sigpipe_hold(&quiet);
 	map_large_blocks(true);
 	if (!rc)

@@ -6,7 +6,7 @@
  */
 #include "engines/store/shared_data_each.h"
 #include "engines/store/environment.h"
-#include "engines/store/shared_data.h"
+#include "engines/store/record.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -55,24 +55,26 @@ static bool begins(const MDB_val *key, const struct listing *l)
 static int list(struct il_store *s, MDB_cursor *cursor, void *arg)
 {
 	struct listing *l = arg;
-	struct il_entry e;
-	MDB_val key = { l->prefix_size, (void *)l->prefix }, record;
+	struct il_stored r;
+	MDB_val key = { l->prefix_size, (void *)l->prefix }, value;
 	(void)s;
 	l->size = 0;
-	int rc = mdb_cursor_get(cursor, &key, &record, l->prefix_size ? MDB_SET_RANGE : MDB_FIRST);
-	for (; !rc && begins(&key, l); rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT)) {
-		rc = il_store_split(&record, &e);
+	int rc = mdb_cursor_get(cursor, &key, &value, l->prefix_size ? MDB_SET_RANGE : MDB_FIRST);
+	for (; !rc && begins(&key, l); rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+		rc = il_record_read(&key, &value, &r);
+		if (rc == ECANCELED)
+			continue;
 		if (!rc)
-			rc = add(l, &key, &e);
+			rc = add(l, &key, &r.entry);
 		if (rc)
-			return rc;
+			break;
 	}
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int query(struct il_store *s, MDB_txn *txn, void *arg)
 {
-	return il_store_with_cursor(s, txn, list, arg);
+	return il_record_with_cursor(s, txn, list, arg);
 }
 
 int il_store_each(struct il_store *s, struct il_op *op, bool patiently)

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 4,
+	LAYOUT = 5,
 	CONTROL_SIZE = 4096,
 	LOCK_SIZE = 65536, /* room for 1000 processes that read */
 	LARGEST_PAGE = 32768,

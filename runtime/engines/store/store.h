@@ -16,6 +16,7 @@
 #include "engines/wait_queue.h"
 #include "engines/waiters.h"
 #include "loop/recheck.h"
+#include "loop/timer.h"
 
 #include <lmdb.h>
 #include <stdbool.h>
@@ -39,7 +40,7 @@ struct il_store_control {
 	uint32_t changes; /* futex: goes up, with the write lock, before anything is committed */
 	uint32_t parked; /* IL_STORE_ON_COUNT: a process sleeps on it; IL_STORE_LISTED: one is in the table */
 	uint32_t removed;
-	uint32_t reserved;
+	uint32_t expiring; /* names may be to go at a time: stays 1, from before the first is committed */
 	uint64_t data, lock; /* the inodes of these files: a copy of the directory has others */
 	char path[IL_STORE_PATH]; /* of the directory; empty for a private one */
 	struct il_gate writing; /* in front of LMDB's write lock, */
@@ -70,6 +71,8 @@ struct il_store {
 	struct {
 		struct il_patience writer, opener, reader;
 	} patience; /* with the process that is inside, that opens, that keeps pages from being used */
+	struct il_timer due; /* a name that is waited for is gone, at due_at */
+	int64_t due_at;
 	struct il_list calls; /* operations that wait until one of these has gone on */
 	struct il_recheck later; /* tries them again */
 	char path[IL_STORE_PATH];

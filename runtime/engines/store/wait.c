@@ -4,9 +4,10 @@
  * that waits looks with that lock, too: it sees the commit, or that its writer has died.
  * Floor 2.
  */
+#include "base/clock.h"
 #include "base/shared_atomic.h"
 #include "engines/store/environment.h"
-#include "engines/store/shared_data.h"
+#include "engines/store/record.h"
 #include "engines/store/store.h"
 #include "engines/store/wait.h"
 
@@ -27,13 +28,14 @@ static void leave(struct il_wait_queue *waits)
 }
 
 /* EAGAIN: it has the version that it is not to have. With 0 the operation has its result. */
-static int query(struct il_store *s, MDB_txn *txn, void *arg)
+static int look(struct il_store *s, MDB_txn *txn, struct il_op *op, int64_t *due)
 {
-	struct il_op *op = arg;
-	struct il_entry e = { .version = 0 };
-	int rc = il_store_find(s, txn, op->name, op->name_size, &e);
+	struct il_stored r = { .due = 0 };
+	int rc = il_record_find(s, txn, op->name, op->name_size, &r);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
+	struct il_entry e = rc ? (struct il_entry){ .version = 0 } : r.entry;
+	*due = rc ? 0 : r.due;
 	if (e.version == op->entry.version)
 		return EAGAIN;
 	void *copy = e.size ? malloc(e.size) : NULL;
@@ -48,11 +50,41 @@ static int query(struct il_store *s, MDB_txn *txn, void *arg)
 	return 0;
 }
 
+static int query(struct il_store *s, MDB_txn *txn, void *arg)
+{
+	int64_t due;
+	return look(s, txn, arg, &due);
+}
+
+/* All look: no change tells of a name that is gone. */
+static void on_due(struct il_timer *t)
+{
+	struct il_store *s = il_container_of(t, struct il_store, due);
+	s->waits.behind = true;
+	il_wait_queue_restart(&s->waits);
+}
+
+/* Until the first name is gone that is waited for. The wall clock may be set meanwhile: then there is another look, or
+ * a late one. */
+static int note_due(struct il_store *s, int64_t due)
+{
+	int64_t left = due - il_wall_now();
+	if (s->due.item.place && s->due_at <= due)
+		return 0;
+	s->due_at = due;
+	il_timer_start(&s->due, left > 0 ? left : 1);
+	return il_timer_arm(&s->due, false);
+}
+
 static int attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 {
 	struct il_store *s = waits->object;
+	int64_t due = 0;
 	(void)waiting;
-	return il_store_errno(query(s, s->txn, op));
+	int err = il_store_errno(look(s, s->txn, op, &due));
+	if (err == EAGAIN && due && note_due(s, due))
+		return ENOMEM;
+	return err;
 }
 
 static uint64_t key(const struct il_op *op)
@@ -71,6 +103,7 @@ static void unpark(struct il_wait_queue *line)
 {
 	struct il_store *s = line->object;
 	il_waiters_quit(&s->waiters);
+	il_timer_disarm(&s->due);
 }
 
 static const struct il_wait_queue_type type = {
@@ -177,6 +210,7 @@ void il_store_wait_init(struct il_store *s)
 		.bit = IL_STORE_LISTED,
 		.fits = il_wants_fit,
 	};
+	s->due.expired = on_due;
 	il_list_init(&s->calls);
 	il_recheck_init(&s->later, retry_later);
 }

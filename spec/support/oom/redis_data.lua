@@ -20,6 +20,14 @@ do
   assert(data:get("list")[3].three == 3)
   assert(data:add("n", 0.5) == 1.5)
   assert(data:count() == 3 and data:delete("n") and data:stat().names == 2)
+  assert(data:change(function(change)
+    change:set("a", change:get("m"), {ttl = 0.001})
+    change:delete("list")
+    return 2
+  end) == 2)
+  assert(select(2, data:wait("a", select(2, data:get("a")) or 1, 5)) == 0)
+  for shown in data:each("m") do assert(shown == "m") end
+  assert(data:clear() == 1)
   assert(data:remove())
 end
 

@@ -45,10 +45,11 @@ static void answered(struct il_request *r)
 {
 	struct il_op *op = r->op;
 	r->object->shared->warning = r->server->evicts ? evicts : NULL;
-	int err = r->finish(op, r, il_request_status(r));
 	op->state = NULL;
+	int err = r->finish(op, r, il_request_status(r));
 	il_request_free(r);
-	il_op_finish(op, err);
+	if (!op->state || err)
+		il_op_finish(op, err);
 }
 
 int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,

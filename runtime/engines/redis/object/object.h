@@ -33,8 +33,8 @@ int il_redis_object_open(struct il_redis_object *f, const struct il_key *key, co
 void il_redis_object_close(struct il_redis_object *f);
 
 /* For start of an il_op_type: makes the operation's request. When it is answered, finish() gets the answer, or err, as
- * il_request_status has it; it fills in what the operation answers, and returns how that ends. It must not end other
- * operations of the same wait. 0 or errno. */
+ * il_request_status has it; it fills in what the operation answers, and returns how that ends; or 0, after another
+ * request of it: that is answered then. It must not end other operations of the same wait. 0 or errno. */
 int il_redis_object_request(struct il_redis_object *f, struct il_op *op, const struct il_command *c,
 	enum il_request_flags flags, int (*finish)(struct il_op *op, struct il_request *r, int err));
 

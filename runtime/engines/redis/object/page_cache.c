@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pages, see page_cache.h. In a reply two other elements come first, then the entries in the order of their names: each
- * is a name, and "version:value". Floor 2.
+ * Pages, see page_cache.h. In a reply three other elements come first, then the entries in the order of their names:
+ * each is a name, and "version:value". Floor 2.
  */
 #include "engines/redis/object/page_cache.h"
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 2, CHANGED = 0 /* instead of a version */ };
+enum { HEAD = 3, CHANGED = 0 /* instead of a version */ };
 
 static const int64_t FRESH = IL_SECOND; /* ns */
 
@@ -51,7 +51,7 @@ int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il
 		const struct il_entry *next = find(p, name, size);
 		if (!next)
 			continue;
-		bool stale = il_now() - p->time > FRESH, last = ++next == p->entry + p->count;
+		bool stale = il_now() > p->until, last = ++next == p->entry + p->count;
 		if (!stale && !last && next->version != CHANGED) {
 			*e = *next;
 			return 0;
@@ -62,12 +62,16 @@ int il_pages_next(struct il_pages *all, const char *name, size_t size, struct il
 	return EAGAIN;
 }
 
-void il_record_split(struct il_entry *e, const char *record, size_t size)
+int64_t il_record_split(struct il_entry *e, const char *record, size_t size)
 {
+	int64_t due = 0;
 	size_t head = il_resp_digits(record, size, &e->version) + 1;
+	if (head < size && record[head - 1] == '@')
+		head += il_resp_digits(record + head, size - head, &due) + 1;
 	head = head < size ? head : size;
 	e->value = record + head;
 	e->size = size - head;
+	return due;
 }
 
 /* One allocation has all: the entries, then their bytes. */
@@ -96,17 +100,23 @@ static int fill(struct il_page *p, const struct il_request *r, size_t count)
 	return 0;
 }
 
+/* Microseconds that the server has told. */
+static int64_t fresh(int64_t n)
+{
+	return n <= 0 ? 0 : n < FRESH / 1000 ? n * 1000 : FRESH;
+}
+
 int il_pages_add(struct il_pages *all, const struct il_request *r, struct il_entry *e)
 {
 	size_t elements = il_reply_count(r);
-	if (elements < HEAD || elements % 2)
+	if (elements < HEAD || (elements - HEAD) % 2)
 		return EPROTO;
 	all->last = (all->last + 1) % IL_PAGES;
 	struct il_page *p = &all->page[all->last];
 	drop(p);
 	p->count = (elements - HEAD) / 2;
 	p->more = il_reply_number(r, 1);
-	p->time = il_now();
+	p->until = il_now() + fresh(il_reply_number(r, 2));
 	int err = p->count ? fill(p, r, p->count) : ENOENT;
 	if (!err)
 		*e = p->entry[0];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Names and values of shared data for a loop over all of them, fetched a page at a time: a page is the reply of
- * data_next.lua. It is used for a second only, and not for names that this handle has changed since. Floor 2.
+ * data_next.lua. It is used for a second at most, and not for names that this handle has changed since. Floor 2.
  */
 #ifndef IL_REDIS_PAGE_CACHE_H
 #define IL_REDIS_PAGE_CACHE_H
@@ -9,8 +9,8 @@
 #include "engines/engine.h"
 #include "engines/redis/client/answer.h"
 
-/* "version:value": the value stays where it is. */
-void il_record_split(struct il_entry *e, const char *record, size_t size);
+/* "version:value", or "version@due:value": the value stays where it is. Returns when it is gone, or 0. */
+int64_t il_record_split(struct il_entry *e, const char *record, size_t size);
 
 enum { IL_PAGES = 4 }; /* for loops that go on at the same time */
 
@@ -20,7 +20,7 @@ struct il_pages {
 			*entry; /* in the order of their names; the value directly behind the name; NULL: none */
 		size_t count;
 		bool more; /* the last one is not the last of all */
-		int64_t time;
+		int64_t until;
 	} page[IL_PAGES];
 	int last;
 };

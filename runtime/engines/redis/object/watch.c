@@ -45,16 +45,35 @@ static int query(struct il_redis_waiter *w, void (*answered)(struct il_request *
 	return il_request_make(&c, w->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered, w, &w->request);
 }
 
+static void on_due(struct il_timer *t)
+{
+	il_redis_waiter_again(&il_container_of(t, struct il_watch, due)->waiter);
+}
+
+static int set_due(struct il_watch *w, int64_t left)
+{
+	il_timer_disarm(&w->due);
+	if (!left)
+		return 0;
+	il_timer_start(&w->due, left);
+	return il_timer_arm(&w->due, false);
+}
+
 /* The operations that are left wait for a change. */
 static int on_answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
+	const struct il_redis_watched_kind *kind = watched_of(w->all)->kind;
+	int64_t left = (!err || err == EAGAIN) && kind->left ? kind->left(r) : 0;
 	if (!err)
-		err = watched_of(w->all)->kind->answered(watch_of(w), r);
-	return err ? err : EAGAIN;
+		err = kind->answered(watch_of(w), r);
+	err = err ? err : EAGAIN;
+	int failed = set_due(watch_of(w), left);
+	return err == EAGAIN && failed ? failed : err;
 }
 
 static void idle(struct il_redis_waiter *w)
 {
+	il_timer_disarm(&watch_of(w)->due);
 	il_list_del(&w->node);
 	il_list_del(&watch_of(w)->node);
 	free(watch_of(w));
@@ -82,6 +101,7 @@ static struct il_watch *make(struct il_redis_watched *o, const char *key, size_t
 	if (!w)
 		return NULL;
 	il_redis_waiter_init(&w->waiter, &o->waits, &waiter_kind);
+	w->due.expired = on_due;
 	il_list_add(&o->waits.waiters, &w->waiter.node);
 	w->size = size;
 	memcpy(w->key, key, size);

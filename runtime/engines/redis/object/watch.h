@@ -15,6 +15,7 @@ enum { IL_WATCH_BUCKETS = 64, IL_ID = 24 };
 struct il_watch {
 	struct il_redis_waiter waiter;
 	struct il_list node; /* of its bucket */
+	struct il_timer due; /* the answer is another then */
 	size_t size;
 	char key[]; /* and a zero byte */
 };
@@ -28,6 +29,8 @@ struct il_redis_watched_kind {
 	void (*query)(struct il_watch *w, struct il_command *c);
 	/* The answer: finishes those operations of the watch that have what they wait for. 0, or errno for all. */
 	int (*answered)(struct il_watch *w, struct il_request *r);
+	/* ns until the answer is another without a change, 0: never. Or NULL. */
+	int64_t (*left)(const struct il_request *r);
 	/* Another process has changed it, key NULL: any of them. Or NULL. */
 	void (*changed)(struct il_redis_watched *o, const char *key, size_t size);
 };

@@ -1,4 +1,4 @@
--- KEYS: values names
+-- KEYS: values names due
 -- Makes the data, or finds it: id of new data, size (0: any), size of new data -> id, size
 -- To publish where no process listens shows that the user may.
 local call = redis.call
@@ -8,7 +8,7 @@ if head then
   local id, size = head:match('^(%w+) (%d+)')
   return {(ARGV[2] == '0' or ARGV[2] == size) and 0 or 17, id, size}
 end
-call('DEL', KEYS[1], KEYS[2]) -- what was left when the server evicted the rest
+call('DEL', unpack(KEYS)) -- what was left when the server evicted the rest
 local size = ARGV[2] == '0' and ARGV[3] or ARGV[2]
 call('HSET', KEYS[1], '', ARGV[1] .. ' ' .. size .. ' 0 0')
 return {0, ARGV[1], size}

@@ -1,6 +1,6 @@
--- KEYS: values names
+-- KEYS: values names due
 -- id ->
 -- HERE: data_state
 call('PUBLISH', channel, ARGV[1] .. ':')
-call('UNLINK', KEYS[1], KEYS[2])
+call('UNLINK', unpack(KEYS))
 return {0}

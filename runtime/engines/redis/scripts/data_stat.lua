@@ -1,4 +1,5 @@
--- KEYS: values
+-- KEYS: values names due
 -- id -> names, bytes used
 -- HERE: data_state
-return {0, call('HLEN', KEYS[1]) - 1, head:match(' %d+ (%-?%d+)')}
+local gone = call('ZCOUNT', KEYS[3], '-inf', ('%.0f'):format(now()))
+return {0, call('HLEN', KEYS[1]) - 1 - gone, head:match(' %d+ (%-?%d+)')}
