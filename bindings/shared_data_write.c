@@ -350,8 +350,10 @@ int il_data_commit(lua_State *L)
 /* The script calls the function, which may wait. */
 int il_data_change(lua_State *L)
 {
-	il_data_check_open(L);
+	const struct il_shared_data *d = il_data_check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
+	if (!d->data->ops->change.attempt)
+		return il_data_fail(L, d, ENOTSUP);
 	lua_settop(L, 2);
 	lua_pushnil(L); /* as half_done wants it */
 	il_push_script(L, "ipc.shared_data", "change");

@@ -108,8 +108,8 @@ static int start(struct il_op *op, bool deletes)
 
 bool il_disk_data_set(struct il_op *op)
 {
-	op->err = EMSGSIZE;
-	return op->size > il_disk_data_of(op)->data.max_value || il_disk_data_attempt(op);
+	op->err = op->entry.ttl > 0 ? ENOTSUP : EMSGSIZE;
+	return op->entry.ttl > 0 || op->size > il_disk_data_of(op)->data.max_value || il_disk_data_attempt(op);
 }
 
 int il_disk_data_set_start(struct il_op *op)
