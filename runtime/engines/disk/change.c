@@ -7,6 +7,7 @@
 #include "engines/disk/change.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
+#include "engines/disk/commit.h"
 #include "loop/thread_pool.h"
 
 #include <errno.h>
@@ -84,7 +85,7 @@ static int make(struct il_disk *d)
 			return EAGAIN;
 		}
 	raise_words(&t);
-	rc = mdb_txn_commit(t.txn);
+	rc = il_disk_commit(&t);
 	if (rc)
 		forget_tables(d);
 	d->broken = rc == MDB_PANIC || rc == EIO;
@@ -103,9 +104,11 @@ static void work_at(struct il_disk *d)
 	take_queued(d);
 	int rc = il_disk_lock(d);
 	if (!rc) {
-		do
-			rc = make(d);
-		while (rc == EAGAIN);
+		rc = il_disk_sync_rest(d);
+		if (!rc)
+			do
+				rc = make(d);
+			while (rc == EAGAIN);
 		il_disk_unlock(d);
 	}
 	if (rc)

@@ -10,6 +10,7 @@
 #include "base/reason.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/change.h"
+#include "engines/disk/commit.h"
 #include "engines/disk/folder.h"
 #include "engines/disk/state.h"
 #include "os/identity.h"
@@ -30,7 +31,7 @@ enum {
 	CONTROL_SIZE = 4096,
 	TABLES = 1024, /* of one environment, in use in one process */
 	READERS = 1024, /* processes */
-	FLAGS = MDB_NOTLS | MDB_NORDAHEAD,
+	FLAGS = MDB_NOTLS | MDB_NORDAHEAD | MDB_NOSYNC, /* commit.h sees to the disk */
 };
 
 _Static_assert(sizeof(struct il_disk_control) <= CONTROL_SIZE, "it is one page");
@@ -101,6 +102,8 @@ static int open_environment(struct il_disk *d)
 		mdb_reader_check(d->env, &dead);
 		mdb_env_stat(d->env, &st);
 		d->page = st.ms_psize;
+		d->record = d->record ? d->record : malloc(d->page);
+		rc = d->record ? 0 : ENOMEM;
 	}
 	return il_disk_errno(rc);
 }
@@ -200,9 +203,21 @@ static int map_control(struct il_disk *d, bool alone)
 		return errno;
 	d->control = at;
 	int err = alone ? begin_anew(d->control) : 0;
-	if (!err && alone)
-		err = il_disk_folder_share(d->fd);
 	return err ? err : check_control(d->control);
+}
+
+/* What the last ones have left, be it by a power cut, is put in order before others can come. */
+static int open_alone(struct il_disk *d)
+{
+	bool again;
+	int err = il_disk_go_back(d->path, &again);
+	if (!err)
+		err = il_disk_enter(d);
+	if (!err && again)
+		err = il_disk_errno(il_disk_replay(d));
+	if (!err)
+		err = il_disk_errno(mdb_env_sync(d->env, 1));
+	return err ? err : il_disk_folder_share(d->path, d->fd);
 }
 
 static void free_disk(struct il_disk *d)
@@ -213,6 +228,7 @@ static void free_disk(struct il_disk *d)
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->watches);
+	free(d->record);
 	free(d);
 }
 
@@ -241,7 +257,7 @@ static int attach(const char *path, int fd, bool alone, const struct stat *st, s
 	init_here(d);
 	int err = map_control(d, alone);
 	if (!err)
-		err = il_disk_enter(d);
+		err = alone ? open_alone(d) : il_disk_enter(d);
 	if (err) {
 		free_disk(d);
 		return err;

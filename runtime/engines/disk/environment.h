@@ -18,13 +18,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { IL_DISK_WORDS = 256 };
+enum { IL_DISK_WORDS = 256, IL_DISK_UNSYNCED = 1, IL_DISK_FAILED = 2 };
 
 /* The file "control": what the living processes share. The first one that comes begins it anew. */
 struct il_disk_control {
 	uint64_t magic;
 	uint32_t layout;
 	uint32_t turns; /* goes up whenever the lock is had */
+	uint32_t unsynced; /* the last commit need not be on the disk: one of the below, or 0 */
+	uint32_t reserved;
 	uint64_t pids; /* the pid namespace of the processes */
 	pthread_mutex_t
 		lock; /* robust: of a process that changes the environment, from before LMDB's until it is on disk */
@@ -50,6 +52,7 @@ struct il_disk {
 	uint32_t generation; /* whose environment it is */
 	MDB_env *env; /* NULL: not open in this process */
 	size_t page; /* bytes of a page of it */
+	char *record; /* of a transaction, see commit.h: a page */
 	struct il_list tables; /* of struct il_disk_table */
 	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
 	pthread_mutex_t reading; /* the loop reads, or the helper takes away what a reader may use */
@@ -69,6 +72,8 @@ struct il_disk_txn {
 	MDB_txn *txn;
 	uint64_t number; /* of a change: no later transaction has it */
 	uint32_t puts; /* changes that were made in it */
+	size_t recorded; /* bytes of these in the record */
+	bool large; /* they do not fit there */
 	uint64_t announced[IL_DISK_WORDS / 64]; /* words to raise before the commit */
 	bool changes; /* it is no reader's */
 };

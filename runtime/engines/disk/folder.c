@@ -11,6 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -113,7 +116,31 @@ int il_disk_folder_lock(const char *path, int folder, long size, int *fd, bool *
 	return err;
 }
 
-int il_disk_folder_share(int fd)
+/* The names of new files are on the disk when their folder is. */
+static int sync_folder(const char *path)
 {
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno;
+	int err = fsync(fd) ? errno : 0;
+	close(fd);
+	return err;
+}
+
+static int sync_parent(const char *path)
+{
+	char parent[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	snprintf(parent, sizeof parent, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return sync_folder(parent);
+}
+
+int il_disk_folder_share(const char *path, int fd)
+{
+	int err = sync_folder(path);
+	if (!err)
+		err = sync_parent(path);
+	if (err && err != EACCES) /* of a folder above, which is as the user made it */
+		return err;
 	return flock(fd, LOCK_SH) ? errno : 0;
 }

@@ -16,8 +16,8 @@ int il_disk_folder_open(const char *path, int *fd);
  * process has it, and none can get it before il_disk_folder_share. 0 or errno. */
 int il_disk_folder_lock(const char *path, int folder, long size, int *fd, bool *alone);
 
-/* The control file has been prepared: others may come. While the descriptor is open, here or in a forked child, none of
- * them is alone. 0 or errno. */
-int il_disk_folder_share(int fd);
+/* All has been prepared, and its files are there for good: others may come. While the descriptor is open, here or in a
+ * forked child, none of them is alone. 0 or errno. */
+int il_disk_folder_share(const char *path, int fd);
 
 #endif

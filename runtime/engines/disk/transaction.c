@@ -3,6 +3,7 @@
  * Tables in transactions, see transaction.h. Floor 2.
  */
 #include "engines/disk/transaction.h"
+#include "engines/disk/commit.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -18,7 +19,7 @@ int il_disk_table_use(struct il_disk_txn *t, struct il_disk_table *table, bool m
 		return EAGAIN;
 	int rc = mdb_dbi_open(t->txn, table->name, 0, &table->dbi);
 	if (rc == MDB_NOTFOUND && make) {
-		t->puts++;
+		il_disk_note(t, IL_DISK_MAKE, table->name, NULL, NULL);
 		rc = mdb_dbi_open(t->txn, table->name, MDB_CREATE, &table->dbi);
 	}
 	if (!rc)
@@ -46,7 +47,7 @@ int il_disk_put(struct il_disk_txn *t, struct il_disk_table *table, const void *
 	size_t value_size)
 {
 	MDB_val k = { size, (void *)key }, v = { value_size, (void *)value };
-	t->puts++;
+	il_disk_note(t, IL_DISK_PUT, table->name, &k, &v);
 	return mdb_put(t->txn, table->dbi, &k, &v, 0);
 }
 
@@ -54,13 +55,14 @@ int il_disk_delete(struct il_disk_txn *t, struct il_disk_table *table, const voi
 {
 	MDB_val k = { size, (void *)key };
 	int rc = mdb_del(t->txn, table->dbi, &k, NULL);
-	t->puts += rc != MDB_NOTFOUND;
+	if (rc != MDB_NOTFOUND)
+		il_disk_note(t, IL_DISK_DELETE, table->name, &k, NULL);
 	return rc;
 }
 
 int il_disk_empty(struct il_disk_txn *t, struct il_disk_table *table)
 {
-	t->puts++;
+	il_disk_note(t, IL_DISK_EMPTY, table->name, NULL, NULL);
 	return mdb_drop(t->txn, table->dbi, 0);
 }
 
@@ -70,6 +72,7 @@ int il_disk_remove(struct il_disk_txn *t, struct il_disk_table *table)
 	int rc = il_disk_empty(t, table);
 	if (rc)
 		return rc;
+	il_disk_note(t, IL_DISK_REMOVE, table->name, NULL, NULL);
 	pthread_mutex_lock(&t->disk->reading);
 	rc = mdb_drop(t->txn, table->dbi, 1);
 	__atomic_store_n(&table->opened, 0, __ATOMIC_RELEASE);
