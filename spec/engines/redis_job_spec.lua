@@ -374,6 +374,92 @@ describe("a job on a Redis server", function()
     end)
   end)
 
+  -- Workers are killed and stopped, connections cut. A job that was done is done once; each is done or dead in the end.
+  it("is done once, whatever becomes of those that take it #slow #nosan", function()
+    local JOBS <const>, WORKERS <const>, KILLS <const> = 400, 5, 25
+    local path, log = os.tmpname(), os.tmpname()
+    os.remove(path)
+    local proxy <close> = peer.start("proxy.py", path, server.folder .. "/socket")
+    finally(function()
+      os.remove(path)
+      os.remove(log)
+    end)
+    local options = {attempts = 60, deaths = 50}
+    local function work()
+      local file = assert(io.open(log, "a"))
+      file:setvbuf("no")
+      local mine
+      repeat mine = ipc.queue(server:key("jobs", path, MORE), options) until mine -- to open is not tried again
+      while true do
+        local job = mine:take(({0, -2})[math.random(2)], 1)
+        if job then
+          ipc.sleep(math.random() * 0.01)
+          local method = ({"done", "done", "done", "retry", "release"})[math.random(5)]
+          file:write(("tries %s %s %d\n"):format(method, job.message, job.token))
+          local ok, why = job[method](job, method == "retry" and math.random() * 0.1 or nil)
+          file:write(("%s %s %s %d\n"):format(ok and "did" or why == "expired" and "lost" or "perhaps", method,
+            job.message, job.token))
+        end
+      end
+    end
+    local workers, kills = {}, 0
+    for i = 1, WORKERS do workers[i] = assert(ipc.process(work)) end
+    ipc.scope(function(scope)
+      scope:task(function()
+        for n = 1, JOBS do
+          local how = n % 3 == 0 and {id = "j" .. n, after = math.random() * 0.1} or nil
+          assert.is_true((q:send(n % 2 + 1, n, PATIENCE, how)))
+          ipc.sleep(math.random() * 0.005)
+        end
+      end)
+      scope:task(function()
+        while kills < KILLS do
+          ipc.sleep(math.random() * 0.1)
+          proxy:ask("cut")
+        end
+      end)
+      while kills < KILLS do
+        ipc.sleep(math.random() * 0.1)
+        local i = math.random(WORKERS)
+        if math.random(3) == 1 then
+          workers[i]:signal("STOP")
+          ipc.sleep(LEASE * math.random() * 1.5)
+          workers[i]:signal("CONT")
+        else
+          workers[i]:signal("KILL")
+          workers[i]:wait()
+          workers[i] = assert(ipc.process(work))
+        end
+        kills = kills + 1
+      end
+    end)
+    local deadline = ipc.now() + PATIENCE
+    while ipc.now() < deadline do
+      local found = states()
+      if found[1] + found[2] + found[3] == 0 then break end
+      ipc.sleep(0.05)
+    end
+    for _, child in ipairs(workers) do child:signal("KILL") end
+    assert.same({0, 0, 0}, {table.unpack(states(), 1, 3)})
+    local done, perhaps = {}, {}
+    for line in io.lines(log) do
+      local what, method, n, token = line:match("^(%a+) (%a+) (%d+) (%d+)$")
+      if what == "did" and method == "done" then
+        assert.is_nil(done[n], line)
+        done[n] = token
+      elseif method == "done" and what ~= "did" then
+        perhaps[n] = true
+      end
+    end
+    local dead = {}
+    for letter in q:dead() do dead[tostring(letter.message)] = true end
+    for n = 1, JOBS do
+      n = tostring(n)
+      assert.is_true((done[n] or perhaps[n] or dead[n]) ~= nil, n .. " was lost")
+      assert.is_false(done[n] ~= nil and dead[n] ~= nil, n .. " is done and dead")
+    end
+  end)
+
   it("is told when the queue is removed", function()
     q:send(1, "x")
     local job = assert(q:take())
