@@ -171,6 +171,8 @@ benches[#benches + 1] = {"disk set", "ns", {"ipclua", lua(host, "disk", "1")},
   {"sqlite wal full", "/usr/bin/python3 " .. here .. "disk.py", 1}}
 benches[#benches + 1] = {"disk set of 100 tasks", "ns", {"ipclua", lua(host, "disk", "100")},
   {"one task", lua(host, "disk", "1"), 0.05}}
+benches[#benches + 1] = {"job of a killed holder", "ns", {"99 in 100", lua(host, "job_death")},
+  {"10 ms", "echo 10000000", 1}}
 benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}
 for _, what in ipairs{"get", "set", "add"} do
   benches[#benches + 1] = {"redis data " .. what, "ns", {"ipclua", served(lua(host, "redis_data", what))},

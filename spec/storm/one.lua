@@ -5,6 +5,7 @@
 local ipc = require "ipc"
 local all = require "spec.storm.all"
 local engines = require "spec.support.engines"
+local jobs = require "spec.storm.jobs"
 local ledger = require "spec.storm.ledger"
 local permits = require "spec.storm.permits"
 local segment = require "spec.support.segment"
@@ -12,6 +13,7 @@ local slots_in = require "spec.storm.slots"
 
 local storm, name, seconds, seed = arg[1], arg[2], tonumber(arg[3]), math.tointeger(arg[4])
 local CAPACITY <const>, SIZE <const> = 16000, 660 -- bytes: System V allows 16384
+local JOBS <const> = 1 << 26 -- bytes: else dead letters would have to make room
 
 local engine = {name = "file", cleanup = function() end}
 for _, other in ipairs(engines) do
@@ -55,6 +57,14 @@ function storms.ledger()
   local key = engine.key()
   local function open() return ipc.queue(key, {codec = "raw", capacity = CAPACITY}) end
   return ledger(limit, open, CAPACITY // 6, engine.remote)
+end
+
+function storms.jobs()
+  local key = engine.key()
+  local function open()
+    return ipc.queue(key, {codec = "raw", capacity = JOBS, attempts = 60000, deaths = 60000, keep = 60000})
+  end
+  return jobs.storm(limit, open, math.tointeger(tonumber(os.getenv("STORM_JOBS"))) or 1 << 20, engine.remote)
 end
 
 -- A dead holder keeps its lease for a while, so these acquires wait.

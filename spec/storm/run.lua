@@ -11,7 +11,8 @@ local seed = math.tointeger(tonumber(os.getenv("SEED"))) or os.time()
 
 local STORMS <const> = {
   {"all", "shm", "sysv", "redis"}, {"bank", "file"}, {"ledger", "shm", "sysv", "redis"},
-  {"semaphore", "shm", "sysv", "redis"}, {"mutex", "shm", "sysv", "redis"}, {"file_lock", "file"},
+  {"jobs", "shm", "disk", "redis"}, {"semaphore", "shm", "sysv", "redis"}, {"mutex", "shm", "sysv", "redis"},
+  {"file_lock", "file"},
 }
 
 local function output(command)
