@@ -97,7 +97,7 @@ static void give_back(const struct il_queue_handle *q)
 			op.message.job = NULL;
 			op.data = il_payload_bytes(p);
 			op.size = p->size;
-			op.once = true;
+			op.once = op.last = true;
 			op.type->attempt(&op);
 		}
 }

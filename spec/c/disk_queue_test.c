@@ -36,7 +36,7 @@ static struct model {
 
 static const struct il_job_limits limits = { .attempts = 3, .deaths = 2, .keep = KEEP };
 static struct il_disk_records r;
-static struct il_disk_txn t;
+static struct il_disk_txn txn_of;
 static union {
 	struct il_disk_table table;
 	char bytes[sizeof(struct il_disk_table) + 1];
@@ -46,8 +46,9 @@ static char bytes[LARGE];
 
 static struct il_disk_txn *use(MDB_txn *txn)
 {
-	t = (struct il_disk_txn){ .txn = txn, .changes = true };
-	return &t;
+	static struct il_disk disk = { .page = 4096 };
+	txn_of = (struct il_disk_txn){ .disk = &disk, .txn = txn, .changes = true, .large = true }; /* not recorded */
+	return &txn_of;
 }
 
 static int pick(int n)

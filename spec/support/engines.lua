@@ -118,7 +118,8 @@ end
 
 -- In a folder of its own for each spec, on whatever file system $TMPDIR is.
 local disk = {
-  name = "disk", offers = {[ipc.shared_data] = true}, modes = false,
+  name = "disk", offers = {[ipc.queue] = true, [ipc.shared_data] = true}, modes = false,
+  queue = {capacity = 8 << 20, max_message = 8 << 20, limit = "the queue's capacity"},
   data = {used = 4096, max_value = (1 << 28) - 24, size = 1 << 30},
 }
 do

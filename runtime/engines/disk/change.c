@@ -131,14 +131,14 @@ static void free_change(struct il_disk_change *c)
 	il_disk_object_drop(o);
 }
 
-static void queue(struct il_disk_change *c)
+static void queue(struct il_disk_change *c, bool at_once)
 {
 	struct il_disk *d = c->object->disk;
 	c->then = IL_DISK_FREED;
 	if (c->op)
 		c->op->busy = true;
 	pthread_mutex_lock(&d->mutex);
-	il_list_add(&d->queued, &c->node);
+	il_list_add(at_once ? d->queued.next : &d->queued, &c->node);
 	pthread_mutex_unlock(&d->mutex);
 }
 
@@ -152,7 +152,7 @@ static void finish(struct il_disk_change *c)
 	if (c->then == IL_DISK_FREED)
 		free_change(c);
 	else if (c->then == IL_DISK_AGAIN)
-		queue(c);
+		queue(c, true);
 	else if (c->op)
 		il_op_unbusy(c->op);
 }
@@ -314,7 +314,7 @@ int il_disk_change_start(struct il_disk_change *c)
 	d->refs++;
 	if (op)
 		op->state = c;
-	queue(c);
+	queue(c, false);
 	start_batch(d);
 	if (op && !op->wait)
 		il_disk_changes_finish(d);
@@ -368,6 +368,12 @@ void il_disk_ops_close(struct il_disk_object *o)
 		il_op_finish(op, ECANCELED);
 		next = o->changes.next; /* with it, others may have left */
 	}
+}
+
+void il_disk_batch_finish(struct il_disk *d)
+{
+	if (d->batch)
+		il_thread_pool_finish(&d->batch->work);
 }
 
 void il_disk_changes_finish(struct il_disk *d)

@@ -13,7 +13,7 @@
 enum il_disk_then {
 	IL_DISK_FREED,
 	IL_DISK_KEPT, /* its operation waits; it is started again, or cancelled, by what keeps it */
-	IL_DISK_AGAIN, /* it is queued again at once */
+	IL_DISK_AGAIN, /* it is queued again, before all others */
 };
 
 /* What a change's own struct begins with. It has copies of all that apply() needs: the operation may be over before it
@@ -66,6 +66,9 @@ bool il_disk_op_cancel(struct il_op *op);
 
 /* Ends the operations of an object's changes with ECANCELED: the handle is closed. */
 void il_disk_ops_close(struct il_disk_object *o);
+
+/* Until the batch that is under way has ended. */
+void il_disk_batch_finish(struct il_disk *d);
 
 /* Until all that were queued have ended, or wait: at the end of the program. Blocks for as long as the disk takes. */
 void il_disk_changes_finish(struct il_disk *d);

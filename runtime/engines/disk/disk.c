@@ -3,19 +3,11 @@
  * The table of the engine. Floor 2.
  */
 #include "engines/disk/disk.h"
-#include "base/reason.h"
 #include "engines/disk/environment.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-int il_disk_check_options(unsigned mode, enum il_sync sync)
-{
-	if (mode & 077)
-		return il_because(EINVAL, "mode=%04o: a folder on a disk is for its owner alone", mode);
-	return sync == IL_SYNC_SOON ? il_because(ENOTSUP, "sync=\"soon\" is not offered") : 0;
-}
 
 /* No object has a file of its own. */
 static void place(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT])
@@ -34,6 +26,7 @@ static const char *describe_error(int err)
 const struct il_engine il_disk = {
 	.name = "disk",
 	.syncs = true,
+	.queue = il_disk_queue,
 	.data = il_disk_data,
 	.fini = il_disk_fini,
 	.describe_error = describe_error,

@@ -10,9 +10,7 @@
 
 extern const struct il_engine il_disk;
 
+int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 int il_disk_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
-
-/* What this engine cannot honour, as a mode that lets other users in. 0; EINVAL or ENOTSUP, and why. */
-int il_disk_check_options(unsigned mode, enum il_sync sync);
 
 #endif

@@ -13,16 +13,21 @@
 
 /* Sending --------------------------------------------------------------------------------------------------- */
 
-/* For a message of `size` bytes, when `gone` bytes will have gone. */
-static int make_room(struct il_disk_records *r, uint64_t size, uint64_t gone)
+/* For a message of `size` bytes, when `gone` bytes will have gone: how many may be there. */
+static int check_room(const struct il_disk_records *r, uint64_t size, uint64_t gone, uint64_t *most)
 {
 	const struct il_disk_queue_head *head = &r->head;
 	if (size > head->capacity)
 		return EMSGSIZE;
-	uint64_t most = head->capacity - size + gone;
-	if (head->bytes <= most)
-		return 0;
-	return head->bytes - head->dead_bytes > most ? EAGAIN : il_disk_dead_shrink(r, most);
+	*most = head->capacity - size + gone;
+	return head->bytes - head->dead_bytes > *most ? EAGAIN : 0;
+}
+
+static int make_room(struct il_disk_records *r, uint64_t size, uint64_t gone)
+{
+	uint64_t most;
+	int rc = check_room(r, size, gone, &most);
+	return rc ? rc : il_disk_dead_shrink(r, most);
 }
 
 static void describe(const struct il_job *job, struct il_disk_message *m)
@@ -44,20 +49,32 @@ static int add_message(struct il_disk_records *r, struct il_disk_message *m, int
 	return il_disk_record_add(r, m);
 }
 
+static int check_id(struct il_disk_records *r, const struct il_job *job)
+{
+	struct il_disk_key key;
+	if (!job || !job->id_size)
+		return 0;
+	il_disk_key_id(&key, job->id, job->id_size);
+	int rc = il_disk_record_has(r, &key);
+	return rc == MDB_NOTFOUND ? 0 : rc ? rc : EEXIST;
+}
+
+int il_disk_records_may_send(struct il_disk_records *r, size_t size, const struct il_job *job)
+{
+	uint64_t most;
+	int rc = check_id(r, job);
+	return rc ? rc : check_room(r, size, 0, &most);
+}
+
 int il_disk_records_send(struct il_disk_records *r, int64_t type, const void *data, size_t size, struct il_job *job,
 	int64_t now)
 {
 	struct il_disk_message m = { .record = { .type = type, .size = (uint32_t)size }, .data = data };
-	struct il_disk_key key;
+	int rc = check_id(r, job);
 	if (job)
 		describe(job, &m);
-	if (m.record.id_size) {
-		il_disk_key_id(&key, m.id, m.record.id_size);
-		int rc = il_disk_record_has(r, &key);
-		if (rc != MDB_NOTFOUND)
-			return rc ? rc : EEXIST;
-	}
-	int rc = make_room(r, size, 0);
+	if (!rc)
+		rc = make_room(r, size, 0);
 	if (!rc)
 		rc = add_message(r, &m, now);
 	if (!rc && job)
@@ -88,6 +105,12 @@ int il_disk_records_first(struct il_disk_records *r, int64_t type, struct il_dis
 	il_disk_key_ready(&key, 0);
 	int rc = type ? first_of_type(r, type, m) : il_disk_record_find(r, &key, false, m);
 	return rc == MDB_NOTFOUND ? EAGAIN : rc;
+}
+
+int il_disk_records_receive(struct il_disk_records *r, const struct il_disk_message *m)
+{
+	r->head.last_receiver = (int32_t)getpid();
+	return il_disk_record_delete(r, m);
 }
 
 static bool is_spent(const struct il_disk_record *record, const struct il_job_limits *limits)

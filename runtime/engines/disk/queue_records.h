@@ -14,8 +14,14 @@
 int il_disk_records_send(struct il_disk_records *r, int64_t type, const void *data, size_t size, struct il_job *job,
 	int64_t now);
 
+/* Can such a message be sent now? The same results. */
+int il_disk_records_may_send(struct il_disk_records *r, size_t size, const struct il_job *job);
+
 /* The first ready message of a type, as struct il_queue_ops has it. EAGAIN: there is none. */
 int il_disk_records_first(struct il_disk_records *r, int64_t type, struct il_disk_message *m);
+
+/* That message is received: it is gone. */
+int il_disk_records_receive(struct il_disk_records *r, const struct il_disk_message *m);
 
 /* The same, and it becomes the holder's, whose process is among those that take from then on: *first, it was not
  * before. Those that are over a limit die on the way. EAGAIN may have changed something. The bytes of the message are

@@ -5,6 +5,7 @@
  */
 #include "engines/disk/shared_data.h"
 #include "engines/disk/disk.h"
+#include "engines/disk/options.h"
 #include "engines/disk/shared_data_read.h"
 #include "engines/disk/shared_data_write.h"
 

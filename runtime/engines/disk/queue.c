@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operations of queues on disk, see queue.h. What is only read is read from the last commit, on the loop's thread,
+ * unless something has to be put right first. All else is a call.
+ * Floor 2.
+ */
+#include "engines/disk/queue.h"
+#include "base/clock.h"
+#include "base/fork.h"
+#include "engines/disk/disk.h"
+#include "engines/disk/options.h"
+#include "engines/disk/queue_dead.h"
+#include "engines/disk/queue_kinds.h"
+#include "engines/disk/queue_wait.h"
+#include "os/identity.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct il_dq *il_dq_of_op(const struct il_op *op)
+{
+	return il_container_of((struct il_queue *)op->source, struct il_dq, queue);
+}
+
+/* From one start of the machine to the next, and in one pid namespace. */
+static uint64_t world(void)
+{
+	static uint32_t generation;
+	static uint64_t number;
+	char text[64];
+	if (il_fork_is_own(generation))
+		return number;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	number = il_disk_key_of(il_identity_space(), text, size > 0 ? (size_t)size : 0);
+	generation = il_fork.generation;
+	return number;
+}
+
+struct il_disk_holder il_dq_holder(const struct il_dq *q)
+{
+	return (struct il_disk_holder){ .world = world(),
+		.start = il_identity_start(),
+		.pid = (uint32_t)il_fork.pid,
+		.handle = q->number };
+}
+
+int il_dq_look(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r)
+{
+	int err = il_disk_read(q->object.disk, t);
+	if (err)
+		return err;
+	err = il_disk_object_use(&q->object, t);
+	if (!err)
+		err = il_disk_records_begin(r, t, q->object.table);
+	if (err)
+		il_disk_read_end(q->object.disk, t);
+	return il_disk_errno(err);
+}
+
+void il_dq_look_end(struct il_dq *q, struct il_disk_txn *t)
+{
+	il_disk_read_end(q->object.disk, t);
+}
+
+/* Calls ------------------------------------------------------------------------------------------------------ */
+
+/* NULL: no memory. */
+static struct il_dq_call *prepare(struct il_op *op, const struct il_dq_kind *kind, const void *bytes, size_t size)
+{
+	struct il_dq *q = il_dq_of_op(op);
+	op->state = NULL;
+	il_dq_waits_renew(q->waits);
+	return il_dq_call_new(q, kind, op, bytes, size);
+}
+
+static int start(struct il_dq_call *c)
+{
+	struct il_dq *q = c ? il_container_of(c->change.object, struct il_dq, object) : NULL;
+	struct il_disk_records r;
+	struct il_disk_txn t;
+	if (!q)
+		return ENOMEM;
+	if (c->kind->tidies && il_dq_look(q, &t, &r) == 0) {
+		il_dq_find_dead(&r, c);
+		il_dq_look_end(q, &t);
+	}
+	return il_dq_call_begin(c);
+}
+
+/* An operation's type may be its class's: so the start is given. */
+static bool attempt(struct il_op *op, int (*start_op)(struct il_op *op))
+{
+	op->remote = !op->last;
+	if (op->remote)
+		return false;
+	int err = start_op(op);
+	if (err)
+		op->err = err;
+	return true;
+}
+
+/* True: it may happen. */
+static bool leave(struct il_op *op)
+{
+	struct il_dq *q = il_dq_of_op(op);
+	struct il_dq_call *c = op->state;
+	if (!c)
+		return false;
+	const struct il_dq_kind *kind = c->kind;
+	int64_t type = c->type;
+	il_dq_wait_end(c);
+	bool happens = il_disk_op_cancel(op);
+	if (happens)
+		il_dq_call_orphan(c, true);
+	il_dq_pass_on(q->waits, kind, type);
+	return happens;
+}
+
+/* What is received or taken for an operation that is over goes back. */
+static bool cancel(struct il_op *op)
+{
+	leave(op);
+	return false;
+}
+
+static bool cancel_send(struct il_op *op)
+{
+	struct il_dq_call *c = op->state;
+	bool claims = !c || c->kind == &il_dq_claim;
+	if (!leave(op) || claims)
+		return false;
+	op->begun = true;
+	op->err = ETIMEDOUT;
+	return true;
+}
+
+static void tell_sent(struct il_op *op)
+{
+	struct il_dq_call *c = op->state;
+	if (c && c->kind->partly)
+		op->message.sent = c->sent;
+}
+
+static bool cancel_many(struct il_op *op)
+{
+	tell_sent(op);
+	op->begun = leave(op);
+	op->err = op->begun ? ETIMEDOUT : 0;
+	return op->wait->winner == IL_TIMEOUT;
+}
+
+/* Its end does not depend on the operation's. */
+static bool cancel_finish(struct il_op *op)
+{
+	struct il_dq_call *c = op->state;
+	if (c)
+		c->change.op = NULL;
+	op->state = NULL;
+	return false;
+}
+
+/* Reading ----------------------------------------------------------------------------------------------------- */
+
+/* Has nothing to be put right before it is read? */
+static bool is_tidy(struct il_dq_call *c, struct il_disk_records *r)
+{
+	int64_t due;
+	if (!c->kind->tidies)
+		return true;
+	il_dq_find_dead(r, c);
+	return !c->deaths && il_disk_records_due(r, &due) == 0 && due > il_wall_now();
+}
+
+/* A call that only reads is made on the spot. False: it has to be a change. */
+static bool read_now(struct il_op *op, const struct il_dq_kind *kind)
+{
+	struct il_dq *q = il_dq_of_op(op);
+	struct il_dq_call c = { .change.object = &q->object, .kind = kind, .type = op->message.type };
+	struct il_disk_records r;
+	struct il_disk_txn t;
+	il_dq_waits_renew(q->waits);
+	if (kind == &il_dq_dead)
+		c.job.place = op->message.job->place;
+	int err = q->waits->orphans ? EAGAIN : il_dq_look(q, &t, &r);
+	q->queue.shared.removed |= err == EIDRM;
+	op->err = err;
+	if (err)
+		return err != EAGAIN && err != EUCLEAN;
+	bool tidy = is_tidy(&c, &r);
+	if (tidy)
+		err = il_disk_errno(kind->apply(&c, &r));
+	il_dq_look_end(q, &t);
+	if (tidy && !err)
+		kind->answer(&c, op);
+	free(c.change.data);
+	op->err = err;
+	return tidy && err != EUCLEAN;
+}
+
+static int peek_start(struct il_op *op)
+{
+	struct il_dq_call *c = prepare(op, &il_dq_peek, NULL, 0);
+	if (c)
+		c->type = op->message.type;
+	return start(c);
+}
+
+static int stat_start(struct il_op *op)
+{
+	return start(prepare(op, &il_dq_stat, NULL, 0));
+}
+
+static int dead_start(struct il_op *op)
+{
+	struct il_dq_call *c = prepare(op, &il_dq_dead, NULL, 0);
+	if (c)
+		c->job.place = op->message.job->place;
+	return start(c);
+}
+
+/* Changing ---------------------------------------------------------------------------------------------------- */
+
+static int open_start(struct il_op *op)
+{
+	struct il_dq_call *c = prepare(op, &il_dq_open, NULL, 0);
+	if (c)
+		c->count = il_dq_of_op(op)->queue.max_message;
+	return start(c);
+}
+
+static int remove_start(struct il_op *op)
+{
+	return start(prepare(op, &il_dq_remove, NULL, 0));
+}
+
+/* A message that was sent cannot be taken back. So a case of a select only finds out whether it can be, and claims the
+ * wait before it sends. */
+static int send_start(struct il_op *op)
+{
+	bool one_of_several = op->wait && op->wait->cases > 1;
+	struct il_dq_call *c = prepare(op, one_of_several ? &il_dq_claim : &il_dq_send, op->data, op->size);
+	if (!c)
+		return ENOMEM;
+	c->type = op->message.type;
+	c->given = op->message.job != NULL;
+	if (c->given)
+		c->job = *op->message.job;
+	return start(c);
+}
+
+static int send_many_start(struct il_op *op)
+{
+	struct il_dq_call *c = prepare(op, &il_dq_send_many, op->data, op->size);
+	if (c)
+		c->sent = op->message.sent;
+	return start(c);
+}
+
+static int receive(struct il_op *op, const struct il_dq_kind *kind)
+{
+	struct il_dq_call *c = prepare(op, kind, NULL, 0);
+	if (c) {
+		c->type = op->message.type;
+		c->count = op->message.count;
+	}
+	return start(c);
+}
+
+static int receive_start(struct il_op *op)
+{
+	return receive(op, &il_dq_receive);
+}
+
+static int receive_many_start(struct il_op *op)
+{
+	return receive(op, &il_dq_receive_many);
+}
+
+static int take_start(struct il_op *op)
+{
+	return receive(op, &il_dq_take);
+}
+
+static int finish_start(struct il_op *op)
+{
+	bool next = op->message.job->outcome == IL_JOB_DONE && op->message.type;
+	struct il_dq_call *c = prepare(op, &il_dq_finish, op->data, next ? op->size : 0);
+	if (c) {
+		c->job = *op->message.job;
+		c->next = next ? op->message.type : 0;
+	}
+	return start(c);
+}
+
+static int change_dead(struct il_op *op, const struct il_dq_kind *kind)
+{
+	struct il_dq_call *c = prepare(op, kind, op->name, op->name ? op->name_size : 0);
+	if (c)
+		c->given = op->name != NULL;
+	return start(c);
+}
+
+static int revive_start(struct il_op *op)
+{
+	return change_dead(op, &il_dq_revive);
+}
+
+static int drop_start(struct il_op *op)
+{
+	return change_dead(op, &il_dq_drop);
+}
+
+/* Attempts ------------------------------------------------------------------------------------------------------ */
+
+static bool open_attempt(struct il_op *op)
+{
+	return attempt(op, open_start);
+}
+
+static bool remove_attempt(struct il_op *op)
+{
+	return attempt(op, remove_start);
+}
+
+static bool send_attempt(struct il_op *op)
+{
+	return attempt(op, send_start);
+}
+
+static bool send_many_attempt(struct il_op *op)
+{
+	return attempt(op, send_many_start);
+}
+
+static bool receive_attempt(struct il_op *op)
+{
+	return attempt(op, receive_start);
+}
+
+static bool receive_many_attempt(struct il_op *op)
+{
+	return attempt(op, receive_many_start);
+}
+
+static bool take_attempt(struct il_op *op)
+{
+	return attempt(op, take_start);
+}
+
+static bool finish_attempt(struct il_op *op)
+{
+	return attempt(op, finish_start);
+}
+
+static bool revive_attempt(struct il_op *op)
+{
+	return attempt(op, revive_start);
+}
+
+static bool drop_attempt(struct il_op *op)
+{
+	return attempt(op, drop_start);
+}
+
+static bool peek_attempt(struct il_op *op)
+{
+	return read_now(op, &il_dq_peek) || attempt(op, peek_start);
+}
+
+static bool stat_attempt(struct il_op *op)
+{
+	return read_now(op, &il_dq_stat) || attempt(op, stat_start);
+}
+
+static bool dead_attempt(struct il_op *op)
+{
+	return read_now(op, &il_dq_dead) || attempt(op, dead_start);
+}
+
+/* Opening and closing ------------------------------------------------------------------------------------------- */
+
+static void free_queue(struct il_disk_object *o)
+{
+	struct il_dq *q = il_container_of(o, struct il_dq, object);
+	il_dq_waits_quit(q);
+	free(q);
+}
+
+/* How far a call in parts has come, only its end tells. */
+static void await_parts(struct il_dq *q)
+{
+	bool parts = false;
+	il_list_each(struct il_disk_change, change, &q->object.changes, mine) {
+		const struct il_dq_call *c = il_container_of(change, struct il_dq_call, change);
+		parts |= change->op && change->running && c->kind->partly;
+	}
+	if (parts)
+		il_disk_batch_finish(q->object.disk);
+}
+
+static void end_calls(struct il_dq *q)
+{
+	struct il_list *next;
+	for (struct il_list *l = q->object.changes.next; l != &q->object.changes; l = next) {
+		struct il_op *op = il_container_of(l, struct il_disk_change, mine)->op;
+		next = l->next;
+		if (!op)
+			continue;
+		op->busy = false;
+		tell_sent(op);
+		leave(op);
+		il_op_finish(op, ECANCELED);
+		next = q->object.changes.next; /* with it, others may have left */
+	}
+}
+
+/* Without memory for the call, the jobs are this process's until it ends. */
+static void close_queue(struct il_queue *queue)
+{
+	struct il_dq *q = il_container_of(queue, struct il_dq, queue);
+	il_dq_waits_renew(q->waits);
+	await_parts(q);
+	end_calls(q);
+	struct il_dq_call *c = q->took ? il_dq_call_new(q, &il_dq_release, NULL, NULL, 0) : NULL;
+	if (c)
+		il_dq_call_start(c);
+	il_disk_object_drop(&q->object);
+}
+
+static const struct il_queue_ops ops = {
+	.open = { "queue", open_attempt, open_start, cancel },
+	.send = { "queue send", send_attempt, send_start, cancel_send },
+	.receive = { "queue receive", receive_attempt, receive_start, cancel },
+	.peek = { "queue peek", peek_attempt, peek_start, cancel },
+	.stat = { "queue stat", stat_attempt, stat_start, cancel },
+	.remove = { "queue remove", remove_attempt, remove_start, cancel },
+	.send_many = { "queue send_many", send_many_attempt, send_many_start, cancel_many },
+	.receive_many = { "queue receive_many", receive_many_attempt, receive_many_start, cancel },
+	.take = { "queue take", take_attempt, take_start, cancel },
+	.finish = { "job", finish_attempt, finish_start, cancel_finish },
+	.dead = { "queue dead", dead_attempt, dead_start, cancel },
+	.revive = { "queue revive", revive_attempt, revive_start, cancel },
+	.drop = { "queue drop", drop_attempt, drop_start, cancel },
+	.close = close_queue,
+};
+
+int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **queue)
+{
+	static uint32_t handles;
+	struct il_dq *q;
+	int err = il_disk_check_options(o->mode, o->sync);
+	if (err)
+		return err;
+	q = calloc(1, sizeof *q);
+	if (!q)
+		return ENOMEM;
+	err = il_disk_object_init(&q->object, key, "queue", free_queue);
+	if (err) {
+		free(q);
+		return err;
+	}
+	q->queue = (struct il_queue){ .ops = &ops,
+		.max_message = o->capacity,
+		.max_reason = "the queue's capacity",
+		.limits = { .attempts = 3, .deaths = 3, .keep = 1000 } };
+	q->number = ++handles;
+	il_list_init(&q->node);
+	err = il_dq_waits_join(q);
+	if (err) {
+		il_disk_object_drop(&q->object);
+		return err;
+	}
+	*queue = &q->queue;
+	return 0;
+}
