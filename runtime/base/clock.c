@@ -23,6 +23,11 @@ int64_t il_wall_now(void)
 	return read_clock(CLOCK_REALTIME);
 }
 
+int64_t il_coarse(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 int64_t il_wall_coarse(void)
 {
 	return read_clock(CLOCK_REALTIME_COARSE);

@@ -20,6 +20,7 @@ int64_t il_wall_now(void);
 
 /* The same as of the last tick of the kernel, some milliseconds ago: in a quarter of the time. */
 int64_t il_wall_coarse(void);
+int64_t il_coarse(void); /* of il_now */
 
 /* How long this thread has had a processor. Costs a system call. */
 int64_t il_cpu_time(void);

@@ -105,7 +105,7 @@ local function is_message(p, e)
   return e.kind ~= READY or e.place >= p.first
 end
 
--- The text without the front, and the extents that it, the front and the reason have.
+-- The text without the front, and all extents: there may be some for a reason that is there no more.
 local function text_of(bytes, p, e)
   local parts, left, header, used = {}, e.front + e.size + e.reason, 56, {}
   local piece = e
@@ -113,8 +113,9 @@ local function text_of(bytes, p, e)
     used[#used + 1] = piece
     local room = math.min(left, piece.length * CELL - header)
     parts[#parts + 1] = bytes:sub(piece.where + header, piece.where + header + room - 1)
-    left, header, piece = left - room, 8, left > room and assert(p.at[piece.more], "a piece is no extent")
-  until left == 0
+    left, header, piece = left - room, 8, piece.more ~= NONE and assert(p.at[piece.more], "a piece is no extent")
+  until not piece
+  assert(left == 0, "a message without an end")
   return table.concat(parts):sub(e.front + 1, e.front + e.size), used
 end
 
@@ -225,6 +226,13 @@ local function check_queue(bytes)
   assert(p.sent - p.received == ordered and p.bytes_sent - p.bytes_received == sum, "sums")
   assert(p.used - p.given & NONE == taken, "blocks")
   assert(p.sent - p.first_seen >= p.sent - p.first and p.bytes_seen <= p.bytes_received, "what is seen")
+end
+
+-- The extents of the jobs that are of that kind: "again", "taken", "delayed" or "dead".
+function segment.jobs(bytes, kind)
+  local list, number = {}, ({again = AGAIN, taken = TAKEN, delayed = DELAYED, dead = DEAD})[kind]
+  for _, m in ipairs(segment.messages(bytes)) do if m.extent.kind == number then list[#list + 1] = m.extent end end
+  return list
 end
 
 -- Locks ----------------------------------------------------------------------------------------------------

@@ -63,8 +63,8 @@ static int retry(struct il_shm_queue *o, struct il_op *op, struct il_message *m)
 	job->dead = limit && il_state_get(state, IL_STATE_ATTEMPTS) >= limit;
 	if (job->dead)
 		return il_shm_queue_die(o, m, state, limits->keep);
-	return job->due > il_wall_now() ? il_shm_queue_delay(o, m, state, job->due)
-					: il_shm_queue_make_ready(o, m, state);
+	return job->due && job->due > il_wall_now() ? il_shm_queue_delay(o, m, state, job->due)
+						    : il_shm_queue_make_ready(o, m, state);
 }
 
 static int release(struct il_shm_queue *o, struct il_message *m)

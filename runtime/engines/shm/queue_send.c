@@ -154,7 +154,7 @@ static int send_job(struct il_shm_queue *o, struct il_op *op)
 	struct il_job *job = op->message.job;
 	struct il_message m;
 	size_t front = front_size(job);
-	bool delayed = job->due > il_wall_now();
+	bool delayed = job->due && job->due > il_wall_now();
 	uint64_t place = o->blocks.sending->sent;
 	uint32_t block;
 	if (job->id_size && il_job_ids_find(&o->blocks, job->id, job->id_size, false, &m))

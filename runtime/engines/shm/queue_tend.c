@@ -12,8 +12,9 @@
 #include <errno.h>
 
 /* Where there is something to take, looking whether the holders live takes a hundredth of the time; but the pause is
- * not longer than so many ns, for each sixteen of them. So many jobs become ready at once. */
-enum { CHECK_SHARE = 100, LONGEST_PAUSE = 20000000, MOST_DUE = 1000 };
+ * not longer than so many ns, for each sixteen of them. So many jobs become ready at once. The
+ * coarse clock is not further behind than that. */
+enum { CHECK_SHARE = 100, LONGEST_PAUSE = 20000000, MOST_DUE = 1000, COARSE = 20000000 };
 
 /* How much later a process looks for a delayed job that sleeps behind another one: that may be stopped. */
 static const int64_t DUE_BEHIND = 4000000;
@@ -110,7 +111,7 @@ int il_shm_queue_check_holders(struct il_shm_queue *o, const struct il_job_limit
 static bool is_due(const struct il_shm_queue *o)
 {
 	int64_t due = (int64_t)il_get64((const uint64_t *)&o->blocks.jobs->due);
-	return due && due <= il_wall_now();
+	return due && due <= il_wall_coarse() + COARSE && due <= il_wall_now();
 }
 
 static int ready_due(struct il_shm_queue *o)
@@ -127,7 +128,7 @@ static int ready_due(struct il_shm_queue *o)
 static bool may_have_died(const struct il_shm_queue *o)
 {
 	uint32_t used = il_job_holders_used(&o->blocks);
-	return used && !(used == 1 && il_job_holders_is_own(&o->blocks, o->slot)) && il_now() >= o->check_next;
+	return used && !(used == 1 && il_job_holders_is_own(&o->blocks, o->slot)) && il_coarse() >= o->check_next;
 }
 
 bool il_shm_queue_needs_tending(const struct il_shm_queue *o)
