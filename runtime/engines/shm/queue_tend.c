@@ -96,6 +96,7 @@ int il_shm_queue_check_holders(struct il_shm_queue *o, const struct il_job_limit
 	int64_t end = il_now(), pause = CHECK_SHARE * (end - begin);
 	int64_t longest = LONGEST_PAUSE * (1 + (int64_t)il_job_holders_used(&o->blocks) / IL_SHM_WATCHED);
 	o->check_next = end + (pause < longest ? pause : longest);
+	o->watches.ended = false;
 	if (il_list_empty(&o->receivers.ops)) {
 		il_shm_watches_begin(&o->watches);
 		il_shm_queue_watch_holders(o, true);
@@ -128,6 +129,8 @@ static int ready_due(struct il_shm_queue *o)
 static bool may_have_died(const struct il_shm_queue *o)
 {
 	uint32_t used = il_job_holders_used(&o->blocks);
+	if (o->watches.ended)
+		return true;
 	return used && !(used == 1 && il_job_holders_is_own(&o->blocks, o->slot)) && il_coarse() >= o->check_next;
 }
 

@@ -38,7 +38,9 @@ static void ended(struct il_process_watcher *m)
 	struct il_shm_watches *watches = w->watches;
 	bool idle = m->idle;
 	watch_free(w);
-	if (!idle)
+	if (idle)
+		watches->ended = true;
+	else
 		watches->look(watches);
 }
 

@@ -17,6 +17,7 @@ struct il_shm_watches {
 	struct il_list list;
 	struct il_recheck later; /* one cannot be watched: it is to be looked at */
 	bool blind; /* the same, of this round */
+	bool ended; /* one of those that are kept has; nothing was done */
 	int kept; /* so many that are not wanted now: a process often waits for the same ones again */
 	void (*look)(struct il_shm_watches *w); /* one has ended, or may have; watches all anew */
 };
