@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- What a Redis server does for us:
 --   redis_server.lua pair          ns of its time for a send and a receive of one message
---   redis_server.lua job           the same to take a message and be done with it; and, as php-redis does it with a
---                                  stream, for XREADGROUP, XACK and XDEL
+--   redis_server.lua job N         the same for N tasks to take a message each and be done with it; and, as php-redis
+--                                  does it with a stream, for XREADGROUP, XACK and XDEL
 --   redis_server.lua herd N        ns of its time for a message, while N processes wait for one
 --   redis_server.lua idle N        commands in 20 seconds in which N tasks wait for one mutex
 local ipc = require "ipc"
@@ -44,13 +44,23 @@ function modes.pair()
 end
 
 function modes.job()
-  local ROUNDS <const>, JOBS <const>, message, time = 100, 100, ("x"):rep(64), 0
+  local JOBS <const>, message = 10000, ("x"):rep(64)
   local q <close> = queue()
-  for _ = 1, ROUNDS do
-    for _ = 1, JOBS do q:send(1, message) end
-    local take, _, each = counted(function() for _ = 1, JOBS do q:take(1):done() end end)
-    time = time + take / JOBS + each.hdel -- "done" is an HDEL
-  end
+  for _ = 0, JOBS do q:send(1, message) end
+  q:take(1):done()
+  local take, _, each = counted(function()
+    local left = JOBS
+    ipc.scope(function(scope)
+      for _ = 1, n or 1 do
+        scope:task(function()
+          while left > 0 do
+            left = left - 1
+            q:take(1):done()
+          end
+        end)
+      end
+    end)
+  end)
   local stream = [[
     $r = new Redis; $r->connect("%s"); $r->xGroup("CREATE", "bench", "g", "0", true);
     for ($i = 0; $i < %d; $i++) {
@@ -59,9 +69,9 @@ function modes.job()
       $r->xAck("bench", "g", $ids); $r->xDel("bench", $ids);
     }]]
   local _, _, theirs = counted(function()
-    assert(ipc.process{"php", "-r", stream:format(socket, ROUNDS * JOBS, message)}):wait()
+    assert(ipc.process{"php", "-r", stream:format(socket, JOBS, message)}):wait()
   end)
-  return time / ROUNDS, theirs.xreadgroup + theirs.xack + theirs.xdel
+  return take / JOBS + each.hdel, theirs.xreadgroup + theirs.xack + theirs.xdel -- "done" is an HDEL
 end
 
 function modes.herd()

@@ -12,8 +12,8 @@ local function put_back(state, name)
   if id then redis.call('HSETNX', KEYS[1], id, number) end
   if state[COUNT] == 0 then state[FIRST], state[BORDER] = state[LAST] + 1, 0 end
   state[BYTES], state[COUNT], state[SORTED] = state[BYTES] + size_of(message), state[COUNT] + 1, state[SORTED] + 1
-  redis.call('ZADD', KEYS[2], number, name)
-  redis.call('ZADD', KEYS[3], 0, name)
+  redis.call('ZADD', base .. 'order', number, name)
+  redis.call('ZADD', base .. 'types', 0, name)
 end
 
 -- It is ready in so many ms; until then it only takes room.

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- Dead letters. ARGV: id, verb, and what follows it. Verbs and replies: next place: the place, name, attempt, deaths,
 -- reason and message of the one after that place, or 11; revive id, drop id: how many; "" is all of them.
 -- HERE: queue_state

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- What becomes of a job that is taken. ARGV: id, entry ("number:token"), outcome, in how many ms it is due, its
 -- reason, limits (queue_due.lua), 1 if its lease may have ended; process id, type and bytes of the next message, or
 -- none. Replies 0, and 1 if it is dead for want of attempts; 116: it is not taken, or not in this delivery; 105: no

@@ -10,10 +10,10 @@ local function next_message(state, wanted)
   end
   if state[SORTED] > 0 then
     if wanted == '0' then
-      other = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
+      other = redis.call('ZRANGE', base .. 'order', 0, 0)[1]
     else
       local lowest = bound and '-' or '[' .. wanted .. ':'
-      other = redis.call('ZRANGEBYLEX', KEYS[3], lowest, '(' .. (bound or wanted) .. ';', 'LIMIT', 0, 1)[1]
+      other = redis.call('ZRANGEBYLEX', base .. 'types', lowest, '(' .. (bound or wanted) .. ';', 'LIMIT', 0, 1)[1]
     end
     local from = bound and 1 or 21
     if other and (not name or string.sub(other, from) < string.sub(name, from)) then return other, false end

@@ -1,13 +1,13 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- ARGV: id, verb, what is wanted (queue_next.lua), limits (queue_due.lua). Verbs and replies: peek: type and bytes, or
 -- 11; stat: messages, bytes, capacity, pids of the last sender and receiver, how many jobs are delayed, taken and dead,
 -- and the first bytes of the oldest message; remove.
 -- HERE: queue_state
--- HERE: queue_next
 local text = redis.call('HGET', KEYS[1], 'state')
 if not text or string.sub(text, 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, text)}
 -- HERE: queue_line
+-- HERE: queue_next
 if ARGV[2] == 'remove' then
   -- HERE: queue_end
   remove_queue()

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- ARGV: id, process id, delivery ("@process" and its name), number of the request, of 16 digits, how many at most,
 -- what is wanted (queue_next.lua), 1 if it stands in line when there is nothing, or 0, with limits (queue_due.lua)
 -- behind it; and the last request before it that was given messages, and how many of them have arrived. A process has
@@ -106,11 +106,12 @@ while #names < max do
   else
     state[SORTED] = state[SORTED] - 1
     gone[#gone + 1] = 'j' .. string.sub(name, 21)
-    whole = redis.call('ZREM', KEYS[2], name) + redis.call('ZREM', KEYS[3], name) == 2 and whole
+    whole = redis.call('ZREM', base .. 'order', name) + redis.call('ZREM', base .. 'types', name) == 2 and whole
   end
 end
 if not names[1] and max > 0 and state[SORTED] > 0 then
-  whole = redis.call('ZCARD', KEYS[2]) == state[SORTED] and redis.call('ZCARD', KEYS[3]) == state[SORTED]
+  whole = redis.call('ZCARD', base .. 'order') == state[SORTED] and
+    redis.call('ZCARD', base .. 'types') == state[SORTED]
 end
 if not whole then
   -- HERE: queue_end

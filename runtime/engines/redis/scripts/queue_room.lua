@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- Is there room for a message? ARGV: id, process and delivery, its place in line (as in queue_send.lua), and the size;
 -- or none: the process leaves the line, and if it was called, the next one is.
 -- HERE: queue_state

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- ARGV: id, process id, process and delivery, its place in line for room ("": none yet; "-": it will not wait), then
 -- of each message its type, of 19 digits, and its bytes, which begin as queue_state.lua says. They are accepted one
 -- after the other until there is no room for one. Replies how many were accepted, and 11 if these were not all; then
@@ -101,7 +101,7 @@ elseif full and ARGV[4] ~= '-' then
 end
 if n > 0 or next(changed) or state[BYTES] < bytes then save(state) end
 for _, name in ipairs(names) do
-  redis.call('ZADD', KEYS[2], string.sub(name, 21), name)
-  redis.call('ZADD', KEYS[3], 0, name)
+  redis.call('ZADD', base .. 'order', string.sub(name, 21), name)
+  redis.call('ZADD', base .. 'types', 0, name)
 end
 return {full and 11 or 0, n, capacity - state[BYTES], called and 1 or 0}

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- One message, with more: ARGV: id, process id, process and delivery, its place in line, type and bytes as in
 -- queue_send.lua; number of the request, of 16 digits; in how many ms it is due, and its id, or "". ">" and the
 -- delivery keeps what the last request was given, "number:epoch:number of the message": so one that is made again,

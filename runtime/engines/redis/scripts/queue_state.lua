@@ -1,5 +1,6 @@
 -- PART of all scripts of queues.
--- A queue is these keys.
+-- A queue is these keys; a script is given the first, and knows the others by their names, for each that it is given
+-- takes time.
 --   meta     state, packed: see below; number, of 16 digits -> a message; lines of processes that wait
 --            (queue_line.lua); deliveries: their names, and for each what it was given last (queue_receive.lua), and
 --            "h" and its name -> when that was handed to it, in ms, until its process confirms it; turned: when the

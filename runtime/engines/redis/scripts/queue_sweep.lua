@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- What no other script may come to do. ARGV: id, limits (queue_due.lua). What is due is ready. What was handed over a
 -- while ago, and is not confirmed, goes back. Room that a called process has not used is the next one's. Now and then
 -- an epoch ends: what was taken two epochs ago, in a delivery without a request since, was taken by a process that is

@@ -1,4 +1,4 @@
--- KEYS: meta order types
+-- KEYS: meta
 -- Messages become jobs of a process; otherwise as queue_receive.lua. ARGV: id, process id, delivery, number, what is
 -- wanted; "number:count": the last request that was given jobs, and how many of them have arrived; the server's time
 -- as the process knows it, in ms, or 0: its lease is to be kept; how many at most; and in one text, 1 if it stands in
@@ -15,24 +15,47 @@ if id ~= ARGV[1] then return {43} end
 local mark = found[2]
 local before = mark and string.sub(mark, 1, 16)
 
--- One message of the run, in a delivery that had one, which has arrived; and no process waits for room.
-if mark and #mark == 59 and before < ARGV[4] and ARGV[6] == before .. ':1' and sorted == 0 and senders == 0 and
-  first < (border > 0 and border or last + 1) and (kind == ARGV[5] or ARGV[5] == '0') and ARGV[8] == '1' and
-  ARGV[7] ~= '0' and ARGV[7] + 0 < due then
-  local entry = ('%016d:%016d'):format(first, token + 1)
-  local number = string.sub(entry, 1, 16)
-  local message = redis.call('HGET', KEYS[1], number)
-  local value = ARGV[3] .. kind .. '\1\0\0\0\0' .. message
-  redis.call('HDEL', KEYS[1], number)
-  redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes - #message + PLAIN, count - 1,
-    last, first + 1, border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch, due, token + 1), ARGV[3],
-    ARGV[4] .. epoch .. entry)
-  redis.call('HSET', string.sub(KEYS[1], 1, -5) .. 'taken', entry, value)
-  return {0, 0, entry, value}
+local given = mark and (#mark - 26) / ENTRY
+local behind = border > 0 and border or last + 1
+
+-- Messages of the run, in a delivery that had some, which have arrived; no process waits for room, and nothing is due.
+if given and given > 0 and before < ARGV[4] and sorted == 0 and senders == 0 and first < behind and
+  (kind == ARGV[5] or ARGV[5] == '0') and ARGV[6] == before .. ':' .. given and ARGV[7] ~= '0' and
+  ARGV[7] + 0 < due then
+  local taken, prefix = string.sub(KEYS[1], 1, -5) .. 'taken', ARGV[3] .. kind .. '\1\0\0\0\0'
+  if ARGV[8] == '1' then
+    local entry = ('%016d:%016d'):format(first, token + 1)
+    local number = string.sub(entry, 1, 16)
+    local message = redis.call('HGET', KEYS[1], number)
+    local value = prefix .. message
+    redis.call('HDEL', KEYS[1], number)
+    redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes - #message + PLAIN, count - 1,
+      last, first + 1, border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch, due, token + 1), ARGV[3],
+      ARGV[4] .. epoch .. entry)
+    redis.call('HSET', taken, entry, value)
+    return {0, 0, entry, value}
+  end
+  local n, numbers, entries, reply = math.min(tonumber(ARGV[8]), behind - first), {}, {}, {}
+  for i = 1, n do
+    entries[i] = ('%016d:%016d'):format(first + i - 1, token + i)
+    numbers[i] = string.sub(entries[i], 1, 16)
+  end
+  if n > 0 then
+    for i, message in ipairs(redis.call('HMGET', KEYS[1], unpack(numbers))) do
+      bytes = bytes - #message + PLAIN
+      reply[2 * i - 1], reply[2 * i] = entries[i], prefix .. message
+    end
+    redis.call('HDEL', KEYS[1], unpack(numbers))
+    redis.call('HSET', KEYS[1], 'state', struct.pack(FORMAT, id, kind, capacity, bytes, count - n, last, first + n,
+      border, 0, arrivals, receivers, 0, sender, ARGV[2], epoch, due, token + n), ARGV[3],
+      ARGV[4] .. epoch .. table.concat(entries))
+    redis.call('HSET', taken, unpack(reply))
+    return {0, 0, unpack(reply)}
+  end
 end
 
 -- One that was handed over, and is taken for the first time.
-if mark and #mark == 59 and before == ARGV[4] and ARGV[7] ~= '0' and ARGV[7] + 0 < due then
+if given == 1 and before == ARGV[4] and ARGV[7] ~= '0' and ARGV[7] + 0 < due then
   local entry, lease = string.sub(mark, 27), 'l' .. string.sub(ARGV[3], 2, 17)
   local value = redis.call('HGET', string.sub(KEYS[1], 1, -5) .. 'taken', entry)
   if value and string.sub(value, 45, 46) == '\1\0' and redis.call('HEXISTS', KEYS[1], lease) == 1 then
@@ -93,8 +116,8 @@ while not entries[1] and max > 0 do
       state[FIRST] = state[FIRST] + 1
     else
       state[SORTED] = state[SORTED] - 1
-      redis.call('ZREM', KEYS[2], name)
-      redis.call('ZREM', KEYS[3], name)
+      redis.call('ZREM', base .. 'order', name)
+      redis.call('ZREM', base .. 'types', name)
     end
     state[COUNT] = state[COUNT] - 1
     if message then
