@@ -20,7 +20,7 @@ static void task_ended(struct il_hold *hold, bool failed)
 
 void il_late_init(struct il_late *l)
 {
-	il_sched()->late_check = il_late_check;
+	il_sched()->late_query = il_late_query;
 	*l = (struct il_late){ .hold.ended = task_ended, .task = il_sched()->current };
 	il_list_init(&l->node);
 	il_list_init(&l->hold.node);
@@ -69,7 +69,7 @@ int il_late_raise(lua_State *L)
 	return lua_error(L);
 }
 
-void il_late_check(lua_State *L)
+void il_late_query(lua_State *L)
 {
 	struct il_task *t = il_sched()->current;
 	if (il_late_is_due() && !is_held_up(t, false))

@@ -39,7 +39,14 @@ static inline bool il_late_is_due(void)
 }
 
 /* Raises it if it can be raised here. */
-void il_late_check(lua_State *L);
+void il_late_query(lua_State *L);
+
+/* The same, and next to nothing where none is due. */
+static inline void il_late_check(lua_State *L)
+{
+	if (!il_list_empty(&il_sched()->late))
+		il_late_query(L);
+}
 
 /* A wait has ended with IL_LATE: for `return il_late_raise(L)`. */
 int il_late_raise(lua_State *L);
