@@ -391,6 +391,7 @@ static void wake_dead(void)
 		if (!drop)
 			best->state = IL_DISK_READY;
 		best->attempt = best->deaths = 0;
+		best->reason[0] = '\0';
 	}
 	CHECK(n == expected);
 }

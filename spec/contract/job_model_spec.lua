@@ -215,18 +215,18 @@ local function sequence(q)
   return model
 end
 
-contract.each(_ENV, "a random sequence of what befalls jobs", function(key)
-  return ipc.queue(key, {codec = "raw", attempts = ATTEMPTS, keep = KEEP})
-end, function(_, open)
+local OPTIONS <const> = {codec = "raw", attempts = ATTEMPTS, keep = KEEP}
+
+contract.each(_ENV, "a random sequence of what befalls jobs", ipc.queue, function(_, open)
   it("leaves the queue as it leaves a list", function()
     math.randomseed(SEED)
     do
-      local q <close> = open()
+      local q <close> = open(OPTIONS)
       local job, _, code = q:take(0, 0)
       if not job and code then return pending("this engine has no jobs") end
     end
     for n = 1, SEQUENCES do
-      local q <close> = open()
+      local q <close> = open(OPTIONS)
       local ok, err = xpcall(sequence, debug.traceback, q)
       if not ok then error(("sequence %d of seed %d: %s"):format(n, SEED, err), 0) end
       q:remove()

@@ -314,9 +314,15 @@ void il_disk_drop(struct il_disk *d)
 /* What was sent and not waited for is done. */
 void il_disk_fini(void)
 {
-	il_list_each(struct il_disk, d, &il_disk_folders()->folders, node)
+	struct il_list *next;
+	for (struct il_list *l = il_disk_folders()->folders.next; l != &il_disk_folders()->folders; l = next) {
+		struct il_disk *d = il_container_of(l, struct il_disk, node);
+		d->refs++;
 		if (il_fork_is_own(d->generation))
 			il_disk_changes_finish(d);
+		next = l->next; /* that of before may have gone with its last change */
+		il_disk_drop(d);
+	}
 }
 
 /* Tables ------------------------------------------------------------------------------------------------ */

@@ -80,6 +80,7 @@ static int revive(struct il_disk_records *r, const struct il_disk_message *m, in
 	++*n;
 	to.record.state = IL_DISK_READY;
 	to.record.attempt = to.record.deaths = 0;
+	to.record.reason_size = 0;
 	return il_disk_record_move(r, m, &to);
 }
 

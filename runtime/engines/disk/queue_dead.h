@@ -18,8 +18,8 @@ int il_disk_dead_next(struct il_disk_records *r, uint64_t number, struct il_disk
 /* The oldest go until so many bytes of messages are in the queue, or none is left. */
 int il_disk_dead_shrink(struct il_disk_records *r, uint64_t bytes);
 
-/* Those of an id, or, without, all: are ready again; are gone. A letter is not revived while another message has its
- * id. *n: how many. */
+/* Those of an id, or, without, all: are ready again, as if they had not been taken yet; are gone. A letter is not
+ * revived while another message has its id. *n: how many. */
 int il_disk_dead_revive(struct il_disk_records *r, const char *id, size_t size, int64_t *n);
 int il_disk_dead_drop(struct il_disk_records *r, const char *id, size_t size, int64_t *n);
 
