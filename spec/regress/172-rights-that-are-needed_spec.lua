@@ -37,6 +37,19 @@ describe("the rights of doc/engines.md", function()
     full:join()
     assert.truthy(q:receive(0, PATIENCE))
 
+    while q:receive(0, 0) do end
+    local takes = waits.waiting(function() return q:take(1, PATIENCE) end)
+    assert.is_true((q:send(1, "x", PATIENCE, {id = "one", after = 0.01})))
+    local _, job = takes:join(PATIENCE)
+    assert.is_true(job:retry(0, "no"))
+    assert.is_true(q:take(1, PATIENCE):bury("no"))
+    assert.equal("one", q:dead()(q).id)
+    assert.equal(1, q:revive("one"))
+    local child <close> = assert(ipc.process(function() assert(q:take(1, PATIENCE)) os.exit(true) end))
+    assert.is_true(child:wait(PATIENCE))
+    assert.is_true(q:take(1, PATIENCE):release())
+    assert.is_true(q:take(1, PATIENCE):done(1, "y"))
+
     local m <close> = assert(ipc.mutex(key))
     local s <close> = assert(ipc.semaphore(key, 1))
     for _, lock in ipairs{m, s} do
