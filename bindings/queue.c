@@ -275,6 +275,10 @@ void il_queue_open(lua_State *L)
 {
 	il_class(L, il_queue_class, methods, meta, &cases);
 	il_job_open(L);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	lua_pushcfunction(L, il_queue_take_next);
+	lua_setfield(L, -2, "queue_take_next");
+	lua_pop(L, 1);
 	lua_pushcfunction(L, queue);
 	lua_setfield(L, -2, "queue");
 }

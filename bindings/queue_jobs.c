@@ -216,9 +216,8 @@ static int take_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
-int il_queue_take(lua_State *L)
+static int take(lua_State *L, struct il_queue_handle *q)
 {
-	struct il_queue_handle *q = il_queue_check_open(L);
 	lua_Integer type = il_queue_optional_type(L, 2);
 	int64_t deadline = il_check_deadline(L, 3);
 	if (!q->queue->ops->take.attempt)
@@ -228,6 +227,17 @@ int il_queue_take(lua_State *L)
 	op->message.type = type;
 	op->message.job = &q->scratch;
 	return il_await_end(L, op, deadline);
+}
+
+int il_queue_take(lua_State *L)
+{
+	return take(L, il_queue_check_open(L));
+}
+
+int il_queue_take_next(lua_State *L)
+{
+	struct il_queue_handle *q = il_queue_check(L);
+	return q->queue ? take(L, q) : il_word(L, "closed");
 }
 
 static int work_done(lua_State *L, int status, lua_KContext context)

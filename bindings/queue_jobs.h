@@ -19,6 +19,9 @@ int il_queue_drop(lua_State *L);
 /* queue:send(type, message, timeout, how), with something at 5. */
 int il_queue_send_job(lua_State *L);
 
+/* For the script: take; nil, "closed" if the queue is closed already. */
+int il_queue_take_next(lua_State *L);
+
 /* What the options of the table at arg say of jobs: attempts, deaths, backoff, within, keep. Raises. */
 void il_queue_job_options(lua_State *L, int arg, struct il_queue_handle *q);
 

@@ -41,7 +41,7 @@ local ENDS <const> = {closed = true, removed = true}
 -- Until the queue is closed or removed; returns which.
 local function run(queue, fn, kind, where)
   while true do
-    local ok, why, errno = queue:take(kind)
+    local ok, why, errno = core.queue_take_next(queue, kind)
     if ok then ok, why, errno = serve(ok, fn) end
     if not ok and errno then core.raise(where .. why) end
     if not ok and ENDS[why] then return why end
