@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Many messages at once, see queue_many.h. To send them, all are encoded into one string first, as the engine wants
- * them (engines/payloads.h). To receive them, the engine takes what is there behind the first. All of that becomes the
- * handle's (queue_rest.h); a message leaves it when it is in the list, so that what cannot be decoded, or finds no
- * memory, is there for the next call. Floor 4.
+ * Many messages at once, see queue_many.h. To send them, all are encoded into one piece of memory first, as the engine
+ * wants them (engines/payloads.h). To receive them, the engine takes what is there behind the first. All of that
+ * becomes the handle's (queue_rest.h); a message leaves it when it is in the list, so that what cannot be decoded, or
+ * finds no memory, is there for the next call. Floor 4.
  */
 #include "queue_many.h"
 #include "key_object.h"
@@ -15,47 +15,91 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+
+enum { MOST_AHEAD = 1 << 16 }; /* bytes for messages that are not encoded yet */
+enum { MOST_EXPECTED = 1 << 16 }; /* messages for which a list has room from the start */
 
 /* Sending --------------------------------------------------------------------------------------------- */
 
-static void add_payload(luaL_Buffer *b, lua_Integer type, const char *bytes, size_t size)
+/* Messages as they are encoded: a userdata, until the operation gets the bytes. */
+struct messages {
+	char *bytes;
+	size_t size, room;
+};
+
+static int messages__gc(lua_State *L)
 {
-	size_t space = il_payload_space(size);
-	struct il_payload p = { .type = type, .size = size };
-	char *to = luaL_prepbuffsize(b, space);
-	memset(to + space - 8, 0, 8); /* what follows the bytes; or the size is 0 */
-	memcpy(to, &p, sizeof p);
-	memcpy(to + sizeof p, bytes, size);
-	luaL_addsize(b, space);
+	struct messages *m = lua_touserdata(L, 1);
+	free(m->bytes);
+	m->bytes = NULL;
+	return 0;
 }
 
-/* The messages in one string take the place of the list at 3. 0; or which of them, of *size bytes, is too large. */
-static lua_Integer encode_all(lua_State *L, struct il_queue_handle *q, lua_Integer type, size_t *size)
+static struct messages *push_messages(lua_State *L)
 {
-	const char *reason;
+	struct messages *m = lua_newuserdatauv(L, sizeof *m, 0);
+	*m = (struct messages){ .bytes = NULL };
+	if (luaL_newmetatable(L, "ipc.Queue.messages")) {
+		lua_pushcfunction(L, messages__gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return m;
+}
+
+/* Room for one message, and for `left` of that size in the beginning. */
+static void reserve(lua_State *L, struct messages *m, size_t space, lua_Integer left)
+{
+	size_t more = m->size;
+	if (!m->bytes)
+		more = (size_t)left < MOST_AHEAD / space ? (size_t)left * space : MOST_AHEAD;
+	size_t room = m->size + (more > space ? more : space);
+	char *bytes = realloc(m->bytes, room);
+	if (!bytes)
+		luaL_error(L, "not enough memory");
+	m->bytes = bytes;
+	m->room = room;
+}
+
+static inline void add_message(lua_State *L, struct messages *m, int64_t type, const char *bytes, size_t size,
+	lua_Integer left)
+{
+	size_t space = il_payload_space(size);
+	if (m->room - m->size < space)
+		reserve(L, m, space, left);
+	struct il_payload *p = il_payload_at(m->bytes, m->size);
+	*p = (struct il_payload){ .type = type, .size = size };
+	memcpy(il_payload_bytes(p), bytes, size);
+	m->size += space;
+}
+
+/* The messages of the list at 3; they are at the top then. 0; or which of them, of *size bytes, is too large. An
+ * encoder of the user's may close the queue, and so may a metamethod of the list. */
+static lua_Integer encode_all(lua_State *L, struct il_queue_handle *q, lua_Integer type, struct messages **all,
+	size_t *size)
+{
 	char name[IL_MANY_NAME];
-	luaL_Buffer b;
+	const char *reason;
+	size_t most = il_queue_limit(q, &reason);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_Integer n = luaL_len(L, 3);
-	lua_pushvalue(L, 3);
 	il_codec_push(L, q->codec, q);
-	int codec = lua_gettop(L), list = codec - 1;
-	luaL_buffinit(L, &b);
+	*all = push_messages(L);
+	int codec = lua_gettop(L) - 1, at = codec + 2;
 	for (lua_Integer i = 1; i <= n; i++) {
-		lua_geti(L, list, i);
-		lua_replace(L, 3);
-		if (q->codec != IL_CODEC_RAW || lua_type(L, 3) != LUA_TSTRING)
-			il_codec_encode(L, q->codec, 3, codec, il_many_name(i, name));
-		il_queue_check_open(L); /* an encoder of the user's may have closed it, or a metamethod of the list */
-		const char *bytes = lua_tolstring(L, 3, size);
-		if (*size > il_queue_limit(q, &reason))
+		if (lua_geti(L, 3, i) != LUA_TSTRING || q->codec != IL_CODEC_RAW) {
+			il_codec_encode(L, q->codec, at, codec, il_many_name(i, name));
+			lua_settop(L, at);
+		}
+		const char *bytes = lua_tolstring(L, at, size);
+		if (*size > most)
 			return i;
-		add_payload(&b, type, bytes, *size);
+		add_message(L, *all, type, bytes, *size, n - i + 1);
+		lua_settop(L, at - 1);
 	}
-	luaL_pushresult(&b);
-	lua_replace(L, 3);
-	lua_settop(L, list - 1);
+	il_queue_check_open(L);
 	return 0;
 }
 
@@ -85,30 +129,32 @@ static int send_push(lua_State *L, struct il_op *op)
 	return n + 1;
 }
 
-/* Stack while it waits: queue, type, the messages, timeout. */
 int il_queue_send_many(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
+	struct messages *all;
 	size_t size;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
 	lua_settop(L, 4);
-	lua_Integer bad = encode_all(L, q, type, &size);
+	lua_Integer bad = encode_all(L, q, type, &all, &size);
 	if (bad)
 		return il_queue_too_large(L, q, bad, size);
-	q = il_queue_check_open(L);
 	int64_t deadline = il_check_deadline(L, 4);
-	if (lua_rawlen(L, 3) == 0) {
+	if (!q->queue->ops->send_many.attempt)
+		return il_queue_fail(L, q, ENOTSUP);
+	if (!all->size) {
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	if (!q->queue->ops->send_many.attempt)
-		return il_queue_fail(L, q, ENOTSUP);
 	struct il_op *op = il_await_begin(L, &q->queue->ops->send_many, q->queue, send_push);
 	op->handle = q;
 	op->message.type = type;
 	op->message.job = NULL;
 	op->message.sent = 0;
-	op->data = (void *)lua_tolstring(L, 3, &op->size);
+	op->data = all->bytes;
+	op->size = all->size;
+	op->owned = true;
+	all->bytes = NULL;
 	return il_await_end(L, op, deadline);
 }
 
@@ -117,18 +163,38 @@ int il_queue_send_many(lua_State *L)
 struct wish {
 	struct il_queue_handle *q;
 	int64_t type;
+	struct il_payloads *all; /* what the engine has answered, in the order of the wish; NULL: it is looked for */
+	uint64_t taken; /* q->rest.taken, as long as no other call has taken anything */
 };
+
+/* The next message; it stays. */
+static inline struct il_payload *find_next(struct wish *w)
+{
+	if (w->all && w->taken == w->q->rest.taken)
+		return w->all->at < w->all->size ? il_payloads_at(w->all, w->all->at) : NULL;
+	w->all = NULL;
+	return il_queue_rest_find(w->q, w->type);
+}
+
+/* It is in the list, and not there any more. */
+static inline void take(struct wish *w, struct il_payload *p)
+{
+	if (w->all)
+		w->all->at += il_payload_space(p->size);
+	il_queue_rest_take(w->q, p);
+	w->taken = w->q->rest.taken;
+}
 
 /* The bytes of the first message. A finaliser that runs meanwhile may receive by this handle, too: false, if it got all
  * there were. */
-static bool push_first(lua_State *L, const struct wish *w, lua_Integer *type)
+static bool push_first(lua_State *L, struct wish *w, lua_Integer *type)
 {
-	for (struct il_payload *p; (p = il_queue_rest_find(w->q, w->type)); lua_pop(L, 1)) {
+	for (struct il_payload *p; (p = find_next(w)); lua_pop(L, 1)) {
 		uint64_t taken = w->q->rest.taken;
 		*type = p->type;
 		lua_pushlstring(L, il_payload_bytes(p), p->size);
 		if (w->q->rest.taken == taken) {
-			il_queue_rest_take(w->q, p);
+			take(w, p);
 			return true;
 		}
 	}
@@ -139,33 +205,40 @@ static bool push_first(lua_State *L, const struct wish *w, lua_Integer *type)
  * message that was just decoded. */
 static int collect(lua_State *L)
 {
-	const struct wish *w = lua_touserdata(L, 3);
+	struct wish *w = lua_touserdata(L, 3);
 	lua_Integer max = lua_tointeger(L, 4), n = 1;
+	bool raw = w->q->codec == IL_CODEC_RAW;
 	struct il_payload *p;
-	while (n < max && (p = il_queue_rest_find(w->q, w->type))) {
+	while (n < max && (p = find_next(w))) {
 		uint64_t taken = w->q->rest.taken;
 		lua_Integer type = p->type;
 		lua_pushlstring(L, il_payload_bytes(p), p->size);
-		bool decoded = il_queue_decode(L, w->q, type) == 1;
-		if (w->q->rest.taken == taken) {
-			if (!decoded)
-				return 0;
-			lua_pushinteger(L, type);
-			lua_rawseti(L, 2, n + 1);
-			lua_rawseti(L, 1, ++n); /* this may fail, so it is taken after it */
-			il_queue_rest_take(w->q, p);
+		bool decoded = raw || il_queue_decode(L, w->q, type) == 1;
+		if (w->q->rest.taken != taken) {
+			lua_settop(L, 4);
+			continue;
 		}
-		lua_settop(L, 4);
+		if (!decoded)
+			return 0;
+		lua_pushinteger(L, type);
+		lua_rawseti(L, 2, n + 1);
+		lua_rawseti(L, 1, ++n); /* this may fail, so it is taken after it */
+		take(w, p);
 	}
 	return 0;
 }
 
+static int list_size(const struct wish *w, lua_Integer max)
+{
+	return w->all && w->all->count < MOST_EXPECTED ? (int)w->all->count : il_many_room(max);
+}
+
 static int push_lists(lua_State *L, struct wish *w, lua_Integer max)
 {
-	int room = il_many_room(max), list = lua_gettop(L) + 1;
+	int size = list_size(w, max), list = lua_gettop(L) + 1;
 	lua_Integer type;
-	lua_createtable(L, room, 0);
-	lua_createtable(L, room, 0);
+	lua_createtable(L, size, 0);
+	lua_createtable(L, size, 0);
 	if (!push_first(L, w, &type))
 		return 2;
 	int n = il_queue_decode(L, w->q, type);
@@ -174,17 +247,21 @@ static int push_lists(lua_State *L, struct wish *w, lua_Integer max)
 	lua_rawseti(L, list, 1);
 	lua_pushinteger(L, type);
 	lua_rawseti(L, list + 1, 1);
-	return il_many_collect(L, collect, list, w, max);
+	n = il_many_collect(L, collect, list, w, max);
+	il_queue_rest_tidy(w->q);
+	return n;
 }
 
 static int receive_push(lua_State *L, struct il_op *op)
 {
-	struct wish w = { op->handle, op->message.type };
+	struct il_queue_handle *q = op->handle;
+	struct wish w = { q, op->message.type, op->data, 0 };
 	lua_Integer max = (lua_Integer)op->message.count;
 	if (op->err)
-		return il_queue_fail(L, w.q, op->err);
-	if (op->data)
-		il_queue_rest_add(w.q, op->data);
+		return il_queue_fail(L, q, op->err);
+	if (w.all)
+		il_queue_rest_add(q, w.all);
+	w.taken = q->rest.taken;
 	op->owned = false;
 	il_op_clear(op);
 	return push_lists(L, &w, max);

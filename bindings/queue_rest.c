@@ -7,8 +7,6 @@
 
 #include <stdlib.h>
 
-enum { TAKEN = 0 }; /* instead of a type */
-
 static void free_all(struct il_queue_handle *q)
 {
 	struct il_payloads *next;
@@ -38,11 +36,10 @@ void il_queue_rest_add(struct il_queue_handle *q, struct il_payloads *all)
 	q->rest.generation = il_fork.generation;
 }
 
-/* What was taken at the front is given up. */
-static void advance(struct il_queue_handle *q)
+void il_queue_rest_tidy(struct il_queue_handle *q)
 {
 	for (struct il_payloads *all; (all = q->rest.first);) {
-		while (all->at < all->size && il_payloads_at(all, all->at)->type == TAKEN)
+		while (all->at < all->size && il_payloads_at(all, all->at)->type == IL_QUEUE_REST_TAKEN)
 			all->at += il_payload_space(il_payloads_at(all, all->at)->size);
 		if (all->at < all->size)
 			return;
@@ -53,7 +50,7 @@ static void advance(struct il_queue_handle *q)
 
 static bool is_better(const struct il_payload *p, int64_t wanted, const struct il_payload *best)
 {
-	if (p->type == TAKEN)
+	if (p->type == IL_QUEUE_REST_TAKEN)
 		return false;
 	if (wanted >= 0)
 		return !best && (wanted == 0 || p->type == wanted);
@@ -64,7 +61,7 @@ struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted)
 {
 	struct il_payload *best = NULL;
 	forget_parents(q);
-	advance(q);
+	il_queue_rest_tidy(q);
 	for (struct il_payloads *all = q->rest.first; all; all = all->next)
 		for (size_t at = all->at; at < all->size;) {
 			struct il_payload *p = il_payloads_at(all, at);
@@ -77,12 +74,6 @@ struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted)
 	return best;
 }
 
-void il_queue_rest_take(struct il_queue_handle *q, struct il_payload *p)
-{
-	p->type = TAKEN;
-	q->rest.taken++;
-}
-
 /* As many as there is room for. */
 static void give_back(const struct il_queue_handle *q)
 {
@@ -90,7 +81,7 @@ static void give_back(const struct il_queue_handle *q)
 	for (struct il_payloads *all = q->rest.first; all; all = all->next)
 		for (size_t at = all->at; at < all->size; at += il_payload_space(il_payloads_at(all, at)->size)) {
 			struct il_payload *p = il_payloads_at(all, at);
-			if (p->type == TAKEN)
+			if (p->type == IL_QUEUE_REST_TAKEN)
 				continue;
 			il_op_make(&op, &q->queue->ops->send, q->queue);
 			op.message.type = p->type;

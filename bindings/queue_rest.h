@@ -19,8 +19,17 @@ void il_queue_rest_add(struct il_queue_handle *q, struct il_payloads *all);
  */
 struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted);
 
+enum { IL_QUEUE_REST_TAKEN = 0 }; /* instead of a type */
+
 /* It is not there any more, and q->rest.taken counts it. */
-void il_queue_rest_take(struct il_queue_handle *q, struct il_payload *p);
+static inline void il_queue_rest_take(struct il_queue_handle *q, struct il_payload *p)
+{
+	p->type = IL_QUEUE_REST_TAKEN;
+	q->rest.taken++;
+}
+
+/* Gives up the memory of those that were taken. */
+void il_queue_rest_tidy(struct il_queue_handle *q);
 
 /* Before the handle is closed: the messages go back to the queue, behind those that are there, if they have room and
  * it takes no wait. */

@@ -31,5 +31,6 @@ void *il_payloads_add(struct il_payloads **all, int64_t type, size_t size, size_
 	struct il_payload *message = il_payloads_at(*all, used);
 	*message = (struct il_payload){ .type = type, .size = size };
 	(*all)->size = used + space;
+	(*all)->count++;
 	return il_payload_bytes(message);
 }

@@ -19,7 +19,7 @@ struct il_payload {
 struct il_payloads {
 	struct il_payloads *next; /* the owner's */
 	size_t at; /* the owner's: 0 at first */
-	size_t size; /* of the messages that follow */
+	size_t count, size; /* of the messages that follow */
 	size_t room; /* for these */
 };
 
@@ -52,6 +52,7 @@ void *il_payloads_add(struct il_payloads **all, int64_t type, size_t size, size_
 static inline void il_payloads_remove_last(struct il_payloads *all, size_t size)
 {
 	all->size -= il_payload_space(size);
+	all->count--;
 }
 
 #endif
