@@ -44,9 +44,23 @@ static inline struct il_payload *il_payloads_at(struct il_payloads *all, size_t 
 	return il_payload_at(all + 1, at);
 }
 
+/* Makes room for one message more. 0 or ENOMEM. */
+int il_payloads_reserve(struct il_payloads **all, size_t size, size_t expected);
+
 /* One message more: the place of its bytes, which the caller fills in. *all is NULL at first; `expected`: how many will
  * come, with this one. NULL: no memory, and all is as before. */
-void *il_payloads_add(struct il_payloads **all, int64_t type, size_t size, size_t expected);
+static inline void *il_payloads_add(struct il_payloads **all, int64_t type, size_t size, size_t expected)
+{
+	size_t space = il_payload_space(size);
+	if ((!*all || (*all)->room - (*all)->size < space) && il_payloads_reserve(all, size, expected))
+		return NULL;
+	struct il_payload *p = il_payloads_at(*all, (*all)->size);
+	p->type = type;
+	p->size = size;
+	(*all)->size += space;
+	(*all)->count++;
+	return il_payload_bytes(p);
+}
 
 /* Takes the last message away again, whose size it was. */
 static inline void il_payloads_remove_last(struct il_payloads *all, size_t size)

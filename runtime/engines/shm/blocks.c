@@ -187,8 +187,8 @@ static inline int check_place(const struct il_blocks *c)
 }
 
 /* The state comes last: with an old place, and one that is not 0, the record would be taken for a message. */
-static inline int write_record(const struct il_blocks *c, int64_t type, const void *data, size_t front, size_t size,
-	uint32_t *result)
+static inline __attribute__((always_inline)) int write_record(const struct il_blocks *c, int64_t type, const void *data,
+	size_t front, size_t size, int64_t time, uint32_t *result)
 {
 	uint32_t blocks = blocks_for(front + size, true);
 	if (!has_room(c, blocks))
@@ -205,19 +205,19 @@ static inline int write_record(const struct il_blocks *c, int64_t type, const vo
 	r->type = type;
 	r->place = c->sending->sent;
 	r->size = (uint32_t)size;
-	r->time = il_wall_coarse();
+	r->time = time;
 	il_put64(&r->state, IL_RECORD_READY);
 	return 0;
 }
 
 int il_blocks_write(const struct il_blocks *c, int64_t type, const void *data, size_t size, uint32_t *result)
 {
-	return write_record(c, type, data, 0, size, result);
+	return write_record(c, type, data, 0, size, il_wall_coarse(), result);
 }
 
 int il_blocks_reserve(const struct il_blocks *c, int64_t type, size_t front, size_t size, uint32_t *result)
 {
-	return write_record(c, type, NULL, front, size, result);
+	return write_record(c, type, NULL, front, size, il_wall_coarse(), result);
 }
 
 /* What follows the first extent of a message; `length` becomes that of all. */
@@ -232,7 +232,7 @@ static void mark_more(const struct il_blocks *c, uint32_t block, uint32_t state,
 	}
 }
 
-void il_blocks_commit(const struct il_blocks *c, uint32_t block)
+static inline void commit(const struct il_blocks *c, uint32_t block)
 {
 	struct il_shm_sending *s = c->sending;
 	uint32_t state, first = il_extent_length(c, block, &state), blocks = first;
@@ -246,6 +246,20 @@ void il_blocks_commit(const struct il_blocks *c, uint32_t block)
 		s->rover = 0;
 	il_put64(&s->sent, s->sent + 1); /* here it becomes a message */
 	il_block_prefetch(c, s->rover + AHEAD, true);
+}
+
+void il_blocks_commit(const struct il_blocks *c, uint32_t block)
+{
+	commit(c, block);
+}
+
+int il_blocks_append(const struct il_blocks *c, int64_t type, const void *data, size_t size, int64_t time)
+{
+	uint32_t block;
+	int err = write_record(c, type, data, 0, size, time, &block);
+	if (!err)
+		commit(c, block);
+	return err;
 }
 
 /* Reading ------------------------------------------------------------------------------------------------ */

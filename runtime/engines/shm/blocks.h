@@ -102,6 +102,9 @@ int il_blocks_reserve(const struct il_blocks *v, int64_t type, size_t front, siz
 /* For senders. Makes it the last message. */
 void il_blocks_commit(const struct il_blocks *v, uint32_t block);
 
+/* For senders. Both at once; time: as il_wall_coarse tells it. */
+int il_blocks_append(const struct il_blocks *v, int64_t type, const void *data, size_t size, int64_t time);
+
 /* For receivers. Copies the text of a message that was found. 0 or EUCLEAN. */
 int il_blocks_read(const struct il_blocks *v, const struct il_message *m, void *data);
 

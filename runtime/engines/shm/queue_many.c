@@ -5,6 +5,7 @@
  * the latch, to announce the change, and to call those that wait. Floor 2.
  */
 #include "engines/shm/queue_many.h"
+#include "base/clock.h"
 #include "engines/payloads.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_send.h"
@@ -34,24 +35,31 @@ static void announce(struct il_shm_queue *o, const struct il_op *op)
 		il_shm_queue_call(o, op->message.type, count_left(op, IL_SHM_MOST_WAITERS));
 }
 
+/* The first one, which says that there are some. */
+static int send_first(struct il_shm_queue *o, const struct il_op *op, const struct il_payload *p, bool both)
+{
+	uint32_t block;
+	int err = il_shm_queue_write(o, p->type, il_payload_bytes(p), p->size, both, &block);
+	if (err)
+		return err;
+	announce(o, op);
+	il_blocks_commit(&o->blocks, block);
+	il_wait_queue_note_change(&o->receivers, (uint64_t)p->type);
+	return 0;
+}
+
 /* With the segment's latch, or both. 0: all that may be sent at a time; or why not. */
 static int send_some(struct il_shm_queue *o, struct il_op *op, bool both)
 {
-	int err = 0, n = 0;
-	for (; n < MOST && op->message.sent < op->size; n++) {
+	int64_t time = il_wall_coarse();
+	for (int n = 0; n < MOST && op->message.sent < op->size; n++) {
 		const struct il_payload *p = il_payload_at(op->data, op->message.sent);
-		uint32_t block;
-		err = il_shm_queue_write(o, p->type, il_payload_bytes(p), p->size, both, &block);
+		int err = n ? il_shm_queue_append(o, p, both, time) : send_first(o, op, p, both);
 		if (err)
-			break;
-		if (n == 0)
-			announce(o, op);
-		il_blocks_commit(&o->blocks, block);
+			return err;
 		op->message.sent += il_payload_space(p->size);
 	}
-	if (n)
-		il_wait_queue_note_change(&o->receivers, (uint64_t)op->message.type);
-	return err;
+	return 0;
 }
 
 int il_shm_queue_send_all(struct il_shm_queue *o, struct il_op *op)

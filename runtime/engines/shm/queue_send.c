@@ -13,7 +13,7 @@
 #include <errno.h>
 
 /* Bytes that there is room for; what receivers have taken meanwhile is looked up if these are too few. */
-static int check_room(struct il_shm_queue *o, size_t size)
+static inline int check_room(struct il_shm_queue *o, size_t size)
 {
 	struct il_shm_sending *s = &il_shm_queue_shared(o)->sending;
 	if (size > o->capacity)
@@ -78,6 +78,20 @@ int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, s
 	struct writing w = { .type = type, .data = data, .size = size };
 	int err = try_write(o, &w, block);
 	return err ? mend(o, &w, block, err, both) : 0;
+}
+
+int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool both, int64_t time)
+{
+	uint32_t block;
+	int err = check_room(o, p->size);
+	if (!err)
+		err = il_blocks_append(&o->blocks, p->type, il_payload_bytes(p), p->size, time);
+	if (!err)
+		return 0;
+	err = il_shm_queue_write(o, p->type, il_payload_bytes(p), p->size, both, &block);
+	if (!err)
+		il_blocks_commit(&o->blocks, block);
+	return err;
 }
 
 int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block)
