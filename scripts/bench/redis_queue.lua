@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A queue on a Redis server: so many tasks send and receive 64 bytes, each one message after the other. Prints ns per
--- message.
---   redis_queue.lua N TASKS
+-- A queue on a Redis server: so many tasks send and receive 64 bytes, each one message after the other, or so many at a
+-- time. Prints ns per message.
+--   redis_queue.lua N TASKS [MANY]
 local ipc = require "ipc"
 local n, tasks, socket = tonumber(arg[1]), tonumber(arg[2]), os.getenv("REDIS_SOCKET")
 local q = assert(ipc.queue(ipc.redis_key(("redis+unix://%s?name=bench"):format(socket)), {codec = "raw"}))
@@ -14,8 +14,21 @@ local function work(count)
   end
 end
 
+local function work_many(count, list)
+  for _ = 1, count / #list do
+    q:send_many(1, list)
+    local left = #list
+    repeat left = left - #q:receive_many(left) until left == 0
+  end
+end
+
+local list = {}
+for i = 1, arg[3] or 0 do list[i] = message end
+
 local start = ipc.now()
-if tasks == 1 then
+if list[1] then
+  work_many(n, list)
+elseif tasks == 1 then
   work(n)
 else
   ipc.scope(function(scope)

@@ -132,9 +132,29 @@ find_again(const struct il_blocks *c, int64_t wanted, int err, struct il_message
 	return 0;
 }
 
+/* What most receivers want: the first message, if there is no other kind of message. False: that is not known. */
+static inline bool find_front(const struct il_blocks *c, int64_t wanted, struct il_message *m)
+{
+	struct il_shm_receiving *r = c->receiving;
+	uint64_t place = r->first;
+	if (place == r->sent_seen)
+		r->sent_seen = il_get64(&c->sending->sent);
+	uint64_t ahead = r->sent_seen - place;
+	if (!ahead || ahead > c->places || r->others)
+		return false;
+	uint32_t block = *il_order_at(c, place);
+	if (block >= c->count || il_record_at(c, block)->place != place)
+		return false;
+	if (ahead > AHEAD)
+		il_block_prefetch(c, *il_order_at(c, place + AHEAD), false);
+	return (wanted == 0 || il_record_at(c, block)->type == wanted) && il_is_message(c, block, m);
+}
+
 int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
 {
 	const struct il_shm_receiving *r = c->receiving;
+	if (find_front(c, wanted, m))
+		return 0;
 	if (r->sent_seen - r->first > c->places)
 		return EUCLEAN;
 	skip_empty(c);
