@@ -244,6 +244,7 @@ static bool arm(struct il_poller *p)
 		return any;
 	if (waits->word.address != waits->sleeps_on)
 		il_futex_unwatch(&waits->word);
+	waits->word.away = waits->sleeps_on == waits->changes ? 0 : waits->type->away;
 	if (!il_futex_watched(&waits->word))
 		il_futex_watch(&waits->word, waits->sleeps_on, waits->expected);
 	return any;

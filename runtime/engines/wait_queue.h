@@ -47,6 +47,7 @@ struct il_wait_queue_type {
 	bool strict; /* no operation is served before the first */
 	uint64_t (*key)(const struct il_op *op); /* of what it waits for, 63 bits; or NULL */
 	bool (*wild)(const struct il_op *op); /* changes of several keys may serve it. NULL: of its own alone */
+	uint32_t away; /* of the word that `note` returns: see struct il_futex */
 	bool alike; /* operations that want the same message.type get the same answer, if it is "not now" */
 	/* Takes the lock. 0; EAGAIN: it cannot be had now, and is tried again after a while; or the errno with which
 	 * all waits end. With an error it is not had. It must not block for longer than some milliseconds. */

@@ -14,10 +14,11 @@
 
 #include <stddef.h>
 
-enum { FREE, WAITING, CALLED, LATE, STATE = 3, COUNT = 4 };
+enum { FREE, WAITING, CALLED, LATE, STATE = 3, COUNT = 8 };
 
-/* In 65,536 ns: how long a process waits until its turn is kept for it, and how long what was called may take. */
-enum { PATIENCE = 3, LONG = 20000000 >> 16 };
+/* In 65,536 ns: how long a process waits until its turn is kept for it, until its pages have left the caches, and until
+ * it goes before those that came later; and how long what was called may take. */
+enum { PATIENCE = 3, COLD = 100000000 >> 16, OLD = 1000000000 >> 16, LONG = 20000000 >> 16 };
 
 static uint32_t now(void)
 {
@@ -77,6 +78,11 @@ static bool has_place(const struct il_waiters *w)
 	return e->pid == (uint32_t)il_fork.pid && e->start == il_identity_start() && state_of(e) != FREE;
 }
 
+static bool is_own(const struct il_waiters *w, const struct il_waiter *e)
+{
+	return has_place(w) && e == &w->at[w->place];
+}
+
 static bool has_ended(const struct il_waiter *e)
 {
 	return il_process_watch_ended((pid_t)e->pid, e->start);
@@ -130,6 +136,30 @@ static struct il_waiter *find_waiting(const struct il_waiters *w, uint64_t offer
 	return first;
 }
 
+/* The last one that waits and wants it; before a ticket, if one is given. */
+static struct il_waiter *find_waiting_last(const struct il_waiters *w, uint64_t offer, const uint32_t *before)
+{
+	struct il_waiter *last = NULL;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		struct il_waiter *e = &w->at[i];
+		if (state_of(e) == WAITING && fits(w, e, offer) && (!before || comes_before(e, *before)) &&
+			(!last || comes_behind(e, last->ticket)))
+			last = e;
+	}
+	return last;
+}
+
+/* The one to call; `tried`: these have been. */
+static struct il_waiter *find_next(const struct il_waiters *w, uint64_t offer, uint32_t tried, uint32_t last_ticket)
+{
+	if (!w->last_first)
+		return find_waiting(w, offer, tried ? &last_ticket : NULL);
+	struct il_waiter *first = tried ? NULL : find_waiting(w, offer, NULL);
+	if (first && (int32_t)(now() - first->since) >= OLD)
+		return first;
+	return find_waiting_last(w, offer, tried > 1 ? &last_ticket : NULL);
+}
+
 static void shrink(struct il_waiters *w)
 {
 	uint32_t used = used_of(w);
@@ -142,6 +172,18 @@ static void shrink(struct il_waiters *w)
 
 /* Calling ----------------------------------------------------------------------------------------------- */
 
+/* The state after it was told: if no thread slept, or it does something else, that is `awake`. True: it slept. */
+static bool conclude(struct il_waiter *e, bool slept, uint32_t state, uint32_t awake)
+{
+	uint32_t word = il_get(&e->word), next;
+	bool asleep;
+	do {
+		asleep = slept && !(word & IL_WAITER_AWAY);
+		next = ((word & ~(uint32_t)STATE) + COUNT) | (asleep ? state : awake);
+	} while ((word & STATE) != FREE && !atomic_compare_exchange_strong((_Atomic uint32_t *)&e->word, &word, next));
+	return asleep;
+}
+
 static bool rouse(const struct il_waiters *w, struct il_waiter *e)
 {
 	return (w->latch ? il_latch_gather(w->latch, &e->word) : il_futex_wake(&e->word)) > 0;
@@ -153,10 +195,114 @@ static bool rouse(const struct il_waiters *w, struct il_waiter *e)
 static bool tell(struct il_waiters *w, struct il_waiter *e, uint32_t state, uint32_t awake)
 {
 	change_state(e, state_of(e));
-	bool slept = rouse(w, e);
-	change_state(e, slept ? state : awake);
-	return slept;
+	return conclude(e, rouse(w, e), state, awake);
 }
+
+/* Lookouts ---------------------------------------------------------------------------------------------- */
+
+static struct il_waiter *find_ticket(const struct il_waiters *w, uint32_t ticket)
+{
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (counts(&w->at[i]) && w->at[i].ticket == ticket)
+			return &w->at[i];
+	return NULL;
+}
+
+static bool is_watched(const struct il_waiters *w, const struct il_lookout *l)
+{
+	return l->pid && find_ticket(w, l->watcher);
+}
+
+static struct il_lookout *find_unused(const struct il_waiters *w)
+{
+	for (int i = 0; i < IL_LOOKOUTS; i++)
+		if (!w->lookouts->at[i].pid)
+			return &w->lookouts->at[i];
+	for (int i = 0; i < IL_LOOKOUTS; i++)
+		if (!is_watched(w, &w->lookouts->at[i]))
+			return &w->lookouts->at[i];
+	return NULL;
+}
+
+/* The record of a process, or a free one. NULL: too many are watched, or this one already. */
+static struct il_lookout *find_lookout(const struct il_waiters *w, uint32_t pid, uint64_t start)
+{
+	for (int i = 0; i < IL_LOOKOUTS; i++) {
+		struct il_lookout *l = &w->lookouts->at[i];
+		if (l->pid == pid && l->start == start)
+			return is_watched(w, l) ? NULL : l;
+	}
+	return find_unused(w);
+}
+
+/* The one that is the least likely to be called soon: neither is it old, nor are its pages in the caches. */
+static bool watches_well(const struct il_waiter *e, const struct il_waiter *best)
+{
+	bool cold = (int32_t)(now() - e->since) >= COLD;
+	return !best || (cold && comes_behind(e, best->ticket));
+}
+
+/* Before a ticket, if one is given. */
+static struct il_waiter *find_watcher(const struct il_waiters *w, uint32_t pid, uint64_t start, const uint32_t *before)
+{
+	struct il_waiter *best = NULL, *e;
+	for (uint32_t i = 0; i < used_of(w); i++) {
+		e = &w->at[i];
+		if (state_of(e) == WAITING && !is_own(w, e) && (e->pid != pid || e->start != start) &&
+			(!before || comes_before(e, *before)) && watches_well(e, best))
+			best = e;
+	}
+	return best;
+}
+
+/* True: it slept. One that was asked by this process already is on its way. */
+static bool ask_to_watch(struct il_waiters *w, struct il_waiter *e)
+{
+	for (uint32_t i = 0; i < w->asked_to_watch; i++)
+		if (w->asked_tickets[i] == e->ticket)
+			return true;
+	if (!tell(w, e, WAITING, WAITING))
+		return false;
+	if (w->asked_to_watch < IL_MOST_ASKED)
+		w->asked_tickets[w->asked_to_watch++] = e->ticket;
+	return true;
+}
+
+/* A process that sleeps is to watch another one: which. NULL: none is found, or need be. */
+static struct il_waiter *have_watched(struct il_waiters *w, uint32_t pid, uint64_t start)
+{
+	struct il_lookout *l = find_lookout(w, pid, start);
+	struct il_waiter *e = l ? find_watcher(w, pid, start, NULL) : NULL;
+	for (int i = 0; e && i < IL_MOST_ASKED; i++) {
+		uint32_t ticket = e->ticket;
+		il_put(&l->watcher, ticket);
+		il_put64(&l->start, start);
+		il_put(&l->pid, pid);
+		if (ask_to_watch(w, e))
+			return e;
+		il_put(&l->pid, 0);
+		e = find_watcher(w, pid, start, &ticket);
+	}
+	return NULL;
+}
+
+/* What watches is watched itself, by a third one, or by the first. */
+static void see_to_watch(struct il_waiters *w, uint32_t pid, uint64_t start)
+{
+	struct il_waiter *e = have_watched(w, pid, start);
+	for (int i = 0; e && i < IL_MOST_ASKED; i++)
+		e = have_watched(w, e->pid, e->start);
+}
+
+/* A process that was called is watched by the one behind it, if that knows that it is. */
+static void have_called_watched(struct il_waiters *w, const struct il_waiter *e)
+{
+	const struct il_waiter *next = find_behind(w, e->ticket);
+	if (!next || state_of(next) != WAITING || il_get(&w->lookouts->before[next - w->at]) != e->ticket)
+		see_to_watch(w, e->pid, e->start);
+}
+
+/* Calling on -------------------------------------------------------------------------------------------- */
 
 /* If it is the first, and has waited for a while, no other process may take before it. */
 static void note_call(struct il_waiters *w, struct il_waiter *e)
@@ -176,19 +322,35 @@ static bool has_gone(const struct il_waiter *e)
 
 static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
 {
-	struct il_waiter *e = find_waiting(w, offer, NULL);
-	for (uint32_t i = 0; e && n && i < w->count; i++) {
+	struct il_waiter *e = find_next(w, offer, 0, 0);
+	w->asked_to_watch = 0;
+	for (uint32_t i = 1; e && n && i <= w->count; i++) {
 		uint32_t ticket = e->ticket;
-		if (has_place(w) && e == &w->at[w->place]) {
+		if (is_own(w, e)) {
 			n--; /* it looks when the change is made */
 		} else if (tell(w, e, CALLED, WAITING)) {
 			note_call(w, e);
+			if (w->lookouts)
+				have_called_watched(w, e);
 			n--;
 		} else if (has_gone(e)) {
 			set_state(e, FREE);
 		}
-		e = find_waiting(w, offer, &ticket);
+		e = find_next(w, offer, i, ticket);
 	}
+}
+
+static bool is_watched_here(const struct il_waiters *w, const struct il_lookout *l)
+{
+	return l->pid && l->watcher == w->ticket && l->pid != (uint32_t)il_fork.pid;
+}
+
+static void note_lookouts(struct il_waiters *w)
+{
+	w->watches = 0;
+	for (int i = 0; w->lookouts && i < IL_LOOKOUTS; i++)
+		if (is_watched_here(w, &w->lookouts->at[i]))
+			w->watched[w->watches++] = w->lookouts->at[i];
 }
 
 void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
@@ -203,6 +365,8 @@ void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
 			set_state(e, FREE);
 	}
 	call_more(w, offer, n);
+	if (w->lookouts && w->called)
+		see_to_watch(w, (uint32_t)il_fork.pid, il_identity_start());
 	shrink(w);
 }
 
@@ -237,7 +401,8 @@ static void hand_over_watch(struct il_waiters *w, uint32_t ticket, bool served)
 {
 	struct il_waiter *next = w->ordered ? find_behind(w, ticket) : NULL;
 	bool first = w->ordered && !find_before(w, ticket);
-	if (next && state_of(next) == WAITING && (!served || w->first_watches || !first))
+	bool needs = w->lookouts ? first && w->first_watches : !first || w->first_watches;
+	if (next && state_of(next) == WAITING && (!served || needs))
 		tell(w, next, WAITING, WAITING);
 	if (served && w->ordered && !first)
 		tell_first(w);
@@ -271,6 +436,17 @@ void il_waiters_leave(struct il_waiters *w, bool served)
 	w->joined = false;
 }
 
+static void remove_watched(struct il_waiters *w, struct il_lookout *l)
+{
+	struct il_lookout dead = *l;
+	if (!il_process_watch_ended((pid_t)dead.pid, dead.start))
+		return;
+	il_put(&l->pid, 0);
+	for (uint32_t i = 0; i < used_of(w); i++)
+		if (w->at[i].pid == dead.pid && w->at[i].start == dead.start && state_of(&w->at[i]) != FREE)
+			take_out(w, &w->at[i], false);
+}
+
 void il_waiters_remove_dead(struct il_waiters *w)
 {
 	for (uint32_t i = 0; i < w->count && has_place(w); i++) {
@@ -279,6 +455,9 @@ void il_waiters_remove_dead(struct il_waiters *w)
 			break;
 		take_out(w, e, false);
 	}
+	for (int i = 0; w->lookouts && i < IL_LOOKOUTS && has_place(w); i++)
+		if (is_watched_here(w, &w->lookouts->at[i]))
+			remove_watched(w, &w->lookouts->at[i]);
 }
 
 /* It was called and does not come. */
@@ -308,11 +487,6 @@ bool il_waiters_pass_late(struct il_waiters *w, bool all)
 		pass_over(w, e, has_ended(e));
 	}
 	return more;
-}
-
-static bool is_own(const struct il_waiters *w, const struct il_waiter *e)
-{
-	return has_place(w) && e == &w->at[w->place];
 }
 
 bool il_waiters_took(struct il_waiters *w)
@@ -464,7 +638,10 @@ uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uin
 	const struct il_waiter *before = w->ordered ? find_before(w, w->ticket) : NULL;
 	w->before = before ? (pid_t)before->pid : 0;
 	w->before_start = before ? before->start : 0;
-	*expected = il_get(&e->word);
+	if (w->lookouts)
+		il_put(&w->lookouts->before[w->place], before ? before->ticket : 0);
+	note_lookouts(w);
+	*expected = il_get(&e->word) & ~(uint32_t)IL_WAITER_AWAY;
 	return &e->word;
 }
 

@@ -9,8 +9,9 @@
  * released, or when its owner dies. So a process that dies anywhere has changed nothing, or the other one looks.
  *
  * Of an ordered table each process watches the one before it (`before`). If that dies between its call and what it was
- * called for, the next one passes the call on. A process that stands still is passed over after a while: what has
- * called it looks after it (il_waiters_pass_late).
+ * called for, the next one passes the call on. With lookouts what has called is watched, too, and what was called if
+ * the one behind it does not know of it. A process that stands still is passed over after a while: what has called it
+ * looks after it (il_waiters_pass_late).
  */
 #ifndef IL_ENGINES_WAITERS_H
 #define IL_ENGINES_WAITERS_H
@@ -23,12 +24,30 @@
 
 /* An entry. What is read of it is not believed. */
 struct il_waiter {
-	uint32_t word; /* futex: a state in the lowest two bits, and a count */
+	uint32_t word; /* futex: a state in the lowest two bits, IL_WAITER_AWAY, and a count */
 	uint32_t pid;
 	uint64_t start;
 	uint64_t wants; /* the noun's */
 	uint32_t ticket; /* the order */
 	uint32_t since; /* when it came, or was called: 65,536 ns each */
+};
+
+/* Of the word: the process does something else, though a thread of it sleeps on the word. See struct il_futex. */
+enum { IL_WAITER_AWAY = 4 };
+
+/* A process that one of the table is to watch, beside the one before it: one that was called and that the one behind it
+ * does not watch; one that calls, and may die before what it has called has come; one that watches. All zero: none. */
+struct il_lookout {
+	uint32_t pid;
+	uint32_t watcher; /* the ticket of the process that watches it */
+	uint64_t start;
+};
+
+enum { IL_LOOKOUTS = 32, IL_LOOKOUT_PLACES = 64, IL_MOST_ASKED = 4 };
+
+struct il_lookouts {
+	struct il_lookout at[IL_LOOKOUTS];
+	uint32_t before[IL_LOOKOUT_PLACES]; /* of each entry: the ticket of the one before it that it watches */
 };
 
 /* What stands beside the entries. */
@@ -49,6 +68,10 @@ struct il_waiters {
 	/* Is what is offered of use for a process that wants this? NULL: always. */
 	bool (*fits)(uint64_t wants, uint64_t offer);
 	bool ordered; /* one after the other is called, and each is to watch the one before */
+	/* The one that came last is called first, for its memory is still in the caches; but not while another one
+	 * waits for a second. */
+	bool last_first;
+	struct il_lookouts *lookouts; /* shared, for IL_LOOKOUT_PLACES entries at most; or NULL */
 	bool turns; /* one that has waited for a while takes before those that do not wait */
 	bool first_watches; /* the first one watches what the others do not: so it is told that it is the first */
 	bool joined;
@@ -61,6 +84,9 @@ struct il_waiters {
 	uint32_t asked; /* entries that were looked at for a place */
 	pid_t before; /* the process to watch, or 0 */
 	uint64_t before_start;
+	struct il_lookout watched[IL_LOOKOUTS]; /* the other ones to watch */
+	uint32_t watches;
+	uint32_t asked_tickets[IL_MOST_ASKED], asked_to_watch; /* by this call */
 };
 
 /* This process is about to sleep, or sleeps and has looked in vain; `served`: it has got something since it joined, and
@@ -90,7 +116,8 @@ void il_waiters_wake(struct il_waiters *w, uint64_t offer);
 /* As il_waiters_leave, without the latch. */
 void il_waiters_quit(struct il_waiters *w);
 
-/* `before` has died, or one of those before it may have: takes them out, and passes on what they were called for. */
+/* A process to watch has died, or may have: takes those out that have, and passes on what they were called for. What
+ * they have called may not come: see il_waiters_any_called. */
 void il_waiters_remove_dead(struct il_waiters *w);
 
 /* The same of what was called long ago and has not come: it is stopped, or busy. True: others are still on their way.

@@ -20,7 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { AT_ONCE = FUTEX_WAITV_MAX };
+enum { AT_ONCE = FUTEX_WAITV_MAX, MOST_AWAY = 16 };
 
 struct il_futex_waiter {
 	struct il_list node;
@@ -55,9 +55,16 @@ void il_futex_watch(struct il_futex *futex, uint32_t *address, uint32_t expected
 	il_list_add(&futexes()->watched, &futex->node);
 }
 
+static _Atomic uint32_t *word_of(const struct il_futex *futex)
+{
+	return (_Atomic uint32_t *)futex->address;
+}
+
 static void forget(struct il_futex *futex)
 {
 	struct il_futex_waiter *s = futex->waiter;
+	if (s && futexes()->away && futex->away)
+		atomic_fetch_and(word_of(futex), ~futex->away);
 	il_list_del(&futex->node);
 	futex->waiter = NULL;
 	if (s) {
@@ -129,12 +136,12 @@ static void tell_all(void)
 /* To be woken is to be told, whatever the word says: what wakes may have died before it could change it. */
 static void mark_woken(struct il_futex *futex)
 {
-	futex->expected = ~atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire);
+	futex->expected = ~atomic_load_explicit(word_of(futex), memory_order_acquire);
 }
 
 static bool has_changed(const struct il_futex *futex)
 {
-	return atomic_load_explicit((_Atomic uint32_t *)futex->address, memory_order_acquire) != futex->expected;
+	return (atomic_load_explicit(word_of(futex), memory_order_acquire) & ~futex->away) != futex->expected;
 }
 
 bool il_futexes_poll(bool no_arm)
@@ -218,6 +225,8 @@ static void work(struct il_work *item)
 static void ended(struct il_work *item)
 {
 	struct il_futex_waiter *s = il_container_of(item, struct il_futex_waiter, item);
+	if (item->forked) /* the bits are the parent's */
+		futexes()->away = false;
 	if (s->woken >= 0 && s->words[s->woken])
 		mark_woken(s->words[s->woken]);
 	dissolve(s, s->err);
@@ -271,8 +280,55 @@ bool il_futexes_hand_out(void)
 	return true;
 }
 
+/* Being away ------------------------------------------------------------------------------------------- */
+
+void il_futexes_asleep(void)
+{
+	if (!futexes()->away)
+		return;
+	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
+		for (int i = 0; i < s->count; i++)
+			if (s->words[i] && s->words[i]->away)
+				atomic_fetch_and(word_of(s->words[i]), ~s->words[i]->away);
+	futexes()->away = false;
+}
+
+static int count_given(void)
+{
+	int count = 0;
+	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
+		count += s->left;
+	return count;
+}
+
+/* True: it was changed before. */
+static bool set_away(const struct il_futex *futex)
+{
+	return futex->away && (atomic_fetch_or(word_of(futex), futex->away) & ~futex->away) != futex->expected;
+}
+
+void il_futexes_awake(void)
+{
+	struct il_futex *changed[MOST_AWAY];
+	struct il_list round = IL_LIST_INIT(round);
+	int n = 0;
+	if (count_given() > MOST_AWAY)
+		return;
+	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
+		for (int i = 0; i < s->count; i++)
+			if (s->words[i] && set_away(s->words[i]))
+				changed[n++] = s->words[i];
+	futexes()->away = true;
+	while (n--) {
+		il_futex_unwatch(changed[n]);
+		il_list_add(&round, &changed[n]->node);
+	}
+	tell(&round);
+}
+
 void il_futexes_drop(void)
 {
+	futexes()->away = false;
 	il_list_drain(struct il_futex_waiter, s, &futexes()->waiters, node) {
 		take_back(s, &futexes()->watched, true);
 		free(s);

@@ -17,6 +17,7 @@ struct il_futex_waiter;
 struct il_futexes {
 	struct il_list watched; /* on which no thread sleeps yet */
 	struct il_list waiters; /* of struct il_futex_waiter */
+	bool away; /* the bits are set */
 };
 
 struct il_futex {
@@ -24,6 +25,9 @@ struct il_futex {
 	uint32_t *address;
 	uint32_t expected; /* slept on as long as it has this value */
 	void (*changed)(struct il_futex *futex); /* on the loop's thread; it is not watched any more */
+	/* A bit of the word that is set while a thread sleeps on it and the loop does not, so that other processes know
+	 * that their news may not be read for long. 0: there is no such bit. It is not compared. */
+	uint32_t away;
 	struct il_futex_waiter *waiter; /* whose thread sleeps on it */
 	int place;
 };
@@ -58,6 +62,12 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
 /* For the loop: moves all watched futexes to helper threads. False: no thread could be made; changed() was called for
  * each, and the callers must poll. */
 bool il_futexes_hand_out(void);
+
+/* For the loop: it is about to sleep while threads sleep on words, or has slept: clears and sets the bits `away`. The
+ * second calls changed() of words that were changed before their bit was set, and of which no thread has told yet. With
+ * many words no bit is set. */
+void il_futexes_asleep(void);
+void il_futexes_awake(void);
 
 /* Nothing is watched any more; no thread sleeps on what was, as in a forked child. */
 void il_futexes_drop(void);

@@ -197,9 +197,14 @@ static int sleep_or_block(struct epoll_event *events, int64_t now, int64_t until
 		if (slept) /* no operation waits for a descriptor, so epoll is asked only if il_loop_wake was called */
 			return atomic_load(&il_loop->wakes) == il_loop->wakes_seen ? 0 : query(events);
 	}
+	il_futexes_asleep();
 	if (!il_futexes_hand_out() && until > now + NAP)
 		until = now + NAP;
-	return block(events, now, until);
+	int n = block(events, now, until);
+	int err = errno;
+	il_futexes_awake();
+	errno = err;
+	return n;
 }
 
 /* A poller that was polled, or armed, may want to be polled again after a while. */
@@ -275,6 +280,7 @@ void il_loop_nested(int64_t next)
 	if (il_loop->epoll.timer_fd < 0)
 		return;
 	struct itimerspec when = { 0 };
+	il_futexes_asleep();
 	next = il_pollers_arm() || !il_futexes_hand_out() ? 0 : earlier(next);
 	if (next != IL_NEVER)
 		when.it_value = il_timespec(next > 0 ? next : 1); /* 0 would disarm it */

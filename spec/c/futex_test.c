@@ -8,6 +8,8 @@
 #include "loop/epoll.h"
 #include "loop/futex.h"
 #include "loop/loop.h"
+#include "loop/state.h"
+#include "loop/wake.h"
 #include "check.h"
 
 #include <pthread.h>
@@ -90,6 +92,45 @@ static void what_is_not_watched_is_not_told(void)
 	CHECK(told == 1 && words[1].told == 1);
 }
 
+static void *wake_later(void *unused)
+{
+	(void)unused;
+	usleep(2000);
+	il_loop_wake(il_loop);
+	return NULL;
+}
+
+static void sleep_until_woken(void)
+{
+	pthread_t thread;
+	CHECK(pthread_create(&thread, NULL, wake_later, NULL) == 0);
+	CHECK(il_loop_poll(IL_NEVER) == 0);
+	pthread_join(thread, NULL);
+}
+
+/* The bit is set while a thread sleeps on the word and the loop does not. */
+static void the_word_says_that_the_loop_is_away(void)
+{
+	enum { AWAY = 1 << 31 };
+	uint32_t *value = &words[0].value;
+	watch(1);
+	words[0].word.away = (uint32_t)AWAY;
+	do /* the thread may come too late, and go again */
+		sleep_until_woken();
+	while (!(il_get(value) & (uint32_t)AWAY));
+	CHECK(told == 0);
+	il_futexes_asleep();
+	CHECK(!(il_get(value) & (uint32_t)AWAY));
+	il_put(value, il_get(value) + 1); /* and no thread is woken: what did that has died, say */
+	il_futexes_awake();
+	CHECK(told == 1 && !(il_get(value) & (uint32_t)AWAY));
+	watch(1);
+	words[0].word.away = (uint32_t)AWAY;
+	sleep_until_woken();
+	il_futex_unwatch(&words[0].word);
+	CHECK(!(il_get(value) & (uint32_t)AWAY) && told == 0);
+}
+
 static void ready(struct il_io *io, uint32_t events)
 {
 	(void)io;
@@ -111,6 +152,7 @@ int main(void)
 	each_is_told_once(1);
 	each_is_told_once(WORDS);
 	what_is_not_watched_is_not_told();
+	the_word_says_that_the_loop_is_away();
 	il_io_unwatch(&io);
 	il_loop_fini();
 	puts("ok");

@@ -83,6 +83,12 @@ function points.await_sleep(noun, key, pid)
   return sleeps
 end
 
+-- Is that known?
+function points.has_result(child)
+  results[child] = results[child] or child.channel:receive(0)
+  return results[child] ~= nil
+end
+
 -- What came of a waiter's wait.
 function points.result(child)
   local result = results[child] or assert(child.channel:receive(points.PATIENCE), "a waiter was not woken")

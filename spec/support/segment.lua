@@ -5,10 +5,10 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 6, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 7, 280, 64, 0xffffffff
 local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
 -- of a queue:
-local SENDING <const>, CAPACITY <const>, SECOND <const>, JOBS <const>, ORDER <const> = 320, 384, 448, 512, 2688
+local SENDING <const>, CAPACITY <const>, SECOND <const>, JOBS <const>, ORDER <const> = 320, 384, 448, 512, 3456
 segment.LATCHES = {12, SECOND}
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 local READY <const>, AGAIN <const>, TAKEN <const>, ENDING <const>, DELAYED <const>, DEAD <const> = 0, 1, 2, 3, 4, 5
@@ -49,10 +49,11 @@ function segment.contended(noun, key)
   return (word(bytes, 12) | (noun == "queue" and word(bytes, SECOND) or 0)) >> 31 == 1
 end
 
--- The states of the processes in a lock's table of waiters, by pid: "waiting", "called" or "late".
+-- The states of the processes in a lock's or queue's table of waiters, by pid: "waiting", "called" or "late".
 function segment.waiters(noun, key)
   local bytes, states = segment.read(noun, key) or "", {}
-  for at = HEAD + 33, HEAD + 16 + WAITING, 32 do
+  local first = (noun == "queue" and JOBS + 64 or HEAD + 16) + 17
+  for at = first, first - 17 + WAITING, 32 do
     if at + 31 > #bytes then break end
     local state, pid = ("<I4I4"):unpack(bytes, at)
     states[pid] = ({"waiting", "called", "late"})[state & 3]

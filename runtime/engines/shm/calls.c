@@ -101,6 +101,13 @@ void il_shm_calls_add(struct il_shm_calls *c)
 		il_signal_notify();
 }
 
+void il_shm_calls_remove_dead(struct il_shm_calls *c)
+{
+	il_waiters_remove_dead(c->waiters);
+	if (il_waiters_any_called(c->waiters))
+		il_shm_calls_add(c);
+}
+
 void il_shm_calls_stop_if_done(struct il_shm_calls *c)
 {
 	if (is_active(c) && !c->leaves && !il_waiters_any_called(c->waiters))

@@ -40,6 +40,10 @@ static inline void il_shm_calls_note(struct il_shm_calls *c)
 		il_shm_calls_add(c);
 }
 
+/* With the latch: a process that this one watches has ended, or may have. What it has called may not come, and it
+ * cannot look after that any more: this process does. */
+void il_shm_calls_remove_dead(struct il_shm_calls *c);
+
 /* Without the latch: a handle is closed. If all have come, nothing is kept. */
 void il_shm_calls_stop_if_done(struct il_shm_calls *c);
 

@@ -198,14 +198,6 @@ static void paid(struct il_debt *d)
 
 /* Operations -------------------------------------------------------------------------------------------- */
 
-/* What has died may have called a process that does not come, and cannot look after it any more. */
-static void check_dead(struct object *o)
-{
-	il_waiters_remove_dead(&o->waiters);
-	if (il_waiters_any_called(&o->waiters))
-		il_shm_calls_add(&o->calls);
-}
-
 /* Those that wait watch those that held before. */
 static void __attribute__((noinline)) note_taken(struct object *o)
 {
@@ -225,7 +217,7 @@ static int attempt(struct il_wait_queue *waits, struct il_op *op, bool waiting)
 	il_debt_pay(&o->debt);
 	bool check = o->doubt || op->once || op->last;
 	if (o->doubt)
-		check_dead(o);
+		il_shm_calls_remove_dead(&o->calls);
 	if (o->doubt || (check && il_get(&p->taken) >= o->max))
 		clear_dead(o);
 	o->doubt = false;
@@ -315,6 +307,7 @@ static void unpark(struct il_wait_queue *waits)
 static const struct il_wait_queue_type waits_type = {
 	.parked = PARKED,
 	.strict = true,
+	.away = IL_WAITER_AWAY,
 	.enter = il_shm_wait_enter,
 	.leave = il_shm_wait_leave,
 	.attempt = attempt,

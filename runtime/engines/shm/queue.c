@@ -140,6 +140,8 @@ static void mapped(struct il_segment *s)
 		.bit = IL_LISTED,
 		.fits = il_shm_queue_is_wanted,
 		.ordered = true,
+		.last_first = true,
+		.lookouts = &il_shm_queue_shared(o)->lookouts,
 	};
 	il_shm_calls_init(&o->calls, s, &o->waiters, il_shm_queue_look_after_call);
 	il_shm_watches_init(&o->watches, il_shm_queue_look_again);

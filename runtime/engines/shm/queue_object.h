@@ -34,6 +34,7 @@ struct il_shm_queue_shared {
 	_Alignas(IL_SHM_LINE) struct il_shm_jobs jobs;
 	_Alignas(IL_SHM_LINE) struct il_waiters_head waiting; /* changed with the segment's latch */
 	struct il_waiter waiters[IL_SHM_MOST_WAITERS];
+	struct il_lookouts lookouts;
 };
 
 _Static_assert(offsetof(struct il_shm_queue_shared, jobs) - offsetof(struct il_shm_queue_shared, second) == IL_SHM_LINE,
@@ -49,7 +50,7 @@ struct il_shm_queue {
 	struct il_second second; /* the receivers' latch */
 	struct il_waiters waiters; /* receivers */
 	struct il_shm_calls calls;
-	struct il_shm_watches watches; /* of the process before this one, while an operation waits here */
+	struct il_shm_watches watches; /* of the processes whose end matters, while an operation waits here */
 	int64_t wanted; /* by all operations that receive, as it was written down last */
 	bool doubt; /* a process that is watched has ended, or may have */
 	struct il_blocks blocks;

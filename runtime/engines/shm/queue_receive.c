@@ -81,7 +81,7 @@ static int receive_enter(struct il_wait_queue *waits)
 	if (err)
 		return err;
 	if (o->doubt)
-		il_waiters_remove_dead(&o->waiters);
+		il_shm_calls_remove_dead(&o->calls);
 	err = il_shm_queue_tend(o, il_container_of(waits->ops.next, struct il_op, link)->source, o->doubt);
 	o->doubt = false;
 	if (err)
@@ -159,6 +159,8 @@ static int receive_park(struct il_wait_queue *waits)
 	bool ended = il_shm_queue_watch_holders(o, behind);
 	if (behind)
 		ended |= il_shm_watches_add(&o->watches, w->before, w->before_start);
+	for (uint32_t i = 0; w->joined && i < w->watches; i++)
+		ended |= il_shm_watches_add(&o->watches, (pid_t)w->watched[i].pid, w->watched[i].start);
 	int err = il_shm_watches_end(&o->watches);
 	if (!err)
 		err = il_shm_queue_await_due(o, behind);
@@ -200,6 +202,7 @@ static bool receives_several(const struct il_op *op)
 
 const struct il_wait_queue_type il_shm_queue_receivers = {
 	.parked = IL_SHM_RECEIVERS,
+	.away = IL_WAITER_AWAY,
 	.key = receive_key,
 	.wild = receives_several,
 	.alike = true,

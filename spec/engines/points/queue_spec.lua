@@ -6,6 +6,7 @@
 local ipc = require "ipc"
 local engines = require "spec.support.engines"
 local points = require "spec.support.points"
+local processes = require "spec.support.processes"
 local segment = require "spec.support.segment"
 
 local CAPACITY <const> = 3000
@@ -203,6 +204,93 @@ describe("a process that dies at a store, with a queue", function()
         waiter:close()
       end,
     }
+  end)
+
+  -- A child that waits for messages of type 1 until "b" has come; it sleeps by now. Others get those of type 2 alone.
+  local function last_resort()
+    return points.waiter("queue", key, open, function(own)
+      local list = {}
+      repeat
+        list[#list + 1] = own:receive(1, PATIENCE) or "nothing"
+      until list[#list] == "b" or list[#list] == "nothing"
+      return table.concat(list, " ")
+    end)
+  end
+
+  -- The process that was called dies: on its way to sleep, or between its call and the next one's. So does the sender.
+  it("leaves what it has not taken to another one that waits, if it dies as the last of them", function()
+    local n, survived = 0, nil
+    repeat
+      n = n + 1
+      local other <close> = last_resort()
+      local started, starts = ipc.stream_channel_pair()
+      local last = ipc.task(function()
+        survived = points.run(n, function()
+          local own = open()
+          starts:send(ipc.pid())
+          assert.equal("known", own:receive(2, PATIENCE)) -- so the sender is watched already, as is this one
+          return own
+        end, function(own) assert(own:receive(0, PATIENCE)) end)
+      end)
+      local pid = started:receive(PATIENCE)
+      points.await_sleep("queue", key, pid)
+      local sender <close> = assert(ipc.process(function(channel)
+        local own = open()
+        own:send(2, "known")
+        channel:receive()
+        own:send(1, "a")
+        own:send(1, "b")
+        ipc.signal("KILL"):dispatch(ipc.pid())
+      end))
+      processes.await(function() return q:stat().last_receiver == pid end, "it does not take the first message")
+      points.await_sleep("queue", key, pid)
+      points.await_sleep("queue", key, other.pid)
+      sender.channel:send("go on")
+      sender:wait()
+      last:join()
+      assert.is_true(({["a b"] = true, b = true})[points.result(other)])
+      started:close()
+      starts:close()
+      points.sound("queue", key, function() q:stat() end)
+      assert.same({}, contents(q))
+    until survived
+    assert.is_true(n > 10, "there is no point")
+  end)
+
+  it("leaves its message to another one that waits, if it dies while the one it has called is stopped", function()
+    local n, survived = 0, nil
+    repeat
+      n = n + 1
+      local other <close> = last_resort()
+      local stopped <close> = assert(ipc.process(function()
+        local own = open()
+        while true do own:receive(0) end
+      end))
+      points.await_sleep("queue", key, stopped.pid)
+      local go <close>, inner = ipc.stream_channel_pair()
+      local sender = ipc.task(function()
+        survived = points.run(n, function()
+          local own = open()
+          own:send(2, "known")
+          inner:receive()
+          return own
+        end, function(own) own:send(1, "b") end)
+      end)
+      processes.await(function() return q:stat().last_receiver == stopped.pid end, "it does not take the first message")
+      points.await_sleep("queue", key, stopped.pid)
+      points.await_sleep("queue", key, other.pid)
+      stopped:signal("STOP")
+      processes.await(function() return processes.state(stopped.pid) == "T" end, "it does not stop")
+      go:send("go on")
+      sender:join()
+      if not (survived or is_there(key, "b") or points.has_result(other)) then send(1, "b") end
+      assert.equal("b", points.result(other))
+      stopped:signal("KILL")
+      stopped:wait()
+      points.sound("queue", key, function() q:stat() end)
+      assert.same({}, contents(q))
+    until survived
+    assert.is_true(n > 10, "there is no point")
   end)
 
   it("has removed it, or not; the waiters are told", function()
