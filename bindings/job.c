@@ -200,7 +200,12 @@ static const luaL_Reg waits[] = { { "lost", il_job_lost }, { NULL, NULL } };
 
 static const struct il_cases cases = { .methods = waits };
 
-static const luaL_Reg internals[] = { { "job_is_open", job_is_open }, { NULL, NULL } };
+static const luaL_Reg internals[] = {
+	{ "job_is_open", job_is_open },
+	{ "job_fail", il_job_fail },
+	{ "is_stopped_by", il_job_is_stopped_by },
+	{ NULL, NULL },
+};
 
 void il_job_open(lua_State *L)
 {

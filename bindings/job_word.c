@@ -10,6 +10,7 @@
 #include "sched/await.h"
 #include "sched/cancel.h"
 #include "sched/interrupt.h"
+#include "sched/task.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -343,6 +344,28 @@ int il_job_close(lua_State *L)
 	job.due = due_in(back_off(j));
 	finish_now(j, &job);
 	return 0;
+}
+
+/* (job, error) → as retry */
+int il_job_fail(lua_State *L)
+{
+	struct il_job_handle *j = check_taken(L);
+	struct il_job job;
+	lua_settop(L, 2);
+	il_job_fill(&job, j, IL_JOB_RETRY);
+	set_error(L, 2, &job);
+	check_taken(L); /* __tostring of the error is the user's */
+	if (!check_own(L, j))
+		return 2;
+	job.due = due_in(back_off(j));
+	return finish(L, j, &job, 0);
+}
+
+int il_job_is_stopped_by(lua_State *L)
+{
+	bool cancelled = il_sched()->current && il_sched()->current->cancelled && il_cancel_is(L, 1);
+	lua_pushboolean(L, cancelled || is_interrupt(L, 1));
+	return 1;
 }
 
 /* The collector and close() have no error to hand over. */

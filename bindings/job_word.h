@@ -23,6 +23,11 @@ int il_job_lost(lua_State *L);
 int il_job_end(lua_State *L);
 int il_job_close(lua_State *L);
 
+/* For the script: (job, error): retry, with the first line of the error. (error): is it the cancellation of this task,
+ * or of the program? */
+int il_job_fail(lua_State *L);
+int il_job_is_stopped_by(lua_State *L);
+
 /* To the dead letters, for the reason at the top, without waiting for an answer. */
 void il_job_bury_now(lua_State *L, struct il_job_handle *j);
 

@@ -18,20 +18,15 @@ local function check_options(options)
   return at_once, copy.type
 end
 
--- The first line of an error.
-local function reason(err)
-  local shown, text = pcall(tostring, err)
-  return shown and text:match("[^\n]*") or ("error object is a %s value"):format(type(err))
-end
-
--- Calls the function, and says the word that it has not said: true; or nil and why not.
+-- Calls the function, and says the word that it has not said: true; or nil and why not. What stops the work releases
+-- the job.
 local function serve(job, fn)
   local _ <close> = job
   local ok, err = pcall(fn, job.message, job)
+  if not ok and core.is_stopped_by(err) then core.raise(err) end
   if not core.job_is_open(job) then return true end
-  if not ok and err == ipc.cancelled and core.is_asked() then error(err, 0) end
   if ok then return job:done() end
-  return job:retry(nil, reason(err))
+  return core.job_fail(job, err)
 end
 
 -- What does not end the work: a message that cannot be decoded, which is a dead letter by now, and a job that is not

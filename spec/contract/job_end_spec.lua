@@ -151,6 +151,33 @@ contract.jobs(_ENV, "a job without a word", function(engine, open, keyed)
     assert.is_true(job:done())
   end)
 
+  it("is left alone when a forked child closes the handle that it has inherited", function()
+    local q <close> = one()
+    local job <close> = q:take(nil, PATIENCE)
+    local child <close> = assert(ipc.process(function() q:close() end))
+    assert.is_true(child:wait(PATIENCE))
+    assert.equal(TAKEN, state(q))
+    assert.is_true(job:done())
+  end)
+
+  it("is over when its word is on the way, even if the task is cancelled", function()
+    local q <close> = open()
+    for _, at in ipairs{"before", "while"} do
+      q:send(1, at)
+      local said = false
+      local t = ipc.task(function()
+        local job <close> = q:take(nil, PATIENCE)
+        if at == "before" then pcall(ipc.sleep, PATIENCE) end
+        said = true
+        job:done()
+      end)
+      while not said and (at == "while" or q:stat().taken == 0) do ipc.yield() end
+      t:cancel()
+      t:join(PATIENCE)
+      contract.at_last({lease = true}, "0 0 0 0", state, q)
+    end
+  end)
+
   it("is released at the end of its program", function()
     local q <close> = one()
     for _, how in ipairs{"return", "os.exit(0, true)", "error"} do

@@ -183,6 +183,24 @@ contract.jobs(_ENV, "a job", function(engine, open)
     end
   end)
 
+  it("is lost with a lease only", function()
+    local q <close> = open()
+    send(q, "a")
+    local job <close> = take(q)
+    local none, why, errno = job:lost(0)
+    assert.is_nil(none)
+    if engine.lease then
+      assert.equal("timeout", why)
+      local t = waits.waiting(job.lost, job)
+      assert.is_true(job:done())
+      assert.same({true, true}, {t:join(PATIENCE)})
+    else
+      assert.equal(ENOTSUP, errno)
+      assert.matches("never lost", why)
+      assert.is_true(job:done())
+    end
+  end)
+
   describe("becomes the next message", function()
     it("in the same step", function()
       local q <close> = open()

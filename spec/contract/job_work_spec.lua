@@ -4,11 +4,12 @@
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
 local jobs = require "spec.support.jobs"
+local shell = require "spec.support.shell"
 local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
 
-contract.jobs(_ENV, "work", function(_, open)
+contract.jobs(_ENV, "work", function(_, open, keyed)
   local function send(q, n)
     for i = 1, n do assert.is_true(q:send(1, i, PATIENCE)) end
   end
@@ -136,6 +137,30 @@ contract.jobs(_ENV, "work", function(_, open)
       assert.equal(1, job.attempt)
       job:done()
     end
+  end)
+
+  keyed("releases what it works on when the program is interrupted #busy", function()
+    local q <close> = open()
+    send(q, 1)
+    local path = shell.temporary([[
+      local ipc = require "ipc"
+      ipc.queue(arg[1]):work(function()
+        io.stdout:write("begun\n"):flush()
+        while arg[2] == "busy" do end
+        ipc.sleep(100)
+      end)]])
+    for _, how in ipairs{"busy", "waiting"} do
+      local child <close> = assert(ipc.process{os.getenv("IPCLUA") or "build/ipclua", path,
+        tostring(q):match("%((.-)[,)]"), how, stdout = "pipe", stderr = "null"})
+      assert.equal("begun", child.stdout:receive(PATIENCE))
+      child:signal("INT")
+      assert.same({nil, "exit", 130}, {child:wait(PATIENCE)})
+      contract.at_last({lease = true}, 1, function() return #q end)
+      local job <close> = q:take(nil, PATIENCE)
+      assert.same({1, 0}, {job.attempt, job.deaths})
+      job:release()
+    end
+    os.remove(path)
   end)
 
   it("counts as failed what was cancelled by something else", function()
