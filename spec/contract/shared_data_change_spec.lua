@@ -11,8 +11,6 @@ local PATIENCE = waits.PATIENCE
 local PROCESSES, TIMES = 4, waits.SANITIZED and 50 or 300
 
 contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine, open, keyed)
-  if engine.name == "disk" then return pending("a change of several names on disk") end
-
   local function move(d, from, to, amount)
     return d:change(function(t)
       local a = t:get(from)

@@ -120,7 +120,7 @@ end
 local disk = {
   name = "disk", offers = {[ipc.queue] = true, [ipc.shared_data] = true}, modes = false,
   queue = {capacity = 8 << 20, max_message = 8 << 20, limit = "the queue's capacity"},
-  data = {used = 4096, max_value = (1 << 28) - 24, size = 1 << 30},
+  data = {used = 4096, max_value = (1 << 28) - 32, size = 1 << 30},
 }
 do
   local folder, made = nil, 0

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/disk/change.h"
+#include "base/clock.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/commit.h"
@@ -176,14 +177,44 @@ void il_disk_op_end(struct il_disk_change *c, int err)
 
 static void start_batch(struct il_disk *d);
 
+/* It does not wait for its word any more. */
+static void leave_word(struct il_disk_change *c)
+{
+	struct il_disk_watch *watch = &c->object->disk->watches[word_of(c)];
+	c->waiting = false;
+	il_list_del(&c->node);
+	il_timer_disarm(&c->timer);
+	if (il_list_empty(&watch->waiting))
+		il_futex_unwatch(&watch->futex);
+}
+
+static void on_due(struct il_timer *timer)
+{
+	struct il_disk_change *c = il_container_of(timer, struct il_disk_change, timer);
+	leave_word(c);
+	queue(c, true);
+	start_batch(c->object->disk);
+}
+
+/* The wall clock may be set meanwhile: then it is tried again too early, or late. */
+static int arm(struct il_disk_change *c)
+{
+	int64_t left = c->due - il_wall_now();
+	c->timer.expired = on_due;
+	il_timer_start(&c->timer, left > 0 ? left : 1);
+	return il_timer_arm(&c->timer, false);
+}
+
 /* These are older than what is queued. */
 static void word_changed(struct il_futex *futex)
 {
 	struct il_disk_watch *watch = il_container_of(futex, struct il_disk_watch, futex);
 	struct il_disk *d = watch->disk;
 	pthread_mutex_lock(&d->mutex);
-	il_list_each(struct il_disk_change, c, &watch->waiting, node)
+	il_list_each(struct il_disk_change, c, &watch->waiting, node) {
 		c->waiting = false;
+		il_timer_disarm(&c->timer);
+	}
 	il_list_drain(struct il_disk_change, c, &d->queued, node)
 		il_list_add(&watch->waiting, &c->node);
 	il_list_move(&watch->waiting, &d->queued);
@@ -209,7 +240,7 @@ static void park(struct il_disk_change *c)
 {
 	struct il_disk *d = c->object->disk;
 	struct il_disk_watch *watch = watches_of(d);
-	if (!watch) {
+	if (!watch || (c->due && arm(c))) {
 		c->err = ENOMEM;
 		finish(c);
 		return;
@@ -332,12 +363,11 @@ static bool take_back(struct il_disk_change *c)
 		return false;
 	pthread_mutex_lock(&d->mutex);
 	bool queued = !c->running;
-	if (queued)
+	if (queued && !c->waiting)
 		il_list_del(&c->node);
 	pthread_mutex_unlock(&d->mutex);
-	struct il_disk_watch *watch = queued && c->waiting ? &d->watches[word_of(c)] : NULL;
-	if (watch && il_list_empty(&watch->waiting))
-		il_futex_unwatch(&watch->futex);
+	if (queued && c->waiting)
+		leave_word(c);
 	return queued;
 }
 

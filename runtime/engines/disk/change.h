@@ -8,6 +8,7 @@
 
 #include "engines/disk/object.h"
 #include "loop/op.h"
+#include "loop/timer.h"
 
 /* What becomes of a change that has ended. */
 enum il_disk_then {
@@ -32,7 +33,8 @@ struct il_disk_change {
 	struct il_op *op; /* that waits for it; NULL: it is over, or there is none */
 	uint64_t key; /* of what it waits for, with `waits` */
 	void *data; /* malloc'ed, or NULL: freed with it */
-	bool waits; /* after EAGAIN it is tried again when its key is announced, as long as the operation waits */
+	bool waits; /* after EAGAIN it is tried again when its key is announced, as long as the operation waits, */
+	int64_t due; /* and at this time, ns of the wall clock, if it is not 0 */
 	int err; /* errno */
 	enum il_disk_then then; /* what ended() wants: */
 	/* The rest is change.c's: */
@@ -40,6 +42,7 @@ struct il_disk_change {
 	bool failed; /* after it had changed something, so the batch is made without it */
 	bool waiting; /* for its word to change */
 	uint32_t seen; /* that word, when it was tried last */
+	struct il_timer timer; /* for `due` */
 };
 
 /* The changes that wait for a word; the process sleeps on it once. */

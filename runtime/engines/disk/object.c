@@ -39,10 +39,22 @@ int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, cons
 	return err;
 }
 
+int il_disk_object_index(struct il_disk_object *o, const struct il_key *key, const char *noun)
+{
+	char *name = NULL;
+	if (asprintf(&name, "%s:%s", noun, key->object) < 0)
+		return ENOMEM;
+	o->index = il_disk_table(o->disk, name);
+	free(name);
+	return o->index ? 0 : ENOMEM;
+}
+
 void il_disk_object_drop(struct il_disk_object *o)
 {
 	if (--o->refs)
 		return;
+	if (o->index)
+		il_disk_table_drop(o->disk, o->index);
 	il_disk_table_drop(o->disk, o->table);
 	il_disk_table_drop(o->disk, o->objects);
 	il_disk_drop(o->disk);
@@ -62,6 +74,12 @@ static int find(struct il_disk_object *o, struct il_disk_txn *t, struct record *
 	return rc;
 }
 
+static int use_tables(struct il_disk_object *o, struct il_disk_txn *t, bool make)
+{
+	int rc = il_disk_table_use(t, o->table, make);
+	return rc || !o->index ? rc : il_disk_table_use(t, o->index, make);
+}
+
 static int make(struct il_disk_object *o, struct il_disk_txn *t, struct record *r)
 {
 	int rc = il_disk_table_use(t, o->objects, true);
@@ -79,7 +97,7 @@ int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_
 	if (*made)
 		rc = make(o, t, &r);
 	if (!rc)
-		rc = il_disk_table_use(t, o->table, *made);
+		rc = use_tables(o, t, *made);
 	if (rc)
 		return rc;
 	o->size = r.size;
@@ -95,7 +113,7 @@ int il_disk_object_use(struct il_disk_object *o, struct il_disk_txn *t)
 	int rc = find(o, t, &r);
 	if (rc == MDB_NOTFOUND || (!rc && r.id != o->id))
 		return EIDRM;
-	return rc ? rc : il_disk_table_use(t, o->table, false);
+	return rc ? rc : use_tables(o, t, false);
 }
 
 int il_disk_object_remove(struct il_disk_object *o, struct il_disk_txn *t)
@@ -105,6 +123,8 @@ int il_disk_object_remove(struct il_disk_object *o, struct il_disk_txn *t)
 		rc = il_disk_delete(t, o->objects, o->table->name, strlen(o->table->name));
 	if (!rc)
 		rc = il_disk_remove(t, o->table);
+	if (!rc && o->index)
+		rc = il_disk_remove(t, o->index);
 	il_disk_announce(t, o->key);
 	return rc;
 }

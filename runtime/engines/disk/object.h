@@ -14,6 +14,7 @@ struct il_disk_object {
 	struct il_disk *disk;
 	struct il_disk_table *objects; /* where it is recorded */
 	struct il_disk_table *table; /* its own, "queue:jobs" */
+	struct il_disk_table *index; /* a second one, or NULL; it is there and goes with the first */
 	struct il_list changes; /* of struct il_disk_change: that have not ended */
 	uint32_t refs; /* the handle, and each of these */
 	uint64_t id; /* no later object of this name has it; 0: not open yet */
@@ -27,6 +28,9 @@ struct il_disk_object {
 int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, const char *noun,
 	void (*free)(struct il_disk_object *o));
 void il_disk_object_drop(struct il_disk_object *o);
+
+/* Before it is made: it has a second table, "due:jobs". 0 or ENOMEM. */
+int il_disk_object_index(struct il_disk_object *o, const struct il_key *key, const char *noun);
 
 /* These are for apply(), and the second one for a look, too. Results as those of transaction.h. */
 

@@ -5,44 +5,19 @@
  */
 #include "engines/disk/shared_data.h"
 #include "engines/disk/disk.h"
+#include "engines/disk/entry.h"
 #include "engines/disk/options.h"
 #include "engines/disk/shared_data_read.h"
 #include "engines/disk/shared_data_write.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { USUAL_SIZE = 1 << 30, LARGEST_VALUE = 1 << 28, PAGE_HEADER = 16 };
 
 uint64_t il_disk_data_key(const struct il_disk_data *d, const void *name, size_t size)
 {
 	return il_disk_key_of(d->object.key, name, size);
-}
-
-int il_disk_data_split(const MDB_val *record, struct il_entry *e)
-{
-	if (record->mv_size < IL_DISK_VERSION)
-		return MDB_CORRUPTED;
-	memcpy(&e->version, record->mv_data, IL_DISK_VERSION);
-	e->value = (const char *)record->mv_data + IL_DISK_VERSION;
-	e->size = record->mv_size - IL_DISK_VERSION;
-	return e->version > 0 ? 0 : MDB_CORRUPTED;
-}
-
-int il_disk_data_find(struct il_disk_data *d, struct il_disk_txn *t, const void *name, size_t size, struct il_entry *e)
-{
-	MDB_val record;
-	int rc = il_disk_get(t, d->object.table, name, size, &record);
-	return rc ? rc : il_disk_data_split(&record, e);
-}
-
-int il_disk_data_pages(struct il_disk_data *d, struct il_disk_txn *t, size_t *pages)
-{
-	MDB_stat st;
-	int rc = il_disk_stat(t, d->object.table, &st);
-	*pages = rc ? 0 : st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages;
-	return rc;
 }
 
 bool il_disk_data_attempt(struct il_op *op)
@@ -71,7 +46,8 @@ static struct il_disk_data *data_of(const struct il_disk_change *c)
 static int apply_open(struct il_disk_change *c, struct il_disk_txn *t)
 {
 	bool made;
-	return il_disk_object_make(c->object, t, il_container_of(c, struct whole, change)->size, USUAL_SIZE, &made);
+	uint64_t size = il_container_of(c, struct whole, change)->size;
+	return il_disk_object_make(c->object, t, size, USUAL_SIZE, &made);
 }
 
 static void opened(struct il_disk_change *c)
@@ -79,7 +55,7 @@ static void opened(struct il_disk_change *c)
 	struct il_disk_data *d = data_of(c);
 	if (!c->err || c->err == EEXIST)
 		d->data.size = d->object.size;
-	size_t largest = d->data.size / 4 - PAGE_HEADER - IL_DISK_VERSION;
+	size_t largest = d->data.size / 4 - PAGE_HEADER - IL_DISK_ENTRY_HEAD;
 	d->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
 	il_disk_op_end(c, c->err);
 }
@@ -143,6 +119,7 @@ static const struct il_data_ops ops = {
 	.each = { "shared data each", il_disk_data_each, il_disk_data_each_start, il_disk_data_cancel },
 	.set = { "shared data set", il_disk_data_set, il_disk_data_set_start, il_disk_data_cancel },
 	.delete = { "shared data delete", il_disk_data_attempt, il_disk_data_delete_start, il_disk_data_cancel },
+	.change = { "shared data change", il_disk_data_change, il_disk_data_change_start, il_disk_data_cancel },
 	.clear = { "shared data clear", il_disk_data_attempt, il_disk_data_clear_start, il_disk_data_cancel },
 	.stat = { "shared data stat", il_disk_data_stat, il_disk_data_stat_start, il_disk_data_cancel },
 	.remove = { "shared data remove", il_disk_data_attempt, remove_start, il_disk_data_cancel },
@@ -159,6 +136,11 @@ int il_disk_data(const struct il_key *key, struct il_data_options *options, stru
 	err = il_disk_object_init(&d->object, key, "data", free_data);
 	if (err) {
 		free(d);
+		return err;
+	}
+	err = il_disk_object_index(&d->object, key, "due");
+	if (err) {
+		il_disk_object_drop(&d->object);
 		return err;
 	}
 	d->data.ops = &ops;

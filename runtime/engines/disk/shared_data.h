@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared data on a disk, as its parts know it: reading is in shared_data_read.c, changing in shared_data_write.c. A
- * record is eight bytes of version, then the value. Floor 2: no lua.h.
+ * Shared data on a disk, as its parts know it: reading is in shared_data_read.c, changing in shared_data_write.c;
+ * entry.h has what is in its tables. Floor 2: no lua.h.
  */
 #ifndef IL_DISK_SHARED_DATA_H
 #define IL_DISK_SHARED_DATA_H
 
 #include "engines/disk/change.h"
 #include "engines/engine.h"
-
-enum { IL_DISK_VERSION = 8 };
 
 struct il_disk_data {
 	struct il_data data;
@@ -22,15 +20,6 @@ static inline struct il_disk_data *il_disk_data_of(const struct il_op *op)
 {
 	return il_container_of((struct il_data *)op->source, struct il_disk_data, data);
 }
-
-/* A name's version and value, where they are in the map. LMDB's result. */
-int il_disk_data_find(struct il_disk_data *d, struct il_disk_txn *t, const void *name, size_t size, struct il_entry *e);
-
-/* Those of a record. */
-int il_disk_data_split(const MDB_val *record, struct il_entry *e);
-
-/* How many pages a table has. LMDB's result. */
-int il_disk_data_pages(struct il_disk_data *d, struct il_disk_txn *t, size_t *pages);
 
 /* What waits for a name waits for this key. */
 uint64_t il_disk_data_key(const struct il_disk_data *d, const void *name, size_t size);

@@ -5,7 +5,8 @@
  * waits, since only with the lock it is certain that no commit is under way. Floor 2.
  */
 #include "engines/disk/shared_data_read.h"
-#include "engines/disk/shared_data.h"
+#include "base/clock.h"
+#include "engines/disk/entry.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,9 @@ struct query {
 	size_t size, room;
 	size_t name_found; /* of it, bytes of a name */
 	int64_t version;
-	MDB_stat stat;
+	int64_t due; /* when a name is gone that is waited for, or 0 */
+	int64_t names; /* of stat */
+	size_t pages;
 };
 
 struct query_change {
@@ -68,19 +71,22 @@ static int copy_out(struct query *q, const MDB_val *name, const struct il_entry 
 
 static int read_one(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 {
-	struct il_entry e;
-	int rc = il_disk_data_find(d, t, q->name, q->name_size, &e);
-	return rc ? rc : copy_out(q, NULL, &e);
+	struct il_disk_entry e;
+	int rc = il_disk_entry_find(d, t, q->name, q->name_size, &e);
+	return rc ? rc : copy_out(q, NULL, &e.entry);
 }
 
 /* EAGAIN: it has the version that is known. */
 static int read_other(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 {
-	struct il_entry e = { .value = "", .version = 0 };
-	int rc = il_disk_data_find(d, t, q->name, q->name_size, &e);
-	if (rc && rc != MDB_NOTFOUND)
+	struct il_disk_entry e;
+	int rc = il_disk_entry_find(d, t, q->name, q->name_size, &e);
+	if (rc == MDB_NOTFOUND)
+		e = (struct il_disk_entry){ .entry.value = "", .entry.version = 0 };
+	else if (rc)
 		return rc;
-	return e.version == q->known ? EAGAIN : copy_out(q, NULL, &e);
+	q->due = e.due;
+	return e.entry.version == q->known ? EAGAIN : copy_out(q, NULL, &e.entry);
 }
 
 static int with_cursor(struct il_disk_data *d, struct il_disk_txn *t, struct query *q,
@@ -97,14 +103,14 @@ static int with_cursor(struct il_disk_data *d, struct il_disk_txn *t, struct que
 
 static int step(MDB_cursor *cursor, struct query *q)
 {
-	struct il_entry e;
+	struct il_disk_entry e;
 	MDB_val key = { q->name_size, (void *)q->name }, record;
 	int rc = mdb_cursor_get(cursor, &key, &record, q->name ? MDB_SET_RANGE : MDB_FIRST);
 	if (!rc && q->name && key.mv_size == q->name_size && memcmp(key.mv_data, q->name, key.mv_size) == 0)
 		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
-	if (!rc)
-		rc = il_disk_data_split(&record, &e);
-	return rc ? rc : copy_out(q, &key, &e);
+	while (!rc && (rc = il_disk_entry_read(&record, &e)) == ECANCELED)
+		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	return rc ? rc : copy_out(q, &key, &e.entry);
 }
 
 static int read_next(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
@@ -114,16 +120,18 @@ static int read_next(struct il_disk_data *d, struct il_disk_txn *t, struct query
 
 static int add(struct query *q, const MDB_val *key, const MDB_val *record)
 {
-	struct il_entry e;
-	int rc = il_disk_data_split(record, &e);
-	struct il_listed head = { .version = e.version, .name_size = key->mv_size, .size = e.size };
-	if (!rc)
-		rc = reserve(q, q->size + il_listed_size(&head));
+	struct il_disk_entry stored;
+	const struct il_entry *e = &stored.entry;
+	int rc = il_disk_entry_read(record, &stored);
+	if (rc)
+		return rc == ECANCELED ? 0 : rc;
+	struct il_listed head = { .version = e->version, .name_size = key->mv_size, .size = e->size };
+	rc = reserve(q, q->size + il_listed_size(&head));
 	if (rc)
 		return rc;
 	char *to = mempcpy(q->bytes + q->size, &head, sizeof head);
 	to = mempcpy(to, key->mv_data, key->mv_size);
-	memcpy(to, e.value, e.size);
+	memcpy(to, e->value, e->size);
 	q->size += il_listed_size(&head);
 	return 0;
 }
@@ -153,7 +161,7 @@ static int read_all(struct il_disk_data *d, struct il_disk_txn *t, struct query 
 
 static int read_stat(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 {
-	return il_disk_stat(t, d->object.table, &q->stat);
+	return il_disk_entries_count(d, t, &q->names, &q->pages);
 }
 
 /* Here, or by a change ------------------------------------------------------------------------------------ */
@@ -185,12 +193,11 @@ static int waiting(const struct il_disk_data *d)
 	return n;
 }
 
-static void tell_stat(struct il_disk_data *d, const MDB_stat *st)
+static void tell_stat(struct il_disk_data *d, const struct query *q)
 {
-	size_t pages = st->ms_branch_pages + st->ms_leaf_pages + st->ms_overflow_pages;
 	d->data.stat = (struct il_data_stat){
-		.names = (int64_t)st->ms_entries,
-		.used = (int64_t)(pages * st->ms_psize),
+		.names = q->names,
+		.used = (int64_t)(q->pages * d->object.disk->page),
 		.waiters = waiting(d),
 	};
 }
@@ -198,7 +205,7 @@ static void tell_stat(struct il_disk_data *d, const MDB_stat *st)
 static void tell(struct il_disk_data *d, struct il_op *op, struct query *q)
 {
 	if (q->read == read_stat) {
-		tell_stat(d, &q->stat);
+		tell_stat(d, q);
 		return;
 	}
 	op->data = q->bytes;
@@ -238,6 +245,7 @@ static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 	struct query_change *qc = il_container_of(c, struct query_change, change);
 	int rc = look(data_of(c), t, &qc->query);
 	c->data = qc->query.bytes;
+	c->due = qc->query.due;
 	return rc;
 }
 

@@ -11,6 +11,8 @@
 bool il_disk_data_set(struct il_op *op);
 int il_disk_data_set_start(struct il_op *op);
 int il_disk_data_delete_start(struct il_op *op);
+bool il_disk_data_change(struct il_op *op);
+int il_disk_data_change_start(struct il_op *op);
 int il_disk_data_clear_start(struct il_op *op);
 
 #endif
