@@ -172,7 +172,7 @@ describe("a System V segment", function()
 end)
 
 describe("waiting for shared memory #nosan", function()
-  for _, engine in ipairs(engines) do
+  for _, engine in ipairs(engines.of(ipc.shared_memory)) do
     if not engine.private and not engine.missing then
       it("on " .. engine.name .. " makes no system call while nothing changes", function()
         local calls, why = quiet(("memory_idle.lua '%s'"):format(tostring(engine.key()):match("%((.*)%)")))

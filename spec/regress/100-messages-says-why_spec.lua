@@ -63,7 +63,7 @@ local function checks(name)
 end
 
 describe("a loop over the messages", function()
-  for _, engine in ipairs(engines) do
+  for _, engine in ipairs(engines.of(ipc.queue)) do
     describe("of a queue on " .. engine.name, function()
       if engine.missing then return pending(engine.missing) end
       after_each(engine.cleanup)

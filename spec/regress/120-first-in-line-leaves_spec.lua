@@ -47,7 +47,7 @@ local function check(way, behind, object, ...)
   first:join(PATIENCE)
 end
 
-for _, engine in ipairs(engines) do
+for _, engine in ipairs(engines.of(ipc.queue)) do
   describe("a small message behind a large one, on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
     after_each(engine.cleanup)

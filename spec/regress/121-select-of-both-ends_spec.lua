@@ -9,7 +9,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
 
-for _, engine in ipairs(engines) do
+for _, engine in ipairs(engines.of(ipc.queue)) do
   describe("a select that sends to a queue and receives from it, on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
     after_each(engine.cleanup)

@@ -8,7 +8,7 @@ local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
 
-for _, engine in ipairs(engines) do
+for _, engine in ipairs(engines.of(ipc.mutex)) do
   describe("a mutex of a holder that failed, on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
     if engine.private then return end -- it has one handle

@@ -8,7 +8,7 @@ local engines = require "spec.support.engines"
 
 local PATIENCE <const> = 20
 
-for _, engine in ipairs(engines) do
+for _, engine in ipairs(engines.of(ipc.semaphore)) do
   describe("a permit that was acquired beside a guard, on " .. engine.name, function()
     if engine.missing then return pending(engine.missing) end
     after_each(engine.cleanup)

@@ -32,8 +32,7 @@ end
 --   key(): the key of the spec that runs
 -- env: the `_ENV` of the spec's file, where busted's functions are. what: a name, or a function that gets the engine.
 function contract.each(env, what, make, body)
-  for _, engine in ipairs(engines) do
-    if engine.offers and not engine.offers[make] then goto continue end
+  for _, engine in ipairs(engines.of(make)) do
     local name = type(what) == "function" and what(engine) or what .. " on " .. engine.name
     env.describe(name, function()
       if engine.missing then return env.pending(engine.missing) end
@@ -43,7 +42,6 @@ function contract.each(env, what, make, body)
       body(engine, function(argument) return open(argument) end, engine.private and env.pending or env.it,
         function() return key end)
     end)
-    ::continue::
   end
 end
 

@@ -145,4 +145,15 @@ do
   end
 end
 
-return {sysv, shm, memory, disk, redis, sysv = sysv, shm = shm, disk = disk, redis = redis}
+local engines = {sysv, shm, memory, disk, redis, sysv = sysv, shm = shm, disk = disk, redis = redis}
+
+-- Those that have the noun of a constructor.
+function engines.of(make)
+  local list = {}
+  for _, engine in ipairs(engines) do
+    if not engine.offers or engine.offers[make] then list[#list + 1] = engine end
+  end
+  return list
+end
+
+return engines
