@@ -61,9 +61,9 @@ local function give_back(state, delivery, mark, at)
 end
 
 -- What was handed over LATE ms ago and is not confirmed goes back: no task of its process has it. How many are not
--- confirmed yet.
+-- confirmed yet; and when the first job of them goes back, or nothing.
 local function sweep(state, deliveries)
-  local left, names = 0, {}
+  local left, names, first = 0, {}, nil
   for delivery in string.gmatch(deliveries, '%S+') do names[#names + 1] = 'h' .. delivery end
   for i, stamp in ipairs(names[1] and redis.call('HMGET', KEYS[1], unpack(names, 1, math.min(#names, 5000))) or {}) do
     local delivery = string.sub(names[i], 2)
@@ -74,7 +74,8 @@ local function sweep(state, deliveries)
       give_back(state, delivery, mark, NAMES)
     elseif stamp then
       left = left + 1
+      if string.byte(delivery, 18) == TAKES then first = math.min(first or math.huge, stamp + LATE + 1) end
     end
   end
-  return left
+  return left, first
 end

@@ -1,6 +1,6 @@
 -- PART of the scripts that look what is due.
 -- Jobs whose time has come are ready. Processes whose lease has ended are dead: their jobs go back to their places, or
--- die. limits: "attempts deaths keep", of the handle.
+-- die. What was handed over, and is not confirmed, goes back. limits: "attempts deaths keep", of the handle.
 local function dead_processes(earliest)
   local dead, living, found = {}, {}, false
   for process in string.gmatch(redis.call('HGET', KEYS[1], 'holders') or '', '%S+') do
@@ -58,6 +58,8 @@ local function look(state, limits)
   end
   local dead = dead_processes(earliest)
   if dead then end_processes(state, dead, limits) end
+  local _, back = sweep(state, redis.call('HGET', KEYS[1], 'deliveries') or '')
+  if back then earliest(back) end
   for _, name in ipairs(redis.call('ZRANGEBYSCORE', base .. 'delayed', '-inf', time(), 'LIMIT', 0, 1000)) do
     redis.call('ZREM', base .. 'delayed', name)
     state[BYTES] = state[BYTES] - size_of(redis.call('HGET', KEYS[1], string.sub(name, 21)) or '\0________')
