@@ -23,28 +23,35 @@ if #ARGV == 6 and receivers == 0 and senders == 0 and bytes + #ARGV[6] - PLAIN <
   end
 end
 
--- One message for the process that came first, to receive, while the queue is empty. If that does not hear it, all is
--- as before.
+-- One message for the process that came first, while the queue is empty. If that does not hear it, all is as before. It
+-- may become a job there, if something else is due already: then no process has to be told when to look.
 if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 65536 and #ARGV[6] <= capacity then
   local lines = redis.call('HMGET', KEYS[1], 'w' .. ARGV[5], 'w', 'w-')
   local own, any = lines[1] or '', lines[2] or ''
   local is_own = own ~= '' and (any == '' or string.sub(own, 1, 14) < string.sub(any, 1, 14))
   local field, line = is_own and 'w' .. ARGV[5] or 'w', is_own and own or any
   local delivery, number = '@' .. string.sub(line, 15, 38), ('%016d'):format(last + 1)
-  local mark = line ~= '' and (lines[3] or '') == '' and string.byte(delivery, 18) ~= TAKES and
+  local takes = string.byte(delivery, 18) == TAKES
+  local mark = line ~= '' and (lines[3] or '') == '' and (due > 0 or not takes) and
     redis.call('HGET', KEYS[1], delivery)
   if mark and #mark == 26 then
-    local now, request = redis.call('TIME'), string.sub(mark, 1, 16)
+    local now, request, base = redis.call('TIME'), string.sub(mark, 1, 16), string.sub(KEYS[1], 1, -5)
     now = ('%013d'):format(now[1] * 1000 + math.floor(now[2] / 1000))
-    redis.call('HSET', KEYS[1], number, ARGV[6], 'state', struct.pack(FORMAT, id, kind, capacity, bytes, 0, last + 1,
+    local given, told, entry, value = ARGV[5] .. ':' .. number, ARGV[5] .. ARGV[6], number, ARGV[6]
+    if takes then
+      token, due = token + 1, math.min(due, now + LATE + 1)
+      given, told, entry, value = number .. (':%016d'):format(token), '', 'h' .. delivery, now
+      redis.call('HSET', base .. 'taken', given, delivery .. ARGV[5] .. '\1\0\0\0\0' .. ARGV[6])
+    end
+    redis.call('HSET', KEYS[1], entry, value, 'state', struct.pack(FORMAT, id, kind, capacity, bytes, 0, last + 1,
       last + 2, 0, sorted, arrivals, receivers - 1, 0, ARGV[2], receiver, epoch, due, token), field,
-      string.sub(line, 58), delivery, request .. epoch .. ARGV[5] .. ':' .. number, 'h' .. delivery, now)
-    local heard = redis.pcall('PUBLISH', string.sub(KEYS[1], 1, -5) .. string.sub(delivery, 2, 17),
-      'message ' .. request .. ARGV[5] .. ARGV[6])
+      string.sub(line, 58), delivery, request .. epoch .. given, 'h' .. delivery, now)
+    local heard = redis.pcall('PUBLISH', base .. string.sub(delivery, 2, 17), 'message ' .. request .. told)
     if type(heard) == 'number' and heard > 0 then
       if #line == 57 then redis.call('HDEL', KEYS[1], field) end
       return {0, 1, capacity - bytes, 1}
     end
+    if takes then redis.call('HDEL', base .. 'taken', given) end
     redis.call('HDEL', KEYS[1], number, 'h' .. delivery)
     redis.call('HSET', KEYS[1], 'state', text, field, line, delivery, mark)
   end

@@ -17,11 +17,13 @@ local before = mark and string.sub(mark, 1, 16)
 
 local given = mark and (#mark - 26) / ENTRY
 local behind = border > 0 and border or last + 1
+-- What the delivery had has arrived, the lease is kept, and nothing is due.
+local settled = given and before < ARGV[4] and (given == 0 or ARGV[6] == before .. ':' .. given) and ARGV[7] ~= '0' and
+  ARGV[7] + 0 < due
 
--- Messages of the run, in a delivery that had some, which have arrived; no process waits for room, and nothing is due.
-if given and given > 0 and before < ARGV[4] and sorted == 0 and senders == 0 and first < behind and
-  (kind == ARGV[5] or ARGV[5] == '0') and ARGV[6] == before .. ':' .. given and ARGV[7] ~= '0' and
-  ARGV[7] + 0 < due then
+-- Messages of the run, in a delivery that had some; and no process waits for room.
+if settled and given > 0 and sorted == 0 and senders == 0 and first < behind and
+  (kind == ARGV[5] or ARGV[5] == '0') then
   local taken, prefix = string.sub(KEYS[1], 1, -5) .. 'taken', ARGV[3] .. kind .. '\1\0\0\0\0'
   if ARGV[8] == '1' then
     local entry = ('%016d:%016d'):format(first, token + 1)
@@ -64,6 +66,22 @@ if given == 1 and before == ARGV[4] and ARGV[7] ~= '0' and ARGV[7] + 0 < due the
   end
 end
 
+local first_digit, key, process = string.sub(ARGV[5], 1, 1), string.sub(ARGV[3], 2), string.sub(ARGV[3], 2, 17)
+local field = ARGV[5] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[5]
+local bound = first_digit == '-' and string.sub(ARGV[5], 2) or ('0'):rep(19)
+
+-- Nothing is there, and the delivery comes to stand in line.
+if settled and count == 0 and ARGV[8] ~= '0' and string.byte(ARGV[9]) == 49 then
+  local line = redis.call('HGET', KEYS[1], field) or ''
+  if not string.find(line, key, 1, true) then
+    redis.call('HDEL', KEYS[1], '')
+    redis.call('HSET', KEYS[1], field, ('%s%014d%s%s'):format(line, arrivals + 1, key, bound), 'state',
+      struct.pack(FORMAT, id, kind, capacity, bytes, 0, last, first, border, 0, arrivals + 1, receivers + 1, senders,
+      sender, receiver, epoch, due, token), ARGV[3], ARGV[4] .. epoch)
+    return {11, 0, due - ARGV[7], receivers + 1}
+  end
+end
+
 -- HERE: queue_line
 -- HERE: queue_next
 -- HERE: queue_hand
@@ -71,8 +89,6 @@ end
 -- HERE: queue_back
 -- HERE: queue_due
 -- HERE: queue_call
-local first_digit, key, process = string.sub(ARGV[5], 1, 1), string.sub(ARGV[3], 2), string.sub(ARGV[3], 2, 17)
-local field = ARGV[5] == '0' and 'w' or first_digit == '-' and 'w-' or 'w' .. ARGV[5]
 local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender,
   receiver, epoch, due, token}
 local max, reply, entries = tonumber(ARGV[8]), {0, 0}, {}
@@ -131,7 +147,7 @@ if entries[1] then
   reply[2] = keep_lease(state, process, tonumber(lease)) and time() or -time()
 elseif stands == '1' then
   -- HERE: queue_stand
-  stand(state, field, RECEIVERS, key, first_digit == '-' and string.sub(ARGV[5], 2) or ('0'):rep(19), '')
+  stand(state, field, RECEIVERS, key, bound, '')
 end
 if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries')) end
 if senders > 0 then call_sender(state) end
