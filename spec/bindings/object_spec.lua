@@ -14,6 +14,11 @@ local makers = {
     return lock
   end,
   queue = function() return ipc.queue(ipc.private) end,
+  job = function()
+    local queue = ipc.queue(ipc.private)
+    queue:send(1, "x")
+    return queue:take()
+  end,
   shared_memory = function() return ipc.shared_memory(ipc.private, 4) end,
   shared_data = function() return ipc.shared_data(ipc.private) end,
   stream_channel = function() return (ipc.stream_channel_pair()) end,
