@@ -9,7 +9,9 @@ local path <const>, socket <const> = os.tmpname(), os.tmpname()
 os.remove(socket)
 
 local calls = {
-  queue = {"capacity, codec, max_message, mode", function(o) return ipc.queue(ipc.private, o) end},
+  queue = {"attempts, backoff, capacity, codec, deaths, keep, max_message, mode, sync, within", function(o)
+    return ipc.queue(ipc.private, o)
+  end},
   semaphore = {"lease, mode", function(o) return ipc.semaphore(ipc.private, 1, o) end},
   mutex = {"lease, mode", function(o) return ipc.mutex(ipc.private, o) end},
   shared_memory = {"mode", function(o) return ipc.shared_memory(ipc.private, 1, o) end},
