@@ -150,7 +150,7 @@ void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand)
 		il_timer_disarm(&q->due);
 		return;
 	}
-	il_timer_start(&q->due, ms * MS + MS + (stand > 1 ? (now ^ il_fork.pid * MS) % spread : 0));
+	il_timer_start(&q->due, ms * MS + MS + (stand > 1 ? (now ^ il_fork.pid * (int64_t)MS) % spread : 0));
 	il_timer_arm(&q->due, false); /* no memory: what stands asks again, now and then */
 }
 
