@@ -3,6 +3,7 @@
  * Objects in shared memory whose bytes another process writes to, or cuts short, while they are in use. The first byte
  * chooses the noun; what follows are steps of four bytes: damage to the file, or an operation. Operations may fail, but
  * only as they say they do, and each within some seconds: five is what they wait for a latch whose owner stands still.
+ * Of a queue there are messages in every state: ready, taken, delayed, dead.
  */
 #include "fuzz.h"
 #include "engines/registry.h"
@@ -24,9 +25,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Where these are in a segment; in a queue's: what each side counts, the receivers' latch, the order, and the blocks.
- */
-enum { LATCH = 12, TAKEN = 284, RECORDS = 2360, COUNTS = 320, SECOND = 448, ORDER = 2688, BLOCKS = 5952 };
+/* Where these are in a segment; in a queue's: what each side counts, and what is counted of jobs; the receivers' latch,
+ * the order, the holders with all the rest, and the blocks. */
+enum {
+	LATCH = 12,
+	TAKEN = 284,
+	RECORDS = 2360,
+	COUNTS = 320,
+	SECOND = 448,
+	ORDER = 2688,
+	HOLDERS = 3200,
+	BLOCKS = 5952
+};
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
 
@@ -71,9 +81,14 @@ static int open_object(void)
 	struct il_lock_options lock = { .max = PERMITS, .mode = 0600 };
 	struct il_queue_options queue = { .capacity = CAPACITY, .mode = 0600 };
 	struct il_memory_options memory = { .slots = SLOTS, .mode = 0600 };
+	int err;
 	CHECK(il_shm_key(&key, name) == 0);
 	switch (it.noun) {
-	case QUEUE: return key.engine->queue(&key, &queue, &it.queue);
+	case QUEUE:
+		err = key.engine->queue(&key, &queue, &it.queue);
+		if (!err)
+			it.queue->limits = (struct il_job_limits){ .attempts = 3, .deaths = 2, .keep = 5 };
+		return err;
 	case SEMAPHORE: return key.engine->semaphore(&key, &lock, &it.lock);
 	case MUTEX: return key.engine->mutex(&key, &lock, &it.lock);
 	default: return key.engine->memory(&key, &memory, &it.memory);
@@ -168,9 +183,10 @@ static size_t place_of(const uint8_t *s, size_t size)
 {
 	size_t at = (size_t)s[1] | (size_t)s[2] << 8;
 	if (it.noun == QUEUE && s[1] & 1)
-		at = s[1] & 2       ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 14 * 4u
-			: s[2] < 64 ? (size_t)ORDER + s[2]
-				    : (size_t)COUNTS + s[2] % (256);
+		at = s[1] & 2        ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 14 * 4u
+			: s[2] < 64  ? (size_t)ORDER + s[2]
+			: s[2] < 128 ? (size_t)HOLDERS + (s[2] & 1 ? s[2] - 64u : 2048u + 8u * (s[2] - 64u))
+				     : (size_t)COUNTS + s[2] % (256);
 	return at % size;
 }
 
@@ -250,6 +266,74 @@ static int run(struct il_op *op, bool waits)
 	return op->err;
 }
 
+/* Deliveries, which may be over by now. */
+static struct il_job taken[4];
+
+static int take_step(struct il_queue *q, struct il_op *op, const uint8_t *s)
+{
+	struct il_job *job = &taken[s[2] % 4];
+	il_op_init(op, &q->ops->take, q, (int8_t)s[1] % 4);
+	op->message.job = job;
+	int err = run(op, (s[0] & 5) == 5);
+	CHECK(err || (job->id_size > 0 && job->attempt > 0));
+	return err;
+}
+
+static int finish_step(struct il_queue *q, struct il_op *op, const uint8_t *s)
+{
+	struct il_job job = taken[s[2] % 4];
+	il_op_init(op, &q->ops->finish, q, 0);
+	op->message.type = s[1] & 8 ? 2 : 0;
+	op->data = "the next message";
+	op->size = op->message.type ? s[3] % 16u : 0;
+	job.outcome = (enum il_job_outcome)(s[1] % 4);
+	job.due = s[3] & 1 ? il_wall_now() + s[3] * 10000 : 0;
+	job.reason_size = s[3];
+	memset(job.reason, 'r', s[3]);
+	op->message.job = &job;
+	int err = run(op, false);
+	op->data = NULL;
+	return err;
+}
+
+static int send_job_step(struct il_queue *q, struct il_op *op, const uint8_t *s)
+{
+	struct il_job job = { .attempts = s[3] & 3, .id_size = s[2] % 3, .id = { 'a', (char)s[3] } };
+	job.due = s[1] & 8 ? il_wall_now() + (s[1] & 16 ? IL_SECOND : s[3] * 10000) : 0;
+	il_op_init(op, &q->ops->send, q, 1 + s[1] % 4);
+	op->message.job = &job;
+	op->data = "a job, which is sent with something of its own";
+	op->size = s[3] % 46u;
+	int err = run(op, false);
+	op->data = NULL;
+	return err;
+}
+
+static int letters_step(struct il_queue *q, struct il_op *op, const uint8_t *s)
+{
+	struct il_job letter = { .place = s[2] };
+	const struct il_queue_ops *ops = q->ops;
+	il_op_init(op, s[1] % 3 == 0 ? &ops->dead : s[1] % 3 == 1 ? &ops->revive : &ops->drop, q, 0);
+	op->message.job = &letter;
+	op->name = s[3] & 1 ? "#1" : NULL;
+	op->name_size = s[3] & 1 ? 2 : 0;
+	return run(op, false);
+}
+
+static int jobs_step(const uint8_t *s)
+{
+	struct il_op op = { .fd = -1 };
+	int err;
+	switch (s[0] >> 4 & 3) {
+	case 0: err = send_job_step(it.queue, &op, s); break;
+	case 1: err = take_step(it.queue, &op, s); break;
+	case 2: err = finish_step(it.queue, &op, s); break;
+	default: err = letters_step(it.queue, &op, s);
+	}
+	il_op_clear(&op);
+	return err == ESTALE || err == ENOBUFS || err == EUSERS ? EAGAIN : err;
+}
+
 static int queue_step(const uint8_t *s)
 {
 	static char text[LONGEST];
@@ -257,6 +341,8 @@ static int queue_step(const uint8_t *s)
 	struct il_op op = { .fd = -1 };
 	int64_t type = (int8_t)s[1] % 4;
 	int err;
+	if (s[0] & 8)
+		return jobs_step(s);
 	switch (s[0] >> 4 & 3) {
 	case 0:
 		il_op_init(&op, &q->ops->send, q, type < 0 ? -type : type + 1);
