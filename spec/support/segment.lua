@@ -229,6 +229,9 @@ local function check_queue(bytes)
   assert(p.sent - p.first_seen >= p.sent - p.first and p.bytes_seen <= p.bytes_received, "what is seen")
 end
 
+-- Where the slots of the processes that take jobs begin.
+function segment.holders(bytes) return parts_of(bytes).holders end
+
 -- The extents of the jobs that are of that kind: "again", "taken", "delayed" or "dead".
 function segment.jobs(bytes, kind)
   local list, number = {}, ({again = AGAIN, taken = TAKEN, delayed = DELAYED, dead = DEAD})[kind]

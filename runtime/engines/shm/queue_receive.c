@@ -163,7 +163,7 @@ static int receive_park(struct il_wait_queue *waits)
 		ended |= il_shm_watches_add(&o->watches, (pid_t)w->watched[i].pid, w->watched[i].start);
 	int err = il_shm_watches_end(&o->watches);
 	if (!err)
-		err = il_shm_queue_await_due(o, behind);
+		err = il_shm_queue_await_due(o);
 	o->doubt |= ended;
 	return err ? err : ended ? EAGAIN : 0;
 }

@@ -153,13 +153,12 @@ static int write_front(struct il_shm_queue *o, const struct il_op *op, uint32_t 
 static int add_job(struct il_shm_queue *o, struct il_op *op, uint32_t block, bool delayed)
 {
 	const struct il_job *job = op->message.job;
-	int64_t first = o->blocks.jobs->due;
 	uint64_t state = il_state_with(0, IL_STATE_FRONT, front_size(job) != 0);
 	state = il_state_with(state, IL_STATE_KIND, delayed ? IL_RECORD_DELAYED : IL_RECORD_AGAIN);
-	if (!delayed)
+	if (delayed)
+		il_shm_queue_announce_due(o, job->due);
+	else
 		il_shm_queue_announce(o, op->message.type, 1);
-	else if (!first || job->due < first)
-		il_shm_queue_announce(o, 0, 1);
 	return il_jobs_add(&o->blocks, block, state, (uint64_t)job->due);
 }
 

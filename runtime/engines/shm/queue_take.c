@@ -14,6 +14,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+static const char *full(const struct il_shm_queue *o)
+{
+	static char text[80];
+	snprintf(text, sizeof text, "%u processes take jobs of it, and there is room for no more", o->blocks.slots);
+	return text;
+}
+
 /* Processes that sleep are to watch this one, too. */
 static int become_holder(struct il_shm_queue *o, struct il_queue *q)
 {
@@ -26,8 +33,7 @@ static int become_holder(struct il_shm_queue *o, struct il_queue *q)
 		err = il_shm_queue_check_holders(o, &q->limits);
 	if (!err && !il_job_holders_is_own(&o->blocks, o->slot))
 		err = il_job_holders_add(&o->blocks, &o->slot);
-	q->shared.why =
-		err == EUSERS ? "so many processes take jobs of it already that there is no room for one more" : NULL;
+	q->shared.why = err == EUSERS ? full(o) : NULL;
 	return err;
 }
 

@@ -54,12 +54,17 @@ int il_shm_queue_die(struct il_shm_queue *o, struct il_message *m, uint64_t stat
 	return err == EAGAIN ? EUCLEAN : err;
 }
 
-/* A process that sleeps wakes in time for the job that is due first. */
-int il_shm_queue_delay(struct il_shm_queue *o, struct il_message *m, uint64_t state, int64_t due)
+/* All are told, and not the first alone: that may be stopped by then. */
+void il_shm_queue_announce_due(struct il_shm_queue *o, int64_t due)
 {
 	int64_t first = o->blocks.jobs->due;
 	if (!first || due < first)
-		il_shm_queue_announce(o, 0, 1);
+		il_shm_queue_announce(o, 0, IL_SHM_MOST_WAITERS);
+}
+
+int il_shm_queue_delay(struct il_shm_queue *o, struct il_message *m, uint64_t state, int64_t due)
+{
+	il_shm_queue_announce_due(o, due);
 	return il_jobs_move(&o->blocks, m, il_state_with(state, IL_STATE_KIND, IL_RECORD_DELAYED), (uint64_t)due);
 }
 
@@ -166,7 +171,7 @@ int il_shm_queue_enter_tended(struct il_shm_queue *o, const struct il_queue *q, 
 
 bool il_shm_queue_first_watches(const struct il_shm_queue *o)
 {
-	return o->blocks.jobs->delayed || il_job_holders_used(&o->blocks) > IL_SHM_WATCHED;
+	return il_job_holders_used(&o->blocks) > IL_SHM_WATCHED;
 }
 
 /* The holders are read without a latch: a new one tells those that sleep. */
@@ -185,9 +190,10 @@ bool il_shm_queue_watch_holders(struct il_shm_queue *o, bool behind)
 	return ended;
 }
 
-int il_shm_queue_await_due(struct il_shm_queue *o, bool behind)
+int il_shm_queue_await_due(struct il_shm_queue *o)
 {
 	int64_t due = (int64_t)il_get64((const uint64_t *)&o->blocks.jobs->due), now;
+	bool behind = o->waiters.joined && o->waiters.before;
 	il_timer_disarm(&o->due);
 	if (!due)
 		return 0;
@@ -198,7 +204,10 @@ int il_shm_queue_await_due(struct il_shm_queue *o, bool behind)
 	return err;
 }
 
+/* Another process may have come first: then this one goes on to sleep. */
 void il_shm_queue_due(struct il_timer *t)
 {
-	il_wait_queue_restart(&il_container_of(t, struct il_shm_queue, due)->receivers);
+	struct il_shm_queue *o = il_container_of(t, struct il_shm_queue, due);
+	if (is_due(o) || il_shm_queue_await_due(o))
+		il_wait_queue_restart(&o->receivers);
 }

@@ -15,6 +15,9 @@
 /* Before a change: so many of the processes that sleep, and want messages of that type, are to look. 0: of any type. */
 void il_shm_queue_announce(struct il_shm_queue *o, int64_t type, uint32_t n);
 
+/* Before a job is delayed: if it is the one that is due first, all are to look, and to sleep no longer. */
+void il_shm_queue_announce_due(struct il_shm_queue *o, int64_t due);
+
 /* A job becomes ready, with that state. */
 int il_shm_queue_make_ready(struct il_shm_queue *o, struct il_message *m, uint64_t state);
 
@@ -50,7 +53,7 @@ bool il_shm_queue_first_watches(const struct il_shm_queue *o);
 bool il_shm_queue_watch_holders(struct il_shm_queue *o, bool behind);
 
 /* Without a latch. Looks again when a job is due. 0 or ENOMEM. */
-int il_shm_queue_await_due(struct il_shm_queue *o, bool behind);
+int il_shm_queue_await_due(struct il_shm_queue *o);
 
 /* For expired of the timer. */
 void il_shm_queue_due(struct il_timer *t);
