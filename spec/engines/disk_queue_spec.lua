@@ -142,6 +142,42 @@ describe("a queue on a disk", function()
     for letter in q:dead() do assert.same({"m3", "id3", "why"}, {letter.message, letter.id, letter.reason}) end
   end)
 
+  it("can be emptied when the disk is full", function()
+    local folder = disk.folder()
+    local mount = ([[unshare -m sh -c 'mount -t tmpfs -o size=8m none %s && exec %s -e "$CODE"']]):format(folder,
+      IPCLUA)
+    if not os.execute(("CODE='' %s 2>/dev/null"):format(mount)) then
+      return pending("this machine does not let us make a small disk")
+    end
+    local code = ([[
+      local ipc = require "ipc"
+      local q = assert(ipc.queue(ipc.disk_key("%s/shop", "jobs"), {codec = "raw", capacity = 1 << 30}))
+      for round = 1, 3 do
+        local sent, ok, why, code = 0, true
+        while ok do
+          ok, why, code = q:send(1, ("x"):rep(sent %% 3 == 0 and 9000 or 100))
+          if ok then sent = sent + 1 end
+        end
+        assert(code == 28 and sent > 500, why)
+        local jobs = {}
+        for i = 1, 90 do jobs[i] = assert(q:take(1, 0)) end
+        for i = 1, 90, 3 do
+          assert(jobs[i]:bury("why"))
+          assert(jobs[i + 1]:retry(0, "again"))
+          assert(jobs[i + 2]:release())
+        end
+        local took = 0
+        for job in function() return (q:take(1, 0)) end do
+          assert(job:done())
+          took = took + 1
+        end
+        assert(took == sent - 30 and q:drop() == 30)
+      end
+      print("emptied")
+    ]]):format(folder)
+    assert.equal("emptied\n", shell.output(("CODE='%s' %s 2>&1"):format(code, mount)))
+  end)
+
   it("is of no process of the time before the machine was started again", function()
     local id = shell.output("cat /proc/sys/kernel/random/boot_id")
     local mount = "unshare -m sh -c 'mount --bind %s /proc/sys/kernel/random/boot_id && exec %s -e \"$CODE\"'"

@@ -71,8 +71,8 @@ static void forget_tables(struct il_disk *d)
 	atomic_fetch_add(&d->openings, 1);
 }
 
-/* EAGAIN: once more, without the one that has failed. Else LMDB's result, for all of them. */
-static int make(struct il_disk *d)
+/* All of a batch, or only one. EAGAIN: once more, without the one that has failed. Else LMDB's result. */
+static int make(struct il_disk *d, const struct il_disk_change *only)
 {
 	struct il_disk_txn t = { .disk = d, .changes = true };
 	int rc = mdb_txn_begin(d->env, NULL, 0, &t.txn);
@@ -80,7 +80,7 @@ static int make(struct il_disk *d)
 		return rc;
 	t.number = mdb_txn_id(t.txn);
 	il_list_each(struct il_disk_change, c, &d->running, node)
-		if (!c->failed && !apply(c, &t)) {
+		if (!c->failed && (!only || c == only) && !apply(c, &t)) {
 			mdb_txn_abort(t.txn);
 			forget_tables(d);
 			return EAGAIN;
@@ -100,16 +100,37 @@ static void fail_all(struct il_disk *d, int err)
 			c->err = err;
 }
 
+static int make_until_done(struct il_disk *d, const struct il_disk_change *only)
+{
+	int rc;
+	do
+		rc = make(d, only);
+	while (rc == EAGAIN);
+	return rc;
+}
+
+/* Where the disk has no room for all of them, there may be some for those that need least (room.h). */
+static int make_all(struct il_disk *d)
+{
+	int rc = il_disk_sync_rest(d);
+	if (!rc)
+		rc = make_until_done(d, NULL);
+	if (rc != ENOSPC && rc != EDQUOT && rc != EFBIG)
+		return rc;
+	il_list_each(struct il_disk_change, c, &d->running, node)
+		if (!c->failed && (rc = make_until_done(d, c))) {
+			c->err = rc;
+			c->failed = true;
+		}
+	return 0;
+}
+
 static void work_at(struct il_disk *d)
 {
 	take_queued(d);
 	int rc = il_disk_lock(d);
 	if (!rc) {
-		rc = il_disk_sync_rest(d);
-		if (!rc)
-			do
-				rc = make(d);
-			while (rc == EAGAIN);
+		rc = make_all(d);
 		il_disk_unlock(d);
 	}
 	if (rc)

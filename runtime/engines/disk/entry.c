@@ -6,6 +6,7 @@
  */
 #include "engines/disk/entry.h"
 #include "base/clock.h"
+#include "engines/disk/room.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -141,7 +142,9 @@ int il_disk_entry_set(struct il_disk_data *d, struct il_disk_txn *t, const struc
 	int64_t ttl)
 {
 	struct il_disk_entry old = { .due = 0 };
-	int rc = find(d, t, e->name, e->name_size, &old);
+	int rc = il_disk_make_room(t, e->size);
+	if (!rc)
+		rc = find(d, t, e->name, e->name_size, &old);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
 	bool keeps = ttl == IL_TTL_KEEP && !is_gone(&old);

@@ -52,6 +52,7 @@ struct il_disk {
 	uint32_t generation; /* whose environment it is */
 	MDB_env *env; /* NULL: not open in this process */
 	size_t page; /* bytes of a page of it */
+	uint64_t blocks; /* pages of data.mdb that surely have blocks on the disk, see room.h */
 	char *record; /* of a transaction, see commit.h: a page */
 	struct il_list tables; /* of struct il_disk_table */
 	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
@@ -75,6 +76,7 @@ struct il_disk_txn {
 	size_t recorded; /* bytes of these in the record */
 	bool large; /* they do not fit there */
 	uint64_t announced[IL_DISK_WORDS / 64]; /* words to raise before the commit */
+	uint64_t grown; /* pages that were asked for, see room.h */
 	bool changes; /* it is no reader's */
 };
 

@@ -5,6 +5,7 @@
 #include "engines/disk/queue_kinds.h"
 #include "base/clock.h"
 #include "engines/disk/queue_dead.h"
+#include "engines/disk/room.h"
 #include "engines/payloads.h"
 
 #include <errno.h>
@@ -83,7 +84,9 @@ static int send_apply(struct il_dq_call *c, struct il_disk_records *r)
 	c->told = c->job;
 	if (!may_try(c))
 		return EAGAIN;
-	int rc = il_disk_records_send(r, c->type, c->bytes, c->size, c->given ? &c->told : NULL, il_wall_now());
+	int rc = il_disk_make_room(r->t, c->size);
+	if (!rc)
+		rc = il_disk_records_send(r, c->type, c->bytes, c->size, c->given ? &c->told : NULL, il_wall_now());
 	if (!rc)
 		announce(c, r, IL_DQ_RECEIVERS);
 	return in_turn(c, rc);
@@ -118,7 +121,9 @@ static int send_many_apply(struct il_dq_call *c, struct il_disk_records *r)
 	int rc = may_try(c) ? 0 : EAGAIN;
 	for (c->answer = c->sent; !rc && c->answer < c->size && c->answer - c->sent < MOST_AT_ONCE;) {
 		const struct il_payload *p = il_payload_at(c->bytes, c->answer);
-		rc = il_disk_records_send(r, p->type, il_payload_bytes(p), p->size, NULL, now);
+		rc = il_disk_make_room(r->t, p->size);
+		if (!rc)
+			rc = il_disk_records_send(r, p->type, il_payload_bytes(p), p->size, NULL, now);
 		if (!rc)
 			c->answer += il_payload_space(p->size);
 	}
@@ -299,8 +304,9 @@ static int finish(struct il_dq_call *c, struct il_disk_records *r, struct il_job
 
 static int finish_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
+	int rc = c->next ? il_disk_make_room(r->t, c->size) : 0;
 	c->told = c->job;
-	return finish(c, r, &c->told);
+	return rc ? rc : finish(c, r, &c->told);
 }
 
 static void finish_answer(struct il_dq_call *c, struct il_op *op)
