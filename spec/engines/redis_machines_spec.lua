@@ -63,6 +63,18 @@ describe("three machines", function()
     assert.equal("done\n", shell.output(command:format(host, log, seconds)))
     local well, _, abandoned = replay(log)
     assert.is_true(well > 0 and abandoned > 0)
+    local text = io.open(log):read("a")
+    local did, given, tries = {}, {}, 0
+    for id in text:gmatch("\ngiven (%S+)") do given[id] = true end
+    for id in text:gmatch("\ndid (%S+)") do
+      assert.is_false(did[id] and given[id] or false, id .. " was done twice")
+      did[id] = true
+    end
+    for id in text:gmatch("\ntries (%S+)") do
+      did[id], tries = true, tries + 1 -- one that was killed may have been done with it
+    end
+    for id in pairs(given) do assert.is_true(did[id], id .. " was given and not done") end
+    assert.is_true(tries > 0 and next(given) ~= nil)
     local received, accepted = {}, 0
     for id in io.open(log):read("a"):gmatch("received (send%S+)") do
       assert.is_nil(received[id], id .. " was received twice")

@@ -51,7 +51,8 @@ local function start(worker)
   worker.child = assert(ipc.process(command))
 end
 
-for i, role in ipairs{"lock", "lock", "lock", "lock", "send", "send", "receive", "receive"} do
+local roles = {"lock", "lock", "lock", "lock", "send", "send", "give", "take", "take", "take", "receive", "receive"}
+for i, role in ipairs(roles) do
   workers[i] = {role = role, number = i, machine = i % 3, generation = 0}
   start(workers[i])
 end
@@ -67,11 +68,11 @@ local puller = ipc.task(function()
   end
 end)
 
--- The receivers stay alive, so that what was accepted has to arrive.
+-- The receivers stay alive, and one that takes jobs, so that what was accepted has to arrive.
 local till = ipc.now() + seconds
 while ipc.now() < till do
   ipc.sleep(math.random() * 0.3)
-  local worker = workers[math.random(6)]
+  local worker = workers[math.random(9)]
   worker.child:signal("KILL")
   worker.child:wait()
   start(worker)

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A process on one of the machines of machines.lua: ROLE ADDRESS LOG NAME. Ends when it is told to by TERM; one that
--- receives takes what is there first.
+-- receives, or takes jobs, ends when there are no more.
 
 local ipc = require "ipc"
 
@@ -57,6 +57,37 @@ function roles.receive()
     local message = q:receive(({0, -3})[math.random(2)], 0.5)
     if message then say("received %s", message) end
   until not message and ended:trapped() and #q == 0
+end
+
+-- With an id it can be sent again; but if that comes so late that the first one is done already, it is done twice.
+function roles.give()
+  local q = opened(ipc.queue, "jobs")
+  local n = 0
+  while not ended:trapped() do
+    n = n + 1
+    local id, tries = ("%s:%d"):format(name, n), 0
+    repeat
+      local ok, why = q:send(1, id, 5, {id = id, after = math.random(2) == 1 and 0.01 or nil})
+      tries = tries + 1
+    until ok or why == "exists" or ended:trapped() and tries > 1
+    say("%s %s", tries == 1 and "given" or "perhaps_given", id)
+    ipc.sleep(math.random() * 0.01)
+  end
+end
+
+function roles.take()
+  local q = opened(ipc.queue, "jobs")
+  repeat
+    local job = q:take(0, 0.5)
+    if job then
+      ipc.sleep(math.random() * 0.02)
+      say("tries %s", job.message)
+      local ok, word = job:done()
+      say("%s %s", ok and "did" or word == "expired" and "lost" or "perhaps_did", job.message)
+    end
+    local stat = q:stat()
+    local left = not stat or stat.ready + stat.delayed + stat.taken > 0
+  until not job and not left and ended:trapped()
 end
 
 roles[role]()
