@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
--- A queue: `one` process, or that with a hundred messages at a time, `many`; two `tasks`; a `pair` of processes one
--- way, or `roundtrip`. On sysv, shm or memory (no key); codec raw, json or lua: raw carries 64 bytes, or as many as
--- said, the others a small table. Prints ns per message.
+-- A queue: `one` process, or that with a hundred messages at a time, `many`, or with each message taken as a job and
+-- done, `jobs`; two `tasks`; a `pair` of processes one way, or `roundtrip`. On sysv, shm or memory (no key); codec raw,
+-- json or lua: raw carries 64 bytes, or as many as said, the others a small table. Prints ns per message.
 --   queue.lua HOW ENGINE [CODEC [SIZE]]
 local ipc = require "ipc"
 local how, engine, codec, size = arg[1], arg[2] or "sysv", arg[3] or "raw", tonumber(arg[4]) or 64
@@ -29,6 +29,12 @@ elseif how == "many" then
   for _ = 1, n / #list do
     there:send_many(1, list)
     there:receive_many(#list)
+  end
+elseif how == "jobs" then
+  start = now()
+  for _ = 1, n do
+    there:send(1, message)
+    there:take():done()
   end
 elseif how == "tasks" then
   start = now()
