@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "engines/engine.h"
+#include "engines/shm/queue_object.h"
 #include "loop/loop.h"
 #include "os/state.h"
 
@@ -31,11 +32,11 @@ enum {
 	LATCH = 12,
 	TAKEN = 284,
 	RECORDS = 2360,
-	COUNTS = 320,
-	SECOND = 448,
-	ORDER = 2688,
-	HOLDERS = 3200,
-	BLOCKS = 5952
+	COUNTS = offsetof(struct il_shm_queue_shared, sending),
+	SECOND = offsetof(struct il_shm_queue_shared, second),
+	ORDER = sizeof(struct il_shm_queue_shared),
+	HOLDERS = ORDER + 512, /* with that CAPACITY */
+	BLOCKS = HOLDERS + 2752
 };
 enum { STEP = 4, MAX_STEPS = 60, CAPACITY = 4000, PERMITS = 5, SLOTS = 600, LONGEST = 5000, GUARD = 1 << 16 };
 enum { QUEUE, SEMAPHORE, MUTEX, MEMORY, NOUNS };
