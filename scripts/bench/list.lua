@@ -184,6 +184,12 @@ benches[#benches + 1] = {"disk set of 100 tasks", "ns", {"ipclua", lua(host, "di
 benches[#benches + 1] = {"job of a killed holder", "ns", {"99 in 100", lua(host, "job_death")},
   {"10 ms", "echo 10000000", 1}}
 benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}
+benches[#benches + 1] = {"data ttl", "ns", {"ipclua raw", lua(host, "shared_data", "ttl raw")},
+  {"without", lua(host, "shared_data", "set raw")}}
+benches[#benches + 1] = {"data change", "ns", {"ipclua raw", lua(host, "shared_data", "change raw")},
+  {"by two of each", lua(host, "shared_data", "two raw")}}
+benches[#benches + 1] = {"data each of 10000", "ns", {"ipclua raw", lua(host, "shared_data", "each raw 10000")},
+  {"by pairs", lua(host, "shared_data", "pairs raw 10000"), 0.5}}
 for _, what in ipairs{"get", "set", "add"} do
   benches[#benches + 1] = {"redis data " .. what, "ns", {"ipclua", served(lua(host, "redis_data", what))},
     {"C hiredis", served("build/bench/redis_data " .. what)},
@@ -195,7 +201,11 @@ for _, what in ipairs{"get", "set", "add"} do
     {"one at a time", served(lua(host, "redis_data", what)), 0.5},
     {"C, 100 on the way", served(("build/bench/redis_data %s 100"):format(what))}}
 end
-benches[#benches + 1] = {"redis data of 10000", "ns", {"ipclua", served(lua(host, "redis_data", "pairs"))}}
+benches[#benches + 1] = {"redis data of 10000", "ns", {"ipclua", served(lua(host, "redis_data", "pairs"))},
+  {"by each", served(lua(host, "redis_data", "each"))}}
+benches[#benches + 1] = {"redis data ttl", "ns", {"ipclua", served(lua(host, "redis_data", "ttl"))},
+  {"without", served(lua(host, "redis_data", "set"))}}
+benches[#benches + 1] = {"redis data change", "ns", {"ipclua", served(lua(host, "redis_data", "change"))}}
 for _, pending in ipairs{100, 1000, 10000, 100000, 1000000} do
   benches[#benches + 1] = {"one of " .. pending .. " timers", "ns", {"ipclua", lua(host, "pending", pending)}}
 end
