@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Shared data: `get`, `set` or `add` of one name among so many; codec raw, json or lua. The value is 64 bytes (raw),
--- the number 12345 (add), or a small table. `wake`: a set, its waiter in another process, and one back. `ttl`: a set for
--- a time. `change`: gets and sets two names together; `two`: the same by two calls of each. `each`, `pairs`: goes
+-- the number 12345 (add), or a small table. `wake`: a set, its waiter in another process, and one back. `ttl`: a set
+-- for a time. `change`: gets and sets two names together; `two`: the same by two calls of each. `each`, `pairs`: goes
 -- through all names. Prints ns per call, or per name.
 local ipc = require "ipc"
 local what, codec, names = arg[1], arg[2] or "raw", tonumber(arg[3]) or 1

@@ -35,9 +35,7 @@ data:update("config", function(config)
   return config
 end)
 wait_for_greetings(4)
-for name, value in pairs(data) do
-  if name:match("^board/") then print(name, value) end
-end
+for name, value in data:each("board/") do print(name, value) end
 
 -- The loop of every toolbox: it is tried again if another process came between.
 local function count()
@@ -51,6 +49,26 @@ end })
 for i = 1, 4 do counters[i] = ipc.process(count) end
 for _, child in ipairs(counters) do child:wait() end
 print("four times 500 are", (data:get("counter")))
+
+-- Two names in one step: no process sees the sum change, and no kill leaves half of it.
+local function pay(_, from, to)
+  for _ = 1, 100 do
+    data:change(function(change)
+      change:set(from, change:get(from) - 1)
+      change:set(to, change:get(to) + 1)
+    end)
+  end
+end
+data:set("ann's purse", 500)
+data:set("bob's purse", 500)
+local payers <close> = setmetatable({ ipc.process(pay, "ann's purse", "bob's purse"),
+  ipc.process(pay, "bob's purse", "ann's purse"), ipc.process(pay, "ann's purse", "bob's purse") }, getmetatable(counters))
+for _, child in ipairs(payers) do child:wait() end
+print("the purses have", (data:get("ann's purse")), (data:get("bob's purse")))
+
+-- A session that ends by itself.
+local session = data:set("session/ann", { since = os.time() }, nil, { ttl = 0.05 })
+print("the session is over:", data:wait("session/ann", session))
 
 local version = data:set("owner", "ann")
 print("taken over:", data:set("owner", "bob", 0)) -- only if there is none
