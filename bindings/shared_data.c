@@ -147,7 +147,7 @@ int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
 		err = ECANCELED;
 	if (err == ESTALE)
 		return il_word(L, "changed");
-	if (err == ENOSPC)
+	if (err == ENOSPC && !d->data->shared.why)
 		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
 	if (err == EFBIG)
 		return il_fail(L, err,

@@ -18,6 +18,7 @@ struct edit {
 	struct il_disk_change change;
 	int64_t version, number; /* out */
 	bool one; /* that it is not there is told */
+	bool over; /* out: with ENOSPC, the data's size, and not that of the disk */
 	size_t count;
 	struct il_data_change at[];
 };
@@ -79,6 +80,13 @@ static void announce(struct il_disk_data *d, struct il_disk_txn *t, const struct
 			il_disk_announce(t, il_disk_data_key(d, e->at[i].name, e->at[i].name_size));
 }
 
+static int fit(struct il_disk_data *d, struct il_disk_txn *t, struct edit *e, size_t before)
+{
+	int rc = il_disk_entries_fit(d, t, before);
+	e->over = rc == ENOSPC;
+	return rc;
+}
+
 /* Deletes come first: what they free, the others may use. */
 static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 {
@@ -86,6 +94,7 @@ static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 	struct il_disk_data *d = data_of(c);
 	size_t before;
 	e->version = (int64_t)t->number << PUTS_BITS | t->puts;
+	e->over = false;
 	int rc = check(d, t, e->at, e->count);
 	if (!rc)
 		rc = il_disk_entries_pages(d, t, &before);
@@ -94,7 +103,7 @@ static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 	if (!rc)
 		rc = set_all(d, t, e);
 	if (!rc)
-		rc = il_disk_entries_fit(d, t, before);
+		rc = fit(d, t, e, before);
 	if (!rc)
 		announce(d, t, e);
 	return rc;
@@ -104,6 +113,7 @@ static void ended(struct il_disk_change *c)
 {
 	struct il_disk_data *d = data_of(c);
 	d->data.shared.removed |= c->err == EIDRM;
+	d->data.shared.why = c->err == ENOSPC && !edit_of(c)->over ? "the disk has no room" : NULL;
 	if (c->op && !c->err)
 		c->op->entry.version = edit_of(c)->version;
 	il_disk_op_end(c, c->err);
