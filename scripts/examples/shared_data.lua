@@ -61,8 +61,9 @@ local function pay(_, from, to)
 end
 data:set("ann's purse", 500)
 data:set("bob's purse", 500)
-local payers <close> = setmetatable({ ipc.process(pay, "ann's purse", "bob's purse"),
-  ipc.process(pay, "bob's purse", "ann's purse"), ipc.process(pay, "ann's purse", "bob's purse") }, getmetatable(counters))
+local payers <close> = setmetatable({}, getmetatable(counters))
+for i = 1, 2 do payers[i] = ipc.process(pay, "ann's purse", "bob's purse") end
+payers[3] = ipc.process(pay, "bob's purse", "ann's purse")
 for _, child in ipairs(payers) do child:wait() end
 print("the purses have", (data:get("ann's purse")), (data:get("bob's purse")))
 

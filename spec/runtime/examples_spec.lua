@@ -142,7 +142,8 @@ describe("the example", function()
       .. "false\t.*slot 3 is out of range: shared memory private has 3 slots, from 0 on\n$",
     rate_limiter = "^24 requests of 4 processes, 0 too early\nat 100 in a second they need:\ttrue\n$",
     shared_data = "^board/ann\tgood evening from ann\nboard/bob\tgood evening from bob\n"
-      .. "four times 500 are\t2000\nthe purses have\t400\t600\nthe session is over:\tnil\t0\ntaken over:\tnil\tchanged\nhanded over:\ttrue\n"
+      .. "four times 500 are\t2000\nthe purses have\t400\t600\nthe session is over:\tnil\t0\n"
+      .. "taken over:\tnil\tchanged\nhanded over:\ttrue\n"
       .. "true\texit\t0\ntrue\texit\t0\n$",
   }
 
