@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- Jobs and workers, on one machine or on many: only the key is another one.
+-- Jobs and workers, on one machine or on many: only the key is another one. A worker that is killed loses nothing: its
+-- job is another worker's then, and each job has one result.
 --   ipclua jobs.lua                                   two workers and eight jobs, in this program
 --   ipclua jobs.lua --key redis://db.example/jobs work     on each machine that is to work
 --   ipclua jobs.lua --key redis://db.example/jobs give 8   somewhere else
 --   ipclua jobs.lua --key redis://db.example/jobs stop 2   so many workers
--- See doc/queue.md.
+-- With the key of a disk, "disk:/var/lib/shop?name=jobs", they survive a restart of the machine. See doc/jobs.md.
 
 local ipc = require "ipc"
 
@@ -43,11 +44,13 @@ end
 local key, verb, many = parse { ... }
 local queue = assert(ipc.queue(key))
 
--- A worker takes jobs until there are none, and it is told to stop.
+-- A worker takes jobs until there are none, and it is told to stop. A job becomes its result in one step.
 local function work()
-  for job, type in queue:messages(-STOP) do
-    if type == STOP then return end
-    assert(queue:send(RESULT, { number = job.number, square = job.number * job.number }))
+  while true do
+    local job <close> = assert(queue:take(-STOP))
+    if job.type == STOP then return job:done() end
+    local number = job.message.number
+    job:done(RESULT, { number = number, square = number * number })
   end
 end
 

@@ -55,8 +55,10 @@ describe("every example", function()
   it("refuses a verb, or a number, that it does not know", function()
     for _, arguments in ipairs{
       "jobs.lua stap", "jobs.lua give x", "jobs.lua give 0", "jobs.lua give 1 2", "jobs.lua --key",
-      "jobs.lua --key shm:none", "chat.lua serve", "chat.lua join /tmp/x", "chat.lua play x", "tail.lua x",
-      "wordcount.lua -j", "wordcount.lua -j none", "wordcount.lua -j 0", "file_lock.lua a b", "task.lua x",
+      "jobs.lua --key shm:none", "mail.lua work 1", "mail.lua send ann", "mail.lua send ann hello soon",
+      "mail.lua --key", "mail.lua --key shm:none", "chat.lua serve", "chat.lua join /tmp/x", "chat.lua play x",
+      "tail.lua x", "wordcount.lua -j", "wordcount.lua -j none", "wordcount.lua -j 0", "file_lock.lua a b",
+      "task.lua x",
     } do
       local text, code = output_of(("exec timeout 60 %s scripts/examples/%s 2>&1"):format(host, arguments))
       assert.equal(2, code, arguments)

@@ -138,6 +138,11 @@ describe("the example", function()
     queue = "^most urgent:\t3\nwaiting:\t10\ndone:\t1 2 3 4 5 6 7 8\nin order of urgency:\ttrue\n"
       .. "nil\ttimeout\n$",
     jobs = "^1 4 9 16 25 36 49 64\n$",
+    mail = "^the same again:\tnil\texists\ndelivered:\tada@near%.example, attempt 1; bob@slow%.example, attempt 3; "
+      .. "eve@near%.example, attempt 1\nworkers died:\t3\n"
+      .. "cleo@gone%.example hello\tno such host\t3 attempts\t0 deaths\n"
+      .. "dan@near%.example poison\tits holder died %(3 times%)\t3 attempts\t3 deaths\n"
+      .. "delivered:\tcleo@gone%.example, attempt 1\ndead letters:\t0\n$",
     shared_memory = "^done:\t100\nsum:\t5050\nby all workers together:\t100\ntrue\tfalse\t1\nnil\ttimeout\n"
       .. "false\t.*slot 3 is out of range: shared memory private has 3 slots, from 0 on\n$",
     rate_limiter = "^24 requests of 4 processes, 0 too early\nat 100 in a second they need:\ttrue\n$",
