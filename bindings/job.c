@@ -39,7 +39,8 @@ struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const s
 	}
 	lua_pushvalue(L, queue);
 	lua_setiuservalue(L, -2, QUEUE);
-	luaL_setmetatable(L, il_job_class);
+	lua_getiuservalue(L, queue, IL_QUEUE_JOBS);
+	lua_setmetatable(L, -2);
 	return j;
 }
 

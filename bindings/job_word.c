@@ -42,7 +42,7 @@ static const char *const states[] = {
 	[IL_JOB_BURY] = "buried",
 };
 
-/* Where nothing can wait, or nobody would see the answer. */
+/* Where nothing can wait, or no code would see the answer. */
 static void end_now(struct il_queue *queue, struct il_job *job)
 {
 	struct il_op op;

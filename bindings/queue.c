@@ -27,11 +27,13 @@ static lua_Integer size_option(lua_State *L, int arg, const char *name)
 static struct il_queue_handle *push_handle(lua_State *L, int options, const char *what)
 {
 	size_t size = strlen(what) + 1;
-	struct il_queue_handle *q = lua_newuserdatauv(L, sizeof *q + size, 1);
+	struct il_queue_handle *q = lua_newuserdatauv(L, sizeof *q + size, IL_QUEUE_VALUES);
 	*q = (struct il_queue_handle){ .object.class = il_queue_class, .codec = IL_CODEC_RAW };
 	memcpy(q->what, what, size);
 	luaL_setmetatable(L, il_queue_class);
 	il_register_object(L);
+	luaL_getmetatable(L, il_job_class);
+	lua_setiuservalue(L, -2, IL_QUEUE_JOBS); /* to find it there takes less than by its name */
 	q->max_message = size_option(L, options, "max_message");
 	il_queue_job_options(L, options, q);
 	q->codec = il_codec_option(L, options);

@@ -16,6 +16,8 @@
 /* Hidden, and said so here: then it is reached directly. */
 extern const char il_queue_class[] __attribute__((visibility("hidden")));
 
+enum { IL_QUEUE_CODEC = 1, IL_QUEUE_JOBS, IL_QUEUE_VALUES = IL_QUEUE_JOBS }; /* user values; the metatable of jobs */
+
 struct il_queue_handle {
 	struct il_object object;
 	struct il_queue *queue; /* NULL: closed */

@@ -199,9 +199,12 @@ static int make_job(lua_State *L)
 /* What fails from here on, memory or a hook, has not to do with the job: it goes back. */
 static int take_push(lua_State *L, struct il_op *op)
 {
-	struct delivery d = { .q = op->handle, .op = op };
+	struct delivery d;
+	d.q = op->handle;
 	if (op->err || !d.q->queue)
 		return il_queue_fail(L, d.q, op->err);
+	d.op = op;
+	d.handle = NULL;
 	il_job_copy(&d.job, op->message.job);
 	lua_pushcfunction(L, make_job);
 	il_push_object(L, d.q);

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- What every engine that has jobs promises of dead letters: they wait for somebody to look at them, and are never in
+-- What every engine that has jobs promises of dead letters: they wait for a decision, and are never in
 -- the way.
 
 local ipc = require "ipc"

@@ -55,7 +55,7 @@ contract.jobs(_ENV, "a job", function(engine, open)
     assert.equal(7, job.type)
   end)
 
-  it("is nobody else's while it is taken, and gone when it is done", function()
+  it("is of no other task while it is taken, and gone when it is done", function()
     local q <close> = open()
     send(q, "a")
     local job <close> = take(q)

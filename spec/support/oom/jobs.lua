@@ -5,7 +5,7 @@ local ipc = require "ipc"
 
 local q <close> = ipc.queue(ipc.private, {attempts = 3, backoff = {0, 0}, within = 100})
 
--- A job whose handle did not reach anybody has gone back.
+-- A job whose handle did not reach its task has gone back.
 local function none_is_taken()
   pcall(collectgarbage)
   pcall(collectgarbage)
