@@ -213,6 +213,37 @@ describe("a job on a Redis server", function()
     again:done()
   end)
 
+  it("that is given back to a process that stands still is another's", function()
+    q:send(1, "x")
+    local job = assert(q:take())
+    local child <close> = assert(ipc.process(function(channel)
+      local mine = open()
+      ipc.task(function()
+        for _ = 1, 3 do waits.answered(mine) end
+        channel:send("stands")
+      end)
+      mine:take(nil, PATIENCE)
+    end))
+    assert.equal("stands", child.channel:receive(PATIENCE))
+    child:signal("STOP")
+    assert.is_true(job:release())
+    local again = assert(q:take(nil, PATIENCE / 2))
+    assert.same({1, 0}, {again.attempt, again.deaths})
+    assert.is_true(again:done())
+    child:signal("KILL")
+  end)
+
+  it("of a dead process is judged by the limits of the handle that finds it", function()
+    q:send(1, "x")
+    local strict <close> = open(nil, {deaths = 1})
+    local child <close> = holder()
+    child:signal("KILL")
+    child:wait()
+    local deadline = ipc.now() + PATIENCE
+    while strict:stat().dead == 0 and ipc.now() < deadline do ipc.sleep(0.02) end
+    assert.same({0, 0, 0, 1}, states())
+  end)
+
   it("that is dead makes room for what is sent", function()
     local small <close> = assert(ipc.queue(server:key("small", nil, MORE), {capacity = 1000, codec = "raw"}))
     local bytes = ("x"):rep(300)
@@ -397,8 +428,9 @@ describe("a job on a Redis server", function()
           local method = ({"done", "done", "done", "retry", "release"})[math.random(5)]
           file:write(("tries %s %s %d\n"):format(method, job.message, job.token))
           local ok, why = job[method](job, method == "retry" and math.random() * 0.1 or nil)
-          file:write(("%s %s %s %d\n"):format(ok and "did" or why == "expired" and "lost" or "perhaps", method,
-            job.message, job.token))
+          local how = ok and "did" or why == "expired" and "lost" or "perhaps"
+          file:write(("%s %s %s %d\n"):format(how, method, job.message, job.token))
+          if how == "perhaps" then job:close() end
         end
       end
     end

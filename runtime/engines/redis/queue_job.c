@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MOST_MS ((UINT64_C(1) << 50) - 1) /* of a time that a server tells */
+
 enum { MS = 1000000, ENTRY = 33, NUMBER = 16, TYPE = 19, VALUE = 25 + TYPE + 5 };
 
 struct taken {
@@ -52,14 +54,14 @@ static void lose_all(struct il_rq *q)
 		il_op_finish_all(&t->losses, 0);
 }
 
-static void kept(struct il_rq *q, const struct il_request *r, int64_t server_ms)
+static void kept(struct il_rq *q, const struct il_request *r, uint64_t server_ms)
 {
 	int64_t until = il_time_add(r->sent_at, q->waits.object.lease);
 	if (q->until < until)
 		q->until = until;
 	if (q->kept_at < r->sent_at)
 		q->kept_at = r->sent_at;
-	q->clock = server_ms - il_now() / MS;
+	q->clock = (int64_t)(server_ms & MOST_MS) - il_now() / MS;
 }
 
 static bool is_over(const struct il_rq *q)
@@ -84,7 +86,7 @@ static void answered(struct il_request *r)
 	int err = il_request_status(r);
 	il_list_del(&r->mine);
 	if (!err)
-		kept(q, r, il_reply_number(r, 1));
+		kept(q, r, (uint64_t)il_reply_number(r, 1));
 	else if (err == ESTALE || err == EIDRM)
 		lose_all(q);
 	il_request_free(r);
@@ -150,7 +152,7 @@ void il_rq_job_leased(struct il_rq *q, const struct il_request *r)
 	if (time < 0)
 		lose_all(q);
 	if (time)
-		kept(q, r, llabs(time));
+		kept(q, r, time < 0 ? -(uint64_t)time : (uint64_t)time);
 }
 
 /* Taken ---------------------------------------------------------------------------------------------------- */
@@ -159,13 +161,12 @@ void il_rq_job_leased(struct il_rq *q, const struct il_request *r)
 static void command(struct il_command *c, struct il_rq *q, const char *entry, const char *outcome, int64_t ms,
 	const struct il_job *job)
 {
-	static const struct il_job_limits none = { 1, 1, 1 };
 	il_rq_command(c, q, IL_SCRIPT_queue_finish);
 	il_command_text(c, entry);
 	il_command_text(c, outcome);
 	il_command_number(c, ms);
 	il_command_bytes(c, job ? job->reason : "", job ? job->reason_size : 0);
-	il_rq_limits(c, job ? &q->limits : &none);
+	il_rq_limits(c, &q->limits);
 	il_command_number(c, is_over(q));
 	il_command_number(c, il_fork.pid);
 }
@@ -263,6 +264,8 @@ static int finish_answer(struct il_op *op, struct il_request *r, int err)
 		err = q->shared.removed ? EIDRM : ESTALE;
 	if (!err && !r->plain)
 		job->dead = il_reply_number(r, 1);
+	if (!err && !r->plain && il_reply_number(r, 2))
+		il_rq_sweep_later(q);
 	if (err == ESTALE && again && t && !t->lost && !is_over(q))
 		err = 0;
 	if (t && (!err || err == ESTALE || err == EIDRM)) {
@@ -300,7 +303,7 @@ int il_rq_finish_start(struct il_op *op)
 	if (!t)
 		return ESTALE;
 	finish_command(op, &c, t);
-	int err = il_redis_object_request(&q->waits.object, op, &c, IL_SAFE, finish_answer);
+	int err = il_redis_object_request(&q->waits.object, op, &c, IL_SAFE | IL_PATIENT, finish_answer);
 	if (err)
 		return err;
 	t->finishing = true;

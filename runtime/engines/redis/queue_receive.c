@@ -202,7 +202,7 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 		err = (s->takes ? il_rq_job_taken : il_rq_message)(r, (size_t)s->arrived++, op);
 		il_redis_waiter_finish(w, op, err);
 	}
-	if (!s->takes && il_reply_count(r) % 2 == 0)
+	if (il_reply_count(r) % 2 == s->takes)
 		il_rq_sweep_later(queue_of(s));
 	s->dirty &= !s->takes || s->arrived < took;
 	if (s->arrived < took && !il_redis_waiter_first(w))

@@ -6,6 +6,9 @@ local function put_back(state, name)
   if not message then return end
   if hand_over(state, name, message) == true then
     redis.call('HDEL', KEYS[1], 'j' .. number)
+    -- No sender looks whether it is confirmed. If something is due already, processes look, and are not told of each.
+    is_sooner = is_sooner or state[NEXT] == 0
+    state[NEXT] = math.min(state[NEXT] > 0 and state[NEXT] or math.huge, time() + LATE + 1)
     return
   end
   local id = id_of(message)
@@ -74,7 +77,7 @@ local function sweep(state, deliveries)
       give_back(state, delivery, mark, NAMES)
     elseif stamp then
       left = left + 1
-      if string.byte(delivery, 18) == TAKES then first = math.min(first or math.huge, stamp + LATE + 1) end
+      first = math.min(first or math.huge, stamp + LATE + 1)
     end
   end
   return left, first

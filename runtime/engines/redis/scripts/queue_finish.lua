@@ -1,8 +1,8 @@
 -- KEYS: meta
 -- What becomes of a job that is taken. ARGV: id, entry ("number:token"), outcome, in how many ms it is due, its
 -- reason, limits (queue_due.lua), 1 if its lease may have ended; process id, type and bytes of the next message, or
--- none. Replies 0, and 1 if it is dead for want of attempts; 116: it is not taken, or not in this delivery; 105: no
--- room for the next message, and nothing has changed.
+-- none. Replies 0, and 1 if it is dead for want of attempts, and 1 if a process was called to send; 116: it is not
+-- taken, or not in this delivery; 105: no room for the next message, and nothing has changed.
 -- HERE: queue_state
 -- HERE: queue_line
 -- HERE: queue_hand
@@ -45,6 +45,6 @@ elseif ARGV[4] ~= '0' then
 else
   release(state, job)
 end
-if state[SENDERS] > 0 then call_sender(state) end
+local called = state[SENDERS] > 0 and call_sender(state)
 save(state)
-return {0, dead}
+return {0, dead, called and 1 or 0}

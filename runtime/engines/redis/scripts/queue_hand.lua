@@ -45,10 +45,6 @@ local function hand_over(state, name, message)
         refused = heard
       elseif heard > 0 then
         local given = takes and take_job(state, delivery, name, message) or name
-        if takes and (state[NEXT] == 0 or state[NEXT] > time() + LATE) then
-          is_sooner = is_sooner or state[NEXT] == 0 -- else some process looks in time, and it is not told of each job
-          state[NEXT] = time() + LATE + 1
-        end
         if not takes and string.byte(message) == 1 then
           redis.call('HDEL', KEYS[1], 'i' .. string.sub(message, 13, 12 + string.byte(message, 12)))
         end

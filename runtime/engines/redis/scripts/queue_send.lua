@@ -23,8 +23,7 @@ if #ARGV == 6 and receivers == 0 and senders == 0 and bytes + #ARGV[6] - PLAIN <
   end
 end
 
--- One message for the process that came first, while the queue is empty. If that does not hear it, all is as before. It
--- may become a job there, if something else is due already: then no process has to be told when to look.
+-- One message for the process that came first, while the queue is empty. If that does not hear it, all is as before.
 if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 65536 and #ARGV[6] <= capacity then
   local lines = redis.call('HMGET', KEYS[1], 'w' .. ARGV[5], 'w', 'w-')
   local own, any = lines[1] or '', lines[2] or ''
@@ -32,14 +31,13 @@ if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 
   local field, line = is_own and 'w' .. ARGV[5] or 'w', is_own and own or any
   local delivery, number = '@' .. string.sub(line, 15, 38), ('%016d'):format(last + 1)
   local takes = string.byte(delivery, 18) == TAKES
-  local mark = line ~= '' and (lines[3] or '') == '' and (due > 0 or not takes) and
-    redis.call('HGET', KEYS[1], delivery)
+  local mark = line ~= '' and (lines[3] or '') == '' and redis.call('HGET', KEYS[1], delivery)
   if mark and #mark == 26 then
     local now, request, base = redis.call('TIME'), string.sub(mark, 1, 16), string.sub(KEYS[1], 1, -5)
     now = ('%013d'):format(now[1] * 1000 + math.floor(now[2] / 1000))
     local given, told, entry, value = ARGV[5] .. ':' .. number, ARGV[5] .. ARGV[6], number, ARGV[6]
     if takes then
-      token, due = token + 1, math.min(due, now + LATE + 1)
+      token = token + 1
       given, told, entry, value = number .. (':%016d'):format(token), '', 'h' .. delivery, now
       redis.call('HSET', base .. 'taken', given, delivery .. ARGV[5] .. '\1\0\0\0\0' .. ARGV[6])
     end

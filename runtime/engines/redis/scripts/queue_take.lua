@@ -4,8 +4,8 @@
 -- as the process knows it, in ms, or 0: its lease is to be kept; how many at most; and in one text, 1 if it stands in
 -- line when there is nothing, or 0, the lease in ms, and limits (queue_due.lua). The delivery keeps
 -- "number:epoch:entries", an entry is "number:token". Replies the server's time, negative if the process had no lease,
--- or 0, and entries and their values (queue_hand.lua); or 11, 0, and as queue_receive.lua. To have an entry in a
--- delivery is to have a lease.
+-- or 0, and entries and their values (queue_hand.lua), and then 1 if a process was called to send; or 11, 0, and as
+-- queue_receive.lua. To have an entry in a delivery is to have a lease.
 -- HERE: queue_state
 local found = redis.call('HMGET', KEYS[1], 'state', ARGV[3])
 if not found[1] then return {43} end
@@ -150,6 +150,6 @@ elseif stands == '1' then
   stand(state, field, RECEIVERS, key, bound, '')
 end
 if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries')) end
-if senders > 0 then call_sender(state) end
+if senders > 0 and call_sender(state) and entries[1] then reply[#reply + 1] = 1 end
 save(state)
 return entries[1] and reply or {11, 0, until_next(state), state[RECEIVERS]}
