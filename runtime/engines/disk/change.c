@@ -89,7 +89,7 @@ static int make(struct il_disk *d, const struct il_disk_change *only)
 	rc = il_disk_commit(&t);
 	if (rc)
 		forget_tables(d);
-	d->broken = rc == MDB_PANIC || rc == EIO;
+	d->broken |= rc == MDB_PANIC || rc == EIO;
 	return rc;
 }
 

@@ -169,7 +169,7 @@ static int check_folder(const struct il_disk *d)
 
 int il_disk_enter(struct il_disk *d)
 {
-	if (!il_fork_is_own(d->generation) || (d->broken && !d->batch))
+	if (!il_fork_is_own(d->generation) || (!d->batch && d->broken))
 		il_disk_leave(d);
 	if (d->env)
 		return 0;
@@ -395,13 +395,15 @@ static int got(struct il_disk *d, int err)
 	return err == ENOTRECOVERABLE ? EUCLEAN : err;
 }
 
+/* By the wall clock: the function for the other one is not known to ThreadSanitizer. If that clock is set back meanwhile,
+ * it takes longer until a process is found that stands still. */
 int il_disk_lock(struct il_disk *d)
 {
 	uint32_t turns = il_get(&d->control->turns);
 	int64_t now = il_now(), end = now + STANDS_STILL;
 	for (;; now = il_now()) {
-		struct timespec until = il_timespec(now + SLICE);
-		int err = pthread_mutex_clocklock(&d->control->lock, CLOCK_MONOTONIC, &until);
+		struct timespec until = il_timespec(il_wall_now() + SLICE);
+		int err = pthread_mutex_timedlock(&d->control->lock, &until);
 		if (err != ETIMEDOUT)
 			return got(d, err);
 		if (turns != il_get(&d->control->turns)) {
