@@ -395,8 +395,8 @@ static int got(struct il_disk *d, int err)
 	return err == ENOTRECOVERABLE ? EUCLEAN : err;
 }
 
-/* By the wall clock: the function for the other one is not known to ThreadSanitizer. If that clock is set back meanwhile,
- * it takes longer until a process is found that stands still. */
+/* By the wall clock: the function for the other one is not known to ThreadSanitizer. If that clock is set back
+ * meanwhile, it takes longer until a process is found that stands still. */
 int il_disk_lock(struct il_disk *d)
 {
 	uint32_t turns = il_get(&d->control->turns);
