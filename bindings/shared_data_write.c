@@ -13,6 +13,7 @@
 #include "sched/await.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* How often something may come between before the script goes on, which knows an end. */
 enum { AT_ONCE = 100 };
@@ -294,7 +295,8 @@ int il_data_name(lua_State *L)
 	size_t size;
 	il_data_check_open(L);
 	il_data_check_name(L, 2, &size);
-	return 0;
+	lua_settop(L, 2);
+	return 1;
 }
 
 static int commit_push(lua_State *L, struct il_op *op)
@@ -307,6 +309,7 @@ static int commit_push(lua_State *L, struct il_op *op)
 
 enum { ITEM = 4 /* elements: name, version, bytes (true: as it is, false: deleted), ttl */ };
 
+/* Its strings are in the list, which keeps them. */
 static struct il_data_change item_at(lua_State *L, int list, lua_Integer first)
 {
 	struct il_data_change c = { .edit = IL_DATA_CHECK };
@@ -325,25 +328,48 @@ static struct il_data_change item_at(lua_State *L, int list, lua_Integer first)
 	return c;
 }
 
-/* The list keeps the bytes alive. */
+static char *pack(char *to, const struct il_data_change *c)
+{
+	struct il_data_packed head = { c->version, c->ttl, c->edit, c->name_size, c->size };
+	char *name = mempcpy(to, &head, sizeof head);
+	memcpy(name, c->name, c->name_size);
+	if (c->size)
+		memcpy(name + c->name_size, c->value, c->size);
+	return to + il_data_packed_size(c->name_size, c->size);
+}
+
+/* The bytes that all take; 0: one of them has too many, c. */
+static size_t measure(lua_State *L, const struct il_shared_data *d, lua_Integer count, struct il_data_change *c)
+{
+	size_t size = 0;
+	for (lua_Integer i = 0; i < count; i++) {
+		*c = item_at(L, 2, i * ITEM + 1);
+		if (c->size > d->data->max_value)
+			return 0;
+		size += il_data_packed_size(c->name_size, c->size);
+	}
+	return size;
+}
+
 int il_data_commit(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
+	struct il_data_change c = { .edit = IL_DATA_CHECK };
 	struct il_op op;
 	lua_settop(L, 2);
-	size_t count = lua_rawlen(L, 2) / ITEM;
-	struct il_data_change *changes = lua_newuserdatauv(L, count * sizeof *changes, 0);
+	lua_Integer count = (lua_Integer)lua_rawlen(L, 2) / ITEM;
 	il_data_call(&op, d, &d->data->ops->change, commit_push);
-	for (size_t i = 0; i < count; i++) {
-		changes[i] = item_at(L, 2, (lua_Integer)i * ITEM + 1);
-		if (changes[i].size > d->data->max_value) {
-			op.err = EMSGSIZE;
-			op.size = changes[i].size;
-			return fail(L, &op);
-		}
+	op.size = measure(L, d, count, &c);
+	if (!op.size) {
+		op.err = EMSGSIZE;
+		op.size = c.size;
+		return fail(L, &op);
 	}
-	op.data = changes;
-	op.size = count;
+	char *to = op.data = lua_newuserdatauv(L, op.size, 0);
+	for (lua_Integer i = 0; i < count; i++) {
+		c = item_at(L, 2, i * ITEM + 1);
+		to = pack(to, &c);
+	}
 	return il_await_answer_served(L, &op);
 }
 

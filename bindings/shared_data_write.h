@@ -19,7 +19,7 @@ int il_data_swap(lua_State *L);
 
 int il_data_change(lua_State *L);
 
-/* For change: (name), which raises; (name, value, options) → bytes, ttl; (list of items) → true | nil, why... */
+/* For change: (name) → the same, a string; (name, value, options) → bytes, ttl; (list of items) → true | nil, why... */
 int il_data_name(lua_State *L);
 int il_data_encode(lua_State *L);
 int il_data_commit(lua_State *L);

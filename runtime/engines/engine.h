@@ -303,6 +303,36 @@ struct il_data_change {
 	enum il_data_edit edit;
 };
 
+/* Several of them lie in one piece of memory, which may be copied: of each a head, its name and its value; the next one
+ * at a multiple of 8. */
+struct il_data_packed {
+	int64_t version, ttl, edit;
+	size_t name_size, size;
+};
+
+static inline size_t il_data_packed_size(size_t name_size, size_t size)
+{
+	return (sizeof(struct il_data_packed) + name_size + size + 7) & ~(size_t)7;
+}
+
+/* Goes through them: *at is the next one. False: there are no more. */
+static inline bool il_data_change_next(const char **at, const char *end, struct il_data_change *c)
+{
+	const struct il_data_packed *p = (const struct il_data_packed *)(const void *)*at;
+	if (*at == end)
+		return false;
+	const char *name = (const char *)(p + 1);
+	*c = (struct il_data_change){ .name = name,
+		.value = name + p->name_size,
+		.name_size = p->name_size,
+		.size = p->size,
+		.version = p->version,
+		.ttl = p->ttl,
+		.edit = (enum il_data_edit)p->edit };
+	*at += il_data_packed_size(p->name_size, p->size);
+	return true;
+}
+
 /* Operations, whose source is the struct il_data. Bytes that an operation answers are its own, or good until the next
  * one begins. */
 struct il_data_ops {
@@ -325,9 +355,9 @@ struct il_data_ops {
 	struct il_op_type set;
 	/* name, entry.version. ESTALE; ENOENT: nothing to delete */
 	struct il_op_type delete;
-	/* data: size of struct il_data_change, values of max_value bytes at most. All of it or nothing, in one step;
-	 * then entry.version is the one that all names that it set have. ESTALE: one has another version; ENOSPC. To
-	 * delete what is not there is no error. No attempt: ENOTSUP */
+	/* data, size: changes as struct il_data_packed, with values of max_value bytes at most. All of it or nothing,
+	 * in one step; then entry.version is the one that all names that it set have. ESTALE: one has another version;
+	 * ENOSPC. To delete what is not there is no error. No attempt: ENOTSUP */
 	struct il_op_type change;
 	struct il_op_type clear; /* deletes all names; then entry.number: how many */
 	/* name, entry.number: adds to an integer as JSON writes it, or makes one; then entry.number is the sum. EAGAIN:

@@ -66,6 +66,7 @@ end
 
 function Change:get(name)
   check(self, "get")
+  name = check_name(self.data, name)
   local bytes, version = self.writes[name], nil
   if bytes == nil then
     local why, errno
@@ -85,13 +86,14 @@ end
 
 function Change:set(name, value, options)
   check(self, "set")
+  name = check_name(self.data, name)
   local bytes, ttl = encode(self.data, name, value, options)
   self.writes[name], self.ttls[name] = bytes, ttl
 end
 
 function Change:delete(name)
   check(self, "delete")
-  check_name(self.data, name)
+  name = check_name(self.data, name)
   self.writes[name] = false
 end
 

@@ -4,11 +4,12 @@
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
+local rounds = require "spec.support.rounds"
 local waits = require "spec.support.waits"
 
 local ENOSPC, EMSGSIZE = 28, 90
 local PATIENCE = waits.PATIENCE
-local PROCESSES, TIMES = 4, waits.SANITIZED and 50 or 300
+local PROCESSES = 4
 
 contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine, open, keyed)
   local function move(d, from, to, amount)
@@ -281,6 +282,7 @@ contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine,
 
   it("moves between accounts in four processes, and no coin is lost", function()
     local d <close> = open()
+    local TIMES <const> = rounds(engine.remote and 40 or engine.name == "disk" and 20 or 200)
     for i = 1, 10 do d:set("account " .. i, 100) end
     local children = {}
     for i = 1, PROCESSES do
@@ -288,7 +290,7 @@ contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine,
         math.randomseed(i)
         for n = 1, TIMES do
           assert(move(d, "account " .. math.random(10), "account " .. math.random(10), math.random(50)) ~= nil)
-          if n % 20 == 0 then
+          if n % 10 == 0 then
             local sum = 0
             for _, amount in d:each("account ") do sum = sum + amount end
             assert(sum == 1000, "the snapshot has " .. sum)
@@ -311,7 +313,7 @@ contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine,
 
   it("survives kills of processes in the middle of it #slow", function()
     local d <close> = open()
-    local KILLS <const> = engine.remote and 20 or 60
+    local KILLS <const> = rounds((engine.remote or engine.name == "disk") and 10 or 40)
     for i = 1, 10 do d:set("account " .. i, 100) end
     local function work(channel)
       channel:send("ready")

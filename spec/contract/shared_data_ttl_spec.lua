@@ -83,10 +83,14 @@ contract.each(_ENV, "shared data with a ttl", ipc.shared_data, function(_, open,
 
   it("wakes nothing when it was set again with another time", function()
     local d <close> = open()
-    local first = d:set("x", 1, nil, {ttl = 0.02})
-    local t = ipc.task(function() return d:wait("x", first, PATIENCE) end)
-    ipc.yield()
-    local second = d:set("x", 2, nil, LONG)
+    local seconds, first, second, t = 0.02, nil, nil, nil
+    repeat -- until there was time for it
+      first = d:set("x", 1, nil, {ttl = seconds})
+      t = ipc.task(function() return d:wait("x", first, PATIENCE) end)
+      ipc.yield()
+      second = d:set("x", 2, first, LONG)
+      seconds = seconds * 2
+    until second
     assert.same({true, 2, second}, {t:join(PATIENCE)})
     local third = d:set("y", 1, nil, {ttl = 0.03})
     gone(d, "y", third)
@@ -95,12 +99,15 @@ contract.each(_ENV, "shared data with a ttl", ipc.shared_data, function(_, open,
 
   it("set without one stays for ever, add and update keep the time", function()
     local d <close> = open()
-    for _, name in ipairs{"set", "add", "update", "float", "none"} do d:set(name, 1, nil, {ttl = 0.05}) end
-    local version = select(2, d:get("none"))
-    d:set("set", 2)
-    assert.equal(2, d:add("add", 1))
-    assert.equal(1.5, d:add("float", 0.5))
-    assert.equal(5, d:update("update", function(n) return n + 4 end))
+    local seconds, version, results = 0.05, nil, nil
+    repeat -- until the first one was still there behind the others
+      version = d:set("none", 1, nil, {ttl = seconds})
+      for _, name in ipairs{"set", "add", "update", "float"} do d:set(name, 1, nil, {ttl = seconds}) end
+      d:set("set", 2)
+      results = {d:add("add", 1), d:add("float", 0.5), d:update("update", function(n) return (n or 0) + 4 end)}
+      seconds = seconds * 2
+    until d:get("none")
+    assert.same({2, 1.5, 5}, results)
     gone(d, "none", version)
     gone(d, "float", select(2, d:get("float")) or version)
     gone(d, "add", select(2, d:get("add")) or version)

@@ -35,17 +35,22 @@ static struct edit *edit_of(struct il_disk_change *c)
 
 /* Names --------------------------------------------------------------------------------------------------- */
 
-static int check(struct il_disk_data *d, struct il_disk_txn *t, const struct il_data_change *at, size_t count)
+static int check_one(struct il_disk_data *d, struct il_disk_txn *t, const struct il_data_change *c)
+{
+	struct il_disk_entry e = { .entry.version = 0 };
+	if (c->version == IL_ANY_VERSION)
+		return 0;
+	int rc = il_disk_entry_find(d, t, c->name, c->name_size, &e);
+	if (rc && rc != MDB_NOTFOUND)
+		return rc;
+	return (rc ? 0 : e.entry.version) == c->version ? 0 : ESTALE;
+}
+
+static int check(struct il_disk_data *d, struct il_disk_txn *t, const struct edit *e)
 {
 	int rc = il_disk_object_use(&d->object, t);
-	for (size_t i = 0; i < count && !rc; i++) {
-		struct il_disk_entry e = { .entry.version = 0 };
-		if (at[i].version == IL_ANY_VERSION)
-			continue;
-		rc = il_disk_entry_find(d, t, at[i].name, at[i].name_size, &e);
-		if (!rc || rc == MDB_NOTFOUND)
-			rc = (rc ? 0 : e.entry.version) == at[i].version ? 0 : ESTALE;
-	}
+	for (size_t i = 0; i < e->count && !rc; i++)
+		rc = check_one(d, t, &e->at[i]);
 	return rc;
 }
 
@@ -95,7 +100,7 @@ static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 	size_t before;
 	e->version = (int64_t)t->number << PUTS_BITS | t->puts;
 	e->over = false;
-	int rc = check(d, t, e->at, e->count);
+	int rc = check(d, t, e);
 	if (!rc)
 		rc = il_disk_entries_pages(d, t, &before);
 	if (!rc)
@@ -124,33 +129,36 @@ static size_t bytes_of(const struct il_data_change *c)
 	return c->name_size + (c->edit == IL_DATA_SET ? IL_DISK_ENTRY_HEAD + c->size : 0);
 }
 
-static void copy(struct edit *e, const struct il_data_change *from)
+/* Returns what is behind its bytes. */
+static char *copy(struct il_data_change *to, char *bytes, const struct il_data_change *from)
 {
-	char *to = (char *)&e->at[e->count];
-	for (size_t i = 0; i < e->count; i++) {
-		e->at[i] = from[i];
-		e->at[i].name = to;
-		memcpy(to, from[i].name, from[i].name_size);
-		if (from[i].edit == IL_DATA_SET && from[i].size)
-			memcpy(to + from[i].name_size + IL_DISK_ENTRY_HEAD, from[i].value, from[i].size);
-		to += bytes_of(&from[i]);
-	}
+	*to = *from;
+	to->name = bytes;
+	memcpy(bytes, from->name, from->name_size);
+	if (from->edit == IL_DATA_SET && from->size)
+		memcpy(bytes + from->name_size + IL_DISK_ENTRY_HEAD, from->value, from->size);
+	return bytes + bytes_of(from);
 }
 
-static int start(struct il_op *op, const struct il_data_change *from, size_t count, bool one)
+static struct edit *new_edit(struct il_op *op, size_t count, size_t bytes)
 {
-	size_t more = count * sizeof *from;
-	for (size_t i = 0; i < count; i++)
-		more += bytes_of(&from[i]);
-	struct edit *e = il_disk_change_new(sizeof *e, more, &il_disk_data_of(op)->object);
+	struct edit *e = il_disk_change_new(sizeof *e, count * sizeof e->at[0] + bytes, &il_disk_data_of(op)->object);
 	if (!e)
-		return ENOMEM;
+		return NULL;
 	e->count = count;
-	e->one = one;
-	copy(e, from);
 	e->change.apply = apply;
 	e->change.ended = ended;
 	e->change.op = op;
+	return e;
+}
+
+static int start_one(struct il_op *op, const struct il_data_change *c)
+{
+	struct edit *e = new_edit(op, 1, bytes_of(c));
+	if (!e)
+		return ENOMEM;
+	e->one = true;
+	copy(e->at, (char *)&e->at[1], c);
 	return il_disk_change_start(&e->change);
 }
 
@@ -171,7 +179,7 @@ int il_disk_data_set_start(struct il_op *op)
 		.version = op->entry.version,
 		.ttl = op->entry.ttl,
 		.edit = IL_DATA_SET };
-	return start(op, &c, 1, true);
+	return start_one(op, &c);
 }
 
 int il_disk_data_delete_start(struct il_op *op)
@@ -180,16 +188,30 @@ int il_disk_data_delete_start(struct il_op *op)
 		.name_size = op->name_size,
 		.version = op->entry.version,
 		.edit = IL_DATA_DELETE };
-	return start(op, &c, 1, true);
+	return start_one(op, &c);
 }
 
-static bool only_checks(const struct il_op *op)
+/* How many there are, and their bytes. True: all only check. */
+static bool count_all(const struct il_op *op, size_t *count, size_t *bytes)
 {
-	const struct il_data_change *at = op->data;
-	for (size_t i = 0; i < op->size; i++)
-		if (at[i].edit != IL_DATA_CHECK)
-			return false;
-	return true;
+	struct il_data_change c;
+	const char *at = op->data, *end = at + op->size;
+	bool only_checks = true;
+	for (*count = *bytes = 0; il_data_change_next(&at, end, &c); ++*count) {
+		*bytes += bytes_of(&c);
+		only_checks &= c.edit == IL_DATA_CHECK;
+	}
+	return only_checks;
+}
+
+static int check_all(struct il_disk_data *d, struct il_disk_txn *t, const struct il_op *op)
+{
+	struct il_data_change c;
+	const char *at = op->data, *end = at + op->size;
+	int rc = il_disk_object_use(&d->object, t);
+	while (!rc && il_data_change_next(&at, end, &c))
+		rc = check_one(d, t, &c);
+	return rc;
 }
 
 /* One that writes nothing is a look. */
@@ -197,10 +219,11 @@ bool il_disk_data_change(struct il_op *op)
 {
 	struct il_disk_data *d = il_disk_data_of(op);
 	struct il_disk_txn t;
-	int rc = only_checks(op) ? il_disk_read(d->object.disk, &t) : EAGAIN;
+	size_t count, bytes;
+	int rc = count_all(op, &count, &bytes) ? il_disk_read(d->object.disk, &t) : EAGAIN;
 	if (rc)
 		return il_disk_data_attempt(op);
-	rc = check(d, &t, op->data, op->size);
+	rc = check_all(d, &t, op);
 	il_disk_read_end(d->object.disk, &t);
 	op->err = rc < 0 ? EAGAIN : rc;
 	return op->err != EAGAIN || il_disk_data_attempt(op);
@@ -208,7 +231,17 @@ bool il_disk_data_change(struct il_op *op)
 
 int il_disk_data_change_start(struct il_op *op)
 {
-	return start(op, op->data, op->size, false);
+	struct il_data_change c;
+	const char *at = op->data, *end = at + op->size;
+	size_t count, bytes;
+	count_all(op, &count, &bytes);
+	struct edit *e = new_edit(op, count, bytes);
+	if (!e)
+		return ENOMEM;
+	char *to = (char *)&e->at[count];
+	for (struct il_data_change *next = e->at; il_data_change_next(&at, end, &c); next++)
+		to = copy(next, to, &c);
+	return il_disk_change_start(&e->change);
 }
 
 static int apply_clear(struct il_disk_change *c, struct il_disk_txn *t)

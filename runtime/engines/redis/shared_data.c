@@ -315,10 +315,11 @@ static int delete_start(struct il_op *op)
 
 static void forget_changed(struct il_op *op)
 {
-	const struct il_data_change *changes = op->data;
-	for (size_t i = 0; i < op->size; i++)
-		if (changes[i].edit != IL_DATA_CHECK)
-			drop_pages(op->source, changes[i].name, changes[i].name_size);
+	struct il_data_change c;
+	const char *at = op->data, *end = at + op->size;
+	while (il_data_change_next(&at, end, &c))
+		if (c.edit != IL_DATA_CHECK)
+			drop_pages(op->source, c.name, c.name_size);
 }
 
 static int change_answered(struct il_op *op, struct il_request *r, int err)
@@ -330,29 +331,25 @@ static int change_answered(struct il_op *op, struct il_request *r, int err)
 	return 0;
 }
 
-static bool only_checks(const struct il_op *op)
-{
-	const struct il_data_change *changes = op->data;
-	for (size_t i = 0; i < op->size; i++)
-		if (changes[i].edit != IL_DATA_CHECK)
-			return false;
-	return true;
-}
-
+/* One that only checks may be made twice. */
 static int change_start(struct il_op *op)
 {
 	static const char *const edits[] = { "check", "set", "delete" };
-	const struct il_data_change *changes = op->data;
+	enum il_request_flags flags = IL_SAFE;
+	struct il_data_change change;
 	struct il_command c;
+	const char *at = op->data, *end = at + op->size;
 	il_redis_watched_command(op, &c, IL_SCRIPT_data_commit);
-	for (size_t i = 0; i < op->size; i++) {
-		il_command_bytes(&c, changes[i].name, changes[i].name_size);
-		il_command_number(&c, changes[i].version);
-		il_command_text(&c, edits[changes[i].edit]);
-		il_command_bytes(&c, changes[i].value, changes[i].size);
-		il_command_number(&c, microseconds(changes[i].ttl));
+	while (il_data_change_next(&at, end, &change)) {
+		il_command_bytes(&c, change.name, change.name_size);
+		il_command_number(&c, change.version);
+		il_command_text(&c, edits[change.edit]);
+		il_command_bytes(&c, change.value, change.size);
+		il_command_number(&c, microseconds(change.ttl));
+		if (change.edit != IL_DATA_CHECK)
+			flags = IL_UNSAFE;
 	}
-	return il_redis_watched_request(op, &c, only_checks(op) ? IL_SAFE : IL_UNSAFE, change_answered);
+	return il_redis_watched_request(op, &c, flags, change_answered);
 }
 
 static int clear_answered(struct il_op *op, struct il_request *r, int err)

@@ -121,45 +121,57 @@ int il_store_delete(struct il_store *s, struct il_op *op, bool patiently)
 /* Many names -------------------------------------------------------------------------------------------- */
 
 struct changes {
-	const struct il_data_change *at;
-	size_t count;
+	const char *at, *end; /* see il_data_change_next */
 	int64_t version;
 };
 
 static int check_all(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	const struct changes *all = arg;
+	struct il_data_change c;
 	int rc = 0;
-	for (size_t i = 0; i < all->count && !rc; i++)
-		rc = check_version(s, txn, all->at[i].name, all->at[i].name_size, all->at[i].version);
+	for (const char *at = all->at; !rc && il_data_change_next(&at, all->end, &c);)
+		rc = check_version(s, txn, c.name, c.name_size, c.version);
 	return rc;
+}
+
+static int edit_one(struct il_store *s, MDB_txn *txn, const struct il_data_change *c)
+{
+	struct il_entry e = { c->name, c->value, c->name_size, c->size, 0 };
+	if (c->edit == IL_DATA_SET)
+		return il_record_put(s, txn, &e, c->ttl);
+	int rc = il_record_delete(s, txn, c->name, c->name_size);
+	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
 static int edit_all(struct il_store *s, MDB_txn *txn, const struct changes *all, enum il_data_edit which)
 {
+	struct il_data_change c;
 	int rc = 0;
-	for (size_t i = 0; i < all->count && !rc; i++) {
-		const struct il_data_change *c = &all->at[i];
-		struct il_entry e = { c->name, c->value, c->name_size, c->size, 0 };
-		if (c->edit != which)
-			continue;
-		rc = which == IL_DATA_SET ? il_record_put(s, txn, &e, c->ttl)
-					  : il_record_delete(s, txn, c->name, c->name_size);
-		if (rc == MDB_NOTFOUND)
-			rc = 0;
-	}
+	for (const char *at = all->at; !rc && il_data_change_next(&at, all->end, &c);)
+		rc = c.edit == which ? edit_one(s, txn, &c) : 0;
 	return rc;
+}
+
+static size_t count_edits(const struct changes *all)
+{
+	struct il_data_change c;
+	size_t n = 0;
+	for (const char *at = all->at; il_data_change_next(&at, all->end, &c);)
+		n += c.edit != IL_DATA_CHECK;
+	return n;
 }
 
 static void announce_all(struct il_store *s, const struct changes *all)
 {
-	if (all->count > IL_RECENT) {
+	struct il_data_change c;
+	if (count_edits(all) > IL_RECENT) {
 		il_store_change_many(s);
 		return;
 	}
-	for (size_t i = 0; i < all->count; i++)
-		if (all->at[i].edit != IL_DATA_CHECK)
-			il_store_change(s, all->at[i].name, all->at[i].name_size);
+	for (const char *at = all->at; il_data_change_next(&at, all->end, &c);)
+		if (c.edit != IL_DATA_CHECK)
+			il_store_change(s, c.name, c.name_size);
 }
 
 /* Deletes come first: what they free, the others may use. */
@@ -183,18 +195,10 @@ static int change_all(struct il_store *s, MDB_txn *txn, void *arg)
 	return 0;
 }
 
-static bool only_checks(const struct changes *all)
-{
-	for (size_t i = 0; i < all->count; i++)
-		if (all->at[i].edit != IL_DATA_CHECK)
-			return false;
-	return true;
-}
-
 int il_store_change_names(struct il_store *s, struct il_op *op, bool patiently)
 {
-	struct changes all = { .at = op->data, .count = op->size };
-	if (only_checks(&all))
+	struct changes all = { .at = op->data, .end = (const char *)op->data + op->size };
+	if (!count_edits(&all))
 		return il_store_read(s, check_all, &all, patiently);
 	int err = change(s, change_all, &all, patiently);
 	op->entry.version = all.version;
