@@ -83,7 +83,8 @@ contract.each(_ENV, "shared data with a ttl", ipc.shared_data, function(_, open,
 
   it("wakes nothing when it was set again with another time", function()
     local d <close> = open()
-    local seconds, first, second, t = 0.02, nil, nil, nil
+    local seconds = 0.02
+    local first, second, t
     repeat -- until there was time for it
       first = d:set("x", 1, nil, {ttl = seconds})
       t = ipc.task(function() return d:wait("x", first, PATIENCE) end)
@@ -99,7 +100,8 @@ contract.each(_ENV, "shared data with a ttl", ipc.shared_data, function(_, open,
 
   it("set without one stays for ever, add and update keep the time", function()
     local d <close> = open()
-    local seconds, version, results = 0.05, nil, nil
+    local seconds = 0.05
+    local version, results
     repeat -- until the first one was still there behind the others
       version = d:set("none", 1, nil, {ttl = seconds})
       for _, name in ipairs{"set", "add", "update", "float"} do d:set(name, 1, nil, {ttl = seconds}) end
