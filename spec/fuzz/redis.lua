@@ -43,7 +43,13 @@ local NOUNS <const> = {
   {ipc.queue, function(q) return q:send(math.random(3), ("x"):rep(math.random(0, 50))) end,
     function(q) return q:send(1, "x", WAIT) end, function(q) return q:receive(math.random(-2, 2), WAIT) end,
     function(q) return q:receive(0, 0) end, function(q) return q:peek() end, function(q) return q:stat() end,
-    function(q) return #q end},
+    function(q) return #q end,
+    function(q) return q:send(1, "x", WAIT, {id = "i" .. math.random(9), after = math.random(0, 1) / 50}) end,
+    function(q)
+      local job = q:take(math.random(-2, 2), WAIT)
+      return job and job[({"done", "retry", "release", "bury"})[math.random(4)]](job)
+    end,
+    function(q) return q:dead()(q) end, function(q) return q:revive() end, function(q) return q:drop("i1") end},
   {ipc.mutex, function(m) return m:acquire(WAIT) end, function(m) return m:acquire(0) end,
     function(m) return m:release() end, function(m) return m:holder() end, function(m) return m:token() end},
   {function(key) return ipc.semaphore(key, 2) end, function(s) return s:acquire(WAIT) end,

@@ -306,6 +306,8 @@ int il_rq_finish_start(struct il_op *op)
 	int err = il_redis_object_request(&q->waits.object, op, &c, IL_SAFE | IL_PATIENT, finish_answer);
 	if (err)
 		return err;
+	struct il_request *r = op->state; /* waits for a connection, but no longer than for an answer */
+	r->deadline = il_time_add(r->sent_at, q->waits.object.on_server.timeout);
 	t->finishing = true;
 	il_op_commit(op);
 	return 0;
