@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "engines/redis/queue_dead.h"
 #include "engines/redis/queue_job.h"
+#include "engines/redis/queue_lease.h"
 #include "engines/redis/queue_record.h"
 #include "engines/redis/redis.h"
 #include "engines/redis/state.h"
@@ -23,12 +24,6 @@ enum { DEFAULT_CAPACITY = 1 << 20 };
 static const int64_t SWEEP = IL_SECOND / 2;
 
 enum { MS = 1000000, LOOK = 10 * MS }; /* between two processes that look whether something is due */
-
-void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
-{
-	il_command_init(c, &q->waits.object, script);
-	il_command_text(c, q->id);
-}
 
 void il_rq_type(struct il_command *c, int64_t type)
 {
@@ -83,9 +78,8 @@ static void forked(struct il_redis_object *object)
 	q->sweeping = NULL;
 	il_redis_waits_forked(&q->waits);
 	il_rq_receive_fini(q, true);
-	il_list_init(&q->beats);
+	il_rq_lease_forked(q);
 	il_rq_jobs_fini(q);
-	q->until = q->kept_at = 0;
 	il_rq_name(q, false, q->sender.name);
 }
 
@@ -156,21 +150,16 @@ void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand)
 
 /* Queries ------------------------------------------------------------------------------------------------ */
 
-static struct il_rq_handle *of_op(const struct il_op *op)
-{
-	return il_container_of(op->source, struct il_rq_handle, queue);
-}
-
 static int request(struct il_op *op, const char *verb, enum il_request_flags flags,
 	int (*answer)(struct il_op *op, struct il_request *r, int err))
 {
-	struct il_redis_object *object = &of_op(op)->object;
+	struct il_redis_object *object = &il_rq_handle_of_op(op)->object;
 	struct il_command c;
 	il_command_init(&c, object, IL_SCRIPT_queue_query);
 	il_command_text(&c, il_rq_of_op(op)->id);
 	il_command_text(&c, verb);
 	il_rq_type(&c, op->message.type);
-	il_rq_limits(&c, &of_op(op)->queue.limits);
+	il_rq_limits(&c, &il_rq_handle_of_op(op)->queue.limits);
 	if (answer)
 		return il_redis_object_request(object, op, &c, flags, answer);
 	il_redis_object_tell(object, &c);
@@ -205,7 +194,7 @@ static int stat_answer(struct il_op *op, struct il_request *r, int err)
 	size_t size;
 	const char *oldest = err ? NULL : il_reply_bytes(r, 9, &size);
 	if (!err)
-		of_op(op)->queue.stat = (struct il_queue_stat){
+		il_rq_handle_of_op(op)->queue.stat = (struct il_queue_stat){
 			.messages = il_reply_number(r, 1),
 			.bytes = il_reply_number(r, 2),
 			.capacity = il_reply_number(r, 3),
@@ -268,6 +257,7 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	il_rq_receive_init(q);
 	il_rq_send_init(q);
 	il_rq_jobs_init(q);
+	il_rq_lease_init(q, il_rq_jobs_lost);
 	*result = q;
 	return 0;
 }
@@ -278,6 +268,7 @@ static void object_put(struct il_rq *q)
 		return;
 	il_timer_disarm(&q->sweep);
 	il_timer_disarm(&q->due);
+	il_rq_lease_fini(q);
 	il_rq_jobs_fini(q);
 	if (q->sweeping)
 		il_request_forget(q->sweeping);
@@ -308,7 +299,7 @@ static void object_known(struct il_rq_handle *h)
 
 static int open_answer(struct il_op *op, struct il_request *r, int err)
 {
-	struct il_rq_handle *h = of_op(op);
+	struct il_rq_handle *h = il_rq_handle_of_op(op);
 	size_t size;
 	if (err && err != EEXIST)
 		return err;
@@ -326,7 +317,7 @@ static int open_answer(struct il_op *op, struct il_request *r, int err)
 /* An id that no queue of this name has had, so that one that is removed and made again is another one. */
 static int open_start(struct il_op *op)
 {
-	struct il_rq_handle *h = of_op(op);
+	struct il_rq_handle *h = il_rq_handle_of_op(op);
 	int64_t capacity = (int64_t)h->queue.max_message;
 	uint64_t random[2] = { (uint64_t)il_fork.pid, (uintptr_t)h };
 	char id[IL_RQ_ID];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c
- * have the operations that wait, queue_job.c what is taken, queue_dead.c the dead letters. Floor 2.
+ * have the operations that wait, queue_job.c what is taken, queue_lease.c its lease, queue_dead.c the dead letters.
+ * Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_H
 #define IL_REDIS_QUEUE_H
@@ -26,6 +27,19 @@ struct il_rq_sender {
 	char place[IL_RQ_PLACE]; /* and its place there, of the last call; "" once it is used */
 };
 
+struct il_rq;
+
+/* See queue_lease.h. */
+struct il_rq_lease {
+	int64_t until; /* it ends then or later, as far as is known here */
+	int64_t kept_at; /* when the last request was sent that has kept it */
+	int64_t beat_at; /* when it was last asked for, */
+	struct il_list beats; /* and the requests */
+	int64_t clock; /* the server's time less ours, or a little more; ms */
+	struct il_timer beat;
+	void (*lost)(struct il_rq *q, bool ended); /* il_rq_jobs_lost */
+};
+
 /* A queue of a server: one per process, however many handles there are, so that all wait in one line. */
 struct il_rq {
 	struct il_list node; /* in state.h */
@@ -44,12 +58,7 @@ struct il_rq {
 	/* queue_job.c */
 	struct il_list jobs; /* that are taken */
 	bool losses; /* operations wait, perhaps, until one is lost */
-	int64_t until; /* the lease ends then or later, as far as is known here */
-	int64_t kept_at; /* when it was last asked for that was kept, */
-	int64_t beat_at; /* or asked to be */
-	int64_t clock; /* the server's less ours, or a little less, ms */
-	struct il_timer beat;
-	struct il_list beats; /* requests to keep it */
+	struct il_rq_lease lease;
 };
 
 struct il_rq_handle {
@@ -58,9 +67,14 @@ struct il_rq_handle {
 	struct il_rq *rq;
 };
 
+static inline struct il_rq_handle *il_rq_handle_of_op(const struct il_op *op)
+{
+	return il_container_of(op->source, struct il_rq_handle, queue);
+}
+
 static inline struct il_rq *il_rq_of_op(const struct il_op *op)
 {
-	return il_container_of(op->source, struct il_rq_handle, queue)->rq;
+	return il_rq_handle_of_op(op)->rq;
 }
 
 static inline struct il_rq *il_rq_of(const struct il_redis_waits *all)
@@ -69,7 +83,11 @@ static inline struct il_rq *il_rq_of(const struct il_redis_waits *all)
 }
 
 /* Begins a call of a script for the queue. */
-void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script);
+static inline void il_rq_command(struct il_command *c, struct il_rq *q, enum il_script script)
+{
+	il_command_init(c, &q->waits.object, script);
+	il_command_text(c, q->id);
+}
 
 /* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
 void il_rq_type(struct il_command *c, int64_t type);

@@ -12,13 +12,12 @@
 static int request(struct il_op *op, struct il_command *c,
 	int (*answer)(struct il_op *op, struct il_request *r, int err))
 {
-	return il_redis_object_request(&il_container_of(op->source, struct il_rq_handle, queue)->object, op, c, IL_SAFE,
-		answer);
+	return il_redis_object_request(&il_rq_handle_of_op(op)->object, op, c, IL_SAFE, answer);
 }
 
 static void command(struct il_op *op, struct il_command *c, const char *verb)
 {
-	il_command_init(c, &il_container_of(op->source, struct il_rq_handle, queue)->object, IL_SCRIPT_queue_dead);
+	il_command_init(c, &il_rq_handle_of_op(op)->object, IL_SCRIPT_queue_dead);
 	il_command_text(c, il_rq_of_op(op)->id);
 	il_command_text(c, verb);
 }

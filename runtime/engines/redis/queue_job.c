@@ -7,14 +7,13 @@
 #include "engines/redis/queue_job.h"
 #include "base/clock.h"
 #include "base/fork.h"
+#include "engines/redis/queue_lease.h"
 #include "engines/redis/queue_record.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MOST_MS ((UINT64_C(1) << 50) - 1) /* of a time that a server tells */
 
 enum { MS = 1000000, ENTRY = 33, NUMBER = 16, TYPE = 19, VALUE = 25 + TYPE + 5 };
 
@@ -44,93 +43,13 @@ static void forget(struct taken *t)
 	free(t);
 }
 
-/* The lease ---------------------------------------------------------------------------------------------- */
-
-static void lose_all(struct il_rq *q)
+void il_rq_jobs_lost(struct il_rq *q, bool ended)
 {
 	il_list_each(struct taken, t, &q->jobs, node)
-		t->lost = true;
+		t->lost |= ended;
 	il_list_each_safe(struct taken, t, &q->jobs, node)
 		il_op_finish_all(&t->losses, 0);
-}
-
-static void kept(struct il_rq *q, const struct il_request *r, uint64_t server_ms)
-{
-	int64_t until = il_time_add(r->sent_at, q->waits.object.lease);
-	if (q->until < until)
-		q->until = until;
-	if (q->kept_at < r->sent_at)
-		q->kept_at = r->sent_at;
-	q->clock = (int64_t)(server_ms & MOST_MS) - il_now() / MS;
-}
-
-static bool is_over(const struct il_rq *q)
-{
-	return il_now() > q->until;
-}
-
-static void arm(struct il_rq *q)
-{
-	int64_t now = il_now(), due = q->beat_at + q->waits.object.lease / 3;
-	if (il_list_empty(&q->jobs))
-		return;
-	if (q->losses && q->until >= now && q->until < due)
-		due = q->until + 1;
-	il_timer_start(&q->beat, due > now ? due - now : 0);
-	il_timer_arm(&q->beat, false); /* no memory: the next job, or the loss, is later than it might be */
-}
-
-static void answered(struct il_request *r)
-{
-	struct il_rq *q = r->owner;
-	int err = il_request_status(r);
-	il_list_del(&r->mine);
-	if (!err)
-		kept(q, r, (uint64_t)il_reply_number(r, 1));
-	else if (err == ESTALE || err == EIDRM)
-		lose_all(q);
-	il_request_free(r);
-}
-
-static void beat(struct il_rq *q)
-{
-	struct il_command c;
-	struct il_request *r;
-	q->beat_at = il_now();
-	il_rq_command(&c, q, IL_SCRIPT_queue_beat);
-	il_command_text(&c, il_server_client(q->waits.object.server));
-	il_command_number(&c, q->waits.object.lease / MS);
-	if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, q, &r) == 0)
-		il_list_add(&q->beats, &r->mine);
-	il_server_flush(q->waits.object.server);
-}
-
-/* Answers may have come while Lua was busy. */
-static void tell_losses(struct il_rq *q)
-{
-	if (!q->losses || !is_over(q))
-		return;
-	il_server_read(q->waits.object.server);
-	if (!is_over(q))
-		return;
 	q->losses = false;
-	il_list_each_safe(struct taken, t, &q->jobs, node)
-		il_op_finish_all(&t->losses, 0);
-}
-
-/* A beat that waits for a connection is enough; one that has been written may have to be followed, while no answers are
- * read. */
-static void expired(struct il_timer *t)
-{
-	struct il_rq *q = il_container_of(t, struct il_rq, beat);
-	tell_losses(q);
-	if (!il_list_empty(&q->jobs) && il_now() >= q->beat_at + q->waits.object.lease / 3) {
-		const struct il_request *last = il_container_of(q->beats.prev, struct il_request, mine);
-		if (il_list_empty(&q->beats) || last->sent)
-			beat(q);
-		q->beat_at = il_now();
-	}
-	arm(q);
 }
 
 void il_rq_limits(struct il_command *c, const struct il_job_limits *limits)
@@ -140,42 +59,37 @@ void il_rq_limits(struct il_command *c, const struct il_job_limits *limits)
 	il_command_text(c, text);
 }
 
-void il_rq_job_time(struct il_command *c, const struct il_rq *q)
+/* Taken ---------------------------------------------------------------------------------------------------- */
+
+/* A call of the script for what becomes of a job. */
+static void command(struct il_command *c, struct il_rq_handle *h, const char *entry, const char *outcome, int64_t ms,
+	const struct il_job *job)
 {
-	int64_t now = il_now();
-	il_command_number(c, now < q->kept_at + q->waits.object.lease / 3 ? now / MS + q->clock : 0);
+	il_command_init(c, &h->object, IL_SCRIPT_queue_finish);
+	il_command_text(c, h->rq->id);
+	il_command_text(c, entry);
+	il_command_text(c, outcome);
+	il_command_number(c, ms);
+	il_command_bytes(c, job ? job->reason : "", job ? job->reason_size : 0);
+	il_rq_limits(c, &h->queue.limits);
+	il_command_number(c, il_rq_lease_is_over(h->rq));
+	il_command_number(c, il_fork.pid);
+}
+
+static void release(struct il_rq_handle *h, const char *entry)
+{
+	struct il_command c;
+	command(&c, h, entry, "release", 0, NULL);
+	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or it is back when the lease ends */
 }
 
 void il_rq_job_leased(struct il_rq *q, const struct il_request *r)
 {
 	int64_t time = il_reply_number(r, 1);
 	if (time < 0)
-		lose_all(q);
+		il_rq_jobs_lost(q, true);
 	if (time)
-		kept(q, r, time < 0 ? -(uint64_t)time : (uint64_t)time);
-}
-
-/* Taken ---------------------------------------------------------------------------------------------------- */
-
-/* A call of the script for what becomes of a job. */
-static void command(struct il_command *c, struct il_rq *q, const char *entry, const char *outcome, int64_t ms,
-	const struct il_job *job)
-{
-	il_rq_command(c, q, IL_SCRIPT_queue_finish);
-	il_command_text(c, entry);
-	il_command_text(c, outcome);
-	il_command_number(c, ms);
-	il_command_bytes(c, job ? job->reason : "", job ? job->reason_size : 0);
-	il_rq_limits(c, &q->limits);
-	il_command_number(c, is_over(q));
-	il_command_number(c, il_fork.pid);
-}
-
-static void release(struct il_rq *q, const char *entry)
-{
-	struct il_command c;
-	command(&c, q, entry, "release", 0, NULL);
-	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or it is back when the lease ends */
+		il_rq_lease_kept(q, r, time < 0 ? -(uint64_t)time : (uint64_t)time);
 }
 
 static int read_value(const char *entry, const char *value, size_t size, struct il_op *op)
@@ -197,7 +111,8 @@ static int read_value(const char *entry, const char *value, size_t size, struct 
 
 int il_rq_job_taken(struct il_request *r, size_t place, struct il_op *op)
 {
-	struct il_rq *q = il_rq_of_op(op);
+	struct il_rq_handle *h = il_rq_handle_of_op(op);
+	struct il_rq *q = h->rq;
 	size_t size, value_size;
 	const char *entry = il_reply_bytes(r, 2 * place + 2, &size);
 	const char *value = il_reply_bytes(r, 2 * place + 3, &value_size);
@@ -208,19 +123,17 @@ int il_rq_job_taken(struct il_request *r, size_t place, struct il_op *op)
 	if (err) {
 		char text[ENTRY + 1];
 		memcpy(text, entry, ENTRY + 1);
-		release(q, text);
+		release(h, text);
 		free(t);
 		return err;
 	}
 	memcpy(t->entry, entry, ENTRY);
 	t->token = op->message.job->token;
-	t->handle = il_container_of(op->source, struct il_rq_handle, queue);
+	t->handle = h;
 	il_list_init(&t->losses);
-	if (il_list_empty(&q->jobs))
-		q->beat_at = q->kept_at;
 	il_list_add(&q->jobs, &t->node);
-	if (!q->beat.item.place)
-		arm(q);
+	if (!q->lease.beat.item.place)
+		il_rq_lease_arm(q);
 	return 0;
 }
 
@@ -236,16 +149,15 @@ int64_t il_rq_job_delay(const struct il_job *job)
 static void finish_command(struct il_op *op, struct il_command *c, const struct taken *t)
 {
 	static const char *const outcomes[] = { "done", "retry", "release", "bury" };
-	struct il_rq *q = il_rq_of_op(op);
+	struct il_rq_handle *h = il_rq_handle_of_op(op);
 	const struct il_job *job = op->message.job;
 	bool next = job->outcome == IL_JOB_DONE && op->message.type;
-	if (job->outcome == IL_JOB_DONE && !next && job->id[0] == '#' && !is_over(q)) {
-		il_command_plain(c, &q->waits.object, "HDEL", "taken");
+	if (job->outcome == IL_JOB_DONE && !next && job->id[0] == '#' && !il_rq_lease_is_over(h->rq)) {
+		il_command_plain(c, &h->object, "HDEL", "taken");
 		il_command_text(c, t->entry);
 		return;
 	}
-	q->limits = ((struct il_queue *)op->source)->limits;
-	command(c, q, t->entry, outcomes[job->outcome], il_rq_job_delay(job), job);
+	command(c, h, t->entry, outcomes[job->outcome], il_rq_job_delay(job), job);
 	if (!next)
 		return;
 	il_rq_type(c, op->message.type);
@@ -266,7 +178,7 @@ static int finish_answer(struct il_op *op, struct il_request *r, int err)
 		job->dead = il_reply_number(r, 1);
 	if (!err && !r->plain && il_reply_number(r, 2))
 		il_rq_sweep_later(q);
-	if (err == ESTALE && again && t && !t->lost && !is_over(q))
+	if (err == ESTALE && again && t && !t->lost && !il_rq_lease_is_over(q))
 		err = 0;
 	if (t && (!err || err == ESTALE || err == EIDRM)) {
 		forget(t);
@@ -288,7 +200,7 @@ bool il_rq_finish_attempt(struct il_op *op)
 	op->err = t && !t->lost && !t->finishing ? 0 : ESTALE;
 	if (!op->err) {
 		finish_command(op, &c, t);
-		il_redis_object_tell(&q->waits.object, &c);
+		il_redis_object_tell(&il_rq_handle_of_op(op)->object, &c);
 	}
 	if (t && !t->finishing)
 		forget(t);
@@ -297,17 +209,17 @@ bool il_rq_finish_attempt(struct il_op *op)
 
 int il_rq_finish_start(struct il_op *op)
 {
-	struct il_rq *q = il_rq_of_op(op);
-	struct taken *t = find(q, op->message.job->token);
+	struct il_rq_handle *h = il_rq_handle_of_op(op);
+	struct taken *t = find(h->rq, op->message.job->token);
 	struct il_command c;
 	if (!t)
 		return ESTALE;
 	finish_command(op, &c, t);
-	int err = il_redis_object_request(&q->waits.object, op, &c, IL_SAFE | IL_PATIENT, finish_answer);
+	int err = il_redis_object_request(&h->object, op, &c, IL_SAFE | IL_PATIENT, finish_answer);
 	if (err)
 		return err;
 	struct il_request *r = op->state; /* waits for a connection, but no longer than for an answer */
-	r->deadline = il_time_add(r->sent_at, q->waits.object.on_server.timeout);
+	r->deadline = il_time_add(r->sent_at, h->object.on_server.timeout);
 	t->finishing = true;
 	il_op_commit(op);
 	return 0;
@@ -326,7 +238,7 @@ bool il_rq_lost_attempt(struct il_op *op)
 {
 	struct il_rq *q = il_rq_of_op(op);
 	const struct taken *t = find(q, op->message.job->token);
-	return !t || t->lost || is_over(q);
+	return !t || t->lost || il_rq_lease_is_over(q);
 }
 
 int il_rq_lost_start(struct il_op *op)
@@ -334,7 +246,7 @@ int il_rq_lost_start(struct il_op *op)
 	struct il_rq *q = il_rq_of_op(op);
 	il_list_add(&find(q, op->message.job->token)->losses, &op->link);
 	q->losses = true;
-	arm(q);
+	il_rq_lease_arm(q);
 	return 0;
 }
 
@@ -348,7 +260,7 @@ void il_rq_jobs_release(struct il_rq_handle *h)
 		if (t->handle != h)
 			continue;
 		if (!t->lost && !t->finishing)
-			release(q, t->entry);
+			release(h, t->entry);
 		il_op_finish_all(&t->losses, ECANCELED);
 		forget(t);
 		any = true;
@@ -360,15 +272,10 @@ void il_rq_jobs_release(struct il_rq_handle *h)
 void il_rq_jobs_init(struct il_rq *q)
 {
 	il_list_init(&q->jobs);
-	il_list_init(&q->beats);
-	q->beat.expired = expired;
 }
 
 void il_rq_jobs_fini(struct il_rq *q)
 {
-	il_timer_disarm(&q->beat);
-	while (!il_list_empty(&q->beats))
-		il_request_forget(il_container_of(q->beats.next, struct il_request, mine));
 	il_list_drain(struct taken, t, &q->jobs, node) {
 		while (!il_list_empty(&t->losses))
 			il_list_del(t->losses.next);

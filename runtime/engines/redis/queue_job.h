@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The jobs of a queue that this process has taken, and the lease that holds them: one for the process, whatever their
- * number. Floor 2.
+ * The jobs of a queue that this process has taken. Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_JOB_H
 #define IL_REDIS_QUEUE_JOB_H
@@ -16,10 +15,7 @@ void il_rq_jobs_fini(struct il_rq *q);
 /* Adds limits as the scripts have them. */
 void il_rq_limits(struct il_command *c, const struct il_job_limits *limits);
 
-/* For a request that takes: adds the server's time, or 0 when the lease is to be kept. */
-void il_rq_job_time(struct il_command *c, const struct il_rq *q);
-
-/* Its answer: whether the lease was kept, or had ended. */
+/* The answer to a request that takes: whether the lease was kept, or had ended. */
 void il_rq_job_leased(struct il_rq *q, const struct il_request *r);
 
 /* An entry and its value at a place in the answer, from 0, become the operation's job. 0; EPROTO or ENOMEM, and it
@@ -28,6 +24,9 @@ int il_rq_job_taken(struct il_request *r, size_t place, struct il_op *op);
 
 /* In how many ms a job is to be ready, by the server's clock, which counts from when it gets the request. */
 int64_t il_rq_job_delay(const struct il_job *job);
+
+/* The lease had ended, and they are not this process's any more; or only the waits for that end. */
+void il_rq_jobs_lost(struct il_rq *q, bool ended);
 
 /* The jobs that were taken with a handle go back. */
 void il_rq_jobs_release(struct il_rq_handle *h);

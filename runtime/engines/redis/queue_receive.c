@@ -16,6 +16,7 @@
 #include "base/fork.h"
 #include "engines/payloads.h"
 #include "engines/redis/queue_job.h"
+#include "engines/redis/queue_lease.h"
 #include "engines/redis/queue_record.h"
 #include "engines/redis/state.h"
 
@@ -82,7 +83,7 @@ static void take_command(struct il_command *c, const struct delivery *s, int cou
 	il_rq_type(c, s->wanted);
 	snprintf(text, sizeof text, "%0*lld:%d", NUMBER, (long long)s->answered, s->arrived);
 	il_command_text(c, text);
-	il_rq_job_time(c, queue_of(s));
+	il_rq_lease_time(c, queue_of(s));
 	il_command_number(c, count);
 	snprintf(text, sizeof text, "%d %lld %u %u %u", stands, (long long)(s->waiter.all->object.lease / MS),
 		s->limits.attempts, s->limits.deaths, s->limits.keep);
