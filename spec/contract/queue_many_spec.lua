@@ -339,6 +339,96 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     end)
   end)
 
+  -- Two handles, of which one cannot decode some of the messages, beside a list of what is in the queue, and one of what
+  -- that handle has taken and not returned.
+  keyed("do what lists of messages would do, whatever is called", function()
+    local seed = os.time()
+    math.randomseed(seed)
+    local raw <close> = open{codec = "raw"}
+    local q <close> = assert(ipc.queue(key(), {codec = {encode = tostring, decode = function(text)
+      return text:find("bad") and error("bad") or text
+    end}}))
+    local inside, rest, number = {}, {}, 0
+    local WANTED <const> = {0, 0, 0, 1, 2, -1, -2, -3}
+
+    -- Where the message is that comes first.
+    local function first(list, wanted)
+      local best
+      for i, m in ipairs(list) do
+        if wanted >= 0 and (wanted == 0 or m[2] == wanted) then return i end
+        if wanted < 0 and m[2] <= -wanted and (not best or m[2] < list[best][2]) then best = i end
+      end
+      return best
+    end
+
+    local function is_bad(m) return m[1]:find("bad") ~= nil end
+
+    local function new()
+      number = number + 1
+      return number .. (math.random(12) == 1 and "bad" or "")
+    end
+
+    local function send_many()
+      local type, list = math.random(3), {}
+      for i = 1, math.random(0, 9) do list[i] = new() end
+      assert(raw:send_many(type, list, PATIENCE))
+      for _, text in ipairs(list) do inside[#inside + 1] = {text, type} end
+    end
+
+    -- A message, or why there is none.
+    local function check_receive(list, at, message, type)
+      if not at then
+        assert.same({nil, "timeout"}, {message, type})
+      elseif is_bad(list[at]) then
+        assert.is_nil(message)
+        assert.matches("^cannot decode", type)
+      else
+        assert.same(list[at], {message, type})
+      end
+      if at then table.remove(list, at) end
+    end
+
+    local function receive(wanted)
+      local list = first(rest, wanted) and rest or inside
+      check_receive(list, first(list, wanted), q:receive(wanted, 0))
+    end
+
+    local function receive_many(wanted)
+      local max = math.random(8)
+      local messages, types = q:receive_many(max, wanted, 0)
+      local taken, at = {}, first(rest, wanted)
+      while not at and #taken < max and first(inside, wanted) do
+        taken[#taken + 1] = table.remove(inside, first(inside, wanted))
+      end
+      local list = at and rest or taken
+      at = at or taken[1] and 1
+      if not messages then
+        check_receive(list, at, messages, types)
+      else
+        assert.is_true(#messages >= 1 and #messages <= max)
+        for i, message in ipairs(messages) do
+          at = list == rest and first(rest, wanted) or 1
+          assert.same(list[at], {message, types[i]})
+          table.remove(list, at)
+        end
+        at = list == rest and first(rest, wanted) or taken[1] and 1
+        assert.is_true(#messages == max or not at or is_bad(list[at]))
+      end
+      table.move(taken, 1, #taken, #rest + 1, rest)
+    end
+
+    local ok, problem = pcall(function()
+      for _ = 1, waits.SANITIZED and 100 or 400 do
+        local kind, wanted = math.random(6), WANTED[math.random(#WANTED)]
+        if kind <= 2 then send_many() elseif kind <= 4 then receive_many(wanted) else receive(wanted) end
+        assert.equal(#inside, #raw)
+      end
+      while inside[1] or rest[1] do receive_many(0) end
+      receive_many(0)
+    end)
+    assert.is_true(ok, ("seed %d: %s"):format(seed, tostring(problem)))
+  end)
+
   describe("in a select", function()
     it("are received by one case, and no message is lost to the others", function()
       local q <close> = open()
