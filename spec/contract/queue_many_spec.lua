@@ -339,8 +339,8 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     end)
   end)
 
-  -- Two handles, of which one cannot decode some of the messages, beside a list of what is in the queue, and one of what
-  -- that handle has taken and not returned.
+  -- Two handles, of which one cannot decode some of the messages, beside a list of what is in the queue, and one of
+  -- what that handle has taken and not returned.
   keyed("do what lists of messages would do, whatever is called", function()
     local seed = os.time()
     math.randomseed(seed)
