@@ -457,7 +457,7 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     it("that sends: the first ones are there, and nothing else", function()
       local q <close> = open{codec = "raw"}
       local list = more_than_fits(20)
-      for round = 1, 8 do
+      for round = 1, 4 do
         local child = assert(ipc.process(function(channel)
           channel:send("sends")
           assert(q:send_many(5, list))
@@ -483,7 +483,7 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
 
     it("that receives: what it has taken is gone with it, and nothing else", function()
       local q <close> = open()
-      for round = 1, 8 do
+      for round = 1, 4 do
         local child = assert(ipc.process(function(channel)
           channel:send("ready")
           while true do channel:send((q:receive_many(7))) end
