@@ -36,7 +36,7 @@ static void take_queued(struct il_disk *d)
 	pthread_mutex_lock(&d->mutex);
 	for (int i = 0; i < MOST && !il_list_empty(&d->queued); i++) {
 		struct il_disk_change *c = il_list_first(struct il_disk_change, &d->queued, node);
-		c->running = true;
+		__atomic_store_n(&c->running, true, __ATOMIC_RELAXED);
 		c->failed = false;
 		il_list_del(&c->node);
 		il_list_add(&d->running, &c->node);

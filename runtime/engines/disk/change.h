@@ -45,6 +45,12 @@ struct il_disk_change {
 	struct il_timer timer; /* for `due` */
 };
 
+/* It may be in a batch. */
+static inline bool il_disk_change_runs(const struct il_disk_change *c)
+{
+	return __atomic_load_n(&c->running, __ATOMIC_RELAXED);
+}
+
 /* The changes that wait for a word; the process sleeps on it once. */
 struct il_disk_watch {
 	struct il_futex futex;

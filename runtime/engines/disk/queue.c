@@ -398,7 +398,7 @@ static void await_parts(struct il_dq *q)
 	bool parts = false;
 	il_list_each(struct il_disk_change, change, &q->object.changes, mine) {
 		const struct il_dq_call *c = il_container_of(change, struct il_dq_call, change);
-		parts |= change->op && change->running && c->kind->partly;
+		parts |= change->op && il_disk_change_runs(change) && c->kind->partly;
 	}
 	if (parts)
 		il_disk_batch_finish(q->object.disk);

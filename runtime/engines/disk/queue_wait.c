@@ -111,7 +111,7 @@ static struct il_dq_call *next_of(const struct il_dq_line *line, int64_t type, b
 			continue;
 		if (!c->flying)
 			return c;
-		*stop |= c->change.running || c->kind->partly;
+		*stop |= il_disk_change_runs(&c->change) || c->kind->partly;
 	}
 	return NULL;
 }
