@@ -98,8 +98,8 @@ lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integ
 		int isnum;
 		n = lua_tointegerx(L, -1, &isnum);
 		if (!isnum || n < low || n > high) {
-			const char *wanted = lua_pushfstring(L, "%s must be from %I to %I %s", name, (LUAI_UACINT)low,
-				(LUAI_UACINT)high, unit);
+			const char *wanted = lua_pushfstring(L, "%s must be from %I to %I%s%s", name, (LUAI_UACINT)low,
+				(LUAI_UACINT)high, *unit ? " " : "", unit);
 			lua_insert(L, -2);
 			il_option_refuse(L, arg, wanted);
 		}

@@ -22,7 +22,8 @@ int il_option(lua_State *L, int arg, const char *name);
  * says what was given, too. */
 int il_option_refuse(lua_State *L, int arg, const char *wanted);
 
-/* The integer in the copy, from low to high; `otherwise` if it is nil. Raises: "name must be from low to high unit". */
+/* The integer in the copy, from low to high; `otherwise` if it is nil. Raises: "name must be from low to high unit"; ""
+ * is no unit. */
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise);
 

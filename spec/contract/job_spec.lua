@@ -398,7 +398,8 @@ contract.jobs(_ENV, "a job", function(engine, open)
   it("refuses options that make no sense", function()
     local key = engine.key()
     for options, text in pairs{
-      [{attempts = 0}] = "attempts must be", [{deaths = 70000}] = "deaths must be", [{keep = -1}] = "keep must be",
+      [{attempts = 0}] = "attempts must be from 1 to 65535, got 0", [{deaths = 70000}] = "deaths must be",
+      [{keep = -1}] = "keep must be",
       [{backoff = 1}] = "backoff must be {first, longest}", [{backoff = {1}}] = "backoff must be",
       [{backoff = {-1, 2}}] = "backoff must be", [{within = 0}] = "within must be seconds", [{within = "x"}] = "within",
     } do
