@@ -111,7 +111,7 @@ static void sleep_until_woken(void)
 /* The bit is set while a thread sleeps on the word and the loop does not. */
 static void the_word_says_that_the_loop_is_away(void)
 {
-	enum { AWAY = 1 << 31 };
+	const uint32_t AWAY = UINT32_C(1) << 31;
 	uint32_t *value = &words[0].value;
 	watch(1);
 	words[0].word.away = (uint32_t)AWAY;
