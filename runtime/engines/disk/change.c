@@ -326,7 +326,7 @@ static void start_batch(struct il_disk *d)
 	d->refs++;
 	while (!d->batch) {
 		tell_all(d);
-		if (il_list_empty(&d->queued) || d->batch)
+		if (d->batch || il_list_empty(&d->queued))
 			break;
 		int err = il_disk_enter(d);
 		if (!err && start_thread(d) == 0)

@@ -58,7 +58,7 @@ struct il_disk {
 	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
 	pthread_mutex_t reading; /* the loop reads, or the helper takes away what a reader may use */
 	MDB_txn *reader; /* reset between reads; NULL: none yet */
-	bool broken; /* LMDB does not know what is on the disk: to be opened again */
+	_Atomic bool broken; /* LMDB does not know what is on the disk: to be opened again */
 	/* Changes, see change.h */
 	pthread_mutex_t mutex; /* of `queued` */
 	struct il_list queued, running;
