@@ -244,6 +244,23 @@ describe("a job on a Redis server", function()
     assert.same({0, 0, 0, 1}, states())
   end)
 
+  it("gets its word, though the handle is closed before the answer", function()
+    for _, word in ipairs{"done", "bury"} do
+      q:send(1, "x")
+      local other = open()
+      local job = assert(other:take(nil, PATIENCE))
+      server:pause()
+      local t = waiting(function() return job[word](job) end)
+      server:blocked()
+      other:close()
+      assert.is_nil((select(2, t:join(PATIENCE))))
+      server:unpause()
+      local deadline = ipc.now() + PATIENCE
+      while states()[3] > 0 and ipc.now() < deadline do ipc.sleep(0.01) end
+      assert.same({0, 0, 0, word == "bury" and 1 or 0}, states())
+    end
+  end)
+
   it("that is dead makes room for what is sent", function()
     local small <close> = assert(ipc.queue(server:key("small", nil, MORE), {capacity = 1000, codec = "raw"}))
     local bytes = ("x"):rep(300)
