@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "bind.h"
 #include "job_op.h"
+#include "loop/state.h"
 #include "queue_message.h"
 #include "sched/await.h"
 #include "sched/cancel.h"
@@ -274,14 +275,22 @@ int il_job_lost(lua_State *L)
 
 /* Without a word ------------------------------------------------------------------------------------------ */
 
-/* Is the error at `index` that of a program which is being stopped? */
+static bool ends_with(const char *line, size_t size, const char *word)
+{
+	size_t n = strlen(word);
+	return size >= n && memcmp(line + size - n, word, n) == 0;
+}
+
+/* Is the error at `index` that of a program which is being stopped? Of the main chunk it has a traceback by now. Stock
+ * Lua has an error of its own. */
 static bool is_interrupt(lua_State *L, int index)
 {
-	static const char word[] = "interrupted";
-	size_t size, n = sizeof word - 1;
-	const char *text =
-		il_interrupted() && lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
-	return text && size >= n && strcmp(text + size - n, word) == 0;
+	if (lua_type(L, index) != LUA_TSTRING)
+		return false;
+	const char *text = lua_tostring(L, index);
+	size_t line = strcspn(text, "\n");
+	return (il_interrupted() && ends_with(text, line, "interrupted")) ||
+		(il_loop->guest && ends_with(text, line, "interrupted!"));
 }
 
 static int text_of(lua_State *L)

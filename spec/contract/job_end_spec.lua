@@ -197,6 +197,28 @@ contract.jobs(_ENV, "a job without a word", function(engine, open, keyed)
     end
   end)
 
+  keyed("is released when its program is interrupted, on the main chunk #busy", function()
+    local q <close> = one()
+    local path = shell.temporary([[
+      local ipc = require "ipc"
+      local job <close> = ipc.queue(arg[1]):take()
+      io.stdout:write("begun\n"):flush()
+      while arg[2] == "busy" do end
+      ipc.sleep(100)]])
+    for _, how in ipairs{"busy", "waiting"} do
+      local child <close> = assert(ipc.process{os.getenv("IPCLUA") or "build/ipclua", path,
+        tostring(q):match("%((.-)[,)]"), how, stdout = "pipe", stderr = "null"})
+      assert.equal("begun", child.stdout:receive(PATIENCE))
+      child:signal("INT")
+      assert.same({nil, "exit", 130}, {child:wait(PATIENCE)})
+      contract.at_last({lease = true}, READY, state, q)
+      local job <close> = q:take(nil, PATIENCE)
+      assert.same({1, 0}, {job.attempt, job.deaths})
+      job:release()
+    end
+    os.remove(path)
+  end)
+
   describe("whose message cannot be decoded", function()
     local poison = {
       encode = function(value) return value end,
