@@ -99,6 +99,7 @@ static void done(struct il_dq_call *c, int err)
 static void wait_on(struct il_dq_call *c)
 {
 	c->change.then = IL_DISK_KEPT;
+	c->deaths = 0; /* that is done, and would be announced again */
 	if (c->kind->partly)
 		c->sent = c->answer;
 	il_dq_wait(c);

@@ -168,13 +168,21 @@ static void bereave(struct il_dq *q, const struct dead *dead)
 	il_dq_call_start(c);
 }
 
-/* By each handle: the queue of some may have been removed, and another one made. */
+/* One of those that wait does it, and so may have a job of that process at once. Else each handle does: the queue of
+ * some may have been removed, and another one made. */
 static void ended(struct il_process_watcher *watcher)
 {
 	struct watch *watch = il_container_of(watcher, struct watch, watcher);
 	struct il_dq_waits *w = watch->waits;
+	struct il_dq_line *line = &w->lines[IL_DQ_RECEIVERS];
+	struct il_dq_call *first = il_list_first(struct il_dq_call, &line->calls, link);
 	struct dead dead = { .at = { watch->process }, .count = 1 };
 	free_watch(watch);
+	if (first && !first->flying && il_list_count(&w->handles) == 1) {
+		first->dead[first->deaths++] = dead.at[0];
+		make(line, first);
+		return;
+	}
 	il_list_each_safe(struct il_dq, q, &w->handles, node)
 		bereave(q, &dead);
 }
