@@ -371,6 +371,12 @@ describe("a job on a Redis server", function()
       end
     end)
 
+    it("is dead, and told so", function()
+      q:send(1, "x", nil, {attempts = 1})
+      local job = assert(far:take(nil, PATIENCE))
+      assert.same({true, "dead"}, lose(is(0, 0, 0, 1), function() return {job:retry(50)} end))
+    end)
+
     it("is followed by the next message, once", function()
       q:send(1, "x")
       local job = assert(far:take(nil, PATIENCE))

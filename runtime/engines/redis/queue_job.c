@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Jobs that are taken, see queue_job.h. A beat keeps the lease, every third of it, while there is a job; its timer
- * comes through the hook as well, so it is kept while Lua is busy. Jobs are lost when the server says that the lease
- * had ended; and, as far as is known here, when no answer has come for so long. Floor 2.
+ * Jobs that are taken, see queue_job.h. They are lost when the server says that the lease had ended; and, as far as is
+ * known here, when no answer has come for so long. Floor 2.
  */
 #include "engines/redis/queue_job.h"
 #include "base/clock.h"
@@ -24,8 +23,9 @@ struct taken {
 	int64_t token;
 	char entry[ENTRY + 1]; /* by which the server knows it */
 	bool lost;
-	bool tried; /* to finish it; it is not known whether that was done */
 	bool finishing;
+	bool tried; /* to finish it; it is not known whether that was done, */
+	enum il_job_outcome outcome; /* which was this */
 };
 
 static struct taken *find(struct il_rq *q, int64_t token)
@@ -80,7 +80,7 @@ static void release(struct il_rq_handle *h, const char *entry)
 {
 	struct il_command c;
 	command(&c, h, entry, "release", 0, NULL);
-	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* or it is back when the lease ends */
+	il_request_make(&c, IL_SAFE | IL_PATIENT, NULL, NULL, NULL); /* no memory: it is back when the lease ends */
 }
 
 void il_rq_job_leased(struct il_rq *q, const struct il_request *r)
@@ -121,9 +121,7 @@ int il_rq_job_taken(struct il_request *r, size_t place, struct il_op *op)
 	struct taken *t = calloc(1, sizeof *t);
 	int err = t ? read_value(entry, value, value_size, op) : ENOMEM;
 	if (err) {
-		char text[ENTRY + 1];
-		memcpy(text, entry, ENTRY + 1);
-		release(h, text);
+		release(h, entry);
 		free(t);
 		return err;
 	}
@@ -164,26 +162,36 @@ static void finish_command(struct il_op *op, struct il_command *c, const struct 
 	il_rq_record_command(c, NULL, op->data, op->size);
 }
 
-/* Once it has been sent again, "not taken" may be what the first time has brought about. After an answer that did not
- * come it is taken as before, as far as is known here. */
+/* "Not taken" may be what the same word has brought about before. */
+static bool is_said_again(const struct il_request *r, const struct il_rq *q, const struct taken *t,
+	const struct il_job *job)
+{
+	bool again = r->resent || (t->tried && t->outcome == job->outcome);
+	return again && !t->lost && !il_rq_lease_is_over(q);
+}
+
+/* After an answer that did not come it is taken as before, as far as is known here. */
 static int finish_answer(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_rq *q = il_rq_of_op(op);
 	struct il_job *job = op->message.job;
 	struct taken *t = find(q, job->token);
-	bool again = r->resent || (t && t->tried), unknown = r->err;
+	uint32_t limit = job->attempts ? job->attempts : il_rq_handle_of_op(op)->queue.limits.attempts;
 	if (!err && r->plain && !(r->reply->type == IL_REPLY_INTEGER && r->reply->integer))
 		err = q->shared.removed ? EIDRM : ESTALE;
 	if (!err && !r->plain)
 		job->dead = il_reply_number(r, 1);
 	if (!err && !r->plain && il_reply_number(r, 2))
 		il_rq_sweep_later(q);
-	if (err == ESTALE && again && t && !t->lost && !il_rq_lease_is_over(q))
+	if (err == ESTALE && t && is_said_again(r, q, t, job)) {
 		err = 0;
+		job->dead = job->outcome == IL_JOB_RETRY && job->attempt >= limit;
+	}
 	if (t && (!err || err == ESTALE || err == EIDRM)) {
 		forget(t);
 	} else if (t) {
-		t->tried |= unknown;
+		t->tried |= r->err != 0;
+		t->outcome = job->outcome;
 		t->finishing = false;
 	}
 	return err;
