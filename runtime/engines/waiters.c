@@ -416,15 +416,20 @@ void il_waiters_call_all(struct il_waiters *w, uint64_t offer)
 	shrink(w);
 }
 
+static uint64_t passed_offer(const struct il_waiters *w, const struct il_waiter *e)
+{
+	return w->passes_to_any ? UINT64_MAX : e->wants;
+}
+
 static void take_out(struct il_waiters *w, struct il_waiter *e, bool served)
 {
 	uint32_t ticket = e->ticket;
-	uint64_t wants = e->wants;
+	uint64_t offer = passed_offer(w, e);
 	bool pass = w->ordered && !served && state_of(e) == CALLED;
 	set_state(e, FREE);
 	forget_turn(w, e);
 	if (pass)
-		call_more(w, wants, 1);
+		call_more(w, offer, 1);
 	hand_over_watch(w, ticket, served);
 	shrink(w);
 }
@@ -469,7 +474,7 @@ static void pass_over(struct il_waiters *w, struct il_waiter *e, bool gone)
 	}
 	set_state(e, LATE);
 	forget_turn(w, e);
-	call_more(w, e->wants, 1);
+	call_more(w, passed_offer(w, e), 1);
 	hand_over_watch(w, e->ticket, false);
 }
 

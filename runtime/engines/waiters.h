@@ -73,6 +73,7 @@ struct il_waiters {
 	bool last_first;
 	struct il_lookouts *lookouts; /* shared, for IL_LOOKOUT_PLACES entries at most; or NULL */
 	bool turns; /* one that has waited for a while takes before those that do not wait */
+	bool passes_to_any; /* what is passed on is not what was wanted, but of use for any one */
 	bool first_watches; /* the first one watches what the others do not: so it is told that it is the first */
 	bool joined;
 	uint32_t generation; /* that has joined */

@@ -73,11 +73,13 @@ function points.waiter(noun, key, open, act)
   return child
 end
 
--- Until a process sleeps in the table of a lock's waiters, or has ended; true if it sleeps there.
+-- Until a process sleeps in the table of waiters, or has ended; true if it sleeps there. noun: that of the object, or
+-- "room": it waits to send.
 function points.await_sleep(noun, key, pid)
   local sleeps
   processes.await(function()
-    sleeps = segment.waiters(noun, key)[pid] == "waiting" and processes.state(pid) == "S"
+    local states = noun == "room" and segment.senders(key) or segment.waiters(noun, key)
+    sleeps = states[pid] == "waiting" and processes.state(pid) == "S"
     return sleeps or processes.state(pid) == "Z" or not processes.state(pid)
   end, "it does not come to wait")
   return sleeps

@@ -5,10 +5,11 @@
 
 local segment = {}
 
-local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 7, 280, 64, 0xffffffff
+local LAYOUT <const>, HEAD <const>, CELL <const>, NONE <const> = 8, 280, 64, 0xffffffff
 local WAITING <const> = 16 + 64 * 32 -- bytes of the table of waiters
 -- of a queue:
-local SENDING <const>, CAPACITY <const>, SECOND <const>, JOBS <const>, ORDER <const> = 320, 384, 448, 512, 3456
+local ROOM <const> = 3456 -- the table of processes that wait to send
+local SENDING <const>, CAPACITY <const>, SECOND <const>, JOBS <const>, ORDER <const> = 320, 384, 448, 512, 6336
 segment.LATCHES = {12, SECOND}
 local FREE <const>, FIRST <const>, MORE <const> = 0, 1, 2
 local READY <const>, AGAIN <const>, TAKEN <const>, ENDING <const>, DELAYED <const>, DEAD <const> = 0, 1, 2, 3, 4, 5
@@ -49,16 +50,24 @@ function segment.contended(noun, key)
   return (word(bytes, 12) | (noun == "queue" and word(bytes, SECOND) or 0)) >> 31 == 1
 end
 
--- The states of the processes in a lock's or queue's table of waiters, by pid: "waiting", "called" or "late".
-function segment.waiters(noun, key)
+local function waiters(noun, key, first)
   local bytes, states = segment.read(noun, key) or "", {}
-  local first = (noun == "queue" and JOBS + 64 or HEAD + 16) + 17
-  for at = first, first - 17 + WAITING, 32 do
+  for at = first + 17, first + WAITING, 32 do
     if at + 31 > #bytes then break end
     local state, pid = ("<I4I4"):unpack(bytes, at)
     states[pid] = ({"waiting", "called", "late"})[state & 3]
   end
   return states
+end
+
+-- The states of the processes in a lock's or queue's table of waiters, by pid: "waiting", "called" or "late".
+function segment.waiters(noun, key)
+  return waiters(noun, key, noun == "queue" and JOBS + 64 or HEAD + 16)
+end
+
+-- The same of those that wait to send.
+function segment.senders(key)
+  return waiters("queue", key, ROOM)
 end
 
 -- Queues ---------------------------------------------------------------------------------------------------

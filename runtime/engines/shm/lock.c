@@ -290,8 +290,8 @@ static int park(struct il_wait_queue *waits)
 	il_shm_watches_begin(&o->watches);
 	bool behind = w->joined && w->before;
 	bool ended = watch_holders(o, behind ? WATCHED_BEHIND : MOST_HOLDERS);
-	if (behind)
-		ended |= il_shm_watches_add(&o->watches, w->before, w->before_start);
+	if (w->joined)
+		ended |= il_shm_watches_add_waiters(&o->watches, w);
 	int err = il_shm_watches_end(&o->watches);
 	o->doubt |= ended;
 	return err ? err : ended ? EAGAIN : 0;

@@ -5,9 +5,9 @@
  * Senders have the segment's latch, receivers a second one (second.h), and each side has cache lines of its own. Both
  * latches are taken by operations that wait, and by those for which others sleep.
  *
- * Receiving processes that sleep are in a table (engines/waiters.h), and a message calls one that wants it. A process
- * whose operations want different types is not in the table, nor are senders: any change of theirs wakes them. Here are
- * the segment and the handles; queue_send.h and queue_receive.h have the two sides. Floor 2.
+ * Processes that sleep are in two tables (engines/waiters.h): a message calls one that wants it, and room one that
+ * waits for it. A process whose operations want different types is not in the table: any message wakes it. Here are the
+ * segment and the handles; queue_send.h, queue_room.h and queue_receive.h have the two sides. Floor 2.
  */
 #include "engines/shm/blocks_recover.h"
 #include "engines/shm/queue_buffer.h"
@@ -15,6 +15,7 @@
 #include "engines/shm/queue_letters.h"
 #include "engines/shm/queue_many.h"
 #include "engines/shm/queue_receive.h"
+#include "engines/shm/queue_room.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/queue_take.h"
 #include "engines/shm/queue_tend.h"
@@ -111,16 +112,18 @@ static int recover(struct il_segment *s)
 static int repair(struct il_segment *s)
 {
 	il_waiters_recover(&il_shm_queue_of(s)->waiters);
+	il_waiters_recover(&il_shm_queue_of(s)->room);
 	return il_blocks_recover(&il_shm_queue_of(s)->blocks);
 }
 
-/* The senders that sleep wake with the others, see queue_receive.c. */
+/* Senders that sleep on the count wake with the others, see queue_room.c. */
 static void wake_all(struct il_segment *s)
 {
 	struct il_shm_second *second = il_shm_queue_of(s)->second.shared;
 	il_put(&second->changes, il_get(&second->changes) + 1);
 	il_latch_gather(&s->head->latch, &second->changes);
 	il_waiters_wake_all(&il_shm_queue_of(s)->waiters);
+	il_waiters_wake_all(&il_shm_queue_of(s)->room);
 	il_put(&second->removed, 1);
 }
 
@@ -146,6 +149,7 @@ static void mapped(struct il_segment *s)
 	il_shm_calls_init(&o->calls, s, &o->waiters, il_shm_queue_look_after_call);
 	il_shm_watches_init(&o->watches, il_shm_queue_look_again);
 	o->watches.kept = IL_SHM_WATCHED;
+	il_shm_queue_room_init(o);
 	o->due.expired = il_shm_queue_due;
 	il_shm_wait_init(&o->receivers, &il_shm_queue_receivers, s);
 	il_shm_wait_init(&o->senders, &il_shm_queue_senders, s);
@@ -156,10 +160,11 @@ static void mapped(struct il_segment *s)
 static void unmapped(struct il_segment *s)
 {
 	struct il_shm_queue *o = il_shm_queue_of(s);
-	o->waiters.joined = false;
+	o->waiters.joined = o->room.joined = false;
 	il_timer_disarm(&o->due);
 	il_wait_queue_fini(&o->receivers);
 	il_wait_queue_fini(&o->senders);
+	il_shm_queue_room_fini(o);
 	il_shm_watches_fini(&o->watches);
 	il_shm_calls_fini(&o->calls);
 }

@@ -8,6 +8,7 @@
 #include "engines/shm/job_holders.h"
 #include "engines/shm/job_index.h"
 #include "engines/shm/jobs.h"
+#include "engines/shm/queue_room.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/queue_tend.h"
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "engines/payloads.h"
 #include "engines/shm/queue_receive.h"
+#include "engines/shm/queue_room.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/queue_tend.h"
 

@@ -41,26 +41,6 @@ void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n)
 	o->waiters.called = false;
 }
 
-/* With both latches, before room is made for which others sleep: see il_segment_change. They sleep on a word of the
- * second part, and are moved to the segment's latch: of that the kernel tells if this process dies. */
-static void tell_senders(struct il_shm_queue *o)
-{
-	struct il_head *head = o->segment.head;
-	struct il_shm_second *second = o->second.shared;
-	il_put(&head->parked, il_get(&head->parked) | IL_SHM_SENDERS);
-	il_segment_change(&o->segment, IL_SHM_SENDERS);
-	il_latch_gather(&head->latch, &second->changes);
-	il_put(&second->parked, 0);
-}
-
-void il_shm_queue_make_room(struct il_shm_queue *o)
-{
-	struct il_shm_second *second = o->second.shared;
-	il_put(&second->changes, second->changes + 1);
-	if (il_get(&second->parked))
-		tell_senders(o);
-}
-
 void il_shm_queue_serve(struct il_shm_queue *o)
 {
 	if (o->serving || (il_list_empty(&o->receivers.ops) && il_list_empty(&o->senders.ops)))

@@ -35,6 +35,9 @@ struct il_shm_queue_shared {
 	_Alignas(IL_SHM_LINE) struct il_waiters_head waiting; /* changed with the segment's latch */
 	struct il_waiter waiters[IL_SHM_MOST_WAITERS];
 	struct il_lookouts lookouts;
+	_Alignas(IL_SHM_LINE) struct il_waiters_head room_head; /* the same of those that wait for room */
+	struct il_waiter room[IL_SHM_MOST_WAITERS];
+	struct il_lookouts room_lookouts;
 };
 
 _Static_assert(offsetof(struct il_shm_queue_shared, jobs) - offsetof(struct il_shm_queue_shared, second) == IL_SHM_LINE,
@@ -53,6 +56,10 @@ struct il_shm_queue {
 	struct il_shm_watches watches; /* of the processes whose end matters, while an operation waits here */
 	int64_t wanted; /* by all operations that receive, as it was written down last */
 	bool doubt; /* a process that is watched has ended, or may have */
+	struct il_waiters room; /* senders */
+	struct il_shm_calls room_calls;
+	struct il_shm_watches room_watches;
+	bool room_doubt;
 	struct il_blocks blocks;
 	struct il_order_seen seen;
 	uint64_t capacity; /* as it was when it was mapped; 0: not sound */
@@ -97,9 +104,6 @@ void il_shm_queue_leave_waits(struct il_wait_queue *waits);
  * way.
  */
 void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
-
-/* Before messages are taken, with the receivers' latch; with both, if senders sleep: these are told. */
-void il_shm_queue_make_room(struct il_shm_queue *o);
 
 /* Operations were served: one side may make the other possible. */
 void il_shm_queue_serve(struct il_shm_queue *o);

@@ -5,6 +5,7 @@
  */
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_many.h"
+#include "engines/shm/queue_room.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/job_tree.h"
 #include "engines/shm/jobs.h"
@@ -157,10 +158,8 @@ static int receive_park(struct il_wait_queue *waits)
 	bool behind = w->joined && w->before;
 	il_shm_watches_begin(&o->watches);
 	bool ended = il_shm_queue_watch_holders(o, behind);
-	if (behind)
-		ended |= il_shm_watches_add(&o->watches, w->before, w->before_start);
-	for (uint32_t i = 0; w->joined && i < w->watches; i++)
-		ended |= il_shm_watches_add(&o->watches, (pid_t)w->watched[i].pid, w->watched[i].start);
+	if (w->joined)
+		ended |= il_shm_watches_add_waiters(&o->watches, w);
 	int err = il_shm_watches_end(&o->watches);
 	if (!err)
 		err = il_shm_queue_await_due(o);

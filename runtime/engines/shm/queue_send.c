@@ -8,6 +8,7 @@
 #include "engines/shm/job_ids.h"
 #include "engines/shm/jobs.h"
 #include "engines/shm/queue_many.h"
+#include "engines/shm/queue_room.h"
 #include "engines/shm/queue_tend.h"
 
 #include <errno.h>
@@ -198,12 +199,28 @@ static int send_attempt(struct il_wait_queue *waits, struct il_op *op, bool wait
 	return op->message.job ? send_job(o, op) : send_message(o, op, true);
 }
 
+static uint64_t size_of(const struct il_op *op)
+{
+	return il_shm_queue_sends_many(op) ? il_payload_at(op->data, op->message.sent)->size : op->size;
+}
+
+static uint32_t *send_note(struct il_wait_queue *waits, bool was_served, bool park, uint32_t *expected)
+{
+	bool any = !il_list_empty(&waits->ops);
+	uint64_t needed = any ? size_of(il_container_of(waits->ops.next, struct il_op, link)) : 0;
+	return il_shm_queue_room_note(il_shm_queue_of(waits->object), needed, was_served, park, expected);
+}
+
 const struct il_wait_queue_type il_shm_queue_senders = {
 	.parked = IL_SHM_SENDERS,
 	.strict = true,
-	.enter = il_shm_queue_enter_waits,
+	.away = IL_WAITER_AWAY,
+	.enter = il_shm_queue_room_enter,
 	.leave = il_shm_queue_leave_waits,
 	.attempt = send_attempt,
+	.note = send_note,
+	.park = il_shm_queue_room_park,
+	.unpark = il_shm_queue_room_unpark,
 	.served = il_shm_queue_served,
 };
 

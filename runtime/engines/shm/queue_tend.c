@@ -7,6 +7,7 @@
 #include "engines/shm/job_holders.h"
 #include "engines/shm/job_index.h"
 #include "engines/shm/jobs.h"
+#include "engines/shm/queue_room.h"
 #include "loop/wake.h"
 
 #include <errno.h>

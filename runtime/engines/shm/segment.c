@@ -23,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LAYOUT = 7, TRIES = 64 };
+enum { LAYOUT = 8, TRIES = 64 };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 

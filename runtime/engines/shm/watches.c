@@ -106,6 +106,14 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 	return err == ESRCH;
 }
 
+bool il_shm_watches_add_waiters(struct il_shm_watches *watches, const struct il_waiters *w)
+{
+	bool ended = w->before && il_shm_watches_add(watches, w->before, w->before_start);
+	for (uint32_t i = 0; i < w->watches; i++)
+		ended |= il_shm_watches_add(watches, (pid_t)w->watched[i].pid, w->watched[i].start);
+	return ended;
+}
+
 int il_shm_watches_end(struct il_shm_watches *watches)
 {
 	free_beyond(watches, watches->kept);

@@ -7,6 +7,7 @@
 #define IL_SHM_WATCHES_H
 
 #include "base/list.h"
+#include "engines/waiters.h"
 #include "loop/recheck.h"
 
 #include <stdbool.h>
@@ -31,6 +32,9 @@ int il_shm_watches_end(struct il_shm_watches *w);
 
 /* True: it has ended already. */
 bool il_shm_watches_add(struct il_shm_watches *w, pid_t pid, uint64_t start);
+
+/* The same of those that a process of a table is to watch. */
+bool il_shm_watches_add_waiters(struct il_shm_watches *w, const struct il_waiters *waiters);
 
 /* No operation waits any more. The last ones are kept for the next wait; or none is. */
 void il_shm_watches_idle(struct il_shm_watches *w);
