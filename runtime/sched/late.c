@@ -8,6 +8,10 @@
 #include "sched/cancel.h"
 #include "sched/preempt.h"
 
+/* So many steps are enough for `local job <close> = assert(queue:take())`: an error between the return of the call and
+ * the `<close>` would leave the job to the collector. */
+enum { STEPS = 16 };
+
 /* The task that had the work has ended: the error has no place any more. */
 static void task_ended(struct il_hold *hold, bool failed)
 {
@@ -20,8 +24,8 @@ static void task_ended(struct il_hold *hold, bool failed)
 
 void il_late_init(struct il_late *l)
 {
-	il_sched()->late_query = il_late_query;
-	*l = (struct il_late){ .hold.ended = task_ended, .task = il_sched()->current };
+	il_sched()->late_interrupt = il_late_interrupt;
+	*l = (struct il_late){ .hold.ended = task_ended, .task = il_sched()->current, .steps = STEPS };
 	il_list_init(&l->node);
 	il_list_init(&l->hold.node);
 	if (l->task)
@@ -45,6 +49,7 @@ void il_late_post(struct il_late *l)
 {
 	if (l->over)
 		return;
+	l->held_up = false;
 	struct il_wait *w = l->task ? &l->task->wait : &il_sched()->main_wait;
 	if (il_list_empty(&l->node))
 		il_list_add(&il_sched()->late, &l->node);
@@ -69,10 +74,47 @@ int il_late_raise(lua_State *L)
 	return lua_error(L);
 }
 
-void il_late_query(lua_State *L)
+static bool is_due(void)
 {
-	struct il_task *t = il_sched()->current;
-	if (il_late_is_due() && !is_held_up(t, false))
+	il_list_each(struct il_late, l, &il_sched()->late, node)
+		if (l->task == il_sched()->current)
+			return true;
+	return false;
+}
+
+void il_late_raise_before_wait(lua_State *L)
+{
+	if (is_due() && !is_held_up(il_sched()->current, false))
+		il_late_raise(L);
+}
+
+/* One more step for what runs? The hook is called at each of them meanwhile. */
+static bool has_steps(void)
+{
+	il_list_each(struct il_late, l, &il_sched()->late, node)
+		if (l->task == il_sched()->current && l->steps) {
+			l->steps--;
+			return true;
+		}
+	return false;
+}
+
+static void hold_up(void)
+{
+	il_list_each(struct il_late, l, &il_sched()->late, node)
+		if (l->task == il_sched()->current)
+			l->held_up = true;
+}
+
+void il_late_interrupt(lua_State *L)
+{
+	if (!il_late_is_due())
+		return;
+	if (is_held_up(il_sched()->current, false))
+		hold_up();
+	else if (has_steps())
+		il_preempt();
+	else
 		il_late_raise(L);
 }
 

@@ -14,12 +14,15 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct il_late {
 	struct il_list node; /* among those that are due */
 	struct il_hold hold; /* the task's */
 	struct il_task *task; /* that does the work; NULL: the main chunk */
 	bool over; /* it has ended */
+	bool held_up; /* busy code could not be interrupted: not before the next call of il_late_post */
+	uint8_t steps; /* of Lua, that busy code still has before it is interrupted for the first time */
 };
 
 /* The work belongs to the task that runs, or to the main chunk; until il_late_fini. */
@@ -29,23 +32,23 @@ void il_late_fini(struct il_late *l);
 /* The time is over: the error is due, once for each call of this function. Cannot fail. */
 void il_late_post(struct il_late *l);
 
-/* An error is due in what runs now, or would be if that were not shielded. */
+/* What runs now is to be interrupted. */
 static inline bool il_late_is_due(void)
 {
 	il_list_each(struct il_late, l, &il_sched()->late, node)
-		if (l->task == il_sched()->current)
+		if (l->task == il_sched()->current && !l->held_up)
 			return true;
 	return false;
 }
 
-/* Raises it if it can be raised here. */
-void il_late_query(lua_State *L);
+/* In the hook of busy code, and before a wait: raises an error that is due, if it can be raised here. */
+void il_late_interrupt(lua_State *L);
+void il_late_raise_before_wait(lua_State *L);
 
-/* The same, and next to nothing where none is due. */
 static inline void il_late_check(lua_State *L)
 {
 	if (!il_list_empty(&il_sched()->late))
-		il_late_query(L);
+		il_late_raise_before_wait(L);
 }
 
 /* A wait has ended with IL_LATE: for `return il_late_raise(L)`. */

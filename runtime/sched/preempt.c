@@ -112,7 +112,7 @@ static void hook(lua_State *L, lua_Debug *ar)
 		il_preempt(); /* it may have come too early, for a timer that was stopped */
 	}
 	if (!il_list_empty(&s->late))
-		s->late_query(L);
+		s->late_interrupt(L);
 	pass_on(L, ar, user, mask);
 }
 

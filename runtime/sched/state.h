@@ -73,7 +73,7 @@ struct il_sched {
 
 	/* late.c: */
 	struct il_list late; /* of struct il_late, for which the error is due */
-	void (*late_query)(lua_State *L); /* il_late_query; for the hook, which is below it */
+	void (*late_interrupt)(lua_State *L); /* il_late_interrupt; for the hook, which is below it */
 
 	/* preempt.c: */
 	lua_State *volatile running; /* the Lua thread that runs now; NULL in the loop. Read by signal handlers */
