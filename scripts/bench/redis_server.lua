@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- What a Redis server does for us:
 --   redis_server.lua pair          ns of its time for a send and a receive of one message
---   redis_server.lua job N         the same for N tasks to take a message each and be done with it; and, as php-redis
---                                  does it with a stream, for XREADGROUP, XACK and XDEL
+--   redis_server.lua job N         ns of its time for a message that one of N tasks takes, and is done with
+--   redis_server.lua stream        the same as php-redis does it, by XREADGROUP, XACK and XDEL
 --   redis_server.lua herd N        ns of its time for a message, while N processes wait for one
 --   redis_server.lua idle N        commands in 20 seconds in which N tasks wait for one mutex
 local ipc = require "ipc"
@@ -43,8 +43,9 @@ function modes.pair()
   return counted(function() for _ = 1, PAIRS do pair() end end) / PAIRS
 end
 
+local JOBS <const>, message = 10000, ("x"):rep(64)
+
 function modes.job()
-  local JOBS <const>, message = 10000, ("x"):rep(64)
   local q <close> = queue()
   for _ = 0, JOBS do q:send(1, message) end
   q:take(1):done()
@@ -61,6 +62,10 @@ function modes.job()
       end
     end)
   end)
+  return take / JOBS + each.hdel -- "done" is an HDEL
+end
+
+function modes.stream()
   local stream = [[
     $r = new Redis; $r->connect("%s"); $r->xGroup("CREATE", "bench", "g", "0", true);
     for ($i = 0; $i < %d; $i++) {
@@ -71,7 +76,7 @@ function modes.job()
   local _, _, theirs = counted(function()
     assert(ipc.process{"php", "-r", stream:format(socket, JOBS, message)}):wait()
   end)
-  return take / JOBS + each.hdel, theirs.xreadgroup + theirs.xack + theirs.xdel -- "done" is an HDEL
+  return theirs.xreadgroup + theirs.xack + theirs.xdel
 end
 
 function modes.herd()
@@ -82,7 +87,7 @@ function modes.herd()
   for i = 1, n do
     children[i] = assert(ipc.process(function(channel)
       local mine <close> = queue()
-      ipc.task(function() for message in mine:messages(1) do back:send(1, message) end end):detach()
+      ipc.task(function() for text in mine:messages(1) do back:send(1, text) end end):detach()
       ipc.sleep(0)
       for _ = 1, 3 do mine:stat() end -- it asks, and asks to hear, and hears
       channel:send("waits")
