@@ -152,6 +152,50 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
     end)
   end)
 
+  it("go from many processes to many others, each once and in order", function()
+    local PRODUCERS <const>, CONSUMERS <const>, COUNT <const> = 3, 3, engine.name == "disk" and 100 or 500
+    local q <close> = open()
+    local producers, consumers = {}, {}
+    for type = 1, PRODUCERS do
+      producers[type] = assert(ipc.process(function()
+        local n = 0
+        while n < COUNT do
+          local list = numbers(n + 1, math.min(COUNT, n + type * 7))
+          assert(q:send_many(type, list, PATIENCE))
+          n = list[#list]
+        end
+      end))
+    end
+    for i = 1, CONSUMERS do
+      consumers[i] = assert(ipc.process(function(channel)
+        while true do
+          local list, types = q:receive_many(i * 9, i == 1 and -PRODUCERS or 0)
+          if not list then return end
+          channel:send{list, types}
+        end
+      end))
+    end
+    local seen, left, last = {}, PRODUCERS * COUNT, {}
+    while left > 0 do
+      local cases = {}
+      for i, consumer in ipairs(consumers) do cases[i] = consumer.channel end
+      local i, got = ipc.select(cases, PATIENCE)
+      assert.is_truthy(i)
+      last[i] = last[i] or {}
+      for k, n in ipairs(got[1]) do
+        local type = got[2][k]
+        local name = type .. "." .. n
+        assert.is_nil(seen[name])
+        assert.is_true(n > (last[i][type] or 0))
+        seen[name], last[i][type], left = true, n, left - 1
+      end
+    end
+    for _, producer in ipairs(producers) do assert.is_true(producer:wait(PATIENCE)) end
+    assert.equal(0, #q)
+    q:remove()
+    for _, consumer in ipairs(consumers) do assert.is_true(consumer:wait(PATIENCE)) end
+  end)
+
   describe("that do not all find room", function()
     it("tell how many were sent when the time is up", function()
       local q <close> = open{codec = "raw"}
