@@ -31,8 +31,7 @@ static inline void il_queue_rest_take(struct il_queue_handle *q, struct il_paylo
 /* Gives up the memory of those that were taken. */
 void il_queue_rest_tidy(struct il_queue_handle *q);
 
-/* Before the handle is closed: the messages go back to the queue, behind those that are there, if they have room and
- * it takes no wait. */
+/* Before the handle is closed: the messages go back to the queue, behind those that are there, if they have room. */
 void il_queue_rest_close(struct il_queue_handle *q);
 
 /* Operations on the queue, which are done at once if there is such a message, and else become those of the engine.

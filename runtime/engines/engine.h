@@ -149,7 +149,8 @@ struct il_queue_ops {
 	struct il_op_type open;
 	/* message.type; data, size: the message, of max_message bytes at most; message.job: how, or NULL. Then
 	 * message.job->id is its id. EEXIST: a message with that id is ready, delayed or taken. ECONNABORTED, or
-	 * ETIMEDOUT with `begun`: it may or may not have been sent */
+	 * ETIMEDOUT with `begun`: it may or may not have been sent. With `last` it is sent if there is room, and no
+	 * answer is waited for */
 	struct il_op_type send;
 	/* message.type: which are wanted, 0: any, -n: the lowest up to n. Then message.type; data, size: the message */
 	struct il_op_type receive;

@@ -344,7 +344,7 @@ static void close_queue(struct il_queue *queue)
 
 static const struct il_queue_ops ops = {
 	.open = { "queue", il_redis_object_attempt, open_start, il_redis_object_cancel },
-	.send = { "queue send", il_redis_object_attempt, il_rq_send_start, il_redis_waiter_cancel },
+	.send = { "queue send", il_rq_send_attempt, il_rq_send_start, il_redis_waiter_cancel },
 	.receive = { "queue receive", il_redis_object_attempt, il_rq_receive_start, il_redis_waiter_cancel },
 	.send_many = { "queue send_many", il_rq_send_many_attempt, il_rq_send_start, il_rq_send_many_cancel },
 	.receive_many = { "queue receive_many", il_rq_receive_many_attempt, il_rq_receive_start,

@@ -118,6 +118,7 @@ void il_rq_receive_published(struct il_rq *q, const char *data, size_t size);
 void il_rq_receive_fini(struct il_rq *q, bool forked);
 
 /* Sending: queue_send.c */
+bool il_rq_send_attempt(struct il_op *op);
 int il_rq_send_start(struct il_op *op);
 bool il_rq_send_many_attempt(struct il_op *op);
 bool il_rq_send_many_cancel(struct il_op *op);

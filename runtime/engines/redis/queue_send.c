@@ -240,6 +240,23 @@ int il_rq_send_start(struct il_op *op)
 	return 0;
 }
 
+/* Where nothing can wait it is sent if there is room, and the answer is thrown away. */
+bool il_rq_send_attempt(struct il_op *op)
+{
+	struct il_rq *q = il_rq_of_op(op);
+	struct il_command c;
+	if (!op->last)
+		return il_redis_object_attempt(op);
+	il_rq_command(&c, q, IL_SCRIPT_queue_send);
+	il_command_number(&c, il_fork.pid);
+	il_command_text(&c, q->sender.name + 2);
+	il_command_text(&c, "-");
+	add_message(&c, op->message.type, NULL, op->data, op->size);
+	op->err = il_request_make(&c, IL_UNSAFE, NULL, NULL, NULL);
+	il_server_flush(q->waits.object.server);
+	return true;
+}
+
 bool il_rq_send_many_attempt(struct il_op *op)
 {
 	return il_redis_object_attempt(op);
