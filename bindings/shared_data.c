@@ -5,12 +5,13 @@
  * last got of each name, for set's check == true.
  * Floor 4.
  */
-#include "shared_data.h"
+#include "shared_data_handle.h"
 #include "bind.h"
 #include "classes.h"
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
+#include "shared_data_change.h"
 #include "shared_data_each.h"
 #include "shared_data_write.h"
 #include "shared_data_read.h"
@@ -19,35 +20,13 @@
 #include <errno.h>
 #include <string.h>
 
-#define CLASS "ipc.SharedData"
-
-static const char class[] = CLASS;
+#define CLASS IL_DATA_CLASS
 
 static const lua_Integer SMALLEST = 1 << 16, LARGEST = (lua_Integer)1 << 40;
 
 static struct il_shared_data *check_data(lua_State *L)
 {
-	return il_self(L, class);
-}
-
-struct il_shared_data *il_data_check_open(lua_State *L)
-{
-	struct il_shared_data *d = check_data(L);
-	if (!d->data)
-		il_error(L, NOUN " %s is closed", d->what);
-	return d;
-}
-
-const char *il_data_check_name(lua_State *L, int arg, size_t *size)
-{
-	const char *name = luaL_checklstring(L, arg, size);
-	if (*size < 1 || *size > IL_DATA_NAME_MAX)
-		luaL_argerror(L, arg,
-			lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
-				(LUAI_UACINT)*size));
-	if (*size == IL_DATA_NAME_MAX && memcmp(name, IL_DATA_NAME_KEPT, IL_DATA_NAME_MAX) == 0)
-		luaL_argerror(L, arg, "the name of 511 bytes that are 255 is taken");
-	return name;
+	return il_self(L, il_data_class);
 }
 
 /* The constructor --------------------------------------------------------------------------------------- */
@@ -61,7 +40,7 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 {
 	size_t size = strlen(what) + 1;
 	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, IL_DATA_VERSIONS);
-	*d = (struct il_shared_data){ .object.class = class, .codec = IL_CODEC_RAW };
+	*d = (struct il_shared_data){ .object.class = il_data_class, .codec = IL_CODEC_RAW };
 	memcpy(d->what, what, size);
 	luaL_setmetatable(L, CLASS);
 	il_register_object(L);
@@ -139,21 +118,6 @@ static int shared_data(lua_State *L)
 	il_options(L, 2, options);
 	check_options(L);
 	return open_data(L, key, push_handle(L, 2, key->text));
-}
-
-int il_data_fail(lua_State *L, const struct il_shared_data *d, int err)
-{
-	if (!d->data)
-		err = ECANCELED;
-	if (err == ESTALE)
-		return il_word(L, "changed");
-	if (err == ENOSPC && !d->data->shared.why)
-		return il_fail(L, err, NOUN " %s is full: size=%I", d->what, (LUAI_UACINT)d->data->size);
-	if (err == EFBIG)
-		return il_fail(L, err,
-			"what is asked for of " NOUN " %s has more than %d bytes: narrow the prefix, or use pairs",
-			d->what, IL_DATA_SNAPSHOT);
-	return il_shared_fail(L, err, d->data, NOUN, d->what);
 }
 
 /* The end ----------------------------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
  * Floor 4.
  */
 #include "shared_data_each.h"
-#include "shared_data.h"
+#include "shared_data_handle.h"
 #include "bind.h"
 #include "shared_data_read.h"
 #include "sched/await.h"

@@ -5,7 +5,7 @@
  * Floor 4.
  */
 #include "shared_data_read.h"
-#include "shared_data.h"
+#include "shared_data_handle.h"
 #include "bind.h"
 #include "sched/await.h"
 

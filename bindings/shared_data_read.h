@@ -6,7 +6,7 @@
 #ifndef IL_SHARED_DATA_READ_H
 #define IL_SHARED_DATA_READ_H
 
-#include "shared_data.h"
+#include "shared_data_handle.h"
 #include <lua.h>
 #include <stdbool.h>
 

@@ -7,7 +7,7 @@
 #include "shared_data_write.h"
 #include "option.h"
 #include "script.h"
-#include "shared_data.h"
+#include "shared_data_handle.h"
 #include "bind.h"
 #include "shared_data_read.h"
 #include "sched/await.h"
@@ -31,8 +31,8 @@ static lua_Integer remembered(lua_State *L, int name)
 	return version;
 }
 
-/* The bytes take the place of the value at index `value`. An encoder of the user's may have closed the handle. */
-static void encode(lua_State *L, struct il_shared_data *d, int value)
+/* An encoder of the user's may have closed the handle. */
+void il_data_encode_at(lua_State *L, struct il_shared_data *d, int value)
 {
 	if (d->codec == IL_CODEC_RAW && lua_type(L, value) == LUA_TSTRING)
 		return;
@@ -58,7 +58,7 @@ static int change(lua_State *L, struct il_shared_data *d, int value, lua_Integer
 	return il_await_answer_served(L, &op);
 }
 
-static int fail(lua_State *L, const struct il_op *op)
+int il_data_write_fail(lua_State *L, const struct il_op *op)
 {
 	const struct il_shared_data *d = op->handle;
 	if (op->err == EMSGSIZE && d->data)
@@ -71,7 +71,7 @@ static int fail(lua_State *L, const struct il_op *op)
 static int set_push(lua_State *L, struct il_op *op)
 {
 	if (op->err)
-		return fail(L, op);
+		return il_data_write_fail(L, op);
 	lua_pushinteger(L, op->entry.version);
 	return 1;
 }
@@ -89,8 +89,8 @@ static lua_Integer check_option(lua_State *L, int arg)
 
 static const char *const options[] = { "ttl", NULL };
 
-/* Of the table at arg. One of centuries is none. */
-static int64_t ttl_option(lua_State *L, int arg)
+/* One of centuries is none. */
+int64_t il_data_ttl_option(lua_State *L, int arg)
 {
 	if (lua_isnil(L, arg))
 		return IL_TTL_NONE;
@@ -112,8 +112,8 @@ int il_data_set(lua_State *L)
 	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
 	lua_settop(L, 5);
 	lua_Integer check = check_option(L, 4);
-	int64_t ttl = ttl_option(L, 5);
-	encode(L, d, 3);
+	int64_t ttl = il_data_ttl_option(L, 5);
+	il_data_encode_at(L, d, 3);
 	return change(L, d, 3, check, ttl, set_push);
 }
 
@@ -174,7 +174,7 @@ static int push_sum(lua_State *L, struct il_shared_data *d, const struct il_op *
 	lua_pushvalue(L, 3);
 	lua_arith(L, LUA_OPADD);
 	lua_pushvalue(L, 4);
-	encode(L, d, 5);
+	il_data_encode_at(L, d, 5);
 	return 0;
 }
 
@@ -203,7 +203,7 @@ static int add_here(lua_State *L, struct il_shared_data *d)
 		if (!set.type->attempt(&set))
 			return add_by_steps(L, d);
 		if (set.err && set.err != ESTALE)
-			return fail(L, &set);
+			return il_data_write_fail(L, &set);
 		lua_settop(L, 4);
 		if (!set.err)
 			return il_serve(set.size) ? 1 : il_served(L, 1);
@@ -262,7 +262,7 @@ int il_data_clear(lua_State *L)
 static int swap_push(lua_State *L, struct il_op *op)
 {
 	if (op->err && op->err != ENOENT)
-		return fail(L, op);
+		return il_data_write_fail(L, op);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -273,122 +273,11 @@ int il_data_swap(lua_State *L)
 	struct il_shared_data *d = il_data_check_open(L);
 	lua_settop(L, 4);
 	if (!lua_isnil(L, 3))
-		encode(L, d, 3);
+		il_data_encode_at(L, d, 3);
 	return change(L, d, 3, lua_tointeger(L, 4), IL_TTL_KEEP, swap_push);
 }
 
-int il_data_encode(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	size_t size;
-	il_data_check_name(L, 2, &size);
-	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
-	lua_settop(L, 4);
-	lua_pushinteger(L, ttl_option(L, 4));
-	lua_replace(L, 4);
-	encode(L, d, 3);
-	return 2;
-}
-
-int il_data_name(lua_State *L)
-{
-	size_t size;
-	il_data_check_open(L);
-	il_data_check_name(L, 2, &size);
-	lua_settop(L, 2);
-	return 1;
-}
-
-static int commit_push(lua_State *L, struct il_op *op)
-{
-	if (op->err)
-		return fail(L, op);
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-enum { ITEM = 4 /* elements: name, version, bytes (true: as it is, false: deleted), ttl */ };
-
-/* Its strings are in the list, which keeps them. */
-static struct il_data_change item_at(lua_State *L, int list, lua_Integer first)
-{
-	struct il_data_change c = { .edit = IL_DATA_CHECK };
-	for (int i = 0; i < ITEM; i++)
-		lua_rawgeti(L, list, first + i);
-	c.name = lua_tolstring(L, -4, &c.name_size);
-	c.version = lua_tointeger(L, -3);
-	c.ttl = lua_tointeger(L, -1);
-	if (lua_type(L, -2) == LUA_TSTRING) {
-		c.value = lua_tolstring(L, -2, &c.size);
-		c.edit = IL_DATA_SET;
-	} else if (!lua_toboolean(L, -2)) {
-		c.edit = IL_DATA_DELETE;
-	}
-	lua_pop(L, ITEM);
-	return c;
-}
-
-static char *pack(char *to, const struct il_data_change *c)
-{
-	struct il_data_packed head = { c->version, c->ttl, c->edit, c->name_size, c->size };
-	char *name = mempcpy(to, &head, sizeof head);
-	memcpy(name, c->name, c->name_size);
-	if (c->size)
-		memcpy(name + c->name_size, c->value, c->size);
-	return to + il_data_packed_size(c->name_size, c->size);
-}
-
-/* The bytes that all take; 0: one of them has too many, c. */
-static size_t measure(lua_State *L, const struct il_shared_data *d, lua_Integer count, struct il_data_change *c)
-{
-	size_t size = 0;
-	for (lua_Integer i = 0; i < count; i++) {
-		*c = item_at(L, 2, i * ITEM + 1);
-		if (c->size > d->data->max_value)
-			return 0;
-		size += il_data_packed_size(c->name_size, c->size);
-	}
-	return size;
-}
-
-int il_data_commit(lua_State *L)
-{
-	struct il_shared_data *d = il_data_check_open(L);
-	struct il_data_change c = { .edit = IL_DATA_CHECK };
-	struct il_op op;
-	lua_settop(L, 2);
-	lua_Integer count = (lua_Integer)lua_rawlen(L, 2) / ITEM;
-	il_data_call(&op, d, &d->data->ops->change, commit_push);
-	op.size = measure(L, d, count, &c);
-	if (!op.size) {
-		op.err = EMSGSIZE;
-		op.size = c.size;
-		return fail(L, &op);
-	}
-	char *to = op.data = lua_newuserdatauv(L, op.size, 0);
-	for (lua_Integer i = 0; i < count; i++) {
-		c = item_at(L, 2, i * ITEM + 1);
-		to = pack(to, &c);
-	}
-	return il_await_answer_served(L, &op);
-}
-
 /* The script calls the function, which may wait. */
-int il_data_change(lua_State *L)
-{
-	const struct il_shared_data *d = il_data_check_open(L);
-	luaL_checktype(L, 2, LUA_TFUNCTION);
-	if (!d->data->ops->change.attempt)
-		return il_data_fail(L, d, ENOTSUP);
-	lua_settop(L, 2);
-	lua_pushnil(L); /* as half_done wants it */
-	il_push_script(L, "ipc.shared_data", "change");
-	lua_pushvalue(L, 1);
-	lua_pushvalue(L, 2);
-	lua_callk(L, 2, LUA_MULTRET, 0, half_done);
-	return half_done(L, LUA_OK, 0);
-}
-
 int il_data_update(lua_State *L)
 {
 	size_t size;

@@ -358,7 +358,7 @@ struct il_data_ops {
 	struct il_op_type delete;
 	/* data, size: changes as struct il_data_packed, with values of max_value bytes at most. All of it or nothing,
 	 * in one step; then entry.version is the one that all names that it set have. ESTALE: one has another version;
-	 * ENOSPC. To delete what is not there is no error. No attempt: ENOTSUP */
+	 * ENOSPC. To delete what is not there is no error */
 	struct il_op_type change;
 	struct il_op_type clear; /* deletes all names; then entry.number: how many */
 	/* name, entry.number: adds to an integer as JSON writes it, or makes one; then entry.number is the sum. EAGAIN:

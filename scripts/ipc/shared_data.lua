@@ -52,7 +52,7 @@ local function add(data, name, n, what)
 end
 
 -- What a function reads and writes: `reads` has versions by name, 0: it was not there; `writes` the bytes, false: it is
--- deleted. A name that was read twice with two versions leaves the first, which fails.
+-- deleted. `torn`: a name was read twice, and had changed.
 local Change = {}
 Change.__index = Change
 Change.__name = "ipc.Change"
@@ -76,7 +76,8 @@ function Change:get(name)
       return nil, why, errno
     end
     version = why or 0
-    if not self.reads[name] then self.reads[name] = version end
+    if self.reads[name] == nil then self.reads[name] = version end
+    self.torn = self.torn or self.reads[name] ~= version
   end
   if not bytes then return nil end
   local value, why = decode(self.data, name, bytes)
@@ -99,6 +100,7 @@ end
 
 -- With `checks`, only whether what was read is still so.
 local function finish(t, checks)
+  if t.torn then return nil, "changed" end
   local list, n = {}, 0
   local function put(name, version, bytes, ttl)
     list[n + 1], list[n + 2], list[n + 3], list[n + 4] = name, version, bytes, ttl
@@ -122,7 +124,7 @@ local function change(data, fn)
     return err
   end
   for _ = 1, ATTEMPTS do
-    local t = setmetatable({data = data, reads = {}, writes = {}, ttls = {}, over = false, failed = false}, Change)
+    local t = setmetatable({data = data, reads = {}, writes = {}, ttls = {}, over = false, torn = false}, Change)
     local results = pack(xpcall(fn, handler, t))
     t.over = true
     if results[2] == ipc.cancelled and not results[1] then core.raise(results[2]) end

@@ -98,6 +98,15 @@ contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine,
       if runs < 3 then d:add("a", 1) end
       return first, (t:get("a"))
     end)})
+    runs = 0
+    assert.same({2}, {d:change(function(t) -- it came and went
+      runs = runs + 1
+      t:get("b")
+      if runs == 1 then d:set("b", 1) end
+      t:get("b")
+      d:delete("b")
+      return runs
+    end)})
   end)
 
   it("passes an error, and has changed nothing; one of what never was together is none", function()

@@ -3,8 +3,8 @@
  * What the files of ipc.SharedData share: the handle (shared_data.c), what is read from it (shared_data_read.c), and
  * what changes it (shared_data_write.c). Floor 4.
  */
-#ifndef IL_SHARED_DATA_H
-#define IL_SHARED_DATA_H
+#ifndef IL_SHARED_DATA_HANDLE_H
+#define IL_SHARED_DATA_HANDLE_H
 
 #include "bind.h"
 #include "codec/codec.h"
@@ -14,6 +14,9 @@
 #include <stdbool.h>
 
 #define NOUN "shared data"
+#define IL_DATA_CLASS "ipc.SharedData"
+
+extern const char il_data_class[];
 
 enum { IL_DATA_VERSIONS = 2 }; /* user value: the version that the handle last got of each name */
 
