@@ -31,21 +31,28 @@ local function entries_of(dead)
   return entries
 end
 
--- Their deliveries have nothing any more.
+-- Their deliveries have nothing any more, but what was handed over and is not confirmed yet: the process may have had
+-- no job, and kept no lease.
 local function end_processes(state, dead, limits)
   local deaths, keep = string.match(limits, '^%d+ (%d+) (%d+)')
+  local on_its_way = {}
   for delivery in string.gmatch(redis.call('HGET', KEYS[1], 'deliveries') or '', '@%w+') do
     if dead[string.sub(delivery, 2, 17)] and string.byte(delivery, 18) == TAKES then
-      local mark = redis.call('HGET', KEYS[1], delivery)
-      if mark then redis.call('HSET', KEYS[1], delivery, string.sub(mark, 1, NAMES - 1)) end
-      redis.call('HDEL', KEYS[1], 'h' .. delivery)
+      local mark = redis.call('HGET', KEYS[1], delivery) or ''
+      if redis.call('HEXISTS', KEYS[1], 'h' .. delivery) == 1 then
+        for i = NAMES, #mark, ENTRY do on_its_way[string.sub(mark, i, i + ENTRY - 1)] = true end
+      elseif #mark >= NAMES then
+        redis.call('HSET', KEYS[1], delivery, string.sub(mark, 1, NAMES - 1))
+      end
     end
   end
   for _, entry in ipairs(entries_of(dead)) do
-    local job = end_taken(entry)
-    job.deaths = job.deaths + 1
-    job.reason = job.deaths > 1 and ('its holder died (%d times)'):format(job.deaths) or 'its holder died'
-    if job.deaths >= tonumber(deaths) then die(state, job, tonumber(keep)) else release(state, job) end
+    local job = not on_its_way[entry] and end_taken(entry)
+    if job then
+      job.deaths = job.deaths + 1
+      job.reason = job.deaths > 1 and ('its holder died (%d times)'):format(job.deaths) or 'its holder died'
+      if job.deaths >= tonumber(deaths) then die(state, job, tonumber(keep)) else release(state, job) end
+    end
   end
 end
 
