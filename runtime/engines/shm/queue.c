@@ -12,6 +12,7 @@
 #include "engines/shm/blocks_recover.h"
 #include "engines/shm/queue_buffer.h"
 #include "engines/shm/queue_finish.h"
+#include "engines/shm/queue_later.h"
 #include "engines/shm/queue_letters.h"
 #include "engines/shm/queue_many.h"
 #include "engines/shm/queue_receive.h"
@@ -151,6 +152,7 @@ static void mapped(struct il_segment *s)
 	o->watches.kept = IL_SHM_WATCHED;
 	il_shm_queue_room_init(o);
 	o->due.expired = il_shm_queue_due;
+	il_shm_queue_later_init(&o->later);
 	il_shm_wait_init(&o->receivers, &il_shm_queue_receivers, s);
 	il_shm_wait_init(&o->senders, &il_shm_queue_senders, s);
 	o->senders.changes = &o->second.shared->changes;
@@ -162,6 +164,7 @@ static void unmapped(struct il_segment *s)
 	struct il_shm_queue *o = il_shm_queue_of(s);
 	o->waiters.joined = o->room.joined = false;
 	il_timer_disarm(&o->due);
+	il_shm_queue_later_fini(&o->later);
 	il_wait_queue_fini(&o->receivers);
 	il_wait_queue_fini(&o->senders);
 	il_shm_queue_room_fini(o);
@@ -237,18 +240,12 @@ static void take_tag(struct il_shm_queue_handle *handle)
 	handle->tag = tag;
 }
 
-static void give_tag(struct il_shm_queue_handle *handle)
-{
-	handle->object->tags[handle->tag / 64] &= ~((uint64_t)1 << handle->tag % 64);
-}
-
 static void close_queue(struct il_queue *q)
 {
 	struct il_shm_queue_handle *handle = il_container_of(q, struct il_shm_queue_handle, queue);
 	il_wait_queue_close(&handle->object->receivers, q);
 	il_wait_queue_close(&handle->object->senders, q);
-	il_shm_queue_close_jobs(handle, handle->object->segment.refs == 1);
-	give_tag(handle);
+	il_shm_queue_close_jobs(handle);
 	il_segment_drop(&handle->object->segment);
 	free(handle);
 	il_shm_queue_buffer_close();
@@ -264,7 +261,8 @@ static const struct il_queue_ops ops = {
 		il_shm_queue_receive_cancel },
 	.peek = { "queue peek", il_shm_queue_peek_attempt, NULL, NULL },
 	.take = { "queue take", il_shm_queue_take_attempt, il_shm_queue_take_start, il_shm_queue_receive_cancel },
-	.finish = { "queue finish", il_shm_queue_finish_attempt, NULL, NULL },
+	.finish = { "queue finish", il_shm_queue_finish_attempt, il_shm_queue_finish_start,
+		il_shm_queue_finish_cancel },
 	.dead = { "queue dead", il_shm_queue_dead_attempt, NULL, NULL },
 	.revive = { "queue revive", il_shm_queue_revive_attempt, NULL, NULL },
 	.drop = { "queue drop", il_shm_queue_drop_attempt, NULL, NULL },

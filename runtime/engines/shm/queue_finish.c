@@ -8,6 +8,7 @@
 #include "engines/shm/job_holders.h"
 #include "engines/shm/job_index.h"
 #include "engines/shm/jobs.h"
+#include "engines/shm/queue_later.h"
 #include "engines/shm/queue_room.h"
 #include "engines/shm/queue_send.h"
 #include "engines/shm/queue_tend.h"
@@ -101,10 +102,10 @@ static int finish_job(struct il_shm_queue *o, struct il_op *op, struct il_messag
 	}
 }
 
-static int __attribute__((noinline)) finish_with_both(struct il_shm_queue *o, struct il_op *op)
+static int __attribute__((noinline)) finish_with_both(struct il_shm_queue *o, struct il_op *op, bool soon)
 {
 	struct il_message m;
-	int err = il_shm_queue_enter(o, false);
+	int err = il_shm_queue_enter(o, soon);
 	if (err)
 		return err;
 	err = find_taken(o, op->message.job, &m);
@@ -117,11 +118,11 @@ static int __attribute__((noinline)) finish_with_both(struct il_shm_queue *o, st
 }
 
 /* Nothing but room is given back. */
-static int finish_done(struct il_shm_queue *o, struct il_op *op)
+static int finish_done(struct il_shm_queue *o, struct il_op *op, bool soon)
 {
 	struct il_shm_second *second = o->second.shared;
 	struct il_message m;
-	int err = il_second_enter(&o->second);
+	int err = soon ? il_second_enter_soon(&o->second) : il_second_enter(&o->second);
 	if (err)
 		return err;
 	bool alone = !il_get(&second->parked);
@@ -134,35 +135,68 @@ static int finish_done(struct il_shm_queue *o, struct il_op *op)
 	if (o->segment.lost)
 		err = EUCLEAN;
 	il_second_leave(&o->second);
-	return alone ? err : finish_with_both(o, op);
+	return alone ? err : finish_with_both(o, op, soon);
 }
 
+int il_shm_queue_finish(struct il_shm_queue *o, struct il_op *op, bool soon)
+{
+	bool plain = op->message.job->outcome == IL_JOB_DONE && !op->message.type;
+	int err = plain ? finish_done(o, op, soon) : finish_with_both(o, op, soon);
+	return soon && err == ETIMEDOUT ? EAGAIN : err;
+}
+
+/* With `last` nothing can wait: what is said holds all the same. */
 bool il_shm_queue_finish_attempt(struct il_op *op)
 {
 	struct il_shm_queue *o = il_shm_queue_of_op(op);
-	bool plain = op->message.job->outcome == IL_JOB_DONE && !op->message.type;
-	op->err = plain ? finish_done(o, op) : finish_with_both(o, op);
-	if (!op->err)
+	op->err = il_shm_queue_finish(o, op, !op->once);
+	if (op->err == EAGAIN && op->last)
+		op->err = il_shm_queue_later_add(o, op, false);
+	else if (!op->err)
 		il_shm_queue_serve(o);
-	return true;
+	return op->err != EAGAIN;
 }
 
-void il_shm_queue_close_jobs(struct il_shm_queue_handle *handle, bool last)
+int il_shm_queue_finish_start(struct il_op *op)
 {
-	struct il_shm_queue *o = handle->object;
+	return il_shm_queue_later_add(il_shm_queue_of_op(op), op, true);
+}
+
+bool il_shm_queue_finish_cancel(struct il_op *op)
+{
+	il_shm_queue_later_forget(op);
+	return false;
+}
+
+int il_shm_queue_release_all(struct il_shm_queue *o, uint32_t tag, bool last)
+{
 	struct il_message m;
-	if (o->segment.lost || !il_job_holders_is_own(&o->blocks, o->slot) || il_shm_queue_enter(o, false))
-		return;
-	int err = 0;
-	for (uint32_t n = o->blocks.jobs->taken; n-- > 0 && !err;) {
+	if (o->segment.lost || !il_job_holders_is_own(&o->blocks, o->slot))
+		return 0;
+	int err = il_shm_queue_enter(o, true);
+	for (uint32_t n = err ? 0 : o->blocks.jobs->taken; n-- > 0 && !err;) {
 		if (!il_job_index_taken(&o->blocks, n, &m))
-			break;
-		if (il_state_get(m.state, IL_STATE_SLOT) == o->slot &&
-			il_state_get(m.state, IL_STATE_TAG) == handle->tag)
+			err = EUCLEAN;
+		else if (il_state_get(m.state, IL_STATE_SLOT) == o->slot && il_state_get(m.state, IL_STATE_TAG) == tag)
 			err = release(o, &m);
+		if (err)
+			il_shm_queue_leave(o);
 	}
-	if (last && !err)
+	if (err)
+		return err == ETIMEDOUT ? EAGAIN : err;
+	if (last)
 		il_job_holders_del(&o->blocks, o->slot);
 	il_shm_queue_leave(o);
+	return 0;
+}
+
+void il_shm_queue_close_jobs(struct il_shm_queue_handle *handle)
+{
+	struct il_shm_queue *o = handle->object;
+	bool later = !il_list_empty(&o->later.words), last = o->segment.refs == 1;
+	later = later || il_shm_queue_release_all(o, handle->tag, last) == EAGAIN;
+	il_shm_queue_later_close(handle, later);
+	if (!later)
+		o->tags[handle->tag / 64] &= ~((uint64_t)1 << handle->tag % 64);
 	il_shm_queue_serve(o);
 }

@@ -16,6 +16,7 @@
 #include "engines/shm/watches.h"
 #include "engines/wait_queue.h"
 #include "engines/waiters.h"
+#include "loop/recheck.h"
 #include "loop/timer.h"
 
 /* Bits of head->parked. */
@@ -46,6 +47,14 @@ _Static_assert(offsetof(struct il_shm_queue_shared, capacity) - offsetof(struct 
 		IL_SHM_LINE,
 	"one line");
 
+/* What is still to be said of jobs, see queue_later.h. */
+struct il_shm_queue_later {
+	struct il_list words;
+	struct il_recheck again;
+	uint64_t closed[IL_TAGS / 64]; /* handles whose jobs are to be released */
+	uint32_t generation; /* whose it is; 0: there is nothing */
+};
+
 /* The process's own part. */
 struct il_shm_queue {
 	struct il_segment segment;
@@ -69,6 +78,7 @@ struct il_shm_queue {
 	int64_t check_next; /* when the holders are to be looked at, where there is something to take */
 	struct il_timer due; /* while an operation waits here: the first delayed job is due */
 	uint64_t tags[IL_TAGS / 64]; /* one bit for each tag that a handle has */
+	struct il_shm_queue_later later;
 };
 
 struct il_shm_queue_handle {

@@ -46,6 +46,7 @@ int il_shm_queue_drop(struct il_shm_queue *o, struct il_message *m)
 int il_shm_queue_die(struct il_shm_queue *o, struct il_message *m, uint64_t state, uint32_t most)
 {
 	struct il_message oldest;
+	il_shm_queue_make_room(o); /* that of dead letters is for those that send */
 	int err = il_jobs_move(&o->blocks, m, il_state_with(state, IL_STATE_KIND, IL_RECORD_DEAD), 0);
 	while (!err && o->blocks.jobs->letters > most) {
 		err = il_jobs_oldest_dead(&o->blocks, &oldest);
