@@ -268,7 +268,8 @@ describe("a process that dies at a store, with jobs", function()
     end
   end)
 
-  -- It stands still with the latch, or elsewhere: a word waits for it, other tasks go on, and nothing is lost by closing.
+  -- It stands still with the latch, or elsewhere: a word waits for it, other tasks go on, and nothing is lost by a
+  -- close.
   it("makes words wait, and does not lose them", function()
     local function done(own, job)
       local t = ipc.task(function() return job:done() end)
@@ -302,7 +303,9 @@ describe("a process that dies at a store, with jobs", function()
         after = function()
           if not outcome then outcome, finish = word(own, job) end
           finish()
-          processes.await(function() return #segment.jobs(segment.read("queue", key), "taken") == 0 end, "it is taken")
+          processes.await(function()
+            return #segment.jobs(segment.read("queue", key), "taken") == 0
+          end, "it is taken")
           assert.equal(outcome, contents(true))
           renew()
         end,
