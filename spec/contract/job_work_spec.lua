@@ -55,8 +55,9 @@ contract.jobs(_ENV, "work", function(_, open, keyed)
       now = now + 1
       local _ <close> = setmetatable({}, {__close = function() now = now - 1 end})
       most = math.max(most, now)
+      while most < 4 do ipc.sleep(0.001) end
       if message == 3 then error("three\nis bad") end
-      ipc.sleep(0.01)
+      ipc.sleep(0.001)
       finished = finished + 1
     end, {at_once = 4})
     send(q, 10)
