@@ -15,7 +15,7 @@
 #	include <string.h>
 #	include <unistd.h>
 
-enum { MOST = 4000, STEPS = 1500, SEEDS = 40, CAPACITY = 40000, LARGE = 5000, HOLDERS = 3, IDS = 8, KEEP = 6 };
+enum { MOST = 4000, STEPS = 1500, SEEDS = 8, CAPACITY = 40000, LARGE = 5000, HOLDERS = 3, IDS = 8, KEEP = 6 };
 
 struct letter {
 	enum il_disk_state state;

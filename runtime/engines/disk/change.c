@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { UNDECIDED, BEGUN, WITHDRAWN }; /* phases of a change in a batch */
+
 enum { MOST = 1000 }; /* changes in a batch */
 
 /* The thread's; of a child it is not any more. */
@@ -38,16 +40,32 @@ static void take_queued(struct il_disk *d)
 		struct il_disk_change *c = il_list_first(struct il_disk_change, &d->queued, node);
 		__atomic_store_n(&c->running, true, __ATOMIC_RELAXED);
 		c->failed = false;
+		atomic_store(&c->phase, UNDECIDED);
 		il_list_del(&c->node);
 		il_list_add(&d->running, &c->node);
 	}
 	pthread_mutex_unlock(&d->mutex);
 }
 
+static bool decide(struct il_disk_change *c, int phase)
+{
+	int before = UNDECIDED;
+	return atomic_compare_exchange_strong(&c->phase, &before, phase) || before == phase;
+}
+
+bool il_disk_change_withdraw(struct il_disk_change *c)
+{
+	return decide(c, WITHDRAWN);
+}
+
 /* False: it had changed something and then failed, so all is to be done again without it. */
 static bool apply(struct il_disk_change *c, struct il_disk_txn *t)
 {
 	uint32_t puts = t->puts;
+	if (!decide(c, BEGUN)) {
+		c->err = ECANCELED;
+		return true;
+	}
 	c->seen = il_get(&t->disk->control->words[word_of(c)]);
 	c->err = c->apply(c, t);
 	c->failed = c->err && c->err != EAGAIN && t->puts != puts;
@@ -423,7 +441,7 @@ void il_disk_ops_close(struct il_disk_object *o)
 
 void il_disk_batch_finish(struct il_disk *d)
 {
-	if (d->batch)
+	if (d->batch && il_fork_is_own(d->generation))
 		il_thread_pool_finish(&d->batch->work);
 }
 

@@ -39,6 +39,7 @@ struct il_disk_change {
 	enum il_disk_then then; /* what ended() wants: */
 	/* The rest is change.c's: */
 	bool running; /* in a batch: it may happen */
+	_Atomic int phase; /* of a batch: whether it has begun, or is not to */
 	bool failed; /* after it had changed something, so the batch is made without it */
 	bool waiting; /* for its word to change */
 	uint32_t seen; /* that word, when it was tried last */
@@ -50,6 +51,10 @@ static inline bool il_disk_change_runs(const struct il_disk_change *c)
 {
 	return __atomic_load_n(&c->running, __ATOMIC_RELAXED);
 }
+
+/* Of one in a batch, whose operation is over. True: it will not happen, for the batch has not begun: ended() is told
+ * ECANCELED. False: it may happen, or has. */
+bool il_disk_change_withdraw(struct il_disk_change *c);
 
 /* The changes that wait for a word; the process sleeps on it once. */
 struct il_disk_watch {

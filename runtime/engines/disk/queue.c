@@ -125,19 +125,28 @@ static bool leave(struct il_op *op)
 /* What is received or taken for an operation that is over goes back. */
 static bool cancel(struct il_op *op)
 {
-	leave(op);
+	struct il_dq_call *c = op->state;
+	if (leave(op))
+		il_disk_change_withdraw(&c->change);
 	return false;
 }
 
+/* The call is in a batch that has begun: so its end is not far. False: it will not happen. */
+static bool await_end(struct il_op *op, struct il_dq_call *c)
+{
+	if (il_disk_change_withdraw(&c->change))
+		return false;
+	c->late = op;
+	il_disk_batch_finish(c->change.object->disk);
+	return true;
+}
+
+/* What was sent cannot be taken back. */
 static bool cancel_send(struct il_op *op)
 {
 	struct il_dq_call *c = op->state;
 	bool claims = !c || c->kind == &il_dq_claim;
-	if (!leave(op) || claims)
-		return false;
-	op->begun = true;
-	op->err = ETIMEDOUT;
-	return true;
+	return leave(op) && !claims && await_end(op, c) && op->err != EAGAIN;
 }
 
 static void tell_sent(struct il_op *op)
@@ -149,9 +158,11 @@ static void tell_sent(struct il_op *op)
 
 static bool cancel_many(struct il_op *op)
 {
+	struct il_dq_call *c = op->state;
 	tell_sent(op);
-	op->begun = leave(op);
-	op->err = op->begun ? ETIMEDOUT : 0;
+	op->err = 0;
+	if (leave(op))
+		await_end(op, c);
 	return op->wait->winner == IL_TIMEOUT;
 }
 
@@ -392,15 +403,13 @@ static void free_queue(struct il_disk_object *o)
 	free(q);
 }
 
-/* How far a call in parts has come, only its end tells. */
-static void await_parts(struct il_dq *q)
+/* What has come meanwhile is still given. */
+static void await_batch(struct il_dq *q)
 {
-	bool parts = false;
-	il_list_each(struct il_disk_change, change, &q->object.changes, mine) {
-		const struct il_dq_call *c = il_container_of(change, struct il_dq_call, change);
-		parts |= change->op && il_disk_change_runs(change) && c->kind->partly;
-	}
-	if (parts)
+	bool begun = false;
+	il_list_each(struct il_disk_change, change, &q->object.changes, mine)
+		begun |= change->op && il_disk_change_runs(change) && !il_disk_change_withdraw(change);
+	if (begun)
 		il_disk_batch_finish(q->object.disk);
 }
 
@@ -425,7 +434,7 @@ static void close_queue(struct il_queue *queue)
 {
 	struct il_dq *q = il_container_of(queue, struct il_dq, queue);
 	il_dq_waits_renew(q->waits);
-	await_parts(q);
+	await_batch(q);
 	end_calls(q);
 	struct il_dq_call *c = q->took ? il_dq_call_new(q, &il_dq_release, NULL, NULL, 0) : NULL;
 	if (c)

@@ -123,6 +123,13 @@ static void undo(struct il_dq_call *c)
 	il_dq_call_orphan(c, true);
 }
 
+static void tell_late(struct il_dq_call *c, int err)
+{
+	c->late->err = err;
+	if (!err && c->kind->answer)
+		c->kind->answer(c, c->late);
+}
+
 static void ended(struct il_disk_change *change)
 {
 	struct il_dq_call *c = call_of(change);
@@ -131,9 +138,11 @@ static void ended(struct il_disk_change *change)
 	bool waits = c->kind->side != IL_DQ_NEITHER && !c->claimed;
 	c->flying = false;
 	il_dq_call_orphan(c, false);
-	if (op && err == EAGAIN && c->kind->partly && (op->once || !op->wait))
+	if (err == EAGAIN && c->kind->partly && (c->late || (op && (op->once || !op->wait))))
 		err = 0;
-	if (!op && !err)
+	if (c->late)
+		tell_late(c, err);
+	else if (!op && !err)
 		undo(c);
 	else if (op && !err && c->more)
 		go_on(c);

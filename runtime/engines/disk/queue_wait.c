@@ -295,6 +295,12 @@ void il_dq_wait(struct il_dq_call *c)
 	struct il_dq_waits *w = queue_of(c)->waits;
 	struct il_dq_line *line = line_of(c);
 	line->served = 0;
+	if (is_of_senders(line) && !c->first &&
+		line->calls.next == &c->link) { /* the one before it has left meanwhile */
+		c->first = true;
+		c->change.then = IL_DISK_AGAIN;
+		return;
+	}
 	if (c->change.seen != il_get(word_of(line)))
 		il_futex_unwatch(&line->futex);
 	if (!il_futex_watched(&line->futex))
