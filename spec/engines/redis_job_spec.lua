@@ -277,6 +277,9 @@ describe("a job on a Redis server", function()
     local job = small:take()
     assert.is_true(job:retry(0)) -- it has no need of room
     assert.same({3, 0, 0, 0}, states(small))
+    assert.is_true(small:take():bury("no"))
+    assert.same({nil, "timeout"}, {small:send(1, ("x"):rep(500), 0)}) -- there is none, even without it
+    assert.same({2, 0, 0, 1}, states(small))
   end)
 
   it("is there after the server was started again", function()

@@ -38,5 +38,5 @@ local function die(state, job, keep)
   forget_id(job)
   state[TOKEN], state[BYTES] = state[TOKEN] + 1, state[BYTES] + size_of(job.message)
   redis.call('ZADD', base .. 'dead', ('%.0f'):format(state[TOKEN]), job.name)
-  drop_dead(state, keep, -math.huge)
+  drop_dead(state, keep)
 end

@@ -29,17 +29,24 @@ local function size_of(message)
   return #message - (string.byte(message) == 1 and 12 + string.byte(message, 12) or PLAIN)
 end
 
--- Drops the oldest dead letters, until there are `keep` at most, if that is given, and room for so many bytes.
+-- Drops the oldest dead letters: those over `keep`; or, if that is nil, as many as leave room for so many bytes, but
+-- none if all of them would not.
 local function drop_dead(state, keep, size)
-  local free = state[CAPACITY] - state[BYTES]
-  if free >= size and not keep then return end
-  local count = redis.call('ZCARD', base .. 'dead')
-  while count > 0 and (free < size or keep and count > keep) do
-    local name = redis.call('ZPOPMIN', base .. 'dead')[1]
-    local number = string.sub(name, 21)
-    local bytes = size_of(redis.call('HGET', KEYS[1], number) or '\0________')
+  local dead, free, count = base .. 'dead', state[CAPACITY] - state[BYTES], 0
+  if not keep and free >= size then return end
+  local over = keep and redis.call('ZCARD', dead) - keep or 0
+  if keep and over <= 0 then return end
+  local names = redis.call('ZRANGE', dead, 0, over - 1)
+  while names[count + 1] and (keep or free < size) do
+    count = count + 1
+    free = free + redis.call('HSTRLEN', KEYS[1], string.sub(names[count], 21)) - PLAIN
+  end
+  if not keep and free < size then return end
+  for i = 1, count do
+    local number = string.sub(names[i], 21)
+    state[BYTES] = state[BYTES] - size_of(redis.call('HGET', KEYS[1], number) or '\0________')
+    redis.call('ZREM', dead, names[i])
     redis.call('HDEL', KEYS[1], number, 'j' .. number)
-    state[BYTES], free, count = state[BYTES] - bytes, free + bytes, count - 1
   end
 end
 
