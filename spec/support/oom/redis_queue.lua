@@ -15,6 +15,8 @@ for i = 1, 3 do assert(q:send(i, tostring(i), 5)) end
 assert(q:receive(-9, 5) == "1" and twin:receive(3, 5) == "3" and q:peek() == "2" and #q == 1)
 assert(ipc.select({{q, "receive", 2}, {twin, "receive"}, {q, "send", 7, "x"}}, 5))
 while q:receive(0, 0) do end
+assert(q:send_many(3, {"one", "two", "three"}, 5) and #q == 3)
+assert(q:receive_many(2, nil, 5)[2] == "two" and q:receive_many(9, 3, 5)[1] == "three")
 local t = ipc.task(function() return q:receive(0, 5) end)
 assert(not q:receive(5, 0.001))
 local u = ipc.task(function() return twin:receive(4, 5) end)
