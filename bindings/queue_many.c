@@ -37,14 +37,26 @@ static int messages__gc(lua_State *L)
 	return 0;
 }
 
+static char metatable; /* registry key, its address */
+
+/* It is in the registry when it is whole: memory may be short. */
+static void push_metatable(lua_State *L)
+{
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &metatable) != LUA_TNIL)
+		return;
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, messages__gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &metatable);
+}
+
 static struct messages *push_messages(lua_State *L)
 {
 	struct messages *m = lua_newuserdatauv(L, sizeof *m, 0);
 	*m = (struct messages){ .bytes = NULL };
-	if (luaL_newmetatable(L, "ipc.Queue.messages")) {
-		lua_pushcfunction(L, messages__gc);
-		lua_setfield(L, -2, "__gc");
-	}
+	push_metatable(L);
 	lua_setmetatable(L, -2);
 	return m;
 }
@@ -88,19 +100,20 @@ static lua_Integer encode_all(lua_State *L, struct il_queue_handle *q, lua_Integ
 	il_codec_push(L, q->codec, q);
 	*all = push_messages(L);
 	int codec = lua_gettop(L) - 1, at = codec + 2;
-	for (lua_Integer i = 1; i <= n; i++) {
+	lua_Integer i = 1;
+	for (; i <= n; i++) {
 		if (lua_geti(L, 3, i) != LUA_TSTRING || q->codec != IL_CODEC_RAW) {
 			il_codec_encode(L, q->codec, at, codec, il_many_name(i, name));
 			lua_settop(L, at);
 		}
 		const char *bytes = lua_tolstring(L, at, size);
 		if (*size > most)
-			return i;
+			break;
 		add_message(L, *all, type, bytes, *size, n - i + 1);
 		lua_settop(L, at - 1);
 	}
 	il_queue_check_open(L);
-	return 0;
+	return i <= n ? i : 0;
 }
 
 static lua_Integer count_messages(const void *messages, size_t size)
@@ -176,11 +189,11 @@ static inline struct il_payload *find_next(struct wish *w)
 	return il_queue_rest_find(w->q, w->type);
 }
 
-/* It is in the list, and not there any more. */
+/* It is in the list, and not there any more. After the last one the memory may go at any moment. */
 static inline void take(struct wish *w, struct il_payload *p)
 {
-	if (w->all)
-		w->all->at += il_payload_space(p->size);
+	if (w->all && (w->all->at += il_payload_space(p->size)) == w->all->size)
+		w->all = NULL;
 	il_queue_rest_take(w->q, p);
 	w->taken = w->q->rest.taken;
 }

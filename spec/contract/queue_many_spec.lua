@@ -369,6 +369,20 @@ contract.each(_ENV, "many messages of a queue", ipc.queue, function(engine, open
       assert.error_matches(function() q:receive() end, "is closed")
     end)
 
+    keyed("may be looked at by the codec itself", function()
+      local raw = open{codec = "raw"}
+      local q
+      q = assert(ipc.queue(key(), {codec = {encode = tostring, decode = function(text)
+        for _ = 1, 2 do q:peek(7) end
+        return text
+      end}}))
+      for n = 1, 3 do
+        for i = 1, n do raw:send(1, tostring(i)) end
+        assert.equal(n, #q:receive_many(10))
+      end
+      q:close()
+    end)
+
     keyed("may be received by the codec itself", function()
       local raw = open{codec = "raw"}
       local q
