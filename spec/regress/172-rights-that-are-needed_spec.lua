@@ -70,7 +70,18 @@ describe("the rights of doc/engines.md", function()
     assert.truthy(d:update("a", function(v) return v + 1 end))
     for name, value in pairs(d) do assert.same({"a", 4}, {name, value}) end
     assert.truthy(d:delete("a"))
-    assert.truthy(d:stat())
+    local version = d:set("b", ("x"):rep((1 << 20) - 100), nil, {ttl = 0.01})
+    assert.same({nil, 0}, {d:wait("b", version, PATIENCE)})
+    assert.is_true(d:change(function(change) -- with the room that the other one had
+      for i = 1, 3 do change:set(tostring(i), ("x"):rep((1 << 20) - 100), {ttl = 1000}) end
+      change:delete("b")
+      return change:get("a") == nil
+    end))
+    assert.truthy(d:set("4", ("x"):rep((1 << 20) - 100)))
+    for name, value in d:each("4") do assert.same({"4", (1 << 20) - 100}, {name, #value}) end
+    assert.equal((1 << 20) - 100, #d:get("1"))
+    assert.truthy(d:set("1", 1))
+    assert.same({4, 4}, {d:stat().names, d:clear()})
 
     local memory <close> = assert(ipc.shared_memory(key, 4))
     local slot = waits.waiting(function() return memory:wait(1, 0, PATIENCE) end)
