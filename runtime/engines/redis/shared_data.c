@@ -1,37 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared data on a server: a hash of "version:value" by name, a sorted set of the names, and what there is of it in the
- * hash's field without a name. Each call is one script, or one command. Floor 2.
+ * Shared data on a server: a hash of "version:value" by name, sorted sets of the names, and of those that are to go by
+ * their time, and what there is of it in the hash's field without a name. Each call is one script, or one command; only
+ * to get a name that is to go may take one of both. What changes it is in shared_data_write.c. Floor 2.
  */
 #include "base/clock.h"
 #include "engines/redis/object/page_cache.h"
 #include "engines/redis/object/watch.h"
 #include "engines/redis/redis.h"
+#include "engines/redis/shared_data.h"
 #include "engines/redis/shared_data_each.h"
+#include "engines/redis/shared_data_write.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SIZE = 4 << 20, LARGEST_VALUE = 256 << 20, AT_ONCE = 128, BYTES_AT_ONCE = 64 << 10 };
-
-struct data {
-	struct il_redis_watched watched;
-	struct il_pages pages;
-	bool expires; /* some names are to go: the server has to say whether they are there */
-};
-
-static struct data *of_op(const struct il_op *op)
-{
-	return op->source;
-}
-
-/* A script, with the operation's name as its first argument. */
-static void command(const struct il_op *op, struct il_command *c, enum il_script script)
-{
-	il_redis_watched_command(op, c, script);
-	il_command_bytes(c, op->name, op->name_size);
-}
 
 /* Reading ----------------------------------------------------------------------------------------------- */
 
@@ -45,19 +30,13 @@ static bool split(const struct il_request *r, struct il_entry *e, size_t *head)
 	return due != 0;
 }
 
-/* ENOENT in an answer says that there is no such name; of a request without one, that the server's socket has gone. */
-static int failure(const struct il_request *r, int err)
-{
-	return r->err == ENOENT ? ECONNREFUSED : err;
-}
-
 static int got_by_script(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e;
 	size_t head;
 	if (err)
-		return failure(r, err);
-	of_op(op)->expires = split(r, &e, &head);
+		return il_redis_data_failure(r, err);
+	il_redis_data_of(op)->expires = split(r, &e, &head);
 	op->entry.version = e.version;
 	return il_reply_take(r, 1, head, op);
 }
@@ -66,7 +45,7 @@ static int got_by_script(struct il_op *op, struct il_request *r, int err)
 static int get_by_script(struct il_op *op)
 {
 	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_get);
+	il_redis_data_command(op, &c, IL_SCRIPT_data_get);
 	return il_redis_watched_request(op, &c, IL_SAFE, got_by_script);
 }
 
@@ -76,7 +55,7 @@ static int got(struct il_op *op, struct il_request *r, int err)
 	struct il_entry e;
 	size_t size;
 	if (err)
-		return failure(r, err);
+		return il_redis_data_failure(r, err);
 	const char *head = il_reply_bytes(r, 0, &size);
 	if (size < IL_ID || memcmp(head, o->id, IL_ID) != 0) {
 		o->shared.removed = true;
@@ -93,9 +72,9 @@ static int got(struct il_op *op, struct il_request *r, int err)
 static int get_start(struct il_op *op)
 {
 	struct il_command c;
-	if (of_op(op)->expires)
+	if (il_redis_data_of(op)->expires)
 		return get_by_script(op);
-	il_command_plain(&c, &of_op(op)->watched.waits.object, "HMGET", "values");
+	il_command_plain(&c, &il_redis_data_of(op)->watched.waits.object, "HMGET", "values");
 	il_command_text(&c, "");
 	il_command_bytes(&c, op->name, op->name_size);
 	return il_redis_watched_request(op, &c, IL_SAFE, got);
@@ -120,7 +99,7 @@ static int show(struct il_op *op, const struct il_entry *e)
 static bool next_attempt(struct il_op *op)
 {
 	struct il_entry e;
-	op->err = op->name ? il_pages_next(&of_op(op)->pages, op->name, op->name_size, &e) : EAGAIN;
+	op->err = op->name ? il_pages_next(&il_redis_data_of(op)->pages, op->name, op->name_size, &e) : EAGAIN;
 	if (op->err == EAGAIN)
 		return il_redis_object_attempt(op);
 	if (!op->err)
@@ -132,15 +111,15 @@ static int next_answered(struct il_op *op, struct il_request *r, int err)
 {
 	struct il_entry e;
 	if (err)
-		return failure(r, err);
-	err = il_pages_add(&of_op(op)->pages, r, &e);
+		return il_redis_data_failure(r, err);
+	err = il_pages_add(&il_redis_data_of(op)->pages, r, &e);
 	return err ? err : show(op, &e);
 }
 
 static int next_start(struct il_op *op)
 {
 	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_next);
+	il_redis_data_command(op, &c, IL_SCRIPT_data_next);
 	il_command_number(&c, AT_ONCE);
 	il_command_number(&c, BYTES_AT_ONCE);
 	return il_redis_watched_request(op, &c, IL_SAFE, next_answered);
@@ -148,13 +127,13 @@ static int next_start(struct il_op *op)
 
 static int each_answered(struct il_op *op, struct il_request *r, int err)
 {
-	return err ? failure(r, err) : il_redis_data_listed(op, r);
+	return err ? il_redis_data_failure(r, err) : il_redis_data_listed(op, r);
 }
 
 static int each_start(struct il_op *op)
 {
 	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_each);
+	il_redis_data_command(op, &c, IL_SCRIPT_data_each);
 	il_command_number(&c, IL_DATA_SNAPSHOT);
 	return il_redis_watched_request(op, &c, IL_SAFE, each_answered);
 }
@@ -229,7 +208,7 @@ static void query(struct il_watch *w, struct il_command *c)
 	il_list_each(const struct il_op, op, &w->waiter.asked, link)
 		if (op->entry.version != version)
 			version = IL_ANY_VERSION;
-	command(first, c, IL_SCRIPT_data_query);
+	il_redis_data_command(first, c, IL_SCRIPT_data_query);
 	il_command_number(c, version);
 }
 
@@ -238,12 +217,12 @@ static int wait_start(struct il_op *op)
 	return il_watch_start(op, op->name, op->name_size);
 }
 
-static void drop_pages(struct il_redis_watched *o, const char *name, size_t size)
+void il_redis_data_drop_pages(struct il_redis_watched *o, const char *name, size_t size)
 {
 	if (!name)
-		il_pages_free(&((struct data *)o)->pages);
+		il_pages_free(&((struct il_redis_data *)o)->pages);
 	else
-		il_pages_change(&((struct data *)o)->pages, name, size);
+		il_pages_change(&((struct il_redis_data *)o)->pages, name, size);
 }
 
 static const struct il_redis_watched_kind kind = {
@@ -252,140 +231,18 @@ static const struct il_redis_watched_kind kind = {
 	.query = query,
 	.answered = wait_answered,
 	.left = wait_left,
-	.changed = drop_pages,
+	.changed = il_redis_data_drop_pages,
 };
-
-/* Changing ---------------------------------------------------------------------------------------------- */
 
 static void serve_watch(struct il_watch *w, const void *entry)
 {
 	il_watch_serve(w, true, serve_change, entry);
 }
 
-/* What this handle has changed: its own waits need not hear of it from the server. */
-static void changed(struct il_op *op, struct il_entry *e)
+void il_redis_data_changed(struct il_op *op, const struct il_entry *e)
 {
-	drop_pages(op->source, op->name, op->name_size);
+	il_redis_data_drop_pages(op->source, op->name, op->name_size);
 	il_watches_each(op->source, op->name, op->name_size, serve_watch, e);
-}
-
-static int set_answered(struct il_op *op, struct il_request *r, int err)
-{
-	struct il_entry e = { .value = op->data, .size = op->size };
-	if (err)
-		return failure(r, err);
-	e.version = op->entry.version = il_reply_number(r, 1);
-	if (op->type == &of_op(op)->watched.data.ops->delete)
-		e.value = NULL;
-	changed(op, &e);
-	return 0;
-}
-
-static bool set_attempt(struct il_op *op)
-{
-	if (op->size <= of_op(op)->watched.data.max_value)
-		return il_redis_object_attempt(op);
-	op->err = EMSGSIZE;
-	return true;
-}
-
-/* Of a ttl: rounded up, so that it is not over too early. */
-static int64_t microseconds(int64_t ttl)
-{
-	return ttl <= 0 ? ttl : (ttl - 1) / 1000 + 1;
-}
-
-static int set_start(struct il_op *op)
-{
-	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_set);
-	il_command_number(&c, op->entry.version);
-	il_command_bytes(&c, op->data, op->size);
-	il_command_number(&c, microseconds(op->entry.ttl));
-	return il_redis_watched_request(op, &c, IL_UNSAFE, set_answered);
-}
-
-static int delete_start(struct il_op *op)
-{
-	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_delete);
-	il_command_number(&c, op->entry.version);
-	return il_redis_watched_request(op, &c, IL_UNSAFE, set_answered);
-}
-
-static void forget_changed(struct il_op *op)
-{
-	struct il_data_change c;
-	const char *at = op->data, *end = at + op->size;
-	while (il_data_change_next(&at, end, &c))
-		if (c.edit != IL_DATA_CHECK)
-			drop_pages(op->source, c.name, c.name_size);
-}
-
-static int change_answered(struct il_op *op, struct il_request *r, int err)
-{
-	if (err)
-		return failure(r, err);
-	op->entry.version = il_reply_number(r, 1);
-	forget_changed(op);
-	return 0;
-}
-
-/* One that only checks may be made twice. */
-static int change_start(struct il_op *op)
-{
-	static const char *const edits[] = { "check", "set", "delete" };
-	enum il_request_flags flags = IL_SAFE;
-	struct il_data_change change;
-	struct il_command c;
-	const char *at = op->data, *end = at + op->size;
-	il_redis_watched_command(op, &c, IL_SCRIPT_data_commit);
-	while (il_data_change_next(&at, end, &change)) {
-		il_command_bytes(&c, change.name, change.name_size);
-		il_command_number(&c, change.version);
-		il_command_text(&c, edits[change.edit]);
-		il_command_bytes(&c, change.value, change.size);
-		il_command_number(&c, microseconds(change.ttl));
-		if (change.edit != IL_DATA_CHECK)
-			flags = IL_UNSAFE;
-	}
-	return il_redis_watched_request(op, &c, flags, change_answered);
-}
-
-static int clear_answered(struct il_op *op, struct il_request *r, int err)
-{
-	if (err)
-		return failure(r, err);
-	drop_pages(op->source, NULL, 0);
-	op->entry.number = il_reply_number(r, 1);
-	return 0;
-}
-
-static int clear_start(struct il_op *op)
-{
-	struct il_command c;
-	il_redis_watched_command(op, &c, IL_SCRIPT_data_clear);
-	return il_redis_watched_request(op, &c, IL_UNSAFE, clear_answered);
-}
-
-static int add_answered(struct il_op *op, struct il_request *r, int err)
-{
-	struct il_entry e = { .version = 0 };
-	if (err)
-		return failure(r, err);
-	e.version = il_reply_number(r, 2);
-	e.value = il_reply_bytes(r, 1, &e.size);
-	op->entry.number = il_reply_number(r, 1);
-	changed(op, &e);
-	return 0;
-}
-
-static int add_start(struct il_op *op)
-{
-	struct il_command c;
-	command(op, &c, IL_SCRIPT_data_add);
-	il_command_number(&c, op->entry.number);
-	return il_redis_watched_request(op, &c, IL_UNSAFE, add_answered);
 }
 
 /* Beginning and end ------------------------------------------------------------------------------------- */
@@ -406,14 +263,14 @@ static int open_start(struct il_op *op)
 {
 	struct il_command c;
 	il_redis_watched_command(op, &c, IL_SCRIPT_data_open);
-	il_command_number(&c, (int64_t)of_op(op)->watched.data.size);
+	il_command_number(&c, (int64_t)il_redis_data_of(op)->watched.data.size);
 	il_command_number(&c, SIZE);
 	return il_redis_watched_request(op, &c, IL_SAFE, open_answered);
 }
 
 static void close_data(struct il_data *data)
 {
-	struct data *d = il_container_of(data, struct data, watched.data);
+	struct il_redis_data *d = il_container_of(data, struct il_redis_data, watched.data);
 	il_pages_free(&d->pages);
 	il_redis_watched_close(&d->watched);
 }
@@ -424,11 +281,11 @@ static const struct il_data_ops ops = {
 	.get = { "shared data get", il_redis_object_attempt, get_start, il_redis_object_cancel },
 	.next = { "shared data pairs", next_attempt, next_start, il_redis_object_cancel },
 	.each = { "shared data each", il_redis_object_attempt, each_start, il_redis_object_cancel },
-	.set = { "shared data set", set_attempt, set_start, il_redis_object_cancel },
-	.delete = { "shared data delete", il_redis_object_attempt, delete_start, il_redis_object_cancel },
-	.change = { "shared data change", il_redis_object_attempt, change_start, il_redis_object_cancel },
-	.clear = { "shared data clear", il_redis_object_attempt, clear_start, il_redis_object_cancel },
-	.add = { "shared data add", il_redis_object_attempt, add_start, il_redis_object_cancel },
+	.set = { "shared data set", il_redis_data_set_attempt, il_redis_data_set_start, il_redis_object_cancel },
+	.delete = { "shared data delete", il_redis_object_attempt, il_redis_data_delete_start, il_redis_object_cancel },
+	.change = { "shared data change", il_redis_object_attempt, il_redis_data_change_start, il_redis_object_cancel },
+	.clear = { "shared data clear", il_redis_object_attempt, il_redis_data_clear_start, il_redis_object_cancel },
+	.add = { "shared data add", il_redis_object_attempt, il_redis_data_add_start, il_redis_object_cancel },
 	.stat = { "shared data stat", il_redis_object_attempt, stat_start, il_redis_object_cancel },
 	.remove = { "shared data remove", il_redis_watched_remove_attempt, il_redis_watched_remove_start,
 		il_redis_object_cancel },
@@ -439,7 +296,7 @@ static const struct il_data_ops ops = {
 int il_redis_data(const struct il_key *key, struct il_data_options *options, struct il_data **data)
 {
 	struct il_redis_watched *o;
-	int err = il_redis_watched_new(&kind, key, sizeof(struct data), &o);
+	int err = il_redis_watched_new(&kind, key, sizeof(struct il_redis_data), &o);
 	if (err)
 		return err;
 	o->data.ops = &ops;
