@@ -89,6 +89,14 @@ static void forget_tables(struct il_disk *d)
 	atomic_fetch_add(&d->openings, 1);
 }
 
+/* It may be so only together with the others, so it has not failed yet. */
+static bool is_too_much(struct il_disk_change *c)
+{
+	bool too_much = c->err == MDB_TXN_FULL || c->err == MDB_MAP_FULL;
+	c->failed &= !too_much;
+	return too_much;
+}
+
 /* All of a batch, or only one. EAGAIN: once more, without the one that has failed. Else LMDB's result. */
 static int make(struct il_disk *d, const struct il_disk_change *only)
 {
@@ -101,7 +109,7 @@ static int make(struct il_disk *d, const struct il_disk_change *only)
 		if (!c->failed && (!only || c == only) && !apply(c, &t)) {
 			mdb_txn_abort(t.txn);
 			forget_tables(d);
-			return EAGAIN;
+			return !only && is_too_much(c) ? ENOSPC : EAGAIN;
 		}
 	raise_words(&t);
 	rc = il_disk_commit(&t);

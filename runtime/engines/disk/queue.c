@@ -438,7 +438,9 @@ static void close_queue(struct il_queue *queue)
 	end_calls(q);
 	struct il_dq_call *c = q->took ? il_dq_call_new(q, &il_dq_release, NULL, NULL, 0) : NULL;
 	if (c)
-		il_dq_call_start(c);
+		il_dq_call_orphan(c, true); /* what is read here next is read after it */
+	if (c && il_dq_call_start(c))
+		q->waits->orphans--;
 	il_disk_object_drop(&q->object);
 }
 

@@ -76,7 +76,10 @@ static int apply(struct il_disk_change *change, struct il_disk_txn *t)
 
 void il_dq_call_orphan(struct il_dq_call *c, bool orphan)
 {
-	queue_of(c)->waits->orphans += orphan - c->orphan;
+	struct il_dq_waits *w = queue_of(c)->waits;
+	w->orphans += orphan - c->orphan;
+	if (w->orphans < 0) /* in a forked child, which has none of its parent's */
+		w->orphans = 0;
 	c->orphan = orphan;
 }
 

@@ -69,6 +69,8 @@ static int in_turn(struct il_dq_call *c, int rc)
 	if (rc == EAGAIN) {
 		line->failed = true;
 		line->failed_at = c->change.seen;
+	} else if (!rc && c->first) {
+		line->failed = false;
 	}
 	return rc;
 }
