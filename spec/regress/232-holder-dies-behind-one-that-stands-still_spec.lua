@@ -91,7 +91,7 @@ for noun, open in pairs(nouns) do
         local holder, first, second = taker(true), taker(true), taker(true)
         stand_still(first)
         before:signal("KILL")
-        local which, said = ipc.select({holder.channel, second.channel}, PATIENCE) -- all hear of it, and any may have it
+        local which, said = ipc.select({holder.channel, second.channel}, PATIENCE) -- all hear of it; any may have it
         assert.equal("has it", said)
         if which == 2 then holder, second = second, holder end
         await(function() return watches(second.pid, holder.pid) end)
