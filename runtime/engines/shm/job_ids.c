@@ -80,27 +80,13 @@ uint8_t il_job_ids_get(const struct il_blocks *c, const struct il_message *m, ch
 
 uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME])
 {
-	char digits[20];
-	uint8_t n = 0, size = 1;
+	enum { LONGEST = 22 }; /* with the "#" and the zero */
+	char text[2 * LONGEST] = "";
+	int at = LONGEST - 1;
 	do
-		digits[n++] = (char)('0' + place % 10);
+		text[--at] = (char)('0' + place % 10);
 	while (place /= 10);
-	id[0] = '#';
-	while (n)
-		id[size++] = digits[--n];
-	id[size] = '\0';
-	return size;
-}
-
-bool il_job_ids_place(const char *id, size_t size, uint64_t *place)
-{
-	*place = 0;
-	if (size < 2 || size > 21 || id[0] != '#')
-		return false;
-	for (size_t i = 1; i < size; i++) {
-		if (id[i] < '0' || id[i] > '9')
-			return false;
-		*place = *place * 10 + (uint64_t)(id[i] - '0');
-	}
-	return true;
+	text[--at] = '#';
+	memcpy(id, text + at, LONGEST); /* a constant size is fast */
+	return (uint8_t)(LONGEST - 1 - at);
 }

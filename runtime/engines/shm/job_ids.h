@@ -19,9 +19,6 @@ bool il_job_ids_find(const struct il_blocks *v, const char *id, size_t size, boo
 /* The id of a message, which the sender or its place gave it. How many bytes. */
 uint8_t il_job_ids_get(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
 
-/* The place that such an id names. False: it is one of a sender. */
-bool il_job_ids_place(const char *id, size_t size, uint64_t *place);
-
 /* The id of a place. How many bytes. */
 uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME]);
 

@@ -63,7 +63,7 @@ static int revive(struct il_shm_queue *o, struct il_message *m, bool *done)
 	return *done ? il_shm_queue_make_ready(o, m, il_state_with(state, IL_STATE_REASON, 0)) : 0;
 }
 
-/* Is it the letter that is meant? A letter that got its id from its place is looked for among all. */
+/* Is it the letter that is meant? */
 static bool is_meant(const struct il_shm_queue *o, const struct il_op *op, const struct il_message *m)
 {
 	char id[IL_JOB_NAME];
@@ -71,17 +71,32 @@ static bool is_meant(const struct il_shm_queue *o, const struct il_op *op, const
 		(il_job_ids_get(&o->blocks, m, id) == op->name_size && memcmp(id, op->name, op->name_size) == 0);
 }
 
+/* The next letter, and whether it is meant. One with an id of its sender's is found by that; one that has its id from
+ * its place is looked for among all. */
+static int next_letter(const struct il_shm_queue *o, const struct il_op *op, uint64_t *cursor, struct il_message *m,
+	bool *meant)
+{
+	*meant = true;
+	if (op->name && op->name_size && op->name[0] != '#')
+		return il_job_ids_find(&o->blocks, op->name, op->name_size, true, m) ? 0 : ENOMSG;
+	int err = next_dead(o, cursor, m);
+	*meant = !err && is_meant(o, op, m);
+	return err;
+}
+
 /* So many letters at once that the latches are not had for long. True: there are more. */
 static bool change_some(struct il_shm_queue *o, struct il_op *op, uint64_t *cursor, bool revives, int64_t *count)
 {
 	struct il_message m;
 	for (int i = 0; i < MOST; i++) {
-		bool done = true;
-		op->err = next_dead(o, cursor, &m);
-		if (!op->err && !is_meant(o, op, &m))
+		bool meant, done = true;
+		op->err = next_letter(o, op, cursor, &m, &meant);
+		if (!op->err && !meant)
 			continue;
 		if (!op->err)
 			op->err = revives ? revive(o, &m, &done) : il_shm_queue_drop(o, &m);
+		if (!op->err && !done && op->name)
+			op->err = ENOMSG; /* nor can another one with that id be ready */
 		if (op->err)
 			return false;
 		*count += done;
