@@ -118,20 +118,21 @@ static int failed(lua_State *L, struct il_job_handle *j, struct il_op *op)
 		return il_word(L, "full");
 	if (err == EMSGSIZE)
 		return il_queue_too_large(L, q, 0, op->size);
-	if (err == EIDRM)
-		il_job_set_over(j, "removed");
-	if (err == ESTALE || err == ECANCELED) {
+	if (err == ESTALE) {
 		il_job_set_over(j, expired);
 		return il_word(L, expired);
 	}
+	if (err == EIDRM || err == ECANCELED)
+		il_job_set_over(j, err == EIDRM ? "removed" : expired);
 	return il_queue_fail(L, q, err);
 }
 
+/* A word that was said counts, also if the queue's handle was closed before its task ran. */
 static int word_push(lua_State *L, struct il_op *op)
 {
 	struct il_job_handle *j = op->handle;
 	j->busy = false;
-	if (op->err || !j->q->queue)
+	if (op->err)
 		return failed(L, j, op);
 	enum il_job_outcome outcome = op->message.job->outcome;
 	bool dead = outcome == IL_JOB_RETRY && op->message.job->dead;
