@@ -47,8 +47,3 @@ end
 
 local q <close> = assert(ipc.queue(ipc.private, {codec = "raw", capacity = 100000}))
 check(q)
-local name = "shm:oom.many." .. ipc.pid()
-local shm <close> = assert(ipc.queue(name, {codec = "raw"}))
-local remove <close> = setmetatable({}, {__close = function() shm:remove() end})
-assert(remove)
-check(shm)
