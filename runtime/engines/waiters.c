@@ -340,17 +340,10 @@ static void call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
 	}
 }
 
-static bool is_watched_here(const struct il_waiters *w, const struct il_lookout *l)
+bool il_waiters_is_watched(const struct il_waiters *w, int i)
 {
+	const struct il_lookout *l = &w->lookouts->at[i];
 	return l->pid && l->watcher == w->ticket && l->pid != (uint32_t)il_fork.pid;
-}
-
-static void note_lookouts(struct il_waiters *w)
-{
-	w->watches = 0;
-	for (int i = 0; w->lookouts && i < IL_LOOKOUTS; i++)
-		if (is_watched_here(w, &w->lookouts->at[i]))
-			w->watched[w->watches++] = w->lookouts->at[i];
 }
 
 void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n)
@@ -461,7 +454,7 @@ void il_waiters_remove_dead(struct il_waiters *w)
 		take_out(w, e, false);
 	}
 	for (int i = 0; w->lookouts && i < IL_LOOKOUTS && has_place(w); i++)
-		if (is_watched_here(w, &w->lookouts->at[i]))
+		if (il_waiters_is_watched(w, i))
 			remove_watched(w, &w->lookouts->at[i]);
 }
 
@@ -645,7 +638,6 @@ uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uin
 	w->before_start = before ? before->start : 0;
 	if (w->lookouts)
 		il_put(&w->lookouts->before[w->place], before ? before->ticket : 0);
-	note_lookouts(w);
 	*expected = il_get(&e->word) & ~(uint32_t)IL_WAITER_AWAY;
 	return &e->word;
 }

@@ -85,14 +85,15 @@ struct il_waiters {
 	uint32_t asked; /* entries that were looked at for a place */
 	pid_t before; /* the process to watch, or 0 */
 	uint64_t before_start;
-	struct il_lookout watched[IL_LOOKOUTS]; /* the other ones to watch */
-	uint32_t watches;
 	uint32_t asked_tickets[IL_MOST_ASKED], asked_to_watch; /* by this call */
 };
 
 /* This process is about to sleep, or sleeps and has looked in vain; `served`: it has got something since it joined, and
  * comes last. The word to sleep on, as long as it is *expected; NULL: the table is full, or has no place for us. */
 uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uint32_t *expected);
+
+/* Without the latch: is this process to watch that of the i-th lookout, too? */
+bool il_waiters_is_watched(const struct il_waiters *w, int i);
 
 /* It waits no more. If it was not `served`, a call for it is passed on. */
 void il_waiters_leave(struct il_waiters *w, bool served);

@@ -109,8 +109,11 @@ bool il_shm_watches_add(struct il_shm_watches *watches, pid_t pid, uint64_t star
 bool il_shm_watches_add_waiters(struct il_shm_watches *watches, const struct il_waiters *w)
 {
 	bool ended = w->before && il_shm_watches_add(watches, w->before, w->before_start);
-	for (uint32_t i = 0; i < w->watches; i++)
-		ended |= il_shm_watches_add(watches, (pid_t)w->watched[i].pid, w->watched[i].start);
+	for (int i = 0; w->lookouts && i < IL_LOOKOUTS; i++) {
+		struct il_lookout l = w->lookouts->at[i];
+		if (il_waiters_is_watched(w, i))
+			ended |= il_shm_watches_add(watches, (pid_t)l.pid, l.start);
+	}
 	return ended;
 }
 
