@@ -5,67 +5,18 @@
  * Floor 2.
  */
 #include "engines/disk/queue.h"
-#include "base/clock.h"
-#include "base/fork.h"
 #include "engines/disk/disk.h"
 #include "engines/disk/options.h"
-#include "engines/disk/queue_dead.h"
 #include "engines/disk/queue_kinds.h"
+#include "engines/disk/queue_look.h"
 #include "engines/disk/queue_wait.h"
-#include "os/identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-struct il_dq *il_dq_of_op(const struct il_op *op)
+static struct il_dq *of_op(const struct il_op *op)
 {
 	return il_container_of((struct il_queue *)op->source, struct il_dq, queue);
-}
-
-/* From one start of the machine to the next, and in one pid namespace. */
-static uint64_t world(void)
-{
-	static uint32_t generation;
-	static uint64_t number;
-	char text[64];
-	if (il_fork_is_own(generation))
-		return number;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	number = il_disk_key_of(il_identity_space(), text, size > 0 ? (size_t)size : 0);
-	generation = il_fork.generation;
-	return number;
-}
-
-struct il_disk_holder il_dq_holder(const struct il_dq *q)
-{
-	return (struct il_disk_holder){ .world = world(),
-		.start = il_identity_start(),
-		.pid = (uint32_t)il_fork.pid,
-		.handle = q->number };
-}
-
-int il_dq_look(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r)
-{
-	int err = il_disk_read(q->object.disk, t);
-	if (err)
-		return err;
-	err = il_disk_object_use(&q->object, t);
-	if (!err)
-		err = il_disk_records_begin(r, t, q->object.table);
-	if (err)
-		il_disk_read_end(q->object.disk, t);
-	return il_disk_errno(err);
-}
-
-void il_dq_look_end(struct il_dq *q, struct il_disk_txn *t)
-{
-	il_disk_read_end(q->object.disk, t);
 }
 
 /* Calls ------------------------------------------------------------------------------------------------------ */
@@ -73,7 +24,7 @@ void il_dq_look_end(struct il_dq *q, struct il_disk_txn *t)
 /* NULL: no memory. */
 static struct il_dq_call *prepare(struct il_op *op, const struct il_dq_kind *kind, const void *bytes, size_t size)
 {
-	struct il_dq *q = il_dq_of_op(op);
+	struct il_dq *q = of_op(op);
 	op->state = NULL;
 	il_dq_waits_renew(q->waits);
 	return il_dq_call_new(q, kind, op, bytes, size);
@@ -108,7 +59,7 @@ static bool attempt(struct il_op *op, int (*start_op)(struct il_op *op))
 /* True: it may happen. */
 static bool leave(struct il_op *op)
 {
-	struct il_dq *q = il_dq_of_op(op);
+	struct il_dq *q = of_op(op);
 	struct il_dq_call *c = op->state;
 	if (!c)
 		return false;
@@ -178,42 +129,6 @@ static bool cancel_finish(struct il_op *op)
 
 /* Reading ----------------------------------------------------------------------------------------------------- */
 
-/* Has nothing to be put right before it is read? */
-static bool is_tidy(struct il_dq_call *c, struct il_disk_records *r)
-{
-	int64_t due;
-	if (!c->kind->tidies)
-		return true;
-	il_dq_find_dead(r, c);
-	return !c->deaths && il_disk_records_due(r, &due) == 0 && due > il_wall_now();
-}
-
-/* A call that only reads is made on the spot. False: it has to be a change. */
-static bool read_now(struct il_op *op, const struct il_dq_kind *kind)
-{
-	struct il_dq *q = il_dq_of_op(op);
-	struct il_dq_call c = { .change.object = &q->object, .kind = kind, .type = op->message.type };
-	struct il_disk_records r;
-	struct il_disk_txn t;
-	il_dq_waits_renew(q->waits);
-	if (kind == &il_dq_dead)
-		c.job.place = op->message.job->place;
-	int err = q->waits->orphans ? EAGAIN : il_dq_look(q, &t, &r);
-	q->queue.shared.removed |= err == EIDRM;
-	op->err = err;
-	if (err)
-		return err != EAGAIN && err != EUCLEAN;
-	bool tidy = is_tidy(&c, &r);
-	if (tidy)
-		err = il_disk_errno(kind->apply(&c, &r));
-	il_dq_look_end(q, &t);
-	if (tidy && !err)
-		kind->answer(&c, op);
-	free(c.change.data);
-	op->err = err;
-	return tidy && err != EUCLEAN;
-}
-
 static int peek_start(struct il_op *op)
 {
 	struct il_dq_call *c = prepare(op, &il_dq_peek, NULL, 0);
@@ -241,7 +156,7 @@ static int open_start(struct il_op *op)
 {
 	struct il_dq_call *c = prepare(op, &il_dq_open, NULL, 0);
 	if (c)
-		c->count = il_dq_of_op(op)->queue.max_message;
+		c->count = of_op(op)->queue.max_message;
 	return start(c);
 }
 
@@ -381,17 +296,17 @@ static bool drop_attempt(struct il_op *op)
 
 static bool peek_attempt(struct il_op *op)
 {
-	return read_now(op, &il_dq_peek) || attempt(op, peek_start);
+	return il_dq_read_now(of_op(op), op, &il_dq_peek) || attempt(op, peek_start);
 }
 
 static bool stat_attempt(struct il_op *op)
 {
-	return read_now(op, &il_dq_stat) || attempt(op, stat_start);
+	return il_dq_read_now(of_op(op), op, &il_dq_stat) || attempt(op, stat_start);
 }
 
 static bool dead_attempt(struct il_op *op)
 {
-	return read_now(op, &il_dq_dead) || attempt(op, dead_start);
+	return il_dq_read_now(of_op(op), op, &il_dq_dead) || attempt(op, dead_start);
 }
 
 /* Opening and closing ------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  *   queue_call.h   calls: changes that stay for as long as their operations wait
  *   queue_kinds.h  what they do and answer
  *   queue_wait.h   how they wait
+ *   queue_look.h   what is read without a call
  * Floor 2: no lua.h.
  */
 #ifndef IL_DISK_QUEUE_H
@@ -54,15 +55,5 @@ struct il_dq {
 	uint32_t number; /* of this process */
 	bool took;
 };
-
-struct il_dq *il_dq_of_op(const struct il_op *op);
-
-/* This process, with the handle: what it takes has this holder. */
-struct il_disk_holder il_dq_holder(const struct il_dq *q);
-
-/* A look at the last commit, which must not be left between these two. 0; EAGAIN: that cannot be done here now; EIDRM;
- * or errno. */
-int il_dq_look(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r);
-void il_dq_look_end(struct il_dq *q, struct il_disk_txn *t);
 
 #endif

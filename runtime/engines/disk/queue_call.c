@@ -5,6 +5,7 @@
 #include "engines/disk/queue_call.h"
 #include "base/clock.h"
 #include "engines/disk/queue_kinds.h"
+#include "engines/disk/queue_look.h"
 #include "engines/disk/queue_wait.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/queue_kinds.h"
+#include "engines/disk/queue_look.h"
 #include "engines/disk/state.h"
 #include "os/process_watch.h"
 
