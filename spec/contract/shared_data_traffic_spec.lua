@@ -3,13 +3,17 @@
 
 local ipc = require "ipc"
 local contract = require "spec.support.contract"
+local rounds = require "spec.support.rounds"
 local waits = require "spec.support.waits"
 
 local PATIENCE = 60
 local SANITIZED = waits.SANITIZED
-local PROCESSES, TIMES = 4, SANITIZED and 200 or 2000
+local PROCESSES <const> = 4
 
 contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open)
+  local SYNCED <const> = engine.name == "disk" -- each change waits for the disk
+  local TIMES <const> = rounds(SYNCED and 80 or SANITIZED and 200 or 2000)
+
   -- fn(i) in so many processes at once
   local function all(fn)
     local children = {}
@@ -120,8 +124,8 @@ contract.each(_ENV, "shared data", ipc.shared_data, function(engine, open)
   end
 
   it("survives hundreds of kills of processes that read, write and wait #slow", function()
-    local KILLS, SLOTS = engine.name == "shm" and 200 or 50, 6
-    local d <close> = open()
+    local KILLS <const>, SLOTS <const> = rounds(engine.name == "shm" and 200 or SYNCED and 20 or 50), 6
+    local d <close> = open{size = 4 << 20}
     local accounts = {}
     for i = 1, 10 do accounts[i] = 100 end
     d:set("accounts", accounts)
