@@ -10,6 +10,7 @@
  * Floor 2.
  */
 #include "engines/disk/commit.h"
+#include "engines/disk/meta_page.h"
 #include "base/shared_atomic.h"
 
 #include <errno.h>
@@ -20,50 +21,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The start of each of the first two pages of data.mdb: LMDB 0.9, format 1. What a commit changes begins with `map`. */
-struct meta {
-	uint64_t page;
-	uint16_t pad, flags;
-	uint32_t bounds, magic, version;
-	void *address;
-	size_t map;
-	struct {
-		uint32_t pad;
-		uint16_t flags, depth;
-		size_t counts[5];
-	} trees[2]; /* the first's pad: bytes of a page */
-	size_t last, txn;
-};
-
-struct head {
-	uint64_t magic, txn, hash;
-	uint32_t size, reserved;
-};
-
 struct step {
 	uint32_t step; /* enum il_disk_step */
 	uint32_t table, key, value; /* bytes, which follow in this order; the next step at a multiple of 8 */
 };
 
-enum { AREA = 192, LARGE = UINT32_MAX, LARGEST_PAGE = 32768 }; /* where a head is in its page; instead of a size */
-
-_Static_assert(sizeof(struct meta) <= AREA, "LMDB's bytes of a meta page");
-
-static const uint64_t MAGIC = 0x6f6465726c706920; /* " iplredo" */
-
-static uint64_t hash_of(const struct head *h, const char *bytes)
-{
-	uint64_t hash = 0xcbf29ce484222325 ^ h->txn;
-	for (uint32_t i = 0; i < h->size; i++)
-		hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3;
-	return hash ^ (uint64_t)h->size << 32;
-}
+enum { LARGEST_PAGE = 32768 };
 
 /* Recording ----------------------------------------------------------------------------------------------- */
 
 static size_t room_of(const struct il_disk *d)
 {
-	return d->page - AREA - sizeof(struct head);
+	return d->page - IL_DISK_RECORD_AT - IL_DISK_SAVED - sizeof(struct il_disk_record_head);
 }
 
 static char *append(char *to, const MDB_val *bytes)
@@ -83,7 +52,7 @@ void il_disk_note(struct il_disk_txn *t, enum il_disk_step step, const char *tab
 	if (t->large)
 		return;
 	struct step s = { step, (uint32_t)name.mv_size, (uint32_t)key_size, (uint32_t)value_size };
-	char *to = t->disk->record + sizeof(struct head) + t->recorded;
+	char *to = t->disk->record + sizeof(struct il_disk_record_head) + t->recorded;
 	memset(to + size - 8, 0, 8);
 	append(append(append(mempcpy(to, &s, sizeof s), &name), key), value);
 	t->recorded += size;
@@ -91,34 +60,30 @@ void il_disk_note(struct il_disk_txn *t, enum il_disk_step step, const char *tab
 
 /* Committing ---------------------------------------------------------------------------------------------- */
 
-static int write_at(int fd, const void *bytes, size_t size, off_t at)
-{
-	ssize_t n = pwrite(fd, bytes, size, at);
-	return n < 0 ? errno : (size_t)n == size ? 0 : ENOSPC;
-}
-
 static off_t area_of(const struct il_disk *d, uint64_t txn)
 {
-	return (off_t)(txn & 1) * (off_t)d->page + AREA;
+	return (off_t)(txn & 1) * (off_t)d->page + IL_DISK_RECORD_AT;
 }
 
 /* A process may have died after it wrote LARGE for a transaction of this number, which might then be believed. */
 static bool is_large(struct il_disk_txn *t, int fd)
 {
-	struct head h;
+	struct il_disk_record_head h;
 	bool read = pread(fd, &h, sizeof h, area_of(t->disk, t->number)) == sizeof h;
-	return t->large || !read || (h.magic == MAGIC && h.txn == t->number && h.size == LARGE);
+	return t->large || !read || (h.magic == il_disk_record_magic && h.txn == t->number && h.size == IL_DISK_LARGE);
 }
 
 /* What the commit needs in front of it. */
 static int write_record(struct il_disk_txn *t, int fd, bool large)
 {
 	struct il_disk *d = t->disk;
-	struct head *h = (struct head *)(void *)d->record;
-	*h = (struct head){ .magic = MAGIC, .txn = t->number, .size = large ? LARGE : (uint32_t)t->recorded };
+	struct il_disk_record_head *h = (struct il_disk_record_head *)(void *)d->record;
+	*h = (struct il_disk_record_head){ .magic = il_disk_record_magic,
+		.txn = t->number,
+		.size = large ? IL_DISK_LARGE : (uint32_t)t->recorded };
 	if (!large)
-		h->hash = hash_of(h, d->record + sizeof *h);
-	return write_at(fd, d->record, sizeof *h + (large ? 0 : t->recorded), area_of(d, t->number));
+		h->hash = il_disk_hash(h->txn, d->record + sizeof *h, h->size);
+	return il_disk_write(fd, d->record, sizeof *h + (large ? 0 : t->recorded), area_of(d, t->number));
 }
 
 static int wait_for_disk(struct il_disk *d, int fd)
@@ -174,16 +139,17 @@ int il_disk_commit(struct il_disk_txn *t)
 /* After a power cut --------------------------------------------------------------------------------------- */
 
 struct page {
-	struct meta meta;
+	struct il_disk_meta meta;
 	bool whole; /* its record */
-	struct head head;
+	struct il_disk_record_head head;
 };
 
-static bool read_record(int fd, off_t at, size_t room, struct head *h, char *bytes)
+static bool read_record(int fd, off_t at, size_t room, struct il_disk_record_head *h, char *bytes)
 {
-	if (pread(fd, h, sizeof *h, at) != sizeof *h || h->magic != MAGIC || h->size > room)
+	if (pread(fd, h, sizeof *h, at) != sizeof *h || h->magic != il_disk_record_magic || h->size > room)
 		return false;
-	return pread(fd, bytes, h->size, at + (off_t)sizeof *h) == (ssize_t)h->size && h->hash == hash_of(h, bytes);
+	return pread(fd, bytes, h->size, at + (off_t)sizeof *h) == (ssize_t)h->size &&
+		h->hash == il_disk_hash(h->txn, bytes, h->size);
 }
 
 static int read_page(int fd, int i, size_t size, char *bytes, struct page *p)
@@ -191,21 +157,14 @@ static int read_page(int fd, int i, size_t size, char *bytes, struct page *p)
 	off_t at = (off_t)i * (off_t)size;
 	if (pread(fd, &p->meta, sizeof p->meta, at) != sizeof p->meta)
 		return EUCLEAN;
-	p->whole = read_record(fd, at + AREA, size - AREA - sizeof p->head, &p->head, bytes);
+	p->whole = read_record(fd, at + IL_DISK_RECORD_AT, size - IL_DISK_RECORD_AT - IL_DISK_SAVED - sizeof p->head,
+		&p->head, bytes);
 	return 0;
 }
 
 static bool is_believed(const struct page *p)
 {
-	return p->head.magic == MAGIC && p->head.txn == p->meta.txn && p->head.size == LARGE;
-}
-
-/* The page of the later commit becomes as if it named the other one: one write within the first sector. */
-static int write_meta(int fd, int i, size_t size, const struct meta *other)
-{
-	size_t from = offsetof(struct meta, map);
-	int err = write_at(fd, (const char *)other + from, sizeof *other - from, (off_t)i * (off_t)size + (off_t)from);
-	return err ? err : fdatasync(fd) ? errno : 0;
+	return p->head.magic == il_disk_record_magic && p->head.txn == p->meta.txn && p->head.size == IL_DISK_LARGE;
 }
 
 static int go_back(int fd, struct page pages[2], size_t size, bool *again)
@@ -220,7 +179,7 @@ static int go_back(int fd, struct page pages[2], size_t size, bool *again)
 	if (is_believed(p))
 		return 0;
 	*again = p->whole && p->head.txn == p->meta.txn;
-	return write_meta(fd, late, size, &other->meta);
+	return il_disk_write_meta(fd, late, size, &other->meta);
 }
 
 /* A file that was just made has the two pages alone, and what they say need not be there: LMDB makes it again. */
@@ -299,7 +258,7 @@ static int make_all(MDB_txn *txn, const char *bytes, size_t size)
 int il_disk_replay(struct il_disk *d)
 {
 	MDB_txn *txn;
-	struct head h;
+	struct il_disk_record_head h;
 	int fd, rc = mdb_env_get_fd(d->env, &fd);
 	if (!rc)
 		rc = mdb_txn_begin(d->env, NULL, 0, &txn);
