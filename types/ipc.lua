@@ -835,7 +835,7 @@ function FileLock:close() end
 ---@field capacity? integer bytes of all messages together: 16384 by default with a file key, else 1 MiB
 ---@field max_message? integer bytes of one message
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
----@field sync? "each" only behind a key of a disk: when a change is there
+---@field sync? "each"|"soon" only behind a key of a disk: when a change is there, "each" by default
 ---@field attempts? integer so often a job that this handle takes may be taken, 1 to 65535, 3 by default
 ---@field deaths? integer so many of its holders may die, 1 to 65535, 3 by default
 ---@field backoff? number[] {first, longest}: seconds until a job that has failed is tried again, {1, 60} by default
@@ -1107,7 +1107,7 @@ function SharedMemory:close() end
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field size? integer bytes that names and values may take, 4 MiB by default
 ---@field mode? integer|string permissions of new data in octal digits, 0600 by default: 0660 or "0660"
----@field sync? "each" only behind a key of a disk: when a change is there
+---@field sync? "each"|"soon" only behind a key of a disk: when a change is there, "each" by default
 
 ---@class ipc.SharedDataSetOptions
 ---@field ttl? number seconds, after which the name is gone; without, it stays

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: MIT
--- Shared data on a disk, in a folder of /tmp: so many tasks set names of their own for a second. Prints ns per set.
+-- Shared data on a disk, in a folder of /tmp: so many tasks set names of their own for a second; sync "each" or "soon".
+-- Prints ns per set.
 local ipc = require "ipc"
-local tasks = tonumber(arg[1]) or 1
+local tasks, sync = tonumber(arg[1]) or 1, arg[2]
 
 local path = os.tmpname()
 os.remove(path)
-local data = assert(ipc.shared_data(ipc.disk_key(path), {codec = "raw"}))
+local data = assert(ipc.shared_data(ipc.disk_key(path), {codec = "raw", sync = sync}))
 local value, sets, start = ("x"):rep(100), 0, ipc.now()
 ipc.scope(function(scope)
   for t = 1, tasks do

@@ -190,6 +190,8 @@ benches[#benches + 1] = {"disk send of 100 tasks", "ns", {"ipclua", lua(host, "d
   {"one task", lua(host, "disk_queue", "1"), 0.05}}
 benches[#benches + 1] = {"disk send, take, done of 100 tasks", "ns", {"ipclua", lua(host, "disk_queue", "100 take")},
   {"one task", lua(host, "disk_queue", "1 take"), 0.05}}
+benches[#benches + 1] = {"disk set soon", "ns", {"ipclua", lua(host, "disk", "1 soon")},
+  {"each", lua(host, "disk", "1 each"), 0.05}}
 benches[#benches + 1] = {"job of a killed holder", "ns", {"99 in 100", lua(host, "job_death")},
   {"10 ms", "echo 10000000", 1}}
 benches[#benches + 1] = {"data wake", "ns", {"ipclua raw", lua(host, "shared_data", "wake raw")}}

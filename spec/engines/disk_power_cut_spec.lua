@@ -95,3 +95,68 @@ describe("a disk that loses what was not synced #nosan", function()
     end
   end)
 end)
+
+-- A task that sets one name after the other, and another one in between that waits for the disk.
+local SOON <const> = [[
+  local ipc = require "ipc"
+  io.stdout:setvbuf("no")
+  local d = assert(ipc.shared_data(ipc.disk_key(os.getenv "FOLDER", "x"), {sync = "soon"}))
+  local e = assert(ipc.shared_data(ipc.disk_key(os.getenv "FOLDER", "each")))
+  for i = 1, 24 do
+    assert(d:set("a", i))
+    assert(d:set("b", {i, ("x"):rep(i % 5 == 0 and 9000 or 10)}))
+    print("set", i)
+    if i == 12 then
+      ipc.sleep(1)
+      print("safe", i)
+    elseif i == 18 then
+      assert(e:set("x", i))
+      print("safe", i)
+    end
+  end
+]]
+
+describe("a disk that is not waited for #nosan", function()
+  after_each(disk.cleanup)
+  teardown(peer.clean)
+
+  -- All until some moment is there, and what was said a second before, or waited for.
+  local function check(folder, lines, where)
+    if not power_cut.exists(folder) then return end
+    local said = {set = 0, safe = 0}
+    for _, line in ipairs(lines) do
+      local word, i = line:match("^(%a+)\t(%d+)$")
+      if word then said[word] = tonumber(i) end
+    end
+    local d <close> = assert(ipc.shared_data(ipc.disk_key(folder, "x"), {sync = "soon"}), where)
+    local a, b = d:get("a") or 0, (d:get("b") or {0})[1]
+    assert.is_true(a == b or a == b + 1, ("%s: %d and %d"):format(where, a, b))
+    local told = ("%s: %d, safe %d, set %d"):format(where, b, said.safe, said.set)
+    assert.is_true(b >= said.safe and a <= said.set + 1, told)
+    local e <close> = assert(ipc.shared_data(ipc.disk_key(folder, "each")))
+    assert.is_true((e:get("x") or 0) >= (said.safe == 18 and 18 or 0), where)
+    for i = 1, 3 do assert(d:set("more", i) and e:set("more", i)) end
+    return said.set - b
+  end
+
+  it("loses no more than a second by a power cut, and never the order", function()
+    local base = disk.folder()
+    local count, lost = power_cut.count(base .. "/count", SOON), 0
+    for at = 2, count, count // rounds(12) do
+      assert(os.execute(("rm -rf %s/shop"):format(base)))
+      local lines = power_cut.cut(base .. "/shop", SOON, at, at, base .. "/left")
+      lost = math.max(lost, check(base .. "/left", lines, "at " .. at) or 0)
+    end
+    assert.is_true(lost > 2) -- it was not waited for
+  end)
+
+  it("loses nothing when processes are killed and the machine goes on", function()
+    local base = disk.folder()
+    local count = power_cut.count(base .. "/count", SOON)
+    for at = 2, count, count // rounds(5) do
+      assert(os.execute(("rm -rf %s/shop"):format(base)))
+      local lost = check(base .. "/shop", power_cut.run(base .. "/shop", SOON, {AT = at}), "killed at " .. at)
+      assert.is_true((lost or 0) <= 0)
+    end
+  end)
+end)

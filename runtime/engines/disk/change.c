@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/commit.h"
+#include "engines/disk/soon.h"
 #include "loop/thread_pool.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@
 enum { UNDECIDED, BEGUN, WITHDRAWN }; /* phases of a change in a batch */
 
 enum { MOST = 1000 }; /* changes in a batch */
+
+static const int64_t SAVE = IL_SECOND / 2; /* what does not wait for the disk is there soon after that */
 
 /* The thread's; of a child it is not any more. */
 struct il_disk_batch {
@@ -100,7 +103,7 @@ static bool is_too_much(struct il_disk_change *c)
 /* All of a batch, or only one. EAGAIN: once more, without the one that has failed. Else LMDB's result. */
 static int make(struct il_disk *d, const struct il_disk_change *only)
 {
-	struct il_disk_txn t = { .disk = d, .changes = true };
+	struct il_disk_txn t = { .disk = d, .changes = true, .soon = d->soon };
 	int rc = mdb_txn_begin(d->env, NULL, 0, &t.txn);
 	if (rc)
 		return rc;
@@ -135,10 +138,21 @@ static int make_until_done(struct il_disk *d, const struct il_disk_change *only)
 	return rc;
 }
 
+/* If one of them waits for the disk, all do. */
+static bool are_soon(struct il_disk *d)
+{
+	il_list_each(const struct il_disk_change, c, &d->running, node)
+		if (!c->object->soon)
+			return false;
+	return true;
+}
+
 /* Where the disk has no room for all of them, there may be some for those that need least (room.h). */
 static int make_all(struct il_disk *d)
 {
 	int rc = il_disk_sync_rest(d);
+	if (!rc)
+		rc = il_disk_soon_prepare(d, d->soon);
 	if (!rc)
 		rc = make_until_done(d, NULL);
 	if (rc != ENOSPC && rc != EDQUOT && rc != EFBIG)
@@ -151,13 +165,26 @@ static int make_all(struct il_disk *d)
 	return 0;
 }
 
+/* What fails here is tried again with the next change, which is told of it. */
+static void bring_to_disk(struct il_disk *d)
+{
+	if (d->end)
+		il_disk_soon_end(d);
+	else if (d->save)
+		il_disk_soon_save(d);
+}
+
 static void work_at(struct il_disk *d)
 {
 	take_queued(d);
+	d->soon = are_soon(d);
 	int rc = il_disk_lock(d);
 	if (!rc) {
-		rc = make_all(d);
+		rc = il_list_empty(&d->running) ? 0 : make_all(d);
+		bring_to_disk(d);
 		il_disk_unlock(d);
+	} else if (d->end) {
+		il_disk_soon_unpin(d);
 	}
 	if (rc)
 		fail_all(d, rc);
@@ -316,6 +343,24 @@ static void tell_all(struct il_disk *d)
 	}
 }
 
+static void on_time(struct il_timer *timer)
+{
+	struct il_disk *d = il_container_of(timer, struct il_disk, timer);
+	d->save_next = true;
+	start_batch(d);
+}
+
+/* A batch is over. */
+static void save_later(struct il_disk *d)
+{
+	d->save = d->end = false;
+	if (!d->pin || d->timer.item.place)
+		return;
+	d->timer.expired = on_time;
+	il_timer_start(&d->timer, SAVE);
+	il_timer_arm(&d->timer, false);
+}
+
 /* A child of the process where the work was done has nothing of it. */
 static void ended(struct il_work *item)
 {
@@ -326,6 +371,7 @@ static void ended(struct il_work *item)
 	if (forked)
 		return;
 	d->batch = NULL;
+	save_later(d);
 	start_batch(d);
 	il_disk_drop(d);
 }
@@ -352,16 +398,20 @@ static void start_batch(struct il_disk *d)
 	d->refs++;
 	while (!d->batch) {
 		tell_all(d);
-		if (d->batch || il_list_empty(&d->queued))
+		if (d->batch || (il_list_empty(&d->queued) && !d->save_next && !d->end))
 			break;
+		d->save = d->save_next;
+		d->save_next = false;
 		int err = il_disk_enter(d);
 		if (!err && start_thread(d) == 0)
 			break;
 		if (err) {
 			take_queued(d);
 			fail_all(d, err);
+			d->end = false;
 		} else {
 			work_at(d);
+			save_later(d);
 		}
 	}
 	il_disk_drop(d);
@@ -459,6 +509,17 @@ void il_disk_changes_finish(struct il_disk *d)
 	while (d->batch)
 		il_thread_pool_finish(&d->batch->work);
 	il_disk_drop(d);
+}
+
+bool il_disk_changes_end(struct il_disk *d)
+{
+	if (!d->pin || !il_fork_is_own(d->generation) || d->batch)
+		return false;
+	d->end = true;
+	d->refs++;
+	start_batch(d);
+	d->refs--;
+	return d->batch;
 }
 
 static void leave(struct il_list *changes)

@@ -87,6 +87,10 @@ void il_disk_batch_finish(struct il_disk *d);
 /* Until all that were queued have ended, or wait: at the end of the program. Blocks for as long as the disk takes. */
 void il_disk_changes_finish(struct il_disk *d);
 
+/* No object is open any more: if there is something that is to be on the disk before (soon.h), a last batch is begun,
+ * which drops the folder. False: there is nothing. */
+bool il_disk_changes_end(struct il_disk *d);
+
 /* In a forked child: those of the parent end here with ECANCELED. */
 void il_disk_changes_leave(struct il_disk *d);
 

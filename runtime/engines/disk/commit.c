@@ -11,6 +11,7 @@
  */
 #include "engines/disk/commit.h"
 #include "engines/disk/meta_page.h"
+#include "engines/disk/soon.h"
 #include "base/shared_atomic.h"
 
 #include <errno.h>
@@ -116,12 +117,22 @@ static int commit_large(struct il_disk_txn *t)
 	return rc;
 }
 
+static int commit_soon(struct il_disk_txn *t)
+{
+	int rc = mdb_txn_commit(t->txn);
+	if (!rc)
+		il_disk_soon_committed(t->disk);
+	return rc;
+}
+
 int il_disk_commit(struct il_disk_txn *t)
 {
 	struct il_disk *d = t->disk;
 	int fd = -1, rc = t->puts ? mdb_env_get_fd(d->env, &fd) : 0;
 	if (!t->puts)
 		return mdb_txn_commit(t->txn);
+	if (t->soon)
+		return commit_soon(t);
 	bool large = rc || is_large(t, fd);
 	if (!rc)
 		rc = write_record(t, fd, large);
@@ -183,7 +194,7 @@ static int go_back(int fd, struct page pages[2], size_t size, bool *again)
 }
 
 /* A file that was just made has the two pages alone, and what they say need not be there: LMDB makes it again. */
-static int look(int fd, bool *again)
+static int look(int fd, bool same, struct il_disk_left *left)
 {
 	struct stat st;
 	struct page pages[2];
@@ -198,21 +209,21 @@ static int look(int fd, bool *again)
 	if (pages[0].meta.magic != 0xBEEFC0DE || pages[0].meta.version != 1 || size < 512 || size > LARGEST_PAGE)
 		return 0; /* LMDB says what is wrong with it */
 	char *bytes = malloc(size);
-	int err = bytes ? 0 : ENOMEM;
+	int err = bytes ? il_disk_soon_go_back(fd, size, same, &left->generation) : ENOMEM;
 	for (int i = 0; i < 2 && !err; i++)
 		err = read_page(fd, i, size, bytes, &pages[i]);
 	free(bytes);
-	return err ? err : go_back(fd, pages, size, again);
+	return err ? err : go_back(fd, pages, size, &left->again);
 }
 
-int il_disk_go_back(const char *path, bool *again)
+int il_disk_go_back(const char *path, bool same, struct il_disk_left *left)
 {
 	char *name = NULL;
-	*again = false;
+	*left = (struct il_disk_left){ .again = false };
 	if (asprintf(&name, "%s/data.mdb", path) < 0)
 		return ENOMEM;
 	int fd = open(name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	int err = fd < 0 ? errno : look(fd, again);
+	int err = fd < 0 ? errno : look(fd, same, left);
 	free(name);
 	if (fd >= 0)
 		close(fd);

@@ -27,9 +27,15 @@ int il_disk_sync_rest(struct il_disk *d);
 /* Commits, and waits for the disk. LMDB's result, or errno. */
 int il_disk_commit(struct il_disk_txn *t);
 
+/* What is to be gone on with. */
+struct il_disk_left {
+	bool again; /* il_disk_replay is to be called */
+	uint64_t generation; /* of soon.h */
+};
+
 /* In an environment that no process has open, before this one opens it: goes back to the last commit that is surely
- * whole. *again: il_disk_replay is to be called. 0 or errno; without the file there is nothing to do. */
-int il_disk_go_back(const char *path, bool *again);
+ * whole. `same`: the machine has not been started again since. 0 or errno; without the file there is nothing to do. */
+int il_disk_go_back(const char *path, bool same, struct il_disk_left *left);
 
 /* When it is open, and before others can open it: makes the changes of the record. LMDB's result. */
 int il_disk_replay(struct il_disk *d);

@@ -12,11 +12,13 @@
 #include "engines/disk/change.h"
 #include "engines/disk/commit.h"
 #include "engines/disk/folder.h"
+#include "engines/disk/meta_page.h"
 #include "engines/disk/state.h"
 #include "os/identity.h"
 #include "os/sigpipe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 1,
+	LAYOUT = 2,
 	CONTROL_SIZE = 4096,
 	TABLES = 1024, /* of one environment, in use in one process */
 	READERS = 1024, /* processes */
@@ -46,7 +48,7 @@ static const size_t MOST = (size_t)1 << 38, LEAST = (size_t)1 << 26;
 static struct forgotten {
 	struct forgotten *next;
 	MDB_env *env;
-	MDB_txn *reader;
+	MDB_txn *reader, *pin;
 } * forgotten;
 
 int il_disk_errno(int rc)
@@ -124,7 +126,7 @@ static void forget(struct il_disk *d)
 	struct forgotten *f = d->env ? malloc(sizeof *f) : NULL;
 	if (!f)
 		return;
-	*f = (struct forgotten){ .next = forgotten, .env = d->env, .reader = d->reader };
+	*f = (struct forgotten){ .next = forgotten, .env = d->env, .reader = d->reader, .pin = d->pin };
 	forgotten = f;
 }
 
@@ -133,6 +135,8 @@ void il_disk_leave(struct il_disk *d)
 	if (il_fork_is_own(d->generation)) {
 		if (d->reader)
 			mdb_txn_abort(d->reader);
+		if (d->pin)
+			mdb_txn_abort(d->pin);
 		if (d->env)
 			mdb_env_close(d->env);
 	} else {
@@ -140,9 +144,10 @@ void il_disk_leave(struct il_disk *d)
 		il_disk_changes_leave(d);
 		init_here(d);
 	}
-	d->reader = NULL;
+	il_timer_disarm(&d->timer);
+	d->reader = d->pin = NULL;
 	d->env = NULL;
-	d->broken = false;
+	d->broken = d->committed = d->save = d->save_next = d->end = false;
 	atomic_fetch_add(&d->openings, 1);
 }
 
@@ -196,24 +201,40 @@ static int begin_anew(struct il_disk_control *control)
 	return err;
 }
 
-static int map_control(struct il_disk *d, bool alone)
+/* 0: not known. */
+static uint64_t find_boot(void)
 {
+	char text[64];
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
+	if (fd >= 0)
+		close(fd);
+	return size > 0 ? il_disk_hash(0, text, (size_t)size) : 0;
+}
+
+static int map_control(struct il_disk *d, bool alone, bool *same)
+{
+	uint64_t boot = find_boot();
 	void *at = mmap(NULL, CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
 	if (at == MAP_FAILED)
 		return errno;
 	d->control = at;
+	*same = d->control->magic == MAGIC && d->control->layout == LAYOUT && boot && d->control->boot == boot;
 	int err = alone ? begin_anew(d->control) : 0;
+	if (alone)
+		d->control->boot = boot;
 	return err ? err : check_control(d->control);
 }
 
 /* What the last ones have left, be it by a power cut, is put in order before others can come. */
-static int open_alone(struct il_disk *d)
+static int open_alone(struct il_disk *d, bool same)
 {
-	bool again;
-	int err = il_disk_go_back(d->path, &again);
+	struct il_disk_left left;
+	int err = il_disk_go_back(d->path, same, &left);
+	d->control->generation = left.generation;
 	if (!err)
 		err = il_disk_enter(d);
-	if (!err && again)
+	if (!err && left.again)
 		err = il_disk_errno(il_disk_replay(d));
 	if (!err)
 		err = il_disk_errno(mdb_env_sync(d->env, 1));
@@ -255,9 +276,10 @@ static int attach(const char *path, int fd, bool alone, const struct stat *st, s
 	strcpy(d->path, path);
 	il_list_init(&d->tables);
 	init_here(d);
-	int err = map_control(d, alone);
+	bool same = false;
+	int err = map_control(d, alone, &same);
 	if (!err)
-		err = alone ? open_alone(d) : il_disk_enter(d);
+		err = alone ? open_alone(d, same) : il_disk_enter(d);
 	if (err) {
 		free_disk(d);
 		return err;
@@ -304,7 +326,7 @@ int il_disk_open(const char *path, struct il_disk **result)
 
 void il_disk_drop(struct il_disk *d)
 {
-	if (--d->refs)
+	if (--d->refs || il_disk_changes_end(d))
 		return;
 	il_list_del(&d->node);
 	il_table_del(&il_disk_folders()->by_file, &d->item);
@@ -318,8 +340,11 @@ void il_disk_fini(void)
 	for (struct il_list *l = il_disk_folders()->folders.next; l != &il_disk_folders()->folders; l = next) {
 		struct il_disk *d = il_container_of(l, struct il_disk, node);
 		d->refs++;
-		if (il_fork_is_own(d->generation))
+		if (il_fork_is_own(d->generation)) {
 			il_disk_changes_finish(d);
+			il_disk_changes_end(d);
+			il_disk_changes_finish(d);
+		}
 		next = l->next; /* that of before may have gone with its last change */
 		il_disk_drop(d);
 	}
@@ -395,7 +420,8 @@ static int got(struct il_disk *d, int err)
 	return err == ENOTRECOVERABLE ? EUCLEAN : err;
 }
 
-/* By the wall clock: the function for the other one is not known to ThreadSanitizer. If that clock is set back
+/* By the wall clock: the function for the other one is not known to ThreadSanitizer. It also knows only of the first
+ * call that a dead owner has had the lock. If that clock is set back
  * meanwhile, it takes longer until a process is found that stands still. */
 int il_disk_lock(struct il_disk *d)
 {
@@ -403,7 +429,9 @@ int il_disk_lock(struct il_disk *d)
 	int64_t now = il_now(), end = now + STANDS_STILL;
 	for (;; now = il_now()) {
 		struct timespec until = il_timespec(il_wall_now() + SLICE);
-		int err = pthread_mutex_timedlock(&d->control->lock, &until);
+		int err = pthread_mutex_trylock(&d->control->lock);
+		if (err == EBUSY)
+			err = pthread_mutex_timedlock(&d->control->lock, &until);
 		if (err != ETIMEDOUT)
 			return got(d, err);
 		if (turns != il_get(&d->control->turns)) {

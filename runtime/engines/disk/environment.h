@@ -11,6 +11,7 @@
 #include "base/table.h"
 #include "engines/engine.h"
 #include "loop/futex.h"
+#include "loop/timer.h"
 
 #include <lmdb.h>
 #include <pthread.h>
@@ -25,9 +26,14 @@ struct il_disk_control {
 	uint64_t magic;
 	uint32_t layout;
 	uint32_t turns; /* goes up whenever the lock is had */
-	uint32_t unsynced; /* the last commit need not be on the disk: one of the below, or 0 */
-	uint32_t reserved;
+	uint32_t unsynced; /* the last commit need not be on the disk: one of the above, or 0 */
+	uint32_t soon; /* commits do not wait for the disk, see soon.h: */
+	uint32_t since; /* so many since that which was saved last, */
+	uint64_t saved; /* which has this number */
+	uint64_t last; /* and was so long, in pages */
+	uint64_t generation; /* of what was saved, or that nothing is */
 	uint64_t pids; /* the pid namespace of the processes */
+	uint64_t boot; /* of the machine */
 	pthread_mutex_t
 		lock; /* robust: of a process that changes the environment, from before LMDB's until it is on disk */
 	uint32_t words[IL_DISK_WORDS]; /* futexes: what has a key has changed (il_disk_announce) */
@@ -58,6 +64,12 @@ struct il_disk {
 	_Atomic uint32_t openings; /* of tables: goes up when those of before are not good any more */
 	pthread_mutex_t reading; /* the loop reads, or the helper takes away what a reader may use */
 	MDB_txn *reader; /* reset between reads; NULL: none yet */
+	MDB_txn *pin; /* see soon.h */
+	bool committed; /* this process has, since it was saved last */
+	bool soon; /* the batch: none of its changes waits for the disk */
+	bool save, end; /* the batch is to do so, see soon.h */
+	bool save_next; /* the next one is */
+	struct il_timer timer; /* until it is saved */
 	_Atomic bool broken; /* LMDB does not know what is on the disk: to be opened again */
 	/* Changes, see change.h */
 	pthread_mutex_t mutex; /* of `queued` */
@@ -75,6 +87,7 @@ struct il_disk_txn {
 	uint32_t puts; /* changes that were made in it */
 	size_t recorded; /* bytes of these in the record */
 	bool large; /* they do not fit there */
+	bool soon; /* its commit does not wait for the disk */
 	uint64_t announced[IL_DISK_WORDS / 64]; /* words to raise before the commit */
 	uint64_t grown; /* pages that were asked for, see room.h */
 	bool changes; /* it is no reader's */

@@ -19,6 +19,7 @@ struct il_disk_object {
 	uint32_t refs; /* the handle, and each of these */
 	uint64_t id; /* no later object of this name has it; 0: not open yet */
 	uint64_t size; /* as it was made */
+	bool soon; /* its changes do not wait for the disk */
 	uint64_t key; /* to announce, and to go on from (il_disk_key_of) */
 	void (*free)(struct il_disk_object *o);
 };

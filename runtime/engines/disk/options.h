@@ -8,7 +8,7 @@
 
 #include "engines/engine.h"
 
-/* What this engine cannot honour, as a mode that lets other users in. 0; EINVAL or ENOTSUP, and why. */
-int il_disk_check_options(unsigned mode, enum il_sync sync);
+/* What this engine cannot honour, as a mode that lets other users in. 0; EINVAL, and why. */
+int il_disk_check_options(unsigned mode);
 
 #endif

@@ -380,7 +380,7 @@ int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct i
 {
 	static uint32_t handles;
 	struct il_dq *q;
-	int err = il_disk_check_options(o->mode, o->sync);
+	int err = il_disk_check_options(o->mode);
 	if (err)
 		return err;
 	q = calloc(1, sizeof *q);
@@ -391,6 +391,7 @@ int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct i
 		free(q);
 		return err;
 	}
+	q->object.soon = o->sync == IL_SYNC_SOON;
 	q->queue = (struct il_queue){ .ops = &ops,
 		.max_message = o->capacity,
 		.max_reason = "the queue's capacity",

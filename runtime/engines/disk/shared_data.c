@@ -129,7 +129,7 @@ static const struct il_data_ops ops = {
 /* Its size is what is asked for, until it is open. */
 int il_disk_data(const struct il_key *key, struct il_data_options *options, struct il_data **data)
 {
-	int err = il_disk_check_options(options->mode, options->sync);
+	int err = il_disk_check_options(options->mode);
 	struct il_disk_data *d = err ? NULL : calloc(1, sizeof *d);
 	if (!d)
 		return err ? err : ENOMEM;
@@ -143,6 +143,7 @@ int il_disk_data(const struct il_key *key, struct il_data_options *options, stru
 		il_disk_object_drop(&d->object);
 		return err;
 	}
+	d->object.soon = options->sync == IL_SYNC_SOON;
 	d->data.ops = &ops;
 	d->data.size = options->size;
 	*data = &d->data;
