@@ -142,8 +142,12 @@ function contract.race(open, use)
   local function race(channel)
     local lock, cancelled = open(), 0
     local seen = {holders = 0, got = 0, missed = 0}
+    local function has_all()
+      return seen.got > 0 and seen.missed > 0 and cancelled > 0
+    end
     local function client()
-      for _ = 1, ROUNDS do
+      for round = 1, ROUNDS * 20 do
+        if round > ROUNDS and has_all() then return end
         local t = ipc.task(use, lock, seen)
         if math.random(3) == 1 then
           ipc.sleep(math.random() * 0.0005)
