@@ -53,7 +53,7 @@ struct il_shm_jobs {
 /* A process that takes jobs. */
 struct il_shm_holder {
 	uint32_t pid; /* 0: the slot is free */
-	uint32_t count; /* jobs that it has */
+	uint32_t unused;
 	uint64_t start;
 };
 

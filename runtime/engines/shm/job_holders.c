@@ -50,14 +50,12 @@ bool il_job_holders_other(const struct il_blocks *c, uint32_t slot, pid_t *pid, 
 
 bool il_job_holders_find_dead(const struct il_blocks *c, struct il_holder_set *dead)
 {
-	uint32_t used = il_job_holders_used(c);
 	bool any = false;
-	*dead = (struct il_holder_set){ 0 };
-	for (uint32_t i = 0; i < IL_HOLDERS; i++) {
-		pid_t pid = 0;
+	*dead = (struct il_holder_set){ .used = il_job_holders_used(c) };
+	for (uint32_t i = 0; i < dead->used; i++) {
+		pid_t pid;
 		uint64_t start;
-		bool other = i < used && il_job_holders_other(c, i, &pid, &start);
-		bool ended = other && il_process_watch_ended(pid, start);
+		bool ended = il_job_holders_other(c, i, &pid, &start) && il_process_watch_ended(pid, start);
 		any |= ended;
 		if (ended || !pid)
 			dead->bits[i / 64] |= (uint64_t)1 << i % 64;

@@ -10,14 +10,15 @@
 
 #include <sys/types.h>
 
-/* One bit for each slot. */
+/* One bit for each slot that has ever been used; all others are in the set. */
 struct il_holder_set {
 	uint64_t bits[IL_HOLDERS / 64];
+	uint32_t used;
 };
 
 static inline bool il_holder_set_has(const struct il_holder_set *set, uint32_t slot)
 {
-	return slot < IL_HOLDERS && set->bits[slot / 64] >> slot % 64 & 1;
+	return slot >= set->used || (set->bits[slot / 64] >> slot % 64 & 1);
 }
 
 /* Is the slot this process's? */

@@ -13,8 +13,8 @@
 #include <errno.h>
 
 /* Where there is something to take, looking whether the holders live takes a hundredth of the time; but the pause is
- * not longer than so many ns, for each sixteen of them. So many jobs become ready at once. The
- * coarse clock is not further behind than that. */
+ * not longer than so many ns, for each sixteen of them. So many jobs become ready at once. The coarse clock is not
+ * further behind than that, in ns. */
 enum { CHECK_SHARE = 100, LONGEST_PAUSE = 20000000, MOST_DUE = 1000, COARSE = 20000000 };
 
 /* How much later a process looks for a delayed job that sleeps behind another one: that may be stopped. */
