@@ -22,6 +22,10 @@
 
 enum { AT_ONCE = FUTEX_WAITV_MAX, MOST_AWAY = 16 };
 
+/* A thread that wakes tells the kernel of all its words again, at half a microsecond each: so it has few, unless there
+ * would be too many threads. */
+enum { GROUP = 24, MANY_THREADS = 64 };
+
 struct il_futex_waiter {
 	struct il_list node;
 	struct il_work item;
@@ -242,19 +246,67 @@ static void take(struct il_futex_waiter *s, struct il_futex *futex)
 	s->left++;
 }
 
+static int count_given(void)
+{
+	int count = 0;
+	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
+		count += s->left;
+	return count;
+}
+
+/* Words for a thread. */
+static int group_size(void)
+{
+	int size = (il_list_count(&futexes()->watched) + count_given()) / MANY_THREADS;
+	return futexes()->few_threads || size > capacity ? capacity
+		: size > GROUP                           ? size
+		: GROUP < capacity                       ? GROUP
+							 : capacity;
+}
+
 /* The one with the most room sleeps on what is new as well, if that saves a thread: it is woken, and its words join the
  * others. */
-static void gather(void)
+static void gather(int size)
 {
 	struct il_futex_waiter *least = NULL;
 	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
 		if (!least || s->left < least->left)
 			least = s;
-	int count = il_list_count(&futexes()->watched), more = count ? (count - 1) % capacity + 1 : 0;
-	if (!least || least->left + more > capacity)
+	int count = il_list_count(&futexes()->watched), more = count ? (count - 1) % size + 1 : 0;
+	if (!least || least->left + more > size)
 		return;
 	take_back(least, &futexes()->watched, true);
 	il_thread_pool_cancel(&least->item);
+}
+
+/* A thread sleeps on so many of the words. */
+static int hand_out_some(int size)
+{
+	struct il_futex_waiter *s = calloc(1, sizeof *s);
+	if (!s)
+		return ENOMEM;
+	s->woken = -1;
+	while (s->count < size && !il_list_empty(&futexes()->watched))
+		take(s, il_list_first(struct il_futex, &futexes()->watched, node));
+	il_list_add(&futexes()->waiters, &s->node);
+	int err = il_thread_pool_start(&s->item, work, ended);
+	if (!err)
+		return 0;
+	take_back(s, &futexes()->watched, true);
+	il_list_del(&s->node);
+	free(s);
+	return err;
+}
+
+/* There can be no more threads: those there are sleep on as many words as they can. */
+static void use_few_threads(void)
+{
+	struct il_futex_waiter *s;
+	futexes()->few_threads = true;
+	while ((s = il_list_first(struct il_futex_waiter, &futexes()->waiters, node))) {
+		take_back(s, &futexes()->watched, true);
+		il_thread_pool_cancel(&s->item);
+	}
 }
 
 bool il_futexes_hand_out(void)
@@ -262,22 +314,19 @@ bool il_futexes_hand_out(void)
 	learn_capacity();
 	if (il_list_empty(&futexes()->watched))
 		return true;
-	gather();
-	while (!il_list_empty(&futexes()->watched)) {
-		struct il_futex_waiter *s = calloc(1, sizeof *s);
-		if (s) {
-			s->woken = -1;
-			while (s->count < capacity && !il_list_empty(&futexes()->watched))
-				take(s, il_list_first(struct il_futex, &futexes()->watched, node));
-			il_list_add(&futexes()->waiters, &s->node);
-			if (il_thread_pool_start(&s->item, work, ended) == 0)
-				continue;
-			dissolve(s, true);
+	int size = group_size(), err = 0;
+	gather(size);
+	while (!err && !il_list_empty(&futexes()->watched)) {
+		err = hand_out_some(size);
+		if (err && size < capacity) {
+			use_few_threads();
+			size = capacity;
+			err = 0;
 		}
-		tell_all();
-		return false;
 	}
-	return true;
+	if (err)
+		tell_all();
+	return !err;
 }
 
 /* Being away ------------------------------------------------------------------------------------------- */
@@ -291,14 +340,6 @@ void il_futexes_asleep(void)
 			if (s->words[i] && s->words[i]->away)
 				atomic_fetch_and(word_of(s->words[i]), ~s->words[i]->away);
 	futexes()->away = false;
-}
-
-static int count_given(void)
-{
-	int count = 0;
-	il_list_each(struct il_futex_waiter, s, &futexes()->waiters, node)
-		count += s->left;
-	return count;
 }
 
 /* True: it was changed before. */

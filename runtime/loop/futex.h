@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Words in shared memory that other processes change: futexes. Watched words are slept on while the loop blocks: by the
- * loop's own thread, if there is no descriptor to watch as well, else by threads, many words to a thread.
+ * loop's own thread, if there is no descriptor to watch as well, else by threads, some words to a thread.
  * Floor 1a: no lua.h.
  */
 #ifndef IL_LOOP_FUTEX_H
@@ -18,6 +18,7 @@ struct il_futexes {
 	struct il_list watched; /* on which no thread sleeps yet */
 	struct il_list waiters; /* of struct il_futex_waiter */
 	bool away; /* the bits are set */
+	bool few_threads; /* a thread could not be made */
 };
 
 struct il_futex {

@@ -153,6 +153,8 @@ int main(void)
 	each_is_told_once(WORDS);
 	what_is_not_watched_is_not_told();
 	the_word_says_that_the_loop_is_away();
+	il_loop->futexes.few_threads = true;
+	each_is_told_once(WORDS);
 	il_io_unwatch(&io);
 	il_loop_fini();
 	puts("ok");
