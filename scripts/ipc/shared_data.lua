@@ -66,7 +66,7 @@ end
 
 function Change:get(name)
   check(self, "get")
-  name = check_name(self.data, name)
+  if type(name) ~= "string" then name = check_name(self.data, name) end
   local bytes, version = self.writes[name], nil
   if bytes == nil then
     local why, errno
@@ -87,7 +87,7 @@ end
 
 function Change:set(name, value, options)
   check(self, "set")
-  name = check_name(self.data, name)
+  if type(name) ~= "string" then name = check_name(self.data, name) end
   local bytes, ttl = encode(self.data, name, value, options)
   self.writes[name], self.ttls[name] = bytes, ttl
 end
@@ -101,16 +101,18 @@ end
 -- With `checks`, only whether what was read is still so.
 local function finish(t, checks)
   if t.torn then return nil, "changed" end
-  local list, n = {}, 0
-  local function put(name, version, bytes, ttl)
-    list[n + 1], list[n + 2], list[n + 3], list[n + 4] = name, version, bytes, ttl
-    n = n + 4
-  end
-  for name, version in pairs(t.reads) do
-    if checks or t.writes[name] == nil then put(name, version, true, 0) end
+  local list, n, reads, writes = {}, 0, t.reads, t.writes
+  for name, version in pairs(reads) do
+    if checks or writes[name] == nil then
+      list[n + 1], list[n + 2], list[n + 3], list[n + 4] = name, version, true, 0
+      n = n + 4
+    end
   end
   if not checks then
-    for name, bytes in pairs(t.writes) do put(name, t.reads[name] or -1, bytes, t.ttls[name] or 0) end
+    for name, bytes in pairs(writes) do
+      list[n + 1], list[n + 2], list[n + 3], list[n + 4] = name, reads[name] or -1, bytes, t.ttls[name] or 0
+      n = n + 4
+    end
   end
   if n == 0 then return true end
   return commit(t.data, list)
