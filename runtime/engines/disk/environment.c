@@ -33,6 +33,7 @@ enum {
 	CONTROL_SIZE = 4096,
 	TABLES = 1024, /* of one environment, in use in one process */
 	READERS = 1024, /* processes */
+	NAP = 200000, /* ns */
 	FLAGS = MDB_NOTLS | MDB_NORDAHEAD | MDB_NOSYNC, /* commit.h sees to the disk */
 };
 
@@ -420,18 +421,30 @@ static int got(struct il_disk *d, int err)
 	return err == ENOTRECOVERABLE ? EUCLEAN : err;
 }
 
-/* By the wall clock: the function for the other one is not known to ThreadSanitizer. It also knows only of the first
- * call that a dead owner has had the lock. If that clock is set back
- * meanwhile, it takes longer until a process is found that stands still. */
+/* ThreadSanitizer knows only of pthread_mutex_trylock that a dead owner may have had the mutex. */
+static int lock_within(pthread_mutex_t *lock, int64_t until)
+{
+#ifdef __SANITIZE_THREAD__
+	int err = EBUSY;
+	while (err == EBUSY && il_now() < until) {
+		nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
+		err = pthread_mutex_trylock(lock);
+	}
+	return err == EBUSY ? ETIMEDOUT : err;
+#else
+	struct timespec end = il_timespec(until);
+	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &end);
+#endif
+}
+
 int il_disk_lock(struct il_disk *d)
 {
 	uint32_t turns = il_get(&d->control->turns);
 	int64_t now = il_now(), end = now + STANDS_STILL;
 	for (;; now = il_now()) {
-		struct timespec until = il_timespec(il_wall_now() + SLICE);
 		int err = pthread_mutex_trylock(&d->control->lock);
 		if (err == EBUSY)
-			err = pthread_mutex_timedlock(&d->control->lock, &until);
+			err = lock_within(&d->control->lock, now + SLICE);
 		if (err != ETIMEDOUT)
 			return got(d, err);
 		if (turns != il_get(&d->control->turns)) {
