@@ -59,7 +59,8 @@ end
 local function look(state, limits)
   if state[NEXT] == 0 or time() < state[NEXT] then return end
   redis.call('HDEL', KEYS[1], '') -- needs no memory: so what follows may, where there is none
-  local first = 0
+  local first, was_sooner = 0, is_sooner
+  state[NEXT] = 0 -- from now on, of what goes back
   local function earliest(at)
     if first == 0 or at < first then first = at end
   end
@@ -74,7 +75,8 @@ local function look(state, limits)
   end
   local due = redis.call('ZRANGE', base .. 'delayed', 0, 0, 'WITHSCORES')[2]
   if due then earliest(tonumber(due)) end
-  state[NEXT] = first
+  if state[NEXT] > 0 then earliest(state[NEXT]) end
+  state[NEXT], is_sooner = first, was_sooner -- those that wait look at this time, too, and learn of the next one
 end
 
 -- The process is alive for so many ms. False: it had no lease.
