@@ -143,8 +143,8 @@ static int write_pieces(const struct il_blocks *c, const char *from, size_t left
 }
 
 /* True: there is room for it in one piece at the rover, and it is written. */
-static inline bool write_whole(const struct il_blocks *c, const void *data, size_t size, uint32_t blocks,
-	uint32_t *result)
+static inline __attribute__((always_inline)) bool write_whole(const struct il_blocks *c, const void *data, size_t size,
+	uint32_t blocks, uint32_t *result)
 {
 	uint32_t state = 0, block = c->sending->rover, length = il_extent_length(c, block, &state);
 	if (length < blocks || !is_free(c, block, state))

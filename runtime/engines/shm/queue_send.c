@@ -76,9 +76,13 @@ mend(struct il_shm_queue *o, const struct writing *w, uint32_t *block, int err, 
 
 int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block)
 {
+	int err = check_room(o, size);
+	if (!err)
+		err = il_blocks_write(&o->blocks, type, data, size, block);
+	if (!err)
+		return 0;
 	struct writing w = { .type = type, .data = data, .size = size };
-	int err = try_write(o, &w, block);
-	return err ? mend(o, &w, block, err, both) : 0;
+	return mend(o, &w, block, err, both);
 }
 
 int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool both, int64_t time)
