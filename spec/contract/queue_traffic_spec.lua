@@ -168,7 +168,7 @@ contract.each(_ENV, "traffic of a queue", ipc.queue, function(engine, open)
     storm(q, 0, {0, 1, 2, 3, 4, 5, 6, -2, -6, -math.maxinteger})
   end)
 
-  local EACH <const> = times(engine.remote and 4000 or 20000)
+  local EACH <const> = times(engine.name == "disk" and 2000 or engine.remote and 4000 or 20000) -- a disk is waited for
 
   it(4 * EACH .. " messages of 4 processes go to 4 others #slow #nosan", function()
     local q <close> = open{codec = "lua"}
