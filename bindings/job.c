@@ -13,35 +13,65 @@ enum { QUEUE = 1, MESSAGE };
 const char il_job_class[] = "ipc.Job";
 
 /* The userdata holds the texts and the limit behind the handle: jobs are many, so it is no larger than need be. */
-struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job)
+struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t room)
 {
-	struct il_queue_handle *q = lua_touserdata(L, queue);
-	size_t texts = (size_t)job->id_size + job->reason_size;
-	size_t limit = (offsetof(struct il_job_handle, texts) + texts + 15) & ~(size_t)15;
+	size_t limit = (offsetof(struct il_job_handle, texts) + room + 15) & ~(size_t)15;
 	struct il_job_handle *j = lua_newuserdatauv(L, q->within ? limit + sizeof *j->limit : limit, 2);
-	*j = (struct il_job_handle){ .object.class = il_job_class,
-		.q = q,
-		.generation = il_fork.generation,
-		.type = type,
-		.token = job->token,
-		.sent = job->sent,
-		.place = job->place,
-		.attempt = job->attempt,
-		.deaths = job->deaths,
-		.attempts = job->attempts,
-		.id_size = job->id_size,
-		.reason_size = job->reason_size };
-	memcpy(j->texts, job->id, job->id_size);
-	memcpy(j->texts + job->id_size, job->reason, job->reason_size);
+	j->object.class = il_job_class;
+	j->q = q;
+	j->state = NULL;
+	j->busy = false;
+	j->limit = NULL;
+	j->has_bytes = false;
+	j->room = (uint16_t)room;
 	if (q->within) {
 		j->limit = (struct il_job_time_limit *)(void *)((char *)j + limit);
 		il_job_limit_init(j->limit, j);
 	}
+	return j;
+}
+
+/* The handle at the top becomes that of the delivery. */
+static void fill(lua_State *L, struct il_job_handle *j, int queue, int64_t type, const struct il_job *job)
+{
+	j->generation = il_fork.generation;
+	j->type = type;
+	j->token = job->token;
+	j->sent = job->sent;
+	j->place = job->place;
+	j->attempt = job->attempt;
+	j->deaths = job->deaths;
+	j->attempts = job->attempts;
+	j->id_size = job->id_size;
+	j->reason_size = job->reason_size;
+	memcpy(j->texts, job->id, job->id_size);
+	memcpy(j->texts + job->id_size, job->reason, job->reason_size);
 	lua_pushvalue(L, queue);
 	lua_setiuservalue(L, -2, QUEUE);
 	lua_getiuservalue(L, queue, IL_QUEUE_JOBS);
 	lua_setmetatable(L, -2);
+}
+
+struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job)
+{
+	struct il_queue_handle *q = lua_touserdata(L, queue);
+	struct il_job_handle *j = il_job_new(L, q, (size_t)job->id_size + job->reason_size);
+	fill(L, j, queue, type, job);
 	return j;
+}
+
+bool il_job_begin(lua_State *L, struct il_job_handle *j, int queue, const struct il_op *op)
+{
+	const struct il_job *job = op->message.job;
+	size_t texts = (size_t)job->id_size + job->reason_size;
+	if (texts > j->room || op->size > j->room - texts)
+		return false;
+	fill(L, j, queue, op->message.type, job);
+	j->has_bytes = true;
+	j->message_size = (uint16_t)op->size;
+	if (op->size)
+		memcpy(j->texts + texts, op->data, op->size);
+	return true;
 }
 
 void il_job_set_message(lua_State *L, struct il_job_handle *j)
@@ -110,6 +140,17 @@ static void push_time(lua_State *L, int64_t ns)
 		lua_pushnil(L);
 }
 
+/* Of the job at 1. */
+static void push_message(lua_State *L, const struct il_job_handle *j)
+{
+	if (lua_getiuservalue(L, 1, MESSAGE) != LUA_TNIL || !j->has_bytes)
+		return;
+	lua_pop(L, 1);
+	lua_pushlstring(L, j->texts + j->id_size + j->reason_size, j->message_size);
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, 1, MESSAGE);
+}
+
 /* Those that a dead letter has, too, but the message. */
 static bool push_field(lua_State *L, const char *name, const struct il_job_handle *j)
 {
@@ -134,13 +175,13 @@ static bool push_field(lua_State *L, const char *name, const struct il_job_handl
 
 static int job__index(lua_State *L)
 {
-	struct il_job_handle *j = il_job_check(L);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
 		return 1;
+	struct il_job_handle *j = il_job_check(L);
 	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
 	if (strcmp(name, "message") == 0)
-		lua_getiuservalue(L, 1, MESSAGE);
+		push_message(L, j);
 	else if (!push_field(L, name, j))
 		lua_pushnil(L);
 	return 1;
@@ -180,8 +221,8 @@ static int job_is_open(lua_State *L)
 	return 1;
 }
 
+/* And `done`, see open_done. */
 static const luaL_Reg methods[] = {
-	{ "done", il_job_done },
 	{ "retry", il_job_retry },
 	{ "release", il_job_release },
 	{ "bury", il_job_bury },
@@ -201,6 +242,25 @@ static const luaL_Reg waits[] = { { "lost", il_job_lost }, { NULL, NULL } };
 
 static const struct il_cases cases = { .methods = waits };
 
+/* The metatable at the top without __gc, for jobs that are done. `done` has it as an upvalue. Pops. */
+static void open_done(lua_State *L)
+{
+	lua_newtable(L);
+	for (lua_pushnil(L); lua_next(L, -3); lua_pop(L, 1)) {
+		lua_pushvalue(L, -2);
+		lua_pushvalue(L, -2);
+		lua_rawset(L, -5);
+	}
+	lua_pushnil(L);
+	lua_setfield(L, -2, "__gc");
+	il_select_class(L, &cases);
+	lua_getfield(L, -1, "__methods");
+	lua_insert(L, -2);
+	lua_pushcclosure(L, il_job_done, 1);
+	lua_setfield(L, -2, "done");
+	lua_pop(L, 2);
+}
+
 static const luaL_Reg internals[] = {
 	{ "job_is_open", job_is_open },
 	{ "job_fail", il_job_fail },
@@ -212,6 +272,8 @@ void il_job_open(lua_State *L)
 {
 	il_class(L, il_job_class, methods, meta, &cases);
 	il_fields(L, il_job_class, job__index);
+	luaL_getmetatable(L, il_job_class);
+	open_done(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_setfuncs(L, internals, 0);
 	lua_pop(L, 1);

@@ -32,7 +32,9 @@ struct il_job_handle {
 	uint64_t place;
 	uint32_t attempt, deaths, attempts;
 	uint8_t id_size, reason_size;
-	char texts[]; /* id, reason */
+	bool has_bytes; /* of its message, behind the reason: see il_job_begin */
+	uint16_t room, message_size;
+	char texts[]; /* id, reason, message */
 };
 
 /* The job at 1. Raises. */
@@ -49,6 +51,12 @@ static inline bool il_job_is_mine(const struct il_job_handle *j)
 
 /* Pushes a handle for a delivery of the queue at stack index `queue`; from then on it answers for it. Raises before. */
 struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job);
+
+/* The same in two steps, of which the second cannot fail: so a job that is taken between them needs no protected call.
+ * The first pushes a handle with room for so many bytes of texts and message, and raises. The second fills it, at the
+ * top; the message is its bytes: they are made a string when they are asked for. False: there is too little room. */
+struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t room);
+bool il_job_begin(lua_State *L, struct il_job_handle *j, int queue, const struct il_op *op);
 
 /* The message at the top becomes the job's. Then its time begins to run, if there is a limit. Pops; raises. */
 void il_job_set_message(lua_State *L, struct il_job_handle *j);

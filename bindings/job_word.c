@@ -159,28 +159,42 @@ static int finish(lua_State *L, struct il_job_handle *j, struct il_job *job, int
 	return il_await_answer_served(L, &op);
 }
 
+/* The next message, by its arguments: its type, 0 if there is none; its bytes are at 3 then. A negative one: these are
+ * the results on the stack, as many as 0 is more. */
+static int64_t check_next(lua_State *L, struct il_job_handle *j)
+{
+	size_t size;
+	const char *reason;
+	lua_settop(L, 3);
+	if (lua_isnil(L, 2) && lua_isnil(L, 3))
+		return 0;
+	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
+	if (!check_own(L, j))
+		return -2;
+	il_queue_encode(L, j->q, 3);
+	check_taken(L); /* the encoder may be the user's */
+	lua_tolstring(L, 3, &size);
+	return size > il_queue_limit(j->q, &reason) ? -il_queue_too_large(L, j->q, 0, size) : type;
+}
+
+/* One that is done has no need of a finaliser any more: its new metatable, the function's upvalue, has none. That is
+ * worth while, since the collector takes as long for a finaliser as the engine for the job. */
 int il_job_done(lua_State *L)
 {
 	struct il_job_handle *j = check_taken(L);
 	struct il_job job;
-	lua_Integer type = 0;
-	lua_settop(L, 3);
-	if (!lua_isnil(L, 2) || !lua_isnil(L, 3)) {
-		size_t size;
-		const char *reason;
-		type = il_check_range(L, 2, 1, LONG_MAX, "type");
-		if (!check_own(L, j))
-			return 2;
-		il_queue_encode(L, j->q, 3);
-		check_taken(L); /* the encoder may be the user's */
-		lua_tolstring(L, 3, &size);
-		if (size > il_queue_limit(j->q, &reason))
-			return il_queue_too_large(L, j->q, 0, size);
-	}
+	int64_t type = lua_gettop(L) > 1 ? check_next(L, j) : 0;
+	if (type < 0)
+		return (int)-type;
 	if (!check_own(L, j))
 		return 2;
 	il_job_fill(&job, j, IL_JOB_DONE);
-	return finish(L, j, &job, type);
+	int results = finish(L, j, &job, type);
+	if (j->state && lua_touserdata(L, 1) == j) {
+		lua_pushvalue(L, lua_upvalueindex(1));
+		lua_setmetatable(L, 1);
+	}
+	return results;
 }
 
 static void optional_reason(lua_State *L, int arg, struct il_job *job)

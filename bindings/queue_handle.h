@@ -33,6 +33,7 @@ struct il_queue_handle {
 	} backoff;
 	int64_t within; /* ns that a job may take; 0: as long as it likes */
 	struct il_job_limits limits;
+	size_t job_room; /* for the texts and the message of a job, if these are short: see take in queue_jobs.c */
 	bool warned; /* of a job that was closed without a word */
 	struct il_job scratch; /* for an attempt of an operation; what waits has its own (job.h) */
 	char what[];

@@ -196,6 +196,18 @@ static int make_job(lua_State *L)
 	return 2;
 }
 
+/* A job with a short message, of bytes that are not decoded, is taken into a handle that is there before. */
+enum { MOST_ROOM = 512 };
+
+static void note_room(struct il_queue_handle *q, const struct il_job *job, size_t size)
+{
+	size_t room = (size_t)job->id_size + job->reason_size + size;
+	if (room > MOST_ROOM || q->codec != IL_CODEC_RAW || q->within)
+		q->job_room = 0;
+	else if (room >= q->job_room)
+		q->job_room = room + 16;
+}
+
 /* What fails from here on, memory or a hook, has not to do with the job: it goes back. */
 static int take_push(lua_State *L, struct il_op *op)
 {
@@ -206,6 +218,7 @@ static int take_push(lua_State *L, struct il_op *op)
 	d.op = op;
 	d.handle = NULL;
 	il_job_copy(&d.job, op->message.job);
+	note_room(d.q, &d.job, op->size);
 	lua_pushcfunction(L, make_job);
 	il_push_object(L, d.q);
 	lua_pushlightuserdata(L, &d);
@@ -219,12 +232,41 @@ static int take_push(lua_State *L, struct il_op *op)
 	return 1;
 }
 
+static int take_into(lua_State *L, struct il_op *op, struct il_job_handle *j)
+{
+	if (op->err || !il_job_begin(L, j, 1, op))
+		return take_push(L, op);
+	il_op_clear(op);
+	return 1;
+}
+
+/* If it has to wait, it gets a handle later: then the one that was made is dropped, which is in no metatable yet. */
+static int __attribute__((noinline)) take_short(lua_State *L, struct il_queue_handle *q, int64_t type, int64_t deadline)
+{
+	struct il_job_handle *j = il_job_new(L, q, q->job_room);
+	if (!q->queue)
+		il_error(L, "queue %s is closed", q->what); /* a finaliser has run */
+	struct il_op *op = il_await_begin(L, &take_op.type, q->queue, take_push);
+	op->handle = q;
+	op->message.type = type;
+	op->message.job = &q->scratch;
+	if (!il_await_first(op->type, op, deadline)) {
+		lua_pop(L, 1);
+		return il_await_slow(L, op, deadline);
+	}
+	bool more = il_serve(op->size);
+	int results = take_into(L, op, j);
+	return more ? results : il_served(L, results);
+}
+
 static int take(lua_State *L, struct il_queue_handle *q)
 {
 	lua_Integer type = il_queue_optional_type(L, 2);
 	int64_t deadline = il_check_deadline(L, 3);
 	if (!q->queue->ops->take.attempt)
 		return no_jobs(L, q);
+	if (q->job_room && !il_sched()->collector)
+		return take_short(L, q, type, deadline);
 	struct il_op *op = il_await_begin(L, &take_op.type, q->queue, take_push);
 	op->handle = q;
 	op->message.type = type;

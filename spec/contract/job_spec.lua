@@ -55,6 +55,22 @@ contract.jobs(_ENV, "a job", function(engine, open)
     assert.equal(7, job.type)
   end)
 
+  it("has its message, whatever the size of the one before, and after its end", function()
+    local q <close> = open{codec = "raw"}
+    for _, size in ipairs{64, 64, 10, 300, 64, 3000, 64, 64, 0, 64} do
+      local message = ("x"):rep(size)
+      q:send(2, message, nil, size == 10 and {id = ("i"):rep(200)} or nil)
+      local job <close> = take(q)
+      assert.equal(message, job.message)
+      assert.equal(size == 10 and ("i"):rep(200) or job.id, job.id)
+      assert.is_true(job:done())
+      collectgarbage()
+      assert.equal(message, job.message)
+      assert.error_matches(function() job:done() end, "is done already")
+    end
+    assert.same({nil, "timeout"}, {q:take(nil, 0)})
+  end)
+
   it("is of no other task while it is taken, and gone when it is done", function()
     local q <close> = open()
     send(q, "a")
