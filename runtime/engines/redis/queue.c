@@ -6,9 +6,12 @@
 #include "base/fork.h"
 #include "base/clock.h"
 #include "engines/redis/queue_dead.h"
+#include "engines/redis/queue_delivery.h"
 #include "engines/redis/queue_job.h"
 #include "engines/redis/queue_lease.h"
+#include "engines/redis/queue_receive.h"
 #include "engines/redis/queue_record.h"
+#include "engines/redis/queue_send.h"
 #include "engines/redis/redis.h"
 #include "engines/redis/state.h"
 
@@ -25,29 +28,13 @@ static const int64_t SWEEP = IL_SECOND / 2;
 
 enum { MS = 1000000, LOOK = 10 * MS }; /* between two processes that look whether something is due */
 
-void il_rq_type(struct il_command *c, int64_t type)
-{
-	char text[24] = "0";
-	if (type)
-		snprintf(text, sizeof text, "%s%019lld", type < 0 ? "-" : "", (long long)llabs(type));
-	il_command_text(c, text);
-}
-
 void il_rq_name(struct il_rq *q, bool takes, char text[IL_RQ_NAME])
 {
 	snprintf(text, IL_RQ_NAME, takes ? "h@%sT%07x" : "h@%s%08x", il_server_client(q->waits.object.server),
 		q->names++ & 0xfffffff);
 }
 
-int il_rq_message(struct il_request *r, size_t place, struct il_op *op)
-{
-	size_t at = 2 * place + 2, size;
-	const char *record = il_reply_bytes(r, at, &size);
-	op->message.type = il_reply_number(r, at - 1);
-	return il_rq_record_take(record, size, op);
-}
-
-/* What is published for this process: "message ..." (queue_receive.c), "room bytes place delivery", "next ms stand", or
+/* What is published for this process: "message ..." (queue_receive.h), "room bytes place delivery", "next ms stand", or
  * "removed id". */
 static void published(struct il_redis_waits *all, const char *data, size_t size)
 {
@@ -77,7 +64,7 @@ static void forked(struct il_redis_object *object)
 	il_timer_disarm(&q->due);
 	q->sweeping = NULL;
 	il_redis_waits_forked(&q->waits);
-	il_rq_receive_fini(q, true);
+	il_rq_deliveries_fini(q, true);
 	il_rq_lease_forked(q);
 	il_rq_jobs_fini(q);
 	il_rq_name(q, false, q->sender.name);
@@ -158,7 +145,7 @@ static int request(struct il_op *op, const char *verb, enum il_request_flags fla
 	il_command_init(&c, object, IL_SCRIPT_queue_query);
 	il_command_text(&c, il_rq_of_op(op)->id);
 	il_command_text(&c, verb);
-	il_rq_type(&c, op->message.type);
+	il_rq_record_type(&c, op->message.type);
 	il_rq_limits(&c, &il_rq_handle_of_op(op)->queue.limits);
 	if (answer)
 		return il_redis_object_request(object, op, &c, flags, answer);
@@ -170,7 +157,7 @@ static int peek_answer(struct il_op *op, struct il_request *r, int err)
 {
 	if (err)
 		return err == EAGAIN ? ENOMSG : err;
-	return il_rq_message(r, 0, op);
+	return il_rq_record_message(r, 0, op);
 }
 
 static int peek_start(struct il_op *op)
@@ -254,7 +241,7 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	q->due.expired = due;
 	il_list_init(&q->node);
 	il_redis_waits_init(&q->waits);
-	il_rq_receive_init(q);
+	il_rq_deliveries_init(q);
 	il_rq_send_init(q);
 	il_rq_jobs_init(q);
 	il_rq_lease_init(q, il_rq_jobs_lost);
@@ -274,7 +261,7 @@ static void object_put(struct il_rq *q)
 		il_request_forget(q->sweeping);
 	il_redis_waits_fini(&q->waits);
 	il_list_del(&q->sender.waiter.due);
-	il_rq_receive_fini(q, false);
+	il_rq_deliveries_fini(q, false);
 	il_list_del(&q->node);
 	il_redis_object_close(&q->waits.object);
 	free(q);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of queues on a server have in common: queue.c opens, asks and closes, queue_receive.c and queue_send.c
- * have the operations that wait, queue_job.c what is taken, queue_lease.c its lease, queue_dead.c the dead letters.
+ * have the operations that wait, queue_delivery.c how messages arrive, queue_job.c what is taken, queue_lease.c its
+ * lease, queue_dead.c the dead letters.
  * Floor 2.
  */
 #ifndef IL_REDIS_QUEUE_H
@@ -49,7 +50,7 @@ struct il_rq {
 	char id[IL_RQ_ID]; /* the server's */
 	struct il_rq_sender sender;
 	uint32_t names; /* il_rq_name has given; they are used again when the queue is opened again */
-	struct il_list idle; /* deliveries (queue_receive.c) without a request; that of the last one is first */
+	struct il_list idle; /* deliveries (queue_delivery.h) without a request; that of the last one is first */
 	struct il_timer idle_timer; /* then idle deliveries say what has arrived */
 	struct il_timer sweep; /* after a process was handed something, or called */
 	struct il_timer due; /* when something is due that an operation here may wait for */
@@ -89,15 +90,9 @@ static inline void il_rq_command(struct il_command *c, struct il_rq *q, enum il_
 	il_command_text(c, q->id);
 }
 
-/* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
-void il_rq_type(struct il_command *c, int64_t type);
-
 /* A name for what stands in a line: "h@", then the process and 8 digits, of which the first is "T" if it takes jobs, as
  * the scripts have it. */
 void il_rq_name(struct il_rq *q, bool takes, char text[IL_RQ_NAME]);
-
-/* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
-int il_rq_message(struct il_request *r, size_t place, struct il_op *op);
 
 /* Something is due in so many ms, -1: nothing; and so many deliveries stand: one process that waits looks then, and the
  * others a little later. */
@@ -106,24 +101,5 @@ void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand);
 /* A process was handed something, or called, that is perhaps busy or dead: after a moment, what it does not take is for
  * the next one. */
 void il_rq_sweep_later(struct il_rq *q);
-
-/* Receiving: queue_receive.c */
-int il_rq_receive_start(struct il_op *op);
-bool il_rq_receive_many_attempt(struct il_op *op);
-int il_rq_take_start(struct il_op *op);
-void il_rq_receive_init(struct il_rq *q);
-/* A message was handed to a request of this process. */
-void il_rq_receive_published(struct il_rq *q, const char *data, size_t size);
-/* The deliveries go; in a forked child they are the parent's. */
-void il_rq_receive_fini(struct il_rq *q, bool forked);
-
-/* Sending: queue_send.c */
-bool il_rq_send_attempt(struct il_op *op);
-int il_rq_send_start(struct il_op *op);
-bool il_rq_send_many_attempt(struct il_op *op);
-bool il_rq_send_many_cancel(struct il_op *op);
-void il_rq_send_init(struct il_rq *q);
-/* This process is called, for there are so many bytes of room. */
-void il_rq_send_called(struct il_rq *q, int64_t room, const char *place);
 
 #endif

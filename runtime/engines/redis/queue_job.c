@@ -158,7 +158,7 @@ static void finish_command(struct il_op *op, struct il_command *c, const struct 
 	command(c, h, t->entry, outcomes[job->outcome], il_rq_job_delay(job), job);
 	if (!next)
 		return;
-	il_rq_type(c, op->message.type);
+	il_rq_record_type(c, op->message.type);
 	il_rq_record_command(c, NULL, op->data, op->size);
 }
 

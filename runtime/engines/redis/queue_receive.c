@@ -11,106 +11,22 @@
  * 4. Each request says how many messages of the one before it in its delivery have arrived: the others go back.
  * 5. A job is handed over without its bytes: the process asks, which confirms it. Floor 2.
  */
-#include "engines/redis/queue.h"
-#include "base/clock.h"
+#include "engines/redis/queue_receive.h"
 #include "base/fork.h"
 #include "engines/payloads.h"
+#include "engines/redis/queue_delivery.h"
 #include "engines/redis/queue_job.h"
 #include "engines/redis/queue_lease.h"
 #include "engines/redis/queue_record.h"
 #include "engines/redis/state.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER = 16, TYPE = 19, MS = 1000000 };
-
-static const int64_t IDLE = IL_SECOND; /* until an idle delivery says what has arrived */
-
-/* A delivery of this process, in which one request at a time takes messages, see queue_receive.lua; its waiter is used
- * by operations that want the same. */
-struct delivery {
-	struct il_redis_waiter waiter;
-	int64_t wanted;
-	bool once;
-	bool takes; /* jobs */
-	struct il_job_limits limits;
-	char name[IL_RQ_NAME];
-	int64_t number; /* of the last request, */
-	int64_t answered; /* and of the last one that was given messages, as far as is known, */
-	int arrived; /* and how many of them have arrived */
-	bool dirty; /* the server keeps what arrived */
-	char *bytes; /* of a message that was handed over, until the server has answered that it is ours; or NULL */
-	size_t size;
-	int64_t type;
-};
+enum { TYPE = 19 }; /* digits */
 
 static const struct il_redis_waiter_kind kind;
-
-static struct delivery *delivery_of(struct il_redis_waiter *w)
-{
-	return il_container_of(w, struct delivery, waiter);
-}
-
-static struct il_rq *queue_of(const struct delivery *s)
-{
-	return il_rq_of(s->waiter.all);
-}
-
-static void number_text(char *text, int64_t number)
-{
-	snprintf(text, NUMBER + 8, "%0*lld", NUMBER, (long long)number);
-}
-
-/* A request for so many messages. stands: if there is none. */
-static void receive_command(struct il_command *c, const struct delivery *s, int count, bool stands)
-{
-	char text[48];
-	il_command_number(c, count);
-	il_rq_type(c, s->wanted);
-	snprintf(text, sizeof text, "%d %u %u %u", stands, s->limits.attempts, s->limits.deaths, s->limits.keep);
-	il_command_text(c, text);
-	number_text(text, s->answered);
-	il_command_text(c, text);
-	il_command_number(c, s->arrived);
-}
-
-static void take_command(struct il_command *c, const struct delivery *s, int count, bool stands)
-{
-	char text[64];
-	il_rq_type(c, s->wanted);
-	snprintf(text, sizeof text, "%0*lld:%d", NUMBER, (long long)s->answered, s->arrived);
-	il_command_text(c, text);
-	il_rq_lease_time(c, queue_of(s));
-	il_command_number(c, count);
-	snprintf(text, sizeof text, "%d %lld %u %u %u", stands, (long long)(s->waiter.all->object.lease / MS),
-		s->limits.attempts, s->limits.deaths, s->limits.keep);
-	il_command_text(c, text);
-}
-
-static int request(struct delivery *s, int count, bool stands, enum il_request_flags flags,
-	void (*answered)(struct il_request *r))
-{
-	struct il_command c;
-	char number[24];
-	il_rq_command(&c, queue_of(s), s->takes ? IL_SCRIPT_queue_take : IL_SCRIPT_queue_receive);
-	il_command_number(&c, il_fork.pid);
-	il_command_text(&c, s->name + 1);
-	number_text(number, s->number);
-	il_command_text(&c, number);
-	(s->takes ? take_command : receive_command)(&c, s, count, stands);
-	return il_request_make(&c, flags, answered, s, answered ? &s->waiter.request : NULL);
-}
-
-/* A request for nothing says what has arrived. If it is lost, the next one in the delivery says so. */
-static void acknowledge(struct delivery *s)
-{
-	s->number = ++il_redis_state()->numbers;
-	s->dirty = false;
-	request(s, 0, false, IL_SAFE | IL_PATIENT, NULL);
-}
 
 /* The waiter --------------------------------------------------------------------------------------------- */
 
@@ -140,11 +56,11 @@ static int count_wanted(const struct il_redis_waiter *w)
 
 static int make_request(struct il_redis_waiter *w, void (*answered)(struct il_request *r))
 {
-	struct delivery *s = delivery_of(w);
+	struct il_rq_delivery *s = il_rq_delivery_of(w);
 	if (!w->stands)
 		s->number = ++il_redis_state()->numbers;
 	s->dirty = true;
-	return request(s, count_wanted(w), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
+	return il_rq_delivery_request(s, count_wanted(w), !s->once, s->once ? IL_SAFE : IL_SAFE | IL_PATIENT, answered);
 }
 
 static int add(struct il_payloads **all, int64_t type, const void *bytes, size_t size, int expected)
@@ -182,15 +98,15 @@ static int take_many(struct il_redis_waiter *w, struct il_request *r, int from, 
 
 static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 {
-	struct delivery *s = delivery_of(w);
+	struct il_rq_delivery *s = il_rq_delivery_of(w);
 	if (err == EAGAIN)
 		s->dirty = false;
 	if (err == EAGAIN && !s->once)
-		il_rq_due(queue_of(s), il_reply_number(r, s->takes + 1), il_reply_number(r, s->takes + 2));
+		il_rq_due(il_rq_delivery_queue(s), il_reply_number(r, s->takes + 1), il_reply_number(r, s->takes + 2));
 	if (err)
 		return err;
 	if (s->takes)
-		il_rq_job_leased(queue_of(s), r);
+		il_rq_job_leased(il_rq_delivery_queue(s), r);
 	int took = (int)(il_reply_count(r) - 1) / 2;
 	struct il_op *op;
 	s->answered = s->number;
@@ -200,61 +116,42 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 			s->arrived += take_many(w, r, s->arrived, took, op);
 			continue;
 		}
-		err = (s->takes ? il_rq_job_taken : il_rq_message)(r, (size_t)s->arrived++, op);
+		err = (s->takes ? il_rq_job_taken : il_rq_record_message)(r, (size_t)s->arrived++, op);
 		il_redis_waiter_finish(w, op, err);
 	}
 	if (il_reply_count(r) % 2 == s->takes)
-		il_rq_sweep_later(queue_of(s));
+		il_rq_sweep_later(il_rq_delivery_queue(s));
 	s->dirty &= !s->takes || s->arrived < took;
 	if (s->arrived < took && !il_redis_waiter_first(w))
-		acknowledge(s);
+		il_rq_delivery_acknowledge(s);
 	return 0;
-}
-
-static void forget_bytes(struct delivery *s)
-{
-	free(s->bytes);
-	s->bytes = NULL;
 }
 
 /* The server forgets the request behind it, or has it put back what that took. */
 static void give_back(struct il_redis_waiter *w)
 {
-	forget_bytes(delivery_of(w));
+	il_rq_delivery_forget_bytes(il_rq_delivery_of(w));
 	il_redis_waiter_served(w);
-	acknowledge(delivery_of(w));
-}
-
-static void idle(struct il_redis_waiter *w)
-{
-	struct delivery *s = delivery_of(w);
-	struct il_rq *q = queue_of(s);
-	forget_bytes(s);
-	il_list_del(&w->node);
-	il_list_add(q->idle.next, &w->node); /* it is the first */
-	if (s->dirty && !q->idle_timer.item.place) {
-		il_timer_start(&q->idle_timer, IDLE);
-		il_timer_arm(&q->idle_timer, false); /* no memory: the next one tries again */
-	}
+	il_rq_delivery_acknowledge(il_rq_delivery_of(w));
 }
 
 static const struct il_redis_waiter_kind kind = { .joins = joins,
 	.request = make_request,
 	.answer = answer,
 	.give_back = give_back,
-	.idle = idle };
+	.idle = il_rq_delivery_idle };
 
 static bool is_alike(const struct il_job_limits *a, const struct il_job_limits *b)
 {
 	return a->attempts == b->attempts && a->deaths == b->deaths && a->keep == b->keep;
 }
 
-static struct delivery *delivery_idle(struct il_rq *q, bool takes)
+static struct il_rq_delivery *delivery_idle(struct il_rq *q, bool takes)
 {
-	il_list_each(struct delivery, s, &q->idle, waiter.node)
+	il_list_each(struct il_rq_delivery, s, &q->idle, waiter.node)
 		if (s->takes == takes)
 			return s;
-	struct delivery *s = calloc(1, sizeof *s);
+	struct il_rq_delivery *s = calloc(1, sizeof *s);
 	if (!s)
 		return NULL;
 	il_redis_waiter_init(&s->waiter, &q->waits, &kind);
@@ -263,15 +160,15 @@ static struct delivery *delivery_idle(struct il_rq *q, bool takes)
 	return s;
 }
 
-static struct delivery *delivery_get(struct il_rq *q, const struct il_op *op, bool takes)
+static struct il_rq_delivery *delivery_get(struct il_rq *q, const struct il_op *op, bool takes)
 {
 	int64_t wanted = op->message.type;
 	q->limits = ((struct il_queue *)op->source)->limits;
-	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node)
+	il_list_each(struct il_rq_delivery, s, &q->waits.waiters, waiter.node)
 		if (s->waiter.kind == &kind && s->wanted == wanted && s->once == op->once && s->takes == takes &&
 			is_alike(&s->limits, &q->limits))
 			return s;
-	struct delivery *s = delivery_idle(q, takes);
+	struct il_rq_delivery *s = delivery_idle(q, takes);
 	if (!s)
 		return NULL;
 	il_list_del(&s->waiter.node);
@@ -288,7 +185,7 @@ static int start(struct il_op *op, bool takes)
 	struct il_rq *q = il_rq_of_op(op);
 	if (!il_fork_is_own(q->waits.object.server->generation))
 		il_servers_after_fork();
-	struct delivery *s = delivery_get(q, op, takes);
+	struct il_rq_delivery *s = delivery_get(q, op, takes);
 	if (!s)
 		return ENOMEM;
 	il_redis_waiter_start(&s->waiter, op);
@@ -315,12 +212,12 @@ static int64_t digits(const char *data, int count)
 }
 
 /* What was handed over is the operation's. */
-static void deliver(struct delivery *s, struct il_op *op)
+static void deliver(struct il_rq_delivery *s, struct il_op *op)
 {
 	struct il_payloads *all = NULL;
 	if (is_many(op)) {
 		s->arrived = !add(&all, s->type, s->bytes, s->size, 1);
-		forget_bytes(s);
+		il_rq_delivery_forget_bytes(s);
 		finish_many(&s->waiter, op, all, ENOMEM);
 		return;
 	}
@@ -335,14 +232,14 @@ static void deliver(struct delivery *s, struct il_op *op)
 /* It is ours, and no other process gets it. Or it is not, or an earlier answer was lost: then the request tells. */
 static void confirmed(struct il_request *r)
 {
-	struct delivery *s = r->owner;
+	struct il_rq_delivery *s = r->owner;
 	struct il_redis_waiter *w = &s->waiter;
 	bool ours = il_request_status(r) == 0 && r->reply->type == IL_REPLY_INTEGER && r->reply->integer == 1;
 	struct il_op *op = il_redis_waiter_first(w);
 	w->request = NULL;
 	il_request_free(r);
 	if (!ours) {
-		forget_bytes(s);
+		il_rq_delivery_forget_bytes(s);
 		il_redis_waiter_again(w);
 		return;
 	}
@@ -354,7 +251,7 @@ static void confirmed(struct il_request *r)
 }
 
 /* The confirmation takes the place of the waiter's request. False: it could not be made. */
-static bool confirm(struct delivery *s)
+static bool confirm(struct il_rq_delivery *s)
 {
 	struct il_redis_waiter *w = &s->waiter;
 	struct il_command c;
@@ -372,7 +269,7 @@ static bool confirm(struct delivery *s)
 	return true;
 }
 
-static void keep(struct delivery *s, const char *data, size_t size)
+static void keep(struct il_rq_delivery *s, const char *data, size_t size)
 {
 	size_t head = TYPE + il_rq_record_head(data + TYPE, size - TYPE);
 	s->type = digits(data, TYPE);
@@ -382,49 +279,22 @@ static void keep(struct delivery *s, const char *data, size_t size)
 		memcpy(s->bytes, data + head, s->size);
 	if (s->bytes && confirm(s))
 		return;
-	forget_bytes(s);
+	il_rq_delivery_forget_bytes(s);
 	il_redis_waiter_again(&s->waiter);
 }
 
 /* "number", or "number type bytes" without the spaces. */
 void il_rq_receive_published(struct il_rq *q, const char *data, size_t size)
 {
-	int64_t number = size < NUMBER ? 0 : digits(data, NUMBER);
-	il_list_each(struct delivery, s, &q->waits.waiters, waiter.node) {
+	int64_t number = size < IL_RQ_NUMBER ? 0 : digits(data, IL_RQ_NUMBER);
+	il_list_each(struct il_rq_delivery, s, &q->waits.waiters, waiter.node) {
 		struct il_redis_waiter *w = &s->waiter;
 		if (w->kind != &kind || s->number != number || (!w->stands && !w->request) || !il_redis_waiter_first(w))
 			continue;
-		if (size >= NUMBER + TYPE && !s->bytes)
-			keep(s, data + NUMBER, size - NUMBER);
+		if (size >= IL_RQ_NUMBER + TYPE && !s->bytes)
+			keep(s, data + IL_RQ_NUMBER, size - IL_RQ_NUMBER);
 		else
 			il_redis_waiter_again(w);
 		return;
-	}
-}
-
-/* Deliveries -------------------------------------------------------------------------------------------------- */
-
-static void idle_expired(struct il_timer *t)
-{
-	struct il_rq *q = il_container_of(t, struct il_rq, idle_timer);
-	il_list_each(struct delivery, s, &q->idle, waiter.node)
-		if (s->dirty)
-			acknowledge(s);
-}
-
-void il_rq_receive_init(struct il_rq *q)
-{
-	il_list_init(&q->idle);
-	q->idle_timer.expired = idle_expired;
-}
-
-void il_rq_receive_fini(struct il_rq *q, bool forked)
-{
-	il_timer_disarm(&q->idle_timer);
-	if (!forked)
-		idle_expired(&q->idle_timer);
-	il_list_drain(struct delivery, s, &q->idle, waiter.node) {
-		il_list_del(&s->waiter.due); /* it may be to be served again */
-		free(s);
 	}
 }

@@ -13,6 +13,14 @@
 
 enum { PLAIN = 9, JOB = 12, TYPE = 19 }; /* of a job its id follows */
 
+void il_rq_record_type(struct il_command *c, int64_t type)
+{
+	char text[24] = "0";
+	if (type)
+		snprintf(text, sizeof text, "%s%019lld", type < 0 ? "-" : "", (long long)llabs(type));
+	il_command_text(c, text);
+}
+
 void il_rq_record_command(struct il_command *c, const struct il_job *job, const void *data, size_t size)
 {
 	char head[JOB + IL_JOB_ID_MAX] = { job != NULL };
@@ -70,5 +78,13 @@ int il_rq_record_job(const char *name, const char *record, size_t size, struct i
 	memcpy(job->id, record + JOB, job->id_size);
 	if (!job->id_size)
 		job->id_size = (uint8_t)snprintf(job->id, sizeof job->id, "#%llu", (unsigned long long)job->place);
+	return il_rq_record_take(record, size, op);
+}
+
+int il_rq_record_message(struct il_request *r, size_t place, struct il_op *op)
+{
+	size_t at = 2 * place + 2, size;
+	const char *record = il_reply_bytes(r, at, &size);
+	op->message.type = il_reply_number(r, at - 1);
 	return il_rq_record_take(record, size, op);
 }

@@ -8,6 +8,9 @@
 #include "engines/engine.h"
 #include "engines/redis/client/answer.h"
 
+/* Adds a type of 19 digits, as the scripts have them, "-" before it if it is a bound, or "0". */
+void il_rq_record_type(struct il_command *c, int64_t type);
+
 /* Adds a message that is sent; job: how, or NULL. */
 void il_rq_record_command(struct il_command *c, const struct il_job *job, const void *data, size_t size);
 
@@ -20,8 +23,11 @@ int64_t il_rq_record_sent(const char *record, size_t size);
 /* The message of a record becomes the operation's. 0, EPROTO or ENOMEM. */
 int il_rq_record_take(const char *record, size_t size, struct il_op *op);
 
-/* The same of one that is or was a job, with its name, "type:number": job->place is the number; sent, attempts and id
- * are set too. */
+/* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
+int il_rq_record_message(struct il_request *r, size_t place, struct il_op *op);
+
+/* As il_rq_record_take, of one that is or was a job, with its name, "type:number": job->place is the number; sent,
+ * attempts and id are set too. */
 int il_rq_record_job(const char *name, const char *record, size_t size, struct il_op *op);
 
 #endif

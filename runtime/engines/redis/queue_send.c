@@ -8,7 +8,7 @@
  * room, and when there is, claims the wait, and sends. A message that may have been sent when its wait ends is reported
  * as that. One that is sent with an id, a time or a limit has a request of its own, which may be made twice. Floor 2.
  */
-#include "engines/redis/queue.h"
+#include "engines/redis/queue_send.h"
 #include "base/fork.h"
 #include "engines/payloads.h"
 #include "engines/redis/queue_job.h"
@@ -68,7 +68,7 @@ static bool joins(struct il_redis_waiter *w, const struct il_op *op, int n)
 
 static void add_message(struct il_command *c, int64_t type, const struct il_job *job, const void *data, size_t size)
 {
-	il_rq_type(c, type);
+	il_rq_record_type(c, type);
 	il_rq_record_command(c, job, data, size);
 }
 
