@@ -14,6 +14,7 @@
  * Floor 2.
  */
 #include "engines/slots.h"
+#include "engines/waiters_call.h"
 #include "base/shared_atomic.h"
 #include "os/identity.h"
 #include "os/latch.h"

@@ -12,10 +12,13 @@
  * called for, the next one passes the call on. With lookouts what has called is watched, too, and what was called if
  * the one behind it does not know of it. A process that stands still is passed over after a while: what has called it
  * looks after it (il_waiters_pass_late).
+ *
+ * What calls is in waiters_call.h, what watches in waiters_lookout.h; the entries are in waiters_entry.h.
  */
 #ifndef IL_ENGINES_WAITERS_H
 #define IL_ENGINES_WAITERS_H
 
+#include "base/fork.h"
 #include "base/shared_atomic.h"
 
 #include <stdbool.h>
@@ -43,7 +46,7 @@ struct il_lookout {
 	uint64_t start;
 };
 
-enum { IL_LOOKOUTS = 32, IL_LOOKOUT_PLACES = 64, IL_MOST_ASKED = 4 };
+enum { IL_LOOKOUTS = 32, IL_LOOKOUT_PLACES = 64, IL_MOST_WATCHERS = 4 };
 
 struct il_lookouts {
 	struct il_lookout at[IL_LOOKOUTS];
@@ -79,44 +82,31 @@ struct il_waiters {
 	uint32_t generation; /* that has joined */
 	uint32_t place, ticket, since; /* as they were written down */
 	bool called; /* a process was called, or was on its way already, since this was last set to false */
-	/* This process has taken something. Those that came up to `last` may not know, but for those up to `told`: */
+	/* This process has taken something. Those that came up to `last` may not know, but those up to `notified` do.
+	 * So many are notified next: */
 	bool took;
-	uint32_t told, last, next; /* `next`: so many are told next */
-	uint32_t asked; /* entries that were looked at for a place */
+	uint32_t notified, last, next;
+	uint32_t checked; /* entries, whether their process has died */
 	pid_t before; /* the process to watch, or 0 */
 	uint64_t before_start;
-	uint32_t asked_tickets[IL_MOST_ASKED], asked_to_watch; /* by this call */
+	uint32_t appointed[IL_MOST_WATCHERS], appointed_count; /* tickets of those that watch since this call */
 };
 
 /* This process is about to sleep, or sleeps and has looked in vain; `served`: it has got something since it joined, and
  * comes last. The word to sleep on, as long as it is *expected; NULL: the table is full, or has no place for us. */
 uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uint32_t *expected);
 
-/* Without the latch: is this process to watch that of the i-th lookout, too? */
-bool il_waiters_is_watched(const struct il_waiters *w, int i);
-
 /* It waits no more. If it was not `served`, a call for it is passed on. */
 void il_waiters_leave(struct il_waiters *w, bool served);
 
-/* It has an entry. */
-bool il_waiters_joined(const struct il_waiters *w);
-
-/* Before a change that makes it possible for `n` processes to have what is offered: sees to it that so many are on
- * their way, if so many sleep. This process is, if it has an entry: it has to look after the change. */
-void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n);
-
-/* Calls all that want it, however many. Not of an ordered table, as the next three. */
-void il_waiters_call_all(struct il_waiters *w, uint64_t offer);
-
-/* Of those that have not been called: does `needs` hold for what one of them wants? */
-bool il_waiters_any(const struct il_waiters *w, bool (*needs)(uint64_t wants, uint64_t offer, const void *arg),
-	uint64_t offer, const void *arg);
-
-/* As il_waiters_call_all, without the latch, which cannot be had. */
-void il_waiters_wake(struct il_waiters *w, uint64_t offer);
-
-/* As il_waiters_leave, without the latch. */
+/* The same without the latch; of a table that is not ordered. */
 void il_waiters_quit(struct il_waiters *w);
+
+/* It has an entry. */
+static inline bool il_waiters_joined(const struct il_waiters *w)
+{
+	return w->joined && il_fork_is_own(w->generation);
+}
 
 /* A process to watch has died, or may have: takes those out that have, and passes on what they were called for. What
  * they have called may not come: see il_waiters_any_called. */
@@ -129,18 +119,9 @@ bool il_waiters_pass_late(struct il_waiters *w, bool all);
 /* This process has taken what others wait for. True: these may sleep, and are to watch it, see the next one. */
 bool il_waiters_took(struct il_waiters *w);
 
-/* After a while, if it has not given it back: tells some of those that sleep since before, ever more of them each time,
- * so that what they watch is what there is. True: there are more. */
-bool il_waiters_tell_some(struct il_waiters *w);
-
-/* Is a process on its way? Without the latch, too. */
-bool il_waiters_any_called(const struct il_waiters *w);
-
-/* A process died with the latch: calls all. */
-void il_waiters_recover(struct il_waiters *w);
-
-/* The object is no more, whatever has the latch: all look. */
-void il_waiters_wake_all(struct il_waiters *w);
+/* After a while, if it has not given it back: notifies some of those that sleep since before, ever more of them each
+ * time, so that what they watch is what there is. True: there are more. */
+bool il_waiters_notify_some(struct il_waiters *w);
 
 /* May this process take now? Not if it is the turn of another one that comes; with `check`, if that lives. */
 bool il_waiters_may_take_now(struct il_waiters *w, bool check);

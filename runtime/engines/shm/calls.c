@@ -5,6 +5,7 @@
 #include "engines/shm/calls.h"
 #include "base/fork.h"
 #include "engines/shm/state.h"
+#include "engines/waiters_call.h"
 #include "os/signal.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static bool check_called(struct il_shm_calls *c, bool all)
 	c->leaves = false;
 	bool more = il_waiters_pass_late(c->waiters, all) || c->waiters->called;
 	if (!all)
-		more |= il_waiters_tell_some(c->waiters);
+		more |= il_waiters_notify_some(c->waiters);
 	c->leave(c->segment);
 	return more && !all;
 }

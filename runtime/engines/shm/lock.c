@@ -18,7 +18,7 @@
 #include "engines/shm/shm.h"
 #include "engines/shm/wait.h"
 #include "engines/shm/watches.h"
-#include "engines/waiters.h"
+#include "engines/waiters_call.h"
 #include "os/identity.h"
 #include "os/process_watch.h"
 

@@ -22,6 +22,7 @@
 #include "engines/shm/queue_tend.h"
 #include "engines/shm/shm.h"
 #include "engines/shm/wait.h"
+#include "engines/waiters_call.h"
 #include "os/latch.h"
 
 #include <errno.h>

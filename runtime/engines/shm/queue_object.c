@@ -3,6 +3,7 @@
  * What both sides of a queue do, see queue_object.h. Floor 2.
  */
 #include "engines/shm/queue_object.h"
+#include "engines/waiters_call.h"
 #include "os/latch.h"
 
 int il_shm_queue_enter(struct il_shm_queue *o, bool soon)

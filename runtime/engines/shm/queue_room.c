@@ -4,6 +4,7 @@
  * said beside the second latch, to those that make room. Floor 2.
  */
 #include "engines/shm/queue_room.h"
+#include "engines/waiters_call.h"
 #include "os/latch.h"
 
 static bool fits(uint64_t wants, uint64_t offer)

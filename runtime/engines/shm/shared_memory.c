@@ -7,6 +7,7 @@
 #include "engines/shm/segment.h"
 #include "engines/shm/shm.h"
 #include "engines/slots.h"
+#include "engines/waiters_call.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
  * Floor 2.
  */
 #include "engines/shm/watches.h"
+#include "engines/waiters_lookout.h"
 #include "os/process_watch.h"
 
 #include <errno.h>

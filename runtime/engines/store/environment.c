@@ -10,6 +10,7 @@
 #include "engines/store/directory.h"
 #include "engines/store/environment.h"
 #include "engines/store/store.h"
+#include "engines/waiters_call.h"
 #include "os/identity.h"
 #include "os/sigpipe.h"
 
