@@ -142,16 +142,23 @@ describe("a queue on a disk", function()
     for letter in q:dead() do assert.same({"m3", "id3", "why"}, {letter.message, letter.id, letter.reason}) end
   end)
 
-  it("can be emptied when the disk is full", function()
+  -- What code prints that has a small disk: its $FOLDER.
+  local function on_disk(size, code)
     local folder = disk.folder()
-    local mount = ([[unshare -m sh -c 'mount -t tmpfs -o size=8m none %s && exec %s -e "$CODE"']]):format(folder,
-      IPCLUA)
+    local mount = ([[unshare -m sh -c 'mount -t tmpfs -o size=%s none %s && exec %s -e "$CODE"']]):format(size,
+      folder, IPCLUA)
     if not os.execute(("CODE='' %s 2>/dev/null"):format(mount)) then
-      return pending("this machine does not let us make a small disk")
+      pending("this machine does not let us make a small disk")
     end
+    return shell.output(("FOLDER=%s/shop CODE='%s' %s 2>&1"):format(folder, code, mount))
+  end
+
+  -- Fills the disk and empties it, three times.
+  local function empty(size, sync)
     local code = ([[
       local ipc = require "ipc"
-      local q = assert(ipc.queue(ipc.disk_key("%s/shop", "jobs"), {codec = "raw", capacity = 1 << 30}))
+      local key = ipc.disk_key(os.getenv "FOLDER", "jobs")
+      local q = assert(ipc.queue(key, {codec = "raw", capacity = 1 << 30, sync = "%s"}))
       for round = 1, 3 do
         local sent, ok, why, code = 0, true
         while ok do
@@ -174,8 +181,41 @@ describe("a queue on a disk", function()
         assert(took == sent - 30 and q:drop() == 30)
       end
       print("emptied")
-    ]]):format(folder)
-    assert.equal("emptied\n", shell.output(("CODE='%s' %s 2>&1"):format(code, mount)))
+    ]]):format(sync)
+    assert.equal("emptied\n", on_disk(size, code))
+  end
+
+  it("can be emptied when the disk is full", function()
+    empty("8m", "each")
+  end)
+
+  it("can be emptied when the disk is full that is not waited for", function()
+    empty("12m", "soon")
+  end)
+
+  -- Each of them keeps pages from being used, until it saves.
+  it("can be emptied by several processes then", function()
+    assert.equal("emptied\n", on_disk("12m", [[
+      local ipc = require "ipc"
+      local key = ipc.disk_key(os.getenv "FOLDER", "jobs")
+      local function open() return assert(ipc.queue(key, {codec = "raw", capacity = 1 << 30, sync = "soon"})) end
+      local function empty()
+        local q <close> = open()
+        while true do
+          local job, why = q:take(1, 0)
+          if not job then return assert(why == "timeout", why) end
+          assert(job:done())
+        end
+      end
+      local q = open()
+      while q:send(1, ("x"):rep(3000)) do end
+      q:close()
+      local others = {}
+      for i = 1, 3 do others[i] = assert(ipc.process(empty)) end
+      empty()
+      for i = 1, 3 do assert(others[i]:wait()) end
+      print(#open() == 0 and "emptied")
+    ]]))
   end)
 
   it("is of no process of the time before the machine was started again", function()

@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/commit.h"
+#include "engines/disk/room.h"
 #include "engines/disk/soon.h"
 #include "loop/thread_pool.h"
 
@@ -16,12 +17,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { UNDECIDED, BEGUN, WITHDRAWN }; /* phases of a change in a batch */
 
-enum { MOST = 1000 }; /* changes in a batch */
+enum {
+	MOST = 1000, /* changes in a batch */
+	NAP = 5000000, /* ns between looks at the pins of other processes */
+};
 
 static const int64_t SAVE = IL_SECOND / 2; /* what does not wait for the disk is there soon after that */
+static const int64_t PINS = 2 * IL_SECOND; /* within this time a process renews its pin, or does not run */
 
 /* The thread's; of a child it is not any more. */
 struct il_disk_batch {
@@ -92,6 +98,15 @@ static void forget_tables(struct il_disk *d)
 	atomic_fetch_add(&d->openings, 1);
 }
 
+static int commit(struct il_disk_txn *t)
+{
+	int rc = il_disk_commit(t);
+	if (rc)
+		forget_tables(t->disk);
+	t->disk->broken |= rc == MDB_PANIC || rc == EIO;
+	return rc;
+}
+
 /* It may be so only together with the others, so it has not failed yet. */
 static bool is_too_much(struct il_disk_change *c)
 {
@@ -115,11 +130,7 @@ static int make(struct il_disk *d, const struct il_disk_change *only)
 			return !only && is_too_much(c) ? ENOSPC : EAGAIN;
 		}
 	raise_words(&t);
-	rc = il_disk_commit(&t);
-	if (rc)
-		forget_tables(d);
-	d->broken |= rc == MDB_PANIC || rc == EIO;
-	return rc;
+	return commit(&t);
 }
 
 static void fail_all(struct il_disk *d, int err)
@@ -147,18 +158,63 @@ static bool are_soon(struct il_disk *d)
 	return true;
 }
 
-/* Where the disk has no room for all of them, there may be some for those that need least (room.h). */
-static int make_all(struct il_disk *d)
+static int make_alone(struct il_disk *d, const struct il_disk_change *c)
+{
+	int rc = make_until_done(d, c);
+	return il_disk_is_full(rc) && il_disk_soon_free(d) ? make_until_done(d, c) : rc;
+}
+
+/* Of a batch that came out so: the changes that had no room are to be made, and those that were made are not. */
+static void make_again(struct il_disk *d, int rc)
+{
+	il_list_each(struct il_disk_change, c, &d->running, node)
+		c->failed = !il_disk_is_full(c->err) && (c->failed || !rc);
+	d->full = false;
+}
+
+/* What the last transaction gave back can be used when there is a later one. */
+static int make_empty(struct il_disk *d)
+{
+	struct il_disk_txn t = { .disk = d, .changes = true, .soon = d->soon };
+	struct il_disk_change *c = il_list_first(struct il_disk_change, &d->running, node);
+	int rc = mdb_txn_begin(d->env, NULL, 0, &t.txn);
+	if (rc)
+		return rc;
+	t.number = mdb_txn_id(t.txn);
+	rc = il_disk_object_touch(c->object, &t);
+	if (!rc)
+		return commit(&t);
+	mdb_txn_abort(t.txn);
+	forget_tables(d);
+	return rc;
+}
+
+/* True: pages that were given back can be used now. */
+static bool free_pages(struct il_disk *d)
+{
+	bool freed = d->full && make_empty(d) == 0;
+	return il_disk_soon_free(d) || freed;
+}
+
+/* Where the disk has no room for all of them, there may be some when these pages can be used; or for those that need
+ * least (room.h). EBUSY, before `until`: or when other processes have renewed their pins. */
+static int make_all(struct il_disk *d, int64_t until)
 {
 	int rc = il_disk_sync_rest(d);
 	if (!rc)
 		rc = il_disk_soon_prepare(d, d->soon);
 	if (!rc)
 		rc = make_until_done(d, NULL);
-	if (rc != ENOSPC && rc != EDQUOT && rc != EFBIG)
+	if ((d->full || il_disk_is_full(rc)) && free_pages(d)) {
+		make_again(d, rc);
+		rc = make_until_done(d, NULL);
+	}
+	if (!il_disk_is_full(rc))
 		return rc;
+	if (il_now() < until && il_disk_room_is_held(d))
+		return EBUSY;
 	il_list_each(struct il_disk_change, c, &d->running, node)
-		if (!c->failed && (rc = make_until_done(d, c))) {
+		if (!c->failed && (rc = make_alone(d, c))) {
 			c->err = rc;
 			c->failed = true;
 		}
@@ -174,18 +230,28 @@ static void bring_to_disk(struct il_disk *d)
 		il_disk_soon_save(d);
 }
 
-static void work_at(struct il_disk *d)
+static int work_until(struct il_disk *d, int64_t until)
 {
-	take_queued(d);
-	d->soon = are_soon(d);
 	int rc = il_disk_lock(d);
 	if (!rc) {
-		rc = il_list_empty(&d->running) ? 0 : make_all(d);
+		d->full = false;
+		rc = il_list_empty(&d->running) ? 0 : make_all(d, until);
 		bring_to_disk(d);
 		il_disk_unlock(d);
 	} else if (d->end) {
 		il_disk_soon_unpin(d);
 	}
+	return rc;
+}
+
+static void work_at(struct il_disk *d)
+{
+	int rc;
+	int64_t until = il_now() + PINS;
+	take_queued(d);
+	d->soon = are_soon(d);
+	while ((rc = work_until(d, until)) == EBUSY)
+		nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
 	if (rc)
 		fail_all(d, rc);
 }

@@ -11,6 +11,7 @@
  */
 #include "engines/disk/commit.h"
 #include "engines/disk/meta_page.h"
+#include "engines/disk/room.h"
 #include "engines/disk/soon.h"
 #include "base/shared_atomic.h"
 
@@ -114,7 +115,7 @@ static int commit_large(struct il_disk_txn *t)
 	mdb_env_set_flags(env, MDB_NOSYNC, 0);
 	int rc = mdb_txn_commit(t->txn);
 	mdb_env_set_flags(env, MDB_NOSYNC, 1);
-	return rc;
+	return il_disk_room_result(t->disk, rc);
 }
 
 static int commit_soon(struct il_disk_txn *t)
@@ -122,7 +123,7 @@ static int commit_soon(struct il_disk_txn *t)
 	int rc = mdb_txn_commit(t->txn);
 	if (!rc)
 		il_disk_soon_committed(t->disk);
-	return rc;
+	return il_disk_room_result(t->disk, rc);
 }
 
 int il_disk_commit(struct il_disk_txn *t)
@@ -144,7 +145,7 @@ int il_disk_commit(struct il_disk_txn *t)
 		return commit_large(t);
 	il_put(&d->control->unsynced, IL_DISK_UNSYNCED);
 	rc = mdb_txn_commit(t->txn);
-	return rc ? rc : wait_for_disk(d, fd);
+	return rc ? il_disk_room_result(d, rc) : wait_for_disk(d, fd);
 }
 
 /* After a power cut --------------------------------------------------------------------------------------- */

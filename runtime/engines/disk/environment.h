@@ -67,6 +67,7 @@ struct il_disk {
 	MDB_txn *pin; /* see soon.h */
 	bool committed; /* this process has, since it was saved last */
 	bool soon; /* the batch: none of its changes waits for the disk */
+	bool full; /* the batch: a change has no room until pages that were given back can be used, see room.h */
 	bool save, end; /* the batch is to do so, see soon.h */
 	bool save_next; /* the next one is */
 	struct il_timer timer; /* until it is saved */

@@ -80,13 +80,16 @@ static int use_tables(struct il_disk_object *o, struct il_disk_txn *t, bool make
 	return rc || !o->index ? rc : il_disk_table_use(t, o->index, make);
 }
 
+static int write_record(struct il_disk_object *o, struct il_disk_txn *t, const struct record *r)
+{
+	return il_disk_put(t, o->objects, o->table->name, strlen(o->table->name), r, sizeof *r);
+}
+
 static int make(struct il_disk_object *o, struct il_disk_txn *t, struct record *r)
 {
 	int rc = il_disk_table_use(t, o->objects, true);
 	r->id = t->number << 20 | t->puts; /* several in one transaction */
-	if (!rc)
-		rc = il_disk_put(t, o->objects, o->table->name, strlen(o->table->name), r, sizeof *r);
-	return rc;
+	return rc ? rc : write_record(o, t, r);
 }
 
 int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_t size, uint64_t usual, bool *made)
@@ -114,6 +117,13 @@ int il_disk_object_use(struct il_disk_object *o, struct il_disk_txn *t)
 	if (rc == MDB_NOTFOUND || (!rc && r.id != o->id))
 		return EIDRM;
 	return rc ? rc : use_tables(o, t, false);
+}
+
+int il_disk_object_touch(struct il_disk_object *o, struct il_disk_txn *t)
+{
+	struct record r;
+	int rc = find(o, t, &r);
+	return rc ? rc : write_record(o, t, &r);
 }
 
 int il_disk_object_remove(struct il_disk_object *o, struct il_disk_txn *t)

@@ -42,6 +42,9 @@ int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_
 /* Has its table in use. EIDRM: it was removed. */
 int il_disk_object_use(struct il_disk_object *o, struct il_disk_txn *t);
 
+/* A change that changes nothing: the record is written as it is. */
+int il_disk_object_touch(struct il_disk_object *o, struct il_disk_txn *t);
+
 /* Record and table are gone. What waits for o->key is told, and for what else the caller announces. */
 int il_disk_object_remove(struct il_disk_object *o, struct il_disk_txn *t);
 

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
 enum {
 	FREE = 0, /* LMDB's own table of free pages */
@@ -44,22 +46,47 @@ static int ensure_blocks(struct il_disk *d, uint64_t pages)
 	return err;
 }
 
-/* Each entry of LMDB's list of free pages begins with their number. Those that the last transactions gave back are used
- * only later. */
-static int count_free(struct il_disk_txn *t, uint64_t *pages)
+/* The oldest commits that have readers. Those of this process are its pin, which can be renewed, and short. */
+struct readers {
+	size_t oldest, of_others;
+};
+
+/* LMDB tells of each reader in a line: its process, its thread, and the number of the commit, or "-". */
+static int note_reader(const char *line, void *at)
+{
+	struct readers *r = at;
+	size_t number;
+	int pid;
+	if (sscanf(line, "%d %*x %zu", &pid, &number) != 2)
+		return 0;
+	if (number < r->oldest)
+		r->oldest = number;
+	if (number < r->of_others && pid != (int)getpid())
+		r->of_others = number;
+	return 0;
+}
+
+/* Each entry of LMDB's list of free pages begins with their number, and its key is the transaction that gave them back.
+ * Those of the last one are not used yet, nor those that a reader may still use. `later`: with those that can be used
+ * when this process has made another transaction, and saved it. */
+static int count_free(struct il_disk_txn *t, uint64_t *now, uint64_t *later)
 {
 	MDB_txn *reader;
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	*pages = 0;
+	struct readers r = { t->number - 1, t->number };
+	*now = *later = 0;
+	mdb_reader_list(t->disk->env, note_reader, &r);
 	int rc = mdb_txn_begin(t->disk->env, NULL, MDB_RDONLY, &reader);
 	if (rc)
 		return rc;
 	rc = mdb_cursor_open(reader, FREE, &cursor);
 	if (!rc) {
-		while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
-			if (*(size_t *)key.mv_data + 2 < t->number)
-				*pages += *(size_t *)value.mv_data;
+		while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+			size_t number = *(size_t *)key.mv_data, pages = *(size_t *)value.mv_data;
+			*now += number < r.oldest ? pages : 0;
+			*later += number < r.of_others ? pages : 0;
+		}
 		mdb_cursor_close(cursor);
 	}
 	mdb_txn_abort(reader);
@@ -70,7 +97,7 @@ int il_disk_make_room(struct il_disk_txn *t, size_t bytes)
 {
 	struct il_disk *d = t->disk;
 	MDB_envinfo info;
-	uint64_t pages;
+	uint64_t now, later;
 	int rc = mdb_env_info(d->env, &info);
 	if (rc)
 		return rc;
@@ -79,8 +106,31 @@ int il_disk_make_room(struct il_disk_txn *t, size_t bytes)
 	rc = info.me_last_pgno + 1 + wanted > info.me_mapsize / d->page
 		? ENOSPC
 		: ensure_blocks(d, info.me_last_pgno + 1 + wanted);
-	if (rc != ENOSPC && rc != EDQUOT && rc != EFBIG)
+	if (!il_disk_is_full(rc))
 		return rc;
-	int err = count_free(t, &pages);
-	return err ? err : pages >= wanted ? 0 : rc;
+	int err = count_free(t, &now, &later);
+	if (err || now >= wanted)
+		return err;
+	d->full |= later >= wanted;
+	return rc;
+}
+
+bool il_disk_is_full(int rc)
+{
+	return rc == ENOSPC || rc == EDQUOT || rc == EFBIG || rc == MDB_MAP_FULL;
+}
+
+bool il_disk_room_is_held(struct il_disk *d)
+{
+	struct readers r = { d->control->saved, d->control->saved };
+	mdb_reader_list(d->env, note_reader, &r);
+	return r.of_others < d->control->saved;
+}
+
+int il_disk_room_result(struct il_disk *d, int rc)
+{
+	if (rc != EIO)
+		return rc;
+	int err = have_blocks(d, d->blocks + STEP);
+	return il_disk_is_full(err) ? err : rc;
 }

@@ -162,8 +162,10 @@ static int begin(struct il_disk *d)
 
 static int end(struct il_disk *d)
 {
-	int rc = il_get(&d->control->soon) ? save(d, NOTHING) : 0;
+	int dead, rc = il_get(&d->control->soon) ? save(d, NOTHING) : 0;
 	il_disk_soon_unpin(d);
+	if (!rc)
+		mdb_reader_check(d->env, &dead);
 	return rc;
 }
 
@@ -178,6 +180,13 @@ void il_disk_soon_committed(struct il_disk *d)
 {
 	d->control->since++;
 	d->committed = true;
+}
+
+bool il_disk_soon_free(struct il_disk *d)
+{
+	const struct il_disk_control *control = d->control;
+	bool old = d->pin && mdb_txn_id(d->pin) < control->saved;
+	return il_get(&control->soon) && (control->since || old) && begin(d) == 0;
 }
 
 /* What others have committed is saved, too: they may have died. Without new commits a process gives up its pin, which

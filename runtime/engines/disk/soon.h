@@ -24,6 +24,10 @@ int il_disk_soon_prepare(struct il_disk *d, bool soon);
 /* After a commit that did not wait. */
 void il_disk_soon_committed(struct il_disk *d);
 
+/* There is no room: saves, so that what was given back since the saved commit can be used again. False: it cannot, or
+ * nothing was. */
+bool il_disk_soon_free(struct il_disk *d);
+
 /* Some time has passed: saves. Without a pin afterwards nothing is to be saved any more. */
 int il_disk_soon_save(struct il_disk *d);
 
