@@ -51,7 +51,7 @@ libs   := $(LMDB) -lm -ldl -lpthread
 folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines runtime/engines/* runtime/engines/*/* \
 	runtime/sched bindings bindings/codec
 folder := $(filter-out $(if $(LMDB),,%/store %/disk),$(wildcard $(folder)))
-core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),,%/tls.c),\
+core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),,%/tls.c) $(if $(LMDB),,%/stored.c),\
 	$(wildcard $(addsuffix /*.c,$(folder)))))
 host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
 lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core))

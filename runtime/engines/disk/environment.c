@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 enum {
-	LAYOUT = 2,
+	LAYOUT = 3,
 	CONTROL_SIZE = 4096,
 	TABLES = 1024, /* of one environment, in use in one process */
 	READERS = 1024, /* processes */

@@ -55,7 +55,7 @@ static void opened(struct il_disk_change *c)
 	struct il_disk_data *d = data_of(c);
 	if (!c->err || c->err == EEXIST)
 		d->data.size = d->object.size;
-	size_t largest = d->data.size / 4 - PAGE_HEADER - IL_DISK_ENTRY_HEAD;
+	size_t largest = d->data.size / 4 - PAGE_HEADER - IL_STORED_HEAD;
 	d->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;
 	il_disk_op_end(c, c->err);
 }
@@ -107,7 +107,7 @@ static void close_data(struct il_data *data)
 static void free_data(struct il_disk_object *o)
 {
 	struct il_disk_data *d = il_container_of(o, struct il_disk_data, object);
-	free(d->bytes);
+	free(d->read.bytes);
 	free(d);
 }
 

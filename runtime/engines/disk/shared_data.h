@@ -8,12 +8,12 @@
 
 #include "engines/disk/change.h"
 #include "engines/engine.h"
+#include "engines/stored.h"
 
 struct il_disk_data {
 	struct il_data data;
 	struct il_disk_object object;
-	char *bytes; /* what was read last */
-	size_t room;
+	struct il_stored_copy read; /* what was read last */
 };
 
 static inline struct il_disk_data *il_disk_data_of(const struct il_op *op)

@@ -5,7 +5,6 @@
  * waits, since only with the lock it is certain that no commit is under way. Floor 2.
  */
 #include "engines/disk/shared_data_read.h"
-#include "base/clock.h"
 #include "engines/disk/entry.h"
 
 #include <errno.h>
@@ -18,8 +17,7 @@ struct query {
 	const char *name; /* or NULL */
 	size_t name_size;
 	int64_t known; /* the version that is not to be answered */
-	char *bytes; /* malloc'ed: the answer */
-	size_t size, room;
+	struct il_stored_copy answer;
 	size_t name_found; /* of it, bytes of a name */
 	int64_t version;
 	int64_t due; /* when a name is gone that is waited for, or 0 */
@@ -38,31 +36,18 @@ static struct il_disk_data *data_of(const struct il_disk_change *c)
 	return il_container_of(c->object, struct il_disk_data, object);
 }
 
-static int reserve(struct query *q, size_t size)
-{
-	size_t room = q->room ? q->room : 64;
-	while (room < size)
-		room *= 2;
-	char *bytes = room > q->room ? realloc(q->bytes, room) : q->bytes;
-	if (!bytes)
-		return ENOMEM;
-	q->bytes = bytes;
-	q->room = room;
-	return 0;
-}
-
 /* Out of the map: the name, if there is one, then the value. */
 static int copy_out(struct query *q, const MDB_val *name, const struct il_entry *e)
 {
 	size_t name_size = name ? name->mv_size : 0;
-	int err = reserve(q, name_size + e->size + 1);
+	int err = il_stored_reserve(&q->answer, name_size + e->size + 1);
 	if (err)
 		return err;
 	if (name)
-		memcpy(q->bytes, name->mv_data, name_size);
-	memcpy(q->bytes + name_size, e->value, e->size);
+		memcpy(q->answer.bytes, name->mv_data, name_size);
+	memcpy(q->answer.bytes + name_size, e->value, e->size);
 	q->name_found = name_size;
-	q->size = name_size + e->size;
+	q->answer.size = name_size + e->size;
 	q->version = e->version;
 	return 0;
 }
@@ -71,18 +56,18 @@ static int copy_out(struct query *q, const MDB_val *name, const struct il_entry 
 
 static int read_one(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 {
-	struct il_disk_entry e;
-	int rc = il_disk_entry_find(d, t, q->name, q->name_size, &e);
+	struct il_stored e;
+	int rc = il_stored_find(t->txn, d->object.table->dbi, q->name, q->name_size, &e);
 	return rc ? rc : copy_out(q, NULL, &e.entry);
 }
 
 /* EAGAIN: it has the version that is known. */
 static int read_other(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 {
-	struct il_disk_entry e;
-	int rc = il_disk_entry_find(d, t, q->name, q->name_size, &e);
+	struct il_stored e;
+	int rc = il_stored_find(t->txn, d->object.table->dbi, q->name, q->name_size, &e);
 	if (rc == MDB_NOTFOUND)
-		e = (struct il_disk_entry){ .entry.value = "", .entry.version = 0 };
+		e = (struct il_stored){ .entry.value = "", .entry.version = 0 };
 	else if (rc)
 		return rc;
 	q->due = e.due;
@@ -103,13 +88,9 @@ static int with_cursor(struct il_disk_data *d, struct il_disk_txn *t, struct que
 
 static int step(MDB_cursor *cursor, struct query *q)
 {
-	struct il_disk_entry e;
-	MDB_val key = { q->name_size, (void *)q->name }, record;
-	int rc = mdb_cursor_get(cursor, &key, &record, q->name ? MDB_SET_RANGE : MDB_FIRST);
-	if (!rc && q->name && key.mv_size == q->name_size && memcmp(key.mv_data, q->name, key.mv_size) == 0)
-		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
-	while (!rc && (rc = il_disk_entry_read(&record, &e)) == ECANCELED)
-		rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
+	struct il_stored e;
+	MDB_val key;
+	int rc = il_stored_next(cursor, q->name, q->name_size, &key, &e);
 	return rc ? rc : copy_out(q, &key, &e.entry);
 }
 
@@ -118,40 +99,9 @@ static int read_next(struct il_disk_data *d, struct il_disk_txn *t, struct query
 	return with_cursor(d, t, q, step);
 }
 
-static int add(struct query *q, const MDB_val *key, const MDB_val *record)
-{
-	struct il_disk_entry stored;
-	const struct il_entry *e = &stored.entry;
-	int rc = il_disk_entry_read(record, &stored);
-	if (rc)
-		return rc == ECANCELED ? 0 : rc;
-	struct il_listed head = { .version = e->version, .name_size = key->mv_size, .size = e->size };
-	rc = reserve(q, q->size + il_listed_size(&head));
-	if (rc)
-		return rc;
-	char *to = mempcpy(q->bytes + q->size, &head, sizeof head);
-	to = mempcpy(to, key->mv_data, key->mv_size);
-	memcpy(to, e->value, e->size);
-	q->size += il_listed_size(&head);
-	return 0;
-}
-
-static bool begins(const MDB_val *key, const struct query *q)
-{
-	return key->mv_size >= q->name_size && memcmp(key->mv_data, q->name, q->name_size) == 0;
-}
-
 static int list(MDB_cursor *cursor, struct query *q)
 {
-	MDB_val key = { q->name_size, (void *)q->name }, record;
-	q->size = 0;
-	int rc = mdb_cursor_get(cursor, &key, &record, q->name_size ? MDB_SET_RANGE : MDB_FIRST);
-	while (!rc && begins(&key, q)) {
-		rc = add(q, &key, &record);
-		if (!rc)
-			rc = mdb_cursor_get(cursor, &key, &record, MDB_NEXT);
-	}
-	return rc == MDB_NOTFOUND ? 0 : rc;
+	return il_stored_list(cursor, q->name, q->name_size, &q->answer);
 }
 
 static int read_all(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
@@ -208,8 +158,8 @@ static void tell(struct il_disk_data *d, struct il_op *op, struct query *q)
 		tell_stat(d, q);
 		return;
 	}
-	op->data = q->bytes;
-	op->size = q->size;
+	op->data = q->answer.bytes;
+	op->size = q->answer.size;
 	if (q->read == read_next)
 		op->name_size = q->name_found;
 	op->entry.version = q->version;
@@ -221,20 +171,16 @@ static bool attempt(struct il_op *op, int (*read)(struct il_disk_data *d, struct
 {
 	struct il_disk_data *d = il_disk_data_of(op);
 	struct query q = { .read = read, .name = op->name, .name_size = op->name_size, .known = op->entry.version };
-	if (!owned) {
-		q.bytes = d->bytes;
-		q.room = d->room;
-	}
+	if (!owned)
+		q.answer = d->read;
 	op->err = look_here(d, &q);
-	if (!owned) {
-		d->bytes = q.bytes;
-		d->room = q.room;
-	}
+	if (!owned)
+		d->read = q.answer;
 	if (!op->err) {
 		tell(d, op, &q);
 		op->owned = owned;
 	} else if (owned) {
-		free(q.bytes);
+		free(q.answer.bytes);
 	}
 	d->data.shared.removed |= op->err == EIDRM;
 	return op->err != EAGAIN;
@@ -244,7 +190,7 @@ static int apply(struct il_disk_change *c, struct il_disk_txn *t)
 {
 	struct query_change *qc = il_container_of(c, struct query_change, change);
 	int rc = look(data_of(c), t, &qc->query);
-	c->data = qc->query.bytes;
+	c->data = qc->query.answer.bytes;
 	c->due = qc->query.due;
 	return rc;
 }

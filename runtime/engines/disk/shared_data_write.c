@@ -37,13 +37,7 @@ static struct edit *edit_of(struct il_disk_change *c)
 
 static int check_one(struct il_disk_data *d, struct il_disk_txn *t, const struct il_data_change *c)
 {
-	struct il_disk_entry e = { .entry.version = 0 };
-	if (c->version == IL_ANY_VERSION)
-		return 0;
-	int rc = il_disk_entry_find(d, t, c->name, c->name_size, &e);
-	if (rc && rc != MDB_NOTFOUND)
-		return rc;
-	return (rc ? 0 : e.entry.version) == c->version ? 0 : ESTALE;
+	return il_stored_check(t->txn, d->object.table->dbi, c->name, c->name_size, c->version);
 }
 
 static int check(struct il_disk_data *d, struct il_disk_txn *t, const struct edit *e)
@@ -126,7 +120,7 @@ static void ended(struct il_disk_change *c)
 
 static size_t bytes_of(const struct il_data_change *c)
 {
-	return c->name_size + (c->edit == IL_DATA_SET ? IL_DISK_ENTRY_HEAD + c->size : 0);
+	return c->name_size + (c->edit == IL_DATA_SET ? IL_STORED_HEAD + c->size : 0);
 }
 
 /* Returns what is behind its bytes. */
@@ -136,7 +130,7 @@ static char *copy(struct il_data_change *to, char *bytes, const struct il_data_c
 	to->name = bytes;
 	memcpy(bytes, from->name, from->name_size);
 	if (from->edit == IL_DATA_SET && from->size)
-		memcpy(bytes + from->name_size + IL_DISK_ENTRY_HEAD, from->value, from->size);
+		memcpy(bytes + from->name_size + IL_STORED_HEAD, from->value, from->size);
 	return bytes + bytes_of(from);
 }
 

@@ -1,28 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The records of shared data in a store: the names with their values, and an index of those that are to go at a time.
- * That is a database of its own, whose record LMDB keeps among the names: as the last one, see IL_DATA_NAME_KEPT.
- * All functions return LMDB's results, or errno. What they find is in the map: it is good until the transaction changes
- * or ends. Floor 2: no lua.h.
+ * Changing and counting the records of shared data in a store: the names of stored.h, and their index. That is a
+ * database of its own, whose record LMDB keeps among the names: as the last one, see IL_DATA_NAME_KEPT. All functions
+ * return LMDB's results, or errno. Floor 2: no lua.h.
  */
 #ifndef IL_STORE_RECORD_H
 #define IL_STORE_RECORD_H
 
 #include "engines/store/store.h"
-
-enum { IL_RECORD_HEAD = 16 /* bytes in front of a value at most */ };
-
-/* An entry, and when it is gone. */
-struct il_stored {
-	struct il_entry entry;
-	int64_t due; /* ns of the wall clock; 0: never */
-};
-
-/* A name that is there, and not gone. */
-int il_record_find(struct il_store *s, MDB_txn *txn, const void *name, size_t size, struct il_stored *r);
-
-/* What a cursor has found: MDB_NOTFOUND at the end of the names, ECANCELED: this one is gone. */
-int il_record_read(const MDB_val *key, const MDB_val *value, struct il_stored *r);
+#include "engines/stored.h"
 
 /* Calls `use` with a cursor of the names. */
 int il_record_with_cursor(struct il_store *s, MDB_txn *txn,

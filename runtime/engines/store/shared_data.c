@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shared data: names and values in a store. A record is eight bytes of version, then the value. The version is the
- * number of the transaction that wrote it: LMDB counts those that are committed, for good, so no name ever has one
- * twice.
+ * Shared data: names and values in a store, as stored.h has them. A version is the number of the transaction that wrote
+ * it: LMDB counts those that are committed, for good, so no name ever has one twice.
  * Floor 2.
  */
 #include "engines/local_data.h"
 #include "engines/store/environment.h"
 #include "engines/store/record.h"
-#include "engines/store/shared_data_each.h"
 #include "engines/store/shared_data_write.h"
 #include "engines/store/store.h"
 #include "engines/store/wait.h"
@@ -86,7 +84,7 @@ static int query_one(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct il_entry *e = arg;
 	struct il_stored r;
-	int rc = il_record_find(s, txn, e->name, e->name_size, &r);
+	int rc = il_stored_find(txn, s->dbi, e->name, e->name_size, &r);
 	if (rc)
 		return rc;
 	*e = r.entry;
@@ -115,22 +113,12 @@ static bool get(struct il_op *op)
 	return ended(op, err ? err : show(op, &e));
 }
 
-/* Past those that are gone. */
 static int step(struct il_store *s, MDB_cursor *cursor, void *arg)
 {
 	struct il_entry *e = arg;
 	struct il_stored r;
-	MDB_val key = { e->name_size, (void *)e->name }, value;
-	int rc = mdb_cursor_get(cursor, &key, &value, e->name ? MDB_SET_RANGE : MDB_FIRST);
-	if (!rc && e->name && key.mv_size == e->name_size && memcmp(key.mv_data, e->name, key.mv_size) == 0)
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-	if (!rc)
-		rc = il_record_read(&key, &value, &r);
-	while (rc == ECANCELED) {
-		rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-		if (!rc)
-			rc = il_record_read(&key, &value, &r);
-	}
+	MDB_val key;
+	int rc = il_stored_next(cursor, e->name, e->name_size, &key, &r);
 	if (rc)
 		return rc;
 	*e = r.entry;
@@ -153,9 +141,37 @@ static bool next(struct il_op *op)
 	return ended(op, err);
 }
 
+struct list {
+	const struct il_op *op;
+	struct il_stored_copy all;
+};
+
+static int list(struct il_store *s, MDB_cursor *cursor, void *arg)
+{
+	struct list *l = arg;
+	(void)s;
+	return il_stored_list(cursor, l->op->name, l->op->name_size, &l->all);
+}
+
+static int query_each(struct il_store *s, MDB_txn *txn, void *arg)
+{
+	return il_record_with_cursor(s, txn, list, arg);
+}
+
+/* Copied out of one transaction at once: one that stayed open while Lua runs would keep every page that is given back
+ * meanwhile from being used. */
 static bool each(struct il_op *op)
 {
-	return ended(op, il_store_each(of_op(op), op, is_patient(op)));
+	struct list l = { .op = op };
+	int err = il_store_read(of_op(op), query_each, &l, is_patient(op));
+	if (err) {
+		free(l.all.bytes);
+		return ended(op, err);
+	}
+	op->data = l.all.bytes;
+	op->size = l.all.size;
+	op->owned = true;
+	return ended(op, 0);
 }
 
 struct count {
@@ -267,7 +283,7 @@ int il_local_data(const struct il_key *key, struct il_data_options *o, struct il
 		return err;
 	}
 	const struct il_store_control *control = handle->store->control;
-	size_t largest = control->pages / 4 * control->page - PAGE_HEADER - IL_RECORD_HEAD;
+	size_t largest = control->pages / 4 * control->page - PAGE_HEADER - IL_STORED_HEAD;
 	handle->data.ops = &ops;
 	handle->data.size = control->size;
 	handle->data.max_value = largest < LARGEST_VALUE ? largest : LARGEST_VALUE;

@@ -61,17 +61,6 @@ static int change(struct il_store *s, edit *fn, void *arg, bool patiently)
 	return 0;
 }
 
-static int check_version(struct il_store *s, MDB_txn *txn, const char *name, size_t size, int64_t version)
-{
-	struct il_stored r = { .due = 0 };
-	if (version == IL_ANY_VERSION)
-		return 0;
-	int rc = il_record_find(s, txn, name, size, &r);
-	if (rc && rc != MDB_NOTFOUND)
-		return rc;
-	return (rc ? 0 : r.entry.version) == version ? 0 : ESTALE;
-}
-
 /* One name ---------------------------------------------------------------------------------------------- */
 
 struct set {
@@ -83,7 +72,7 @@ static int set_one(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct set *set = arg;
 	struct il_entry *e = &set->entry;
-	int rc = set->check == IL_ANY_VERSION ? 0 : check_version(s, txn, e->name, e->name_size, set->check);
+	int rc = il_stored_check(txn, s->dbi, e->name, e->name_size, set->check);
 	if (!rc)
 		rc = il_record_set(s, txn, e, set->ttl);
 	if (rc)
@@ -105,7 +94,7 @@ int il_store_set(struct il_store *s, struct il_op *op, bool patiently)
 static int delete_one(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	const struct il_op *op = arg;
-	int rc = check_version(s, txn, op->name, op->name_size, op->entry.version);
+	int rc = il_stored_check(txn, s->dbi, op->name, op->name_size, op->entry.version);
 	if (!rc)
 		rc = il_record_delete(s, txn, op->name, op->name_size);
 	if (!rc)
@@ -131,7 +120,7 @@ static int check_all(struct il_store *s, MDB_txn *txn, void *arg)
 	struct il_data_change c;
 	int rc = 0;
 	for (const char *at = all->at; !rc && il_data_change_next(&at, all->end, &c);)
-		rc = check_version(s, txn, c.name, c.name_size, c.version);
+		rc = il_stored_check(txn, s->dbi, c.name, c.name_size, c.version);
 	return rc;
 }
 

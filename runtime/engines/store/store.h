@@ -24,8 +24,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { IL_STORE_VERSION = 8 /* bytes of version before each value */ };
-
 enum { IL_STORE_ON_COUNT = 1, IL_STORE_LISTED = 2, IL_STORE_WAITERS = 64 };
 
 /* The file "control". */

@@ -31,7 +31,7 @@ static void leave(struct il_wait_queue *waits)
 static int look(struct il_store *s, MDB_txn *txn, struct il_op *op, int64_t *due)
 {
 	struct il_stored r = { .due = 0 };
-	int rc = il_record_find(s, txn, op->name, op->name_size, &r);
+	int rc = il_stored_find(txn, s->dbi, op->name, op->name_size, &r);
 	if (rc && rc != MDB_NOTFOUND)
 		return rc;
 	struct il_entry e = rc ? (struct il_entry){ .version = 0 } : r.entry;
