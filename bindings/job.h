@@ -54,7 +54,8 @@ struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const s
 
 /* The same in two steps, of which the second cannot fail: so a job that is taken between them needs no protected call.
  * The first pushes a handle with room for so many bytes of texts and message, and raises. The second fills it, at the
- * top; the message is its bytes: they are made a string when they are asked for. False: there is too little room. */
+ * top; the message is its bytes: they are made a string when the program reads them. False: there is too little room.
+ */
 struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t room);
 bool il_job_begin(lua_State *L, struct il_job_handle *j, int queue, const struct il_op *op);
 
@@ -64,7 +65,7 @@ void il_job_set_message(lua_State *L, struct il_job_handle *j);
 /* It is not taken any more. */
 void il_job_set_over(struct il_job_handle *j, const char *state);
 
-/* What the engine is told: which delivery, and what becomes of it. */
+/* Fills what the engine gets: which delivery, and what becomes of it. */
 void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_outcome outcome);
 
 /* A text that is too long is cut. */

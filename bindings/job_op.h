@@ -23,7 +23,7 @@ bool il_job_op_attempt(struct il_op *op);
 int il_job_op_start(struct il_op *op);
 bool il_job_op_cancel(struct il_op *op);
 
-/* What an operation asks, that il_await_begin has prepared. Raises in a select, for want of memory. */
+/* Sets what an operation is to do, that il_await_begin has prepared. Raises in a select, for want of memory. */
 void il_job_op_set(lua_State *L, struct il_op *op, struct il_queue_handle *q, const struct il_job *job);
 
 /* Copies what is used of it. */

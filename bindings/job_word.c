@@ -327,7 +327,7 @@ static void set_error(lua_State *L, int index, struct il_job *job)
 	lua_pop(L, 1);
 }
 
-/* The same mistake is made with each job of a queue, so it is told once. */
+/* A program makes the same mistake with each job of a queue, so one warning is enough. */
 static void warn_once(lua_State *L, struct il_job_handle *j)
 {
 	if (j->q->warned)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * ipc.Queue, see queue_handle.h: how it is opened, asked, removed and closed. Floor 4.
+ * ipc.Queue, see queue_handle.h: how it is opened, queried, removed and closed. Floor 4.
  */
 #include "queue_handle.h"
 #include "base/clock.h"
@@ -12,7 +12,7 @@
 #include "queue_jobs.h"
 #include "queue_many.h"
 #include "queue_message.h"
-#include "queue_rest.h"
+#include "queue_remainder.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -198,7 +198,7 @@ static int queue_close(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check(L);
 	struct il_queue *engine = q->queue;
-	il_queue_rest_close(q);
+	il_queue_remainder_close(q);
 	q->queue = NULL;
 	if (engine)
 		engine->ops->close(engine);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.Queue: typed messages between processes. What its files share: the handle. It is opened by queue.c; what sends
- * and receives is queue_message.c (many at once: queue_many.c, queue_rest.c), what takes jobs is queue_jobs.c. Floor 4.
+ * and receives is queue_message.c (many at once: queue_many.c, queue_remainder.c), what takes jobs is queue_jobs.c.
+ * Floor 4.
  */
 #ifndef IL_QUEUE_HANDLE_H
 #define IL_QUEUE_HANDLE_H
@@ -24,10 +25,10 @@ struct il_queue_handle {
 	enum il_codec codec;
 	lua_Integer max_message; /* of the options; 0: the engine's */
 	struct {
-		struct il_payloads *first; /* see queue_rest.h */
+		struct il_payloads *first; /* see queue_remainder.h */
 		uint64_t taken; /* how many were taken from it */
 		uint32_t generation; /* of the process that has them */
-	} rest;
+	} remainder;
 	struct { /* ns: of a job that is retried, after its first attempt and at most */
 		int64_t first, longest;
 	} backoff;

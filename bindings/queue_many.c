@@ -2,15 +2,15 @@
  *
  * Many messages at once, see queue_many.h. To send them, all are encoded into one piece of memory first, as the engine
  * wants them (engines/payloads.h). To receive them, the engine takes what is there behind the first. All of that
- * becomes the handle's (queue_rest.h); a message leaves it when it is in the list, so that what cannot be decoded, or
- * finds no memory, is there for the next call. Floor 4.
+ * becomes the handle's (queue_remainder.h); a message leaves it when it is in the list, so that what cannot be decoded,
+ * or finds no memory, is there for the next call. Floor 4.
  */
 #include "queue_many.h"
 #include "key_object.h"
 #include "many.h"
 #include "queue_handle.h"
 #include "queue_message.h"
-#include "queue_rest.h"
+#include "queue_remainder.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -177,16 +177,16 @@ struct wish {
 	struct il_queue_handle *q;
 	int64_t type;
 	struct il_payloads *all; /* what the engine has answered, in the order of the wish; NULL: it is looked for */
-	uint64_t taken; /* q->rest.taken, as long as no other call has taken anything */
+	uint64_t taken; /* q->remainder.taken, as long as no other call has taken anything */
 };
 
 /* The next message; it stays. */
 static inline struct il_payload *find_next(struct wish *w)
 {
-	if (w->all && w->taken == w->q->rest.taken)
+	if (w->all && w->taken == w->q->remainder.taken)
 		return w->all->at < w->all->size ? il_payloads_at(w->all, w->all->at) : NULL;
 	w->all = NULL;
-	return il_queue_rest_find(w->q, w->type);
+	return il_queue_remainder_find(w->q, w->type);
 }
 
 /* It is in the list, and not there any more. After the last one the memory may go at any moment. */
@@ -194,8 +194,8 @@ static inline void take(struct wish *w, struct il_payload *p)
 {
 	if (w->all && (w->all->at += il_payload_space(p->size)) == w->all->size)
 		w->all = NULL;
-	il_queue_rest_take(w->q, p);
-	w->taken = w->q->rest.taken;
+	il_queue_remainder_take(w->q, p);
+	w->taken = w->q->remainder.taken;
 }
 
 /* The bytes of the first message. A finaliser that runs meanwhile may receive by this handle, too: false, if it got all
@@ -203,10 +203,10 @@ static inline void take(struct wish *w, struct il_payload *p)
 static bool push_first(lua_State *L, struct wish *w, lua_Integer *type)
 {
 	for (struct il_payload *p; (p = find_next(w)); lua_pop(L, 1)) {
-		uint64_t taken = w->q->rest.taken;
+		uint64_t taken = w->q->remainder.taken;
 		*type = p->type;
 		lua_pushlstring(L, il_payload_bytes(p), p->size);
-		if (w->q->rest.taken == taken) {
+		if (w->q->remainder.taken == taken) {
 			take(w, p);
 			return true;
 		}
@@ -223,11 +223,11 @@ static int collect(lua_State *L)
 	bool raw = w->q->codec == IL_CODEC_RAW;
 	struct il_payload *p;
 	while (n < max && (p = find_next(w))) {
-		uint64_t taken = w->q->rest.taken;
+		uint64_t taken = w->q->remainder.taken;
 		lua_Integer type = p->type;
 		lua_pushlstring(L, il_payload_bytes(p), p->size);
 		bool decoded = raw || il_queue_decode(L, w->q, type) == 1;
-		if (w->q->rest.taken != taken) {
+		if (w->q->remainder.taken != taken) {
 			lua_settop(L, 4);
 			continue;
 		}
@@ -261,7 +261,7 @@ static int push_lists(lua_State *L, struct wish *w, lua_Integer max)
 	lua_pushinteger(L, type);
 	lua_rawseti(L, list + 1, 1);
 	n = il_many_collect(L, collect, list, w, max);
-	il_queue_rest_tidy(w->q);
+	il_queue_remainder_tidy(w->q);
 	return n;
 }
 
@@ -273,8 +273,8 @@ static int receive_push(lua_State *L, struct il_op *op)
 	if (op->err)
 		return il_queue_fail(L, q, op->err);
 	if (w.all)
-		il_queue_rest_add(q, w.all);
-	w.taken = q->rest.taken;
+		il_queue_remainder_add(q, w.all);
+	w.taken = q->remainder.taken;
 	op->owned = false;
 	il_op_clear(op);
 	return push_lists(L, &w, max);
@@ -289,8 +289,8 @@ int il_queue_receive_many(lua_State *L)
 	const struct il_op_type *engines = &q->queue->ops->receive_many;
 	if (!engines->attempt)
 		return il_queue_fail(L, q, ENOTSUP);
-	struct il_op *op =
-		il_await_begin(L, q->rest.first ? &il_queue_rest_receive_many : engines, q->queue, receive_push);
+	struct il_op *op = il_await_begin(L, q->remainder.first ? &il_queue_remainder_receive_many : engines, q->queue,
+		receive_push);
 	op->handle = q;
 	op->message.type = type;
 	op->message.count = (size_t)max;

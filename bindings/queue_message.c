@@ -6,7 +6,7 @@
 #include "key_object.h"
 #include "many.h"
 #include "queue_handle.h"
-#include "queue_rest.h"
+#include "queue_remainder.h"
 #include "sched/await.h"
 
 #include <errno.h>
@@ -138,7 +138,7 @@ lua_Integer il_queue_optional_type(lua_State *L, int arg)
 static inline int receive(lua_State *L, struct il_queue_handle *q, int64_t type, int64_t deadline,
 	int (*push)(lua_State *L, struct il_op *op))
 {
-	const struct il_op_type *op_type = q->rest.first ? &il_queue_rest_receive : &q->queue->ops->receive;
+	const struct il_op_type *op_type = q->remainder.first ? &il_queue_remainder_receive : &q->queue->ops->receive;
 	struct il_op *op = il_await_begin(L, op_type, q->queue, push);
 	op->handle = q;
 	op->message.type = type;
@@ -190,7 +190,7 @@ int il_queue_peek(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
 	struct il_op op;
-	il_queue_op(&op, q, q->rest.first ? &il_queue_rest_peek : &q->queue->ops->peek, peek_push);
+	il_queue_op(&op, q, q->remainder.first ? &il_queue_remainder_peek : &q->queue->ops->peek, peek_push);
 	op.message.type = il_queue_optional_type(L, 2);
 	return il_await_answer(L, &op);
 }

@@ -117,7 +117,8 @@ struct il_job {
 	char id[IL_JOB_ID_MAX + 1], reason[IL_JOB_REASON_MAX + 1];
 };
 
-/* What a handle asks of the jobs that it takes, or finds with a dead holder. The class sets it before the first use. */
+/* What a handle demands of the jobs that it takes, or finds with a dead holder. The class sets it before the first use.
+ */
 struct il_job_limits {
 	uint32_t attempts; /* a job that was taken so often is not taken again: it is dead */
 	uint32_t deaths; /* so is one whose holders died so often */

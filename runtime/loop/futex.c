@@ -22,7 +22,7 @@
 
 enum { AT_ONCE = FUTEX_WAITV_MAX, MOST_AWAY = 16 };
 
-/* A thread that wakes tells the kernel of all its words again, at half a microsecond each: so it has few, unless there
+/* A thread that wakes gives the kernel all its words again, at half a microsecond each: so it has few, unless there
  * would be too many threads. */
 enum { GROUP = 24, MANY_THREADS = 64 };
 

@@ -65,8 +65,8 @@ bool il_futexes_sleep(uint32_t *wakes, uint32_t seen, int64_t until);
 bool il_futexes_hand_out(void);
 
 /* For the loop: it is about to sleep while threads sleep on words, or has slept: clears and sets the bits `away`. The
- * second calls changed() of words that were changed before their bit was set, and of which no thread has told yet. With
- * many words no bit is set. */
+ * second calls changed() of words that were changed before their bit was set, and of which no thread has reported yet.
+ * With many words no bit is set. */
 void il_futexes_asleep(void);
 void il_futexes_awake(void);
 

@@ -46,7 +46,7 @@ void il_loop_init(void)
 
 static void dispatch(const struct epoll_event *events, int n);
 
-/* What is left beyond a batch is told again. */
+/* The kernel reports what is left beyond a batch again. */
 static void dispatch_rare(void)
 {
 	struct epoll_event events[BATCH];

@@ -110,7 +110,7 @@ static int prepare(void)
 	return 0;
 }
 
-/* Waits for work. False: the thread ends, since it is told to or there was none for a while. The mutex is held. */
+/* Waits for work. False: the thread ends, since it has to, or there was none for a while. The mutex is held. */
 static bool await_item(struct il_worker *w, struct il_thread_pool *p)
 {
 	struct timespec until = il_timespec(il_now() + PARKED);

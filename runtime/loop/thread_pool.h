@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Threads for calls that can only block. Work runs on a thread of its own, made when needed and used again; a thread
- * that had no work for some seconds ends. The end of work is told on the loop's thread. Work that blocks is cancelled
+ * that had no work for some seconds ends. The loop's thread learns of the end of work. Work that blocks is cancelled
  * by a signal: its system call returns EINTR, and il_work_cancelled() says why. In a forked child there are no threads,
  * so all work has returned there, without effect. Floor 1a: no lua.h.
  */

@@ -73,7 +73,7 @@ void il_preempt_notify(void)
 		arm(L);
 }
 
-/* What is wanted is about to be done. An interrupt stands until the main chunk has been told, "late" until its task
+/* What is wanted is about to be done. An interrupt stands until the main chunk has got it, "late" until its task
  * has.
  */
 static void attend(void)

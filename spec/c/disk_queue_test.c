@@ -123,7 +123,7 @@ static void compare(const struct letter *l, const struct il_disk_message *m)
 {
 	struct il_job job;
 	char id[24];
-	il_disk_records_tell(m, &job);
+	il_disk_records_describe(m, &job);
 	snprintf(id, sizeof id, "#%llu", (unsigned long long)l->sequence);
 	CHECK(m->record.sequence == l->sequence && m->record.type == l->type && m->record.size == l->size);
 	CHECK(job.attempt == l->attempt && job.deaths == l->deaths && job.sent == l->sent);

@@ -200,7 +200,7 @@ static bool free_pages(struct il_disk *d)
  * least (room.h). EBUSY, before `until`: or when other processes have renewed their pins. */
 static int make_all(struct il_disk *d, int64_t until)
 {
-	int rc = il_disk_sync_rest(d);
+	int rc = il_disk_sync_remainder(d);
 	if (!rc)
 		rc = il_disk_soon_prepare(d, d->soon);
 	if (!rc)
@@ -221,7 +221,7 @@ static int make_all(struct il_disk *d, int64_t until)
 	return 0;
 }
 
-/* What fails here is tried again with the next change, which is told of it. */
+/* What fails here is tried again with the next change, which gets the error. */
 static void bring_to_disk(struct il_disk *d)
 {
 	if (d->end)
@@ -396,7 +396,7 @@ static void park(struct il_disk_change *c)
 /* Batches ------------------------------------------------------------------------------------------------- */
 
 /* To tell of one may end others of the same wait, which then have no operation. */
-static void tell_all(struct il_disk *d)
+static void end_all(struct il_disk *d)
 {
 	struct il_list round;
 	il_list_move(&d->running, &round);
@@ -463,7 +463,7 @@ static void start_batch(struct il_disk *d)
 {
 	d->refs++;
 	while (!d->batch) {
-		tell_all(d);
+		end_all(d);
 		if (d->batch || (il_list_empty(&d->queued) && !d->save_next && !d->end))
 			break;
 		d->save = d->save_next;

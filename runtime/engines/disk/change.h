@@ -52,7 +52,7 @@ static inline bool il_disk_change_runs(const struct il_disk_change *c)
 	return __atomic_load_n(&c->running, __ATOMIC_RELAXED);
 }
 
-/* Of one in a batch, whose operation is over. True: it will not happen, for the batch has not begun: ended() is told
+/* Of one in a batch, whose operation is over. True: it will not happen, for the batch has not begun: ended() gets
  * ECANCELED. False: it may happen, or has. */
 bool il_disk_change_withdraw(struct il_disk_change *c);
 

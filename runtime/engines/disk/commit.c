@@ -98,7 +98,7 @@ static int wait_for_disk(struct il_disk *d, int fd)
 	return 0;
 }
 
-int il_disk_sync_rest(struct il_disk *d)
+int il_disk_sync_remainder(struct il_disk *d)
 {
 	int fd;
 	uint32_t state = il_get(&d->control->unsynced);

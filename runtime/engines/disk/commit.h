@@ -22,7 +22,7 @@ void il_disk_note(struct il_disk_txn *t, enum il_disk_step step, const char *tab
 	const MDB_val *value);
 
 /* With the lock: brings to the disk what a process that died has committed. 0 or errno; EIO: the disk has failed. */
-int il_disk_sync_rest(struct il_disk *d);
+int il_disk_sync_remainder(struct il_disk *d);
 
 /* Commits, and waits for the disk. LMDB's result, or errno. */
 int il_disk_commit(struct il_disk_txn *t);

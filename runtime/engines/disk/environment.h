@@ -90,7 +90,7 @@ struct il_disk_txn {
 	bool large; /* they do not fit there */
 	bool soon; /* its commit does not wait for the disk */
 	uint64_t announced[IL_DISK_WORDS / 64]; /* words to raise before the commit */
-	uint64_t grown; /* pages that were asked for, see room.h */
+	uint64_t grown; /* pages that were requested, see room.h */
 	bool changes; /* it is no reader's */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A named object in a folder, as this process has it: a handle, and changes that are under way. What is known of it for
- * good stands in the table "objects", under "queue:jobs", so one that was removed, and another one made, is told from
- * it. Floor 2: no lua.h.
+ * good stands in the table "objects", under "queue:jobs", so one that was made anew, after it was removed, is known
+ * to be another one. Floor 2: no lua.h.
  */
 #ifndef IL_DISK_OBJECT_H
 #define IL_DISK_OBJECT_H
@@ -35,8 +35,8 @@ int il_disk_object_index(struct il_disk_object *o, const struct il_key *key, con
 
 /* These are for apply(), and the second one for a look, too. Results as those of transaction.h. */
 
-/* Finds or makes the object, its record and its table. `size`: as it is asked for; 0: any, or else `usual`. EEXIST: it
- * has another one, o->size. *made: it is new. */
+/* Finds or makes the object, its record and its table. `size`: as the caller wants it; 0: any, or else `usual`. EEXIST:
+ * it has another one, o->size. *made: it is new. */
 int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_t size, uint64_t usual, bool *made);
 
 /* Has its table in use. EIDRM: it was removed. */
@@ -45,7 +45,7 @@ int il_disk_object_use(struct il_disk_object *o, struct il_disk_txn *t);
 /* A change that changes nothing: the record is written as it is. */
 int il_disk_object_touch(struct il_disk_object *o, struct il_disk_txn *t);
 
-/* Record and table are gone. What waits for o->key is told, and for what else the caller announces. */
+/* Record and table are gone. Operations that wait for o->key try again, and for what else the caller announces. */
 int il_disk_object_remove(struct il_disk_object *o, struct il_disk_txn *t);
 
 #endif

@@ -8,7 +8,7 @@
 #include "engines/disk/disk.h"
 #include "engines/disk/options.h"
 #include "engines/disk/queue_kinds.h"
-#include "engines/disk/queue_look.h"
+#include "engines/disk/queue_read.h"
 #include "engines/disk/queue_wait.h"
 
 #include <errno.h>
@@ -37,9 +37,9 @@ static int start(struct il_dq_call *c)
 	struct il_disk_txn t;
 	if (!q)
 		return ENOMEM;
-	if (c->kind->tidies && il_dq_look(q, &t, &r) == 0) {
+	if (c->kind->tidies && il_dq_read_begin(q, &t, &r) == 0) {
 		il_dq_find_dead(&r, c);
-		il_dq_look_end(q, &t);
+		il_dq_read_end(q, &t);
 	}
 	return il_dq_call_begin(c);
 }
@@ -100,7 +100,7 @@ static bool cancel_send(struct il_op *op)
 	return leave(op) && !claims && await_end(op, c) && op->err != EAGAIN;
 }
 
-static void tell_sent(struct il_op *op)
+static void note_sent(struct il_op *op)
 {
 	struct il_dq_call *c = op->state;
 	if (c && c->kind->partly)
@@ -110,7 +110,7 @@ static void tell_sent(struct il_op *op)
 static bool cancel_many(struct il_op *op)
 {
 	struct il_dq_call *c = op->state;
-	tell_sent(op);
+	note_sent(op);
 	op->err = 0;
 	if (leave(op))
 		await_end(op, c);
@@ -337,7 +337,7 @@ static void end_calls(struct il_dq *q)
 		if (!op)
 			continue;
 		op->busy = false;
-		tell_sent(op);
+		note_sent(op);
 		leave(op);
 		il_op_finish(op, ECANCELED);
 		next = q->object.changes.next; /* with it, others may have left */

@@ -6,7 +6,7 @@
  *   queue_call.h   calls: changes that stay for as long as their operations wait
  *   queue_kinds.h  what they do and answer
  *   queue_wait.h   how they wait
- *   queue_look.h   what is read without a call
+ *   queue_read.h   what is read without a call
  * Floor 2: no lua.h.
  */
 #ifndef IL_DISK_QUEUE_H

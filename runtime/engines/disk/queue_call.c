@@ -5,7 +5,7 @@
 #include "engines/disk/queue_call.h"
 #include "base/clock.h"
 #include "engines/disk/queue_kinds.h"
-#include "engines/disk/queue_look.h"
+#include "engines/disk/queue_read.h"
 #include "engines/disk/queue_wait.h"
 
 #include <errno.h>
@@ -127,7 +127,7 @@ static void undo(struct il_dq_call *c)
 	il_dq_call_orphan(c, true);
 }
 
-static void tell_late(struct il_dq_call *c, int err)
+static void answer_late(struct il_dq_call *c, int err)
 {
 	c->late->err = err;
 	if (!err && c->kind->answer)
@@ -145,7 +145,7 @@ static void ended(struct il_disk_change *change)
 	if (err == EAGAIN && c->kind->partly && (c->late || (op && (op->once || !op->wait))))
 		err = 0;
 	if (c->late)
-		tell_late(c, err);
+		answer_late(c, err);
 	else if (!op && !err)
 		undo(c);
 	else if (op && !err && c->more)

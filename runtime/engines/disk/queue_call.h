@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls of queues on disk. A call is a change (change.h) that stays for as long as its operation waits: it is made in
- * vain, and made again when what it waits for may be there.
+ * Calls of queues on disk. A call is a change (change.h) that stays for as long as its operation waits: it is made,
+ * and if there is nothing for it, again when what it waits for may be there.
  * Floor 2: no lua.h.
  */
 #ifndef IL_DISK_QUEUE_CALL_H
@@ -21,7 +21,7 @@ struct il_dq_call {
 	struct il_op *late; /* the operation that is over, and waits for the end of the batch */
 	bool given; /* the operation has a job */
 	bool claimed; /* it does not wait: the other cases of its select are over */
-	/* What is asked: */
+	/* The request: */
 	struct il_disk_holder holder; /* this process with this handle */
 	struct il_disk_holder dead[IL_DQ_DEATHS]; /* processes that have ended */
 	int deaths;
@@ -38,7 +38,7 @@ struct il_dq_call {
 		struct il_disk_record record;
 		char id[IL_JOB_ID_MAX + 1];
 	} * messages; /* that were received */
-	struct il_job told;
+	struct il_job result;
 	int64_t found; /* its type */
 	int64_t number;
 	size_t answer; /* bytes, or messages */

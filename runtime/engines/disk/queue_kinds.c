@@ -83,12 +83,12 @@ static bool may_try(const struct il_dq_call *c)
 
 static int send_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
-	c->told = c->job;
+	c->result = c->job;
 	if (!may_try(c))
 		return EAGAIN;
 	int rc = il_disk_make_room(r->t, c->size);
 	if (!rc)
-		rc = il_disk_records_send(r, c->type, c->bytes, c->size, c->given ? &c->told : NULL, il_wall_now());
+		rc = il_disk_records_send(r, c->type, c->bytes, c->size, c->given ? &c->result : NULL, il_wall_now());
 	if (!rc)
 		announce(c, r, IL_DQ_RECEIVERS);
 	return in_turn(c, rc);
@@ -97,7 +97,7 @@ static int send_apply(struct il_dq_call *c, struct il_disk_records *r)
 static void send_answer(struct il_dq_call *c, struct il_op *op)
 {
 	if (c->given)
-		*op->message.job = c->told;
+		*op->message.job = c->result;
 }
 
 static int claim_apply(struct il_dq_call *c, struct il_disk_records *r)
@@ -165,7 +165,7 @@ static int copy_out(struct il_dq_call *c, const struct il_disk_message *m)
 	if (c->answer)
 		memcpy(c->change.data, m->data, c->answer);
 	c->found = m->record.type;
-	il_disk_records_tell(m, &c->told);
+	il_disk_records_describe(m, &c->result);
 	return 0;
 }
 
@@ -293,7 +293,7 @@ static int take_apply(struct il_dq_call *c, struct il_disk_records *r)
 static void take_answer(struct il_dq_call *c, struct il_op *op)
 {
 	queue_of(c)->took = true;
-	*op->message.job = c->told;
+	*op->message.job = c->result;
 	bytes_answer(c, op);
 }
 
@@ -307,19 +307,19 @@ static int finish(struct il_dq_call *c, struct il_disk_records *r, struct il_job
 static int finish_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
 	int rc = c->next ? il_disk_make_room(r->t, c->size) : 0;
-	c->told = c->job;
-	return rc ? rc : finish(c, r, &c->told);
+	c->result = c->job;
+	return rc ? rc : finish(c, r, &c->result);
 }
 
 static void finish_answer(struct il_dq_call *c, struct il_op *op)
 {
-	op->message.job->dead = c->told.dead;
+	op->message.job->dead = c->result.dead;
 }
 
 /* What was taken for an operation that is over. */
 static int give_back_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
-	struct il_job job = c->told;
+	struct il_job job = c->result;
 	job.outcome = IL_JOB_RELEASE;
 	return finish(c, r, &job);
 }
@@ -349,7 +349,7 @@ static int dead_apply(struct il_dq_call *c, struct il_disk_records *r)
 
 static void dead_answer(struct il_dq_call *c, struct il_op *op)
 {
-	*op->message.job = c->told;
+	*op->message.job = c->result;
 	bytes_answer(c, op);
 }
 

@@ -181,7 +181,7 @@ int il_disk_records_take(struct il_disk_records *r, int64_t type, const struct i
 	return rc;
 }
 
-void il_disk_records_tell(const struct il_disk_message *m, struct il_job *job)
+void il_disk_records_describe(const struct il_disk_message *m, struct il_job *job)
 {
 	const struct il_disk_record *record = &m->record;
 	job->token = (int64_t)record->token;

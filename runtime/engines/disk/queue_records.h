@@ -30,7 +30,7 @@ int il_disk_records_take(struct il_disk_records *r, int64_t type, const struct i
 	const struct il_job_limits *limits, struct il_disk_message *m, bool *first);
 
 /* The delivery as the caller has it. */
-void il_disk_records_tell(const struct il_disk_message *m, struct il_job *job);
+void il_disk_records_describe(const struct il_disk_message *m, struct il_job *job);
 
 /* A taken job ends as job->outcome says. With `type` the message is the next one, in its place. ESTALE, ENOBUFS,
  * EMSGSIZE. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls that wait, see queue_wait.h. A call that was made in vain knows what the word of announcements was at that
+ * Calls that wait, see queue_wait.h. A call that found nothing knows what the word of announcements was at that
  * time, with the lock. If it is another one meanwhile, the call is made again at once; else a change of the word is
  * slept for.
  * Floor 2.
@@ -10,7 +10,7 @@
 #include "base/fork.h"
 #include "base/shared_atomic.h"
 #include "engines/disk/queue_kinds.h"
-#include "engines/disk/queue_look.h"
+#include "engines/disk/queue_read.h"
 #include "engines/disk/state.h"
 #include "os/process_watch.h"
 
@@ -22,7 +22,7 @@
 static const int64_t LONGEST = 3600 * IL_SECOND;
 
 enum {
-	TYPES = 16, /* that are told apart when one call of each is made again */
+	TYPES = 16, /* that are distinguished when one call of each is made again */
 	SERVED = 1000, /* calls are queued together at most, */
 	USUAL = 15, /* or at first */
 };
@@ -218,7 +218,7 @@ static void watch_all(struct il_dq *q)
 	struct dead dead = { .count = 0 };
 	struct il_disk_records r;
 	struct il_disk_txn t;
-	int err = il_dq_look(q, &t, &r);
+	int err = il_dq_read_begin(q, &t, &r);
 	bool blind = err && err != EIDRM;
 	while (!err && dead.count < IL_DQ_DEATHS && il_disk_records_taker(&r, &process) == 0) {
 		bool here = process.world == own.world;
@@ -230,7 +230,7 @@ static void watch_all(struct il_dq *q)
 			dead.at[dead.count++] = process;
 	}
 	if (!err)
-		il_dq_look_end(q, &t);
+		il_dq_read_end(q, &t);
 	if (blind)
 		il_recheck_start(&q->waits->later);
 	bereave(q, &dead);

@@ -23,7 +23,7 @@ void il_dq_waits_renew(struct il_dq_waits *w);
 /* A new call gets its place among those that wait. False: others are before it, and it is not to be made now. */
 bool il_dq_wait_begin(struct il_dq_call *c);
 
-/* It was made in vain. */
+/* It found nothing. */
 void il_dq_wait(struct il_dq_call *c);
 
 /* It waits no more, for it was done, or is not to be. */

@@ -13,7 +13,7 @@
 
 enum {
 	FREE = 0, /* LMDB's own table of free pages */
-	RESERVE = 512, /* pages for changes that do not ask */
+	RESERVE = 512, /* pages for changes that make no request */
 	FOR_TXN = 32, /* that a transaction writes for one small change: branches, leaves, LMDB's own lists */
 	FOR_CHANGE = 2, /* and for each other one */
 	STEP = 256, /* whose blocks are had at a time */

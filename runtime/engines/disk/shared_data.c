@@ -126,7 +126,7 @@ static const struct il_data_ops ops = {
 	.close = close_data,
 };
 
-/* Its size is what is asked for, until it is open. */
+/* Until it is open, its size is what the options want. */
 int il_disk_data(const struct il_key *key, struct il_data_options *options, struct il_data **data)
 {
 	int err = il_disk_check_options(options->mode);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is asked, and what is answered. */
+/* A query and its answer. */
 struct query {
 	int (*read)(struct il_disk_data *d, struct il_disk_txn *t, struct query *q);
 	const char *name; /* or NULL */
@@ -124,7 +124,7 @@ static int look(struct il_disk_data *d, struct il_disk_txn *t, struct query *q)
 
 /* A reader that was suspended in the middle of LMDB's look at the last commit may have a mixture of two: what is wrong
  * with it is looked at once more, with the lock. */
-static int look_here(struct il_disk_data *d, struct query *q)
+static int query_here(struct il_disk_data *d, struct query *q)
 {
 	struct il_disk_txn t;
 	int err = il_disk_read(d->object.disk, &t);
@@ -143,7 +143,7 @@ static int waiting(const struct il_disk_data *d)
 	return n;
 }
 
-static void tell_stat(struct il_disk_data *d, const struct query *q)
+static void answer_stat(struct il_disk_data *d, const struct query *q)
 {
 	d->data.stat = (struct il_data_stat){
 		.names = q->names,
@@ -155,7 +155,7 @@ static void tell_stat(struct il_disk_data *d, const struct query *q)
 static void tell(struct il_disk_data *d, struct il_op *op, struct query *q)
 {
 	if (q->read == read_stat) {
-		tell_stat(d, q);
+		answer_stat(d, q);
 		return;
 	}
 	op->data = q->answer.bytes;
@@ -173,7 +173,7 @@ static bool attempt(struct il_op *op, int (*read)(struct il_disk_data *d, struct
 	struct query q = { .read = read, .name = op->name, .name_size = op->name_size, .known = op->entry.version };
 	if (!owned)
 		q.answer = d->read;
-	op->err = look_here(d, &q);
+	op->err = query_here(d, &q);
 	if (!owned)
 		d->read = q.answer;
 	if (!op->err) {
@@ -267,7 +267,7 @@ int il_disk_data_stat_start(struct il_op *op)
 	return start(op, read_stat);
 }
 
-/* Also if its version has not changed, it is to be asked with the lock once. */
+/* Also if its version has not changed, it is to be queried with the lock once. */
 bool il_disk_data_wait(struct il_op *op)
 {
 	op->remote = true;

@@ -17,7 +17,7 @@ enum { PUTS_BITS = 20 };
 struct edit {
 	struct il_disk_change change;
 	int64_t version, number; /* out */
-	bool one; /* that it is not there is told */
+	bool one; /* a missing name is an error */
 	bool over; /* out: with ENOSPC, the data's size, and not that of the disk */
 	size_t count;
 	struct il_data_change at[];

@@ -132,7 +132,7 @@ void il_rq_due(struct il_rq *q, int64_t ms, int64_t stand)
 		return;
 	}
 	il_timer_start(&q->due, ms * MS + MS + (stand > 1 ? (now ^ il_fork.pid * (int64_t)MS) % spread : 0));
-	il_timer_arm(&q->due, false); /* no memory: what stands asks again, now and then */
+	il_timer_arm(&q->due, false); /* no memory: what stands in line repeats its request now and then */
 }
 
 /* Queries ------------------------------------------------------------------------------------------------ */

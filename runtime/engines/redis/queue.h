@@ -34,7 +34,7 @@ struct il_rq;
 struct il_rq_lease {
 	int64_t until; /* it ends then or later, as far as is known here */
 	int64_t kept_at; /* when the last request was sent that has kept it */
-	int64_t beat_at; /* when it was last asked for, */
+	int64_t beat_at; /* when it was last requested, */
 	struct il_list beats; /* and the requests */
 	int64_t clock; /* the server's time less ours, or a little more; ms */
 	struct il_timer beat;

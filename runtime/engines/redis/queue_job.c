@@ -233,7 +233,7 @@ int il_rq_finish_start(struct il_op *op)
 	return 0;
 }
 
-/* What was asked for is done all the same. */
+/* The request is carried out all the same. */
 bool il_rq_finish_cancel(struct il_op *op)
 {
 	struct taken *t = find(il_rq_of_op(op), op->message.job->token);

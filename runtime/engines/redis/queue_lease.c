@@ -84,7 +84,7 @@ static void beat(struct il_rq *q)
 }
 
 /* Answers may have come while Lua was busy. */
-static void tell_losses(struct il_rq *q)
+static void report_losses(struct il_rq *q)
 {
 	if (!q->losses || !il_rq_lease_is_over(q))
 		return;
@@ -97,7 +97,7 @@ static void expired(struct il_timer *t)
 {
 	struct il_rq *q = il_container_of(t, struct il_rq, lease.beat);
 	int64_t now = il_now();
-	tell_losses(q);
+	report_losses(q);
 	if (!il_list_empty(&q->jobs) && now >= q->lease.beat_at + third(q) && now >= q->lease.kept_at + third(q))
 		beat(q);
 	il_rq_lease_arm(q);

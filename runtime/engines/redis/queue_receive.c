@@ -2,14 +2,14 @@
  *
  * Receiving from queues on a server, and taking jobs.
  *
- * 1. Operations that want the same share a waiter; its request asks for as many messages as they are. One that receives
+ * 1. Operations that want the same share a waiter; its request is for as many messages as they are. One that receives
  *    several has requests of its own.
  * 2. A request that gets nothing stands in line, and the server hands it the first message that it wants: that comes
  *    with what is published. The process confirms it, and a task gets it when the server has answered that it is this
  *    process's still: what is not confirmed is given to another process after a while.
- * 3. A message that is not this process's any more, or not known to be, is asked for by the same request.
+ * 3. A message that is not this process's any more, or not known to be, is fetched by the same request.
  * 4. Each request says how many messages of the one before it in its delivery have arrived: the others go back.
- * 5. A job is handed over without its bytes: the process asks, which confirms it. Floor 2.
+ * 5. A job is handed over without its bytes: the process requests these, which confirms it. Floor 2.
  */
 #include "engines/redis/queue_receive.h"
 #include "base/fork.h"

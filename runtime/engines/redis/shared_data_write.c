@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Changing shared data on a server: each call is one script. What this handle has changed its own waits are told at
- * once.
+ * Changing shared data on a server: each call is one script. The waits of this handle learn at once what it has
+ * changed.
  * Floor 2.
  */
 #include "engines/redis/shared_data_write.h"

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Up to which place of the ring this process has looked for some types in vain. Messages are only added behind all
- * others, and none comes back: so it need not look there again. All zero at first. */
+/* Up to which place of the ring this process has looked for some types and found none. Messages are only added behind
+ * all others, and none comes back: so it need not look there again. All zero at first. */
 enum { IL_ORDER_TYPES = 8 };
 
 struct il_order_seen {

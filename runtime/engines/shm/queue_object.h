@@ -119,7 +119,8 @@ void il_shm_queue_call(struct il_shm_queue *o, int64_t type, uint32_t n);
 void il_shm_queue_serve(struct il_shm_queue *o);
 void il_shm_queue_served(struct il_wait_queue *waits);
 
-/* How an attempt has ended. One that was in vain is made again by the first poll: what has changed since is not known.
+/* How an attempt has ended. One that found nothing is made again by the first poll: what has changed since is not
+ * known.
  */
 static inline bool il_shm_queue_attempted(struct il_shm_queue *o, struct il_wait_queue *waits, struct il_op *op,
 	int err)

@@ -36,7 +36,7 @@ static int receive_message(struct il_shm_queue *o, struct il_op *op, bool own)
 	return il_shm_queue_take_away(o, &m);
 }
 
-/* Senders sleep: they are told with both latches. */
+/* Senders sleep: waking them takes both latches. */
 static int __attribute__((noinline)) receive_with_both(struct il_shm_queue *o, struct il_op *op)
 {
 	int err = il_shm_queue_enter_tended(o, op->source, op->once || op->last, !op->once);

@@ -30,7 +30,7 @@ static void call(struct il_shm_queue *o, uint64_t offer)
 /* With both latches, before room is made for which others sleep: see il_segment_change. Those that are not in the table
  * sleep on a word of the second part, and are moved to the segment's latch: of that the kernel tells if this process
  * dies. */
-static void tell_unlisted(struct il_shm_queue *o)
+static void wake_unlisted(struct il_shm_queue *o)
 {
 	struct il_head *head = o->segment.head;
 	struct il_shm_second *second = o->second.shared;
@@ -46,7 +46,7 @@ void il_shm_queue_make_room(struct il_shm_queue *o)
 	il_put(&second->changes, second->changes + 1);
 	uint32_t parked = il_get(&second->parked);
 	if (parked & IL_SHM_SENDERS)
-		tell_unlisted(o);
+		wake_unlisted(o);
 	if (parked & IL_LISTED)
 		call(o, UINT64_MAX);
 }
@@ -107,7 +107,7 @@ void il_shm_queue_room_unpark(struct il_wait_queue *waits)
 	il_shm_calls_leave(&o->room_calls);
 }
 
-static void look_again(struct il_shm_watches *w)
+static void retry(struct il_shm_watches *w)
 {
 	struct il_shm_queue *o = il_container_of(w, struct il_shm_queue, room_watches);
 	o->room_doubt = true;
@@ -135,7 +135,7 @@ void il_shm_queue_room_init(struct il_shm_queue *o)
 		.lookouts = &s->room_lookouts,
 	};
 	il_shm_calls_init(&o->room_calls, &o->segment, &o->room, look_after_call);
-	il_shm_watches_init(&o->room_watches, look_again);
+	il_shm_watches_init(&o->room_watches, retry);
 }
 
 void il_shm_queue_room_fini(struct il_shm_queue *o)

@@ -14,7 +14,7 @@
 void il_shm_queue_room_init(struct il_shm_queue *o);
 void il_shm_queue_room_fini(struct il_shm_queue *o);
 
-/* Before messages are taken, with the receivers' latch; with both, if senders sleep: these are told. */
+/* Before messages are taken, with the receivers' latch; with both, if senders sleep: it wakes them. */
 void il_shm_queue_make_room(struct il_shm_queue *o);
 
 /* For the wait queue of those that send, as in wait_queue.h. needed: bytes of the first one's message. */

@@ -56,7 +56,7 @@ int il_shm_queue_die(struct il_shm_queue *o, struct il_message *m, uint64_t stat
 	return err == EAGAIN ? EUCLEAN : err;
 }
 
-/* All are told, and not the first alone: that may be stopped by then. */
+/* All are called, and not the first alone: that may be stopped by then. */
 void il_shm_queue_announce_due(struct il_shm_queue *o, int64_t due)
 {
 	int64_t first = o->blocks.jobs->due;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What becomes of the jobs of a queue in shared memory, and what the other processes are told of it. Jobs become ready
+ * What becomes of the jobs of a queue in shared memory, and how the other processes learn of it. Jobs become ready
  * without a sender: a delayed one in time, and one whose holder has died. Nothing polls for that. A process that waits
  * watches the holders, and has a timer for the delayed job that is due first; others look when they find nothing, when
  * they ask for the state of the queue, and else now and then. Floor 2: no lua.h.

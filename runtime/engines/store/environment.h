@@ -33,7 +33,7 @@ void il_store_abort(struct il_store *s, MDB_txn *txn);
 /* Announces that a name changes, with the write lock; without a name, that all is over. */
 void il_store_change(struct il_store *s, const char *name, size_t size);
 
-/* The same of more names than are told one by one: every wait looks. */
+/* The same of more names than are announced one by one: every wait checks. */
 void il_store_change_many(struct il_store *s);
 
 /* Of a name, as the table of waiting processes has it. */

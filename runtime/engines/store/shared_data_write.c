@@ -194,7 +194,7 @@ int il_store_change_names(struct il_store *s, struct il_op *op, bool patiently)
 	return err;
 }
 
-/* Every name: they are not told one by one. */
+/* Every name: they are not announced one by one. */
 static int clear_all(struct il_store *s, MDB_txn *txn, void *arg)
 {
 	struct il_op *op = arg;

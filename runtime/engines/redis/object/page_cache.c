@@ -100,7 +100,7 @@ static int fill(struct il_page *p, const struct il_request *r, size_t count)
 	return 0;
 }
 
-/* Microseconds that the server has told. */
+/* Microseconds that the server has given. */
 static int64_t fresh(int64_t n)
 {
 	return n <= 0 ? 0 : n < FRESH / 1000 ? n * 1000 : FRESH;

@@ -6,7 +6,7 @@ local function put_back(state, name)
   if not message then return end
   if hand_over(state, name, message) == true then
     redis.call('HDEL', KEYS[1], 'j' .. number)
-    -- No sender looks whether it is confirmed. If something is due already, processes look, and are not told of each.
+    -- No sender looks whether it is confirmed. If something is due already, processes look, and get no word of each.
     is_sooner = is_sooner or state[NEXT] == 0
     state[NEXT] = math.min(state[NEXT] > 0 and state[NEXT] or math.huge, time() + LATE + 1)
     return

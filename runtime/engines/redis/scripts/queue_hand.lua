@@ -12,9 +12,9 @@ local function take_job(state, delivery, name, message)
   return entry
 end
 
--- Hands a message to the process that came first of those that want it: its delivery is what it would be if that had
--- asked, and it is told on its channel; if the message is large, or becomes a job, only to ask. A process without a
--- subscription is passed over. True; false: the message stays; or an error: the user may not publish.
+-- Hands a message to the process that came first of those that want it: its delivery is what it would be after a
+-- request of that process. The message is published on its channel; if it is large, or becomes a job, only a notice. A
+-- process without a subscription is passed over. True; false: the message stays; or an error: the user may not publish.
 local function hand_over(state, name, message)
   local kind, refused = string.sub(name, 1, 19), false
   local own = 'w' .. kind

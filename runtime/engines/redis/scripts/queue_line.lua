@@ -62,19 +62,19 @@ local function until_next(state)
 end
 
 -- All processes that may wait look when something is due.
-local function tell_next(state)
-  local told = {}
+local function publish_next(state)
+  local published = {}
   for process in string.gmatch(redis.call('HGET', KEYS[1], 'deliveries') or '', '@(' .. ('%w'):rep(16) .. ')') do
     local text = ('next %.0f %.0f'):format(until_next(state), state[RECEIVERS])
-    if not told[process] then redis.pcall('PUBLISH', base .. process, text) end
-    told[process] = true
+    if not published[process] then redis.pcall('PUBLISH', base .. process, text) end
+    published[process] = true
   end
 end
 
 -- Writes the state, the lines, and the fields.
 local function save(state)
   local empty = {}
-  if is_sooner and state[RECEIVERS] > 0 then tell_next(state) end
+  if is_sooner and state[RECEIVERS] > 0 then publish_next(state) end
   set_field('state', struct.pack(FORMAT, unpack(state)))
   for field in pairs(changed) do
     if lines[field] == '' then empty[#empty + 1] = field else set_field(field, lines[field]) end

@@ -35,16 +35,16 @@ if #ARGV == 6 and receivers > 0 and count == 0 and senders == 0 and #ARGV[6] <= 
   if mark and #mark == 26 then
     local now, request, base = redis.call('TIME'), string.sub(mark, 1, 16), string.sub(KEYS[1], 1, -5)
     now = ('%013d'):format(now[1] * 1000 + math.floor(now[2] / 1000))
-    local given, told, entry, value = ARGV[5] .. ':' .. number, ARGV[5] .. ARGV[6], number, ARGV[6]
+    local given, payload, entry, value = ARGV[5] .. ':' .. number, ARGV[5] .. ARGV[6], number, ARGV[6]
     if takes then
       token = token + 1
-      given, told, entry, value = number .. (':%016d'):format(token), '', 'h' .. delivery, now
+      given, payload, entry, value = number .. (':%016d'):format(token), '', 'h' .. delivery, now
       redis.call('HSET', base .. 'taken', given, delivery .. ARGV[5] .. '\1\0\0\0\0' .. ARGV[6])
     end
     redis.call('HSET', KEYS[1], entry, value, 'state', struct.pack(FORMAT, id, kind, capacity, bytes, 0, last + 1,
       last + 2, 0, sorted, arrivals, receivers - 1, 0, ARGV[2], receiver, epoch, due, token), field,
       string.sub(line, 58), delivery, request .. epoch .. given, 'h' .. delivery, now)
-    local heard = redis.pcall('PUBLISH', base .. string.sub(delivery, 2, 17), 'message ' .. request .. told)
+    local heard = redis.pcall('PUBLISH', base .. string.sub(delivery, 2, 17), 'message ' .. request .. payload)
     if type(heard) == 'number' and heard > 0 then
       if #line == 57 then redis.call('HDEL', KEYS[1], field) end
       return {0, 1, capacity - bytes, 1}

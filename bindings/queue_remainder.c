@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages that no call has returned yet, see queue_rest.h. Floor 4.
+ * Messages that no call has returned yet, see queue_remainder.h. Floor 4.
  */
-#include "queue_rest.h"
+#include "queue_remainder.h"
 #include "base/fork.h"
 
 #include <stdlib.h>
@@ -10,59 +10,59 @@
 static void free_all(struct il_queue_handle *q)
 {
 	struct il_payloads *next;
-	for (struct il_payloads *all = q->rest.first; all; all = next) {
+	for (struct il_payloads *all = q->remainder.first; all; all = next) {
 		next = all->next;
 		free(all);
 	}
-	q->rest.first = NULL;
-	q->rest.taken++;
+	q->remainder.first = NULL;
+	q->remainder.taken++;
 }
 
 /* What the parent has taken is not the child's. */
 static void forget_parents(struct il_queue_handle *q)
 {
-	if (q->rest.first && !il_fork_is_own(q->rest.generation))
+	if (q->remainder.first && !il_fork_is_own(q->remainder.generation))
 		free_all(q);
 }
 
-void il_queue_rest_add(struct il_queue_handle *q, struct il_payloads *all)
+void il_queue_remainder_add(struct il_queue_handle *q, struct il_payloads *all)
 {
 	forget_parents(q);
-	struct il_payloads **last = &q->rest.first;
+	struct il_payloads **last = &q->remainder.first;
 	while (*last)
 		last = &(*last)->next;
 	*last = all;
 	all->next = NULL;
-	q->rest.generation = il_fork.generation;
+	q->remainder.generation = il_fork.generation;
 }
 
-void il_queue_rest_tidy(struct il_queue_handle *q)
+void il_queue_remainder_tidy(struct il_queue_handle *q)
 {
-	for (struct il_payloads *all; (all = q->rest.first);) {
-		while (all->at < all->size && il_payloads_at(all, all->at)->type == IL_QUEUE_REST_TAKEN)
+	for (struct il_payloads *all; (all = q->remainder.first);) {
+		while (all->at < all->size && il_payloads_at(all, all->at)->type == IL_QUEUE_REMAINDER_TAKEN)
 			all->at += il_payload_space(il_payloads_at(all, all->at)->size);
 		if (all->at < all->size)
 			return;
-		q->rest.first = all->next;
+		q->remainder.first = all->next;
 		free(all);
 	}
 }
 
 static bool is_better(const struct il_payload *p, int64_t wanted, const struct il_payload *best)
 {
-	if (p->type == IL_QUEUE_REST_TAKEN)
+	if (p->type == IL_QUEUE_REMAINDER_TAKEN)
 		return false;
 	if (wanted >= 0)
 		return !best && (wanted == 0 || p->type == wanted);
 	return p->type <= -wanted && (!best || p->type < best->type);
 }
 
-struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted)
+struct il_payload *il_queue_remainder_find(struct il_queue_handle *q, int64_t wanted)
 {
 	struct il_payload *best = NULL;
 	forget_parents(q);
-	il_queue_rest_tidy(q);
-	for (struct il_payloads *all = q->rest.first; all; all = all->next)
+	il_queue_remainder_tidy(q);
+	for (struct il_payloads *all = q->remainder.first; all; all = all->next)
 		for (size_t at = all->at; at < all->size;) {
 			struct il_payload *p = il_payloads_at(all, at);
 			if (is_better(p, wanted, best))
@@ -78,10 +78,10 @@ struct il_payload *il_queue_rest_find(struct il_queue_handle *q, int64_t wanted)
 static void give_back(const struct il_queue_handle *q)
 {
 	struct il_op op;
-	for (struct il_payloads *all = q->rest.first; all; all = all->next)
+	for (struct il_payloads *all = q->remainder.first; all; all = all->next)
 		for (size_t at = all->at; at < all->size; at += il_payload_space(il_payloads_at(all, at)->size)) {
 			struct il_payload *p = il_payloads_at(all, at);
-			if (p->type == IL_QUEUE_REST_TAKEN)
+			if (p->type == IL_QUEUE_REMAINDER_TAKEN)
 				continue;
 			il_op_make(&op, &q->queue->ops->send, q->queue);
 			op.message.type = p->type;
@@ -93,7 +93,7 @@ static void give_back(const struct il_queue_handle *q)
 		}
 }
 
-void il_queue_rest_close(struct il_queue_handle *q)
+void il_queue_remainder_close(struct il_queue_handle *q)
 {
 	forget_parents(q);
 	if (q->queue)
@@ -106,7 +106,7 @@ void il_queue_rest_close(struct il_queue_handle *q)
 /* In a select it may be gone since the case was collected. */
 static struct il_payload *found(struct il_op *op, const struct il_op_type *engines)
 {
-	struct il_payload *p = il_queue_rest_find(op->handle, op->message.type);
+	struct il_payload *p = il_queue_remainder_find(op->handle, op->message.type);
 	if (!p)
 		op->type = engines;
 	return p;
@@ -130,7 +130,7 @@ static bool receive_attempt(struct il_op *op)
 	if (!p)
 		return op->type->attempt(op);
 	answer(op, p);
-	il_queue_rest_take(op->handle, p);
+	il_queue_remainder_take(op->handle, p);
 	return true;
 }
 
@@ -148,6 +148,6 @@ static bool receive_many_attempt(struct il_op *op)
 	return found(op, &ops_of(op)->receive_many) || op->type->attempt(op);
 }
 
-const struct il_op_type il_queue_rest_receive = { "queue receive", receive_attempt, NULL, NULL };
-const struct il_op_type il_queue_rest_peek = { "queue peek", peek_attempt, NULL, NULL };
-const struct il_op_type il_queue_rest_receive_many = { "queue receive_many", receive_many_attempt, NULL, NULL };
+const struct il_op_type il_queue_remainder_receive = { "queue receive", receive_attempt, NULL, NULL };
+const struct il_op_type il_queue_remainder_peek = { "queue peek", peek_attempt, NULL, NULL };
+const struct il_op_type il_queue_remainder_receive_many = { "queue receive_many", receive_many_attempt, NULL, NULL };

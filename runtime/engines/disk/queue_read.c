@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is read on the loop's thread, see queue_look.h. Floor 2.
+ * What is read on the loop's thread, see queue_read.h. Floor 2.
  */
-#include "engines/disk/queue_look.h"
+#include "engines/disk/queue_read.h"
 #include "base/clock.h"
 #include "base/fork.h"
 #include "engines/disk/queue_kinds.h"
@@ -39,7 +39,7 @@ struct il_disk_holder il_dq_holder(const struct il_dq *q)
 		.handle = q->number };
 }
 
-int il_dq_look(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r)
+int il_dq_read_begin(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r)
 {
 	int err = il_disk_read(q->object.disk, t);
 	if (err)
@@ -52,7 +52,7 @@ int il_dq_look(struct il_dq *q, struct il_disk_txn *t, struct il_disk_records *r
 	return il_disk_errno(err);
 }
 
-void il_dq_look_end(struct il_dq *q, struct il_disk_txn *t)
+void il_dq_read_end(struct il_dq *q, struct il_disk_txn *t)
 {
 	il_disk_read_end(q->object.disk, t);
 }
@@ -75,7 +75,7 @@ bool il_dq_read_now(struct il_dq *q, struct il_op *op, const struct il_dq_kind *
 	il_dq_waits_renew(q->waits);
 	if (kind == &il_dq_dead)
 		c.job.place = op->message.job->place;
-	int err = q->waits->orphans ? EAGAIN : il_dq_look(q, &t, &r);
+	int err = q->waits->orphans ? EAGAIN : il_dq_read_begin(q, &t, &r);
 	q->queue.shared.removed |= err == EIDRM;
 	op->err = err;
 	if (err)
@@ -83,7 +83,7 @@ bool il_dq_read_now(struct il_dq *q, struct il_op *op, const struct il_dq_kind *
 	bool tidy = is_tidy(&c, &r);
 	if (tidy)
 		err = il_disk_errno(kind->apply(&c, &r));
-	il_dq_look_end(q, &t);
+	il_dq_read_end(q, &t);
 	if (tidy && !err)
 		kind->answer(&c, op);
 	free(c.change.data);
