@@ -232,12 +232,12 @@ static void bring_to_disk(struct il_disk *d)
 
 static int work_until(struct il_disk *d, int64_t until)
 {
-	int rc = il_disk_lock(d);
+	int rc = il_disk_control_lock(d->control);
 	if (!rc) {
 		d->full = false;
 		rc = il_list_empty(&d->running) ? 0 : make_all(d, until);
 		bring_to_disk(d);
-		il_disk_unlock(d);
+		il_disk_control_unlock(d->control);
 	} else if (d->end) {
 		il_disk_soon_unpin(d);
 	}

@@ -1,46 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
- * Environments, see environment.h. LMDB's own lock of writers is never contended: the lock of the control file is in
- * front of it, since that can be waited for with a limit, and covers more.
- * Floor 2.
+ * Environments, see environment.h. Floor 2.
  */
 #include "engines/disk/environment.h"
-#include "base/clock.h"
 #include "base/fork.h"
 #include "base/reason.h"
-#include "base/shared_atomic.h"
 #include "engines/disk/change.h"
 #include "engines/disk/commit.h"
 #include "engines/disk/folder.h"
-#include "engines/disk/meta_page.h"
 #include "engines/disk/state.h"
 #include "os/identity.h"
 #include "os/sigpipe.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-	LAYOUT = 3,
-	CONTROL_SIZE = 4096,
 	TABLES = 1024, /* of one environment, in use in one process */
 	READERS = 1024, /* processes */
-	NAP = 200000, /* ns */
 	FLAGS = MDB_NOTLS | MDB_NORDAHEAD | MDB_NOSYNC, /* commit.h sees to the disk */
 };
-
-_Static_assert(sizeof(struct il_disk_control) <= CONTROL_SIZE, "it is one page");
-
-static const uint64_t MAGIC = 0x6b7369646c706920; /* " ipldisk" */
-static const int64_t STANDS_STILL = 30 * IL_SECOND, SLICE = IL_SECOND / 10;
 
 /* Bytes of address space, of which only what is used costs anything; less where that is limited. */
 static const size_t MOST = (size_t)1 << 38, LEAST = (size_t)1 << 26;
@@ -152,15 +137,6 @@ void il_disk_leave(struct il_disk *d)
 	atomic_fetch_add(&d->openings, 1);
 }
 
-static int check_control(const struct il_disk_control *control)
-{
-	if (control->magic != MAGIC)
-		return EINVAL;
-	if (control->layout != LAYOUT)
-		return EPROTO;
-	return control->pids == il_identity_space() ? 0 : EXDEV;
-}
-
 /* The folder may have been removed, and another one have its name. */
 static int check_folder(const struct il_disk *d)
 {
@@ -170,7 +146,7 @@ static int check_folder(const struct il_disk *d)
 		return ENOMEM;
 	bool same = stat(name, &st) == 0 && st.st_dev == d->device && st.st_ino == d->inode;
 	free(name);
-	return same ? check_control(d->control) : EIDRM;
+	return same ? il_disk_control_check(d->control) : EIDRM;
 }
 
 int il_disk_enter(struct il_disk *d)
@@ -184,48 +160,6 @@ int il_disk_enter(struct il_disk *d)
 }
 
 /* The folder -------------------------------------------------------------------------------------------- */
-
-static int begin_anew(struct il_disk_control *control)
-{
-	pthread_mutexattr_t attr;
-	memset(control, 0, sizeof *control);
-	int err = pthread_mutexattr_init(&attr);
-	if (err)
-		return err;
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	err = pthread_mutex_init(&control->lock, &attr);
-	pthread_mutexattr_destroy(&attr);
-	control->layout = LAYOUT;
-	control->pids = il_identity_space();
-	control->magic = MAGIC;
-	return err;
-}
-
-/* 0: not known. */
-static uint64_t find_boot(void)
-{
-	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	return size > 0 ? il_disk_hash(0, text, (size_t)size) : 0;
-}
-
-static int map_control(struct il_disk *d, bool alone, bool *same)
-{
-	uint64_t boot = find_boot();
-	void *at = mmap(NULL, CONTROL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
-	if (at == MAP_FAILED)
-		return errno;
-	d->control = at;
-	*same = d->control->magic == MAGIC && d->control->layout == LAYOUT && boot && d->control->boot == boot;
-	int err = alone ? begin_anew(d->control) : 0;
-	if (alone)
-		d->control->boot = boot;
-	return err ? err : check_control(d->control);
-}
 
 /* What the last ones have left, be it by a power cut, is put in order before others can come. */
 static int open_alone(struct il_disk *d, bool same)
@@ -246,7 +180,7 @@ static void free_disk(struct il_disk *d)
 {
 	il_disk_leave(d);
 	if (d->control)
-		munmap(d->control, CONTROL_SIZE);
+		munmap(d->control, IL_DISK_CONTROL_SIZE);
 	if (d->fd >= 0)
 		close(d->fd);
 	free(d->watches);
@@ -278,7 +212,7 @@ static int attach(const char *path, int fd, bool alone, const struct stat *st, s
 	il_list_init(&d->tables);
 	init_here(d);
 	bool same = false;
-	int err = map_control(d, alone, &same);
+	int err = il_disk_control_map(fd, alone, &same, &d->control);
 	if (!err)
 		err = alone ? open_alone(d, same) : il_disk_enter(d);
 	if (err) {
@@ -312,7 +246,7 @@ int il_disk_open(const char *path, struct il_disk **result)
 		err = il_disk_folder_open(path, &folder);
 	if (err)
 		return err;
-	err = il_disk_folder_lock(path, folder, CONTROL_SIZE, &fd, &alone);
+	err = il_disk_folder_lock(path, folder, IL_DISK_CONTROL_SIZE, &fd, &alone);
 	close(folder);
 	if (err)
 		return err;
@@ -407,56 +341,4 @@ void il_disk_read_end(struct il_disk *d, struct il_disk_txn *t)
 {
 	mdb_txn_reset(t->txn);
 	pthread_mutex_unlock(&d->reading);
-}
-
-/* Locking ----------------------------------------------------------------------------------------------- */
-
-/* What its owner has left undone, LMDB passes over. */
-static int got(struct il_disk *d, int err)
-{
-	if (err == EOWNERDEAD)
-		err = pthread_mutex_consistent(&d->control->lock);
-	if (!err)
-		il_put(&d->control->turns, il_get(&d->control->turns) + 1);
-	return err == ENOTRECOVERABLE ? EUCLEAN : err;
-}
-
-/* ThreadSanitizer knows only of pthread_mutex_trylock that a dead owner may have had the mutex. */
-static int lock_within(pthread_mutex_t *lock, int64_t until)
-{
-#ifdef __SANITIZE_THREAD__
-	int err = EBUSY;
-	while (err == EBUSY && il_now() < until) {
-		nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
-		err = pthread_mutex_trylock(lock);
-	}
-	return err == EBUSY ? ETIMEDOUT : err;
-#else
-	struct timespec end = il_timespec(until);
-	return pthread_mutex_clocklock(lock, CLOCK_MONOTONIC, &end);
-#endif
-}
-
-int il_disk_lock(struct il_disk *d)
-{
-	uint32_t turns = il_get(&d->control->turns);
-	int64_t now = il_now(), end = now + STANDS_STILL;
-	for (;; now = il_now()) {
-		int err = pthread_mutex_trylock(&d->control->lock);
-		if (err == EBUSY)
-			err = lock_within(&d->control->lock, now + SLICE);
-		if (err != ETIMEDOUT)
-			return got(d, err);
-		if (turns != il_get(&d->control->turns)) {
-			turns = il_get(&d->control->turns);
-			end = now + STANDS_STILL;
-		}
-		if (now > end)
-			return ETIMEDOUT;
-	}
-}
-
-void il_disk_unlock(struct il_disk *d)
-{
-	pthread_mutex_unlock(&d->control->lock);
 }

@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "engines/disk/control.h"
 #include "engines/engine.h"
 #include "loop/futex.h"
 #include "loop/timer.h"
@@ -18,26 +19,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum { IL_DISK_WORDS = 256, IL_DISK_UNSYNCED = 1, IL_DISK_FAILED = 2 };
-
-/* The file "control": what the living processes share. The first one that comes begins it anew. */
-struct il_disk_control {
-	uint64_t magic;
-	uint32_t layout;
-	uint32_t turns; /* goes up whenever the lock is had */
-	uint32_t unsynced; /* the last commit need not be on the disk: one of the above, or 0 */
-	uint32_t soon; /* commits do not wait for the disk, see soon.h: */
-	uint32_t since; /* so many since that which was saved last, */
-	uint64_t saved; /* which has this number */
-	uint64_t last; /* and was so long, in pages */
-	uint64_t generation; /* of what was saved, or that nothing is */
-	uint64_t pids; /* the pid namespace of the processes */
-	uint64_t boot; /* of the machine */
-	pthread_mutex_t
-		lock; /* robust: of a process that changes the environment, from before LMDB's until it is on disk */
-	uint32_t words[IL_DISK_WORDS]; /* futexes: what has a key has changed (il_disk_announce) */
-};
 
 /* A named database in this process. */
 struct il_disk_table {
@@ -109,11 +90,6 @@ void il_disk_table_drop(struct il_disk *d, struct il_disk_table *table);
  * read here now, so it is to be read by a change; or errno. */
 int il_disk_read(struct il_disk *d, struct il_disk_txn *t);
 void il_disk_read_end(struct il_disk *d, struct il_disk_txn *t);
-
-/* The lock of the control file, on the helper's thread. 0; ETIMEDOUT: the process that has it stands still; or errno.
- */
-int il_disk_lock(struct il_disk *d);
-void il_disk_unlock(struct il_disk *d);
 
 /* This process was forked from the one that has it: what is that one's is left to it. Or LMDB has given it up. No batch
  * is under way. */

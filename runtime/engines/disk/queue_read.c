@@ -10,9 +10,7 @@
 #include "os/identity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* From one start of the machine to the next, and in one pid namespace. */
 static uint64_t world(void)
@@ -22,11 +20,7 @@ static uint64_t world(void)
 	char text[64];
 	if (il_fork_is_own(generation))
 		return number;
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text);
-	if (fd >= 0)
-		close(fd);
-	number = il_disk_key_of(il_identity_space(), text, size > 0 ? (size_t)size : 0);
+	number = il_disk_key_of(il_identity_space(), text, il_disk_boot_id(text));
 	generation = il_fork.generation;
 	return number;
 }
