@@ -37,7 +37,7 @@ struct il_disk_change {
 	int64_t due; /* and at this time, ns of the wall clock, if it is not 0 */
 	int err; /* errno */
 	enum il_disk_then then; /* what ended() wants: */
-	/* The rest is change.c's: */
+	/* For change.c and batch.c: */
 	bool running; /* in a batch: it may happen */
 	_Atomic int phase; /* of a batch: whether it has begun, or is not to */
 	bool failed; /* after it had changed something, so the batch is made without it */
@@ -46,15 +46,16 @@ struct il_disk_change {
 	struct il_timer timer; /* for `due` */
 };
 
+static inline uint32_t il_disk_change_word(const struct il_disk_change *c)
+{
+	return (uint32_t)(c->key % IL_DISK_WORDS);
+}
+
 /* It may be in a batch. */
 static inline bool il_disk_change_runs(const struct il_disk_change *c)
 {
 	return __atomic_load_n(&c->running, __ATOMIC_RELAXED);
 }
-
-/* Of one in a batch, whose operation is over. True: it will not happen, for the batch has not begun: ended() gets
- * ECANCELED. False: it may happen, or has. */
-bool il_disk_change_withdraw(struct il_disk_change *c);
 
 /* The changes that wait for a word; the process sleeps on it once. */
 struct il_disk_watch {

@@ -5,6 +5,7 @@
  * Floor 2.
  */
 #include "engines/disk/queue.h"
+#include "engines/disk/batch.h"
 #include "engines/disk/disk.h"
 #include "engines/disk/options.h"
 #include "engines/disk/queue_kinds.h"
@@ -78,14 +79,14 @@ static bool cancel(struct il_op *op)
 {
 	struct il_dq_call *c = op->state;
 	if (leave(op))
-		il_disk_change_withdraw(&c->change);
+		il_disk_batch_withdraw(&c->change);
 	return false;
 }
 
 /* The call is in a batch that has begun: so its end is not far. False: it will not happen. */
 static bool await_end(struct il_op *op, struct il_dq_call *c)
 {
-	if (il_disk_change_withdraw(&c->change))
+	if (il_disk_batch_withdraw(&c->change))
 		return false;
 	c->late = op;
 	il_disk_batch_finish(c->change.object->disk);
@@ -323,7 +324,7 @@ static void await_batch(struct il_dq *q)
 {
 	bool begun = false;
 	il_list_each(struct il_disk_change, change, &q->object.changes, mine)
-		begun |= change->op && il_disk_change_runs(change) && !il_disk_change_withdraw(change);
+		begun |= change->op && il_disk_change_runs(change) && !il_disk_batch_withdraw(change);
 	if (begun)
 		il_disk_batch_finish(q->object.disk);
 }

@@ -2,8 +2,8 @@
  *
  * Room on the disk. LMDB writes a page anew to change it, so even to delete something takes pages that are free. A
  * change that makes an environment grow requests its room before, and gets it only if enough is left for those that end
- * messages, which make no request. So a folder that is full can be emptied. Pages that a
- * transaction gives back can be used two transactions later, and with soon.h only when that is saved.
+ * messages, which make no request. So a folder that is full can be emptied. Pages that a transaction gives back can be
+ * used two transactions later, and with soon.h only when that is saved.
  * Floor 2: no lua.h.
  */
 #ifndef IL_DISK_ROOM_H
