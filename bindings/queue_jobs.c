@@ -208,7 +208,7 @@ static void note_room(struct il_queue_handle *q, const struct il_job *job, size_
 		q->job_room = room + 16;
 }
 
-/* What fails from here on, memory or a hook, has not to do with the job: it goes back. */
+/* What fails from here on, memory or a hook, has nothing to do with the job: it goes back. */
 static int take_push(lua_State *L, struct il_op *op)
 {
 	struct delivery d;

@@ -116,7 +116,9 @@ static void forget(struct il_disk *d)
 	forgotten = f;
 }
 
-void il_disk_leave(struct il_disk *d)
+/* This process was forked from the one that has it: what is that one's is left to it. Or LMDB has given it up. No batch
+ * is under way. */
+static void leave(struct il_disk *d)
 {
 	if (il_fork_is_own(d->generation)) {
 		if (d->reader)
@@ -152,7 +154,7 @@ static int check_folder(const struct il_disk *d)
 int il_disk_enter(struct il_disk *d)
 {
 	if (!il_fork_is_own(d->generation) || (!d->batch && d->broken))
-		il_disk_leave(d);
+		leave(d);
 	if (d->env)
 		return 0;
 	int err = check_folder(d);
@@ -178,7 +180,7 @@ static int open_alone(struct il_disk *d, bool same)
 
 static void free_disk(struct il_disk *d)
 {
-	il_disk_leave(d);
+	leave(d);
 	if (d->control)
 		munmap(d->control, IL_DISK_CONTROL_SIZE);
 	if (d->fd >= 0)

@@ -91,10 +91,6 @@ void il_disk_table_drop(struct il_disk *d, struct il_disk_table *table);
 int il_disk_read(struct il_disk *d, struct il_disk_txn *t);
 void il_disk_read_end(struct il_disk *d, struct il_disk_txn *t);
 
-/* This process was forked from the one that has it: what is that one's is left to it. Or LMDB has given it up. No batch
- * is under way. */
-void il_disk_leave(struct il_disk *d);
-
 /* errno of LMDB's result. */
 int il_disk_errno(int rc);
 

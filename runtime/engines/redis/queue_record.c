@@ -50,7 +50,8 @@ int64_t il_rq_record_sent(const char *record, size_t size)
 	return (int64_t)le64toh(sent);
 }
 
-int il_rq_record_take(const char *record, size_t size, struct il_op *op)
+/* The message of a record becomes the operation's. 0, EPROTO or ENOMEM. */
+static int take(const char *record, size_t size, struct il_op *op)
 {
 	size_t head = il_rq_record_head(record, size);
 	if (!head)
@@ -78,7 +79,7 @@ int il_rq_record_job(const char *name, const char *record, size_t size, struct i
 	memcpy(job->id, record + JOB, job->id_size);
 	if (!job->id_size)
 		job->id_size = (uint8_t)snprintf(job->id, sizeof job->id, "#%llu", (unsigned long long)job->place);
-	return il_rq_record_take(record, size, op);
+	return take(record, size, op);
 }
 
 int il_rq_record_message(struct il_request *r, size_t place, struct il_op *op)
@@ -86,5 +87,5 @@ int il_rq_record_message(struct il_request *r, size_t place, struct il_op *op)
 	size_t at = 2 * place + 2, size;
 	const char *record = il_reply_bytes(r, at, &size);
 	op->message.type = il_reply_number(r, at - 1);
-	return il_rq_record_take(record, size, op);
+	return take(record, size, op);
 }

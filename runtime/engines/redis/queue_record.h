@@ -20,13 +20,10 @@ size_t il_rq_record_head(const char *record, size_t size);
 /* When it was sent; ns of the wall clock. 0: it makes no sense. */
 int64_t il_rq_record_sent(const char *record, size_t size);
 
-/* The message of a record becomes the operation's. 0, EPROTO or ENOMEM. */
-int il_rq_record_take(const char *record, size_t size, struct il_op *op);
-
 /* The message at a place in an answer, from 0, becomes the operation's: 0, EPROTO or ENOMEM. */
 int il_rq_record_message(struct il_request *r, size_t place, struct il_op *op);
 
-/* As il_rq_record_take, of one that is or was a job, with its name, "type:number": job->place is the number; sent,
+/* The same of a record that is or was a job, with its name, "type:number": job->place is the number; sent,
  * attempts and id are set too. */
 int il_rq_record_job(const char *name, const char *record, size_t size, struct il_op *op);
 

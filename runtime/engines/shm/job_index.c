@@ -87,25 +87,6 @@ bool il_job_index_first(const struct il_blocks *c, struct il_message *m)
 		il_is_kind(c, c->index[0], IL_RECORD_DELAYED, m);
 }
 
-/* The children of one that is not due are not, either. */
-static uint32_t count_due(const struct il_blocks *c, uint32_t at, int64_t now)
-{
-	uint32_t n = 0;
-	while (at < c->jobs->delayed) {
-		const struct il_record *r = delayed_at(c, at);
-		if (!r || r->due > now)
-			break;
-		n += 1 + count_due(c, 2 * at + 1, now);
-		at = 2 * at + 2;
-	}
-	return n;
-}
-
-uint32_t il_job_index_count_due(const struct il_blocks *c, int64_t now)
-{
-	return is_sound(c) ? count_due(c, 0, now) : 0;
-}
-
 /* Taken -------------------------------------------------------------------------------------------------- */
 
 static bool is_taken(const struct il_message *m)

@@ -21,7 +21,4 @@ int il_job_index_del_first(const struct il_blocks *v);
 bool il_job_index_first(const struct il_blocks *v, struct il_message *m);
 bool il_job_index_taken(const struct il_blocks *v, uint32_t n, struct il_message *m);
 
-/* How many delayed ones are due by now. */
-uint32_t il_job_index_count_due(const struct il_blocks *v, int64_t now);
-
 #endif

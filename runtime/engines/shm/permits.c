@@ -6,12 +6,20 @@
 #include "engines/waiters_call.h"
 #include "os/process_watch.h"
 
-void il_shm_permits_call(struct il_shm_lock *o, uint32_t count)
+/* Before `count` permits become free. */
+static void call(struct il_shm_lock *o, uint32_t count)
 {
 	struct il_shm_permits *p = il_shm_lock_shared(o);
 	uint32_t taken = il_get(&p->taken), left = taken > count ? taken - count : 0;
 	il_waiters_call(&o->waiters, 0, left < o->max ? o->max - left : 0);
 	il_shm_calls_note(&o->calls);
+}
+
+static inline void announce(struct il_shm_lock *o, uint32_t count)
+{
+	il_segment_change(&o->segment, IL_SHM_LOCK_PARKED);
+	if (il_get(&o->segment.head->parked) & IL_LISTED)
+		call(o, count);
 }
 
 /* That they died is written down first. */
@@ -22,7 +30,7 @@ void il_shm_permits_clear_dead(struct il_shm_lock *o)
 		struct il_shm_permit_record *r = &p->records[i];
 		if (!r->count || il_shm_permits_is_own(r) || !il_process_watch_ended((pid_t)r->pid, r->start))
 			continue;
-		il_shm_permits_announce(o, r->count);
+		announce(o, r->count);
 		il_put(&p->abandoned, o->reports);
 		il_shm_permits_set(p, r, 0);
 	}
@@ -57,7 +65,7 @@ void il_shm_permits_give(struct il_shm_lock *o, uint32_t count, bool abandoned)
 	struct il_shm_permit_record *r = il_shm_permits_own_record(o);
 	if (!r || r->count < count)
 		return;
-	il_shm_permits_announce(o, count);
+	announce(o, count);
 	if (abandoned && o->reports)
 		il_put(&il_shm_lock_shared(o)->abandoned, 1);
 	il_shm_permits_set(il_shm_lock_shared(o), r, r->count - count);

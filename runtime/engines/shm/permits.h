@@ -99,16 +99,6 @@ static inline void il_shm_permits_set(struct il_shm_permits *p, struct il_shm_pe
 	il_put(&p->taken, taken);
 }
 
-/* Before `count` permits become free: calls processes that wait for them. */
-void il_shm_permits_call(struct il_shm_lock *o, uint32_t count);
-
-static inline void il_shm_permits_announce(struct il_shm_lock *o, uint32_t count)
-{
-	il_segment_change(&o->segment, IL_SHM_LOCK_PARKED);
-	if (il_get(&o->segment.head->parked) & IL_LISTED)
-		il_shm_permits_call(o, count);
-}
-
 /* The permits of processes that have died are free. */
 void il_shm_permits_clear_dead(struct il_shm_lock *o);
 

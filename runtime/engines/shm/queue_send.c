@@ -99,7 +99,8 @@ int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool
 	return err;
 }
 
-int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block)
+/* With both latches: room for a message behind room for a front; the caller writes both. */
+static int reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block)
 {
 	struct writing w = { .type = type, .front = front, .size = size };
 	int err = try_write(o, &w, block);
@@ -177,7 +178,7 @@ static int send_job(struct il_shm_queue *o, struct il_op *op)
 	uint32_t block;
 	if (job->id_size && il_job_ids_find(&o->blocks, job->id, job->id_size, false, &m))
 		return EEXIST;
-	int err = front ? il_shm_queue_reserve(o, op->message.type, front, op->size, &block)
+	int err = front ? reserve(o, op->message.type, front, op->size, &block)
 			: il_shm_queue_write(o, op->message.type, op->data, op->size, true, &block);
 	if (!err && front)
 		err = write_front(o, op, block);

@@ -26,9 +26,6 @@ int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool
 /* Before a message of a type is there, or where there is one: a process is to be on its way. */
 void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type);
 
-/* With both latches: the same, behind room for a front; the caller writes both. */
-int il_shm_queue_reserve(struct il_shm_queue *o, int64_t type, size_t front, size_t size, uint32_t *block);
-
 /* With the segment's latch, or both: it becomes the last message of the order. */
 void il_shm_queue_commit(struct il_shm_queue *o, int64_t type, uint32_t block);
 
