@@ -6,12 +6,12 @@
  *
  * The table is guarded by the latch that changes are made with, and all functions want it held, but where that is said.
  * A call comes before the change it tells of: the kernel moves the sleeper to the latch, which wakes it when it is
- * released, or when its owner dies. So a process that dies anywhere has changed nothing, or the other one looks.
+ * released, or when its owner dies. So a process that dies anywhere has changed nothing, or the other one tries again.
  *
  * Of an ordered table each process watches the one before it (`before`). If that dies between its call and what it was
  * called for, the next one passes the call on. With lookouts what has called is watched, too, and what was called if
  * the one behind it does not know of it. A process that stands still is passed over after a while: what has called it
- * looks after it (il_waiters_pass_late).
+ * sees to that (il_waiters_pass_late).
  *
  * What calls is in waiters_call.h, what watches in waiters_lookout.h; the entries are in waiters_entry.h.
  */
@@ -92,7 +92,7 @@ struct il_waiters {
 	uint32_t appointed[IL_MOST_WATCHERS], appointed_count; /* tickets of those that watch since this call */
 };
 
-/* This process is about to sleep, or sleeps and has looked in vain; `served`: it has got something since it joined, and
+/* This process is about to sleep, or sleeps and has found nothing; `served`: it has got something since it joined, and
  * comes last. The word to sleep on, as long as it is *expected; NULL: the table is full, or has no place for us. */
 uint32_t *il_waiters_join(struct il_waiters *w, uint64_t wants, bool served, uint32_t *expected);
 

@@ -59,7 +59,7 @@ void il_waiters_call_more(struct il_waiters *w, uint64_t offer, uint32_t n)
 	for (uint32_t i = 1; e && n && i <= w->count; i++) {
 		uint32_t ticket = e->ticket;
 		if (il_waiter_is_own(w, e)) {
-			n--; /* it looks when the change is made */
+			n--; /* it tries again when the change is made */
 		} else if (il_waiter_notify(w, e, IL_WAITER_CALLED, IL_WAITER_WAITING)) {
 			note_call(w, e);
 			if (w->lookouts)

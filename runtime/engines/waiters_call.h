@@ -8,7 +8,7 @@
 #include "engines/waiters.h"
 
 /* Before a change that makes it possible for `n` processes to have what is offered: sees to it that so many are on
- * their way, if so many sleep. This process is, if it has an entry: it has to look after the change. */
+ * their way, if so many sleep. This process is, if it has an entry: it has to try again after the change. */
 void il_waiters_call(struct il_waiters *w, uint64_t offer, uint32_t n);
 
 /* Calls `n` more, however many are on their way already. */
@@ -30,7 +30,7 @@ bool il_waiters_any_called(const struct il_waiters *w);
 /* A process died with the latch: calls all. */
 void il_waiters_recover(struct il_waiters *w);
 
-/* The object is no more, whatever has the latch: all look. */
+/* The object is no more, whatever has the latch: all try again. */
 void il_waiters_wake_all(struct il_waiters *w);
 
 #endif

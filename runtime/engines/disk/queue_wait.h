@@ -3,7 +3,7 @@
  * Calls that wait: for an announcement, for a delayed message to be due, for a process that takes to end.
  *
  * An announcement makes one call of each type again. One that gets something makes the next ones again that want the
- * same. So not all look at one message, and none is left where there are several.
+ * same. So not all try for one message, and none is left where there are several.
  * Floor 2: no lua.h.
  */
 #ifndef IL_DISK_QUEUE_WAIT_H

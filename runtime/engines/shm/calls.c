@@ -47,20 +47,20 @@ static void check(struct il_recheck *later)
 	int err = c->enter(c->segment);
 	bool again = err == EAGAIN || err == ETIMEDOUT || (!err && check_called(c, false));
 	if (!err && il_waiters_joined(c->waiters))
-		c->look(c);
+		c->retry(c);
 	if (is_active(c) && (!again || il_recheck_start(later)))
 		stop(c);
 }
 
 void il_shm_calls_init(struct il_shm_calls *c, struct il_segment *s, struct il_waiters *w,
-	void (*look)(struct il_shm_calls *c))
+	void (*retry)(struct il_shm_calls *c))
 {
 	*c = (struct il_shm_calls){
 		.segment = s,
 		.waiters = w,
 		.enter = il_segment_enter_soon,
 		.leave = il_segment_leave,
-		.look = look,
+		.retry = retry,
 	};
 	il_list_init(&c->node);
 	il_recheck_init(&c->later, check);

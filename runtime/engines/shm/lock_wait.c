@@ -61,7 +61,7 @@ static void restart(struct il_shm_watches *w)
 	il_wait_queue_restart(&o->waits);
 }
 
-static void look_after_call(struct il_shm_calls *c)
+static void retry_after_call(struct il_shm_calls *c)
 {
 	il_wait_queue_restart(&il_container_of(c, struct il_shm_lock, calls)->waits);
 }
@@ -150,7 +150,7 @@ bool il_shm_lock_cancel(struct il_op *op)
 void il_shm_lock_wait_init(struct il_shm_lock *o)
 {
 	il_shm_watches_init(&o->watches, restart);
-	il_shm_calls_init(&o->calls, &o->segment, &o->waiters, look_after_call);
+	il_shm_calls_init(&o->calls, &o->segment, &o->waiters, retry_after_call);
 	il_shm_wait_init(&o->waits, &waits_type, &o->segment);
 }
 

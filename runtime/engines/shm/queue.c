@@ -148,8 +148,8 @@ static void mapped(struct il_segment *s)
 		.last_first = true,
 		.lookouts = &il_shm_queue_shared(o)->lookouts,
 	};
-	il_shm_calls_init(&o->calls, s, &o->waiters, il_shm_queue_look_after_call);
-	il_shm_watches_init(&o->watches, il_shm_queue_look_again);
+	il_shm_calls_init(&o->calls, s, &o->waiters, il_shm_queue_retry_after_call);
+	il_shm_watches_init(&o->watches, il_shm_queue_retry);
 	o->watches.kept = IL_SHM_WATCHED;
 	il_shm_queue_room_init(o);
 	o->due.expired = il_shm_queue_due;

@@ -175,14 +175,14 @@ static void receive_unpark(struct il_wait_queue *waits)
 	il_shm_calls_leave(&o->calls);
 }
 
-void il_shm_queue_look_again(struct il_shm_watches *w)
+void il_shm_queue_retry(struct il_shm_watches *w)
 {
 	struct il_shm_queue *o = il_container_of(w, struct il_shm_queue, watches);
 	o->doubt = true;
 	il_wait_queue_restart(&o->receivers);
 }
 
-void il_shm_queue_look_after_call(struct il_shm_calls *c)
+void il_shm_queue_retry_after_call(struct il_shm_calls *c)
 {
 	il_wait_queue_restart(&il_container_of(c, struct il_shm_queue, calls)->receivers);
 }

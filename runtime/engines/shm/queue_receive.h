@@ -25,8 +25,8 @@ int il_shm_queue_take_away(struct il_shm_queue *o, struct il_message *m);
 /* For il_waiters.fits: whether a message of a type is for a process that wants this. */
 bool il_shm_queue_is_wanted(uint64_t wants, uint64_t type);
 
-/* For look of the watches, and of the calls: operations look again. */
-void il_shm_queue_look_again(struct il_shm_watches *w);
-void il_shm_queue_look_after_call(struct il_shm_calls *c);
+/* Callbacks of the watches, and of the calls: operations try again. */
+void il_shm_queue_retry(struct il_shm_watches *w);
+void il_shm_queue_retry_after_call(struct il_shm_calls *c);
 
 #endif

@@ -114,7 +114,7 @@ static void retry(struct il_shm_watches *w)
 	il_wait_queue_restart(&o->senders);
 }
 
-static void look_after_call(struct il_shm_calls *c)
+static void retry_after_call(struct il_shm_calls *c)
 {
 	il_wait_queue_restart(&il_container_of(c, struct il_shm_queue, room_calls)->senders);
 }
@@ -134,7 +134,7 @@ void il_shm_queue_room_init(struct il_shm_queue *o)
 		.passes_to_any = true,
 		.lookouts = &s->room_lookouts,
 	};
-	il_shm_calls_init(&o->room_calls, &o->segment, &o->room, look_after_call);
+	il_shm_calls_init(&o->room_calls, &o->segment, &o->room, retry_after_call);
 	il_shm_watches_init(&o->room_watches, retry);
 }
 

@@ -2,7 +2,7 @@
  *
  * What becomes of the jobs of a queue in shared memory, and how the other processes learn of it. Jobs become ready
  * without a sender: a delayed one in time, and one whose holder has died. Nothing polls for that. A process that waits
- * watches the holders, and has a timer for the delayed job that is due first; others look when they find nothing, when
+ * watches the holders, and has a timer for the delayed job that is due first; others check when they find nothing, when
  * they ask for the state of the queue, and else now and then. Floor 2: no lua.h.
  */
 #ifndef IL_SHM_QUEUE_TEND_H
@@ -12,10 +12,11 @@
 
 /* All with both latches, where that is not said otherwise, and 0 or EUCLEAN: */
 
-/* Before a change: so many of the processes that sleep, and want messages of that type, are to look. 0: of any type. */
+/* Before a change: so many of the processes that sleep, and want messages of that type, are to try again. 0: of any
+ * type. */
 void il_shm_queue_announce(struct il_shm_queue *o, int64_t type, uint32_t n);
 
-/* Before a job is delayed: if it is the one that is due first, all are to look, and to sleep no longer. */
+/* Before a job is delayed: if it is the one that is due first, all are to check that, and to sleep no longer. */
 void il_shm_queue_announce_due(struct il_shm_queue *o, int64_t due);
 
 /* A job becomes ready, with that state. */

@@ -42,20 +42,20 @@ static void ended(struct il_process_watcher *m)
 	if (idle)
 		watches->ended = true;
 	else
-		watches->look(watches);
+		watches->retry(watches);
 }
 
 static void check_later(struct il_recheck *l)
 {
 	struct il_shm_watches *w = il_container_of(l, struct il_shm_watches, later);
-	w->look(w);
+	w->retry(w);
 }
 
 void il_shm_watches_init(struct il_shm_watches *w, void (*f)(struct il_shm_watches *w))
 {
 	il_list_init(&w->list);
 	il_recheck_init(&w->later, check_later);
-	w->look = f;
+	w->retry = f;
 	w->kept = KEPT;
 }
 

@@ -16,17 +16,17 @@
 
 struct il_shm_watches {
 	struct il_list list;
-	struct il_recheck later; /* one cannot be watched: it is to be looked at */
+	struct il_recheck later; /* one cannot be watched: it is to be checked */
 	bool blind; /* the same, of this round */
 	bool ended; /* one of those that are kept has; nothing was done */
 	int kept; /* so many that are not wanted now: a process often waits for the same ones again */
-	void (*look)(struct il_shm_watches *w); /* one has ended, or may have; watches all anew */
+	void (*retry)(struct il_shm_watches *w); /* one has ended, or may have; watches all anew */
 };
 
-void il_shm_watches_init(struct il_shm_watches *w, void (*look)(struct il_shm_watches *w));
+void il_shm_watches_init(struct il_shm_watches *w, void (*retry)(struct il_shm_watches *w));
 
 /* Between begin and end each that is to be watched is added; what is not, is watched no more. Without a descriptor or
- * memory for one of them, `look` is called from time to time. 0 or ENOMEM: not even that. */
+ * memory for one of them, `retry` is called from time to time. 0 or ENOMEM: not even that. */
 void il_shm_watches_begin(struct il_shm_watches *w);
 int il_shm_watches_end(struct il_shm_watches *w);
 
