@@ -230,17 +230,6 @@ static bool remove_attempt(struct il_op *op)
 	return true;
 }
 
-/* A number that no other open handle of this process has, or, if there are too many, the last one. */
-static void take_tag(struct il_shm_queue_handle *handle)
-{
-	uint64_t *tags = handle->object->tags;
-	uint32_t tag = 0;
-	while (tag < IL_TAGS - 1 && tags[tag / 64] >> tag % 64 & 1)
-		tag++;
-	tags[tag / 64] |= (uint64_t)1 << tag % 64;
-	handle->tag = tag;
-}
-
 static void close_queue(struct il_queue *q)
 {
 	struct il_shm_queue_handle *handle = il_container_of(q, struct il_shm_queue_handle, queue);
@@ -291,7 +280,6 @@ int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il
 	handle->queue.max_message = il_shm_queue_of(s)->capacity;
 	handle->queue.max_reason = "the queue's capacity";
 	handle->object = il_shm_queue_of(s);
-	take_tag(handle);
 	*q = &handle->queue;
 	return 0;
 }

@@ -77,14 +77,14 @@ struct il_shm_queue {
 	uint32_t slot; /* of this process among the holders, if it has one */
 	int64_t check_next; /* when the holders are to be looked at, where there is something to take */
 	struct il_timer due; /* while an operation waits here: the first delayed job is due */
-	uint64_t tags[IL_TAGS / 64]; /* one bit for each tag that a handle has */
+	uint64_t tags[IL_TAGS / 64]; /* one bit for each tag that a handle has; 0 is no tag */
 	struct il_shm_queue_later later;
 };
 
 struct il_shm_queue_handle {
 	struct il_queue queue;
 	struct il_shm_queue *object;
-	uint32_t tag; /* in the states of jobs that were taken with it */
+	uint32_t tag; /* in the states of jobs that were taken with it; 0: it has not tried to take any */
 };
 
 static inline struct il_shm_queue_shared *il_shm_queue_shared(const struct il_shm_queue *o)

@@ -132,10 +132,35 @@ static int take_alone(struct il_shm_queue *o, struct il_op *op)
 	return both ? take_with_both(o, op) : err;
 }
 
+/* A number that no other open handle of this process has. */
+static int find_tag(struct il_shm_queue_handle *handle)
+{
+	static char text[80];
+	uint64_t *tags = handle->object->tags;
+	uint32_t tag = 1;
+	while (tag < IL_TAGS && tags[tag / 64] >> tag % 64 & 1)
+		tag++;
+	handle->queue.shared.why = NULL;
+	if (tag == IL_TAGS) {
+		snprintf(text, sizeof text, "%d handles of it take jobs in this process, and no more can", IL_TAGS - 1);
+		handle->queue.shared.why = text;
+		return EUSERS;
+	}
+	tags[tag / 64] |= (uint64_t)1 << tag % 64;
+	handle->tag = tag;
+	return 0;
+}
+
+/* A handle without a tag does not wait: what it would be called for, another one can take. */
 bool il_shm_queue_take_attempt(struct il_op *op)
 {
 	struct il_shm_queue *o = il_shm_queue_of_op(op);
+	struct il_shm_queue_handle *handle =
+		il_container_of((struct il_queue *)op->source, struct il_shm_queue_handle, queue);
 	struct il_wait_queue *waits = &o->receivers;
+	op->err = handle->tag ? 0 : find_tag(handle);
+	if (op->err)
+		return true;
 	if (!il_list_empty(&waits->ops))
 		waits->poller.poll(&waits->poller);
 	return il_shm_queue_attempted(o, waits, op, take_alone(o, op));
