@@ -151,7 +151,7 @@ static void push_message(lua_State *L, const struct il_job_handle *j)
 	lua_setiuservalue(L, 1, MESSAGE);
 }
 
-/* Those that a dead letter has, too, but the message. */
+/* Those that a dead letter has, too, but the token; and not the message. */
 static bool push_field(lua_State *L, const char *name, const struct il_job_handle *j)
 {
 	if (strcmp(name, "id") == 0)
@@ -201,8 +201,6 @@ void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type)
 	lua_setfield(L, -2, "sent");
 	push_text(L, job->reason, job->reason_size);
 	lua_setfield(L, -2, "reason");
-	lua_pushinteger(L, job->token);
-	lua_setfield(L, -2, "token");
 }
 
 static int job__tostring(lua_State *L)

@@ -74,7 +74,7 @@ void il_job_set_reason(struct il_job *job, const char *text, size_t size);
 /* Pushes the id, for messages. */
 const char *il_job_push_id(lua_State *L, const struct il_job_handle *j);
 
-/* Sets the fields attempt, deaths, id, reason, sent, token and type of the table at the top. */
+/* Sets the fields attempt, deaths, id, reason, sent and type of the table at the top. */
 void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type);
 
 /* Registers the class. */

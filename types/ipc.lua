@@ -995,10 +995,12 @@ function Queue:close() end
 ---@field deaths integer of holders
 ---@field sent? number when, as os.time() tells it; nil: it is not known
 ---@field reason? string of the last retry or bury, or of the death
+
+---@class ipc.job.Delivery: ipc.job.Letter
 ---@field token integer of the delivery: a later one has a greater one
 
 ---A message that is taken and not done yet.
----@class ipc.Job: ipc.job.Letter
+---@class ipc.Job: ipc.job.Delivery
 local Job = {}
 
 ---It is done, and gone. With arguments they become the next message in the same step. Waits for the answer of a server
