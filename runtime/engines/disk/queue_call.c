@@ -45,6 +45,12 @@ static bool is_an_answer(int rc)
 		rc == EIDRM;
 }
 
+/* Bytes of messages that a send must have room beside: dead letters make it for one. */
+static uint64_t held(const struct il_disk_records *r)
+{
+	return r->head.bytes - r->head.dead_bytes;
+}
+
 static int apply(struct il_disk_change *change, struct il_disk_txn *t)
 {
 	struct il_dq_call *c = call_of(change);
@@ -63,12 +69,15 @@ static int apply(struct il_disk_change *change, struct il_disk_txn *t)
 		rc = il_disk_records_begin(&r, t, change->object->table);
 	if (rc)
 		return rc;
+	uint64_t before = held(&r);
 	rc = tidy(c, &r);
 	if (!rc)
 		rc = c->kind->apply(c, &r);
 	if (rc && !is_an_answer(rc))
 		return rc;
 	c->err = rc;
+	if (held(&r) < before)
+		il_disk_announce(t, queue_of(c)->waits->lines[IL_DQ_SENDERS].key);
 	rc = rc == EAGAIN && c->kind->tidies ? il_disk_records_due(&r, &c->due) : 0;
 	return rc ? rc : il_disk_records_end(&r);
 }

@@ -187,11 +187,7 @@ static int receive_apply(struct il_dq_call *c, struct il_disk_records *r)
 		rc = remember(c, &m);
 	if (!rc)
 		rc = copy_out(c, &m);
-	if (!rc)
-		rc = il_disk_records_receive(r, &m);
-	if (!rc)
-		announce(c, r, IL_DQ_SENDERS);
-	return rc;
+	return rc ? rc : il_disk_records_receive(r, &m);
 }
 
 static int restore_apply(struct il_dq_call *c, struct il_disk_records *r)
@@ -225,8 +221,6 @@ static int receive_many_apply(struct il_dq_call *c, struct il_disk_records *r)
 	for (c->answer = 0; !rc && c->answer < c->count;)
 		rc = receive_one(c, r, &all);
 	c->change.data = all;
-	if (c->answer)
-		announce(c, r, IL_DQ_SENDERS);
 	return c->answer && (rc == EAGAIN || rc == ENOMEM) ? 0 : rc;
 }
 
@@ -300,7 +294,6 @@ static void take_answer(struct il_dq_call *c, struct il_op *op)
 static int finish(struct il_dq_call *c, struct il_disk_records *r, struct il_job *job)
 {
 	announce(c, r, IL_DQ_RECEIVERS);
-	announce(c, r, IL_DQ_SENDERS);
 	return il_disk_records_finish(r, job, &c->holder, &c->limits, c->next, c->bytes, c->size, il_wall_now());
 }
 
@@ -362,7 +355,6 @@ static int revive_apply(struct il_dq_call *c, struct il_disk_records *r)
 
 static int drop_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
-	announce(c, r, IL_DQ_SENDERS);
 	return il_disk_dead_drop(r, c->given ? c->bytes : NULL, c->size, &c->number);
 }
 
