@@ -122,6 +122,22 @@ contract.jobs(_ENV, "a job", function(engine, open)
     assert.equal("b", q:receive(nil, PATIENCE))
   end)
 
+  it("has the reason of its last retry, and none if that gave none", function()
+    local q <close> = open{attempts = 9}
+    send(q, "a")
+    take(q):retry(0, "first try")
+    take(q):release()
+    local job = take(q)
+    assert.equal("first try", job.reason)
+    job:retry(0)
+    job = take(q)
+    assert.is_nil(job.reason)
+    job:retry(0, "second try")
+    take(q):bury()
+    for letter in q:dead() do assert.is_nil(letter.reason) end
+    assert.equal(1, q:drop())
+  end)
+
   it("is tried again later, and not earlier", function()
     local q <close> = open()
     send(q, "a", "b")

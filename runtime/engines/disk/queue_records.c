@@ -224,8 +224,7 @@ static int retry(struct il_disk_records *r, const struct il_disk_message *m, str
 	const struct il_job_limits *limits, int64_t now)
 {
 	struct il_disk_message to = *m;
-	if (job->reason_size)
-		set_reason(&to, job->reason, job->reason_size);
+	set_reason(&to, job->reason, job->reason_size);
 	job->dead = job->outcome == IL_JOB_BURY || is_spent(&m->record, limits);
 	if (job->dead)
 		return il_disk_dead_add(r, m, &to, limits->keep);

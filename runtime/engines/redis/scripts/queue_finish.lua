@@ -28,7 +28,7 @@ if failed then
   return {failed}
 end
 local job, dead = end_taken(ARGV[2]), 0
-if ARGV[5] ~= '' then job.reason = ARGV[5] end
+if outcome == 'retry' or outcome == 'bury' then job.reason = ARGV[5] end
 if outcome == 'release' then job.attempt = job.attempt - 1 end
 if outcome == 'done' then
   forget_id(job)
