@@ -42,11 +42,19 @@ int il_shm_queue_drop(struct il_shm_queue *o, struct il_message *m)
 	return il_jobs_end(&o->blocks, m);
 }
 
+/* Senders of this process are called by no other. What makes room may itself end in vain, and serve nothing. */
+static void wake_own_senders(struct il_shm_queue *o)
+{
+	if (!il_list_empty(&o->senders.ops) && !o->senders.late)
+		il_poller_add(&o->senders.poller);
+}
+
 /* It stays where it is. The oldest dead letters are dropped if there are too many. */
 int il_shm_queue_die(struct il_shm_queue *o, struct il_message *m, uint64_t state, uint32_t most)
 {
 	struct il_message oldest;
 	il_shm_queue_make_room(o); /* that of dead letters is for those that send */
+	wake_own_senders(o);
 	int err = il_jobs_move(&o->blocks, m, il_state_with(state, IL_STATE_KIND, IL_RECORD_DEAD), 0);
 	while (!err && o->blocks.jobs->letters > most) {
 		err = il_jobs_oldest_dead(&o->blocks, &oldest);
