@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -19,12 +20,21 @@ enum {
 	STEP = 256, /* whose blocks are had at a time */
 };
 
+/* A limit of this process: blocks behind it can be had, but not written. */
+static bool is_beyond_limit(uint64_t bytes)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur;
+}
+
 /* Blocks behind the end of the file. A file system that cannot have any promises nothing. */
 static int have_blocks(struct il_disk *d, uint64_t pages)
 {
 	int fd, rc = mdb_env_get_fd(d->env, &fd);
 	if (rc)
 		return rc;
+	if (is_beyond_limit(pages * d->page))
+		return EFBIG;
 	uint64_t more = pages - d->blocks;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)(d->blocks * d->page), (off_t)(more * d->page)))
 		return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : errno == EINTR ? EAGAIN : errno;
