@@ -46,10 +46,18 @@ end
 local function work(queue, fn, options)
   local at_once, kind = check_options(options)
   local where, ended = core.where(), nil
-  ipc.scope(function(scope)
-    for _ = 1, at_once do
-      scope:task(function() ended = run(queue, fn, kind, where) end)
+
+  -- A function that cancels the task that it runs in ends that one, and not the work.
+  local function keep_working()
+    while not ended do
+      local task <close> = ipc.task(function() ended = run(queue, fn, kind, where) end)
+      local ok, err = task:join()
+      if not ok and err ~= ipc.cancelled then core.raise(err) end
     end
+  end
+
+  ipc.scope(function(scope)
+    for _ = 1, at_once do scope:task(keep_working) end
   end)
   return nil, ended
 end
