@@ -252,8 +252,7 @@ static void finish_model(struct letter *l, const struct il_job *job)
 		l->attempt--;
 		return;
 	}
-	if (job->reason_size)
-		strcpy(l->reason, job->reason);
+	strcpy(l->reason, job->reason_size ? job->reason : "");
 	bool spent = l->attempt >= (l->attempts ? l->attempts : limits.attempts);
 	CHECK(job->dead == (spent || job->outcome == IL_JOB_BURY));
 	if (job->dead) {

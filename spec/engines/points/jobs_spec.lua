@@ -322,7 +322,8 @@ describe("a process that dies at a store, with jobs", function()
       act = take,
       after = function()
         processes.await(function()
-          return #segment.jobs(segment.read("queue", key), "taken") == 0
+          local bytes = segment.read("queue", key)
+          return #segment.jobs(bytes, "taken") == 0 and segment.head(bytes).latch == 0 and processes.sleeps(waiter.pid)
         end, "it is not put back")
         assert.matches("^a%+?1?$", contents())
       end,
