@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting for room, see queue_room.h. The table is changed with the segment's latch; that there are processes in it is
- * said beside the second latch, to those that make room. Floor 2.
+ * Waiting for room, see queue_room.h. The table is changed with the segment's latch; that one of it is to be called
+ * is said beside the second latch, to those that make room. Floor 2.
  */
 #include "engines/shm/queue_room.h"
 #include "engines/waiters_call.h"
@@ -18,10 +18,21 @@ static uint64_t room_left(const struct il_shm_queue *o)
 	return used < o->capacity ? o->capacity - used : 0;
 }
 
-/* Before there is room, or where there is some. */
+/* With the segment's latch. Is there a process in the table that room has to call? */
+static void set_listed(struct il_shm_queue *o, bool listed)
+{
+	uint32_t *parked = &o->second.shared->parked;
+	il_put(parked, (il_get(parked) & ~(uint32_t)IL_LISTED) | (listed ? IL_LISTED : 0));
+}
+
+/* Before there is room, or where there is some. A process that was called sees all room that is made until it comes,
+ * and passes on what it leaves. So there is none to call until then, unless another one comes to wait: those that make
+ * room need the second latch alone. */
 static void call(struct il_shm_queue *o, uint64_t offer)
 {
 	il_waiters_call(&o->room, offer, 1);
+	if (o->room.called)
+		set_listed(o, false);
 	if (il_get(&o->room.head->used) > 1)
 		il_shm_calls_note(&o->room_calls);
 	o->room.called = false;
@@ -82,6 +93,7 @@ uint32_t *il_shm_queue_room_note(struct il_shm_queue *o, uint64_t needed, bool s
 		word = il_waiters_join(&o->room, needed, served, expected);
 	else if (joined)
 		il_waiters_leave(&o->room, served);
+	set_listed(o, il_get(&o->room.head->used) != 0);
 	if (joined)
 		pass_on(o, needed, any && !served);
 	il_shm_calls_note(&o->room_calls);
