@@ -159,15 +159,28 @@ static inline __attribute__((always_inline)) bool write_whole(const struct il_bl
 	return true;
 }
 
+/* What receivers have given back meanwhile. True: something. */
+static bool see_given(const struct il_blocks *c)
+{
+	struct il_shm_sending *s = c->sending;
+	uint32_t given = s->given_seen;
+	uint64_t first = s->first_seen;
+	s->given_seen = il_get(&c->receiving->given);
+	s->first_seen = il_get64(&c->receiving->first);
+	return s->given_seen != given || s->first_seen != first;
+}
+
+/* Receivers free some extents before they count them. Senders may have used these: then there are more used blocks than
+ * the area has, as far as is seen. */
+static inline bool fits(const struct il_blocks *c, uint32_t blocks)
+{
+	return (uint64_t)(c->sending->used - c->sending->given_seen) + blocks <= c->count;
+}
+
 /* Blocks that are free; what receivers have given back meanwhile is looked up if these are too few. */
 static inline bool has_room(const struct il_blocks *c, uint32_t blocks)
 {
-	struct il_shm_sending *s = c->sending;
-	if (blocks <= c->count - (s->used - s->given_seen))
-		return true;
-	s->given_seen = il_get(&c->receiving->given);
-	s->first_seen = il_get64(&c->receiving->first);
-	return blocks <= c->count - (s->used - s->given_seen);
+	return fits(c, blocks) || (see_given(c) && fits(c, blocks));
 }
 
 /* 0; EAGAIN: there are too many small messages; ENOBUFS. */
@@ -198,6 +211,8 @@ static inline __attribute__((always_inline)) int write_record(const struct il_bl
 		return err;
 	if (!write_whole(c, data, front + size, blocks, result)) {
 		err = write_pieces(c, data, front + size, result);
+		if (err == EAGAIN && see_given(c)) /* pieces need more blocks than one extent */
+			err = write_pieces(c, data, front + size, result);
 		if (err)
 			return err;
 	}
