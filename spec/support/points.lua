@@ -97,10 +97,16 @@ function points.result(child)
   return result[1], result[2]
 end
 
--- An object after a death is sound, when another process has touched it.
+-- An object after a death is sound, when another process has touched it. A process that the death has woken may be
+-- inside for a moment: it has the latch then.
 function points.sound(noun, key, touch)
+  local ok, fault
   touch()
-  segment.check(noun, key)
+  processes.await(function()
+    ok, fault = pcall(segment.check, noun, key)
+    return ok or not fault:find("latch", 1, true)
+  end, "the latch is not free")
+  assert(ok, fault)
 end
 
 return points
