@@ -9,6 +9,7 @@
 #include "base/reason.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* What errno means for an object behind a key, whatever its engine, if strerror does not say it. */
@@ -19,6 +20,7 @@ static const char *reason(int err)
 	case EISDIR:
 	case ELOOP:
 	case ENXIO: return "what is there was made by another program for another purpose";
+	case ENOENT: return "there is none";
 	case EFBIG: return "it would be larger than a file may be (ulimit -f)";
 	case EPROTO:
 		return "it was made by another version, and its layout differs; when no program uses it, remove it";
@@ -115,9 +117,22 @@ void il_warn_shared(lua_State *L, const struct il_shared *shared, const char *no
 	lua_pop(L, 1);
 }
 
+/* Option create: false, what is not there is not made. */
+static bool is_to_be_there(lua_State *L, int arg)
+{
+	int type = il_option(L, arg, "create");
+	if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+		il_option_refuse(L, arg, "create must be true or false");
+	bool there = type == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return there;
+}
+
 unsigned il_mode_option(lua_State *L, int arg)
 {
 	unsigned mode = 0;
+	if (is_to_be_there(L, arg))
+		return IL_MODE_EXISTING;
 	int type = il_option(L, arg, "mode");
 	const char *digits = type == LUA_TNIL                 ? "600"
 		: lua_isinteger(L, -1) || type == LUA_TSTRING ? lua_tostring(L, -1)

@@ -23,7 +23,8 @@ void il_note_why(int err, const void *object);
 /* For a constructor that is done: what the engine warns of. */
 void il_warn_shared(lua_State *L, const struct il_shared *shared, const char *noun, const char *what);
 
-/* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. Raises. */
+/* The option mode= of the table at arg: as chmod writes it, 0660 or "0660"; 0600 without. With create = false it is
+ * IL_MODE_EXISTING. Raises. */
 unsigned il_mode_option(lua_State *L, int arg);
 
 /* The option `sync`. */

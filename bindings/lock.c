@@ -44,7 +44,7 @@ int il_lock_cannot(lua_State *L, const struct il_lock_handle *handle, const char
 	return 3;
 }
 
-const char *const il_lock_options[] = { "lease", "mode", NULL };
+const char *const il_lock_options[] = { "create", "lease", "mode", NULL };
 
 int64_t il_lease_option(lua_State *L, int arg)
 {

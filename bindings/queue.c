@@ -41,8 +41,8 @@ static struct il_queue_handle *push_handle(lua_State *L, int options, const char
 	return q;
 }
 
-static const char *const options[] = { "attempts", "backoff", "capacity", "codec", "deaths", "keep", "max_message",
-	"mode", "sync", "within", NULL };
+static const char *const options[] = { "attempts", "backoff", "capacity", "codec", "create", "deaths", "keep",
+	"max_message", "mode", "sync", "within", NULL };
 
 static struct il_queue_options check_options(lua_State *L)
 {

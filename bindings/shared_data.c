@@ -51,7 +51,7 @@ static struct il_shared_data *push_handle(lua_State *L, int options, const char 
 	return d;
 }
 
-static const char *const options[] = { "codec", "mode", "size", "sync", NULL };
+static const char *const options[] = { "codec", "create", "mode", "size", "sync", NULL };
 
 static struct il_data_options check_options(lua_State *L)
 {

@@ -53,7 +53,7 @@ static int open_fail(lua_State *L, int err, const struct il_key *key, size_t fou
 	return il_key_fail(L, err, NOUN, key);
 }
 
-static const char *const options[] = { "mode", NULL };
+static const char *const options[] = { "create", "mode", NULL };
 
 static struct il_memory_options check_options(lua_State *L)
 {

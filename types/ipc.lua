@@ -633,6 +633,7 @@ function Key:clone() end
 ---@field mode? integer|string permissions of what is made, in octal digits, 0600 by default: 0660 or "0660"
 
 ---@class ipc.LockOptions: ipc.ModeOptions
+---@field create? boolean false: what is not there is not made, but nil, message, ENOENT
 ---@field lease? number with a Redis key: until what its holder does not renew is free, in seconds; no meaning elsewhere
 
 ---Stands for one permit; releases it once.
@@ -834,6 +835,7 @@ function FileLock:close() end
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field capacity? integer bytes of all messages together: 16384 by default with a file key, else 1 MiB
 ---@field max_message? integer bytes of one message
+---@field create? boolean false: what is not there is not made, but nil, message, ENOENT
 ---@field mode? integer|string permissions of a new queue in octal digits, 0600 by default: 0660 or "0660"
 ---@field sync? "each"|"soon" only behind a key of a disk: when a change is there, "each" by default
 ---@field attempts? integer so often a job that this handle takes may be taken, 1 to 65535, 3 by default
@@ -1046,6 +1048,7 @@ function Job:close() end
 -- Shared memory (doc/shared_memory.md) ------------------------------------------------------------
 
 ---@class ipc.SharedMemoryOptions
+---@field create? boolean false: what is not there is not made, but nil, message, ENOENT
 ---@field mode? integer|string permissions of new memory in octal digits, 0600 by default: 0660 or "0660"
 
 ---Integers of 64 bits that processes share, counted from 0: m[0] = 42, m[0], #m. Another slot or value raises. Behind a
@@ -1108,6 +1111,7 @@ function SharedMemory:close() end
 ---@class ipc.SharedDataOptions
 ---@field codec? "json"|"lua"|"raw"|ipc.Codec "json" by default
 ---@field size? integer bytes that names and values may take, 4 MiB by default
+---@field create? boolean false: what is not there is not made, but nil, message, ENOENT
 ---@field mode? integer|string permissions of new data in octal digits, 0600 by default: 0660 or "0660"
 ---@field sync? "each"|"soon" only behind a key of a disk: when a change is there, "each" by default
 

@@ -31,6 +31,9 @@ struct il_shared {
 	bool removed; /* it is known to be, without asking */
 };
 
+/* For `mode` of the options, in place of permissions: what is not there is not made; ENOENT. */
+enum { IL_MODE_EXISTING = 1 << 16 };
+
 /* When a change is on the disk, where objects are on one (il_engine.syncs). */
 enum il_sync {
 	IL_SYNC_USUAL, /* as IL_SYNC_EACH */

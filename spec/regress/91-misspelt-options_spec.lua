@@ -9,13 +9,13 @@ local path <const>, socket <const> = os.tmpname(), os.tmpname()
 os.remove(socket)
 
 local calls = {
-  queue = {"attempts, backoff, capacity, codec, deaths, keep, max_message, mode, sync, within", function(o)
+  queue = {"attempts, backoff, capacity, codec, create, deaths, keep, max_message, mode, sync, within", function(o)
     return ipc.queue(ipc.private, o)
   end},
-  semaphore = {"lease, mode", function(o) return ipc.semaphore(ipc.private, 1, o) end},
-  mutex = {"lease, mode", function(o) return ipc.mutex(ipc.private, o) end},
-  shared_memory = {"mode", function(o) return ipc.shared_memory(ipc.private, 1, o) end},
-  shared_data = {"codec, mode, size, sync", function(o) return ipc.shared_data(ipc.private, o) end},
+  semaphore = {"create, lease, mode", function(o) return ipc.semaphore(ipc.private, 1, o) end},
+  mutex = {"create, lease, mode", function(o) return ipc.mutex(ipc.private, o) end},
+  shared_memory = {"create, mode", function(o) return ipc.shared_memory(ipc.private, 1, o) end},
+  shared_data = {"codec, create, mode, size, sync", function(o) return ipc.shared_data(ipc.private, o) end},
   file_lock = {"mode", function(o) return ipc.file_lock(path, o) end},
   stream_channel_pair = {"buffer, codec, framing, max_message", function(o) return ipc.stream_channel_pair(o) end},
   stream_channel = {"buffer, codec, framing, max_message", function(o)

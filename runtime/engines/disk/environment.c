@@ -238,14 +238,14 @@ static int use_again(struct il_disk *d, int fd, struct il_disk **result)
 	return 0;
 }
 
-int il_disk_open(const char *path, struct il_disk **result)
+int il_disk_open(const char *path, bool existing, struct il_disk **result)
 {
 	int folder, fd;
 	bool alone;
 	struct stat st;
 	int err = il_identity_require();
 	if (!err)
-		err = il_disk_folder_open(path, &folder);
+		err = il_disk_folder_open(path, existing, &folder);
 	if (err)
 		return err;
 	err = il_disk_folder_lock(path, folder, IL_DISK_CONTROL_SIZE, &fd, &alone);

@@ -75,8 +75,8 @@ struct il_disk_txn {
 	bool changes; /* it is no reader's */
 };
 
-/* Opens the folder of a key; each open is counted. 0 or errno. */
-int il_disk_open(const char *path, struct il_disk **d);
+/* Opens the folder of a key; each open is counted. 0 or errno; ENOENT: it is not there, and was to be (`existing`). */
+int il_disk_open(const char *path, bool existing, struct il_disk **d);
 void il_disk_drop(struct il_disk *d);
 
 /* Opens the environment, if this process has not. 0 or errno. */

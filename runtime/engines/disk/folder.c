@@ -75,14 +75,16 @@ static int explain(int err, const char *path)
 	}
 }
 
-int il_disk_folder_open(const char *path, int *fd)
+int il_disk_folder_open(const char *path, bool existing, int *fd)
 {
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (!existing && mkdir(path, 0700) && errno != EEXIST)
 		return explain(errno, path);
 	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0)
-		return explain(errno, path);
+		return existing && errno == ENOENT ? ENOENT : explain(errno, path);
 	int err = check(path, *fd);
+	if (!err && existing && faccessat(*fd, "control", F_OK, 0))
+		err = errno;
 	if (err)
 		close(*fd);
 	return err;

@@ -9,8 +9,9 @@
 #include <stdbool.h>
 
 /* Opens the folder, and makes it if need be, for its owner alone. 0; or errno, and what is wrong is noted
- * (base/reason.h): it belongs to another user, others may write to it, it is no folder, it is on a network. */
-int il_disk_folder_open(const char *path, int *fd);
+ * (base/reason.h): it belongs to another user, others may write to it, it is no folder, it is on a network.
+ * `existing`: it is not made, and ENOENT, noted nowhere, is one that is not there or was never used. */
+int il_disk_folder_open(const char *path, bool existing, int *fd);
 
 /* The file "control" in an open folder, made if need be, `size` bytes long and locked by this process: *alone, no other
  * process has it, and none can get it before il_disk_folder_share. 0 or errno. */

@@ -13,11 +13,12 @@ struct record {
 	uint64_t id, size;
 };
 
-int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, const char *noun,
+int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, const char *noun, unsigned mode,
 	void (*free_object)(struct il_disk_object *o))
 {
 	char *name = NULL;
-	int err = il_disk_open(key->name, &o->disk);
+	o->existing = mode == IL_MODE_EXISTING;
+	int err = il_disk_open(key->name, o->existing, &o->disk);
 	if (err)
 		return err;
 	int size = asprintf(&name, "%s:%s", noun, key->object);
@@ -97,6 +98,8 @@ int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_
 	struct record r = { .size = size ? size : usual };
 	int rc = find(o, t, &r);
 	*made = rc == MDB_NOTFOUND;
+	if (*made && o->existing)
+		return ENOENT;
 	if (*made)
 		rc = make(o, t, &r);
 	if (!rc)

@@ -19,14 +19,16 @@ struct il_disk_object {
 	uint32_t refs; /* the handle, and each of these */
 	uint64_t id; /* no later object of this name has it; 0: not open yet */
 	uint64_t size; /* as it was made */
+	bool existing; /* it is not to be made */
 	bool soon; /* its changes do not wait for the disk */
 	uint64_t key; /* to announce, and to go on from (il_disk_key_of) */
 	void (*free)(struct il_disk_object *o);
 };
 
-/* Opens the folder, and prepares what il_disk_object_make needs; `noun`: "queue". `free` is called when the last ref
- * has gone, with what this function made gone already. 0; or errno, and nothing will be called. */
-int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, const char *noun,
+/* Opens the folder, and prepares what il_disk_object_make needs; `noun`: "queue"; `mode`: of the options. `free` is
+ * called when the last ref has gone, with what this function made gone already. 0; or errno, and nothing will be
+ * called. */
+int il_disk_object_init(struct il_disk_object *o, const struct il_key *key, const char *noun, unsigned mode,
 	void (*free)(struct il_disk_object *o));
 void il_disk_object_drop(struct il_disk_object *o);
 
@@ -36,7 +38,7 @@ int il_disk_object_index(struct il_disk_object *o, const struct il_key *key, con
 /* These are for apply(), and the second one for a look, too. Results as those of transaction.h. */
 
 /* Finds or makes the object, its record and its table. `size`: as the caller wants it; 0: any, or else `usual`. EEXIST:
- * it has another one, o->size. *made: it is new. */
+ * it has another one, o->size. ENOENT: it is not to be made. *made: it is new. */
 int il_disk_object_make(struct il_disk_object *o, struct il_disk_txn *t, uint64_t size, uint64_t usual, bool *made);
 
 /* Has its table in use. EIDRM: it was removed. */

@@ -387,7 +387,7 @@ int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct i
 	q = calloc(1, sizeof *q);
 	if (!q)
 		return ENOMEM;
-	err = il_disk_object_init(&q->object, key, "queue", free_queue);
+	err = il_disk_object_init(&q->object, key, "queue", o->mode, free_queue);
 	if (err) {
 		free(q);
 		return err;

@@ -133,7 +133,7 @@ int il_disk_data(const struct il_key *key, struct il_data_options *options, stru
 	struct il_disk_data *d = err ? NULL : calloc(1, sizeof *d);
 	if (!d)
 		return err ? err : ENOMEM;
-	err = il_disk_object_init(&d->object, key, "data", free_data);
+	err = il_disk_object_init(&d->object, key, "data", options->mode, free_data);
 	if (err) {
 		free(d);
 		return err;

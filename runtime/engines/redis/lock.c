@@ -75,6 +75,7 @@ static int open_lock(const struct il_key *key, const char *noun, struct il_lock_
 	h->lock.max = h->max = o->max;
 	h->waits.object.shared = &h->lock.shared;
 	h->waits.object.forked = forked;
+	h->waits.object.existing = o->mode == IL_MODE_EXISTING;
 	h->waits.published = il_lock_request_published;
 	h->lease = o->lease ? o->lease : h->waits.object.lease;
 	h->index = ++il_redis_state()->names;
@@ -112,7 +113,7 @@ static int open_start(struct il_op *op)
 	char id[sizeof h->id];
 	snprintf(id, sizeof id, "%s.%llx", il_server_client(h->waits.object.server), (unsigned long long)il_now());
 	il_command_init(&c, &h->waits.object, IL_SCRIPT_lock_open);
-	il_command_text(&c, id);
+	il_command_text(&c, h->waits.object.existing ? "" : id);
 	il_command_number(&c, h->lock.max);
 	il_command_number(&c, h->lock.ops->holder.attempt != NULL);
 	return il_redis_object_request(&h->waits.object, op, &c, IL_SAFE, open_answer);

@@ -313,7 +313,7 @@ static int open_start(struct il_op *op)
 		random[0] += (uint64_t)il_now() << 20;
 	snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
 	il_command_init(&c, &h->object, IL_SCRIPT_queue_open);
-	il_command_text(&c, id);
+	il_command_text(&c, h->object.existing ? "" : id);
 	il_command_number(&c, capacity);
 	il_command_number(&c, capacity ? capacity : DEFAULT_CAPACITY);
 	return il_redis_object_request(&h->object, op, &c, IL_SAFE, open_answer);
@@ -362,6 +362,7 @@ int il_redis_queue(const struct il_key *key, struct il_queue_options *o, struct 
 		return err;
 	}
 	h->object.shared = &h->queue.shared;
+	h->object.existing = o->mode == IL_MODE_EXISTING;
 	h->queue = (struct il_queue){ .ops = &ops, .max_message = o->capacity, .max_reason = "the queue's capacity" };
 	h->queue.limits = (struct il_job_limits){ .attempts = 3, .deaths = 3, .keep = 1000 };
 	*queue = &h->queue;

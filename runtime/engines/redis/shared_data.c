@@ -296,7 +296,7 @@ static const struct il_data_ops ops = {
 int il_redis_data(const struct il_key *key, struct il_data_options *options, struct il_data **data)
 {
 	struct il_redis_watched *o;
-	int err = il_redis_watched_new(&kind, key, sizeof(struct il_redis_data), &o);
+	int err = il_redis_watched_new(&kind, key, options->mode, sizeof(struct il_redis_data), &o);
 	if (err)
 		return err;
 	o->data.ops = &ops;

@@ -240,7 +240,7 @@ int il_redis_memory(const struct il_key *key, struct il_memory_options *options,
 	if (options->slots > MOST_SLOTS)
 		return il_because(EFBIG, "memory of %zu slots is over a server's limit of %d", options->slots,
 			MOST_SLOTS);
-	int err = il_redis_watched_new(&kind, key, sizeof *o, &o);
+	int err = il_redis_watched_new(&kind, key, options->mode, sizeof *o, &o);
 	if (err)
 		return err;
 	o->memory.ops = &ops;

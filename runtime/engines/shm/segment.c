@@ -192,6 +192,8 @@ static int open_named(const struct il_segment_type *type, size_t size, const cha
 	int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && errno != ENOENT)
 		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? EINVAL : errno;
+	if (fd < 0 && mode == IL_MODE_EXISTING)
+		return ENOENT;
 	if (fd < 0) {
 		int err = create(path, type, size, name, mode, options);
 		return err ? err : EEXIST; /* it is there now: open it */
@@ -227,7 +229,7 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 	void *options, struct il_segment **s)
 {
 	if (!key->name)
-		return open_anonymous(type, size, options, s);
+		return mode == IL_MODE_EXISTING ? ENOENT : open_anonymous(type, size, options, s);
 	int err = il_identity_require();
 	if (err)
 		return err;

@@ -77,7 +77,8 @@ struct il_segment {
 };
 
 /* Opens the segment of a key, of `size` bytes if it is made now. It is counted: one mapping per object and process. 0
- * or errno; EUCLEAN: damaged, EPROTO: of another version, EXDEV: of another pid namespace, EINVAL: not a segment. */
+ * or errno; EUCLEAN: damaged, EPROTO: of another version, EXDEV: of another pid namespace, EINVAL: not a segment;
+ * ENOENT: it is not there, and `mode` is IL_MODE_EXISTING. */
 int il_segment_open(const struct il_key *key, const struct il_segment_type *type, size_t size, unsigned mode,
 	void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);

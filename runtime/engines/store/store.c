@@ -276,6 +276,8 @@ static int open_path(const char *path, struct il_data_options *o, struct il_stor
 {
 	struct il_store_files files;
 	int err = il_directory_check(path, &files);
+	if (err == ENOENT && o->mode == IL_MODE_EXISTING)
+		return ENOENT;
 	if (err == ENOENT) {
 		err = create(path, o);
 		return err && err != EEXIST ? err : EAGAIN;
@@ -336,7 +338,7 @@ int il_store_open(const struct il_key *key, struct il_data_options *o, struct il
 		o->size = DEFAULT_SIZE;
 	il_directory_path(path, key);
 	if (!path[0])
-		return explain(open_anonymous(o, s), o);
+		return o->mode == IL_MODE_EXISTING ? ENOENT : explain(open_anonymous(o, s), o);
 	err = EAGAIN;
 	for (int i = 0; i < TRIES && err == EAGAIN; i++)
 		err = open_path(path, o, s);

@@ -87,10 +87,11 @@ static void close_queue(struct il_queue *q)
 /* A new queue gets its capacity; one that is there has it, or its maker is about to give it. */
 static int make(const struct il_key *key, struct il_queue_options *options, int *id, struct msqid_ds *ds)
 {
-	*id = msgget(key->id, IPC_CREAT | IPC_EXCL | (int)options->mode);
+	bool existing = options->mode == IL_MODE_EXISTING;
+	*id = existing ? -1 : msgget(key->id, IPC_CREAT | IPC_EXCL | (int)options->mode);
 	bool made = *id >= 0;
-	if (!made && errno == EEXIST)
-		*id = msgget(key->id, (int)options->mode);
+	if (!made && (existing || errno == EEXIST))
+		*id = msgget(key->id, existing ? 0 : (int)options->mode);
 	if (*id < 0 && errno == ENOSPC)
 		return il_because(ENOSPC, "there are %zu queues already (kernel.msgmni)",
 			il_msg_setting("/proc/sys/kernel/msgmni", 32000));

@@ -152,7 +152,7 @@ static int find(const struct il_key *key, unsigned mode, int *id, int *members)
 {
 	struct semid_ds ds;
 	union semun arg = { .buf = &ds };
-	*id = semget(key->id, IL_MEMBERS, IPC_CREAT | (int)mode);
+	*id = semget(key->id, IL_MEMBERS, mode == IL_MODE_EXISTING ? 0 : IPC_CREAT | (int)mode);
 	if (*id < 0 && errno == EINVAL)
 		*id = semget(key->id, 0, 0);
 	if (*id < 0)

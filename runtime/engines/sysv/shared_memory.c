@@ -97,7 +97,7 @@ static int find(const struct il_key *key, const struct il_memory_options *o, int
 {
 	size_t size = o->slots * sizeof(int64_t) + EXTRA;
 	*id = shmget(key->id, 0, 0);
-	if (*id >= 0 || errno != ENOENT)
+	if (*id >= 0 || errno != ENOENT || o->mode == IL_MODE_EXISTING)
 		return *id >= 0 ? 0 : errno;
 	*id = shmget(key->id, size, IPC_CREAT | IPC_EXCL | (int)o->mode);
 	if (*id >= 0)

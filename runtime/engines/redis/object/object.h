@@ -16,6 +16,7 @@ struct il_redis_object {
 	struct il_server *server;
 	struct il_list requests; /* of operations, without an answer */
 	int64_t lease; /* ns: its URL's */
+	bool existing; /* it is not to be made: then the scripts get no id for a new one */
 	char *base; /* "ipclua:{name}:queue": its keys and channels are this, ":", and a word */
 	size_t base_size;
 	struct il_listener listener;

@@ -217,7 +217,7 @@ static void forked(struct il_redis_object *f)
 	il_redis_waits_forked(il_container_of(f, struct il_redis_waits, object));
 }
 
-int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, size_t size,
+int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, unsigned mode, size_t size,
 	struct il_redis_watched **result)
 {
 	struct il_redis_watched *o = calloc(1, size);
@@ -234,7 +234,9 @@ int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct 
 	o->waits.published = on_message;
 	o->waits.object.shared = &o->shared;
 	o->waits.object.forked = forked;
-	snprintf(o->id, sizeof o->id, "%.16s%08x", il_server_client(o->waits.object.server), ++il_redis_state()->made);
+	if (mode != IL_MODE_EXISTING)
+		snprintf(o->id, sizeof o->id, "%.16s%08x", il_server_client(o->waits.object.server),
+			++il_redis_state()->made);
 	*result = o;
 	return 0;
 }
@@ -251,7 +253,7 @@ void il_redis_watched_command(const struct il_op *op, struct il_command *c, enum
 {
 	struct il_redis_watched *o = op->source;
 	il_command_init(c, &o->waits.object, script);
-	il_command_bytes(c, o->id, IL_ID);
+	il_command_bytes(c, o->id, o->id[0] ? IL_ID : 0);
 }
 
 int il_redis_watched_request(struct il_op *op, const struct il_command *c, enum il_request_flags flags,

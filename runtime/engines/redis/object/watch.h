@@ -44,13 +44,14 @@ struct il_redis_watched {
 	};
 	const struct il_redis_watched_kind *kind;
 	struct il_redis_waits waits; /* and the object */
-	char id[IL_ID + 1]; /* that of the object on the server; at first the one that it gets if it is made */
+	char id[IL_ID + 1]; /* that of the object on the server; at first the one that it gets if it is made,
+			  or none */
 	int unwanted; /* changes in a row that no operation waited for */
 	struct il_list buckets[IL_WATCH_BUCKETS];
 };
 
 /* `size` bytes, all zero but for what is set here. 0 or errno. */
-int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, size_t size,
+int il_redis_watched_new(const struct il_redis_watched_kind *kind, const struct il_key *key, unsigned mode, size_t size,
 	struct il_redis_watched **o);
 
 /* Ends the waits with ECANCELED, and closes and frees the object. */

@@ -1,6 +1,6 @@
 -- KEYS: meta
--- Finds or makes a queue. ARGV: an id if it is new, the capacity that is asked for or 0, that of a new one. To publish
--- where no process listens shows that the user may.
+-- Finds or makes a queue. ARGV: an id if it is new, or '' to make none (2, ENOENT), the capacity that is
+-- asked for or 0, that of a new one. To publish where no process listens shows that the user may.
 -- HERE: queue_state
 local base = string.sub(KEYS[1], 1, -5)
 redis.call('PUBLISH', base .. 'check', '')
@@ -10,6 +10,7 @@ if found then
   local differs = ARGV[2] ~= '0' and capacity ~= tonumber(ARGV[2])
   return {differs and 17 or 0, id, capacity}
 end
+if ARGV[1] == '' then return {2} end
 for _, key in ipairs{'order', 'types', 'taken', 'delayed', 'dead', 'meta'} do
   redis.call('DEL', base .. key) -- what was left when the server evicted the rest
 end
