@@ -10,6 +10,7 @@
 #include "classes.h"
 #include "loop/epoll.h"
 #include "loop/loop.h"
+#include "option.h"
 #include "sched/await.h"
 #include "sched/cancel.h"
 #include "sched/host.h"
@@ -18,6 +19,7 @@
 #include "sched/state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 static const char *const status_names[] = { "ready", "running", "waiting", "done", "failed", "cancelled" };
@@ -32,10 +34,43 @@ static const char *status_name(const struct il_task *t)
 	return status_names[t->status];
 }
 
+/* Raises if the table at 1 has more than a list of n and a name. */
+static void check_fields(lua_State *L, lua_Integer n)
+{
+	static const char *const names[] = { "name", NULL };
+	for (lua_pushnil(L); lua_next(L, 1);) {
+		lua_pop(L, 1);
+		if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) < 1 || lua_tointeger(L, -1) > n)
+			il_check_option_name(L, 1, names);
+	}
+}
+
+/* {name = , fn, ...} at 1: becomes the name, the function and its arguments. Returns the index of the name, 0: none. */
+static int spread(lua_State *L)
+{
+	lua_Integer n = luaL_len(L, 1);
+	check_fields(L, n);
+	lua_settop(L, 1);
+	int type = lua_getfield(L, 1, "name");
+	if (type == LUA_TNIL)
+		lua_pop(L, 1);
+	else if (type != LUA_TSTRING || strlen(lua_tostring(L, 2)) != lua_rawlen(L, 2))
+		luaL_argerror(L, 1, "name must be a string without a zero byte");
+	if (n > INT_MAX / 2 || !lua_checkstack(L, (int)n + LUA_MINSTACK))
+		return luaL_argerror(L, 1, "too many arguments");
+	for (lua_Integer i = 1; i <= n; i++)
+		lua_geti(L, 1, i);
+	if (n < 1 || !lua_isfunction(L, -(int)n))
+		return luaL_argerror(L, 1, "a function must be the first in the table");
+	lua_remove(L, 1);
+	return type != LUA_TNIL;
+}
+
 static int new_task(lua_State *L)
 {
-	luaL_checktype(L, 1, LUA_TFUNCTION);
-	il_run_queue_add(il_task_new(L, lua_gettop(L) - 1));
+	int name = lua_istable(L, 1) ? spread(L) : 0;
+	luaL_checktype(L, name + 1, LUA_TFUNCTION);
+	il_run_queue_add(il_task_new(L, lua_gettop(L) - name - 1, name));
 	return 1;
 }
 
@@ -164,7 +199,10 @@ static int task_traceback(lua_State *L)
 static int task__tostring(lua_State *L)
 {
 	struct il_task *t = check_task(L);
-	lua_pushfstring(L, "ipc.Task %I (%s)", (LUAI_UACINT)t->id, status_name(t));
+	if (t->named)
+		lua_pushfstring(L, "ipc.Task %I '%s' (%s)", (LUAI_UACINT)t->id, t->name, status_name(t));
+	else
+		lua_pushfstring(L, "ipc.Task %I (%s)", (LUAI_UACINT)t->id, status_name(t));
 	return 1;
 }
 
@@ -213,6 +251,10 @@ static void list_task(lua_State *L, struct il_task *t, void *arg)
 	lua_createtable(L, 0, 4);
 	lua_pushinteger(L, t->id);
 	lua_setfield(L, -2, "id");
+	if (t->named) {
+		lua_pushstring(L, t->name);
+		lua_setfield(L, -2, "name");
+	}
 	lua_pushstring(L, status_name(t));
 	lua_setfield(L, -2, "status");
 	if (t->status == IL_WAITS && t->wait.state == IL_WAITING) {

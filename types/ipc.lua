@@ -39,10 +39,16 @@ function ipc.sleep(seconds) end
 function ipc.yield() end
 
 ---Makes a task, which starts soon, in order of creation. Does not wait.
----@param fn function
+---@param fn function|ipc.TaskOptions
 ---@param ... any arguments for fn
 ---@return ipc.Task
 function ipc.task(fn, ...) end
+
+---A task with a name: ipc.task{name = "feeder", fn, ...}.
+---@class ipc.TaskOptions
+---@field name string?
+---@field [1] function
+---@field [integer] any arguments for it
 
 ---Waits until the task has ended; for ever by default.
 ---@param timeout? number
@@ -81,7 +87,7 @@ local Scope = {}
 function ipc.scope(fn) end
 
 ---Makes a task of the scope. Raises when the scope has ended. Does not wait.
----@param fn function
+---@param fn function|ipc.TaskOptions
 ---@param ... any arguments for fn
 ---@return ipc.Task
 function Scope:task(fn, ...) end
@@ -135,6 +141,7 @@ function ipc.stats() end
 
 ---@class ipc.TaskEntry
 ---@field id integer
+---@field name string?
 ---@field status ipc.Status
 ---@field waiting_on string?
 ---@field where string? "file:line"

@@ -45,6 +45,10 @@ static void say_where(lua_State *L, struct il_task *t, void *said)
 		return;
 	*(bool *)said = true;
 	il_task_where(L, t);
+	if (t->named) {
+		lua_pushfstring(L, "%s, '%s'", lua_tostring(L, -1), t->name);
+		lua_replace(L, -2);
+	}
 	lua_pushfstring(L, "ipc: %I task%s did not end within a second of the program's end, one at %s\n",
 		(LUAI_UACINT)il_sched()->ending, il_sched()->ending > 1 ? "s" : "", lua_tostring(L, -1));
 	lua_writestringerror("%s", lua_tostring(L, -1));

@@ -93,10 +93,14 @@ static void unref(lua_State *L, struct il_task *t)
 	t->ref = 0;
 }
 
-static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
+static struct il_task *new (lua_State *L, lua_State *maker, int nargs, int name)
 {
-	struct il_task *t = lua_newuserdatauv(L, sizeof *t, 1);
+	size_t size = name ? lua_rawlen(L, name) + 1 : 0;
+	struct il_task *t = lua_newuserdatauv(L, sizeof *t + size, 1);
 	memset(t, 0, sizeof *t);
+	if (name)
+		memcpy(t->name, lua_tostring(L, name), size);
+	t->named = name;
 	t->object.class = il_task_class;
 	t->status = IL_GONE;
 	t->wait.wake = il_run_queue_wake;
@@ -110,9 +114,9 @@ static struct il_task *new (lua_State *L, lua_State *maker, int nargs)
 	return t;
 }
 
-struct il_task *il_task_new(lua_State *L, int nargs)
+struct il_task *il_task_new(lua_State *L, int nargs, int name)
 {
-	return new (L, L, nargs);
+	return new (L, L, nargs, name);
 }
 
 static void report(lua_State *L, struct il_task *t)
@@ -204,7 +208,7 @@ static struct il_task *reuse_task(lua_State *L, int nargs)
 struct il_task *il_task_prepare(lua_State *L, int nargs, void (*ended)(struct il_task *), void *owner, bool detached)
 {
 	luaL_checkstack(L, 6, "too many arguments");
-	struct il_task *t = il_sched()->unused ? reuse_task(L, nargs) : new (L, il_sched()->main, nargs);
+	struct il_task *t = il_sched()->unused ? reuse_task(L, nargs) : new (L, il_sched()->main, nargs, 0);
 	t->callback = true;
 	t->ended = ended;
 	t->owner = owner;
@@ -362,4 +366,8 @@ void il_task_traceback(lua_State *L, struct il_task *t)
 		lua_pushlstring(L, text, size);
 	else
 		lua_pushliteral(L, "(error object is not a string)");
+	if (t->named) {
+		lua_pushfstring(L, "\n\t[task '%s']", t->name);
+		lua_concat(L, 2);
+	}
 }

@@ -49,11 +49,18 @@ struct il_task {
 	bool detached; /* does not keep the program alive */
 	bool held; /* a scope handles its error */
 	bool callback; /* used again for other callbacks, unless Lua has seen it */
+	bool named; /* the program has given it a name, which follows */
+	char name[];
 };
 
-/* Pops a function and nargs arguments, which are those of a C function that was just called; pushes a new task. Raises.
- */
-struct il_task *il_task_new(lua_State *L, int nargs);
+static inline const char *il_task_name(const struct il_task *t)
+{
+	return t->named ? t->name : NULL;
+}
+
+/* Pops a function and nargs arguments, which are those of a C function that was just called; pushes a new task. `name`
+ * is the stack index of a string, or 0: it has none. Raises. */
+struct il_task *il_task_new(lua_State *L, int nargs, int name);
 
 /* A callback's task: pops a function and nargs arguments, pushes the task. Raises. ended(task) is called when it has
  * ended. */
@@ -74,7 +81,7 @@ void il_task_closed(lua_State *co);
 /* Calls f(L, task) for each task that has not ended; pushes nothing. */
 void il_task_each(lua_State *L, void (*f)(lua_State *L, struct il_task *t, void *arg), void *arg);
 
-/* The traceback of a failed task, pushed as a string; nil without. */
+/* The traceback of a failed task, with its name behind, pushed as a string; nil without. */
 void il_task_traceback(lua_State *L, struct il_task *t);
 
 /* For sched.c: the task has ended; finishes the operations that wait for it and releases it. Does not raise. */

@@ -58,7 +58,7 @@ end
 
 function Scope:task(fn, ...)
   check_scope("task", self)
-  check_function(1, "task", fn)
+  if type(fn) ~= "table" then check_function(1, "task", fn) end
   if self.closed then core.fail("scope is closed") end
   return add(self, fn, ...)
 end

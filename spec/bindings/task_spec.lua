@@ -156,6 +156,45 @@ describe("a task", function()
   end)
 end)
 
+describe("a task with a name", function()
+  it("shows it in its text, in the list and below the traceback", function()
+    local list
+    local t = ipc.task{name = "feeder", function(...)
+      list = ipc.tasks()
+      return select("#", ...), ...
+    end, "a", "b"}
+    assert.equal(("ipc.Task %d 'feeder' (ready)"):format(tonumber(tostring(t):match("%d+"))), tostring(t))
+    assert.same({true, 2, "a", "b"}, {t:join()})
+    assert.equal("feeder", list[1].name)
+    local ok, err = pcall(ipc.scope, function(scope)
+      scope:task{name = "eater", function() error("no bread") end}
+    end)
+    assert.is_false(ok)
+    assert.matches("no bread\nstack traceback:.*\n\t%[task 'eater'%]$", err)
+  end)
+
+  it("keeps the name as long as anybody can ask for it", function()
+    local t = ipc.task{name = ("x"):rep(100) .. os.time(), function() end}
+    t:join()
+    for _ = 1, 3 do collectgarbage() end
+    assert.matches("^ipc.Task %d+ '" .. ("x"):rep(100), tostring(t))
+  end)
+
+  it("refuses what it does not know", function()
+    for text, given in pairs{
+      ["a function must be the first in the table"] = {name = "feeder"},
+      ["name must be a string"] = {name = 1, print},
+      ["without a zero byte"] = {name = "a\0b", print},
+      ["unknown option 'nam'; it knows name"] = {nam = "feeder", print},
+      ["unknown option '3'"] = {print, [3] = 1},
+    } do
+      local ok, err = pcall(ipc.task, given)
+      assert.is_false(ok)
+      assert.matches(text, err, 1, true)
+    end
+  end)
+end)
+
 describe("a scope", function()
   it("returns what its function returns, after all its tasks", function()
     local n = 0
