@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- A queue: `one` process, or that with a hundred messages at a time, `many`, or with each message taken as a job and
--- done, `jobs`; two `tasks`; a `pair` of processes one way, or `roundtrip`. On sysv, shm or memory (no key); codec raw,
+-- A queue: `one` process, or that with a hundred messages at a time, `many`, or with each message taken as a job, read
+-- and done, `jobs`; two `tasks`; a `pair` of processes one way, or `roundtrip`. On sysv, shm or memory (no key); codec raw,
 -- json or lua: raw carries 64 bytes, or as many as said, the others a small table. Prints ns per message.
 --   queue.lua HOW ENGINE [CODEC [SIZE]]
 local ipc = require "ipc"
@@ -34,7 +34,9 @@ elseif how == "jobs" then
   start = now()
   for _ = 1, n do
     there:send(1, message)
-    there:take():done()
+    local job = there:take()
+    local _ = job.message -- which receive returns, too
+    job:done()
   end
 elseif how == "tasks" then
   start = now()
