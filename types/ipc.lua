@@ -964,7 +964,7 @@ function Queue:work(fn, options) end
 ---@return integer? errno ENOTSUP: there are no jobs with a file key
 function Queue:dead() end
 
----Makes dead letters ready again, without attempts and deaths.
+---Makes dead letters ready again, without attempts and deaths; of several with one id the first that died.
 ---@param id? string all of them by default
 ---@return integer|nil how_many
 ---@return "removed"|string|nil

@@ -185,7 +185,8 @@ struct il_queue_ops {
 	 * there is none */
 	struct il_op_type dead;
 	/* name: the id of a dead letter, or NULL: all of them. Then arg: how many. Revived ones have no attempts and no
-	 * deaths, and keep their places; dropped ones are gone */
+	 * deaths, and keep their places; of several with one id only the first that died can be. Dropped ones are gone
+	 */
 	struct il_op_type revive, drop;
 	/* Ends the operations of the handle with ECANCELED, releases the jobs that were taken with it, and frees it.
 	 * Never blocks. */

@@ -168,9 +168,17 @@ function steps.word(self)
   record.job = nil
 end
 
+-- Of several with one id, that is the first that died.
+function Model:first_dead(id)
+  for _, record in ipairs(self.dead) do
+    if record.id == id then return record end
+  end
+end
+
 function steps.revive(self)
   local record = any_of(self.dead)
   if not record then return assert.equal(0, self.q:revive("none such")) end
+  record = self:first_dead(record.id)
   if self:has(record.id) then return end
   assert.equal(1, self.q:revive(record.id))
   table.remove(self.dead, index_of(self.dead, record))

@@ -56,17 +56,40 @@ void il_job_ids_del(const struct il_blocks *c, const struct il_message *m)
 		*link = il_front_at(c, m->block)->next;
 }
 
-bool il_job_ids_find(const struct il_blocks *c, const char *id, size_t size, bool dead, struct il_message *m)
+/* The next one of a chain, from the link on; the link becomes the one behind it. */
+static bool find_next(const struct il_blocks *c, uint32_t *link, uint32_t *steps, const char *id, size_t size,
+	bool dead, struct il_message *m)
 {
 	char other[IL_JOB_NAME];
-	uint32_t link = *slot_of(c, id, size);
-	for (uint32_t n = 0; n < c->count && follow(c, link, m); n++) {
+	for (; *steps < c->count && follow(c, *link, m); ++*steps) {
 		bool is_dead = il_state_get(m->state, IL_STATE_KIND) == IL_RECORD_DEAD;
+		*link = il_front_at(c, m->block)->next;
 		if (is_dead == dead && own_id(c, m, other) == size && memcmp(id, other, size) == 0)
 			return true;
-		link = il_front_at(c, m->block)->next;
 	}
 	return false;
+}
+
+bool il_job_ids_find(const struct il_blocks *c, const char *id, size_t size, bool dead, struct il_message *m)
+{
+	uint32_t link = *slot_of(c, id, size), steps = 0;
+	return find_next(c, &link, &steps, id, size, dead, m);
+}
+
+bool il_job_ids_find_first_dead(const struct il_blocks *c, const char *id, size_t size, struct il_message *m)
+{
+	struct il_message other;
+	uint32_t link = *slot_of(c, id, size), steps = 0, oldest = 0;
+	bool found = false;
+	while (find_next(c, &link, &steps, id, size, true, &other)) {
+		uint32_t age = c->jobs->deaths - il_record_at(c, other.block)->index;
+		if (found && age <= oldest)
+			continue;
+		*m = other;
+		oldest = age;
+		found = true;
+	}
+	return found;
 }
 
 uint8_t il_job_ids_get(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])

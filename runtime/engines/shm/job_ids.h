@@ -16,6 +16,9 @@ void il_job_ids_del(const struct il_blocks *v, const struct il_message *m);
 /* A message with that id which is dead, or one which is not. */
 bool il_job_ids_find(const struct il_blocks *v, const char *id, size_t size, bool dead, struct il_message *m);
 
+/* Of the messages with that id which are dead, the one that died first. */
+bool il_job_ids_find_first_dead(const struct il_blocks *v, const char *id, size_t size, struct il_message *m);
+
 /* The id of a message, which the sender or its place gave it. How many bytes. */
 uint8_t il_job_ids_get(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
 

@@ -71,14 +71,21 @@ static bool is_meant(const struct il_shm_queue *o, const struct il_op *op, const
 		(il_job_ids_get(&o->blocks, m, id) == op->name_size && memcmp(id, op->name, op->name_size) == 0);
 }
 
-/* The next letter, and whether it is meant. One with an id of its sender's is found by that; one that has its id from
- * its place is looked for among all. */
-static int next_letter(const struct il_shm_queue *o, const struct il_op *op, uint64_t *cursor, struct il_message *m,
-	bool *meant)
+/* One with an id of its sender's. Of several, all are dropped, and one can be revived: the first that died. */
+static bool find_by_id(const struct il_shm_queue *o, const struct il_op *op, bool revives, struct il_message *m)
+{
+	const struct il_blocks *c = &o->blocks;
+	return revives ? il_job_ids_find_first_dead(c, op->name, op->name_size, m)
+		       : il_job_ids_find(c, op->name, op->name_size, true, m);
+}
+
+/* The next letter, and whether it is meant. One that has its id from its place is looked for among all. */
+static int next_letter(const struct il_shm_queue *o, const struct il_op *op, bool revives, uint64_t *cursor,
+	struct il_message *m, bool *meant)
 {
 	*meant = true;
 	if (op->name && op->name_size && op->name[0] != '#')
-		return il_job_ids_find(&o->blocks, op->name, op->name_size, true, m) ? 0 : ENOMSG;
+		return find_by_id(o, op, revives, m) ? 0 : ENOMSG;
 	int err = next_dead(o, cursor, m);
 	*meant = !err && is_meant(o, op, m);
 	return err;
@@ -90,7 +97,7 @@ static bool change_some(struct il_shm_queue *o, struct il_op *op, uint64_t *curs
 	struct il_message m;
 	for (int i = 0; i < MOST; i++) {
 		bool meant, done = true;
-		op->err = next_letter(o, op, cursor, &m, &meant);
+		op->err = next_letter(o, op, revives, cursor, &m, &meant);
 		if (!op->err && !meant)
 			continue;
 		if (!op->err)
