@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- A queue: `one` process, or that with a hundred messages at a time, `many`, or with each message taken as a job, read
--- and done, `jobs`; two `tasks`; a `pair` of processes one way, or `roundtrip`. On sysv, shm or memory (no key); codec raw,
--- json or lua: raw carries 64 bytes, or as many as said, the others a small table. Prints ns per message.
+-- and done, `jobs`; two `tasks`; a `pair` of processes one way, or `roundtrip`. On sysv, shm or memory (no key);
+-- codec raw, json or lua: raw carries 64 bytes, or as many as said, the others a small table. Prints ns per message.
 --   queue.lua HOW ENGINE [CODEC [SIZE]]
 local ipc = require "ipc"
 local how, engine, codec, size = arg[1], arg[2] or "sysv", arg[3] or "raw", tonumber(arg[4]) or 64
