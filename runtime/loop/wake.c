@@ -17,10 +17,10 @@ void il_loop_wake(struct il_loop *loop)
 {
 	int saved = errno, fd = atomic_load(&loop->epoll.wake_fd);
 	uint64_t one = 1;
-	atomic_fetch_add(&loop->wakes, 1);
 	if (fd >= 0 && write(fd, &one, sizeof one) < 0) {
 		/* EAGAIN: 2^64 wake-ups unread, so it is awake */
 	}
+	atomic_fetch_add(&loop->wakes, 1); /* after the write: where the loop has seen this, epoll tells of that */
 	if (atomic_load(&loop->asleep))
 		syscall(SYS_futex, &loop->wakes, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 	if (atomic_load(&loop->kick.blocked))
