@@ -66,7 +66,7 @@ static void forked(struct il_redis_object *object)
 	il_redis_waits_forked(&q->waits);
 	il_rq_deliveries_fini(q, true);
 	il_rq_lease_forked(q);
-	il_rq_jobs_fini(q);
+	il_rq_jobs_fini(q, true);
 	il_rq_name(q, false, q->sender.name);
 }
 
@@ -244,7 +244,7 @@ static int object_new(const struct il_key *key, struct il_rq **result)
 	il_rq_deliveries_init(q);
 	il_rq_send_init(q);
 	il_rq_jobs_init(q);
-	il_rq_lease_init(q, il_rq_jobs_lost);
+	il_rq_lease_init(q, il_rq_jobs_tell, il_rq_jobs_lost);
 	*result = q;
 	return 0;
 }
@@ -256,7 +256,7 @@ static void object_put(struct il_rq *q)
 	il_timer_disarm(&q->sweep);
 	il_timer_disarm(&q->due);
 	il_rq_lease_fini(q);
-	il_rq_jobs_fini(q);
+	il_rq_jobs_fini(q, false);
 	if (q->sweeping)
 		il_request_forget(q->sweeping);
 	il_redis_waits_fini(&q->waits);

@@ -38,6 +38,7 @@ struct il_rq_lease {
 	struct il_list beats; /* and the requests */
 	int64_t clock; /* the server's time less ours, or a little more; ms */
 	struct il_timer beat;
+	void (*kept)(struct il_rq *q); /* il_rq_jobs_tell */
 	void (*lost)(struct il_rq *q, bool ended); /* il_rq_jobs_lost */
 };
 

@@ -58,10 +58,12 @@ static void answered(struct il_request *r)
 	struct il_rq *q = r->owner;
 	int err = il_request_status(r);
 	il_list_del(&r->mine);
-	if (!err)
+	if (!err) {
 		il_rq_lease_kept(q, r, (uint64_t)il_reply_number(r, 1));
-	else if (err == ESTALE || err == EIDRM)
+		q->lease.kept(q);
+	} else if (err == ESTALE || err == EIDRM) {
 		q->lease.lost(q, true);
+	}
 	il_request_free(r);
 }
 
@@ -105,9 +107,9 @@ static void expired(struct il_timer *t)
 
 /* Life ----------------------------------------------------------------------------------------------------- */
 
-void il_rq_lease_init(struct il_rq *q, void (*lost)(struct il_rq *q, bool ended))
+void il_rq_lease_init(struct il_rq *q, void (*kept)(struct il_rq *q), void (*lost)(struct il_rq *q, bool ended))
 {
-	q->lease = (struct il_rq_lease){ .beat.expired = expired, .lost = lost };
+	q->lease = (struct il_rq_lease){ .beat.expired = expired, .kept = kept, .lost = lost };
 	il_list_init(&q->lease.beats);
 }
 
@@ -121,5 +123,5 @@ void il_rq_lease_fini(struct il_rq *q)
 void il_rq_lease_forked(struct il_rq *q)
 {
 	il_timer_disarm(&q->lease.beat);
-	il_rq_lease_init(q, q->lease.lost);
+	il_rq_lease_init(q, q->lease.kept, q->lease.lost);
 }

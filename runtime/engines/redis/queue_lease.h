@@ -8,8 +8,8 @@
 
 #include "engines/redis/queue.h"
 
-/* lost: the lease had ended; or it has, as far as is known here. */
-void il_rq_lease_init(struct il_rq *q, void (*lost)(struct il_rq *q, bool ended));
+/* kept: a beat has kept it. lost: the lease had ended; or it has, as far as is known here. */
+void il_rq_lease_init(struct il_rq *q, void (*kept)(struct il_rq *q), void (*lost)(struct il_rq *q, bool ended));
 
 /* The answers are not waited for any more. */
 void il_rq_lease_fini(struct il_rq *q);

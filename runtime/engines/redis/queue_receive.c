@@ -116,8 +116,11 @@ static int answer(struct il_redis_waiter *w, struct il_request *r, int err)
 			s->arrived += take_many(w, r, s->arrived, took, op);
 			continue;
 		}
-		err = (s->takes ? il_rq_job_taken : il_rq_record_message)(r, (size_t)s->arrived++, op);
+		err = (s->takes ? il_rq_job_taken : il_rq_record_message)(r, (size_t)s->arrived, op);
 		il_redis_waiter_finish(w, op, err);
+		if (err == ENOMEM || (err && s->takes))
+			break; /* it has not arrived: it goes back, with those behind it */
+		s->arrived++;
 	}
 	if (il_reply_count(r) % 2 == s->takes)
 		il_rq_sweep_later(il_rq_delivery_queue(s));
