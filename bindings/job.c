@@ -39,6 +39,7 @@ static void fill(lua_State *L, struct il_job_handle *j, int queue, int64_t type,
 	j->token = job->token;
 	j->sent = job->sent;
 	j->place = job->place;
+	j->number = job->number;
 	j->attempt = job->attempt;
 	j->deaths = job->deaths;
 	j->attempts = job->attempts;
@@ -87,6 +88,7 @@ void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_
 	job->sent = j->sent;
 	job->due = 0;
 	job->place = j->place;
+	job->number = j->number;
 	job->attempt = j->attempt;
 	job->deaths = j->deaths;
 	job->attempts = j->attempts;
@@ -117,9 +119,19 @@ void il_job_set_over(struct il_job_handle *j, const char *state)
 		il_job_limit_stop(j->limit);
 }
 
+static const char *push_id(lua_State *L, const char *id, size_t size, uint64_t number)
+{
+	return size ? lua_pushlstring(L, id, size) : lua_pushfstring(L, "#%I", (LUAI_UACINT)number);
+}
+
 const char *il_job_push_id(lua_State *L, const struct il_job_handle *j)
 {
-	return lua_pushlstring(L, j->texts, j->id_size);
+	return push_id(L, j->texts, j->id_size, j->number);
+}
+
+const char *il_job_push_id_of(lua_State *L, const struct il_job *job)
+{
+	return push_id(L, job->id, job->id_size, job->number);
 }
 
 /* Fields -------------------------------------------------------------------------------------------------- */
@@ -191,7 +203,7 @@ void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type)
 {
 	lua_pushinteger(L, type);
 	lua_setfield(L, -2, "type");
-	lua_pushlstring(L, job->id, job->id_size);
+	il_job_push_id_of(L, job);
 	lua_setfield(L, -2, "id");
 	lua_pushinteger(L, job->attempt);
 	lua_setfield(L, -2, "attempt");

@@ -29,7 +29,7 @@ struct il_job_handle {
 	uint32_t generation;
 	struct il_job_time_limit *limit; /* behind the texts; NULL: none */
 	int64_t type, token, sent;
-	uint64_t place;
+	uint64_t place, number;
 	uint32_t attempt, deaths, attempts;
 	uint8_t id_size, reason_size;
 	bool has_bytes; /* of its message, behind the reason: see il_job_begin */
@@ -71,8 +71,9 @@ void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_
 /* A text that is too long is cut. */
 void il_job_set_reason(struct il_job *job, const char *text, size_t size);
 
-/* Pushes the id, for messages. */
+/* Pushes the id, which is made when it is needed. */
 const char *il_job_push_id(lua_State *L, const struct il_job_handle *j);
+const char *il_job_push_id_of(lua_State *L, const struct il_job *job);
 
 /* Sets the fields attempt, deaths, id, reason, sent and type of the table at the top. */
 void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type);

@@ -136,7 +136,7 @@ static int send_push(lua_State *L, struct il_op *op)
 	if (op->err)
 		return il_queue_send_fail(L, q, op, 0, op->size);
 	lua_pushboolean(L, 1);
-	lua_pushlstring(L, op->message.job->id, op->message.job->id_size);
+	il_job_push_id_of(L, op->message.job);
 	il_op_clear(op);
 	return 2;
 }

@@ -116,7 +116,8 @@ struct il_job {
 	uint32_t attempts; /* of a send: limit of its own; 0: that of the handle that takes it */
 	enum il_job_outcome outcome;
 	bool dead; /* out, of IL_JOB_RETRY: it had no attempt left */
-	uint8_t id_size, reason_size; /* of a send without an id: 0, and then that of the one it got */
+	uint8_t id_size, reason_size;
+	uint64_t number; /* out: without an id of its own (id_size is 0), its id is "#" and this number */
 	char id[IL_JOB_ID_MAX + 1], reason[IL_JOB_REASON_MAX + 1];
 };
 
@@ -152,7 +153,7 @@ struct il_queue_ops {
 	/* After the constructor, before anything else: finds or makes the object. No attempt: it is open already. */
 	struct il_op_type open;
 	/* message.type; data, size: the message, of max_message bytes at most; message.job: how, or NULL. Then
-	 * message.job->id is its id. EEXIST: a message with that id is ready, delayed or taken. ECONNABORTED, or
+	 * that has its id. EEXIST: a message with that id is ready, delayed or taken. ECONNABORTED, or
 	 * ETIMEDOUT with `begun`: it may or may not have been sent. With `last` it is sent if there is room, and no
 	 * answer is waited for */
 	struct il_op_type send;

@@ -276,7 +276,7 @@ static int take_step(struct il_queue *q, struct il_op *op, const uint8_t *s)
 	il_op_init(op, &q->ops->take, q, (int8_t)s[1] % 4);
 	op->message.job = job;
 	int err = run(op, (s[0] & 5) == 5);
-	CHECK(err || (job->id_size > 0 && job->attempt > 0));
+	CHECK(err || job->attempt > 0);
 	return err;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "engines/shm/job_ids.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* FNV-1a */
@@ -15,8 +16,7 @@ static uint32_t *slot_of(const struct il_blocks *c, const char *id, size_t size)
 	return &c->ids[hash % c->id_slots];
 }
 
-/* The id of the message with a front. 0: it has none, only a limit. */
-static uint8_t own_id(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])
+uint8_t il_job_ids_own(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])
 {
 	uint8_t size = m->front ? il_front_at(c, m->block)->id_size : 0;
 	return size && il_blocks_load(c, m->block, sizeof(struct il_front), id, size) ? 0 : size;
@@ -25,7 +25,7 @@ static uint8_t own_id(const struct il_blocks *c, const struct il_message *m, cha
 void il_job_ids_add(const struct il_blocks *c, const struct il_message *m)
 {
 	char id[IL_JOB_NAME];
-	uint8_t size = own_id(c, m, id);
+	uint8_t size = il_job_ids_own(c, m, id);
 	if (!size)
 		return;
 	uint32_t *slot = slot_of(c, id, size);
@@ -46,7 +46,7 @@ void il_job_ids_del(const struct il_blocks *c, const struct il_message *m)
 {
 	char id[IL_JOB_NAME];
 	struct il_message other;
-	uint8_t size = own_id(c, m, id);
+	uint8_t size = il_job_ids_own(c, m, id);
 	if (!size)
 		return;
 	uint32_t *link = slot_of(c, id, size);
@@ -64,7 +64,7 @@ static bool find_next(const struct il_blocks *c, uint32_t *link, uint32_t *steps
 	for (; *steps < c->count && follow(c, *link, m); ++*steps) {
 		bool is_dead = il_state_get(m->state, IL_STATE_KIND) == IL_RECORD_DEAD;
 		*link = il_front_at(c, m->block)->next;
-		if (is_dead == dead && own_id(c, m, other) == size && memcmp(id, other, size) == 0)
+		if (is_dead == dead && il_job_ids_own(c, m, other) == size && memcmp(id, other, size) == 0)
 			return true;
 	}
 	return false;
@@ -94,22 +94,9 @@ bool il_job_ids_find_first_dead(const struct il_blocks *c, const char *id, size_
 
 uint8_t il_job_ids_get(const struct il_blocks *c, const struct il_message *m, char id[IL_JOB_NAME])
 {
-	uint8_t size = own_id(c, m, id);
+	uint8_t size = il_job_ids_own(c, m, id);
 	if (!size)
-		return il_job_ids_make(m->place, id);
+		return (uint8_t)snprintf(id, IL_JOB_NAME, "#%llu", (unsigned long long)m->place);
 	id[size] = '\0';
 	return size;
-}
-
-uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME])
-{
-	enum { LONGEST = 22 }; /* with the "#" and the zero */
-	char text[2 * LONGEST] = "";
-	int at = LONGEST - 1;
-	do
-		text[--at] = (char)('0' + place % 10);
-	while (place /= 10);
-	text[--at] = '#';
-	memcpy(id, text + at, LONGEST); /* a constant size is fast */
-	return (uint8_t)(LONGEST - 1 - at);
 }

@@ -19,10 +19,10 @@ bool il_job_ids_find(const struct il_blocks *v, const char *id, size_t size, boo
 /* Of the messages with that id which are dead, the one that died first. */
 bool il_job_ids_find_first_dead(const struct il_blocks *v, const char *id, size_t size, struct il_message *m);
 
+/* The id of a message that its sender gave it. How many bytes; 0: it has one by its place. */
+uint8_t il_job_ids_own(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
+
 /* The id of a message, which the sender or its place gave it. How many bytes. */
 uint8_t il_job_ids_get(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
-
-/* The id of a place. How many bytes. */
-uint8_t il_job_ids_make(uint64_t place, char id[IL_JOB_NAME]);
 
 #endif

@@ -188,8 +188,7 @@ static int send_job(struct il_shm_queue *o, struct il_op *op)
 		err = add_job(o, op, block, delayed);
 	else
 		il_shm_queue_commit(o, op->message.type, block);
-	if (!err && !job->id_size)
-		job->id_size = il_job_ids_make(place, job->id);
+	job->number = place;
 	return err;
 }
 

@@ -66,7 +66,8 @@ void il_shm_queue_describe(const struct il_shm_queue *o, const struct il_message
 	job->deaths = il_state_get(m->state, IL_STATE_DEATHS);
 	job->attempts = il_jobs_limit(&o->blocks, m, 0);
 	job->dead = false;
-	job->id_size = il_job_ids_get(&o->blocks, m, job->id);
+	job->id_size = m->front ? il_job_ids_own(&o->blocks, m, job->id) : 0;
+	job->number = m->place;
 	job->reason_size = reason_of(o, m, job->reason);
 }
 
