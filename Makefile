@@ -177,7 +177,7 @@ growth: packages ## what things cost as there are more of them: tables, and doc/
 sweep: packages ## out of memory at every single allocation (long)
 	$(Q)$(suite) sweep
 
-points: packages ## processes that die at every single store into shared memory
+points: packages ## processes that die at every single store into shared memory, and into a folder on a disk
 	$(Q)$(suite) points
 
 model: all ## random programs beside books of what must hold (SEEDS=1000 START=1 ENGINE=shm|sysv|private)

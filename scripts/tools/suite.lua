@@ -39,12 +39,12 @@ local function fits(path, kind)
   return true
 end
 
--- the specs below `where` that fit, run by `command`
-local function specs(name, kind, command, where, check)
+-- the specs below `where` that fit, run by `command`, each for so long at most
+local function specs(name, kind, command, where, check, seconds)
   local p = runner.part{name = name, busted = true, check = check}
   if TAGS[kind] then command = command .. " --exclude-tags=" .. TAGS[kind] end
   for path in io.popen(("find %s -name '*_spec.lua' | LC_ALL=C sort"):format(where)):lines() do
-    if fits(path, kind) then runner.add(p, name .. ": " .. path, command .. " " .. path, 400) end
+    if fits(path, kind) then runner.add(p, name .. ": " .. path, command .. " " .. path, seconds or 400) end
   end
 end
 
@@ -129,6 +129,12 @@ end
 local function points(folder)
   local program = ("%s/%s/ipclua-points"):format(cwd, folder)
   specs("specs of kill points", "points", ("IPCLUA=%s %s %s"):format(program, program, busted), "spec/engines/points")
+end
+
+-- the same at every store, write and sync of a folder on a disk, of which the host's specs try some
+local function disk_points()
+  specs("specs of kill points on a disk", "host", ("ROUNDS=1000 IPCLUA=%s/%s/ipclua %s/%s/ipclua %s"):format(cwd, build,
+    cwd, build, busted), "spec/engines/disk*_points_spec.lua", nil, 1800)
 end
 
 -- every target of spec/fuzz for some seconds: by spec/fuzz/driver.c, or by libFuzzer
@@ -227,6 +233,7 @@ end
 function suites.points()
   local folder = sanitizer("thread", "BUILD/ipclua-points")
   if folder then points(folder) end
+  if make("build", "") then disk_points() end
   runner.run()
 end
 
