@@ -92,7 +92,7 @@ describe("a process that dies at a store, with jobs", function()
       before = case.before, open = case.open or open, act = case.act,
       after = function(survived)
         if case.waits then ipc.sleep(case.waits) end
-        local is = contents()
+        local is = contents(case.counted)
         seen[is] = true
         local expected = is == outcomes[#outcomes]
         for _, outcome in ipairs(outcomes) do expected = expected or is == outcome and not survived end
@@ -117,6 +117,28 @@ describe("a process that dies at a store, with jobs", function()
     }, "a b", "a+1 b", "b", "b+1")
   end)
 
+  -- Another one has died that held "a"; each may be taken once.
+  it("has taken one behind one that is over its limit, or not", function()
+    limits.attempts = 1
+    renew()
+    each({
+      before = function()
+        fill()
+        points.run(0, open, take)
+      end,
+      act = take,
+    }, "b dead:a", "dead:a dead:b")
+  end)
+
+  it("has received one or more that had been given back, or not", function()
+    local function before()
+      fill()
+      assert(q:take(0, 0)):release()
+    end
+    each({before = before, act = function(own) own:receive(0, 0) end}, "a b", "b")
+    each({before = before, act = function(own) own:receive_many(3, 0, 0) end}, "a b", "b", "")
+  end)
+
   it("has ended one, or not", function()
     local long = ("l"):rep(1000)
     each({before = fill, open = holding, act = function(_, job) job:done() end}, "a+1 b", "b")
@@ -137,10 +159,21 @@ describe("a process that dies at a store, with jobs", function()
   it("has given one back, or not", function()
     each({before = fill, open = holding, act = function(_, job) job:release() end}, "a+1 b", "a b")
     each({before = fill, open = holding, act = function(own) own:close() end}, "a+1 b", "a b")
+    each({
+      before = fill,
+      open = function()
+        local own = open()
+        take(own)
+        take(own)
+        return own
+      end,
+      act = function(own) own:close() end,
+    }, "a+1 b+1", "a+1 b", "a b")
   end)
 
   it("has delayed one, or not", function()
     each({before = fill, open = holding, act = function(_, job) job:retry(3600, REASON) end}, "a+1 b", "b delayed:1")
+    each({before = fill, open = holding, counted = true, act = function(_, job) job:retry(0) end}, "a+1 b", "a b")
   end)
 
   it("has buried one, or not", function()
@@ -212,6 +245,9 @@ describe("a process that dies at a store, with jobs", function()
       act = function(own) assert(own:send(1, "more than there was.", 0)) end,
     }, ("x"):rep(CAPACITY - 20) .. " dead:a! dead:b", ("x"):rep(CAPACITY - 20) .. " dead:b",
       ("x"):rep(CAPACITY - 20), ("x"):rep(CAPACITY - 20) .. " more than there was.")
+    local most = ("x"):rep(CAPACITY - 1)
+    each({before = letters, act = function(own) own:send_many(1, {most, "y"}, 0) end},
+      "dead:a! dead:b", "dead:b", most .. " dead:b", most, most .. " y")
   end)
 
   it("may be followed by others that die while they repair", function()
