@@ -190,7 +190,7 @@ struct il_queue_ops {
 	 */
 	struct il_op_type revive, drop;
 	/* Ends the operations of the handle with ECANCELED, releases the jobs that were taken with it, and frees it.
-	 * Never blocks. */
+	 * Never blocks, but until a disk has what is being written: such operations have their results. */
 	void (*close)(struct il_queue *q);
 };
 
@@ -373,7 +373,7 @@ struct il_data_ops {
 	struct il_op_type add;
 	struct il_op_type stat; /* then data->stat */
 	struct il_op_type remove;
-	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks. */
+	/* Ends the operations of the handle with ECANCELED, and frees it. Never blocks, but as that of a queue. */
 	void (*close)(struct il_data *d);
 };
 

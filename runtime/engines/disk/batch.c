@@ -15,8 +15,6 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { UNDECIDED, BEGUN, WITHDRAWN }; /* phases of a change in a batch */
-
 enum {
 	MOST = 1000, /* changes in a batch */
 	NAP = 5000000, /* ns between checks of the pins of other processes */
@@ -31,7 +29,6 @@ void il_disk_batch_take(struct il_disk *d)
 		struct il_disk_change *c = il_list_first(struct il_disk_change, &d->queued, node);
 		__atomic_store_n(&c->running, true, __ATOMIC_RELAXED);
 		c->failed = false;
-		atomic_store(&c->phase, UNDECIDED);
 		il_list_del(&c->node);
 		il_list_add(&d->running, &c->node);
 	}
@@ -40,20 +37,20 @@ void il_disk_batch_take(struct il_disk *d)
 
 static bool decide(struct il_disk_change *c, int phase)
 {
-	int before = UNDECIDED;
+	int before = IL_DISK_UNDECIDED;
 	return atomic_compare_exchange_strong(&c->phase, &before, phase) || before == phase;
 }
 
 bool il_disk_batch_withdraw(struct il_disk_change *c)
 {
-	return decide(c, WITHDRAWN);
+	return decide(c, IL_DISK_WITHDRAWN);
 }
 
 /* False: it had changed something and then failed, so all is to be done again without it. */
 static bool apply(struct il_disk_change *c, struct il_disk_txn *t)
 {
 	uint32_t puts = t->puts;
-	if (!decide(c, BEGUN)) {
+	if (!decide(c, IL_DISK_BEGUN)) {
 		c->err = ECANCELED;
 		return true;
 	}

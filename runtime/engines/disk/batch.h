@@ -17,8 +17,8 @@ void il_disk_batch_fail(struct il_disk *d, int err);
 /* Takes changes, makes them and brings them to disk; c->err says what became of each. */
 void il_disk_batch_make(struct il_disk *d);
 
-/* Of one in a batch, whose operation is over. True: it will not happen, for the batch has not begun: ended() gets
- * ECANCELED. False: it may happen, or has. */
+/* Of a change whose operation is to end. True: it has not begun, and will not: if it is queued or in a batch, ended()
+ * gets ECANCELED. False: it has begun, so only the end of its batch tells whether it happens. */
 bool il_disk_batch_withdraw(struct il_disk_change *c);
 
 #endif

@@ -69,7 +69,7 @@ void il_disk_op_end(struct il_disk_change *c, int err)
 	if (!op)
 		return;
 	op->state = NULL;
-	if (!op->wait)
+	if (!op->wait || c->late)
 		op->err = err;
 	else if (err == EAGAIN && op->once)
 		il_op_not_ready(op);
@@ -166,6 +166,7 @@ static void end_all(struct il_disk *d)
 	il_list_move(&d->running, &round);
 	il_list_drain(struct il_disk_change, c, &round, node) {
 		c->running = false;
+		atomic_store(&c->phase, IL_DISK_UNDECIDED);
 		if (c->waits && c->err == EAGAIN && c->op && c->op->wait && !c->op->once)
 			park(c);
 		else
@@ -311,9 +312,40 @@ bool il_disk_op_cancel(struct il_op *op)
 	return false;
 }
 
+/* A forked child has none of its parent's. */
+static bool has_batch(const struct il_disk *d)
+{
+	return d->batch && il_fork_is_own(d->generation);
+}
+
+bool il_disk_op_await(struct il_op *op)
+{
+	struct il_disk_change *c = op->state;
+	int winner = op->wait->winner;
+	if (!c || winner >= 0 || winner == IL_DROPPED || !has_batch(c->object->disk) || il_disk_batch_withdraw(c))
+		return false;
+	c->late = true;
+	il_thread_pool_finish(&c->object->disk->batch->work);
+	return true;
+}
+
+/* One that begins may be queued again when its batch has ended. */
+void il_disk_ops_stop(struct il_disk_object *o)
+{
+	for (bool begun = true; begun;) {
+		begun = false;
+		il_list_each(struct il_disk_change, c, &o->changes, mine)
+			begun |= c->op && !il_disk_batch_withdraw(c);
+		begun &= has_batch(o->disk);
+		if (begun)
+			il_thread_pool_finish(&o->disk->batch->work);
+	}
+}
+
 void il_disk_ops_close(struct il_disk_object *o)
 {
 	struct il_list *next;
+	il_disk_ops_stop(o);
 	for (struct il_list *l = o->changes.next; l != &o->changes; l = next) {
 		struct il_disk_change *c = il_container_of(l, struct il_disk_change, mine);
 		struct il_op *op = c->op;
@@ -325,12 +357,6 @@ void il_disk_ops_close(struct il_disk_object *o)
 		il_op_finish(op, ECANCELED);
 		next = o->changes.next; /* with it, others may have left */
 	}
-}
-
-void il_disk_batch_finish(struct il_disk *d)
-{
-	if (d->batch && il_fork_is_own(d->generation))
-		il_thread_pool_finish(&d->batch->work);
 }
 
 void il_disk_changes_finish(struct il_disk *d)

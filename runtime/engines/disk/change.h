@@ -17,6 +17,10 @@ enum il_disk_then {
 	IL_DISK_AGAIN, /* it is queued again, before all others */
 };
 
+/* Whether a change happens: the helper says that it has begun, or the loop that it is withdrawn, whichever is first. It
+ * is undecided again when its batch has ended. */
+enum il_disk_phase { IL_DISK_UNDECIDED, IL_DISK_BEGUN, IL_DISK_WITHDRAWN };
+
 /* What a change's own struct begins with. It has copies of all that apply() needs: the operation may be over before it
  * is. It is one block of memory, freed after ended(), or by a cancel. */
 struct il_disk_change {
@@ -37,9 +41,10 @@ struct il_disk_change {
 	int64_t due; /* and at this time, ns of the wall clock, if it is not 0 */
 	int err; /* errno */
 	enum il_disk_then then; /* what ended() wants: */
+	bool late; /* the wait of its operation is over, and il_disk_op_await() waits for its end */
 	/* For change.c and batch.c: */
 	bool running; /* in a batch: it may happen */
-	_Atomic int phase; /* of a batch: whether it has begun, or is not to */
+	_Atomic int phase; /* enum il_disk_phase */
 	bool failed; /* after it had changed something, so the batch is made without it */
 	bool waiting; /* for its word to change */
 	uint32_t seen; /* that word, when it was tried last */
@@ -55,6 +60,11 @@ static inline uint32_t il_disk_change_word(const struct il_disk_change *c)
 static inline bool il_disk_change_runs(const struct il_disk_change *c)
 {
 	return __atomic_load_n(&c->running, __ATOMIC_RELAXED);
+}
+
+static inline bool il_disk_change_has_begun(const struct il_disk_change *c)
+{
+	return c->phase == IL_DISK_BEGUN;
 }
 
 /* The changes that wait for a word; the process sleeps on it once. */
@@ -79,11 +89,17 @@ void il_disk_op_end(struct il_disk_change *c, int err);
  * batch; ended() will be called, without an op. */
 bool il_disk_op_cancel(struct il_op *op);
 
-/* Ends the operations of an object's changes with ECANCELED: the handle is closed. */
-void il_disk_ops_close(struct il_disk_object *o);
+/* For a cancel of an operation type whose change is not to be undone: the task has to be told what happens. True: the
+ * change had begun, so this has waited until it was on disk; ended() was called, with `late`, and op->err is the
+ * result. False: it will not happen, or no task is told; the operation is still to be cancelled. */
+bool il_disk_op_await(struct il_op *op);
 
-/* Until the batch that is under way has ended. */
-void il_disk_batch_finish(struct il_disk *d);
+/* The handle is closed. Those of an object's changes that have operations and have not begun will not happen; those
+ * that have begun are waited for, and their operations get their results. */
+void il_disk_ops_stop(struct il_disk_object *o);
+
+/* The same, and then ends the other operations with ECANCELED. */
+void il_disk_ops_close(struct il_disk_object *o);
 
 /* Until all that were queued have ended, or wait: at the end of the program. Blocks for as long as the disk takes. */
 void il_disk_changes_finish(struct il_disk *d);

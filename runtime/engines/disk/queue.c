@@ -57,71 +57,64 @@ static bool attempt(struct il_op *op, int (*start_op)(struct il_op *op))
 	return true;
 }
 
-/* True: it may happen. */
-static bool leave(struct il_op *op)
+/* Its operation is to end. What is received or taken for it goes back. */
+static void leave(struct il_op *op)
 {
 	struct il_dq *q = of_op(op);
 	struct il_dq_call *c = op->state;
 	if (!c)
-		return false;
+		return;
 	const struct il_dq_kind *kind = c->kind;
 	int64_t type = c->type;
 	il_dq_wait_end(c);
-	bool happens = il_disk_op_cancel(op);
-	if (happens)
+	il_disk_batch_withdraw(&c->change);
+	if (il_disk_op_cancel(op))
 		il_dq_call_orphan(c, true);
 	il_dq_pass_on(q->waits, kind, type);
-	return happens;
 }
 
-/* What is received or taken for an operation that is over goes back. */
 static bool cancel(struct il_op *op)
 {
-	struct il_dq_call *c = op->state;
-	if (leave(op))
-		il_disk_batch_withdraw(&c->change);
+	leave(op);
 	return false;
 }
 
-/* The call is in a batch that has begun: so its end is not far. False: it will not happen. */
-static bool await_end(struct il_op *op, struct il_dq_call *c)
+/* What is done here cannot be taken back. */
+static bool cancel_change(struct il_op *op)
 {
-	if (il_disk_batch_withdraw(&c->change))
-		return false;
-	c->late = op;
-	il_disk_batch_finish(c->change.object->disk);
-	return true;
+	if (il_disk_op_await(op))
+		return op->err != EAGAIN;
+	return cancel(op);
 }
 
-/* What was sent cannot be taken back. */
+/* A claim has sent nothing. */
 static bool cancel_send(struct il_op *op)
 {
-	struct il_dq_call *c = op->state;
-	bool claims = !c || c->kind == &il_dq_claim;
-	return leave(op) && !claims && await_end(op, c) && op->err != EAGAIN;
+	const struct il_dq_call *c = op->state;
+	return c && c->kind == &il_dq_claim ? cancel(op) : cancel_change(op);
 }
 
 static void note_sent(struct il_op *op)
 {
-	struct il_dq_call *c = op->state;
+	const struct il_dq_call *c = op->state;
 	if (c && c->kind->partly)
 		op->message.sent = c->sent;
 }
 
 static bool cancel_many(struct il_op *op)
 {
-	struct il_dq_call *c = op->state;
 	note_sent(op);
 	op->err = 0;
-	if (leave(op))
-		await_end(op, c);
-	return op->wait->winner == IL_TIMEOUT;
+	cancel_change(op);
+	return op->wait->winner == IL_TIMEOUT || (!op->err && op->message.sent == op->size);
 }
 
-/* Its end does not depend on the operation's. */
+/* One that has not begun does so nevertheless. */
 static bool cancel_finish(struct il_op *op)
 {
 	struct il_dq_call *c = op->state;
+	if (c && il_disk_change_has_begun(&c->change) && il_disk_op_await(op))
+		return true;
 	if (c)
 		c->change.op = NULL;
 	op->state = NULL;
@@ -319,16 +312,6 @@ static void free_queue(struct il_disk_object *o)
 	free(q);
 }
 
-/* What has come meanwhile is still given. */
-static void await_batch(struct il_dq *q)
-{
-	bool begun = false;
-	il_list_each(struct il_disk_change, change, &q->object.changes, mine)
-		begun |= change->op && il_disk_change_runs(change) && !il_disk_batch_withdraw(change);
-	if (begun)
-		il_disk_batch_finish(q->object.disk);
-}
-
 static void end_calls(struct il_dq *q)
 {
 	struct il_list *next;
@@ -350,7 +333,7 @@ static void close_queue(struct il_queue *queue)
 {
 	struct il_dq *q = il_container_of(queue, struct il_dq, queue);
 	il_dq_waits_renew(q->waits);
-	await_batch(q);
+	il_disk_ops_stop(&q->object);
 	end_calls(q);
 	struct il_dq_call *c = q->took ? il_dq_call_new(q, &il_dq_release, NULL, NULL, 0) : NULL;
 	if (c)
@@ -366,14 +349,14 @@ static const struct il_queue_ops ops = {
 	.receive = { "queue receive", receive_attempt, receive_start, cancel },
 	.peek = { "queue peek", peek_attempt, peek_start, cancel },
 	.stat = { "queue stat", stat_attempt, stat_start, cancel },
-	.remove = { "queue remove", remove_attempt, remove_start, cancel },
+	.remove = { "queue remove", remove_attempt, remove_start, cancel_change },
 	.send_many = { "queue send_many", send_many_attempt, send_many_start, cancel_many },
 	.receive_many = { "queue receive_many", receive_many_attempt, receive_many_start, cancel },
 	.take = { "queue take", take_attempt, take_start, cancel },
 	.finish = { "job", finish_attempt, finish_start, cancel_finish },
 	.dead = { "queue dead", dead_attempt, dead_start, cancel },
-	.revive = { "queue revive", revive_attempt, revive_start, cancel },
-	.drop = { "queue drop", drop_attempt, drop_start, cancel },
+	.revive = { "queue revive", revive_attempt, revive_start, cancel_change },
+	.drop = { "queue drop", drop_attempt, drop_start, cancel_change },
 	.close = close_queue,
 };
 

@@ -136,13 +136,6 @@ static void undo(struct il_dq_call *c)
 	il_dq_call_orphan(c, true);
 }
 
-static void answer_late(struct il_dq_call *c, int err)
-{
-	c->late->err = err;
-	if (!err && c->kind->answer)
-		c->kind->answer(c, c->late);
-}
-
 static void ended(struct il_disk_change *change)
 {
 	struct il_dq_call *c = call_of(change);
@@ -151,10 +144,10 @@ static void ended(struct il_disk_change *change)
 	bool waits = c->kind->side != IL_DQ_NEITHER && !c->claimed;
 	c->flying = false;
 	il_dq_call_orphan(c, false);
-	if (err == EAGAIN && c->kind->partly && (c->late || (op && (op->once || !op->wait))))
+	if (err == EAGAIN && c->kind->partly && op && (change->late || op->once || !op->wait))
 		err = 0;
-	if (c->late)
-		answer_late(c, err);
+	if (change->late)
+		done(c, err);
 	else if (!op && !err)
 		undo(c);
 	else if (op && !err && c->more)

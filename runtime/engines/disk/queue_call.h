@@ -18,7 +18,6 @@ struct il_dq_call {
 	bool flying; /* it is queued, or in a batch */
 	bool first; /* of those that wait, when it was queued */
 	bool orphan; /* its operation is over, and what it does may have to be undone */
-	struct il_op *late; /* the operation that is over, and waits for the end of the batch */
 	bool given; /* the operation has a job */
 	bool claimed; /* it does not wait: the other cases of its select are over */
 	/* The request: */

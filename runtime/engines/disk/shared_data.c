@@ -117,12 +117,12 @@ static const struct il_data_ops ops = {
 	.get = { "shared data get", il_disk_data_get, il_disk_data_get_start, il_disk_data_cancel },
 	.next = { "shared data pairs", il_disk_data_next, il_disk_data_next_start, il_disk_data_cancel },
 	.each = { "shared data each", il_disk_data_each, il_disk_data_each_start, il_disk_data_cancel },
-	.set = { "shared data set", il_disk_data_set, il_disk_data_set_start, il_disk_data_cancel },
-	.delete = { "shared data delete", il_disk_data_attempt, il_disk_data_delete_start, il_disk_data_cancel },
-	.change = { "shared data change", il_disk_data_change, il_disk_data_change_start, il_disk_data_cancel },
-	.clear = { "shared data clear", il_disk_data_attempt, il_disk_data_clear_start, il_disk_data_cancel },
+	.set = { "shared data set", il_disk_data_set, il_disk_data_set_start, il_disk_data_cancel_change },
+	.delete = { "shared data delete", il_disk_data_attempt, il_disk_data_delete_start, il_disk_data_cancel_change },
+	.change = { "shared data change", il_disk_data_change, il_disk_data_change_start, il_disk_data_cancel_change },
+	.clear = { "shared data clear", il_disk_data_attempt, il_disk_data_clear_start, il_disk_data_cancel_change },
 	.stat = { "shared data stat", il_disk_data_stat, il_disk_data_stat_start, il_disk_data_cancel },
-	.remove = { "shared data remove", il_disk_data_attempt, remove_start, il_disk_data_cancel },
+	.remove = { "shared data remove", il_disk_data_attempt, remove_start, il_disk_data_cancel_change },
 	.close = close_data,
 };
 

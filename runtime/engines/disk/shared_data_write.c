@@ -185,6 +185,14 @@ int il_disk_data_delete_start(struct il_op *op)
 	return start_one(op, &c);
 }
 
+bool il_disk_data_cancel_change(struct il_op *op)
+{
+	if (il_disk_op_await(op))
+		return true;
+	il_disk_op_cancel(op);
+	return false;
+}
+
 /* How many there are, and their bytes. True: all only check. */
 static bool count_all(const struct il_op *op, size_t *count, size_t *bytes)
 {

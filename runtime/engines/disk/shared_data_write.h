@@ -7,12 +7,13 @@
 
 #include "loop/op.h"
 
-/* For attempt and start of the operations; they are cancelled by il_disk_data_cancel, and may happen all the same. */
+/* For attempt, start and cancel of the operations: one that has begun is not cancelled, but has a result. */
 bool il_disk_data_set(struct il_op *op);
 int il_disk_data_set_start(struct il_op *op);
 int il_disk_data_delete_start(struct il_op *op);
 bool il_disk_data_change(struct il_op *op);
 int il_disk_data_change_start(struct il_op *op);
 int il_disk_data_clear_start(struct il_op *op);
+bool il_disk_data_cancel_change(struct il_op *op);
 
 #endif
