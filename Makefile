@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Builds build/ipclua (the host) and build/ipc.so (the module for stock Lua 5.4), tests, installs.
+# Builds build/ipclua (the host), build/ipctl and build/ipc.so (the module for stock Lua 5.4), tests, installs.
 # `make help` lists the targets. Settings first: each can be given on the command line.
-# The objects are shared by both products: compiled -fPIC, everything hidden but luaopen_ipc*.
+# The objects are shared by all products: compiled -fPIC, everything hidden but luaopen_ipc*.
 
 BUILD    ?= build
 LUA      ?= lua5.4
@@ -53,11 +53,13 @@ folder := runtime/base runtime/loop runtime/os runtime/stream runtime/engines ru
 folder := $(filter-out $(if $(LMDB),,%/store %/disk),$(wildcard $(folder)))
 core   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(TLS),,%/tls.c) $(if $(LMDB),,%/stored.c),\
 	$(wildcard $(addsuffix /*.c,$(folder)))))
-host   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard runtime/*.c))
+host   := $(patsubst %.c,$(BUILD)/%.o,$(filter-out runtime/ipctl.c,$(wildcard runtime/*.c)))
+ctl    := $(addprefix $(BUILD)/runtime/,ipctl.o call.o lua_heap.o reaper.o)
 lower  := $(filter-out $(addprefix $(BUILD)/,runtime/sched/% bindings/%),$(core))
 ctests := $(patsubst spec/c/%_test.c,$(BUILD)/c-%,$(wildcard spec/c/*_test.c))
 fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wildcard spec/fuzz/*.c)))
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
+verbs  := scripts/tools/embed.lua scripts/ipctl $(wildcard scripts/ipctl/*.lua)
 server := scripts/tools/embed_scripts.lua $(wildcard runtime/engines/redis/scripts/*.lua)
 suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
@@ -67,9 +69,13 @@ say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
 	fuzzers install install-doc uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/ipclua $(BUILD)/ipc.so ## build the host and the module (the default)
+all: $(BUILD)/ipclua $(BUILD)/ipctl $(BUILD)/ipc.so ## build the host, ipctl and the module (the default)
 
 $(BUILD)/ipclua: $(core) $(host)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) -o $@ $(hostld) $^ $(libs)
+
+$(BUILD)/ipctl: $(core) $(ctl)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(san) $(LDFLAGS) -o $@ $(hostld) $^ $(libs)
 
@@ -109,7 +115,7 @@ $(BUILD)/fuzz-%: spec/fuzz/%.c spec/fuzz/driver.c spec/fuzz/fuzz.h $(core)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(findstring fuzzer,$(SAN)),-fsanitize=fuzzer -DLIBFUZZER) \
 		-Ispec/fuzz $(LDFLAGS) $(wrap) -o $@ $(filter-out %.h,$^) $(hostld) $(libs)
 
-$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h $(BUILD)/redis_scripts.h
+$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/embed.h $(BUILD)/ipctl_scripts.h $(BUILD)/redis_scripts.h
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(flags) $(if $(filter $@,$(core)),$(weak)) -MMD -MP -c -o $@ $<
@@ -120,6 +126,11 @@ $(BUILD)/embed.h: $(embed)
 	$(call say,EMBED,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LUA) scripts/tools/embed.lua scripts/ipc > $@
+
+$(BUILD)/ipctl_scripts.h: $(verbs)
+	$(call say,EMBED,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(LUA) scripts/tools/embed.lua scripts/ipctl > $@
 
 $(BUILD)/redis_scripts.h: $(server)
 	$(call say,EMBED,$@)
@@ -191,7 +202,7 @@ fuzz: packages ## foreign bytes for all that reads them, under ASan+UBSan (FUZZ_
 
 install: all install-doc ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR) $(DESTDIR)$(TYPESDIR)
-	install -m 755 $(BUILD)/ipclua $(DESTDIR)$(BINDIR)/ipclua
+	install -m 755 $(BUILD)/ipclua $(BUILD)/ipctl $(DESTDIR)$(BINDIR)
 	install -m 755 $(BUILD)/ipc.so $(DESTDIR)$(LIBDIR)/ipc.so
 	install -m 644 types/ipc.lua $(DESTDIR)$(TYPESDIR)/ipc.lua
 
@@ -204,7 +215,7 @@ install-doc:
 	install -m 644 types/ipc.lua $(DESTDIR)$(DOCDIR)/types
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(LIBDIR)/ipc.so
+	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(BINDIR)/ipctl $(DESTDIR)$(LIBDIR)/ipc.so
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(PREFIX)/share/ipclua
 
 clean: ## remove build/
@@ -213,4 +224,4 @@ clean: ## remove build/
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 
--include $(core:.o=.d) $(host:.o=.d) $(wildcard $(BUILD)/scripts/tools/*.d)
+-include $(core:.o=.d) $(host:.o=.d) $(ctl:.o=.d) $(wildcard $(BUILD)/scripts/tools/*.d)

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- `luarocks make` builds ipc.so and the host ipclua with the Makefile and installs both into a tree.
+-- `luarocks make` builds ipc.so, the host ipclua and ipctl with the Makefile and installs all into a tree.
 rockspec_format = "3.0"
 package = "ipclua"
 version = "scm-1"

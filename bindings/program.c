@@ -35,7 +35,8 @@ static int refuse(lua_State *L)
 /* The user's table at 1 makes place for a copy of ours, in which strings can be kept alive. */
 static void copy_table(lua_State *L, lua_Integer n)
 {
-	static const char *const options[] = { IL_CHANNEL_OPTIONS, "cwd", "env", "stderr", "stdin", "stdout", NULL };
+	static const char *const options[] = { IL_CHANNEL_OPTIONS, "cwd", "env", "stderr", "stdin", "stdout",
+		"with_parent", NULL };
 	lua_settop(L, 1);
 	lua_newtable(L);
 	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
@@ -121,6 +122,16 @@ static char **environment(lua_State *L)
 	envp[i] = NULL;
 	lua_settop(L, env + 2);
 	return envp;
+}
+
+static bool ends_with_parent(lua_State *L)
+{
+	int type = il_option(L, 1, "with_parent");
+	if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+		il_option_refuse(L, 1, "with_parent must be true or false");
+	bool ends = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return ends;
 }
 
 static const char *directory(lua_State *L)
@@ -253,6 +264,7 @@ int il_program(lua_State *L)
 	program.argv = arguments(L, n);
 	program.envp = environment(L);
 	program.cwd = directory(L);
+	program.with_parent = ends_with_parent(L);
 	read_sources(L, sources);
 	default_option(L, "codec", "raw");
 	default_option(L, "framing", "line");

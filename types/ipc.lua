@@ -543,6 +543,7 @@ function MultiStreamChannel:close() end
 ---@field stderr? ipc.Stdio|"stdout"
 ---@field env? table<string, string|number>|false its whole environment; absent, ours
 ---@field cwd? string|false where it starts; absent, where we are
+---@field with_parent? boolean killed when this process ends, however that is
 ---@field codec? "raw"|"json"|ipc.Codec of the pipes' channels, "raw" by default
 ---@field framing? "line"|"length" of the pipes' channels, "line" by default
 ---@field max_message? integer of the pipes' channels, bytes

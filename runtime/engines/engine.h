@@ -9,6 +9,7 @@
 #ifndef IL_ENGINES_ENGINE_H
 #define IL_ENGINES_ENGINE_H
 
+#include "engines/listing.h"
 #include "loop/op.h"
 
 #include <stdbool.h>
@@ -398,6 +399,13 @@ struct il_engine {
 	/* Where an object is, for the person who looks at it or removes it by hand; noun: "queue", "shared memory".
 	 * Never blocks. NULL: elsewhere */
 	void (*place)(const struct il_key *key, const char *noun, bool remove, char text[IL_PLACE_TEXT]);
+	/* Adds the objects that there are, without making, opening or disturbing any; `folder`: of a disk, else NULL.
+	 * May block for a moment. 0 or errno. NULL: it cannot tell */
+	int (*list)(const char *folder, struct il_listing *l);
+	/* Removes an object that was listed, unless a process has it open (EBUSY), or it holds something (ENOTEMPTY).
+	 * `how`: of enum il_unused. A process that opens it meanwhile gets a new one. The program has SIGIO ignored.
+	 * ENOENT: it has gone; ENOTSUP: that cannot be known; or errno. May block for a moment. NULL: ENOTSUP */
+	int (*remove_unused)(const struct il_found *f, unsigned how);
 	/* At the end of the program: all objects are closed, or, in a child made by ipc.process, just left. May block
 	 * for a moment. Or NULL */
 	void (*fini)(void);

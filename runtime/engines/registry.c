@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #ifndef IL_LMDB
 static int no_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
@@ -30,6 +31,25 @@ void il_engines_fini(void)
 	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
 		if (engines[i] && engines[i]->fini)
 			engines[i]->fini();
+}
+
+int il_engines_list(const char *folder, struct il_listing *l)
+{
+	int err = 0;
+	if (folder)
+		return il_disk.list ? il_disk.list(folder, l) : ENOTSUP;
+	for (size_t i = 0; !err && i < sizeof engines / sizeof engines[0]; i++)
+		if (engines[i]->list && engines[i] != &il_disk)
+			err = engines[i]->list(NULL, l);
+	return err;
+}
+
+int il_engines_remove_unused(const struct il_found *f, unsigned how)
+{
+	for (size_t i = 0; i < sizeof engines / sizeof engines[0]; i++)
+		if (strcmp(engines[i]->name, f->engine) == 0)
+			return engines[i]->remove_unused ? engines[i]->remove_unused(f, how) : ENOTSUP;
+	return ENOTSUP;
 }
 
 #ifndef IL_LMDB

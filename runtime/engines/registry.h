@@ -27,6 +27,11 @@ int il_redis_key(struct il_key *key, const char *url, char *text, const char **w
 /* flock(2) on a path, of file keys' engine only. */
 int il_file_lock_new(const char *path, struct il_lock_options *o, struct il_lock **l);
 
+/* The same of all engines as list and remove_unused of their tables. `folder`: that of a disk, or NULL: all there is on
+ * this machine. */
+int il_engines_list(const char *folder, struct il_listing *l);
+int il_engines_remove_unused(const struct il_found *f, unsigned how);
+
 /* All engines' fini. */
 void il_engines_fini(void);
 

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -97,6 +98,7 @@ struct start {
 	const struct il_program *g;
 	char *const *envp;
 	const char *path; /* our PATH */
+	pid_t parent;
 	sigset_t ignored;
 	int err;
 };
@@ -155,11 +157,21 @@ static int become(const char *name, char *const *argv, char *const *envp, const 
 	return denied ? EACCES : ENOENT;
 }
 
+/* The parent may have ended already. */
+static int end_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+		return errno;
+	return getppid() == parent ? 0 : ESRCH;
+}
+
 static int child(void *arg)
 {
 	struct start *s = arg;
 	reset_signals(&s->ignored);
 	s->err = set_descriptors(s->g);
+	if (!s->err && s->g->with_parent)
+		s->err = end_with(s->parent);
 	if (!s->err)
 		s->err = become(s->g->argv[0], s->g->argv, s->envp, s->path);
 	return 127;
@@ -170,7 +182,7 @@ static int child(void *arg)
 static int spawn(const struct il_program *g, pid_t *pid)
 {
 	static _Alignas(16) char stack[STACK];
-	struct start s = { .g = g, .envp = g->envp ? g->envp : environ, .path = getenv("PATH") };
+	struct start s = { .g = g, .envp = g->envp ? g->envp : environ, .path = getenv("PATH"), .parent = getpid() };
 	sigset_t all, old;
 	if (!s.path)
 		s.path = "/bin:/usr/bin";

@@ -13,6 +13,7 @@ struct il_program {
 	char *const *argv;
 	char *const *envp; /* NULL: as ours */
 	const char *cwd; /* NULL: as ours */
+	bool with_parent; /* it is killed when this process ends, however that is */
 	bool merge; /* its 2 is what its 1 is */
 	int fds[3]; /* copies of ours, all above 2, so that none is in another's place; -1: as ours */
 };

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: MIT
--- Writes the scripts of the module as C to standard output: `lua5.4 embed.lua scripts/ipc`.
+-- Writes the scripts of the module, or those of ipctl, as C to standard output: `lua5.4 embed.lua scripts/ipc`.
 -- Runs at build time, under stock Lua. The source goes in byte by byte, comments and all, so that line
--- numbers in tracebacks are those of the files. x.lua is "ipc.x".
+-- numbers in tracebacks are those of the files. x.lua is "ipc.x", after its folder.
 -- Bytes are written as numbers: a string literal has a length limit in C11 and trigraphs to fear.
 
 local directory = assert(arg[1], "usage: embed.lua DIRECTORY > embed.h")
+local module = directory:match("[^/]+$")
 
 local function list(path)
   local names = {}
@@ -44,7 +45,7 @@ for _, name in ipairs(list(directory)) do
   local symbol = "il_lua_" .. base
   -- the closing 0 makes it a C string; it is not part of the size
   out[#out + 1] = ("static const char %s[] = {\n%s\n\t0\n};\n"):format(symbol, bytes(source))
-  rows[#rows + 1] = ('\t{ "ipc.%s", %s, sizeof(%s) - 1 },\n'):format(base, symbol, symbol)
+  rows[#rows + 1] = ('\t{ "%s.%s", %s, sizeof(%s) - 1 },\n'):format(module, base, symbol, symbol)
 end
 if #rows == 0 then error("no Lua files in " .. directory) end
 

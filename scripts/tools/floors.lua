@@ -55,7 +55,7 @@ local function judge(from, name)
     if from:match("^runtime/engines/redis/") then return nil end
     return "what the server runs is the engine's"
   end
-  if name == "embed.h" then
+  if name == "embed.h" or name == "ipctl_scripts.h" then
     return floor < 4 and "the embedded scripts are for bindings and main" or nil
   end
   local target = resolve(from, name)

@@ -21,6 +21,7 @@ local SKIPPED = {
   host = {"/points/"},
   stock = {
     "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_", "/pages_",
+    "spec/ipctl/",
   },
   address = {"/points/"},
   thread = {"/points/", "/host_", "/examples_end_"},

@@ -13,7 +13,8 @@ local ROOTS <const> = {"runtime", "bindings", "spec", "scripts", "doc", "types"}
 local BASES <const> = {"", "runtime/", "bindings/", "runtime/engines/", "runtime/engines/redis/", "doc/"}
 -- in build/, Lua's, LMDB's
 local FOREIGN <const> = {
-  "embed.h", "redis_scripts.h", "lua.h", "lua.c", "ldblib.c", "lcorolib.c", "lmdb.h", "linux/proc_ns.h",
+  "embed.h", "ipctl_scripts.h", "redis_scripts.h", "lua.h", "lua.c", "ldblib.c", "lcorolib.c", "lmdb.h",
+  "linux/proc_ns.h",
 }
 -- what a comment is, by the end of the file's name; in C, one that goes over many lines, too
 local COMMENTS <const> = {lua = "%-%-([^\n]*)", py = "#([^\n]*)", php = "//([^\n]*)", [""] = "#([^\n]*)"}

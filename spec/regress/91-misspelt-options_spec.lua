@@ -30,7 +30,7 @@ local calls = {
     local hub <close> = ipc.multi_stream_channel()
     return hub:listen(socket, o)
   end},
-  process = {"buffer, codec, framing, max_message, cwd, env, stderr, stdin, stdout", function(o)
+  process = {"buffer, codec, framing, max_message, cwd, env, stderr, stdin, stdout, with_parent", function(o)
     if type(o) == "table" then o[1] = "true" end
     return ipc.process(o)
   end, names_only = true},

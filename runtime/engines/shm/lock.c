@@ -39,12 +39,6 @@ static void lock_init(struct il_head *head, void *options)
 	p->max = (uint32_t)((struct il_lock_options *)options)->max;
 }
 
-static size_t size_of(uint32_t max)
-{
-	return sizeof(struct il_shm_permits) +
-		(max < IL_SHM_LOCK_HOLDERS ? max : IL_SHM_LOCK_HOLDERS) * sizeof(struct il_shm_permit_record);
-}
-
 /* How many permits there are is believed once, when it is mapped, and only if the rest is made for them. */
 static int lock_check(struct il_segment *s, void *options)
 {
@@ -57,7 +51,7 @@ static void lock_mapped(struct il_segment *s)
 {
 	struct il_shm_lock *o = il_shm_lock_of(s);
 	uint32_t max = s->size < sizeof(struct il_shm_permits) ? 0 : il_shm_lock_shared(o)->max;
-	o->max = max <= MOST_PERMITS && s->size == size_of(max) ? max : 0;
+	o->max = max <= MOST_PERMITS && s->size == il_shm_lock_size(max) ? max : 0;
 	o->records = max < IL_SHM_LOCK_HOLDERS ? o->max : IL_SHM_LOCK_HOLDERS;
 	o->waiters = (struct il_waiters){
 		.head = &il_shm_lock_shared(o)->waiting,
@@ -106,7 +100,7 @@ static int lock_open(const struct il_key *key, struct il_lock_options *o, const 
 		return ENOMEM;
 	int err = il_identity_learn();
 	if (!err)
-		err = il_segment_open(key, type, size_of((uint32_t)o->max), o->mode, o, &s);
+		err = il_segment_open(key, type, il_shm_lock_size((uint32_t)o->max), o->mode, o, &s);
 	if (err) {
 		free(h);
 		return err;

@@ -38,6 +38,13 @@ struct il_shm_permits {
 	struct il_shm_permit_record records[];
 };
 
+/* Of a segment with so many permits. */
+static inline size_t il_shm_lock_size(uint32_t max)
+{
+	return sizeof(struct il_shm_permits) +
+		(max < IL_SHM_LOCK_HOLDERS ? max : IL_SHM_LOCK_HOLDERS) * sizeof(struct il_shm_permit_record);
+}
+
 /* The process's own part. */
 struct il_shm_lock {
 	struct il_segment segment;

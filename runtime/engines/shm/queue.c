@@ -57,7 +57,7 @@ static struct parts parts_of(uint32_t count)
 	return p;
 }
 
-static size_t size_of(size_t capacity)
+size_t il_shm_queue_size(size_t capacity)
 {
 	return parts_of(blocks_in(capacity)).end;
 }
@@ -133,7 +133,7 @@ static void mapped(struct il_segment *s)
 {
 	struct il_shm_queue *o = il_shm_queue_of(s);
 	uint64_t capacity = s->size < sizeof(struct il_shm_queue_shared) ? 0 : il_shm_queue_shared(o)->capacity;
-	o->capacity = capacity <= LARGEST_CAPACITY && size_of(capacity) == s->size ? capacity : 0;
+	o->capacity = capacity <= LARGEST_CAPACITY && il_shm_queue_size(capacity) == s->size ? capacity : 0;
 	o->blocks = blocks_of(s->head, o->capacity);
 	o->second = (struct il_second){ .segment = s, .shared = &il_shm_queue_shared(o)->second, .repair = repair };
 	o->waiters = (struct il_waiters){
@@ -270,7 +270,7 @@ int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il
 	o->given = o->capacity != 0;
 	if (!o->given)
 		o->capacity = DEFAULT_CAPACITY;
-	int err = il_segment_open(key, &type, size_of(o->capacity), o->mode, o, &s);
+	int err = il_segment_open(key, &type, il_shm_queue_size(o->capacity), o->mode, o, &s);
 	if (err) {
 		free(handle);
 		return err;

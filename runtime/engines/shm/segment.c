@@ -21,9 +21,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { LAYOUT = 8, TRIES = 64 };
+enum { LAYOUT = 8, TRIES = 64, NAP = 1000000 /* ns */ };
 
 static const uint64_t MAGIC = 0x4d53616c63706920; /* " ipclaSM" */
 
@@ -97,18 +98,25 @@ static int create(const char *path, const struct il_segment_type *type, size_t s
 	return err;
 }
 
+int il_segment_check_head(const struct il_head *head, size_t size, const char *noun, const char *name)
+{
+	if (head->magic != MAGIC)
+		return EINVAL;
+	if (head->layout != LAYOUT)
+		return EPROTO;
+	if (head->size != size || strncmp(head->noun, noun, sizeof head->noun) ||
+		strncmp(head->name, name, sizeof head->name))
+		return EUCLEAN;
+	return head->pids == il_identity_space() ? 0 : EXDEV;
+}
+
 /* Read, and not mapped: a file that is cut short just now is no SIGBUS then. */
 static int check(int fd, const struct il_segment_type *type, size_t size, const char *name)
 {
 	struct il_head head;
-	if (pread(fd, &head, sizeof head, 0) != sizeof head || head.magic != MAGIC)
+	if (pread(fd, &head, sizeof head, 0) != sizeof head)
 		return EINVAL;
-	if (head.layout != LAYOUT)
-		return EPROTO;
-	if (head.size != size || strncmp(head.noun, type->noun, sizeof head.noun) ||
-		strncmp(head.name, name, sizeof head.name))
-		return EUCLEAN;
-	return head.pids == il_identity_space() ? 0 : EXDEV;
+	return il_segment_check_head(&head, size, type->noun, name);
 }
 
 static struct il_segment *find(const struct stat *st)
@@ -234,9 +242,12 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 	if (err)
 		return err;
 	err = EEXIST;
-	for (int i = 0; i < TRIES && (err == EEXIST || err == EIDRM); i++)
+	for (int i = 0; i < TRIES && (err == EEXIST || err == EIDRM || err == EAGAIN); i++) {
+		if (err == EAGAIN) /* a process removes it, see unused.h */
+			nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
 		err = open_named(type, size, key->name, mode, options, s);
-	return err == ENOTEMPTY ? EEXIST : err;
+	}
+	return err == ENOTEMPTY ? EEXIST : err == EAGAIN ? ETIMEDOUT : err;
 }
 
 void il_segment_drop(struct il_segment *s)

@@ -83,6 +83,10 @@ int il_segment_open(const struct il_key *key, const struct il_segment_type *type
 	void *options, struct il_segment **s);
 void il_segment_drop(struct il_segment *s);
 
+/* Is that the head of a segment of this noun and name, whose file has so many bytes? 0; EINVAL, EPROTO, EUCLEAN, EXDEV.
+ */
+int il_segment_check_head(const struct il_head *head, size_t size, const char *noun, const char *name);
+
 /* 0; EUCLEAN: the file was cut short; EXDEV: as below. Part of the functions that take a latch. */
 int il_segment_check_space(struct il_segment *s);
 

@@ -3,27 +3,14 @@
  * Shared memory for Lua in a segment: the slots come after its head, whose words they use (slots.h).
  * Floor 2.
  */
+#include "engines/shm/shared_memory.h"
 #include "base/shared_atomic.h"
-#include "engines/shm/segment.h"
 #include "engines/shm/shm.h"
 #include "engines/slots.h"
 #include "engines/waiters_call.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-enum { LINE = 64, MARK_WORDS = 16, MOST_WAITERS = 64 };
-
-struct shared {
-	struct il_head head;
-	uint64_t slots; /* how many */
-	uint32_t marks[MARK_WORDS];
-	struct il_waiters_head waiting;
-	struct il_waiter waiters[MOST_WAITERS];
-};
-
-/* Of a cache line of their own, so that changes of slots do not slow down the readers of the words. */
-enum { SLOTS_AT = (sizeof(struct shared) + LINE - 1) / LINE * LINE };
 
 /* The process's own part. */
 struct object {
@@ -36,9 +23,9 @@ struct memory {
 	struct object *object;
 };
 
-static struct shared *shared(struct il_head *head)
+static struct il_shm_memory_shared *shared(struct il_head *head)
 {
-	return (struct shared *)(void *)head;
+	return (struct il_shm_memory_shared *)(void *)head;
 }
 
 static struct object *object_of(struct il_segment *s)
@@ -64,11 +51,6 @@ static void init(struct il_head *head, void *options)
 	shared(head)->slots = ((struct il_memory_options *)options)->slots;
 }
 
-static size_t size_of(size_t slots)
-{
-	return SLOTS_AT + slots * sizeof(int64_t);
-}
-
 /* How many slots there are is believed once, when it is mapped, and only if there is room for them. */
 static int check(struct il_segment *s, void *options)
 {
@@ -81,19 +63,19 @@ static void mapped(struct il_segment *s)
 {
 	struct object *o = object_of(s);
 	struct il_head *head = s->head;
-	uint64_t count = s->size < SLOTS_AT ? 0 : shared(head)->slots;
+	uint64_t count = s->size < IL_SHM_MEMORY_SLOTS_AT ? 0 : shared(head)->slots;
 	o->slots = (struct il_slots){
-		.at = (int64_t *)(void *)((char *)head + SLOTS_AT),
-		.count = count <= s->size && size_of(count) == s->size ? count : 0,
+		.at = (int64_t *)(void *)((char *)head + IL_SHM_MEMORY_SLOTS_AT),
+		.count = count <= s->size && il_shm_memory_size(count) == s->size ? count : 0,
 		.latch = &head->latch,
 		.changes = &head->changes,
 		.parked = &head->parked,
 		.marks = shared(head)->marks,
-		.mark_words = MARK_WORDS,
+		.mark_words = IL_SHM_MEMORY_MARKS,
 		.waiters = {
 			.head = &shared(head)->waiting,
 			.at = shared(head)->waiters,
-			.count = s->size < SLOTS_AT ? 0 : MOST_WAITERS,
+			.count = s->size < IL_SHM_MEMORY_SLOTS_AT ? 0 : IL_SHM_MEMORY_WAITERS,
 			.parked = &head->parked,
 			.bit = IL_LISTED,
 		},
@@ -167,7 +149,7 @@ int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct 
 	struct il_segment *s;
 	if (!handle)
 		return ENOMEM;
-	int err = il_segment_open(key, &type, size_of(o->slots), o->mode, o, &s);
+	int err = il_segment_open(key, &type, il_shm_memory_size(o->slots), o->mode, o, &s);
 	if (err) {
 		free(handle);
 		return err;

@@ -5,7 +5,9 @@
 #include "engines/local_data.h"
 #include "engines/shm/calls.h"
 #include "engines/shm/debt.h"
+#include "engines/shm/list.h"
 #include "engines/shm/name.h"
+#include "engines/shm/unused.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,6 +52,8 @@ const struct il_engine il_shm = {
 	.queue = il_shm_queue,
 	.memory = il_shm_memory,
 	.data = il_local_data,
+	.list = il_shm_list,
+	.remove_unused = il_shm_remove_unused,
 	.fini = fini,
 	.describe_error = describe_error,
 	.place = place,

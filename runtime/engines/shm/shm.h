@@ -17,6 +17,9 @@ int il_shm_mutex(const struct il_key *key, struct il_lock_options *o, struct il_
 int il_shm_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 int il_shm_memory(const struct il_key *key, struct il_memory_options *o, struct il_memory **m);
 
+/* Of a queue's segment, which has this capacity. */
+size_t il_shm_queue_size(size_t capacity);
+
 /* 0, or EINVAL: not a name for a key. */
 int il_shm_check_name(const char *name);
 

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -31,6 +32,8 @@ enum {
 	LARGEST_PAGE = 32768,
 	DEFAULT_SIZE = 4 << 20,
 	TRIES = 64,
+	FEW = 8,
+	NAP = 1000000, /* ns */
 };
 
 _Static_assert(sizeof(struct il_store_control) <= CONTROL_SIZE, "it is one page");
@@ -111,6 +114,60 @@ static int check_data(int fd, const struct il_store_control *control)
 			return EPROTO;
 	}
 	return 0;
+}
+
+/* The entries of the newer of the two commits that are kept. Beside the names there may be an index. */
+static int count_names(int fd, const struct il_store_control *control, int64_t *names)
+{
+	struct meta m, newest = { .txn = 0 };
+	*names = 0;
+	for (int i = 0; i < 2; i++) {
+		if (pread(fd, &m, sizeof m, (off_t)i * control->page) != sizeof m)
+			return EUCLEAN;
+		if (m.txn >= newest.txn)
+			newest = m;
+	}
+	*names = (int64_t)newest.trees[1].counts[3];
+	*names -= *names && control->expiring;
+	return 0;
+}
+
+static int open_to_read(const char *path, const char *file)
+{
+	char name[IL_STORE_PATH + 16];
+	snprintf(name, sizeof name, "%s/%s", path, file);
+	return open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+static int read_control(const char *path, int fd, struct il_store_control *control)
+{
+	int own = fd < 0 ? open_to_read(path, "control") : -1;
+	if (fd < 0 && own < 0)
+		return errno;
+	int err = pread(fd < 0 ? own : fd, control, sizeof *control, 0) == sizeof *control ? 0 : EUCLEAN;
+	if (own >= 0)
+		close(own);
+	return err;
+}
+
+int il_store_read_files(const char *path, int fd, struct il_store_control *control, int64_t *names)
+{
+	struct il_store_files files;
+	int err = il_directory_check(path, &files);
+	if (!err)
+		err = read_control(path, fd, control);
+	if (!err)
+		err = check_control(control, path, &files);
+	if (!err && control->removed)
+		err = EIDRM;
+	fd = err ? -1 : open_to_read(path, "data.mdb");
+	if (!err)
+		err = fd < 0 ? errno : check_data(fd, control);
+	if (!err)
+		err = count_names(fd, control, names);
+	if (fd >= 0)
+		close(fd);
+	return err;
 }
 
 /* Opening and making ------------------------------------------------------------------------------------ */
@@ -340,8 +397,11 @@ int il_store_open(const struct il_key *key, struct il_data_options *o, struct il
 	if (!path[0])
 		return o->mode == IL_MODE_EXISTING ? ENOENT : explain(open_anonymous(o, s), o);
 	err = EAGAIN;
-	for (int i = 0; i < TRIES && err == EAGAIN; i++)
+	for (int i = 0; i < TRIES && err == EAGAIN; i++) {
+		if (i > FEW) /* another process is at it: it makes the store, or removes it */
+			nanosleep(&(struct timespec){ .tv_nsec = NAP }, NULL);
 		err = open_path(path, o, s);
+	}
 	return explain(err, o);
 }
 

@@ -80,6 +80,10 @@ struct il_store {
 int il_store_open(const struct il_key *key, struct il_data_options *o, struct il_store **s);
 void il_store_drop(struct il_store *s);
 
+/* Reads what there is of a store without opening it: its control file, whose descriptor is `fd` or -1, and how many
+ * names are in it. 0; or errno, as of il_store_open. */
+int il_store_read_files(const char *path, int fd, struct il_store_control *control, int64_t *names);
+
 /* Ends the waits, and frees the name. */
 int il_store_remove(struct il_store *s, bool patiently);
 

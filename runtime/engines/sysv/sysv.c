@@ -3,6 +3,7 @@
  * What the engine of file keys offers. Floor 2.
  */
 #include "engines/local_data.h"
+#include "engines/sysv/list.h"
 #include "engines/sysv/sysv.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ const struct il_engine il_sysv = {
 	.data = il_local_data,
 	.describe_error = describe_error,
 	.place = place,
+	.list = il_sysv_list,
+	.remove_unused = il_sysv_remove_unused,
 	.fini = il_local_data_fini,
 };
 

@@ -1,0 +1,36 @@
+-- SPDX-License-Identifier: MIT
+-- Keys on the command line, and the objects behind them, which are opened and not made unless that is asked for.
+
+local ipc = require "ipc"
+local out = require "ipctl.out"
+
+local keys = {}
+
+-- Is the text a key, and no path?
+function keys.is_key(text)
+  for _, start in ipairs{"shm:", "file:", "disk:", "redis:", "rediss:", "redis+unix:", "redis+sentinel:"} do
+    if text:sub(1, #start) == start then return true end
+  end
+  return false
+end
+
+-- The key that a text names.
+function keys.of(text)
+  local ok, key, problem = pcall(ipc.key, text)
+  if not ok then
+    local reason = tostring(key):gsub("^.-bad argument #1 to '[^']*' ", ""):gsub("^%((.*)%)$", "%1")
+    out.fail("%s is no key: %s", text, reason)
+  end
+  return out.check(key, problem)
+end
+
+-- An object of a key by a constructor of the module; `options` of that, with create if it may be made.
+function keys.open(noun, text, options, ...)
+  local key = keys.of(text)
+  local arguments = table.pack(...)
+  arguments[arguments.n + 1] = options
+  local object, problem = ipc[noun](key, table.unpack(arguments, 1, arguments.n + 1))
+  return out.check(object, problem)
+end
+
+return keys

@@ -1,0 +1,59 @@
+-- SPDX-License-Identifier: MIT
+-- Programs that ipctl runs: with our standard output and error, ended when we end, however that is. INT, TERM and HUP
+-- go on to the program, and then it is waited for.
+
+local ipc = require "ipc"
+local out = require "ipctl.out"
+
+local program = {}
+
+local trap, stopped
+
+-- From the first program on.
+local function set_trap()
+  trap = trap or ipc.signal_trap("INT", "TERM", "HUP")
+  return trap
+end
+
+-- Whether such a signal has come.
+function program.stopped()
+  return stopped ~= nil
+end
+
+-- A program need not read it.
+local function feed(child, input)
+  if not input then return end
+  child.stdin:send(input)
+  child.stdin:close()
+end
+
+-- Until it has ended; a signal is passed on, once each.
+local function wait(child)
+  while true do
+    local which, result, how, code = ipc.select{ended = {child, "wait"}, told = {trap, "wait"}}
+    if which == "ended" then
+      if how ~= "exit" and how ~= "signal" then out.fail("%s", tostring(how)) end
+      return how, code, result
+    end
+    stopped = result.number
+    child:signal(stopped)
+    trap:reset()
+  end
+end
+
+-- Runs a program with a message as its standard input; without one it has ours. Answers "exit" or "signal" and the
+-- code; "stopped" and a status, if it ended by a signal that came to us.
+function program.run(command, input)
+  local options = table.move(command, 1, #command, 1, {stdin = input and "pipe" or nil, with_parent = true})
+  options.framing, options.codec, options.max_message = "line", "raw", nil
+  set_trap()
+  local child <close> = out.check(ipc.process(options))
+  local feeder = ipc.task(feed, child, input)
+  local how, code = wait(child)
+  feeder:cancel()
+  feeder:join()
+  if stopped and not (how == "exit" and code == 0) then return "stopped", 128 + stopped end
+  return how, code
+end
+
+return program

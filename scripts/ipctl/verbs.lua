@@ -1,0 +1,79 @@
+-- SPDX-License-Identifier: MIT
+-- The table of verbs: --help, completion and the list of the man page come from it. usage: what follows the name; text:
+-- what --help says, by default the summary; options: {name, value or nil, what it does}, or the name of a common one;
+-- least, most: of arguments; command: what follows "--" is a program; module, method: where it is.
+
+local key_of_queue <const> = "queue"
+
+local type_option <const> = {"type", "N", "of this type; -N: the lowest type up to N"}
+local raw_option <const> = {"raw", nil, "messages as their bytes, with nothing between them"}
+local count_option <const> = {"count", "N", "so many, instead of one"}
+local follow_option <const> = {"follow", nil, "all that come, for ever"}
+local create_option <const> = {"create", nil, "make it if it is not there"}
+
+return {
+  {
+    name = "ls", usage = "[--all] [--json] [PLACE ...]", module = "ls", keys = "place",
+    summary = "list the objects that there are",
+    text = [[
+Lists queues, locks, memory and data: in /dev/shm, and those of System V that are this runtime's, or may be. A PLACE
+is a folder on a disk, disk:/PATH. Opens nothing and disturbs nothing. State: "in use"; "orphan", which no process has
+open and which holds nothing; "left", which no process has open and which holds something; "-", not known; "damaged".
+Exit status 1: there are none.]],
+    options = {{"all", nil, "objects of other programs, too"}, "json"},
+  },
+  {
+    name = "peek", usage = "[--type N] [--raw|--json] KEY", module = "queue", method = "peek", least = 1, most = 1,
+    keys = key_of_queue, summary = "show the next message of a queue, which stays",
+    options = {type_option, raw_option, "json"},
+  },
+  {
+    name = "send", usage = "[options] KEY [MESSAGE ...]", module = "queue", method = "send", least = 1,
+    keys = key_of_queue, summary = "send messages, of arguments or lines",
+    text = [[
+Sends each MESSAGE, or without any each line of standard input, as it is: it has to be JSON, or --raw. Waits while the
+queue is full. A queue that is not there is an error, but with --create.]],
+    options = {
+      {"type", "N", "of this type, 1 by default"}, {"raw", nil, "any bytes; without it, JSON"}, create_option,
+      "timeout", {"after", "SECONDS", "due so much later"}, {"at", "TIME", "due then, in seconds since 1970"},
+      {"id", "TEXT", "its id; status 1 if a message has it"}, {"attempts", "N", "so often it may be taken"},
+      {"json", nil, "show the id of each"},
+    },
+  },
+  {
+    name = "receive", usage = "[options] KEY", module = "queue", method = "receive", least = 1, most = 1,
+    keys = key_of_queue, summary = "take messages off a queue and show them",
+    text = [[
+Receives a message, waiting for it, and shows it in a line: as JSON, or, if it is none, as a string of JSON. What was
+received is gone, also if nobody reads it; `take` is safer.]],
+    options = {type_option, count_option, follow_option, "timeout", create_option, raw_option, "json"},
+  },
+  {
+    name = "take", usage = "[options] KEY [-- PROGRAM ARGUMENTS]", module = "jobs", method = "take", least = 1,
+    most = 1, command = true, keys = key_of_queue, summary = "take a job, and run a program with it",
+    text = [[
+Takes a job, waiting for it. Without a program it is shown, and then done: if nobody reads it, it goes back. A PROGRAM
+gets the message as a line of its standard input: if it ends with 0 the job is done, else it is retried, with the
+reason. The status is the program's. INT, TERM and HUP are passed on to the program, and the job goes back. If ipctl is
+killed, so is the program.]],
+    options = {
+      type_option, count_option, follow_option, "timeout", create_option,
+      {"attempts", "N", "so often may a job be taken, 3 by default"},
+      {"deaths", "N", "so many of its holders may die, 3 by default"},
+      {"retry-after", "SECONDS", "when one that failed is due again"}, raw_option, "json",
+    },
+  },
+  {
+    name = "dead", usage = "[--type N] [--json] KEY", module = "jobs", method = "dead", least = 1, most = 1,
+    keys = key_of_queue, summary = "list the dead letters of a queue",
+    options = {{"type", "N", "of this type"}, "json"},
+  },
+  {
+    name = "revive", usage = "KEY ID ... | --all", module = "jobs", method = "revive", least = 1, keys = key_of_queue,
+    summary = "put dead letters back into their queue", options = {{"all", nil, "all of them"}},
+  },
+  {
+    name = "drop", usage = "KEY ID ... | --all", module = "jobs", method = "drop", least = 1, keys = key_of_queue,
+    summary = "drop dead letters", options = {{"all", nil, "all of them"}},
+  },
+}

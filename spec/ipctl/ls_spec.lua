@@ -1,0 +1,159 @@
+-- SPDX-License-Identifier: MIT
+-- ipctl ls: what there is on this machine, while eight processes use it, when none does, and when it is damaged.
+
+local ipc = require "ipc"
+local contract = require "spec.support.contract"
+local engines = require "spec.support.engines"
+local ipctl = require "spec.support.ipctl"
+local waits = require "spec.support.waits"
+
+local PROCESSES <const> = 8
+local PATIENCE <const> = waits.PATIENCE
+
+-- What `ls` calls the key.
+local function name_of(key)
+  if key.id then return ("sysv:0x%08x"):format(key.id & 0xffffffff) end
+  return "shm:" .. key.name
+end
+
+-- Children that open the object, say so, and keep it until they are told to end.
+local function users(open)
+  local children = {}
+  for i = 1, PROCESSES do
+    children[i] = assert(ipc.process(function(channel)
+      local object <close> = assert(open())
+      channel:send("open")
+      channel:receive()
+      return object
+    end))
+  end
+  for _, child in ipairs(children) do assert.equal("open", child.channel:receive(PATIENCE)) end
+  return children
+end
+
+local function finish(children)
+  for _, child in ipairs(children) do child.channel:close() end
+  for _, child in ipairs(children) do assert.is_true(child:wait(PATIENCE)) end
+end
+
+local openers = {
+  queue = function(key) return ipc.queue(key) end,
+  mutex = function(key) return ipc.mutex(key) end,
+  semaphore = function(key) return ipc.semaphore(key, 3) end,
+  shared_memory = function(key) return ipc.shared_memory(key, 5) end,
+  shared_data = function(key) return ipc.shared_data(key) end,
+}
+
+-- of what the system knows that
+local function counts_users(engine, noun)
+  return engine.name == "shm" or noun ~= "queue"
+end
+
+for _, noun in ipairs{"queue", "mutex", "semaphore", "shared_memory", "shared_data"} do
+  contract.each(_ENV, "ipctl ls: " .. noun, ipc[noun], function(engine, _, _, key)
+    if engine.private or engine.remote or engine.name == "disk" then return end
+
+    it("tells which processes use it, and that none does", function()
+      local open = function() return openers[noun](key()) end
+      local children = users(open)
+      local found = ipctl.find(name_of(key()), noun)
+      assert.is_truthy(found)
+      if counts_users(engine, noun) then
+        assert.is_true(found.in_use)
+        assert.is_false(found.orphan)
+      end
+      finish(children)
+      found = ipctl.find(name_of(key()), noun)
+      assert.equal(counts_users(engine, noun), found.orphan)
+      assert.is_false(found.in_use)
+    end)
+  end)
+end
+
+describe("ipctl ls", function()
+  local engine = engines.shm
+  local key
+
+  before_each(function() key = engine.key() end)
+  after_each(engine.cleanup)
+
+  it("counts messages and jobs", function()
+    local q <close> = assert(ipc.queue(key, {attempts = 1}))
+    for i = 1, 5 do q:send(i, {number = i}) end
+    local job <close> = assert(q:take(1, 0))
+    assert(q:take(2, 0)):bury("bad")
+    q:send(1, "later", nil, {after = 1000})
+    local found = ipctl.find(name_of(key), "queue")
+    assert.same({3, 1, 1, 1}, {found.messages, found.taken, found.dead, found.delayed})
+    assert.is_true(found.holds)
+    assert(job:done())
+  end)
+
+  it("tells who holds a mutex, and how many wait", function()
+    local m <close> = assert(ipc.mutex(key))
+    assert(m:acquire())
+    local child <close> = assert(ipc.process(function(channel)
+      local mine <close> = assert(ipc.mutex(key))
+      ipc.task(function() channel:send("waits") end)
+      return mine:acquire()
+    end))
+    assert.equal("waits", child.channel:receive(PATIENCE))
+    local deadline = ipc.now() + PATIENCE
+    local found
+    repeat found = ipctl.find(name_of(key), "mutex") until found.waiters == 1 or ipc.now() > deadline
+    assert.same({1, 1, 1, ipc.pid()}, {found.waiters, found.held, found.max, found.holder})
+    m:release()
+    assert.is_true(child:wait(PATIENCE))
+  end)
+
+  it("tells what a holder that was killed has left", function()
+    local child = assert(ipc.process(function(channel)
+      assert(ipc.mutex(key)):acquire()
+      channel:send("has it")
+      ipc.sleep(1000)
+    end))
+    assert.equal("has it", child.channel:receive(PATIENCE))
+    child:signal("KILL")
+    child:wait()
+    local found = ipctl.find(name_of(key), "mutex")
+    assert.same({true, true, true}, {found.orphan, found.holds, found.abandoned})
+  end)
+
+  it("has a line for what is damaged, and for another program's file", function()
+    local path = "/dev/shm/ipclua.queue." .. key.name
+    finally(function() os.remove(path) end)
+    local q = assert(ipc.queue(key, {capacity = 1000}))
+    q:close()
+    local file = assert(io.open(path, "r+b"))
+    file:seek("end")
+    file:write(("\0"):rep(64))
+    file:close()
+    assert.equal("damaged", ipctl.find(name_of(key), "queue").fault)
+    file = assert(io.open(path, "wb"))
+    file:write("not ours")
+    file:close()
+    assert.equal("another program's", ipctl.find(name_of(key), "queue").fault)
+    assert.truthy(ipctl.output("ls"):find("another program's", 1, true))
+  end)
+
+  it("makes nothing by looking, and changes nothing", function()
+    local path = "/dev/shm/ipclua.queue." .. key.name
+    ipctl.run{"ls"}
+    ipctl.run{"peek", "shm:" .. key.name}
+    assert.is_nil(io.open(path))
+    local q <close> = assert(ipc.queue(key))
+    q:send(1, "stays")
+    local before = assert(io.open(path, "rb")):read("a")
+    ipctl.output("ls")
+    assert.is_true(before == assert(io.open(path, "rb")):read("a"))
+  end)
+
+  it("shows a table, without colours where nobody looks", function()
+    local q <close> = assert(ipc.queue(key))
+    local text = ipctl.output("ls")
+    assert.truthy(text:find("^NOUN +KEY +SIZE +PROCS +WAIT +AGE +STATE +CONTENT\n"))
+    assert.truthy(text:find("\nqueue +" .. name_of(key):gsub("%p", "%%%0") .. " +%d"))
+    assert.is_nil(text:find("\27", 1, true))
+    q:close()
+  end)
+end)
