@@ -91,6 +91,27 @@ void il_push_number(lua_State *L, lua_Number n)
 	lua_pushfstring(L, text[strspn(text, "-0123456789")] ? "%s" : "%s.0", text);
 }
 
+static bool is_called_by_script(lua_State *L, lua_Debug *caller)
+{
+	return lua_getstack(L, 1, caller) && lua_getinfo(L, "Sn", caller) && strncmp(caller->source, "=ipc.", 5) == 0;
+}
+
+int il_bad_argument(lua_State *L, int arg, const char *text)
+{
+	lua_Debug caller;
+	if (!is_called_by_script(L, &caller) || !caller.name)
+		return luaL_argerror(L, arg, text);
+	if (strcmp(caller.namewhat, "method") == 0)
+		arg--;
+	return il_error(L, "bad argument #%d to '%s' (%s)", arg, caller.name, text);
+}
+
+void il_check_last(lua_State *L, int arg, const char *why)
+{
+	if (lua_gettop(L) > arg)
+		luaL_argerror(L, arg + 1, why);
+}
+
 int il_missing(lua_State *L, int arg, const char *noun, const char *wanted)
 {
 	bool reason = lua_isnil(L, arg) && lua_type(L, arg + 1) == LUA_TSTRING && lua_isinteger(L, arg + 2);
@@ -116,7 +137,7 @@ static int out_of_range(lua_State *L, int arg, lua_Integer low, lua_Integer high
 	else
 		text = lua_pushfstring(L, "%s must be from %I to %I, got %I", what, (LUAI_UACINT)low, (LUAI_UACINT)high,
 			(LUAI_UACINT)n);
-	return luaL_argerror(L, arg, text);
+	return il_bad_argument(L, arg, text);
 }
 
 lua_Integer il_check_range(lua_State *L, int arg, lua_Integer low, lua_Integer high, const char *what)

@@ -39,6 +39,13 @@ int il_next_message(lua_State *L, int n);
 /* Pushes a float as Lua would write it where the decimal point is a point. */
 void il_push_number(lua_State *L, lua_Number n);
 
+/* luaL_argerror; but if a script of ours has called, it names the method that the user has called, which has the same
+ * argument there. For what such a script may call. */
+int il_bad_argument(lua_State *L, int arg, const char *text);
+
+/* Raises if there is an argument behind this one, be it nil: it would be overlooked. `why` is what the call does. */
+void il_check_last(lua_State *L, int arg, const char *why);
+
 /* Raises: the argument is not what is wanted. A nil that nil, message, errno began, as a call returns that failed, is
  * told with that reason: "no noun: message". */
 int il_missing(lua_State *L, int arg, const char *noun, const char *wanted);

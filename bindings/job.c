@@ -10,6 +10,8 @@
 
 enum { QUEUE = 1, MESSAGE };
 
+enum { LONGEST_NAME = 40 }; /* bytes of an id in a message */
+
 const char il_job_class[] = "ipc.Job";
 
 /* The userdata holds the texts and the limit behind the handle: jobs are many, so it is no larger than need be. */
@@ -99,14 +101,19 @@ void il_job_fill(struct il_job *job, const struct il_job_handle *j, enum il_job_
 	job->reason_size = 0;
 }
 
+/* How many bytes of a text there are up to the limit without a part of a character of UTF-8 at its end. */
+static size_t cut(const char *text, size_t size, size_t limit)
+{
+	if (size <= limit)
+		return size;
+	for (size = limit; size > limit - 4 && ((unsigned char)text[size] & 0xc0) == 0x80;)
+		size--;
+	return size;
+}
+
 void il_job_set_reason(struct il_job *job, const char *text, size_t size)
 {
-	if (size > IL_JOB_REASON_MAX) {
-		size = IL_JOB_REASON_MAX;
-		/* not inside of a character of UTF-8 */
-		while (size > IL_JOB_REASON_MAX - 4 && ((unsigned char)text[size] & 0xc0) == 0x80)
-			size--;
-	}
+	size = cut(text, size, IL_JOB_REASON_MAX);
 	memcpy(job->reason, text, size);
 	job->reason_size = (uint8_t)size;
 }
@@ -132,6 +139,17 @@ const char *il_job_push_id(lua_State *L, const struct il_job_handle *j)
 const char *il_job_push_id_of(lua_State *L, const struct il_job *job)
 {
 	return push_id(L, job->id, job->id_size, job->number);
+}
+
+const char *il_job_push_name(lua_State *L, const struct il_job_handle *j)
+{
+	size_t size = cut(j->texts, j->id_size, LONGEST_NAME);
+	if (size == j->id_size)
+		return il_job_push_id(L, j);
+	lua_pushlstring(L, j->texts, size);
+	lua_pushliteral(L, "...");
+	lua_concat(L, 2);
+	return lua_tostring(L, -1);
 }
 
 /* Fields -------------------------------------------------------------------------------------------------- */
@@ -219,7 +237,7 @@ static int job__tostring(lua_State *L)
 {
 	struct il_job_handle *j = il_job_check(L);
 	const char *state = j->state ? j->state : il_job_is_mine(j) ? "taken" : "expired";
-	lua_pushfstring(L, "ipc.Job %s (%s, %s)", il_job_push_id(L, j), j->q->what, state);
+	lua_pushfstring(L, "ipc.Job %s (%s, %s)", il_job_push_name(L, j), j->q->what, state);
 	return 1;
 }
 

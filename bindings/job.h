@@ -75,6 +75,9 @@ void il_job_set_reason(struct il_job *job, const char *text, size_t size);
 const char *il_job_push_id(lua_State *L, const struct il_job_handle *j);
 const char *il_job_push_id_of(lua_State *L, const struct il_job *job);
 
+/* Pushes the id for messages: of a long one the beginning. */
+const char *il_job_push_name(lua_State *L, const struct il_job_handle *j);
+
 /* Sets the fields attempt, deaths, id, reason, sent and type of the table at the top. */
 void il_job_push_fields(lua_State *L, const struct il_job *job, int64_t type);
 

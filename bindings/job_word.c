@@ -92,9 +92,9 @@ static struct il_job_handle *check_taken(lua_State *L)
 {
 	struct il_job_handle *j = il_job_check(L);
 	if (j->busy)
-		il_error(L, "job %s of queue %s: a word about it is on its way", il_job_push_id(L, j), j->q->what);
+		il_error(L, "job %s of queue %s: a word about it is on its way", il_job_push_name(L, j), j->q->what);
 	if (j->state && j->state != expired)
-		il_error(L, "job %s of queue %s is %s already", il_job_push_id(L, j), j->q->what, j->state);
+		il_error(L, "job %s of queue %s is %s already", il_job_push_name(L, j), j->q->what, j->state);
 	return j;
 }
 
@@ -165,10 +165,12 @@ static int64_t check_next(lua_State *L, struct il_job_handle *j)
 {
 	size_t size;
 	const char *reason;
+	bool has_message = !lua_isnone(L, 3);
 	lua_settop(L, 3);
 	if (lua_isnil(L, 2) && lua_isnil(L, 3))
 		return 0;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
+	luaL_argcheck(L, has_message, 3, "value expected");
 	if (!check_own(L, j))
 		return -2;
 	il_queue_encode(L, j->q, 3);
@@ -214,22 +216,37 @@ static int64_t back_off(const struct il_job_handle *j)
 	return delay < q->backoff.longest ? delay : q->backoff.longest;
 }
 
-static int64_t due_in(int64_t delay)
+int64_t il_job_due_in(int64_t delay)
 {
 	return delay ? il_time_add(il_wall_now(), delay) : 0;
+}
+
+/* Of a retry. */
+static int64_t check_due(lua_State *L, int arg)
+{
+	int isnum;
+	lua_Number seconds = lua_tonumberx(L, arg, &isnum);
+	if (!isnum)
+		luaL_argerror(L, arg,
+			lua_pushfstring(L, "seconds must be a number, got %s%s", luaL_typename(L, arg),
+				lua_type(L, arg) == LUA_TSTRING ? "; the reason comes after it" : ""));
+	luaL_argcheck(L, seconds >= 0, arg,
+		isnan(seconds) ? "seconds must not be NaN" : "seconds must not be negative");
+	int64_t due = il_job_due_in(il_nanoseconds(seconds));
+	luaL_argcheck(L, due != IL_NEVER, arg, "seconds must end " IL_JOB_DUE_LIMIT);
+	return due;
 }
 
 int il_job_retry(lua_State *L)
 {
 	struct il_job_handle *j = check_taken(L);
 	struct il_job job;
-	double seconds = luaL_optnumber(L, 2, 0);
-	luaL_argcheck(L, seconds >= 0, 2, isnan(seconds) ? "seconds must not be NaN" : "seconds must not be negative");
+	int64_t due = lua_isnoneornil(L, 2) ? il_job_due_in(back_off(j)) : check_due(L, 2);
 	il_job_fill(&job, j, IL_JOB_RETRY);
 	optional_reason(L, 3, &job);
 	if (!check_own(L, j))
 		return 2;
-	job.due = due_in(lua_isnoneornil(L, 2) ? back_off(j) : il_nanoseconds(seconds));
+	job.due = due;
 	return finish(L, j, &job, 0);
 }
 
@@ -335,7 +352,7 @@ static void warn_once(lua_State *L, struct il_job_handle *j)
 	j->q->warned = true;
 	lua_pushfstring(L,
 		"job %s of queue %s was closed without a word, and is released: it needs done, retry, release or bury",
-		il_job_push_id(L, j), j->q->what);
+		il_job_push_name(L, j), j->q->what);
 	lua_warning(L, lua_tostring(L, -1), 0);
 	lua_pop(L, 2);
 }
@@ -365,7 +382,7 @@ int il_job_close(lua_State *L)
 	set_error(L, 2, &job);
 	if (j->state || !il_job_is_mine(j)) /* __tostring of the error is the user's */
 		return 0;
-	job.due = due_in(back_off(j));
+	job.due = il_job_due_in(back_off(j));
 	finish_now(j, &job);
 	return 0;
 }
@@ -381,7 +398,7 @@ int il_job_fail(lua_State *L)
 	check_taken(L); /* __tostring of the error is the user's */
 	if (!check_own(L, j))
 		return 2;
-	job.due = due_in(back_off(j));
+	job.due = il_job_due_in(back_off(j));
 	return finish(L, j, &job, 0);
 }
 

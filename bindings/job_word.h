@@ -28,6 +28,11 @@ int il_job_close(lua_State *L);
 int il_job_fail(lua_State *L);
 int il_job_is_stopped_by(lua_State *L);
 
+/* When a delay from now on is over; 0: there is none. IL_NEVER: it would be over the limit of times. */
+int64_t il_job_due_in(int64_t delay);
+
+#define IL_JOB_DUE_LIMIT "before the year 2261"
+
 /* To the dead letters, for the reason at the top, without waiting for an answer. */
 void il_job_bury_now(lua_State *L, struct il_job_handle *j);
 

@@ -48,12 +48,13 @@ const char *const il_lock_options[] = { "create", "lease", "mode", NULL };
 
 int64_t il_lease_option(lua_State *L, int arg)
 {
-	int type = il_option(L, arg, "lease");
-	lua_Number seconds = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
-	if (type != LUA_TNIL && !(seconds >= SHORTEST_LEASE && seconds <= LONGEST_LEASE))
+	lua_Number seconds;
+	if (!il_option_number(L, arg, "lease", &seconds))
+		return 0;
+	if (!(seconds >= SHORTEST_LEASE && seconds <= LONGEST_LEASE))
 		il_option_refuse(L, arg, "lease must be from 0.01 to 86400 seconds");
 	lua_pop(L, 1);
-	return type == LUA_TNIL ? 0 : il_nanoseconds(seconds);
+	return il_nanoseconds(seconds);
 }
 
 struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)

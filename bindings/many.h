@@ -13,6 +13,13 @@ enum { IL_MANY_NAME = 40 };
 /* A message as it stands in the call: "messages[3]"; "message" without an index. */
 const char *il_many_name(lua_Integer index, char text[IL_MANY_NAME]);
 
+/* How many messages the list at arg has. Raises if it has anything else, as far as that is seen at its end: of a table
+ * that was written as a list, always. */
+lua_Integer il_many_check_list(lua_State *L, int arg);
+
+/* Message i of the list, which was just pushed, is none: raises. */
+int il_many_hole(lua_State *L, int arg, lua_Integer i);
+
 /* How many messages are wanted at most, at arg. Raises. */
 lua_Integer il_many_check_max(lua_State *L, int arg);
 

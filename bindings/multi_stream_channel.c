@@ -72,10 +72,11 @@ static enum il_backpressure backpressure_option(lua_State *L, int options)
 static size_t limit_option(lua_State *L, int options)
 {
 	lua_Integer limit = LIMIT;
-	if (il_option(L, options, "limit") != LUA_TNIL) {
+	int type = il_option(L, options, "limit");
+	if (type != LUA_TNIL) {
 		int isnum;
 		limit = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || limit < 1)
+		if (type != LUA_TNUMBER || !isnum || limit < 1)
 			il_option_refuse(L, options, "limit must be bytes, 1 or more");
 	}
 	lua_pop(L, 1);

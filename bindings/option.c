@@ -6,6 +6,7 @@
 #include "bind.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -60,16 +61,17 @@ static void push_copy(lua_State *L, int table, const char *const *names)
 void il_check_option_name(lua_State *L, int arg, const char *const *names)
 {
 	if (!is_known(L, -1, names))
-		luaL_argerror(L, arg, push_unknown(L, "", names));
+		il_bad_argument(L, arg, push_unknown(L, "", names));
 }
 
 void il_options(lua_State *L, int arg, const char *const *names)
 {
 	if (lua_isnoneornil(L, arg))
 		return;
-	luaL_checktype(L, arg, LUA_TTABLE);
+	if (lua_type(L, arg) != LUA_TTABLE)
+		il_bad_argument(L, arg, lua_pushfstring(L, "table expected, got %s", luaL_typename(L, arg)));
 	if (find_unknown(L, arg, names))
-		luaL_argerror(L, arg, push_unknown(L, "", names));
+		il_bad_argument(L, arg, push_unknown(L, "", names));
 	push_copy(L, arg, names);
 	lua_replace(L, arg);
 }
@@ -87,17 +89,18 @@ int il_option_refuse(lua_State *L, int arg, const char *wanted)
 {
 	bool text = lua_type(L, -1) == LUA_TSTRING;
 	const char *got = text ? lua_pushfstring(L, "'%s'", lua_tostring(L, -1)) : il_got(L, lua_gettop(L));
-	return luaL_argerror(L, arg, lua_pushfstring(L, "%s, got %s", wanted, got));
+	return il_bad_argument(L, arg, lua_pushfstring(L, "%s, got %s", wanted, got));
 }
 
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise)
 {
 	lua_Integer n = otherwise;
-	if (il_option(L, arg, name) != LUA_TNIL) {
+	int type = il_option(L, arg, name);
+	if (type != LUA_TNIL) {
 		int isnum;
 		n = lua_tointegerx(L, -1, &isnum);
-		if (!isnum || n < low || n > high) {
+		if (type != LUA_TNUMBER || !isnum || n < low || n > high) {
 			const char *wanted = lua_pushfstring(L, "%s must be from %I to %I%s%s", name, (LUAI_UACINT)low,
 				(LUAI_UACINT)high, *unit ? " " : "", unit);
 			lua_insert(L, -2);
@@ -106,6 +109,17 @@ lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integ
 	}
 	lua_pop(L, 1);
 	return n;
+}
+
+bool il_option_number(lua_State *L, int arg, const char *name, lua_Number *number)
+{
+	int type = il_option(L, arg, name);
+	if (type == LUA_TNIL) {
+		lua_pop(L, 1);
+		return false;
+	}
+	*number = type == LUA_TNUMBER ? lua_tonumber(L, -1) : (lua_Number)NAN;
+	return true;
 }
 
 int il_script_options(lua_State *L)

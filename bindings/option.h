@@ -7,6 +7,7 @@
 #define IL_OPTION_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* The table at arg makes place for a copy with what it says for the names, be it by a metatable, so that nothing of the
  * user's runs later; none and nil are no options. Raises if it is no table, or has other names. */
@@ -23,9 +24,12 @@ int il_option(lua_State *L, int arg, const char *name);
 int il_option_refuse(lua_State *L, int arg, const char *wanted);
 
 /* The integer in the copy, from low to high; `otherwise` if it is nil. Raises: "name must be from low to high unit"; ""
- * is no unit. */
+ * is no unit. A string of digits is no number, here and in what follows. */
 lua_Integer il_option_integer(lua_State *L, int arg, const char *name, lua_Integer low, lua_Integer high,
 	const char *unit, lua_Integer otherwise);
+
+/* The number in the copy; false: it is nil. NAN: it is no number. Pushes it, if it is not nil. */
+bool il_option_number(lua_State *L, int arg, const char *name, lua_Number *number);
 
 /* For the scripts: (given, {names...} [, where]) → a copy | nil, "unknown option 'where.name'; it knows names..." */
 int il_script_options(lua_State *L);

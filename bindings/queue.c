@@ -189,7 +189,7 @@ static int queue_remove(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
 	struct il_op op;
-	lua_settop(L, 1);
+	il_check_last(L, 1, "remove ends the queue with all its messages; drop is for dead letters");
 	il_queue_op(&op, q, &q->queue->ops->remove, remove_push);
 	return il_await_answer(L, &op);
 }

@@ -23,46 +23,43 @@ static const struct il_job_op take_op = IL_JOB_OP("queue take", take), send_op =
 
 /* Options ------------------------------------------------------------------------------------------------- */
 
-enum { MOST_ATTEMPTS = 65535, ATTEMPTS = 3, DEATHS = 3, KEEP = 1000 };
+enum { MOST_AT_ONCE = 1 << 20, MOST_ATTEMPTS = 65535, ATTEMPTS = 3, DEATHS = 3, KEEP = 1000 };
 
-static int64_t check_seconds(lua_State *L, int arg, const char *wanted)
+/* Element i of the list at the top, as ns; -1: it is no number of seconds. */
+static int64_t seconds_at(lua_State *L, lua_Integer i)
 {
-	double seconds = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
-	if (!(seconds >= 0))
-		il_option_refuse(L, arg, wanted);
+	lua_Number seconds = lua_rawgeti(L, -1, i) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
 	lua_pop(L, 1);
-	return il_nanoseconds(seconds);
+	return seconds >= 0 ? il_nanoseconds(seconds) : -1;
 }
 
 static void backoff_option(lua_State *L, int arg, struct il_queue_handle *q)
 {
-	static const char wanted[] = "backoff must be {first, longest}, in seconds";
+	static const char wanted[] =
+		"backoff must be {first, longest}, two numbers of seconds, first not above longest";
 	q->backoff.first = IL_SECOND;
 	q->backoff.longest = 60 * IL_SECOND;
 	int type = il_option(L, arg, "backoff");
 	if (type != LUA_TNIL) {
 		if (type != LUA_TTABLE)
 			il_option_refuse(L, arg, wanted);
-		lua_rawgeti(L, -1, 1);
-		q->backoff.first = check_seconds(L, arg, wanted);
-		lua_rawgeti(L, -1, 2);
-		q->backoff.longest = check_seconds(L, arg, wanted);
+		q->backoff.first = seconds_at(L, 1);
+		q->backoff.longest = seconds_at(L, 2);
+		if (lua_rawlen(L, -1) != 2 || q->backoff.first < 0 || q->backoff.first > q->backoff.longest)
+			luaL_argerror(L, arg, wanted);
 	}
 	lua_pop(L, 1);
 }
 
 static void within_option(lua_State *L, int arg, struct il_queue_handle *q)
 {
-	static const char wanted[] = "within must be seconds, more than 0";
-	if (il_option(L, arg, "within") == LUA_TNIL) {
-		lua_pop(L, 1);
+	lua_Number seconds;
+	if (!il_option_number(L, arg, "within", &seconds))
 		return;
-	}
-	lua_pushvalue(L, -1);
-	q->within = check_seconds(L, arg, wanted);
-	if (!q->within)
-		il_option_refuse(L, arg, wanted);
+	if (!(seconds > 0))
+		il_option_refuse(L, arg, "within must be seconds, more than 0");
 	lua_pop(L, 1);
+	q->within = il_nanoseconds(seconds);
 }
 
 void il_queue_job_options(lua_State *L, int arg, struct il_queue_handle *q)
@@ -92,18 +89,24 @@ static const char *const send_options[] = { "after", "at", "attempts", "id", NUL
 
 static int64_t due_option(lua_State *L, int arg)
 {
-	int after = il_option(L, arg, "after"), at = il_option(L, arg, "at");
-	if (after != LUA_TNIL && at != LUA_TNIL)
-		luaL_argerror(L, arg, "after and at are two ways to say the same");
-	lua_pop(L, at == LUA_TNIL);
-	int64_t ns = 0;
-	if (at != LUA_TNIL)
-		return check_seconds(L, arg, "at must be a time in seconds, as os.time() tells it");
-	if (after != LUA_TNIL)
-		ns = check_seconds(L, arg, "after must be seconds, 0 or more");
-	else
+	lua_Number after, at;
+	bool has_after = il_option_number(L, arg, "after", &after);
+	if (il_option_number(L, arg, "at", &at)) {
+		if (has_after)
+			luaL_argerror(L, arg, "after and at are two ways to say the same");
+		if (!(at >= 0) || il_nanoseconds(at) == IL_NEVER)
+			il_option_refuse(L, arg,
+				"at must be a time in seconds, as os.time() tells it, " IL_JOB_DUE_LIMIT);
 		lua_pop(L, 1);
-	return ns ? il_time_add(il_wall_now(), ns) : 0;
+		return il_nanoseconds(at);
+	}
+	if (!has_after)
+		return 0;
+	int64_t due = after >= 0 ? il_job_due_in(il_nanoseconds(after)) : IL_NEVER;
+	if (due == IL_NEVER)
+		il_option_refuse(L, arg, "after must be seconds, 0 or more, and end " IL_JOB_DUE_LIMIT);
+	lua_pop(L, 1);
+	return due;
 }
 
 static void id_option(lua_State *L, int arg, struct il_job *job)
@@ -153,7 +156,7 @@ int il_queue_send_job(lua_State *L)
 	check_how(L, 5, &how);
 	il_queue_encode(L, q, 3);
 	const char *bytes = lua_tolstring(L, 3, &size);
-	int64_t deadline = il_check_deadline(L, 4);
+	int64_t deadline = il_queue_send_deadline(L);
 	if (!q->queue->ops->take.attempt)
 		return no_jobs(L, q);
 	if (size > il_queue_limit(q, &reason))
@@ -292,18 +295,39 @@ static int work_done(lua_State *L, int status, lua_KContext context)
 	return lua_gettop(L) - 3;
 }
 
+/* The option type, at the top already. */
+static void check_type(lua_State *L, int arg)
+{
+	int isnum;
+	lua_tointegerx(L, -1, &isnum);
+	if (!lua_isnil(L, -1) && (!isnum || lua_type(L, -1) != LUA_TNUMBER))
+		il_option_refuse(L, arg, "type must be an integer");
+}
+
+/* Pushes what the options say: at_once, type. */
+static void push_work_options(lua_State *L, int arg)
+{
+	static const char *const options[] = { "at_once", "type", NULL };
+	il_options(L, arg, options);
+	lua_pushinteger(L, il_option_integer(L, arg, "at_once", 1, MOST_AT_ONCE, "", 1));
+	il_option(L, arg, "type");
+	check_type(L, arg);
+}
+
 /* The script calls the function, which may wait. */
 int il_queue_work(lua_State *L)
 {
-	struct il_queue_handle *q = il_queue_check_open(L);
+	il_queue_check_open(L);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_settop(L, 3);
+	il_push_script(L, "ipc.queue", "work");
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, 2);
+	push_work_options(L, 3);
+	const struct il_queue_handle *q = il_queue_check_open(L); /* what the options say may be code of the user's */
 	if (!q->queue->ops->take.attempt)
 		return no_jobs(L, q);
-	il_push_script(L, "ipc.queue", "work");
-	for (int i = 1; i <= 3; i++)
-		lua_pushvalue(L, i);
-	lua_callk(L, 3, LUA_MULTRET, 0, work_done);
+	lua_callk(L, 4, LUA_MULTRET, 0, work_done);
 	return work_done(L, LUA_OK, 0);
 }
 

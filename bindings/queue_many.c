@@ -95,14 +95,16 @@ static lua_Integer encode_all(lua_State *L, struct il_queue_handle *q, lua_Integ
 	char name[IL_MANY_NAME];
 	const char *reason;
 	size_t most = il_queue_limit(q, &reason);
-	luaL_checktype(L, 3, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 3);
+	lua_Integer n = il_many_check_list(L, 3);
 	il_codec_push(L, q->codec, q);
 	*all = push_messages(L);
 	int codec = lua_gettop(L) - 1, at = codec + 2;
 	lua_Integer i = 1;
 	for (; i <= n; i++) {
-		if (lua_geti(L, 3, i) != LUA_TSTRING || q->codec != IL_CODEC_RAW) {
+		int kind = lua_geti(L, 3, i);
+		if (kind != LUA_TSTRING || q->codec != IL_CODEC_RAW) {
+			if (kind == LUA_TNIL)
+				il_many_hole(L, 3, i);
 			il_codec_encode(L, q->codec, at, codec, il_many_name(i, name));
 			lua_settop(L, at);
 		}
@@ -148,11 +150,12 @@ int il_queue_send_many(lua_State *L)
 	struct messages *all;
 	size_t size;
 	lua_Integer type = il_check_range(L, 2, 1, LONG_MAX, "type");
+	luaL_argcheck(L, lua_isnoneornil(L, 5), 5, "send_many has no options: send them one by one");
 	lua_settop(L, 4);
 	lua_Integer bad = encode_all(L, q, type, &all, &size);
 	if (bad)
 		return il_queue_too_large(L, q, bad, size);
-	int64_t deadline = il_check_deadline(L, 4);
+	int64_t deadline = il_queue_send_deadline(L);
 	if (!q->queue->ops->send_many.attempt)
 		return il_queue_fail(L, q, ENOTSUP);
 	if (!all->size) {

@@ -71,6 +71,12 @@ void il_queue_encode(lua_State *L, struct il_queue_handle *q, int value)
 		il_error(L, "queue %s is closed", q->what);
 }
 
+int64_t il_queue_send_timeout(lua_State *L)
+{
+	luaL_argcheck(L, !lua_istable(L, 4), 4, "timeout must be seconds, got table; how to send comes after it");
+	return il_check_deadline(L, 4);
+}
+
 /* Stack while it waits: queue, type, the bytes of the message, timeout. */
 int il_queue_send(lua_State *L)
 {
@@ -83,7 +89,7 @@ int il_queue_send(lua_State *L)
 		il_queue_encode(L, q, 3);
 	}
 	const char *reason, *bytes = lua_tolstring(L, 3, &size);
-	int64_t deadline = il_check_deadline(L, 4);
+	int64_t deadline = il_queue_send_deadline(L);
 	if (size > il_queue_limit(q, &reason))
 		return il_queue_too_large(L, q, 0, size);
 	struct il_op *op = il_await_begin(L, &q->queue->ops->send, q->queue, send_push);

@@ -7,6 +7,7 @@
 #ifndef IL_QUEUE_MESSAGE_H
 #define IL_QUEUE_MESSAGE_H
 
+#include "base/clock.h"
 #include "queue_handle.h"
 
 #include <lua.h>
@@ -34,6 +35,14 @@ void il_queue_encode(lua_State *L, struct il_queue_handle *q, int value);
 
 /* Replaces the bytes at the top by the message, or by nil and why not; returns how many values. */
 int il_queue_decode(lua_State *L, struct il_queue_handle *q, lua_Integer type);
+
+/* A timeout that was given, at 4, as a deadline. Raises. */
+int64_t il_queue_send_timeout(lua_State *L);
+
+static inline int64_t il_queue_send_deadline(lua_State *L)
+{
+	return lua_isnoneornil(L, 4) ? IL_NEVER : il_queue_send_timeout(L);
+}
 
 /* The type that is wanted, at arg: 0 without. Raises. */
 lua_Integer il_queue_optional_type(lua_State *L, int arg);

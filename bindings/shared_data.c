@@ -134,7 +134,7 @@ static int data_remove(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_op op;
-	lua_settop(L, 1);
+	il_check_last(L, 1, "remove ends the shared data with all its names, and takes none; delete takes one");
 	il_data_call(&op, d, &d->data->ops->remove, remove_push);
 	return il_await_answer(L, &op);
 }

@@ -19,7 +19,8 @@ int il_data_encode(lua_State *L)
 	struct il_shared_data *d = il_data_check_open(L);
 	size_t size;
 	il_data_check_name(L, 2, &size);
-	luaL_argcheck(L, !lua_isnoneornil(L, 3), 3, "value expected, got nil; delete removes a name");
+	if (lua_isnoneornil(L, 3))
+		il_bad_argument(L, 3, "value expected, got nil; delete removes a name");
 	lua_settop(L, 4);
 	lua_pushinteger(L, il_data_ttl_option(L, 4));
 	lua_replace(L, 4);

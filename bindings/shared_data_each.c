@@ -83,6 +83,7 @@ int il_data_each(lua_State *L)
 	struct il_op op;
 	size_t size;
 	const char *prefix = luaL_optlstring(L, 2, "", &size);
+	il_check_last(L, 2, "each takes one prefix");
 	luaL_argcheck(L, size <= IL_DATA_NAME_MAX, 2, "prefix has more bytes than a name");
 	lua_settop(L, 2);
 	struct snapshot *s = lua_newuserdatauv(L, sizeof *s, HANDLE);

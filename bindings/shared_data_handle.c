@@ -22,13 +22,15 @@ struct il_shared_data *il_data_check_open(lua_State *L)
 
 const char *il_data_check_name(lua_State *L, int arg, size_t *size)
 {
-	const char *name = luaL_checklstring(L, arg, size);
+	const char *name = lua_tolstring(L, arg, size);
+	if (!name)
+		il_bad_argument(L, arg, lua_pushfstring(L, "string expected, got %s", luaL_typename(L, arg)));
 	if (*size < 1 || *size > IL_DATA_NAME_MAX)
-		luaL_argerror(L, arg,
+		il_bad_argument(L, arg,
 			lua_pushfstring(L, "name must have from 1 to %d bytes, got %I", IL_DATA_NAME_MAX,
 				(LUAI_UACINT)*size));
 	if (*size == IL_DATA_NAME_MAX && memcmp(name, IL_DATA_NAME_KEPT, IL_DATA_NAME_MAX) == 0)
-		luaL_argerror(L, arg, "the name of 511 bytes that are 255 is taken");
+		il_bad_argument(L, arg, "the name of 511 bytes that are 255 is taken");
 	return name;
 }
 

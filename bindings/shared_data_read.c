@@ -228,6 +228,7 @@ static int ask_stat(lua_State *L, int (*push)(lua_State *L, struct il_op *op))
 
 int il_data_count(lua_State *L)
 {
+	il_check_last(L, 1, "count counts all names, and takes none");
 	return ask_stat(L, count_push);
 }
 

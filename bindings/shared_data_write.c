@@ -82,6 +82,8 @@ static lua_Integer check_option(lua_State *L, int arg)
 		return lua_toboolean(L, arg) ? remembered(L, 2) : IL_ANY_VERSION;
 	if (lua_isnil(L, arg))
 		return IL_ANY_VERSION;
+	if (lua_istable(L, arg))
+		luaL_argerror(L, arg, "check must be true, or a version, got table; options such as ttl come after it");
 	if (!lua_isinteger(L, arg))
 		luaL_argerror(L, arg, "check must be true, or a version");
 	return il_check_range(L, arg, 0, LUA_MAXINTEGER, "version");
@@ -95,11 +97,13 @@ int64_t il_data_ttl_option(lua_State *L, int arg)
 	if (lua_isnil(L, arg))
 		return IL_TTL_NONE;
 	il_options(L, arg, options);
-	int type = il_option(L, arg, "ttl");
-	if (type != LUA_TNIL && (type != LUA_TNUMBER || !(lua_tonumber(L, -1) > 0)))
+	lua_Number seconds;
+	if (!il_option_number(L, arg, "ttl", &seconds))
+		return IL_TTL_NONE;
+	if (!(seconds > 0))
 		il_option_refuse(L, arg, "ttl must be seconds, more than 0");
-	int64_t ttl = type == LUA_TNIL ? IL_TTL_NONE : il_nanoseconds(lua_tonumber(L, -1));
 	lua_pop(L, 1);
+	int64_t ttl = il_nanoseconds(seconds);
 	return ttl < LONGEST_TTL ? ttl : IL_TTL_NONE;
 }
 
@@ -235,6 +239,7 @@ int il_data_delete(lua_State *L)
 	struct il_shared_data *d = il_data_check_open(L);
 	size_t size;
 	il_data_check_name(L, 2, &size);
+	il_check_last(L, 3, "delete takes one name, and a version");
 	lua_settop(L, 3);
 	lua_Integer check = check_option(L, 3);
 	lua_pushnil(L);
@@ -253,7 +258,7 @@ int il_data_clear(lua_State *L)
 {
 	struct il_shared_data *d = il_data_check_open(L);
 	struct il_op op;
-	lua_settop(L, 1);
+	il_check_last(L, 1, "clear deletes all names, and takes none");
 	il_data_call(&op, d, &d->data->ops->clear, clear_push);
 	return il_await_answer_served(L, &op);
 }

@@ -31,13 +31,13 @@ static void add_frame(luaL_Buffer *b, bool newlines, const char *bytes, size_t s
 lua_Integer il_channel_encode_many(lua_State *L, struct il_channel *c, size_t *size)
 {
 	luaL_Buffer b;
-	luaL_checktype(L, 2, LUA_TTABLE);
-	lua_Integer n = luaL_len(L, 2);
+	lua_Integer n = il_many_check_list(L, 2);
 	lua_pushvalue(L, 2);
 	int list = lua_gettop(L);
 	luaL_buffinit(L, &b);
 	for (lua_Integer i = 1; i <= n; i++) {
-		lua_geti(L, list, i);
+		if (lua_geti(L, list, i) == LUA_TNIL)
+			il_many_hole(L, 2, i);
 		lua_replace(L, 2);
 		il_channel_encode(L, c, i);
 		const char *bytes = lua_tolstring(L, 2, size);

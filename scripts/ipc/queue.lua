@@ -4,20 +4,6 @@
 
 local ipc, core = ...
 
-local OPTIONS <const> = {"at_once", "type"}
-
-local function check_options(options)
-  if options == nil then options = {} end
-  if type(options) ~= "table" then core.fail("work: options must be a table, got " .. type(options)) end
-  local copy, unknown = core.options(options, OPTIONS)
-  if not copy then core.fail("work: " .. unknown) end
-  local at_once = copy.at_once or 1
-  if math.type(at_once) ~= "integer" or at_once < 1 then
-    core.fail("work: at_once must be an integer, 1 or more, got " .. tostring(at_once))
-  end
-  return at_once, copy.type
-end
-
 -- Calls the function, and says the word that it has not said: true; or nil and why not. What stops the work releases
 -- the job.
 local function serve(job, fn)
@@ -43,8 +29,7 @@ local function run(queue, fn, kind, where)
   end
 end
 
-local function work(queue, fn, options)
-  local at_once, kind = check_options(options)
+local function work(queue, fn, at_once, kind)
   local where, ended = core.where(), nil
 
   -- A function that cancels the task that it runs in ends that one, and not the work.

@@ -85,15 +85,18 @@ function Change:get(name)
   return value, version
 end
 
-function Change:set(name, value, options)
+-- What has been read is checked in any case: no version stands between the value and the options here.
+function Change:set(name, value, options, surplus)
   check(self, "set")
+  if surplus ~= nil then core.fail("set of a change takes no check: its options come after the value") end
   if type(name) ~= "string" then name = check_name(self.data, name) end
   local bytes, ttl = encode(self.data, name, value, options)
   self.writes[name], self.ttls[name] = bytes, ttl
 end
 
-function Change:delete(name)
+function Change:delete(name, surplus)
   check(self, "delete")
+  if surplus ~= nil then core.fail("delete of a change takes one name, and no check") end
   name = check_name(self.data, name)
   self.writes[name] = false
 end
