@@ -167,7 +167,7 @@ local function c_tests(kind, folder)
   for path in io.popen("LC_ALL=C ls spec/c/*_test.c"):lines() do
     local name = path:match("([^/]+)_test%.c$")
     part(("C test of %s under %s"):format(name, TOOLS[kind][1]),
-      ("[ \"$(UBSAN_OPTIONS=halt_on_error=1 %s./%s/c-%s)\" = ok ]"):format(steady(kind), folder, name), 60)
+      ("[ \"$(UBSAN_OPTIONS=halt_on_error=1 %s./%s/c-%s)\" = ok ]"):format(steady(kind), folder, name), 240)
   end
 end
 

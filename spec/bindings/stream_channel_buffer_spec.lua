@@ -64,9 +64,9 @@ for _, framing in ipairs {"length", "line"} do
 
     it("writes when the buffer is full", function()
       local a, b = buffered(100)
-      for i = 1, 4 do assert(a:send(tostring(i):rep(30))) end -- the fourth has no room behind the third
-      for i = 1, framing == "line" and 3 or 2 do assert.equal(tostring(i):rep(30), b:receive(0)) end
-      for i = framing == "line" and 4 or 3, 4 do assert.equal(tostring(i):rep(30), b:receive(PATIENCE)) end
+      for i = 11, 50 do assert(a:send(tostring(i):rep(15))) end -- that is room for three of them
+      for i = 11, 47 do assert.equal(tostring(i):rep(15), b:receive(0)) end
+      for i = 48, 50 do assert.equal(tostring(i):rep(15), b:receive(PATIENCE)) end
     end)
 
     it("keeps the order, whatever the sizes", function()

@@ -3,8 +3,6 @@
  * The pool of threads by itself: work that ends, work that blocks in a read or in System V's msgrcv and is cancelled,
  * and results that race with its cancellation. Each item must end exactly once.
  */
-#include "base/clock.h"
-#include "loop/futex.h"
 #include "loop/loop.h"
 #include "loop/thread_pool.h"
 #include "check.h"
@@ -141,36 +139,6 @@ static void a_result_may_race_with_its_cancellation(void)
 	}
 }
 
-static void return_at_once(struct il_work *item)
-{
-	(void)item;
-}
-
-static void never(struct il_futex *futex)
-{
-	(void)futex;
-	CHECK(false);
-}
-
-/* The thread wakes the loop while that goes to sleep on a futex: it must not sleep on. */
-static void a_loop_that_falls_asleep_learns_of_the_end(void)
-{
-	uint32_t word = 0;
-	struct il_futex futex;
-	il_futex_init(&futex, never);
-	il_futex_watch(&futex, &word, 0);
-	for (int i = 0; i < ROUNDS * 1000; i++) {
-		struct test_job t = { 0 };
-		int64_t end = il_now() + 10 * IL_SECOND;
-		CHECK(il_thread_pool_start(&t.item, return_at_once, ended) == 0);
-		running++;
-		while (running && il_now() < end)
-			CHECK(il_loop_poll(end) == 0);
-		CHECK(t.ended == 1);
-	}
-	il_futex_unwatch(&futex);
-}
-
 int main(void)
 {
 	il_loop_init();
@@ -180,7 +148,6 @@ int main(void)
 		blocked_jobs_are_cancelled();
 		a_result_may_race_with_its_cancellation();
 	}
-	a_loop_that_falls_asleep_learns_of_the_end();
 	CHECK(il_thread_pool_threads() > 0 && il_thread_pool_threads() <= JOBS + 1);
 	struct test_job left = { .queue = msgget(IPC_PRIVATE, 0600) };
 	CHECK(il_thread_pool_start(&left.item, receive_message, ended) == 0);
