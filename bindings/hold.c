@@ -15,6 +15,8 @@ void il_hold_forget(struct il_lock_hold *h)
 		*h->guard = NULL;
 	il_list_del(&h->of_task.node);
 	il_list_del(&h->node);
+	if (!il_list_empty(&h->handle->losses))
+		il_op_finish_of(&h->handle->losses, h);
 	if (h->handle->unused)
 		free(h);
 	else
@@ -35,6 +37,7 @@ void il_holds_forget(struct il_lock_handle *handle)
 
 void il_holds_fini(struct il_lock_handle *handle)
 {
+	il_op_finish_all(&handle->losses, ECANCELED);
 	forget_all(handle);
 	free(handle->unused);
 	handle->unused = NULL;
@@ -142,6 +145,15 @@ struct il_lock_hold *il_hold_to_release(const struct il_lock_handle *handle)
 			other = h;
 	}
 	return other ? other : guarded;
+}
+
+bool il_hold_is_over(struct il_op *op)
+{
+	const struct il_lock_handle *handle = op->handle;
+	il_list_each(const struct il_lock_hold, h, &handle->holds, node)
+		if (h == op->state)
+			return false;
+	return true;
 }
 
 bool il_hold_is_lost(const struct il_lock_hold *h)

@@ -25,6 +25,7 @@ struct il_lock_handle {
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct il_lock_hold, the latest last */
 	struct il_lock_hold *unused; /* one that is free */
+	struct il_list losses; /* operations that wait for the loss of a hold, which never comes: see il_lock_lost */
 	uint32_t generation; /* that holds them */
 	char what[];
 };
@@ -75,6 +76,9 @@ struct il_lock_hold *il_hold_own(const struct il_lock_handle *handle);
 /* What release() gives back: the task's own, or what any may release; what a guard stands for only if there is nothing
  * else, and only if the guard is the task's. NULL without. */
 struct il_lock_hold *il_hold_to_release(const struct il_lock_handle *handle);
+
+/* `attempt` of a wait for the loss of a hold, op->state: it ends with the hold. */
+bool il_hold_is_over(struct il_op *op);
 
 /* Is its lease over? As far as is known here. */
 bool il_hold_is_lost(const struct il_lock_hold *h);

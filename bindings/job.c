@@ -124,6 +124,8 @@ void il_job_set_over(struct il_job_handle *j, const char *state)
 	j->busy = false;
 	if (j->limit)
 		il_job_limit_stop(j->limit);
+	if (!il_list_empty(&j->q->losses))
+		il_op_finish_of(&j->q->losses, j);
 }
 
 static const char *push_id(lua_State *L, const char *id, size_t size, uint64_t number)

@@ -34,7 +34,26 @@ static const struct il_job_op finish_op = {
 	offsetof(struct il_queue_ops, finish),
 };
 
-static const struct il_job_op lost_op = IL_JOB_OP("job lost", lost);
+/* A wait for the loss of a job ends with the job, whatever has ended that; also if another case of the same select has.
+ */
+static bool is_over(struct il_op *op)
+{
+	const struct il_job_handle *j = op->handle;
+	return !il_job_is_mine(j) || j->state;
+}
+
+static bool lost_attempt(struct il_op *op)
+{
+	return is_over(op) || il_job_op_attempt(op);
+}
+
+static const struct il_job_op lost_op = {
+	{ "job lost", lost_attempt, il_job_op_start, il_job_op_cancel },
+	offsetof(struct il_queue_ops, lost),
+};
+
+/* Where jobs have no lease nothing else ends it. */
+static const struct il_op_type never_op = { "job lost", is_over, il_op_join, il_op_leave };
 
 static const char *const states[] = {
 	[IL_JOB_DONE] = "done",
@@ -291,17 +310,14 @@ int il_job_lost(lua_State *L)
 		lua_pushboolean(L, 1);
 		return 1;
 	}
-	if (!q->queue->ops->lost.attempt) {
-		lua_pushnil(L);
-		lua_pushfstring(L, "jobs of queue %s are never lost: they have no lease", q->what);
-		lua_pushinteger(L, ENOTSUP);
-		return 3;
-	}
+	bool never = !q->queue->ops->lost.attempt;
 	struct il_job job;
 	il_job_fill(&job, j, IL_JOB_RELEASE);
-	struct il_op *op = il_await_begin(L, &lost_op.type, q->queue, lost_push);
-	op->handle = j;
-	il_job_op_set(L, op, q, &job);
+	struct il_op *op =
+		il_await_begin(L, never ? &never_op : &lost_op.type, never ? (void *)&q->losses : q->queue, lost_push);
+	op->handle = op->state = j;
+	if (!never)
+		il_job_op_set(L, op, q, &job);
 	return il_await_end(L, op, deadline);
 }
 

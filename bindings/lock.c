@@ -67,6 +67,7 @@ struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *cl
 	handle->class = class;
 	handle->generation = il_fork.generation;
 	il_list_init(&handle->holds);
+	il_list_init(&handle->losses);
 	memcpy(handle->what, what, size);
 	luaL_setmetatable(L, class->name);
 	il_register_object(L);
@@ -188,18 +189,22 @@ static int push_done(lua_State *L, struct il_op *op)
 	return 1;
 }
 
+/* Where there is no lease. */
+static const struct il_op_type never_lost = { "lock lost", il_hold_is_over, il_op_join, il_op_leave };
+
 int il_lock_lost(lua_State *L, const struct il_lock_class *class)
 {
 	struct il_lock *l = il_lock_check(L, class);
-	const struct il_lock_handle *handle = l->owner;
-	const struct il_lock_hold *h = il_hold_own(handle);
+	struct il_lock_handle *handle = l->owner;
+	struct il_lock_hold *h = il_hold_own(handle);
 	if (!h)
 		return il_error(L, "%s %s is not held by this task", class->noun, handle->what);
-	if (!l->ops->lost.attempt)
-		return il_lock_cannot(L, handle, "is never lost: it has no lease");
+	bool never = !l->ops->lost.attempt;
 	int64_t deadline = il_check_deadline(L, 2);
-	struct il_op *op = il_await_begin(L, &l->ops->lost, l, push_done);
+	struct il_op *op =
+		il_await_begin(L, never ? &never_lost : &l->ops->lost, never ? (void *)&handle->losses : l, push_done);
 	op->handle = l->owner;
+	op->state = h;
 	op->lock.grant = h->grant;
 	return il_await_end(L, op, deadline);
 }

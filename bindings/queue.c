@@ -29,6 +29,7 @@ static struct il_queue_handle *push_handle(lua_State *L, int options, const char
 	size_t size = strlen(what) + 1;
 	struct il_queue_handle *q = lua_newuserdatauv(L, sizeof *q + size, IL_QUEUE_VALUES);
 	*q = (struct il_queue_handle){ .object.class = il_queue_class, .codec = IL_CODEC_RAW };
+	il_list_init(&q->losses);
 	memcpy(q->what, what, size);
 	luaL_setmetatable(L, il_queue_class);
 	il_register_object(L);
@@ -200,6 +201,7 @@ static int queue_close(lua_State *L)
 	struct il_queue *engine = q->queue;
 	il_queue_remainder_close(q);
 	q->queue = NULL;
+	il_op_finish_all(&q->losses, ECANCELED);
 	if (engine)
 		engine->ops->close(engine);
 	return 0;

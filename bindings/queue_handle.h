@@ -7,6 +7,7 @@
 #ifndef IL_QUEUE_HANDLE_H
 #define IL_QUEUE_HANDLE_H
 
+#include "base/list.h"
 #include "bind.h"
 #include "codec/codec.h"
 #include "engines/engine.h"
@@ -35,6 +36,7 @@ struct il_queue_handle {
 	int64_t within; /* ns that a job may take; 0: as long as it likes */
 	struct il_job_limits limits;
 	size_t job_room; /* for the texts and the message of a job, if these are short: see take in queue_jobs.c */
+	struct il_list losses; /* operations that wait for the loss of a job, which never comes: see il_job_lost */
 	bool warned; /* of a job that was closed without a word */
 	struct il_job scratch; /* for an attempt of an operation; what waits has its own (job.h) */
 	char what[];

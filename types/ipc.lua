@@ -693,11 +693,12 @@ function Semaphore:hold(timeout) end
 ---@return integer? errno
 function Semaphore:release() end
 
----Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---Waits until what this task holds is not its own any more: its lease is over. That never comes with other keys than a
+---Redis key.
 ---@param timeout? number
 ---@return true|nil lost
 ---@return "timeout"|"removed"|"closed"|string|nil
----@return integer? errno ENOTSUP with other keys
+---@return integer? errno
 function Semaphore:lost(timeout) end
 
 ---The permits that are free. Waits with a Redis key only.
@@ -753,11 +754,12 @@ function Mutex:hold(timeout) end
 ---@return integer? errno
 function Mutex:release() end
 
----Waits until what this task holds is not its own any more: its lease is over. Redis keys only.
+---Waits until what this task holds is not its own any more: its lease is over. That never comes with other keys than a
+---Redis key.
 ---@param timeout? number
 ---@return true|nil lost
 ---@return "timeout"|"removed"|"closed"|string|nil
----@return integer? errno ENOTSUP with other keys
+---@return integer? errno
 function Mutex:lost(timeout) end
 
 ---The process id of the holder, nil when there is none. Waits with a Redis key only.
@@ -821,11 +823,11 @@ function FileLock:hold(timeout) end
 ---@return integer? errno
 function FileLock:release() end
 
----A file lock is never lost: nil, a message and ENOTSUP. Raises when this task does not hold it.
+---Waits, until the timeout or for ever: a file lock has no lease, and is never lost. Raises when this task does not
+---hold it.
 ---@param timeout? number
----@return nil
----@return string message
----@return integer errno
+---@return true|nil lost
+---@return "timeout"|"closed"|nil
 function FileLock:lost(timeout) end
 
 ---Removes the file. Does not wait.
@@ -1043,11 +1045,12 @@ function Job:release() end
 ---@return integer? errno
 function Job:bury(reason) end
 
----Waits until the job is not this process's any more: its lease is over.
+---Waits until the job is not this process's any more: its lease is over, or another task has said its word. Where jobs
+---have no lease only the latter comes.
 ---@param timeout? number
 ---@return true|nil lost
 ---@return "timeout"|string|nil
----@return integer? errno ENOTSUP: it has no lease
+---@return integer? errno
 function Job:lost(timeout) end
 
 ---Releases it if no word was said, and warns. The end of a `local job <close> = queue:take()` retries after an error.

@@ -55,6 +55,12 @@ void il_op_unbusy(struct il_op *op)
 		il_wait_end(op->wait, op->wait->late);
 }
 
+int il_op_join(struct il_op *op)
+{
+	il_list_add(op->source, &op->link);
+	return 0;
+}
+
 bool il_op_leave(struct il_op *op)
 {
 	il_list_del(&op->link);
@@ -65,4 +71,14 @@ void il_op_finish_all(struct il_list *queue, int err)
 {
 	il_list_drain(struct il_op, op, queue, link)
 		il_op_finish(op, err);
+}
+
+void il_op_finish_of(struct il_list *queue, const void *state)
+{
+	il_list_each_safe(struct il_op, op, queue, link) {
+		if (op->state != state)
+			continue;
+		il_list_del(&op->link);
+		il_op_finish(op, 0);
+	}
 }

@@ -129,10 +129,16 @@ void il_op_commit(struct il_op *op);
 /* No reply is pending any more, and it is not done: ends the wait if that was due meanwhile. */
 void il_op_unbusy(struct il_op *op);
 
+/* A `start`: joins the queue that is its source, a struct il_list. */
+int il_op_join(struct il_op *op);
+
 /* A `cancel`: leaves the queue of a source that keeps nothing else of the operation. */
 bool il_op_leave(struct il_op *op);
 
 /* Finishes every operation in a queue with err: the source is closing. */
 void il_op_finish_all(struct il_list *queue, int err);
+
+/* Finishes, without an error, those that have this state. */
+void il_op_finish_of(struct il_list *queue, const void *state);
 
 #endif

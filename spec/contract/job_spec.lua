@@ -215,22 +215,33 @@ contract.jobs(_ENV, "a job", function(engine, open)
     end
   end)
 
-  it("is lost with a lease only", function()
-    local q <close> = open()
+  it("is not lost as long as it is taken; a wait for that ends with it", function()
+    local q = open()
+    send(q, "a", "b")
+    local job, other = take(q), take(q)
+    assert.same({nil, "timeout"}, {job:lost(0)})
+    assert.same({nil, "timeout"}, {job:lost(0.001)})
+    local work <close> = ipc.task(waits.settle)
+    assert.same({2, true}, {ipc.select{{job, "lost"}, {work, "join"}}})
+    assert.same({nil, "timeout"}, {ipc.select({{job, "lost"}, {other, "lost"}}, 0.001)})
+    local t, left = waits.waiting(job.lost, job), waits.waiting(other.lost, other)
+    assert.is_true(job:done())
+    assert.same({true, true}, {t:join(PATIENCE)})
+    assert.equal("waiting", left:status())
+    q:close()
+    assert.same({true, true}, {left:join(PATIENCE)})
+    assert.is_true(other:lost())
+    assert.is_true(other:lost(0))
+  end)
+
+  it("is not lost in a select in which another case closes its queue", function()
+    local q = open()
     send(q, "a")
     local job <close> = take(q)
-    local none, why, errno = job:lost(0)
-    assert.is_nil(none)
-    if engine.lease then
-      assert.equal("timeout", why)
-      local t = waits.waiting(job.lost, job)
-      assert.is_true(job:done())
-      assert.same({true, true}, {t:join(PATIENCE)})
-    else
-      assert.equal(ENOTSUP, errno)
-      assert.matches("never lost", why)
-      assert.is_true(job:done())
-    end
+    local encode <close> = assert(ipc.queue(ipc.private, {codec = {
+      encode = function() q:close() return "x" end, decode = function() end,
+    }}))
+    assert.same({1, true}, {ipc.select{{job, "lost"}, {encode, "send", 1, "x"}}})
   end)
 
   describe("becomes the next message", function()
