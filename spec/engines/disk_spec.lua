@@ -13,8 +13,8 @@ local IPCLUA = os.getenv("IPCLUA") or "build/ipclua"
 describe("the folder of a disk key", function()
   local key, path
   before_each(function()
-    key = disk.key()
-    path = key.path
+    path = disk.folder() .. "/shop"
+    key = ipc.disk_key(path, "spec")
   end)
   after_each(disk.cleanup)
   teardown(peer.clean)
@@ -54,6 +54,53 @@ describe("the folder of a disk key", function()
     if not os.execute("[ $(id -u) = 0 ]") then return pending("this is not root") end
     assert(os.execute(("mkdir %s && chown 65534 %s"):format(path, path)))
     fails(EACCES, "the folder .*shop belongs to another user", key)
+  end)
+
+  -- What a program of a user without rights says of its folder, after commands in the folder above it.
+  local function said_to_stranger(commands, folder)
+    local base = disk.folder() .. "/all"
+    local code = 'local q, why = require "ipc".queue("disk:" .. arg[1]) print(why)'
+    local file <close> = assert(io.open(disk.folder() .. "/q.lua", "w"))
+    file:write(code)
+    file:close()
+    assert(os.execute(([[chmod 755 %s && mkdir -m 777 %s && install -m 755 %s %s/ipclua]]):format(disk.folder(), base,
+      IPCLUA, base)))
+    local stranger = "setpriv --reuid=65534 --regid=65534 --clear-groups sh -c '%s && ./ipclua ../q.lua %s' 2>&1"
+    local text = shell.output(("cd %s && "):format(base) .. stranger:format(commands, folder))
+    assert(os.execute("rm -rf " .. base))
+    return (text:gsub(base, "BASE"))
+  end
+
+  it("says which right is missing, and where", function()
+    if not os.execute("[ $(id -u) = 0 ] && setpriv --reuid=65534 true 2>/dev/null") then
+      return pending("this is not root")
+    end
+    local used = "./ipclua ../q.lua d >/dev/null && "
+    for command, why in pairs{
+      ["mkdir -m 300 d"] = "its owner lacks a right: chmod u+rwx BASE/d",
+      ["mkdir -m 500 d"] = "its owner lacks a right: chmod u+rwx BASE/d",
+      [used .. "chmod 400 d/control"] = "its owner lacks a right: chmod u+rw BASE/d/control",
+      [used .. "chmod 0 d/data.mdb"] = "its owner lacks a right: chmod u+rw BASE/d/*.mdb",
+      [used .. "chmod 0 d/lock.mdb"] = "its owner lacks a right: chmod u+rw BASE/d/*.mdb",
+      ["mkdir -m 500 a"] = "BASE/a/d cannot be made: this user may not enter BASE/a, or not write to it",
+    } do
+      local folder = command == "mkdir -m 500 a" and "a/d" or "d"
+      assert.equal(("queue disk:%s?name=main: %s\n"):format(folder, why), said_to_stranger(command, folder))
+    end
+    fails(1, "no folder can be made in /sys$", ipc.disk_key "/sys/nothere")
+    fails(ENOTDIR, "/etc/passwd/x cannot be made, since /etc/passwd is not a folder", ipc.disk_key "/etc/passwd/x")
+  end)
+
+  it("is warned of if it is in memory", function()
+    local code = ([[
+      local ipc = require "ipc"
+      for _, make in ipairs{ipc.queue, ipc.shared_data} do assert(make(%q)) end
+    ]]):format(tostring(disk.key()):match "%((.+)%)")
+    local said = shell.output(("%s -W -e '%s' 2>&1"):format(IPCLUA, code))
+    local warning = "Lua warning: %s disk:/dev/shm/%%S+ its folder is in memory, and does not outlive a restart"
+      .. " of the machine\n"
+    assert.matches("^" .. warning:format("queue") .. warning:format("shared data") .. "$", said)
+    assert.equal("", shell.output(("%s -e '%s' 2>&1"):format(IPCLUA, code)))
   end)
 
   it("is refused on a network #nosan", function()

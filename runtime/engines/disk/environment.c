@@ -80,6 +80,11 @@ static int open_map(const char *path, size_t map, MDB_env **env)
 	return rc;
 }
 
+static int lacks_right(const struct il_disk *d, int err)
+{
+	return err == EACCES ? il_because(err, "its owner lacks a right: chmod u+rw %s/*.mdb", d->path) : err;
+}
+
 static int open_environment(struct il_disk *d)
 {
 	MDB_stat st;
@@ -93,7 +98,7 @@ static int open_environment(struct il_disk *d)
 		d->record = d->record ? d->record : malloc(d->page);
 		rc = d->record ? 0 : ENOMEM;
 	}
-	return il_disk_errno(rc);
+	return lacks_right(d, il_disk_errno(rc));
 }
 
 static void init_here(struct il_disk *d)
@@ -167,7 +172,7 @@ int il_disk_enter(struct il_disk *d)
 static int open_alone(struct il_disk *d, bool same)
 {
 	struct il_disk_left left;
-	int err = il_disk_go_back(d->path, same, &left);
+	int err = lacks_right(d, il_disk_go_back(d->path, same, &left));
 	d->control->generation = left.generation;
 	if (!err)
 		err = il_disk_enter(d);
@@ -211,6 +216,7 @@ static int attach(const char *path, int fd, bool alone, const struct stat *st, s
 	}
 	*d = (struct il_disk){ .fd = fd, .refs = 1, .device = st->st_dev, .inode = st->st_ino, .openings = 1 };
 	strcpy(d->path, path);
+	d->warning = il_disk_folder_warning(fd);
 	il_list_init(&d->tables);
 	init_here(d);
 	bool same = false;

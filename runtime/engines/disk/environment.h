@@ -35,6 +35,7 @@ struct il_disk {
 	uint64_t device, inode; /* of that */
 	struct il_disk_control *control;
 	int fd; /* of that */
+	const char *warning; /* of the folder, or NULL */
 	uint32_t refs; /* objects, and a batch that is under way */
 	uint32_t generation; /* whose environment it is */
 	MDB_env *env; /* NULL: not open in this process */

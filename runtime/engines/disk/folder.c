@@ -75,16 +75,52 @@ static int explain(int err, const char *path)
 	}
 }
 
+/* Of the folder in which that one is. */
+static const char *parent_of(const char *path, char parent[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	int size = slash ? (int)(slash - path) : 0;
+	snprintf(parent, PATH_MAX, "%.*s", size ? size : 1, size ? path : slash ? "/" : ".");
+	return parent;
+}
+
+static int explain_making(int err, const char *path)
+{
+	char parent[PATH_MAX];
+	parent_of(path, parent);
+	switch (err) {
+	case ENOTDIR: return il_because(err, "%s cannot be made, since %s is not a folder", path, parent);
+	case EPERM: return il_because(err, "no folder can be made in %s", parent);
+	case EACCES:
+		return il_because(err, "%s cannot be made: this user may not enter %s, or not write to it", path,
+			parent);
+	default: return explain(err, path);
+	}
+}
+
+/* Of the folder that is there, or of its file: `rights` are what its owner needs. */
+static int explain_right(int err, const char *path, const char *file, const char *rights)
+{
+	struct stat st;
+	if (err != EACCES)
+		return explain(err, path);
+	if (stat(path, &st))
+		return il_because(err, "this user may not enter the folders above %s", path);
+	if (st.st_uid != geteuid())
+		return il_because(err, "the folder %s belongs to another user", path);
+	return il_because(err, "its owner lacks a right: chmod u+%s %s%s", rights, path, file);
+}
+
 int il_disk_folder_open(const char *path, bool existing, int *fd)
 {
 	if (!existing && mkdir(path, 0700) && errno != EEXIST)
-		return explain(errno, path);
+		return explain_making(errno, path);
 	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*fd < 0)
-		return existing && errno == ENOENT ? ENOENT : explain(errno, path);
+		return existing && errno == ENOENT ? ENOENT : explain_right(errno, path, "", "rwx");
 	int err = check(path, *fd);
 	if (!err && existing && faccessat(*fd, "control", F_OK, 0))
-		err = errno;
+		err = errno == ENOENT ? ENOENT : explain_right(errno, path, "", "rwx");
 	if (err)
 		close(*fd);
 	return err;
@@ -108,8 +144,11 @@ static int lock(int fd, bool *alone)
 int il_disk_folder_lock(const char *path, int folder, long size, int *fd, bool *alone)
 {
 	*fd = openat(folder, "control", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (*fd < 0)
-		return explain(errno, path);
+	if (*fd < 0) {
+		int failed = errno;
+		bool there = faccessat(folder, "control", F_OK, 0) == 0;
+		return explain_right(failed, path, there ? "/control" : "", there ? "rw" : "rwx");
+	}
 	int err = lock(*fd, alone);
 	if (!err && *alone && (ftruncate(*fd, size) || fallocate(*fd, 0, 0, size)))
 		err = explain(errno, path);
@@ -132,9 +171,7 @@ static int sync_folder(const char *path)
 static int sync_parent(const char *path)
 {
 	char parent[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	snprintf(parent, sizeof parent, "%.*s/", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	return sync_folder(parent);
+	return sync_folder(parent_of(path, parent));
 }
 
 int il_disk_folder_share(const char *path, int fd)
@@ -145,4 +182,12 @@ int il_disk_folder_share(const char *path, int fd)
 	if (err && err != EACCES) /* of a folder above, which is as the user made it */
 		return err;
 	return flock(fd, LOCK_SH) ? errno : 0;
+}
+
+const char *il_disk_folder_warning(int fd)
+{
+	static const uint32_t tmpfs = 0x01021994, ramfs = 0x858458F6;
+	struct statfs fs;
+	bool in_memory = fstatfs(fd, &fs) == 0 && ((uint32_t)fs.f_type == tmpfs || (uint32_t)fs.f_type == ramfs);
+	return in_memory ? "its folder is in memory, and does not outlive a restart of the machine" : NULL;
 }

@@ -21,4 +21,7 @@ int il_disk_folder_lock(const char *path, int folder, long size, int *fd, bool *
  * forked child, none of them is alone. 0 or errno. */
 int il_disk_folder_share(const char *path, int fd);
 
+/* What the user of the folder with this open file is to be warned of, or NULL. */
+const char *il_disk_folder_warning(int fd);
+
 #endif

@@ -376,7 +376,8 @@ int il_disk_queue(const struct il_key *key, struct il_queue_options *o, struct i
 		return err;
 	}
 	q->object.soon = o->sync == IL_SYNC_SOON;
-	q->queue = (struct il_queue){ .ops = &ops,
+	q->queue = (struct il_queue){ .shared.warning = q->object.disk->warning,
+		.ops = &ops,
 		.max_message = o->capacity,
 		.max_reason = "the queue's capacity",
 		.limits = { .attempts = 3, .deaths = 3, .keep = 1000 } };

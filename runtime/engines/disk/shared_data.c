@@ -144,6 +144,7 @@ int il_disk_data(const struct il_key *key, struct il_data_options *options, stru
 		return err;
 	}
 	d->object.soon = options->sync == IL_SYNC_SOON;
+	d->data.shared.warning = d->object.disk->warning;
 	d->data.ops = &ops;
 	d->data.size = options->size;
 	*data = &d->data;
