@@ -76,8 +76,10 @@ elseif verb == "give" then
 elseif verb == "stop" then
   stop(many)
 else
-  local workers = { ipc.process(work), ipc.process(work) }
+  local first <close> = ipc.process(work)
+  local second <close> = ipc.process(work)
   give(many)
-  stop(#workers)
-  for _, worker in ipairs(workers) do worker:wait() end
+  stop(2)
+  first:wait()
+  second:wait()
 end

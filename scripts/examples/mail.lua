@@ -101,7 +101,7 @@ end
 -- A worker that dies is followed by another one.
 local function keep_worker()
   repeat
-    local worker = ipc.process(function() while work_once(tell) do end end)
+    local worker <close> = ipc.process(function() while work_once(tell) do end end)
     local _, how = worker:wait()
   until how ~= "signal" or not mails:send(NEWS, { died = true })
 end
