@@ -28,28 +28,35 @@ local function feed(child, input)
 end
 
 -- Until it has ended; a signal is passed on, once each.
-local function wait(child)
+local function wait(child, lock)
+  local cases = {ended = {child, "wait"}, told = {trap, "wait"}, lost = lock and {lock, "lost"}}
   while true do
-    local which, result, how, code = ipc.select{ended = {child, "wait"}, told = {trap, "wait"}}
+    local which, result, how, code = ipc.select(cases)
     if which == "ended" then
       if how ~= "exit" and how ~= "signal" then out.fail("%s", tostring(how)) end
-      return how, code, result
+      return how, code
     end
-    stopped = result.number
-    child:signal(stopped)
-    trap:reset()
+    if which == "lost" then
+      out.note("the lock is lost: the program is told to end")
+      cases.lost = nil
+    else
+      stopped = result.number
+      trap:reset()
+    end
+    child:signal(which == "lost" and "TERM" or stopped)
   end
 end
 
 -- Runs a program with a message as its standard input; without one it has ours. Answers "exit" or "signal" and the
--- code; "stopped" and a status, if it ended by a signal that came to us.
-function program.run(command, input)
+-- code; "stopped" and a status, if it ended by a signal that came to us. `lock`: one that may be lost
+-- meanwhile.
+function program.run(command, input, lock)
   local options = table.move(command, 1, #command, 1, {stdin = input and "pipe" or nil, with_parent = true})
   options.framing, options.codec, options.max_message = "line", "raw", nil
   set_trap()
   local child <close> = out.check(ipc.process(options))
   local feeder = ipc.task(feed, child, input)
-  local how, code = wait(child)
+  local how, code = wait(child, lock)
   feeder:cancel()
   feeder:join()
   if stopped and not (how == "exit" and code == 0) then return "stopped", 128 + stopped end

@@ -9,6 +9,7 @@ local type_option <const> = {"type", "N", "of this type; -N: the lowest type up 
 local raw_option <const> = {"raw", nil, "messages as their bytes, with nothing between them"}
 local count_option <const> = {"count", "N", "so many, instead of one"}
 local follow_option <const> = {"follow", nil, "all that come, for ever"}
+local memory_option <const> = {"memory", nil, "KEY is of shared memory, NAME a slot"}
 local create_option <const> = {"create", nil, "make it if it is not there"}
 
 return {
@@ -75,5 +76,40 @@ killed, so is the program.]],
   {
     name = "drop", usage = "KEY ID ... | --all", module = "jobs", method = "drop", least = 1, keys = key_of_queue,
     summary = "drop dead letters", options = {{"all", nil, "all of them"}},
+  },
+  {
+    name = "get", usage = "[--json|--raw] KEY [NAME ...]", module = "data", method = "get", least = 1, keys = "data",
+    summary = "show names of shared data, or slots of memory",
+    text = [[
+Shows the value of a NAME; with several, or of all names without one, each with its name and a tab. With --memory names
+are slots. Exit status 1: a name is not there.]],
+    options = {{"prefix", "TEXT", "all names that begin so"}, memory_option, raw_option, "json"},
+  },
+  {
+    name = "set", usage = "[options] KEY NAME [VALUE]", module = "data", method = "set", least = 2, most = 3,
+    keys = "data", summary = "set a name of shared data, or a slot",
+    text = [[
+Sets a NAME to a VALUE, or without one to standard input. It has to be JSON, or --raw. Exit status 1: another version.]],
+    options = {
+      {"version", "N", "only if it has this version; 0: only if it is not there"}, {"ttl", "SECONDS", "gone then"},
+      {"delete", nil, "delete it"}, raw_option, {"create", "SIZE", "make it, of so many bytes or slots"}, memory_option,
+      {"add", nil, "add to a slot; shows the sum"}, {"json", nil, "show its version"},
+    },
+  },
+  {
+    name = "watch", usage = "[options] KEY NAME", module = "data", method = "watch", least = 2, most = 2, keys = "data",
+    summary = "show each value that a name gets",
+    text = [[
+Shows the value that is there, and then each that follows; an empty line when it is deleted. Of changes that follow
+each other quickly it may show the last only. Exit status 1: none within --timeout.]],
+    options = {memory_option, {"count", "N", "end after so many"}, "timeout", raw_option, "json"},
+  },
+  {
+    name = "lock", usage = "[options] KEY|PATH -- PROGRAM ARGUMENTS", module = "lock", least = 1, most = 1,
+    command = true, keys = "lock", summary = "run a program with a lock held",
+    text = [[
+Waits for the mutex of a KEY, or the file lock of a PATH, and runs the program with it held. The status is the
+program's; 1: a timeout. The lock is given back when the program has ended; if ipctl is killed, so is the program.]],
+    options = {{"shared", nil, "of a path: with others that share it"}, "timeout"},
   },
 }
