@@ -89,7 +89,8 @@ are slots. Exit status 1: a name is not there.]],
     name = "set", usage = "[options] KEY NAME [VALUE]", module = "data", method = "set", least = 2, most = 3,
     keys = "data", summary = "set a name of shared data, or a slot",
     text = [[
-Sets a NAME to a VALUE, or without one to standard input. It has to be JSON, or --raw. Exit status 1: another version.]],
+Sets a NAME to a VALUE, or without one to standard input. It has to be JSON, or --raw. Exit status 1: another
+version.]],
     options = {
       {"version", "N", "only if it has this version; 0: only if it is not there"}, {"ttl", "SECONDS", "gone then"},
       {"delete", nil, "delete it"}, raw_option, {"create", "SIZE", "make it, of so many bytes or slots"}, memory_option,
@@ -111,5 +112,17 @@ each other quickly it may show the last only. Exit status 1: none within --timeo
 Waits for the mutex of a KEY, or the file lock of a PATH, and runs the program with it held. The status is the
 program's; 1: a timeout. The lock is given back when the program has ended; if ipctl is killed, so is the program.]],
     options = {{"shared", nil, "of a path: with others that share it"}, "timeout"},
+  },
+  {
+    name = "rm", usage = "[--noun NOUN] KEY ... | --orphans [--dry-run] [START ...]", module = "rm", keys = "any",
+    summary = "remove objects, or those that nobody needs",
+    text = [[
+Removes the object of each KEY, for all processes: their waits end with "removed". With --orphans: what no process has
+open, and what holds nothing: no messages or jobs, no names, only zeros, no mutex whose holder died. A process that
+opens one meanwhile keeps it, or gets a new one. With STARTs: of keys that begin so.]],
+    options = {
+      {"noun", "NOUN", "queue, mutex, semaphore, shared_memory or shared_data"}, {"orphans", nil, "what nobody needs"},
+      {"dry-run", nil, "say only what would be removed"}, {"json", nil, "a line of JSON for each orphan"},
+    },
   },
 }

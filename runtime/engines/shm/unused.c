@@ -63,8 +63,8 @@ int il_shm_remove_unused(const struct il_found *f, unsigned how)
 	err = path_of(f, path);
 	if (!err)
 		err = il_file_to_remove(path, O_RDWR, &fd);
-	if (err)
-		return err;
+	if (err) /* EAGAIN: another process has the lease */
+		return err == EAGAIN ? EBUSY : err;
 	err = il_lease_take(fd);
 	if (!err)
 		err = remove_open(fd, path, how);

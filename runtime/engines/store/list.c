@@ -142,8 +142,8 @@ int il_local_data_remove_unused(const struct il_found *f, unsigned how)
 	path_of(f, path);
 	snprintf(name, sizeof name, "%s/control", path);
 	err = il_file_to_remove(name, O_RDWR, &fd);
-	if (err)
-		return err;
+	if (err) /* EAGAIN: another process has the lease */
+		return err == EAGAIN ? EBUSY : err;
 	err = il_lease_take(fd);
 	if (!err)
 		err = remove_leased(fd, path, how);

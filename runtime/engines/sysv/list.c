@@ -169,13 +169,33 @@ static int remove_set(int id, unsigned how)
 	return err;
 }
 
+/* These two do what ipcrm(1) does: only where the caller takes no account of what is in them. */
+static int remove_queue(key_t key)
+{
+	int id = msgget(key, 0);
+	return id < 0 || msgctl(id, IPC_RMID, NULL) ? errno : 0;
+}
+
+static int remove_segment(key_t key)
+{
+	struct shmid_ds ds;
+	int id = shmget(key, 0, 0);
+	if (id < 0 || shmctl(id, IPC_STAT, &ds))
+		return errno;
+	return ds.shm_nattch ? EBUSY : shmctl(id, IPC_RMID, NULL) ? errno : 0;
+}
+
 int il_sysv_remove_unused(const struct il_found *f, unsigned how)
 {
-	unsigned key;
-	if (f->foreign || sscanf(f->key, "sysv:%x", &key) != 1)
+	unsigned number;
+	if (f->foreign || sscanf(f->key, "sysv:%x", &number) != 1)
 		return ENOTSUP;
-	if (strcmp(f->noun, "mutex") != 0 && strcmp(f->noun, "semaphore") != 0)
+	key_t key = (key_t)number;
+	if (strcmp(f->noun, "mutex") == 0 || strcmp(f->noun, "semaphore") == 0) {
+		int id = semget(key, IL_MEMBERS, 0);
+		return id < 0 ? errno : remove_set(id, how);
+	}
+	if (how != IL_UNUSED_ANYTHING)
 		return ENOTSUP;
-	int id = semget((key_t)key, IL_MEMBERS, 0);
-	return id < 0 ? errno : remove_set(id, how);
+	return strcmp(f->noun, "queue") == 0 ? remove_queue(key) : remove_segment(key);
 }

@@ -11,8 +11,8 @@
  * no such mark: one with a key is taken for one of a file's. */
 int il_sysv_list(const char *folder, struct il_listing *l);
 
-/* Sets alone: which processes have a queue open, the system does not know; and a segment can be attached between any
- * two steps. */
+/* Which processes have a queue open, the system does not know; and a segment can be attached between any two steps. So
+ * they are removed with IL_UNUSED_ANYTHING alone. */
 int il_sysv_remove_unused(const struct il_found *f, unsigned how);
 
 #endif
