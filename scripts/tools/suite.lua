@@ -152,6 +152,12 @@ local function fuzz(folder, seconds, clang)
   end
 end
 
+-- records on a disk are damaged while they are in use
+local function fuzz_disk(folder, seconds)
+  part("fuzz disk, damaged records", ("UBSAN_OPTIONS=halt_on_error=1 IPC_SANITIZE=address %s/ipclua "
+    .. "spec/fuzz/disk.lua %d"):format(folder, seconds), seconds + 60)
+end
+
 -- random programs beside books of what must hold, so many on each engine
 local function model(kind, folder, seeds)
   local under = TOOLS[kind] and ", " .. TOOLS[kind][1] or ""
@@ -199,6 +205,7 @@ function suites.test()
     c_tests("address", asan)
     sweep(asan, 20)
     fuzz(asan, 4)
+    fuzz_disk(asan, 3)
   end
   if tsan then
     sanitized("thread", tsan, spec == "spec" and "spec/runtime" or spec)
@@ -247,6 +254,7 @@ function suites.fuzz()
     fuzz("build/fuzz", tonumber(os.getenv("FUZZ_SECONDS")) or 20, clang)
     part("fuzz redis, a hostile server", ("UBSAN_OPTIONS=halt_on_error=1 IPC_SANITIZE=address build/fuzz/ipclua "
       .. "spec/fuzz/redis.lua %s"):format(os.getenv("FUZZ_CONNECTIONS") or 3000), 600)
+    fuzz_disk("build/fuzz", tonumber(os.getenv("FUZZ_SECONDS")) or 20)
   end
   runner.run()
 end

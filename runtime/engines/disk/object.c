@@ -78,7 +78,9 @@ static int find(struct il_disk_object *o, struct il_disk_txn *t, struct record *
 static int use_tables(struct il_disk_object *o, struct il_disk_txn *t, bool make)
 {
 	int rc = il_disk_table_use(t, o->table, make);
-	return rc || !o->index ? rc : il_disk_table_use(t, o->index, make);
+	if (!rc && o->index)
+		rc = il_disk_table_use(t, o->index, make);
+	return rc == MDB_NOTFOUND ? MDB_CORRUPTED : rc;
 }
 
 static int write_record(struct il_disk_object *o, struct il_disk_txn *t, const struct record *r)

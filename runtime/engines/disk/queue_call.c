@@ -62,7 +62,7 @@ static int apply(struct il_disk_change *change, struct il_disk_txn *t)
 	c->err = 0;
 	c->more = false;
 	c->due = IL_NEVER;
-	if (c->kind->opens)
+	if (c->kind->opens || c->kind->removes)
 		return c->kind->apply(c, &(struct il_disk_records){ .t = t, .table = change->object->table });
 	int rc = il_disk_object_use(change->object, t);
 	if (!rc)

@@ -48,7 +48,8 @@ struct il_dq_call {
 struct il_dq_kind {
 	int side; /* where it waits after EAGAIN */
 	bool tidies; /* first, what is due is made ready */
-	bool opens; /* the queue need not be there */
+	bool opens; /* the queue need not be there, and its head is not read; an error is answered, too */
+	bool removes; /* nor does it matter what is in the head */
 	bool partly; /* where it cannot wait, what has been done is done */
 	bool undoes; /* it uses what was answered */
 	/* On the helper's thread. */

@@ -33,7 +33,10 @@ static int open_apply(struct il_dq_call *c, struct il_disk_records *r)
 	struct il_disk_object *o = c->change.object;
 	bool made;
 	int rc = il_disk_object_make(o, r->t, c->count, USUAL_CAPACITY, &made);
-	return !rc && made ? il_disk_records_make(r->t, r->table, o->size) : rc;
+	if (rc || made)
+		return rc ? rc : il_disk_records_make(r->t, r->table, o->size);
+	struct il_disk_records head; /* one that is damaged can be opened, and removed */
+	return il_disk_records_begin(&head, r->t, r->table) == EPROTO ? EPROTO : 0;
 }
 
 /* After EEXIST, too. */
@@ -49,7 +52,6 @@ static int remove_apply(struct il_dq_call *c, struct il_disk_records *r)
 {
 	announce(c, r, IL_DQ_RECEIVERS);
 	announce(c, r, IL_DQ_SENDERS);
-	r->changed = false;
 	return il_disk_object_remove(c->change.object, r->t);
 }
 
@@ -375,7 +377,7 @@ static const struct il_dq_kind restore_many = { ENDS, .undoes = true, .apply = r
 static const struct il_dq_kind give_back = { ENDS, .undoes = true, .apply = give_back_apply };
 
 const struct il_dq_kind il_dq_open = { ENDS, .opens = true, .apply = open_apply, .answer = open_answer };
-const struct il_dq_kind il_dq_remove = { ENDS, .apply = remove_apply, .answer = remove_answer };
+const struct il_dq_kind il_dq_remove = { ENDS, .removes = true, .apply = remove_apply, .answer = remove_answer };
 const struct il_dq_kind il_dq_send = { SENDS, .apply = send_apply, .answer = send_answer };
 const struct il_dq_kind il_dq_claim = { SENDS, .apply = claim_apply, .answer = claim_answer };
 const struct il_dq_kind il_dq_send_many = { SENDS, .partly = true, .apply = send_many_apply,

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const uint64_t MAGIC = 0x31657565756c6970; /* the layout */
+static const uint64_t MAGIC = 0x31657565756c6970; /* the last byte is the layout's */
 
 enum { LARGEST = sizeof(struct il_disk_record) + IL_JOB_ID_MAX + IL_JOB_REASON_MAX + IL_DISK_RECORD_INLINE };
 
@@ -126,6 +126,17 @@ void il_disk_key_id(struct il_disk_key *key, const char *id, size_t size)
 	add_bytes(key, id, size);
 }
 
+/* Where a record is. */
+static void key_of(const struct il_disk_record *record, struct il_disk_key *key)
+{
+	switch (record->state) {
+	case IL_DISK_READY: il_disk_key_ready(key, record->sequence); break;
+	case IL_DISK_DELAYED: il_disk_key_delayed(key, record->due, record->sequence); break;
+	case IL_DISK_TAKEN: il_disk_key_taken(key, &record->holder, record->sequence); break;
+	default: il_disk_key_dead(key, record->number);
+	}
+}
+
 /* Ids have any size. Other keys have that of their kind. */
 static bool is_sound(const MDB_val *key)
 {
@@ -211,16 +222,24 @@ static int decode(struct il_disk_records *r, const MDB_val *value, struct il_dis
 	return is_inline(record) ? 0 : find_payload(r, m);
 }
 
+static bool is_same(const struct il_disk_key *a, const struct il_disk_key *b)
+{
+	return a->size == b->size && memcmp(a->bytes, b->bytes, a->size) == 0;
+}
+
 int il_disk_record_find(struct il_disk_records *r, const struct il_disk_key *key, bool exact, struct il_disk_message *m)
 {
-	struct il_disk_key found = *key;
+	struct il_disk_key found = *key, own;
 	MDB_val value;
 	int rc = find(r, &found, &value);
-	if (!rc && exact && (found.size != key->size || memcmp(found.bytes, key->bytes, key->size) != 0))
+	if (!rc && exact && !is_same(&found, key))
 		return MDB_NOTFOUND;
 	if (!rc)
 		rc = decode(r, &value, m);
-	return !rc && m->record.state != key->bytes[0] ? EUCLEAN : rc;
+	if (rc)
+		return rc;
+	key_of(&m->record, &own); /* a search that goes on behind it gets on */
+	return is_same(&own, &found) ? 0 : EUCLEAN;
 }
 
 size_t il_disk_record_id(const struct il_disk_message *m, char id[IL_JOB_ID_MAX + 1])
@@ -256,12 +275,12 @@ int il_disk_records_begin(struct il_disk_records *r, struct il_disk_txn *t, stru
 	MDB_val value;
 	*r = (struct il_disk_records){ .t = t, .table = table };
 	int rc = il_disk_get(t, table, HEAD, 1, &value);
-	if (rc)
-		return rc == MDB_NOTFOUND ? ENOENT : rc;
-	if (value.mv_size != sizeof r->head)
-		return EPROTO;
-	memcpy(&r->head, value.mv_data, sizeof r->head);
-	return r->head.magic == MAGIC ? 0 : EPROTO;
+	if (rc || value.mv_size < sizeof r->head.magic)
+		return rc == MDB_NOTFOUND || !rc ? EUCLEAN : rc;
+	memcpy(&r->head, value.mv_data, value.mv_size < sizeof r->head ? sizeof r->head.magic : sizeof r->head);
+	if (r->head.magic == MAGIC)
+		return value.mv_size == sizeof r->head ? 0 : EUCLEAN;
+	return (r->head.magic ^ MAGIC) << 8 == 0 ? EPROTO : EUCLEAN;
 }
 
 int il_disk_records_end(struct il_disk_records *r)
@@ -280,16 +299,6 @@ static int erase(struct il_disk_records *r, const struct il_disk_key *key)
 {
 	int rc = il_disk_delete(r->t, r->table, key->bytes, key->size);
 	return rc == MDB_NOTFOUND ? EUCLEAN : rc;
-}
-
-static void key_of(const struct il_disk_record *record, struct il_disk_key *key)
-{
-	switch (record->state) {
-	case IL_DISK_READY: il_disk_key_ready(key, record->sequence); break;
-	case IL_DISK_DELAYED: il_disk_key_delayed(key, record->due, record->sequence); break;
-	case IL_DISK_TAKEN: il_disk_key_taken(key, &record->holder, record->sequence); break;
-	default: il_disk_key_dead(key, record->number);
-	}
 }
 
 /* The entries beside the record that its state has. */

@@ -85,7 +85,7 @@ struct il_disk_records {
 /* Makes the head of a new queue. EEXIST: it has one. */
 int il_disk_records_make(struct il_disk_txn *t, struct il_disk_table *table, uint64_t capacity);
 
-/* Reads the head. ENOENT: the queue is not there. */
+/* Reads the head. EUCLEAN: it is damaged, or not there; EPROTO: of another version. */
 int il_disk_records_begin(struct il_disk_records *r, struct il_disk_txn *t, struct il_disk_table *table);
 
 /* Writes the head: the last call before a commit. */
