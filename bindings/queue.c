@@ -4,6 +4,7 @@
  */
 #include "queue_handle.h"
 #include "base/clock.h"
+#include "base/reason.h"
 #include "classes.h"
 #include "key.h"
 #include "job.h"
@@ -85,6 +86,16 @@ static int open_push(lua_State *L, struct il_op *op)
 	return results;
 }
 
+static int check_key(lua_State *L, const struct il_key *key, enum il_sync sync)
+{
+	int err = il_check_sync(key, sync);
+	if (err || key->engine->jobs || !il_queue_has_job_option(L, 2))
+		return err;
+	return il_because(ENOTSUP,
+		"attempts, deaths, backoff, within and keep are options of jobs, which are there "
+		"with a shm, disk or redis key, and with ipc.private");
+}
+
 static int open_queue(lua_State *L, const struct il_key *key, struct il_queue_handle *q)
 {
 	struct il_queue_options o = check_options(L);
@@ -93,7 +104,7 @@ static int open_queue(lua_State *L, const struct il_key *key, struct il_queue_ha
 	bool collected = false;
 	int err;
 	do {
-		err = il_check_sync(key, o.sync);
+		err = check_key(L, key, o.sync);
 		if (!err)
 			err = il_codec_prepare(L, q->codec);
 		if (!err)

@@ -71,6 +71,17 @@ void il_queue_job_options(lua_State *L, int arg, struct il_queue_handle *q)
 	within_option(L, arg, q);
 }
 
+bool il_queue_has_job_option(lua_State *L, int arg)
+{
+	static const char *const names[] = { "attempts", "backoff", "deaths", "keep", "within", NULL };
+	bool found = false;
+	for (const char *const *name = names; *name && !found; name++) {
+		found = il_option(L, arg, *name) != LUA_TNIL;
+		lua_pop(L, 1);
+	}
+	return found;
+}
+
 /* What the engine of a queue does not have. */
 static int no_jobs(lua_State *L, const struct il_queue_handle *q)
 {

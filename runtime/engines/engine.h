@@ -389,6 +389,7 @@ enum { IL_PLACE_TEXT = 300 };
 struct il_engine {
 	const char *name;
 	bool syncs; /* it knows the option `sync`; the classes refuse it for the others */
+	bool jobs; /* its queues have jobs; the classes refuse the options of these for the others */
 	int (*semaphore)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*mutex)(const struct il_key *key, struct il_lock_options *o, struct il_lock **l);
 	int (*queue)(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);

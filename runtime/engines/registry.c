@@ -21,7 +21,11 @@
 static int no_data(const struct il_key *key, struct il_data_options *o, struct il_data **d);
 static int no_queue(const struct il_key *key, struct il_queue_options *o, struct il_queue **q);
 
-static const struct il_engine il_disk = { .name = "disk", .syncs = true, .queue = no_queue, .data = no_data };
+static const struct il_engine il_disk = { .name = "disk",
+	.syncs = true,
+	.jobs = true,
+	.queue = no_queue,
+	.data = no_data };
 #endif
 
 static const struct il_engine *const engines[] = { &il_sysv, &il_shm, &il_redis, &il_disk };

@@ -11,10 +11,14 @@ local queue = {}
 local MOST <const> = 65535
 
 -- Opens the queue of a key. What this handle finds is not to be judged by it: no letter is dropped, no job dies, for a
--- look; `options` may say otherwise.
+-- look; `options` may say otherwise. With a file key there are no jobs, and no such options.
 function queue.open(parsed, options)
-  options = options or {attempts = MOST, deaths = MOST}
-  options.codec, options.keep, options.create = "raw", math.maxinteger >> 32, parsed.create or false
+  if not parsed[1]:find("^file:") then
+    options = options or {attempts = MOST, deaths = MOST}
+    options.keep = math.maxinteger >> 32
+  end
+  options = options or {}
+  options.codec, options.create = "raw", parsed.create or false
   local q = keys.open("queue", parsed[1], options)
   return q
 end

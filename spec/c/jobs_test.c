@@ -140,7 +140,7 @@ static void test_outcomes(void)
 {
 	CHECK(send(1, "a", NULL) == 0 && send(2, "b", NULL) == 0 && send(1, "c", NULL) == 0);
 	struct il_job a = taken(0, "a"), b = taken(2, "b");
-	CHECK(a.attempt == 1 && a.deaths == 0 && !a.id_size && a.number == 0 && b.number == 1);
+	CHECK(a.attempt == 1 && a.deaths == 0 && !a.id_size && a.number == 1 && b.number == 2);
 	book(1, 0, 2, 0);
 	CHECK(finish(&a, IL_JOB_RELEASE, "", 0) == 0);
 	CHECK(finish(&a, IL_JOB_RELEASE, "", 0) == ESTALE && finish(&a, IL_JOB_DONE, "", 0) == ESTALE);
@@ -162,9 +162,9 @@ static void test_outcomes(void)
 	struct il_job letter = { 0 };
 	char text[CAPACITY];
 	CHECK(get(&queue->ops->dead, 0, &letter, text) == 0 && strcmp(text, "a") == 0);
-	CHECK(letter.attempt == 3 && strcmp(letter.reason, "and again") == 0 && !letter.id_size && letter.number == 0);
+	CHECK(letter.attempt == 3 && strcmp(letter.reason, "and again") == 0 && !letter.id_size && letter.number == 1);
 	CHECK(get(&queue->ops->dead, 0, &letter, text) == ENOMSG);
-	CHECK(change(&queue->ops->revive, "#7") == 0 && change(&queue->ops->revive, "#0") == 1);
+	CHECK(change(&queue->ops->revive, "#7") == 0 && change(&queue->ops->revive, "#1") == 1);
 	book(1, 0, 0, 0);
 	a = taken(0, "a");
 	CHECK(a.attempt == 1 && a.reason_size == 0 && finish(&a, IL_JOB_BURY, "", 0) == 0);

@@ -10,7 +10,7 @@ local PATIENCE <const> = waits.PATIENCE
 local ENOTSUP <const>, EMSGSIZE <const> = 95, 90
 local line = jobs.line
 
-contract.each(_ENV, "a queue", ipc.queue, function(engine, open)
+contract.each(_ENV, "a queue", ipc.queue, function(engine, open, _, key)
   it("has jobs, or says that it has none", function()
     local q <close> = open()
     q:send(1, "x")
@@ -20,6 +20,11 @@ contract.each(_ENV, "a queue", ipc.queue, function(engine, open)
       return job:done()
     end
     assert.equal(ENOTSUP, errno)
+    for name, value in pairs{attempts = 3, deaths = 3, backoff = {1, 2}, within = 1, keep = 1} do
+      local none, text, code = ipc.queue(key(), {[name] = value})
+      assert.same({nil, ENOTSUP}, {none, code})
+      assert.matches("are options of jobs", text)
+    end
     for _, call in ipairs{"take", "dead", "revive", "drop"} do
       local none, text, code = q[call](q)
       assert.same({nil, ENOTSUP}, {none, code})

@@ -26,6 +26,7 @@ static const char *describe_error(int err)
 const struct il_engine il_disk = {
 	.name = "disk",
 	.syncs = true,
+	.jobs = true,
 	.queue = il_disk_queue,
 	.data = il_disk_data,
 	.fini = il_disk_fini,

@@ -8,6 +8,7 @@
 
 const struct il_engine il_redis = {
 	.name = "redis",
+	.jobs = true,
 	.semaphore = il_redis_semaphore,
 	.mutex = il_redis_mutex,
 	.queue = il_redis_queue,

@@ -96,7 +96,7 @@ uint8_t il_job_ids_get(const struct il_blocks *c, const struct il_message *m, ch
 {
 	uint8_t size = il_job_ids_own(c, m, id);
 	if (!size)
-		return (uint8_t)snprintf(id, IL_JOB_NAME, "#%llu", (unsigned long long)m->place);
+		return (uint8_t)snprintf(id, IL_JOB_NAME, "#%llu", (unsigned long long)il_job_ids_number(m->place));
 	id[size] = '\0';
 	return size;
 }

@@ -22,6 +22,12 @@ bool il_job_ids_find_first_dead(const struct il_blocks *v, const char *id, size_
 /* The id of a message that its sender gave it. How many bytes; 0: it has one by its place. */
 uint8_t il_job_ids_own(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
 
+/* What stands behind the "#" then: 1 for the first message, as on every engine. */
+static inline uint64_t il_job_ids_number(uint64_t place)
+{
+	return place + 1;
+}
+
 /* The id of a message, which the sender or its place gave it. How many bytes. */
 uint8_t il_job_ids_get(const struct il_blocks *v, const struct il_message *m, char id[IL_JOB_NAME]);
 

@@ -188,7 +188,7 @@ static int send_job(struct il_shm_queue *o, struct il_op *op)
 		err = add_job(o, op, block, delayed);
 	else
 		il_shm_queue_commit(o, op->message.type, block);
-	job->number = place;
+	job->number = il_job_ids_number(place);
 	return err;
 }
 

@@ -67,7 +67,7 @@ void il_shm_queue_describe(const struct il_shm_queue *o, const struct il_message
 	job->attempts = il_jobs_limit(&o->blocks, m, 0);
 	job->dead = false;
 	job->id_size = m->front ? il_job_ids_own(&o->blocks, m, job->id) : 0;
-	job->number = m->place;
+	job->number = il_job_ids_number(m->place);
 	job->reason_size = reason_of(o, m, job->reason);
 }
 

@@ -47,6 +47,7 @@ static void fini(void)
 
 const struct il_engine il_shm = {
 	.name = "shm",
+	.jobs = true,
 	.semaphore = il_shm_semaphore,
 	.mutex = il_shm_mutex,
 	.queue = il_shm_queue,
