@@ -38,7 +38,7 @@ local supervisor = require "ipc.supervisor".new {
     else
       print(what, name, ...)
     end
-    if up == 4 and what == "started" then os.execute("kill -s TERM $PPID") end -- as an operator would
+    if up == 4 and what == "started" then ipc.signal("TERM"):dispatch(ipc.pid()) end -- as an operator would
   end,
 }
 

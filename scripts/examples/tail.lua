@@ -84,7 +84,7 @@ local function show()
   end
   write "one"
   write "two"
-  os.execute("kill -s KILL " .. follower.pid)
+  ipc.signal("KILL"):dispatch(follower.pid)
   write "three"
   file:close()
   os.rename(log, log .. ".1")
