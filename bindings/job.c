@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * ipc.Job, see job.h. A handle says one word about its job (job_word.h); until then it answers for it. The user values
- * are the queue and the message. Floor 4.
+ * are the queue and the message, unless that is bytes which lie in the handle. Floor 4.
  */
 #include "job.h"
 #include "job_word.h"
@@ -14,11 +14,15 @@ enum { LONGEST_NAME = 40 }; /* bytes of an id in a message */
 
 const char il_job_class[] = "ipc.Job";
 
+/* The names that programs read most. Of a short text there is one string, as long as that is alive: so its address says
+ * which name it is. */
+static const void *message_name, *done_name;
+
 /* The userdata holds the texts and the limit behind the handle: jobs are many, so it is no larger than need be. */
-struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t room)
+static struct il_job_handle *push_handle(lua_State *L, struct il_queue_handle *q, size_t room, int values)
 {
 	size_t limit = (offsetof(struct il_job_handle, texts) + room + 15) & ~(size_t)15;
-	struct il_job_handle *j = lua_newuserdatauv(L, q->within ? limit + sizeof *j->limit : limit, 2);
+	struct il_job_handle *j = lua_newuserdatauv(L, q->within ? limit + sizeof *j->limit : limit, values);
 	j->object.class = il_job_class;
 	j->q = q;
 	j->state = NULL;
@@ -31,6 +35,11 @@ struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t
 		il_job_limit_init(j->limit, j);
 	}
 	return j;
+}
+
+struct il_job_handle *il_job_new(lua_State *L, struct il_queue_handle *q, size_t room)
+{
+	return push_handle(L, q, room, QUEUE);
 }
 
 /* The handle at the top becomes that of the delivery. */
@@ -58,7 +67,7 @@ static void fill(lua_State *L, struct il_job_handle *j, int queue, int64_t type,
 struct il_job_handle *il_job_push(lua_State *L, int queue, int64_t type, const struct il_job *job)
 {
 	struct il_queue_handle *q = lua_touserdata(L, queue);
-	struct il_job_handle *j = il_job_new(L, q, (size_t)job->id_size + job->reason_size);
+	struct il_job_handle *j = push_handle(L, q, (size_t)job->id_size + job->reason_size, MESSAGE);
 	fill(L, j, queue, type, job);
 	return j;
 }
@@ -175,12 +184,10 @@ static void push_time(lua_State *L, int64_t ns)
 /* Of the job at 1. */
 static void push_message(lua_State *L, const struct il_job_handle *j)
 {
-	if (lua_getiuservalue(L, 1, MESSAGE) != LUA_TNIL || !j->has_bytes)
-		return;
-	lua_pop(L, 1);
-	lua_pushlstring(L, j->texts + j->id_size + j->reason_size, j->message_size);
-	lua_pushvalue(L, -1);
-	lua_setiuservalue(L, 1, MESSAGE);
+	if (j->has_bytes)
+		lua_pushlstring(L, j->texts + j->id_size + j->reason_size, j->message_size);
+	else
+		lua_getiuservalue(L, 1, MESSAGE);
 }
 
 /* Those that a dead letter has, too, but the token; and not the message. */
@@ -205,16 +212,24 @@ static bool push_field(lua_State *L, const char *name, const struct il_job_handl
 	return true;
 }
 
+enum { METHODS = 1, DONE, MESSAGE_NAME }; /* upvalues of the function below */
+
 static int job__index(lua_State *L)
 {
+	const void *name = lua_topointer(L, 2);
+	if (name == message_name) {
+		push_message(L, il_job_check(L));
+		return 1;
+	}
+	if (name == done_name) {
+		lua_pushvalue(L, lua_upvalueindex(DONE));
+		return 1;
+	}
 	lua_pushvalue(L, 2);
-	if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+	if (lua_rawget(L, lua_upvalueindex(METHODS)) != LUA_TNIL)
 		return 1;
 	struct il_job_handle *j = il_job_check(L);
-	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-	if (strcmp(name, "message") == 0)
-		push_message(L, j);
-	else if (!push_field(L, name, j))
+	if (!push_field(L, lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "", j))
 		lua_pushnil(L);
 	return 1;
 }
@@ -272,10 +287,30 @@ static const luaL_Reg waits[] = { { "lost", il_job_lost }, { NULL, NULL } };
 
 static const struct il_cases cases = { .methods = waits };
 
-/* The metatable at the top without __gc, for jobs that are done. `done` has it as an upvalue. Pops. */
+/* The metatable is below the top. What programs read most is found by its name; the upvalues keep the names alive. */
+static void open_fields(lua_State *L)
+{
+	lua_getfield(L, -2, "__index");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -4, "__methods");
+	lua_pushliteral(L, "done");
+	done_name = lua_topointer(L, -1);
+	lua_pushvalue(L, -3);
+	lua_pushcclosure(L, il_job_done, 1);
+	lua_rawset(L, -3);
+	lua_getfield(L, -1, "done");
+	lua_pushliteral(L, "message");
+	message_name = lua_topointer(L, -1);
+	lua_pushcclosure(L, job__index, MESSAGE_NAME);
+	lua_setfield(L, -3, "__index");
+}
+
+/* The metatable is at the top. A second one, without __gc, is for jobs that are done: `done` has it as an upvalue.
+ * Pops. */
 static void open_done(lua_State *L)
 {
 	lua_newtable(L);
+	open_fields(L);
 	for (lua_pushnil(L); lua_next(L, -3); lua_pop(L, 1)) {
 		lua_pushvalue(L, -2);
 		lua_pushvalue(L, -2);
@@ -284,10 +319,6 @@ static void open_done(lua_State *L)
 	lua_pushnil(L);
 	lua_setfield(L, -2, "__gc");
 	il_select_class(L, &cases);
-	lua_getfield(L, -1, "__methods");
-	lua_insert(L, -2);
-	lua_pushcclosure(L, il_job_done, 1);
-	lua_setfield(L, -2, "done");
 	lua_pop(L, 2);
 }
 
@@ -301,7 +332,6 @@ static const luaL_Reg internals[] = {
 void il_job_open(lua_State *L)
 {
 	il_class(L, il_job_class, methods, meta, &cases);
-	il_fields(L, il_job_class, job__index);
 	luaL_getmetatable(L, il_job_class);
 	open_done(L);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");

@@ -235,8 +235,8 @@ int il_blocks_reserve(const struct il_blocks *c, int64_t type, size_t front, siz
 	return write_record(c, type, NULL, front, size, il_wall_coarse(), result);
 }
 
-/* What follows the first extent of a message; `length` becomes that of all. */
-static void mark_more(const struct il_blocks *c, uint32_t block, uint32_t state, uint32_t *length)
+static void __attribute__((noinline))
+mark_all(const struct il_blocks *c, uint32_t block, uint32_t state, uint32_t *length)
 {
 	uint32_t was, more;
 	for (uint32_t n = 0; block != IL_NO_BLOCK && n < c->count && (more = il_extent_length(c, block, &was)); n++) {
@@ -245,6 +245,13 @@ static void mark_more(const struct il_blocks *c, uint32_t block, uint32_t state,
 		il_extent_set(c, block, more, state);
 		block = next;
 	}
+}
+
+/* What follows the first extent of a message; `length` becomes that of all. */
+static inline void mark_more(const struct il_blocks *c, uint32_t block, uint32_t state, uint32_t *length)
+{
+	if (block != IL_NO_BLOCK)
+		mark_all(c, block, state, length);
 }
 
 static inline void commit(const struct il_blocks *c, uint32_t block)

@@ -9,12 +9,6 @@
 
 #include <errno.h>
 
-bool il_job_holders_is_own(const struct il_blocks *c, uint32_t slot)
-{
-	const struct il_shm_holder *h = &c->holders[slot];
-	return slot < c->slots && h->pid == (uint32_t)il_fork.pid && h->start == il_identity_start();
-}
-
 uint32_t il_job_holders_used(const struct il_blocks *c)
 {
 	uint32_t used = il_get(&c->jobs->holders);

@@ -6,7 +6,9 @@
 #ifndef IL_SHM_JOB_HOLDERS_H
 #define IL_SHM_JOB_HOLDERS_H
 
+#include "base/fork.h"
 #include "engines/shm/blocks_layout.h"
+#include "os/identity.h"
 
 #include <sys/types.h>
 
@@ -22,7 +24,11 @@ static inline bool il_holder_set_has(const struct il_holder_set *set, uint32_t s
 }
 
 /* Is the slot this process's? */
-bool il_job_holders_is_own(const struct il_blocks *v, uint32_t slot);
+static inline bool il_job_holders_is_own(const struct il_blocks *c, uint32_t slot)
+{
+	const struct il_shm_holder *h = &c->holders[slot];
+	return slot < c->slots && h->pid == (uint32_t)il_fork.pid && h->start == il_identity_start();
+}
 
 /* Gives this process a slot. EUSERS: none is free. */
 int il_job_holders_add(const struct il_blocks *v, uint32_t *slot);

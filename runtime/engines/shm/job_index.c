@@ -4,14 +4,6 @@
  */
 #include "engines/shm/job_index.h"
 
-#include <errno.h>
-
-static bool is_sound(const struct il_blocks *c)
-{
-	const struct il_shm_jobs *j = c->jobs;
-	return j->delayed <= c->count && j->taken <= c->count - j->delayed;
-}
-
 static struct il_record *delayed_at(const struct il_blocks *c, uint32_t at)
 {
 	struct il_message m;
@@ -20,12 +12,6 @@ static struct il_record *delayed_at(const struct il_blocks *c, uint32_t at)
 			il_state_get(m.state, IL_STATE_KIND) == IL_RECORD_DELAYED
 		? il_record_at(c, block)
 		: NULL;
-}
-
-static void put(const struct il_blocks *c, uint32_t at, uint32_t block)
-{
-	c->index[at] = block;
-	il_record_at(c, block)->index = at;
 }
 
 static bool comes_before(const struct il_record *a, const struct il_record *b)
@@ -43,11 +29,11 @@ int il_job_index_add_delayed(const struct il_blocks *c, uint32_t block)
 {
 	uint32_t at = c->jobs->delayed;
 	const struct il_record *parent, *r = il_record_at(c, block);
-	if (!is_sound(c) || at == c->count - c->jobs->taken)
+	if (!il_job_index_is_sound(c) || at == c->count - c->jobs->taken)
 		return EUCLEAN;
 	for (; at && (parent = delayed_at(c, (at - 1) / 2)) != NULL && comes_before(r, parent); at = (at - 1) / 2)
-		put(c, at, c->index[(at - 1) / 2]);
-	put(c, at, block);
+		il_job_index_put(c, at, c->index[(at - 1) / 2]);
+	il_job_index_put(c, at, block);
 	c->jobs->delayed++;
 	note_due(c);
 	return 0;
@@ -56,7 +42,7 @@ int il_job_index_add_delayed(const struct il_blocks *c, uint32_t block)
 /* The last one takes the place of the first, and goes down. */
 int il_job_index_del_first(const struct il_blocks *c)
 {
-	if (!is_sound(c) || !c->jobs->delayed)
+	if (!il_job_index_is_sound(c) || !c->jobs->delayed)
 		return EUCLEAN;
 	uint32_t n = --c->jobs->delayed, block = c->index[n], at = 0, child;
 	const struct il_record *r = delayed_at(c, n), *a, *b;
@@ -73,17 +59,17 @@ int il_job_index_del_first(const struct il_blocks *c)
 		}
 		if (!comes_before(a, r))
 			break;
-		put(c, at, c->index[child]);
+		il_job_index_put(c, at, c->index[child]);
 	}
 	if (n)
-		put(c, at, block);
+		il_job_index_put(c, at, block);
 	note_due(c);
 	return 0;
 }
 
 bool il_job_index_first(const struct il_blocks *c, struct il_message *m)
 {
-	return is_sound(c) && c->jobs->delayed && c->index[0] < c->count &&
+	return il_job_index_is_sound(c) && c->jobs->delayed && c->index[0] < c->count &&
 		il_is_kind(c, c->index[0], IL_RECORD_DELAYED, m);
 }
 
@@ -95,32 +81,24 @@ static bool is_taken(const struct il_message *m)
 	return kind == IL_RECORD_TAKEN || kind == IL_RECORD_ENDING;
 }
 
-int il_job_index_add_taken(const struct il_blocks *c, uint32_t block)
-{
-	if (!is_sound(c) || c->jobs->delayed == c->count - c->jobs->taken)
-		return EUCLEAN;
-	c->jobs->taken++;
-	put(c, c->count - c->jobs->taken, block);
-	return 0;
-}
-
-int il_job_index_del_taken(const struct il_blocks *c, uint32_t block)
+/* The last one takes the place of any other. */
+int il_job_index_move_taken(const struct il_blocks *c, uint32_t block)
 {
 	struct il_message m;
-	if (!is_sound(c) || !c->jobs->taken)
+	if (!il_job_index_is_sound(c) || !c->jobs->taken)
 		return EUCLEAN;
 	uint32_t last = c->count - c->jobs->taken, at = il_record_at(c, block)->index;
 	if (at < last || at >= c->count || c->index[at] != block || c->index[last] >= c->count ||
 		!il_is_record(c, c->index[last], &m) || !is_taken(&m))
 		return EUCLEAN;
-	put(c, at, c->index[last]);
+	il_job_index_put(c, at, c->index[last]);
 	c->jobs->taken--;
 	return 0;
 }
 
 bool il_job_index_taken(const struct il_blocks *c, uint32_t n, struct il_message *m)
 {
-	if (!is_sound(c) || n >= c->jobs->taken)
+	if (!il_job_index_is_sound(c) || n >= c->jobs->taken)
 		return false;
 	uint32_t block = c->index[c->count - 1 - n];
 	return block < c->count &&

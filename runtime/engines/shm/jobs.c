@@ -16,14 +16,14 @@ static enum il_record_kind kind_of(uint64_t state)
 	return (enum il_record_kind)il_state_get(state, IL_STATE_KIND);
 }
 
-static void note_others(const struct il_blocks *c)
+static inline void note_others(const struct il_blocks *c)
 {
 	const struct il_shm_jobs *j = c->jobs;
 	il_put(&c->receiving->others, j->ready + j->delayed + j->taken);
 }
 
 /* It is not kept any more where its kind is. */
-static int let_go(const struct il_blocks *c, const struct il_message *m)
+static int let_go_others(const struct il_blocks *c, const struct il_message *m)
 {
 	struct il_message first;
 	int err = 0;
@@ -32,7 +32,6 @@ static int let_go(const struct il_blocks *c, const struct il_message *m)
 		err = il_job_tree_del(c, IL_RECORD_AGAIN, m->block);
 		c->jobs->ready--;
 		break;
-	case IL_RECORD_TAKEN:
 	case IL_RECORD_ENDING: err = il_job_index_del_taken(c, m->block); break;
 	case IL_RECORD_DELAYED:
 		err = il_job_index_first(c, &first) && first.block == m->block ? il_job_index_del_first(c) : EUCLEAN;
@@ -47,7 +46,18 @@ static int let_go(const struct il_blocks *c, const struct il_message *m)
 	return err;
 }
 
-static int keep(const struct il_blocks *c, uint32_t block, enum il_record_kind kind)
+static inline int let_go(const struct il_blocks *c, const struct il_message *m)
+{
+	if (kind_of(m->state) != IL_RECORD_TAKEN)
+		return let_go_others(c, m);
+	int err = il_job_index_del_taken(c, m->block);
+	note_others(c);
+	return err;
+}
+
+/* Where the kind is known, the compiler leaves nothing of this but what that takes. */
+static inline __attribute__((always_inline)) int keep(const struct il_blocks *c, uint32_t block,
+	enum il_record_kind kind)
 {
 	int err = 0;
 	switch (kind) {
@@ -70,7 +80,7 @@ static int keep(const struct il_blocks *c, uint32_t block, enum il_record_kind k
 
 /* What a record of that kind says beside its state. Each of these is where others were kept: so they are written when
  * it is kept nowhere, and before the state tells of them. */
-static void set_value(const struct il_blocks *c, struct il_record *r, enum il_record_kind kind, uint64_t value)
+static inline void set_value(const struct il_blocks *c, struct il_record *r, enum il_record_kind kind, uint64_t value)
 {
 	if (kind == IL_RECORD_DEAD)
 		il_put(&r->index, ++c->jobs->deaths);
@@ -79,19 +89,25 @@ static void set_value(const struct il_blocks *c, struct il_record *r, enum il_re
 }
 
 /* A message leaves the order behind the store: before it, what `first` has passed would be free. */
-int il_jobs_move(const struct il_blocks *c, struct il_message *m, uint64_t state, uint64_t value)
+static inline __attribute__((always_inline)) int move(const struct il_blocks *c, struct il_message *m,
+	enum il_record_kind kind, uint64_t state, uint64_t value)
 {
 	struct il_record *r = il_record_at(c, m->block);
 	bool ordered = m->state == IL_RECORD_READY;
 	int err = ordered ? 0 : let_go(c, m);
 	if (err)
 		return err;
-	set_value(c, r, kind_of(state), value);
+	set_value(c, r, kind, value);
 	il_put64(&r->state, state); /* here it becomes what it is */
 	if (ordered)
 		il_blocks_leave_order(c, m);
 	m->state = state;
-	return keep(c, m->block, kind_of(state));
+	return keep(c, m->block, kind);
+}
+
+int il_jobs_move(const struct il_blocks *c, struct il_message *m, uint64_t state, uint64_t value)
+{
+	return move(c, m, kind_of(state), state, value);
 }
 
 int il_jobs_end(const struct il_blocks *c, struct il_message *m)
@@ -99,7 +115,8 @@ int il_jobs_end(const struct il_blocks *c, struct il_message *m)
 	int err = let_go(c, m);
 	if (err)
 		return err;
-	il_job_ids_del(c, m);
+	if (m->front)
+		il_job_ids_del(c, m);
 	il_blocks_free(c, m);
 	return 0;
 }
@@ -113,7 +130,7 @@ int il_jobs_take(const struct il_blocks *c, struct il_message *m, uint32_t slot,
 	state = il_state_with(il_state_with(state, IL_STATE_SLOT, slot), IL_STATE_TAG, tag);
 	state = il_state_with(state, IL_STATE_ATTEMPTS, attempts < UINT16_MAX ? attempts + 1 : attempts);
 	c->receiving->last_receiver = (uint32_t)il_fork.pid;
-	return il_jobs_move(c, m, state, *token);
+	return move(c, m, IL_RECORD_TAKEN, state, *token);
 }
 
 int il_jobs_add(const struct il_blocks *c, uint32_t block, uint64_t state, uint64_t value)
