@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/shared_atomic.h"
+#include "engines/payloads.h"
 #include "engines/shm/blocks_layout.h"
 
 #include <errno.h>
@@ -275,13 +276,55 @@ void il_blocks_commit(const struct il_blocks *c, uint32_t block)
 	commit(c, block);
 }
 
-int il_blocks_append(const struct il_blocks *c, int64_t type, const void *data, size_t size, int64_t time)
+/* A message in blocks that are free, `length` of them or more. */
+static inline void put_message(const struct il_blocks *c, uint32_t block, uint32_t length, uint32_t blocks,
+	const struct il_payload *p)
 {
-	uint32_t block;
-	int err = write_record(c, type, data, 0, size, time, &block);
-	if (!err)
-		commit(c, block);
-	return err;
+	struct il_record *r = il_record_at(c, block);
+	if (length > blocks)
+		split(c, block, length, blocks);
+	if (p->size)
+		memcpy(il_extent_text(c, block, true), il_payload_bytes(p), p->size);
+	il_put(&r->extent.more, IL_NO_BLOCK);
+	r->type = p->type;
+	r->size = (uint32_t)p->size;
+}
+
+/* What is counted is written when all are there: recovery counts anew. */
+size_t il_blocks_append(const struct il_blocks *c, const void *messages, size_t size, uint32_t *most, uint64_t room)
+{
+	struct il_shm_sending *s = c->sending;
+	uint64_t sent = s->sent, bytes = 0;
+	uint32_t rover = s->rover, used = s->used - s->given_seen, blocks, length, state = 0;
+	int64_t time = il_wall_coarse();
+	size_t at = 0;
+	while (at < size && *most && sent - s->first_seen < most_messages(c->places)) {
+		const struct il_payload *p = il_payload_at(messages, at);
+		if (p->size > room - bytes)
+			break;
+		blocks = blocks_for(p->size, true);
+		length = il_extent_length(c, rover, &state);
+		if ((uint64_t)used + blocks > c->count || length < blocks || !is_free(c, rover, state))
+			break;
+		put_message(c, rover, length, blocks, p);
+		struct il_record *r = il_record_at(c, rover);
+		r->place = sent;
+		r->time = time;
+		il_put64(&r->state, IL_RECORD_READY);
+		il_extent_set(c, rover, blocks, IL_EXTENT_FIRST);
+		*il_order_at(c, sent) = rover;
+		il_put64(&s->sent, ++sent); /* here it becomes a message */
+		bytes += p->size;
+		used += blocks;
+		rover = rover + blocks < c->count ? rover + blocks : 0;
+		il_block_prefetch(c, rover + AHEAD, true);
+		at += il_payload_space(p->size);
+		--*most;
+	}
+	s->bytes += bytes;
+	s->used = used + s->given_seen;
+	s->rover = rover;
+	return at;
 }
 
 /* Reading ------------------------------------------------------------------------------------------------ */
@@ -349,6 +392,15 @@ void il_blocks_take(const struct il_blocks *c, const struct il_message *m)
 	il_put64(&r->received, r->received + 1);
 	r->last_receiver = (uint32_t)il_fork.pid;
 	count_freed(c, m, blocks);
+}
+
+void il_blocks_passed(const struct il_blocks *c, uint32_t messages, uint64_t bytes, uint32_t blocks)
+{
+	struct il_shm_receiving *r = c->receiving;
+	il_put64(&r->received, r->received + messages);
+	r->last_receiver = (uint32_t)il_fork.pid;
+	il_put64(&r->bytes, r->bytes + bytes);
+	il_put(&r->given, r->given + blocks);
 }
 
 void il_blocks_leave_order(const struct il_blocks *c, const struct il_message *m)

@@ -102,14 +102,18 @@ int il_blocks_reserve(const struct il_blocks *v, int64_t type, size_t front, siz
 /* For senders. Makes it the last message. */
 void il_blocks_commit(const struct il_blocks *v, uint32_t block);
 
-/* For senders. Both at once; time: as il_wall_coarse tells it. */
-int il_blocks_append(const struct il_blocks *v, int64_t type, const void *data, size_t size, int64_t time);
+/* For senders. Many messages, as engines/payloads.h has them: both at once for the first ones, `most` of them, as long
+ * as they have `room` bytes and nothing has to be looked for. How many bytes of `messages` were sent. */
+size_t il_blocks_append(const struct il_blocks *v, const void *messages, size_t size, uint32_t *most, uint64_t room);
 
 /* For receivers. Copies the text of a message that was found. 0 or EUCLEAN. */
 int il_blocks_read(const struct il_blocks *v, const struct il_message *m, void *data);
 
 /* For receivers. Takes it away: one of the order. */
 void il_blocks_take(const struct il_blocks *v, const struct il_message *m);
+
+/* For receivers. So many, of so many blocks, were taken away by `first`, which has passed them. */
+void il_blocks_passed(const struct il_blocks *v, uint32_t messages, uint64_t bytes, uint32_t blocks);
 
 /* For receivers. It leaves the order, and its record says already what else it is. */
 void il_blocks_leave_order(const struct il_blocks *v, const struct il_message *m);

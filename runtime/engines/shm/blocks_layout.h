@@ -191,6 +191,12 @@ static inline bool il_is_past(const struct il_blocks *c, uint32_t block, uint64_
 	return (int64_t)(r->place - first) < 0 && il_get64(&r->state) == IL_RECORD_READY;
 }
 
+/* Is all that a message has in its first extent? */
+static inline bool il_is_whole(const struct il_blocks *c, const struct il_message *m)
+{
+	return m->size <= il_extent_room(m->length, true) && il_extent_at(c, m->block)->more == IL_NO_BLOCK;
+}
+
 /* The other process had these lines last. */
 static inline void il_block_prefetch(const struct il_blocks *c, uint32_t block, bool write)
 {

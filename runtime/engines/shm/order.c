@@ -5,14 +5,10 @@
  * the tree of those that are ready again. Floor 2.
  */
 #include "engines/shm/order.h"
-#include "base/shared_atomic.h"
-#include "engines/shm/blocks_layout.h"
 #include "engines/shm/job_tree.h"
 #include "engines/shm/jobs.h"
 
 #include <errno.h>
-
-enum { AHEAD = 3 }; /* messages */
 
 /* The places in use end before `end`. EUCLEAN: there are more than the ring has. */
 static int order_end(const struct il_blocks *c, uint64_t *end)
@@ -74,8 +70,8 @@ static int find_first(const struct il_blocks *c, int64_t wanted, uint64_t *from,
 			break;
 	}
 	*from = place;
-	if (end - place > AHEAD)
-		il_block_prefetch(c, *il_order_at(c, place + AHEAD), false);
+	if (end - place > IL_ORDER_AHEAD)
+		il_block_prefetch(c, *il_order_at(c, place + IL_ORDER_AHEAD), false);
 	return il_is_message(c, block, m) ? 0 : EUCLEAN;
 }
 
@@ -132,28 +128,10 @@ find_again(const struct il_blocks *c, int64_t wanted, int err, struct il_message
 	return 0;
 }
 
-/* What most receivers want: the first message, if there is no other kind of message. False: that is not known. */
-static inline bool find_front(const struct il_blocks *c, int64_t wanted, struct il_message *m)
-{
-	struct il_shm_receiving *r = c->receiving;
-	uint64_t place = r->first;
-	if (place == r->sent_seen)
-		r->sent_seen = il_get64(&c->sending->sent);
-	uint64_t ahead = r->sent_seen - place;
-	if (!ahead || ahead > c->places || r->others)
-		return false;
-	uint32_t block = *il_order_at(c, place);
-	if (block >= c->count || il_record_at(c, block)->place != place)
-		return false;
-	if (ahead > AHEAD)
-		il_block_prefetch(c, *il_order_at(c, place + AHEAD), false);
-	return (wanted == 0 || il_record_at(c, block)->type == wanted) && il_is_message(c, block, m);
-}
-
 int il_order_find(const struct il_blocks *c, struct il_order_seen *seen, int64_t wanted, struct il_message *m)
 {
 	const struct il_shm_receiving *r = c->receiving;
-	if (find_front(c, wanted, m))
+	if (il_order_oldest(c, wanted, m))
 		return 0;
 	if (r->sent_seen - r->first > c->places)
 		return EUCLEAN;

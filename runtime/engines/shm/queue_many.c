@@ -5,7 +5,6 @@
  * the latch, to announce the change, and to call those that wait. Floor 2.
  */
 #include "engines/shm/queue_many.h"
-#include "base/clock.h"
 #include "engines/payloads.h"
 #include "engines/shm/queue_receive.h"
 #include "engines/shm/queue_room.h"
@@ -13,6 +12,7 @@
 #include "engines/shm/queue_tend.h"
 
 #include <errno.h>
+#include <string.h>
 #include <stdlib.h>
 
 enum { MOST = 1024 }; /* messages, until others may have the latch */
@@ -36,29 +36,35 @@ static void announce(struct il_shm_queue *o, const struct il_op *op)
 		il_shm_queue_call(o, op->message.type, count_left(op, IL_SHM_MOST_WAITERS));
 }
 
-/* The first one, which says that there are some. */
-static int send_first(struct il_shm_queue *o, const struct il_op *op, const struct il_payload *p, bool both)
+/* The first one says that there are some. */
+static int send_one(struct il_shm_queue *o, struct il_op *op, bool first, bool both)
 {
+	const struct il_payload *p = il_payload_at(op->data, op->message.sent);
 	uint32_t block;
 	int err = il_shm_queue_write(o, p->type, il_payload_bytes(p), p->size, both, &block);
 	if (err)
 		return err;
-	announce(o, op);
+	if (first)
+		announce(o, op);
 	il_blocks_commit(&o->blocks, block);
-	il_wait_queue_note_change(&o->receivers, (uint64_t)p->type);
+	if (first)
+		il_wait_queue_note_change(&o->receivers, (uint64_t)p->type);
+	op->message.sent += il_payload_space(p->size);
 	return 0;
 }
 
-/* With the segment's latch, or both. 0: all that may be sent at a time; or why not. */
+/* With the segment's latch, or both. One that cannot follow the others at once is sent by itself. 0: all that may be
+ * sent at a time; or why not. */
 static int send_some(struct il_shm_queue *o, struct il_op *op, bool both)
 {
-	int64_t time = il_wall_coarse();
-	for (int n = 0; n < MOST && op->message.sent < op->size; n++) {
-		const struct il_payload *p = il_payload_at(op->data, op->message.sent);
-		int err = n ? il_shm_queue_append(o, p, both, time) : send_first(o, op, p, both);
+	uint32_t most = MOST;
+	while (most && op->message.sent < op->size) {
+		int err = send_one(o, op, most == MOST, both);
 		if (err)
 			return err;
-		op->message.sent += il_payload_space(p->size);
+		most--;
+		const char *rest = (const char *)op->data + op->message.sent;
+		op->message.sent += il_shm_queue_append(o, rest, op->size - op->message.sent, &most);
 	}
 	return 0;
 }
@@ -107,6 +113,34 @@ bool il_shm_queue_send_many_cancel(struct il_op *op)
 
 /* Receiving ---------------------------------------------------------------------------------------------- */
 
+/* The oldest ones, as long as nothing has to be looked for, or found to be missing. Each is taken away by a store. */
+static uint32_t receive_oldest(struct il_shm_queue *o, struct il_op *op, size_t most)
+{
+	struct il_shm_receiving *r = o->blocks.receiving;
+	struct il_payloads *all = op->data;
+	struct il_message m;
+	uint32_t n = 0, blocks = 0;
+	uint64_t bytes = 0;
+	void *text;
+	while (n < most && il_order_oldest(&o->blocks, op->message.type, &m) && il_is_whole(&o->blocks, &m) &&
+		(text = il_payloads_add(&all, m.type, m.size, most - n))) {
+		if (m.size)
+			memcpy(text, il_extent_text(&o->blocks, m.block, true), m.size);
+		if (n++ == 0)
+			il_shm_queue_make_room(o);
+		il_put64(&r->first, m.place + 1); /* here it is no message any more */
+		blocks += m.length;
+		bytes += m.size;
+	}
+	if (!n)
+		return 0;
+	il_blocks_passed(&o->blocks, n, bytes, blocks);
+	op->data = all;
+	op->size = all->size;
+	op->owned = true;
+	return n;
+}
+
 /* The message comes behind those that the operation has. */
 static int add(struct il_shm_queue *o, struct il_op *op, const struct il_message *m, size_t expected)
 {
@@ -126,20 +160,21 @@ static int add(struct il_shm_queue *o, struct il_op *op, const struct il_message
 /* With the receivers' latch; with both, if senders sleep. 0: so many as may be received at a time; or why not. */
 static int receive_some(struct il_shm_queue *o, struct il_op *op, size_t *left)
 {
+	size_t most = *left < MOST ? *left : MOST, n = receive_oldest(o, op, most);
 	struct il_message m;
-	for (int n = 0; n < MOST && *left; n++, --*left) {
-		int err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
+	int err = 0;
+	for (; n < most && !err; n++) {
+		err = il_order_find(&o->blocks, &o->seen, op->message.type, &m);
 		if (!err)
-			err = add(o, op, &m, *left);
+			err = add(o, op, &m, most - n);
 		if (err)
-			return err;
+			break;
 		if (n == 0)
 			il_shm_queue_make_room(o);
 		err = il_shm_queue_take_away(o, &m);
-		if (err)
-			return err;
 	}
-	return 0;
+	*left -= n;
+	return err;
 }
 
 /* What it has got it has. */

@@ -85,18 +85,11 @@ int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, s
 	return mend(o, &w, block, err, both);
 }
 
-int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool both, int64_t time)
+size_t il_shm_queue_append(struct il_shm_queue *o, const void *messages, size_t size, uint32_t *most)
 {
-	uint32_t block;
-	int err = check_room(o, p->size);
-	if (!err)
-		err = il_blocks_append(&o->blocks, p->type, il_payload_bytes(p), p->size, time);
-	if (!err)
-		return 0;
-	err = il_shm_queue_write(o, p->type, il_payload_bytes(p), p->size, both, &block);
-	if (!err)
-		il_blocks_commit(&o->blocks, block);
-	return err;
+	const struct il_shm_sending *s = &il_shm_queue_shared(o)->sending;
+	uint64_t used = s->bytes - s->bytes_seen;
+	return used < o->capacity ? il_blocks_append(&o->blocks, messages, size, most, o->capacity - used) : 0;
 }
 
 /* With both latches: room for a message behind room for a front; the caller writes both. */

@@ -19,9 +19,9 @@ bool il_shm_queue_send_cancel(struct il_op *op);
 /* With the segment's latch, or both: writes a message that no process sees yet. EAGAIN: no room; EMSGSIZE; EUCLEAN. */
 int il_shm_queue_write(struct il_shm_queue *o, int64_t type, const void *data, size_t size, bool both, uint32_t *block);
 
-/* The same, and it is the last message then. Processes that wait have been called. time: as il_wall_coarse returns it.
- */
-int il_shm_queue_append(struct il_shm_queue *o, const struct il_payload *p, bool both, int64_t time);
+/* With the segment's latch. Sends those first ones of many messages (engines/payloads.h) that there is plainly room
+ * for, at most so many. Processes that wait have been called. How many bytes of `messages` were sent. */
+size_t il_shm_queue_append(struct il_shm_queue *o, const void *messages, size_t size, uint32_t *most);
 
 /* Before a message of a type is there, or where there is one: a process is to be on its way. */
 void il_shm_queue_call_receivers(struct il_shm_queue *o, int64_t type);
