@@ -179,12 +179,12 @@ static uint64_t telling(uint8_t which)
 			   : (which - 127u) << 3 | (which & 3); /* a block; an extent's length and state */
 }
 
-/* Anywhere, or where it matters: in a queue the words of the head, and the first words of blocks. */
+/* Anywhere, or where it matters: in a queue the words of the head, and those of blocks, up to a front of theirs. */
 static size_t place_of(const uint8_t *s, size_t size)
 {
 	size_t at = (size_t)s[1] | (size_t)s[2] << 8;
 	if (it.noun == QUEUE && s[1] & 1)
-		at = s[1] & 2        ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 14 * 4u
+		at = s[1] & 2        ? BLOCKS + (size_t)s[2] % 24 * 64 + (s[1] >> 2) % 16 * 4u
 			: s[2] < 64  ? (size_t)ORDER + s[2]
 			: s[2] < 128 ? (size_t)HOLDERS + (s[2] & 1 ? s[2] - 64u : 2048u + 8u * (s[2] - 64u))
 				     : (size_t)COUNTS + s[2] % (256);

@@ -17,7 +17,7 @@ local JOBS <const> = 1 << 26 -- bytes: else dead letters would have to make room
 
 local engine = {name = "file", cleanup = function() end}
 for _, other in ipairs(engines) do
-  if other.name == name then engine = other end
+  if other.name == name or other.private and name == "private" then engine = other end
 end
 
 -- A process that is stopped for longer than its lease loses it, and a dead one keeps it that long.
@@ -61,9 +61,11 @@ end
 
 function storms.jobs()
   local key = engine.key()
-  local function open()
+  local function make()
     return ipc.queue(key, {codec = "raw", capacity = JOBS, attempts = 60000, deaths = 60000, keep = 60000})
   end
+  local inherited = engine.private and make()
+  local function open() return inherited or make() end
   return jobs.storm(limit, open, math.tointeger(tonumber(os.getenv("STORM_JOBS"))) or 1 << 20, engine.remote)
 end
 

@@ -11,7 +11,7 @@ local seed = math.tointeger(tonumber(os.getenv("SEED"))) or os.time()
 
 local STORMS <const> = {
   {"all", "shm", "sysv", "redis"}, {"bank", "file"}, {"ledger", "shm", "sysv", "redis"},
-  {"jobs", "shm", "disk", "redis"}, {"semaphore", "shm", "sysv", "redis"}, {"mutex", "shm", "sysv", "redis"},
+  {"jobs", "shm", "private", "disk", "redis"}, {"semaphore", "shm", "sysv", "redis"}, {"mutex", "shm", "sysv", "redis"},
   {"file_lock", "file"},
 }
 
@@ -56,9 +56,9 @@ for _, storm in ipairs(STORMS) do
   end
 end
 
-print(("\n%-10s %-6s %4s %11s %9s %7s %7s"):format("storm", "engine", "CPUs", "seed", "steps", "kills", "stops"))
+print(("\n%-10s %-7s %4s %11s %9s %7s %7s"):format("storm", "engine", "CPUs", "seed", "steps", "kills", "stops"))
 for _, row in ipairs(rows) do
-  local line = ("%-10s %-6s %4d %11d"):format(table.unpack(row, 1, 4))
+  local line = ("%-10s %-7s %4d %11d"):format(table.unpack(row, 1, 4))
   print(line .. (row.ok and (" %9d %7d %7d"):format(table.unpack(row, 5)) or "   failed"))
 end
 print(("%d storms of %g s, %d failed"):format(#rows, seconds, failed))
