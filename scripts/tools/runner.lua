@@ -16,9 +16,10 @@ local jobs = {}
 
 -- Each of these, started late, would be alone at the end: the longest first.
 local LONG <const> = {
-  "mutex_death", "redis_lock_wait", "redis_queue", "out of memory", "race", "program_spec", "redis_data",
-  "redis_lock_spec", "queue_traffic", "redis_lock_stop", "shared_data_traffic", "semaphore_death", "redis_machines",
-  "host_spec", "shared_memory", "rock", "codec", "examples", "store_spec", "shared_data", "fuzz", "fork_spec",
+  "mutex_death", "redis_job", "redis_lock_wait", "points/", "redis_queue", "out of memory", "race", "program_spec",
+  "redis_data", "redis_lock_lost", "redis_lock_spec", "pages", "queue_many", "queue_traffic", "job_death",
+  "disk_power_cut", "redis_lock_stop", "shared_data_traffic", "semaphore_death", "redis_machines", "host_spec",
+  "shared_memory", "rock", "codec", "examples", "store_spec", "shared_data", "fuzz", "fork_spec",
 }
 
 local function rank(name)

@@ -143,7 +143,7 @@ describe("a change on disk that has begun", function()
     check(ipc.shared_data, data_calls, cancel, always)
   end)
 
-  it("is told as it ends on a disk that takes long #nosan", function()
+  it("is told as it ends on a disk that takes long #slow #nosan", function()
     local preload = peer.compile("slow_disk.c", "-shared -fPIC")
     local pipe = assert(io.popen(("FOLDER=%s LD_PRELOAD=%s %s -e '%s' 2>&1"):format(disk.folder(), preload,
       os.getenv("IPCLUA") or "build/ipclua", SLOW)))

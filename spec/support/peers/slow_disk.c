@@ -8,6 +8,6 @@
 
 int fdatasync(int fd)
 {
-	nanosleep(&(struct timespec){ .tv_nsec = 500000000 }, NULL);
+	nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
 	return (int)syscall(SYS_fdatasync, fd);
 }
