@@ -24,8 +24,8 @@ struct key {
 	struct il_object object;
 	struct il_key key;
 	int project; /* of a file; -1: it is no file */
-	/* "file:PATH?project=N", then the path as it was given, and from the root on; "shm:NAME"; a URL without its
-	 * password, then all of it; "disk:PATH?name=NAME", then the path from the root on */
+	/* "file:PATH?project=N" or "disk:PATH?name=NAME", then the path as it was given, and from the root on;
+	 * "shm:NAME"; a URL without its password, then all of it */
 	char text[];
 };
 
@@ -49,6 +49,26 @@ static const char *path_of(const struct key *k)
 	return after(k->text);
 }
 
+/* Bytes of a path in the text of a key. */
+static size_t text_size(const char *path)
+{
+	size_t size = strlen(path);
+	for (; *path; path++)
+		size += *path == '?' || *path == '%' ? 2 : 0;
+	return size;
+}
+
+/* Writes it, as push_path reads it. Returns its end. */
+static char *put_path(char *to, const char *path)
+{
+	for (; *path; path++)
+		if (*path == '?' || *path == '%')
+			to = stpcpy(to, *path == '?' ? "%3F" : "%25");
+		else
+			*to++ = *path;
+	return to;
+}
+
 static char last_failure; /* registry key, its address: why the last key that could not be made was not */
 
 /* Stack: nil, message, errno. */
@@ -62,10 +82,11 @@ static int cannot_make(lua_State *L)
 /* `path` is for people; `now`: where the file is found from the working directory, `absolute`: from any. */
 static int push_file_key(lua_State *L, const char *path, const char *now, const char *absolute, int project)
 {
-	size_t length = strlen(path), size = length + sizeof "file:?project=255";
-	struct key *k = lua_newuserdatauv(L, sizeof *k + size + length + 1 + strlen(absolute) + 1, 0);
+	size_t size = text_size(path) + sizeof "file:?project=255" + strlen(path) + 1 + strlen(absolute) + 1;
+	struct key *k = lua_newuserdatauv(L, sizeof *k + size, 0);
 	*k = (struct key){ .object.class = class, .project = project, .key.text = k->text };
-	char *at = k->text + snprintf(k->text, size, "file:%s?project=%d", path, project) + 1;
+	char *at = put_path(stpcpy(k->text, "file:"), path);
+	at += sprintf(at, "?project=%d", project) + 1;
 	strcpy(stpcpy(at, path) + 1, absolute);
 	luaL_setmetatable(L, CLASS);
 	int err = il_file_key(&k->key, now, project);
@@ -138,15 +159,24 @@ static const char *push_path(lua_State *L, const char *text, size_t length)
 	return check_path(L, -1);
 }
 
+static int refuse_rest(lua_State *L, const char *wanted, const char *query)
+{
+	return luaL_argerror(L, 1,
+		lua_pushfstring(L, "after the path comes ?%s, and nothing else, not \"%s\"", wanted, query));
+}
+
 /* "file:/path?project=3" */
 static int key_of_file(lua_State *L, const char *text)
 {
 	const char *query = strchr(text, '?');
 	size_t length = query ? (size_t)(query - text) : strlen(text);
 	int project = query ? project_of(query) : 0;
-	luaL_argcheck(L, project >= 0, 1, "after the path comes ?project=0 to 255, and nothing else");
+	if (project < 0)
+		return refuse_rest(L, "project=0 to 255", query);
 	luaL_argcheck(L, length > 0, 1, "no path after \"file:\"");
-	luaL_argcheck(L, project <= LAST_PROJECT, 1, "project must be from 0 to 255");
+	if (project > LAST_PROJECT)
+		return luaL_argerror(L, 1,
+			lua_pushfstring(L, "project must be from 0 to 255, got %s", strchr(query, '=') + 1));
 	return push_key_of_path(L, push_path(L, text, length), project);
 }
 
@@ -161,7 +191,13 @@ static void push_private_key(lua_State *L)
 	il_shm_key(&k->key, NULL);
 }
 
-static const char what_a_name_is[] = "a name is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\"";
+/* It has no zero byte. */
+static int refuse_name(lua_State *L, int arg, const char *name)
+{
+	return luaL_argerror(L, arg,
+		lua_pushfstring(L, "a name is 1 to 200 letters, digits, and \".\", \"_\", \"-\", \"/\", not \"%s\"",
+			name));
+}
 
 /* The name came from argument 1. */
 static int push_shm_key(lua_State *L, const char *name)
@@ -172,7 +208,7 @@ static int push_shm_key(lua_State *L, const char *name)
 	snprintf(k->text, size, "shm:%s", name);
 	luaL_setmetatable(L, CLASS);
 	if (il_shm_key(&k->key, k->text + strlen("shm:")))
-		return luaL_argerror(L, 1, what_a_name_is);
+		return refuse_name(L, 1, name);
 	return 1;
 }
 
@@ -187,15 +223,14 @@ static int push_disk_key(lua_State *L, const char *path, const char *name, int a
 {
 	char absolute[PATH_MAX];
 	il_file_absolute(absolute, path);
-	size_t size = strlen(path) + strlen(name) + sizeof "disk:?name=";
-	size_t room = size + strlen(absolute) + 1;
-	struct key *k = lua_newuserdatauv(L, sizeof *k + room, 0);
+	size_t size = text_size(path) + strlen(name) + sizeof "disk:?name=" + strlen(path) + 1 + strlen(absolute) + 1;
+	struct key *k = lua_newuserdatauv(L, sizeof *k + size, 0);
 	*k = (struct key){ .object.class = class, .project = -1, .key.text = k->text };
-	snprintf(k->text, size, "disk:%s?name=%s", path, name);
-	strcpy(k->text + size, absolute);
+	char *object = stpcpy(put_path(stpcpy(k->text, "disk:"), path), "?name=");
+	strcpy(stpcpy(stpcpy(object, name) + 1, path) + 1, absolute);
 	luaL_setmetatable(L, CLASS);
-	if (il_disk_key(&k->key, k->text + size, k->text + size - 1 - strlen(name)))
-		return luaL_argerror(L, arg, what_a_name_is);
+	if (il_disk_key(&k->key, after(path_of(k)), object))
+		return refuse_name(L, arg, name);
 	return 1;
 }
 
@@ -222,7 +257,8 @@ static int key_of_disk(lua_State *L, const char *text)
 	const char *query = strchr(text, '?');
 	size_t length = query ? (size_t)(query - text) : strlen(text);
 	bool named = query && strncmp(query, option, sizeof option - 1) == 0;
-	luaL_argcheck(L, named || !query, 1, "after the path comes ?name=jobs, and nothing else");
+	if (query && !named)
+		return refuse_rest(L, "name=jobs", query);
 	luaL_argcheck(L, length > 0, 1, "no path after \"disk:\"");
 	return push_disk_key(L, push_path(L, text, length), named ? query + sizeof option - 1 : usual_name, 1);
 }
@@ -250,6 +286,18 @@ static int redis_key(lua_State *L)
 	return push_redis_key(L, url);
 }
 
+/* Behind a ":" may be a password. */
+static int refuse_text(lua_State *L, const char *text)
+{
+	bool whole = !strchr(text, ':');
+	lua_pushlstring(L, text, strcspn(text, ":") + !whole);
+	return luaL_argerror(L, 1,
+		lua_pushfstring(L,
+			"a key is \"file:/path?project=0\", \"shm:name\", \"disk:/path?name=name\" or "
+			"\"redis://host/0/name\", not \"%s%s\"",
+			lua_tostring(L, -1), whole ? "" : "..."));
+}
+
 /* The key that the text at 1 names. */
 static int push_key_of_text(lua_State *L)
 {
@@ -262,9 +310,7 @@ static int push_key_of_text(lua_State *L)
 		return key_of_disk(L, text + 5);
 	if (strncmp(text, "redis", 5) == 0)
 		return push_redis_key(L, text);
-	return luaL_argerror(L, 1,
-		"a key is \"file:/path?project=0\", \"shm:name\", \"disk:/path?name=name\" or "
-		"\"redis://host/0/name\"");
+	return refuse_text(L, text);
 }
 
 static int key(lua_State *L)
@@ -321,10 +367,7 @@ static int key__index(lua_State *L)
 	bool file = k->project >= 0;
 	if (file && name && strcmp(name, "id") == 0) {
 		lua_pushinteger(L, k->key.id);
-	} else if (is_disk(k) && name && strcmp(name, "path") == 0) {
-		const char *path = k->text + strlen("disk:");
-		lua_pushlstring(L, path, (size_t)(k->key.object - strlen("?name=") - path));
-	} else if (file && name && strcmp(name, "path") == 0) {
+	} else if ((file || is_disk(k)) && name && strcmp(name, "path") == 0) {
 		lua_pushstring(L, path_of(k));
 	} else if (file && name && strcmp(name, "project") == 0) {
 		lua_pushinteger(L, k->project);

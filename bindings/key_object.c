@@ -49,12 +49,22 @@ static void push_place(lua_State *L, int err, const char *noun, const struct il_
 	lua_pushfstring(L, " (%s)", place);
 }
 
+/* The engine does not have the noun. */
+static int has_none(lua_State *L, const char *noun, const struct il_key *key)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s %s: a %s has no %s; use a file, shm or redis key", noun, key->text, key->engine->name,
+		noun);
+	lua_pushinteger(L, ENOTSUP);
+	return 3;
+}
+
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)
 {
 	const char *why = il_why(err);
-	bool known = why, offered = why || err != ENOTSUP;
-	if (!offered)
-		why = "is not offered there";
+	bool known = why;
+	if (!why && err == ENOTSUP)
+		return has_none(L, noun, key);
 	if (!why && key->engine->describe_error)
 		why = key->engine->describe_error(err);
 	if (!why)
@@ -63,7 +73,7 @@ int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *ke
 		return il_fail(L, err, "%s %s", noun, key->text);
 	lua_pushnil(L);
 	push_place(L, known ? 0 : err, noun, key);
-	lua_pushfstring(L, "%s %s%s %s%s", noun, key->text, offered ? ":" : "", why, lua_tostring(L, -1));
+	lua_pushfstring(L, "%s %s: %s%s", noun, key->text, why, lua_tostring(L, -1));
 	lua_replace(L, -2);
 	lua_pushinteger(L, err);
 	return 3;

@@ -123,7 +123,7 @@ describe("the folder of a disk key", function()
     for _, call in ipairs{{ipc.semaphore, key, 4}, {ipc.mutex, key}, {ipc.shared_memory, key, 4}} do
       local nothing, why, code = call[1](table.unpack(call, 2))
       assert.same({nil, ENOTSUP}, {nothing, code})
-      assert.matches("is not offered there", why)
+      assert.matches("a disk has no [%l ]+; use a file, shm or redis key$", why)
     end
   end)
 
