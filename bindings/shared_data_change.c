@@ -100,6 +100,7 @@ int il_data_commit(lua_State *L)
 	op.size = measure(L, d, count, &c);
 	if (!op.size) {
 		op.err = EMSGSIZE;
+		op.name = c.name;
 		op.size = c.size;
 		return il_data_write_fail(L, &op);
 	}

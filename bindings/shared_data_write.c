@@ -63,8 +63,9 @@ int il_data_write_fail(lua_State *L, const struct il_op *op)
 	const struct il_shared_data *d = op->handle;
 	if (op->err == EMSGSIZE && d->data)
 		return il_fail(L, op->err,
-			"value of %I bytes is over the limit of %I bytes (a quarter of the size of " NOUN " %s)",
-			(LUAI_UACINT)op->size, (LUAI_UACINT)d->data->max_value, d->what);
+			"value of %I bytes is over the limit of %I bytes (name '%s', a quarter of the size of " NOUN
+			" %s)",
+			(LUAI_UACINT)op->size, (LUAI_UACINT)d->data->max_value, op->name ? op->name : "?", d->what);
 	return il_data_fail(L, d, op->err);
 }
 

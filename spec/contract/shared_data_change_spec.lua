@@ -198,7 +198,7 @@ contract.each(_ENV, "a change of shared data", ipc.shared_data, function(engine,
       t:set("x", ("x"):rep(most + 1))
     end)
     assert.same({nil, EMSGSIZE}, {ok, code})
-    assert.matches(("value of %d bytes is over the limit of %d"):format(most + 1, most), why)
+    assert.matches(("value of %d bytes is over the limit of %d bytes %%(name 'x'"):format(most + 1, most), why)
     assert.same({"old", 1}, {(d:get("a")), d:count()})
     for i = 1, 3 do assert.truthy(d:set("x" .. i, ("x"):rep(most))) end
     assert.is_true(d:change(function(t) -- what is deleted makes room for what is set
