@@ -232,6 +232,7 @@ describe("a process that dies at a point, with a queue on a disk #nosan", functi
       assert.same({true, true}, {waiter:join(PATIENCE)}, ("%s at %d"):format(sync, n))
     else
       waiter:cancel()
+      waiter:join(PATIENCE)
     end
     assert(q:stat())
     kill_points.look(folder, true)
