@@ -7,6 +7,7 @@
 #include "base/reason.h"
 #include "os/process.h"
 #include "os/signal.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,8 +23,10 @@ void il_class(lua_State *L, const char *name, const luaL_Reg *methods, const lua
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "__index");
-	if (cases)
+	if (cases) {
 		il_select_class(L, cases);
+		il_park_class(name, cases);
+	}
 	lua_pop(L, 1);
 }
 

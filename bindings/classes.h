@@ -10,6 +10,7 @@
 #include <lua.h>
 
 void il_task_open(lua_State *L);
+void il_board_open(lua_State *L);
 void il_timer_open(lua_State *L);
 void il_signal_open(lua_State *L);
 void il_signal_handler_open(lua_State *L);

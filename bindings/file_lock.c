@@ -9,8 +9,10 @@
 #include "key_object.h"
 #include "lock.h"
 #include "option.h"
+#include "sched/park.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct il_lock_class class = {
 	.name = "ipc.FileLock",
@@ -25,7 +27,7 @@ static int file_lock(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	struct il_lock_options o = { .mode = il_mode_option(L, 2) };
-	struct il_lock_handle *handle = il_lock_push(L, &class, path);
+	struct il_lock_handle *handle = il_lock_push(L, &class, path, il_path_identity(path));
 	struct il_lock *l;
 	bool collected = false;
 	int err;
@@ -71,7 +73,18 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
+/* With the number by which /proc/locks knows the file. */
+static void describe(const void *handle, struct il_described *d)
+{
+	struct stat st;
+	il_lock_describe(handle, d);
+	d->other = stat(d->key, &st) == 0 ? (int64_t)st.st_ino : 0;
+}
+
+static const struct il_cases cases = { .usual = "acquire",
+	.methods = waits,
+	.open = il_lock_is_open,
+	.describe = describe };
 
 void il_file_lock_open(lua_State *L)
 {

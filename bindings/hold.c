@@ -4,10 +4,29 @@
  */
 #include "hold.h"
 #include "lock.h"
+#include "sched/park.h"
 #include "sched/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+enum { MOST_HANDLES = 64 }; /* that are looked at for what the main chunk holds */
+
+static struct il_list handles = IL_LIST_INIT(handles); /* of struct il_lock_handle, the latest first */
+
+/* Calls f for what the main chunk holds of the latest handles; false: there are more. */
+static bool each_of_main(void (*f)(const struct il_hold *h, void *arg), void *arg)
+{
+	int seen = 0;
+	il_list_each(const struct il_lock_handle, handle, &handles, open) {
+		if (++seen > MOST_HANDLES)
+			return false;
+		il_list_each(const struct il_lock_hold, h, &handle->holds, node)
+			if (!h->task && !h->left)
+				f(&h->of_task, arg);
+	}
+	return true;
+}
 
 void il_hold_forget(struct il_lock_hold *h)
 {
@@ -15,6 +34,8 @@ void il_hold_forget(struct il_lock_hold *h)
 		*h->guard = NULL;
 	il_list_del(&h->of_task.node);
 	il_list_del(&h->node);
+	if (h->task != il_sched()->current && !h->left)
+		il_park_again(h->task);
 	if (!il_list_empty(&h->handle->losses))
 		il_op_finish_of(&h->handle->losses, h);
 	if (h->handle->unused)
@@ -35,10 +56,21 @@ void il_holds_forget(struct il_lock_handle *handle)
 	handle->generation = il_fork.generation;
 }
 
+void il_holds_init(struct il_lock_handle *handle)
+{
+	handle->generation = il_fork.generation;
+	handle->unused = NULL;
+	il_list_init(&handle->holds);
+	il_list_init(&handle->losses);
+	il_list_add(handles.next, &handle->open);
+	il_park_main_holds(each_of_main);
+}
+
 void il_holds_fini(struct il_lock_handle *handle)
 {
 	il_op_finish_all(&handle->losses, ECANCELED);
 	forget_all(handle);
+	il_list_del(&handle->open);
 	free(handle->unused);
 	handle->unused = NULL;
 }
@@ -75,6 +107,17 @@ static void task_ended(struct il_hold *of_task, bool failed)
 		il_hold_drop(h, !h->given);
 }
 
+static const char *describe(const struct il_hold *of_task, struct il_described *d)
+{
+	const struct il_lock_handle *handle = il_container_of(of_task, struct il_lock_hold, of_task)->handle;
+	if (!il_fork_is_own(handle->generation))
+		return NULL;
+	il_lock_describe(handle, d);
+	return handle->class->noun;
+}
+
+static const struct il_hold_type hold_type = { task_ended, describe };
+
 /* There is no memory to record the grant. */
 static void give_up(struct il_lock *l, int64_t grant)
 {
@@ -97,7 +140,7 @@ int il_hold_add(struct il_lock_handle *handle, int64_t grant, struct il_lock_hol
 	}
 	handle->lock->unreported = false;
 	handle->unused = NULL;
-	*h = (struct il_lock_hold){ .of_task.ended = task_ended,
+	*h = (struct il_lock_hold){ .of_task.type = &hold_type,
 		.handle = handle,
 		.task = il_sched()->current,
 		.grant = grant };

@@ -24,9 +24,11 @@ struct il_lock_handle {
 	struct il_lock *lock; /* NULL: closed */
 	const struct il_lock_class *class;
 	struct il_list holds; /* of struct il_lock_hold, the latest last */
+	struct il_list open; /* its place among all handles that are open */
 	struct il_lock_hold *unused; /* one that is free */
 	struct il_list losses; /* operations that wait for the loss of a hold, which never comes: see il_lock_lost */
 	uint32_t generation; /* that holds them */
+	uint64_t identity; /* as on a board */
 	char what[];
 };
 
@@ -49,6 +51,9 @@ static inline void il_holds_notice_fork(struct il_lock_handle *handle)
 	if (!il_fork_is_own(handle->generation))
 		il_holds_forget(handle);
 }
+
+/* The handle is new. */
+void il_holds_init(struct il_lock_handle *handle);
 
 /* The handle closes, and its lock gives back what it has. */
 void il_holds_fini(struct il_lock_handle *handle);

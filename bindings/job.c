@@ -5,6 +5,7 @@
  */
 #include "job.h"
 #include "job_word.h"
+#include "sched/park.h"
 
 #include <string.h>
 
@@ -285,7 +286,12 @@ static const luaL_Reg meta[] = {
 
 static const luaL_Reg waits[] = { { "lost", il_job_lost }, { NULL, NULL } };
 
-static const struct il_cases cases = { .methods = waits };
+static void describe(const void *job, struct il_described *d)
+{
+	il_queue_describe(((const struct il_job_handle *)job)->q, d);
+}
+
+static const struct il_cases cases = { .methods = waits, .describe = describe };
 
 /* The metatable is below the top. What programs read most is found by its name; the upvalues keep the names alive. */
 static void open_fields(lua_State *L)

@@ -6,11 +6,17 @@
 #include "key_object.h"
 #include "bind.h"
 #include "option.h"
+#include "base/clock.h"
+#include "base/fork.h"
 #include "base/reason.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What errno means for an object behind a key, whatever its engine, if strerror does not say it. */
 static const char *reason(int err)
@@ -57,6 +63,48 @@ static int has_none(lua_State *L, const char *noun, const struct il_key *key)
 		noun);
 	lua_pushinteger(L, ENOTSUP);
 	return 3;
+}
+
+/* FNV-1a. */
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	while (*text++);
+	return hash;
+}
+
+static const uint64_t HASH = UINT64_C(0xcbf29ce484222325);
+
+/* Memory without a name is known to those that have inherited its handle, and so this number. */
+static uint64_t private_identity(void)
+{
+	static int64_t serial;
+	char text[64];
+	snprintf(text, sizeof text, "%d %" PRId64 " %" PRId64, (int)il_fork.pid, il_now(), ++serial);
+	return add_text(HASH, text);
+}
+
+uint64_t il_key_identity(const struct il_key *key, const char *noun)
+{
+	uint64_t hash = add_text(add_text(HASH, noun), key->engine->name);
+	char number[16];
+	if (key->id) { /* of a System V key: one file has many paths */
+		snprintf(number, sizeof number, "%" PRId32, key->id);
+		return add_text(hash, number);
+	}
+	if (!key->name)
+		return private_identity();
+	return add_text(hash, key->name);
+}
+
+uint64_t il_path_identity(const char *path)
+{
+	char folder[PATH_MAX];
+	uint64_t hash = HASH;
+	if (path[0] != '/' && getcwd(folder, sizeof folder))
+		hash = add_text(hash, folder);
+	return add_text(hash, path);
 }
 
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key)

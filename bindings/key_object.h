@@ -10,6 +10,12 @@
 
 #include <lua.h>
 
+/* The number of the object on a board: the same for all handles of it, and in forked children. */
+uint64_t il_key_identity(const struct il_key *key, const char *noun);
+
+/* The same of a path. */
+uint64_t il_path_identity(const char *path);
+
 /* nil, "noun key: reason", errno. */
 int il_key_fail(lua_State *L, int err, const char *noun, const struct il_key *key);
 

@@ -9,6 +9,7 @@
 #include "key.h"
 #include "key_object.h"
 #include "option.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -57,17 +58,16 @@ int64_t il_lease_option(lua_State *L, int arg)
 	return il_nanoseconds(seconds);
 }
 
-struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what)
+struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what,
+	uint64_t identity)
 {
 	size_t size = strlen(what) + 1;
 	struct il_lock_handle *handle = lua_newuserdatauv(L, sizeof *handle + size, 0);
 	handle->object.class = class->name;
 	handle->lock = NULL;
-	handle->unused = NULL;
 	handle->class = class;
-	handle->generation = il_fork.generation;
-	il_list_init(&handle->holds);
-	il_list_init(&handle->losses);
+	handle->identity = identity;
+	il_holds_init(handle);
 	memcpy(handle->what, what, size);
 	luaL_setmetatable(L, class->name);
 	il_register_object(L);
@@ -275,6 +275,12 @@ int il_lock_release(lua_State *L, const struct il_lock_class *class)
 bool il_lock_is_open(const void *handle)
 {
 	return ((const struct il_lock_handle *)handle)->lock != NULL;
+}
+
+void il_lock_describe(const void *handle, struct il_described *d)
+{
+	const struct il_lock_handle *h = handle;
+	*d = (struct il_described){ .key = h->what, .object = h->identity };
 }
 
 int il_lock_remove(lua_State *L, const struct il_lock_class *class)

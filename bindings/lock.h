@@ -33,8 +33,9 @@ bool il_lock_release_cancel(struct il_op *op);
 #define IL_LOCK_RELEASE(noun) \
 	.release = { noun " release", il_lock_release_attempt, il_lock_release_start, il_lock_release_cancel }
 
-/* Pushes a handle without a lock; `what` names it in messages: a key's text, a path. */
-struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what);
+/* Pushes a handle without a lock; `what` names it in messages: a key's text, a path. `identity` is for the board. */
+struct il_lock_handle *il_lock_push(lua_State *L, const struct il_lock_class *class, const char *what,
+	uint64_t identity);
 
 /* The last step of a constructor: the engine's lock becomes that of the handle, which is on top of the stack, and whose
  * key is at 1. Returns what the constructor must return. */
@@ -75,6 +76,7 @@ int il_lock_acquire_as(lua_State *L, const struct il_lock_class *class, bool sha
 
 /* For struct il_cases. */
 bool il_lock_is_open(const void *handle);
+void il_lock_describe(const void *handle, struct il_described *d);
 
 /* An operation of the engine's for il_await_answer. */
 static inline void il_lock_op(struct il_op *op, struct il_lock *l, const struct il_op_type *type,

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "loop/state.h"
 #include "loop/thread_pool.h"
+#include "os/board.h"
 #include "os/process.h"
 #include "loop/timer.h"
 #include "os/process_watch.h"
@@ -100,6 +101,7 @@ static int fini(lua_State *L)
 		il_streams_drop();
 		il_process_watches_drop();
 		il_loop_fini();
+		il_board_close();
 	}
 	il_owner_release();
 	return 0;
@@ -179,6 +181,7 @@ int luaopen_ipc(lua_State *L)
 	lua_newtable(L);
 	il_script_open(L);
 	il_task_open(L);
+	il_board_open(L);
 	il_timer_open(L);
 	il_signal_open(L);
 	il_signal_handler_open(L);

@@ -33,7 +33,7 @@ static int mutex(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, il_lock_options);
 	struct il_lock_options o = { .max = 1, .mode = il_mode_option(L, 2), .lease = il_lease_option(L, 2) };
-	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text, il_key_identity(key, "mutex"));
 	struct il_lock *l;
 	bool collected = false;
 	int err;
@@ -113,7 +113,10 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
+static const struct il_cases cases = { .usual = "acquire",
+	.methods = waits,
+	.open = il_lock_is_open,
+	.describe = il_lock_describe };
 
 void il_mutex_open(lua_State *L)
 {

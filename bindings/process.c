@@ -25,6 +25,7 @@
 #include "sched/task.h"
 #include "stream/stream.h"
 #include "stream/stream_end.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -112,6 +113,7 @@ static _Noreturn void live(lua_State *L)
 		lua_writestringerror("ipc: process %s\n", lua_tostring(L, -1));
 	il_shutdown(L);
 	il_engines_fini(); /* what was asked of others last is still to be said */
+	il_board_close();
 	bool failed = fflush(NULL) != 0;
 	_exit(status != LUA_OK || il_host_failed() || failed ? 1 : 0);
 }
@@ -331,7 +333,12 @@ static const luaL_Reg internals[] = { { "reap", process_reap }, { "ended", proce
 
 static const luaL_Reg waits[] = { { "wait", process_wait }, { NULL, NULL } };
 
-static const struct il_cases cases = { .usual = "wait", .methods = waits };
+static void describe(const void *child, struct il_described *d)
+{
+	*d = (struct il_described){ .key = "", .other = ((const struct il_child *)child)->p.pid };
+}
+
+static const struct il_cases cases = { .usual = "wait", .methods = waits, .describe = describe };
 
 void il_process_open(lua_State *L)
 {

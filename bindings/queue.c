@@ -25,13 +25,14 @@ static lua_Integer size_option(lua_State *L, int arg, const char *name)
 	return il_option_integer(L, arg, name, 1, INT_MAX, "bytes", 0);
 }
 
-static struct il_queue_handle *push_handle(lua_State *L, int options, const char *what)
+static struct il_queue_handle *push_handle(lua_State *L, int options, const struct il_key *key)
 {
-	size_t size = strlen(what) + 1;
+	size_t size = strlen(key->text) + 1;
 	struct il_queue_handle *q = lua_newuserdatauv(L, sizeof *q + size, IL_QUEUE_VALUES);
 	*q = (struct il_queue_handle){ .object.class = il_queue_class, .codec = IL_CODEC_RAW };
 	il_list_init(&q->losses);
-	memcpy(q->what, what, size);
+	memcpy(q->what, key->text, size);
+	q->identity = il_key_identity(key, "queue");
 	luaL_setmetatable(L, il_queue_class);
 	il_register_object(L);
 	luaL_getmetatable(L, il_job_class);
@@ -125,7 +126,7 @@ static int queue(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	check_options(L);
-	return open_queue(L, key, push_handle(L, 2, key->text));
+	return open_queue(L, key, push_handle(L, 2, key));
 }
 
 static int len_push(lua_State *L, struct il_op *op)
@@ -284,7 +285,10 @@ static bool is_open(const void *object)
 	return ((const struct il_queue_handle *)object)->queue != NULL;
 }
 
-static const struct il_cases cases = { .usual = "receive", .methods = waits, .open = is_open };
+static const struct il_cases cases = { .usual = "receive",
+	.methods = waits,
+	.open = is_open,
+	.describe = il_queue_describe };
 
 void il_queue_open(lua_State *L)
 {

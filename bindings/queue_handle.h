@@ -37,6 +37,7 @@ struct il_queue_handle {
 	struct il_job_limits limits;
 	size_t job_room; /* for the texts and the message of a job, if these are short: see take in queue_jobs.c */
 	struct il_list losses; /* operations that wait for the loss of a job, which never comes: see il_job_lost */
+	uint64_t identity; /* as on a board */
 	bool warned; /* of a job that was closed without a word */
 	struct il_job scratch; /* for an attempt of an operation; what waits has its own (job.h) */
 	char what[];
@@ -65,6 +66,9 @@ static inline void il_queue_op(struct il_op *op, struct il_queue_handle *q, cons
 	op->handle = q;
 	op->push = push;
 }
+
+/* For the board. */
+void il_queue_describe(const void *handle, struct il_described *d);
 
 /* nil, and why. */
 int il_queue_fail(lua_State *L, const struct il_queue_handle *q, int err);

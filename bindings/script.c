@@ -54,6 +54,13 @@ void il_push_script(lua_State *L, const char *module, const char *name)
 	lua_replace(L, -2);
 }
 
+/* script(name): what another script returns. */
+static int script(lua_State *L)
+{
+	push_loaded(L, luaL_checkstring(L, 1));
+	return 1;
+}
+
 /* where([level]): "file:line: " of what is at this level, as error has it; without one, of the user's line that called
  * a script. */
 static int where(lua_State *L)
@@ -101,6 +108,7 @@ static const luaL_Reg core[] = {
 	{ "fail", fail },
 	{ "options", il_script_options },
 	{ "raise", raise },
+	{ "script", script },
 	{ "where", where },
 	{ "trace", trace },
 	{ NULL, NULL },

@@ -44,7 +44,7 @@ static int semaphore(lua_State *L)
 	lua_settop(L, 3);
 	il_options(L, 3, il_lock_options);
 	struct il_lock_options o = check_options(L);
-	struct il_lock_handle *handle = il_lock_push(L, &class, key->text);
+	struct il_lock_handle *handle = il_lock_push(L, &class, key->text, il_key_identity(key, "semaphore"));
 	struct il_lock *l;
 	bool collected = false;
 	int err;
@@ -101,7 +101,10 @@ static const luaL_Reg waits[] = {
 	{ NULL, NULL },
 };
 
-static const struct il_cases cases = { .usual = "acquire", .methods = waits, .open = il_lock_is_open };
+static const struct il_cases cases = { .usual = "acquire",
+	.methods = waits,
+	.open = il_lock_is_open,
+	.describe = il_lock_describe };
 
 void il_semaphore_open(lua_State *L)
 {

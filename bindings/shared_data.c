@@ -16,6 +16,7 @@
 #include "shared_data_write.h"
 #include "shared_data_read.h"
 #include "sched/await.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,12 +37,13 @@ static size_t size_option(lua_State *L, int arg)
 	return (size_t)il_option_integer(L, arg, "size", SMALLEST, LARGEST, "bytes", 0);
 }
 
-static struct il_shared_data *push_handle(lua_State *L, int options, const char *what)
+static struct il_shared_data *push_handle(lua_State *L, int options, const struct il_key *key)
 {
-	size_t size = strlen(what) + 1;
+	size_t size = strlen(key->text) + 1;
 	struct il_shared_data *d = lua_newuserdatauv(L, sizeof *d + size, IL_DATA_VERSIONS);
 	*d = (struct il_shared_data){ .object.class = il_data_class, .codec = IL_CODEC_RAW };
-	memcpy(d->what, what, size);
+	memcpy(d->what, key->text, size);
+	d->identity = il_key_identity(key, NOUN);
 	luaL_setmetatable(L, CLASS);
 	il_register_object(L);
 	lua_newtable(L);
@@ -117,7 +119,7 @@ static int shared_data(lua_State *L)
 	lua_settop(L, 2);
 	il_options(L, 2, options);
 	check_options(L);
-	return open_data(L, key, push_handle(L, 2, key->text));
+	return open_data(L, key, push_handle(L, 2, key));
 }
 
 /* The end ----------------------------------------------------------------------------------------------- */
@@ -207,7 +209,13 @@ static bool is_open(const void *object)
 	return ((const struct il_shared_data *)object)->data != NULL;
 }
 
-static const struct il_cases cases = { .methods = waits, .open = is_open };
+static void describe(const void *data, struct il_described *d)
+{
+	const struct il_shared_data *s = data;
+	*d = (struct il_described){ .key = s->what, .object = s->identity };
+}
+
+static const struct il_cases cases = { .methods = waits, .open = is_open, .describe = describe };
 
 /* What the script needs, for a handle of this class. */
 static const luaL_Reg for_script[] = {

@@ -24,6 +24,7 @@ struct il_shared_data {
 	struct il_object object;
 	struct il_data *data; /* NULL: closed */
 	enum il_codec codec;
+	uint64_t identity; /* as on a board */
 	char what[];
 };
 

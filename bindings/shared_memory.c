@@ -10,6 +10,7 @@
 #include "option.h"
 #include "sched/await.h"
 #include "shared_memory_slots.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <string.h>
@@ -114,6 +115,7 @@ static int shared_memory(lua_State *L)
 	struct il_shared_memory *m = lua_newuserdatauv(L, sizeof *m + size, 0);
 	*m = (struct il_shared_memory){ .object.class = il_shared_memory_class };
 	memcpy(m->what, key->text, size);
+	m->identity = il_key_identity(key, NOUN);
 	luaL_setmetatable(L, il_shared_memory_class);
 	return open_memory(L, key, m);
 }
@@ -186,7 +188,13 @@ static bool is_open(const void *object)
 	return ((const struct il_shared_memory *)object)->memory != NULL;
 }
 
-static const struct il_cases cases = { .methods = waits, .open = is_open };
+static void describe(const void *memory, struct il_described *d)
+{
+	const struct il_shared_memory *m = memory;
+	*d = (struct il_described){ .key = m->what, .object = m->identity };
+}
+
+static const struct il_cases cases = { .methods = waits, .open = is_open, .describe = describe };
 
 void il_shared_memory_open(lua_State *L)
 {

@@ -24,6 +24,7 @@ struct il_shared_memory {
 	const int64_t *slots; /* the engine's; NULL: on another machine */
 	size_t count; /* 0: closed, or on another machine */
 	const volatile bool *lost;
+	uint64_t identity; /* as on a board */
 	char what[];
 };
 

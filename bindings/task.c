@@ -17,6 +17,7 @@
 #include "sched/run_queue.h"
 #include "sched/select.h"
 #include "sched/state.h"
+#include "sched/park.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -326,7 +327,12 @@ static const luaL_Reg internals[] = {
 
 static const luaL_Reg waits[] = { { "join", task_join }, { NULL, NULL } };
 
-static const struct il_cases cases = { .usual = "join", .methods = waits };
+static void describe(const void *task, struct il_described *d)
+{
+	*d = (struct il_described){ .key = "", .other = ((const struct il_task *)task)->id };
+}
+
+static const struct il_cases cases = { .usual = "join", .methods = waits, .describe = describe };
 
 void il_task_open(lua_State *L)
 {

@@ -156,6 +156,12 @@ static bool facts_of(pid_t pid, struct facts *f)
 	return true;
 }
 
+uint64_t il_identity_start_of(pid_t pid)
+{
+	struct facts f;
+	return facts_of(pid, &f) ? f.start : 0;
+}
+
 /* The two are of the same kind, and a tick apart where they were rounded in different namespaces. */
 static bool differ(uint64_t a, uint64_t b)
 {

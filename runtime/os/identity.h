@@ -33,6 +33,9 @@ static inline uint64_t il_identity_start(void)
 	return il_identity_learn() ? 0 : il_identity_own.start;
 }
 
+/* When a process started; 0: that is not known. */
+uint64_t il_identity_start_of(pid_t pid);
+
 /* The pid namespace; 0: not known, for there is no /proc. */
 uint64_t il_identity_space(void);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "loop/epoll.h"
+#include "os/board.h"
 #include "os/state.h"
 
 #include <errno.h>
@@ -20,18 +21,34 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static int wait_for(const struct il_process *p, siginfo_t *info, int how)
+{
+	int failed;
+	do
+		failed = waitid(P_PIDFD, (id_t)p->io.fd, info, WEXITED | WNOHANG | how);
+	while (failed && errno == EINTR);
+	return failed;
+}
+
+/* One that was killed has left its board, whose name is known as long as it is a zombie. */
+static void remove_board(const struct il_process *p, const siginfo_t *info)
+{
+	if (info->si_pid && info->si_code != CLD_EXITED)
+		il_board_remove(p->pid);
+}
+
 /* Reaps it if it has ended. */
 static void reap(struct il_process *p)
 {
 	siginfo_t info = { 0 };
-	int failed;
 	if (p->ended)
 		return;
-	do
-		failed = waitid(P_PIDFD, (id_t)p->io.fd, &info, WEXITED | WNOHANG);
-	while (failed && errno == EINTR);
+	int failed = wait_for(p, &info, WNOWAIT);
 	if (!failed && info.si_pid == 0)
 		return;
+	remove_board(p, &info);
+	if (!failed)
+		failed = wait_for(p, &info, 0);
 	p->err = failed ? errno : 0; /* ECHILD: another library reaped it, or SIGCHLD is ignored */
 	p->ended = true;
 	p->signalled = !failed && info.si_code != CLD_EXITED;
@@ -188,9 +205,13 @@ void il_process_fini(struct il_process *p)
 
 void il_processes_kill_closing(void)
 {
-	il_list_each_safe(struct il_process, p, &il_os()->children, siblings) /* it may have ended, and leave */
+	il_list_each_safe(struct il_process, p, &il_os()->children, siblings) { /* it may have ended, and leave */
+		siginfo_t info = { 0 };
 		if (p->closing)
 			il_process_signal(p, SIGKILL);
+		else if (wait_for(p, &info, WNOWAIT) == 0)
+			remove_board(p, &info);
+	}
 }
 
 static void begin_anew(void)

@@ -9,6 +9,7 @@
 #include "sched/error.h"
 #include "sched/late.h"
 #include "sched/on_main.h"
+#include "sched/park.h"
 #include "sched/run_queue.h"
 #include "sched/sched.h"
 #include "sched/state.h"
@@ -167,6 +168,7 @@ static int wait_on_main(lua_State *L, push_function *push)
 	if (w->state == IL_DONE)
 		return both(L, status, push);
 	il_wait_drop(w);
+	il_board_runs(il_sched()->main_board);
 	return lua_error(L);
 }
 
@@ -207,16 +209,20 @@ static int cannot(lua_State *L, int err)
 	return 3;
 }
 
-static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push,
+static int start(lua_State *L, struct il_op *ops, uint32_t count, int64_t deadline, push_function *push, int memory,
 	bool uncancellable)
 {
+	struct il_wait *w = own_wait();
 	if (!uncancellable)
 		il_late_check(L);
 	if (il_sched()->current && !il_sched()->guarded && !own_payloads(ops, count))
 		return cannot(L, ENOMEM);
-	int err = il_wait_start(own_wait(), ops, count, deadline ? deadline : IL_NEVER); /* 0: they end by themselves */
+	int64_t until = deadline ? deadline : IL_NEVER; /* 0: they end by themselves */
+	int err = il_wait_start(w, ops, count, until);
 	if (il_sched()->current)
 		il_sched()->current->uncancellable = uncancellable;
+	if (w->state == IL_WAITING)
+		il_park(L, w, until, memory ? lua_touserdata(L, memory) : NULL);
 	return err ? cannot(L, err) : suspend(L, push);
 }
 
@@ -279,7 +285,7 @@ static int slow(lua_State *L, struct il_op *op, int64_t deadline, bool uncancell
 	if (deadline == 0 && !op->remote)
 		return il_serve(0) ? timed_out(L) : il_served(L, timed_out(L));
 	check_may_wait(L, il_sched()->current);
-	return start(L, op, 1, deadline, NULL, uncancellable);
+	return start(L, op, 1, deadline, NULL, 0, uncancellable);
 }
 
 int il_await_slow(lua_State *L, struct il_op *op, int64_t deadline)
@@ -313,7 +319,7 @@ int il_await_answer_slow(lua_State *L, struct il_op *op)
 	il_op_clear(own);
 	*own = *op;
 	il_list_init(&own->link);
-	return start(L, own, 1, IL_NEVER, NULL, false);
+	return start(L, own, 1, IL_NEVER, NULL, 0, false);
 }
 
 /* The file may be closed and the text collected while it waits. */
@@ -365,7 +371,7 @@ int il_await_many(lua_State *L, struct il_op *ops, uint32_t count, int memory, i
 	check_may_wait(L, t);
 	if (memory)
 		keep_selection(L, memory);
-	return start(L, ops, count, deadline, push, false);
+	return start(L, ops, count, deadline, push, memory, false);
 }
 
 int il_await_deadline(lua_State *L, int64_t deadline)

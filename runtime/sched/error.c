@@ -11,7 +11,7 @@
 
 static char error, text; /* registry keys: their addresses */
 
-static bool is_script(const lua_Debug *ar)
+bool il_is_script(const lua_Debug *ar)
 {
 	return strncmp(ar->source, "=ipc.", 5) == 0;
 }
@@ -20,7 +20,7 @@ void il_where_user(lua_State *L, int level)
 {
 	lua_Debug ar;
 	while (lua_getstack(L, level++, &ar))
-		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !is_script(&ar)) {
+		if (lua_getinfo(L, "Sl", &ar) && ar.currentline > 0 && !il_is_script(&ar)) {
 			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 			return;
 		}
@@ -31,7 +31,7 @@ void il_where_user(lua_State *L, int level)
 static void where(lua_State *L, int level)
 {
 	lua_Debug ar;
-	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && is_script(&ar))
+	if (lua_getstack(L, level, &ar) && lua_getinfo(L, "S", &ar) && il_is_script(&ar))
 		il_where_user(L, level + 1);
 	else
 		luaL_where(L, level);

@@ -10,6 +10,9 @@
 #include <lua.h>
 #include <stdbool.h>
 
+/* Of lua_getinfo(S): it is a function of a script of ours. */
+bool il_is_script(const lua_Debug *ar);
+
 /* luaL_error; but if a script of ours has called it, it names the user's line that called that. For what such a script
  * may call. */
 int il_error(lua_State *L, const char *format, ...);

@@ -22,10 +22,12 @@ static void task_ended(struct il_hold *hold, bool failed)
 	l->over = true;
 }
 
+static const struct il_hold_type hold_type = { .ended = task_ended };
+
 void il_late_init(struct il_late *l)
 {
 	il_sched()->late_interrupt = il_late_interrupt;
-	*l = (struct il_late){ .hold.ended = task_ended, .task = il_sched()->current, .steps = STEPS };
+	*l = (struct il_late){ .hold.type = &hold_type, .task = il_sched()->current, .steps = STEPS };
 	il_list_init(&l->node);
 	il_list_init(&l->hold.node);
 	if (l->task)

@@ -3,6 +3,7 @@
  * The tasks that are ready, see run_queue.h. Floor 3.
  */
 #include "sched/run_queue.h"
+#include "os/board.h"
 #include "sched/state.h"
 
 void il_run_queue_add(struct il_task *t)
@@ -18,7 +19,9 @@ void il_run_queue_add(struct il_task *t)
 
 void il_run_queue_wake(struct il_wait *w)
 {
-	il_run_queue_add(il_container_of(w, struct il_task, wait));
+	struct il_task *t = il_container_of(w, struct il_task, wait);
+	il_board_runs(t->board);
+	il_run_queue_add(t);
 }
 
 void il_run_queue_add_late(struct il_task *t)

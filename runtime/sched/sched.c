@@ -8,6 +8,7 @@
 #include "loop/epoll.h"
 #include "loop/loop.h"
 #include "loop/state.h"
+#include "os/board.h"
 #include "os/signal.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
@@ -34,6 +35,7 @@ static const int64_t BATCH = 50000;
 static void woken_main(struct il_wait *w)
 {
 	(void)w;
+	il_board_runs(il_sched()->main_board);
 }
 
 void il_sched_open(lua_State *L)
@@ -168,6 +170,7 @@ static void poll_kernel(lua_State *L, int64_t until)
 	struct il_sched *s = il_sched();
 	il_preempt_idle(until != 0);
 	il_gathered_flush();
+	il_board_asks(il_loop->timers.count);
 	int err = il_loop_poll(il_signal_arrived ? 0 : until);
 	if (err)
 		il_error(L, "the event loop failed: %s", strerror(err));
@@ -175,6 +178,7 @@ static void poll_kernel(lua_State *L, int64_t until)
 		lua_gc(L, LUA_GCCOLLECT);
 	il_loop->starved = false;
 	s->polled = il_now();
+	il_board_turned(s->polled);
 	il_signal_drain();
 	il_run_queue_append_late();
 	if (s->main_wait.state != IL_DONE) /* a result is there: to be delivered first */
@@ -250,6 +254,7 @@ void il_sched_leave(void)
 	il_sched()->main_wait.deadline.place = 0;
 	il_wait_drop(&il_sched()->main_wait);
 	il_op_clear(&il_sched()->main_op);
+	il_sched()->main_board = 0;
 	il_tasks_leave();
 	nothing_runs();
 	il_sched()->failed = il_sched()->over = false;

@@ -287,6 +287,13 @@ static int push_selected(lua_State *L, struct il_op *op)
 	return 1 + op->push(L, op);
 }
 
+const void *il_select_case(const void *selection, uint32_t i, const struct il_cases **class)
+{
+	const struct chosen *c = &((const struct selection *)selection)->chosen[i];
+	*class = c->class;
+	return c->object;
+}
+
 int il_select(lua_State *L)
 {
 	luaL_checktype(L, CASES, LUA_TTABLE);

@@ -28,6 +28,7 @@ struct il_sched {
 	struct il_task *current; /* the task that runs; NULL: the main chunk, or none */
 	struct il_wait main_wait;
 	struct il_op main_op;
+	uint32_t main_board; /* its record on the board of the process; 0: none */
 	int64_t alive; /* tasks that keep the program alive */
 	int64_t tasks, switches; /* made so far, the last one's id; resumed so far */
 	int64_t living; /* tasks that have not ended */

@@ -5,6 +5,7 @@
  * it. What a task returned stays on its coroutine's stack until the task is collected. Floor 3.
  */
 #include "sched/task.h"
+#include "os/board.h"
 #include "sched/await.h"
 #include "sched/cancel.h"
 #include "sched/error.h"
@@ -164,7 +165,7 @@ static bool keep_task(struct il_task *t)
 static void finalize_holds(struct il_task *t)
 {
 	il_list_drain(struct il_hold, h, &t->holds, node)
-		h->ended(h, t->status != IL_FINISHED);
+		h->type->ended(h, t->status != IL_FINISHED);
 }
 
 void il_task_end(lua_State *L, struct il_task *t)
@@ -184,6 +185,10 @@ void il_task_end(lua_State *L, struct il_task *t)
 		report(L, t);
 	il_op_clear(&t->op);
 	il_op_finish_all(&t->joiners, 0);
+	if (t->board) {
+		il_board_give(t->board);
+		t->board = 0;
+	}
 	if (t->ended)
 		t->ended(t);
 	if (!keep_task(t))
@@ -342,6 +347,7 @@ void il_task_inherit(struct il_task *t)
 	if (t->status >= IL_FINISHED)
 		return;
 	t->wait.state = IL_IDLE;
+	t->board = 0;
 	t->status = IL_GONE;
 	t->cancelled = true;
 }

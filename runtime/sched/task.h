@@ -18,10 +18,19 @@ extern const char il_task_class[]; /* "ipc.Task" */
 
 enum il_task_status { IL_READY, IL_RUNNING, IL_WAITS, IL_FINISHED, IL_FAILED, IL_GONE };
 
+struct il_described;
+struct il_hold;
+
+struct il_hold_type {
+	void (*ended)(struct il_hold *h, bool failed); /* the task has; out of the list already; must not fail */
+	/* For the board (sched/park.h): returns the noun. NULL, or returns NULL: it is nothing that others wait for */
+	const char *(*describe)(const struct il_hold *h, struct il_described *d);
+};
+
 /* What a task holds and has to answer for when it ends. */
 struct il_hold {
 	struct il_list node;
-	void (*ended)(struct il_hold *h, bool failed); /* out of the list already; must not fail */
+	const struct il_hold_type *type;
 };
 
 struct il_task {
@@ -50,6 +59,7 @@ struct il_task {
 	bool held; /* a scope handles its error */
 	bool callback; /* used again for other callbacks, unless Lua has seen it */
 	bool named; /* the program has given it a name, which follows */
+	uint32_t board; /* its record on the board of the process; 0: none */
 	char name[];
 };
 
