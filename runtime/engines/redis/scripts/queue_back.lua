@@ -82,3 +82,10 @@ local function sweep(state, deliveries)
   end
   return left, first
 end
+
+-- At most once in LATE ms, however many deliveries ask again.
+local function sweep_again(state)
+  if math.abs(time() - (redis.call('HGET', KEYS[1], 'swept') or 0)) < LATE then return end
+  set_field('swept', time())
+  sweep(state, redis.call('HGET', KEYS[1], 'deliveries') or '')
+end

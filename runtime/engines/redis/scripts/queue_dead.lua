@@ -19,6 +19,7 @@ if verb == 'next' then
     string.sub(redis.call('HGET', KEYS[1], 'j' .. number), 6, 5 + size), redis.call('HGET', KEYS[1], number)}
 end
 local count = 0
+redis.call('HDEL', KEYS[1], '') -- needs no memory: so what follows may, where there is none
 for _, name in ipairs(redis.call('ZRANGE', dead, 0, -1)) do
   local number = string.sub(name, 21)
   local message = redis.call('HGET', KEYS[1], number) or '\0________'

@@ -71,6 +71,11 @@ local function publish_next(state)
   end
 end
 
+-- A call takes no more arguments than fit on Lua's stack: `list` in parts.
+local function in_parts(command, list)
+  for i = 1, #list, 4000 do redis.call(command, KEYS[1], unpack(list, i, math.min(i + 3999, #list))) end
+end
+
 -- Writes the state, the lines, and the fields.
 local function save(state)
   local empty = {}
@@ -79,8 +84,8 @@ local function save(state)
   for field in pairs(changed) do
     if lines[field] == '' then empty[#empty + 1] = field else set_field(field, lines[field]) end
   end
-  redis.call('HSET', KEYS[1], unpack(fields))
-  if empty[1] then redis.call('HDEL', KEYS[1], unpack(empty)) end
+  in_parts('HSET', fields)
+  in_parts('HDEL', empty)
 end
 
 local function cut(state, field, at, counter)

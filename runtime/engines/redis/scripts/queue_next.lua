@@ -1,4 +1,10 @@
 -- PART of the scripts that look for messages.
+-- The server has evicted what is sorted, or a part of it.
+local function is_torn(state)
+  return state[SORTED] > 0 and (redis.call('ZCARD', base .. 'order') ~= state[SORTED] or
+    redis.call('ZCARD', base .. 'types') ~= state[SORTED])
+end
+
 -- The name of the next message that is wanted, and whether it is of the run. wanted: '0', any; a type; '-' and a type:
 -- of the lowest type up to that. Nothing, if there is none.
 local function next_message(state, wanted)

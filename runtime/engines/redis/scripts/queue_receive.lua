@@ -93,7 +93,7 @@ if names[1 + arrived] or before == ARGV[4] or due > 0 then
   if max > 0 then look(state, string.sub(ARGV[7], 3)) end
   if names[1] then redis.call('HDEL', KEYS[1], 'h' .. ARGV[3]) end
   for i = 1 + arrived, #names do put_back(state, names[i]) end
-  if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries')) end
+  if before == ARGV[4] then sweep_again(state) end
 end
 names = {}
 local gone = {}
@@ -109,11 +109,7 @@ while #names < max do
     whole = redis.call('ZREM', base .. 'order', name) + redis.call('ZREM', base .. 'types', name) == 2 and whole
   end
 end
-if not names[1] and max > 0 and state[SORTED] > 0 then
-  whole = redis.call('ZCARD', base .. 'order') == state[SORTED] and
-    redis.call('ZCARD', base .. 'types') == state[SORTED]
-end
-if not whole then
+if not whole or not names[1] and max > 0 and is_torn(state) then
   -- HERE: queue_end
   return remove_queue()
 end

@@ -4,9 +4,10 @@
 --   meta     state, packed: see below; number, of 16 digits -> a message; lines of processes that wait
 --            (queue_line.lua); deliveries: their names, and for each what it was given last (queue_receive.lua), and
 --            "h" and its name -> when that was handed to it, in ms, until its process confirms it; turned: when the
---            epoch began (queue_sweep.lua). Of jobs: "j" and number -> attempt, deaths and reason of one that was taken
---            before and is not now; "i" and id -> number of the one that has it and is not dead; holders: names of
---            processes, and "l" and the name -> when the process's lease ends, in ms
+--            epoch began (queue_sweep.lua); swept: when a delivery that asked again had the others swept. Of jobs:
+--            "j" and number -> attempt, deaths and reason of one that was taken before and is not now; "i" and id ->
+--            number of the one that has it and is not dead; holders: names of processes, and "l" and the name -> when
+--            the process's lease ends, in ms
 --   order    number -> name, and
 --   types    names: of the messages that are sorted. A name is "type:number", the type of 19 digits.
 --   taken    "number:token" -> what a job is while it is taken (queue_hand.lua); and "" -> ""

@@ -15,6 +15,7 @@ local EPOCH_LENGTH = 300
 local found = redis.call('HMGET', KEYS[1], 'state', 'turned', 'deliveries')
 if not found[1] or string.sub(found[1], 1, 32) ~= ARGV[1] then return {43} end
 local state = {struct.unpack(FORMAT, found[1])}
+redis.call('HDEL', KEYS[1], '') -- needs no memory: so what follows may, where there is none
 look(state, ARGV[2])
 local left = sweep(state, found[3] or '')
 call_sender(state)

@@ -91,7 +91,7 @@ end
 -- HERE: queue_call
 local state = {id, kind, capacity, bytes, count, last, first, border, sorted, arrivals, receivers, senders, sender,
   receiver, epoch, due, token}
-local max, reply, entries = tonumber(ARGV[8]), {0, 0}, {}
+local max, reply, entries, none = tonumber(ARGV[8]), {0, 0}, {}, false
 local stands, lease, limits = string.match(ARGV[9], '^(%d) (%d+) (.*)')
 local attempts, keep = string.match(limits, '^(%d+) %d+ (%d+)')
 
@@ -125,7 +125,10 @@ if at then cut(state, field, at - 14, RECEIVERS) end
 while not entries[1] and max > 0 do
   for _ = 1, max do
     local name, of_run = next_message(state, ARGV[5])
-    if not name then max = 0 break end
+    if not name then
+      max, none = 0, true
+      break
+    end
     local number = string.sub(name, 21)
     local message = redis.call('HGET', KEYS[1], number)
     if of_run then
@@ -142,6 +145,10 @@ while not entries[1] and max > 0 do
     end
   end
 end
+if none and not entries[1] and is_torn(state) then
+  -- HERE: queue_end
+  return remove_queue()
+end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[4] .. epoch .. table.concat(entries))
 if entries[1] then
   reply[2] = keep_lease(state, process, tonumber(lease)) and time() or -time()
@@ -149,7 +156,7 @@ elseif stands == '1' then
   -- HERE: queue_stand
   stand(state, field, RECEIVERS, key, bound, '')
 end
-if before == ARGV[4] then sweep(state, redis.call('HGET', KEYS[1], 'deliveries')) end
+if before == ARGV[4] and not entries[1] then sweep_again(state) end
 if senders > 0 and call_sender(state) and entries[1] then reply[#reply + 1] = 1 end
 save(state)
 return entries[1] and reply or {11, 0, until_next(state), state[RECEIVERS]}
