@@ -12,6 +12,8 @@ BINDIR   ?= $(PREFIX)/bin
 LIBDIR   ?= $(PREFIX)/lib/lua/5.4
 DOCDIR   ?= $(PREFIX)/share/doc/ipclua
 TYPESDIR ?= $(PREFIX)/share/ipclua/types
+MANDIR   ?= $(PREFIX)/share/man/man1
+SHELLDIR ?= $(PREFIX)/share
 JOBS     ?= $(shell nproc)
 CFLAGS   ?= -O2 -g
 LUA_LIB  ?= -l:liblua5.4.a
@@ -61,6 +63,7 @@ fuzz   := $(patsubst spec/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out %/driver.c,$(wil
 embed  := scripts/tools/embed.lua scripts/ipc $(wildcard scripts/ipc/*.lua)
 verbs  := scripts/tools/embed.lua scripts/ipctl $(wildcard scripts/ipctl/*.lua)
 server := scripts/tools/embed_scripts.lua $(wildcard runtime/engines/redis/scripts/*.lua)
+shells := bash-completion/completions/ipctl zsh/site-functions/_ipctl fish/vendor_completions.d/ipctl.fish
 suite   = $(LUA) scripts/tools/suite.lua
 Q      := $(if $(filter-out 0,$(V)),,@)
 say     = $(if $(Q),@printf '  %-6s %s\n' $(1) $(2))
@@ -205,6 +208,11 @@ install: all install-doc ## into PREFIX (/usr/local), below DESTDIR
 	install -m 755 $(BUILD)/ipclua $(BUILD)/ipctl $(DESTDIR)$(BINDIR)
 	install -m 755 $(BUILD)/ipc.so $(DESTDIR)$(LIBDIR)/ipc.so
 	install -m 644 types/ipc.lua $(DESTDIR)$(TYPESDIR)/ipc.lua
+	install -d $(DESTDIR)$(MANDIR) $(dir $(addprefix $(DESTDIR)$(SHELLDIR)/,$(shells)))
+	$(BUILD)/ipctl completion man > $(DESTDIR)$(MANDIR)/ipctl.1
+	$(BUILD)/ipctl completion bash > $(DESTDIR)$(SHELLDIR)/$(word 1,$(shells))
+	$(BUILD)/ipctl completion zsh > $(DESTDIR)$(SHELLDIR)/$(word 2,$(shells))
+	$(BUILD)/ipctl completion fish > $(DESTDIR)$(SHELLDIR)/$(word 3,$(shells))
 
 # in folders as here, or their links would lead nowhere
 install-doc:
@@ -216,6 +224,7 @@ install-doc:
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/ipclua $(DESTDIR)$(BINDIR)/ipctl $(DESTDIR)$(LIBDIR)/ipc.so
+	rm -f $(DESTDIR)$(MANDIR)/ipctl.1 $(addprefix $(DESTDIR)$(SHELLDIR)/,$(shells))
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)$(PREFIX)/share/ipclua
 
 clean: ## remove build/

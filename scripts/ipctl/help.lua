@@ -20,9 +20,14 @@ function help.all()
   return table.concat(lines, "\n") .. "\n"
 end
 
+-- What a verb does, in sentences.
+function help.text_of(verb)
+  return verb.text or verb.summary:gsub("^%l", string.upper) .. "."
+end
+
 -- One verb: how it is called, what it does, its options.
 function help.of(verb)
-  local lines = {("usage: ipctl %s %s"):format(verb.name, verb.usage), "", verb.text or verb.summary, ""}
+  local lines = {("usage: ipctl %s %s"):format(verb.name, verb.usage), "", help.text_of(verb), ""}
   for _, option in ipairs(args.options(verb)) do
     local form = "--" .. option[1] .. (option[2] and " " .. option[2] or "")
     lines[#lines + 1] = "  " .. pad(form, 24) .. " " .. option[3]

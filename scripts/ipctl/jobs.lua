@@ -46,10 +46,10 @@ end
 
 function jobs.take(parsed)
   if parsed.command and not parsed.command[1] then out.fail("take: no program after --") end
-  local q <close> = queue.open(parsed, {
-    attempts = args.integer(parsed, "attempts", 1), deaths = args.integer(parsed, "deaths", 1),
-  })
   local type, timeout = queue.type(parsed), args.number(parsed, "timeout")
+  local limits = {attempts = args.integer(parsed, "attempts", 1), deaths = args.integer(parsed, "deaths", 1)}
+  args.number(parsed, "retry_after")
+  local q <close> = queue.open(parsed, limits)
   local count, got, status = parsed.follow and math.huge or args.integer(parsed, "count", 1) or 1, 0, 0
   while got < count do
     local job <close>, what, errno = q:take(type, timeout)

@@ -6,6 +6,8 @@ local out = require "ipctl.out"
 
 local keys = {}
 
+local ENOENT <const> = 2
+
 -- Is the text a key, and no path?
 function keys.is_key(text)
   for _, start in ipairs{"shm:", "file:", "disk:", "redis:", "rediss:", "redis+unix:", "redis+sentinel:"} do
@@ -22,6 +24,11 @@ function keys.of(text)
     out.fail("%s is no key: %s", text, reason)
   end
   return out.check(key, problem)
+end
+
+-- Whether a constructor has failed because there is no object; a server's socket that is not there is another ENOENT.
+function keys.is_none(problem, errno)
+  return errno == ENOENT and problem:find("there is none", 1, true) ~= nil
 end
 
 -- An object of a key by a constructor of the module; `options` of that, with create if it may be made.

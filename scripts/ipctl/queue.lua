@@ -68,9 +68,9 @@ function queue.peek(parsed)
 end
 
 function queue.receive(parsed)
-  local q <close> = queue.open(parsed)
   local type, timeout = queue.type(parsed), args.number(parsed, "timeout")
   local count = parsed.follow and math.huge or args.integer(parsed, "count", 1) or 1
+  local q <close> = queue.open(parsed)
   local got = 0
   while got < count do
     local message, what, errno = q:receive(type, timeout)
@@ -112,9 +112,10 @@ local function messages(parsed)
 end
 
 function queue.send(parsed)
-  local q <close> = queue.open(parsed)
   local timeout, type, options = args.number(parsed, "timeout"), args.integer(parsed, "type", 1) or 1, how(parsed)
-  for message in messages(parsed) do
+  local next_message <const> = messages(parsed)
+  local q <close> = queue.open(parsed)
+  for message in next_message do
     local ok, what, errno = q:send(type, check(parsed, message), timeout, options)
     if not ok and what == "exists" and not errno then
       out.note("queue %s: a message with the id %s is there", parsed[1], parsed.id)

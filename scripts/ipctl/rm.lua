@@ -10,7 +10,7 @@ local system = require "ipctl.system"
 
 local rm = {}
 
-local ENOENT <const>, EEXIST <const>, EINVAL <const>, ENOTSUP <const> = 2, 17, 22, 95
+local EEXIST <const>, EINVAL <const>, ENOTSUP <const> = 17, 22, 95
 local nouns <const> = {"queue", "mutex", "semaphore", "shared_memory", "shared_data"}
 -- those that are opened with a number, which the failure tells to one that asks for another
 local numbers <const> = {semaphore = "a max of (%d+)", shared_memory = " has (%d+) slots"}
@@ -27,7 +27,7 @@ local function find(noun, key)
     if found then object, problem, errno = ipc[noun](key, math.tointeger(found), options) end
   end
   if object then return object end
-  if errno == ENOENT or errno == ENOTSUP then return nil end
+  if errno == ENOTSUP or keys.is_none(problem, errno) then return nil end
   return false, problem, errno
 end
 

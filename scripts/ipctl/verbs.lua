@@ -125,4 +125,19 @@ opens one meanwhile keeps it, or gets a new one. With STARTs: of keys that begin
       {"dry-run", nil, "say only what would be removed"}, {"json", nil, "a line of JSON for each orphan"},
     },
   },
+  {
+    name = "doctor", usage = "[--json] [URL ...]", module = "doctor", keys = "url",
+    summary = "check this machine, and servers",
+    text = [[
+Checks the limits of the kernel, /dev/shm, what removes objects, namespaces, stopped processes, damaged objects; and of
+the server of each URL of a key whether it answers, rights, eviction and persistence. Each line is ok, a warning or an
+error, and says what to do. Exit status 1: there is an error.]],
+    options = {"json"},
+  },
+  {
+    name = "completion", usage = "bash|zsh|fish|man", module = "completion", least = 1, most = 1,
+    summary = "print the completion of a shell, or the man page",
+    text = [[
+Prints a script for the completion of bash, zsh or fish, or the man page. `make install` puts them in their places.]],
+  },
 }

@@ -186,7 +186,7 @@ describe("ipctl rm", function()
         local k = engine.key()
         local children = {}
         for i = 1, WORKERS do
-          children[i] = assert(ipc.process(function() work(noun, k, i, rounds(30)) end))
+          children[i] = assert(ipc.process(function() work(noun, k, i, rounds(waits.SANITIZED and 10 or 25)) end))
         end
         local taken, left = 0, WORKERS
         for _, child in ipairs(children) do
