@@ -3,6 +3,7 @@
  * What there is, see listing.h. Which processes use an object is known by what they have mapped. Floor 2.
  */
 #include "engines/listing.h"
+#include "base/fork.h"
 #include "os/mapped.h"
 
 #include <errno.h>
@@ -75,7 +76,7 @@ static bool has(const struct il_found *f, pid_t pid)
 
 static void add_user(struct il_found *f, pid_t pid)
 {
-	if (has(f, pid))
+	if (pid == il_fork.pid || has(f, pid)) /* this process looks only */
 		return;
 	if (f->users < IL_FOUND_PIDS)
 		f->pids[f->users] = pid;

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- The objects that there are, for the verbs that go through them.
 
+local ipc = require "ipc"
 local keys = require "ipctl.keys"
 local out = require "ipctl.out"
 local system = require "ipctl.system"
@@ -21,7 +22,7 @@ local function complete(object)
   object.made = object.made and object.made / SECOND
   if not object.users and object.engine == "shm" then ask_kernel(object) end
   object.in_use = object.in_use or (object.users or 0) > 0
-  object.orphan = object.users == 0
+  object.orphan = object.users == 0 and object.engine ~= "disk"
   if object.abandoned then object.abandoned = object.abandoned ~= 0 end
   return object
 end
@@ -29,6 +30,23 @@ end
 local function order(a, b)
   if a.key ~= b.key then return a.key < b.key end
   return a.noun < b.noun
+end
+
+-- What is in an object on a disk, which is opened for it.
+local function fill(object)
+  local options = {create = false, codec = "raw"}
+  local opened <close> = ipc[object.noun](object.key, options)
+  if not opened then return object end
+  if object.noun == "shared_data" then
+    object.names = opened:count()
+    object.holds = object.names ~= 0
+    return object
+  end
+  local stat = opened:stat()
+  for name, value in pairs(stat or {}) do object[name] = value end
+  object.size = object.bytes or 0
+  object.holds = not stat or object.messages + object.taken + object.delayed + object.dead > 0
+  return object
 end
 
 -- The folder of a disk that a place means: "disk:/path", with or without a name.
@@ -46,7 +64,11 @@ function listing.all(places, all)
     end
   end
   if #places == 0 then add(out.check(system.list())) end
-  for _, place in ipairs(places) do add(out.check(system.list(folder(place)))) end
+  for _, place in ipairs(places) do
+    local found = out.check(system.list(folder(place)))
+    for _, object in ipairs(found) do fill(object) end
+    add(found)
+  end
   table.sort(list, order)
   return list
 end

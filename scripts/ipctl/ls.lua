@@ -32,6 +32,7 @@ end
 
 local function state(object)
   if object.fault then return {object.fault == "damaged" and "damaged" or "unusable", "red"} end
+  if object.engine == "disk" then return object.in_use and "in use" or "kept" end
   if object.orphan then return {object.holds and "left" or "orphan", "yellow"} end
   return object.in_use and "in use" or "-"
 end

@@ -136,6 +136,27 @@ describe("ipctl ls", function()
     assert.truthy(ipctl.output("ls"):find("another program's", 1, true))
   end)
 
+  it("lists a folder on a disk", function()
+    local disk = engines.disk
+    finally(disk.cleanup)
+    local where = disk.key()
+    local q <close> = assert(ipc.queue(where))
+    local d <close> = assert(ipc.shared_data(where))
+    q:send(1, "a")
+    q:send(1, "b", nil, {after = 1000})
+    d:set("x", 1)
+    local place <const> = "disk:" .. where.path
+    local text <const> = "disk:" .. where.path .. "?name=" .. where.name
+    local found = ipctl.find(text, "queue", place)
+    assert.same({1, 1, 1, true}, {found.messages, found.delayed, found.users, found.in_use})
+    assert.equal(1, ipctl.find(text, "shared_data", place).names)
+    q:close()
+    d:close()
+    assert.truthy(ipctl.output("ls", place):find("kept +1 messages"))
+    assert.truthy(ipctl.failure("ls", "disk:/no/such/folder"):find("/no/such/folder", 1, true))
+    assert.truthy(ipctl.failure("ls", "shm:a"):find("is no place", 1, true))
+  end)
+
   it("makes nothing by looking, and changes nothing", function()
     local path = "/dev/shm/ipclua.queue." .. key.name
     ipctl.run{"ls"}

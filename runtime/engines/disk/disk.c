@@ -4,6 +4,7 @@
  */
 #include "engines/disk/disk.h"
 #include "engines/disk/environment.h"
+#include "engines/disk/list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ const struct il_engine il_disk = {
 	.jobs = true,
 	.queue = il_disk_queue,
 	.data = il_disk_data,
+	.list = il_disk_list,
 	.fini = il_disk_fini,
 	.describe_error = describe_error,
 	.place = place,
