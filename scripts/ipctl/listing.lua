@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: MIT
 -- The objects that there are, for the verbs that go through them.
 
-local ipc = require "ipc"
 local keys = require "ipctl.keys"
 local out = require "ipctl.out"
+local server = require "ipctl.server"
 local system = require "ipctl.system"
 
 local listing = {}
@@ -32,27 +32,46 @@ local function order(a, b)
   return a.noun < b.noun
 end
 
--- What is in an object on a disk, which is opened for it.
-local function fill(object)
-  local options = {create = false, codec = "raw"}
-  local opened <close> = ipc[object.noun](object.key, options)
-  if not opened then return object end
-  if object.noun == "shared_data" then
-    object.names = opened:count()
-    object.holds = object.names ~= 0
-    return object
-  end
-  local stat = opened:stat()
-  for name, value in pairs(stat or {}) do object[name] = value end
+local read_noun = {}
+
+function read_noun.queue(object, opened)
+  for name, value in pairs(opened:stat() or {}) do object[name] = value end
   object.size = object.bytes or 0
-  object.holds = not stat or object.messages + object.taken + object.delayed + object.dead > 0
+  object.holds = (object.messages or 1) + (object.taken or 0) + (object.delayed or 0) + (object.dead or 0) > 0
+end
+
+function read_noun.shared_data(object, opened)
+  object.names = opened:count()
+  object.holds = object.names ~= 0
+end
+
+function read_noun.shared_memory(object, opened)
+  object.slots, object.size = #opened, 8 * #opened
+end
+
+function read_noun.mutex(object, opened)
+  object.max, object.holder = 1, opened:holder()
+  object.held = object.holder and 1 or 0
+end
+
+function read_noun.semaphore(object, opened, max)
+  object.max, object.held = max, max - (opened:value() or max)
+end
+
+-- What is in an object on a disk or a server, which is opened for it.
+local function fill(object)
+  local codec = (object.noun == "queue" or object.noun == "shared_data") and "raw" or nil
+  local opened <close>, more = keys.find(object.noun, object.url or object.key, {codec = codec})
+  object.url = nil
+  if opened then read_noun[object.noun](object, opened, more) else object.fault = more end
   return object
 end
 
--- The folder of a disk that a place means: "disk:/path", with or without a name.
-local function folder(place)
-  if place:find("^disk:") then return keys.of(place).path end
-  out.fail("%s is no place: a folder is disk:/path", place)
+-- The objects of a place: of a folder, "disk:/path", or a server, a URL with or without a name.
+local function find(place)
+  if place:find("^disk:") then return out.check(system.list(keys.of(place).path)) end
+  if place:find("^redis") then return server.list(place) end
+  out.fail("%s is no place: a folder is disk:/path, a server is redis://host", place)
 end
 
 -- The objects of this machine, or of the places that are given; `all`: those of other programs, too.
@@ -65,7 +84,7 @@ function listing.all(places, all)
   end
   if #places == 0 then add(out.check(system.list())) end
   for _, place in ipairs(places) do
-    local found = out.check(system.list(folder(place)))
+    local found = find(place)
     for _, object in ipairs(found) do fill(object) end
     add(found)
   end

@@ -22,9 +22,9 @@ local function content(object)
   add(count(object.dead, "dead"))
   if object.names then add(object.names .. " names") end
   if object.slots then add(object.slots .. " slots") end
-  if object.noun == "semaphore" and object.max then add(("%d of %d held"):format(object.held, object.max)) end
+  if object.noun == "semaphore" and object.max then add(("%d of %d held"):format(object.held or 0, object.max)) end
   if object.noun == "mutex" and object.max then
-    add(object.holder and "held by " .. object.holder or object.held > 0 and "held" or "free")
+    add(object.holder and "held by " .. object.holder or (object.held or 0) > 0 and "held" or "free")
   end
   if object.abandoned then add "its holder died" end
   return table.concat(words, ", ")
@@ -32,6 +32,7 @@ end
 
 local function state(object)
   if object.fault then return {object.fault == "damaged" and "damaged" or "unusable", "red"} end
+  if object.engine == "redis" then return "-" end
   if object.engine == "disk" then return object.in_use and "in use" or "kept" end
   if object.orphan then return {object.holds and "left" or "orphan", "yellow"} end
   return object.in_use and "in use" or "-"

@@ -63,15 +63,14 @@ function program.run(command, input, lock)
   return how, code
 end
 
--- What a program prints, errors too; nil: there is no such program.
+-- What a program prints, errors too, and whether it ended with 0; nil: there is no such program.
 function program.output(command, env)
   local options = table.move(command, 1, #command, 1, {stdin = "null", stdout = "pipe", stderr = "stdout", env = env})
   local child <close> = ipc.process(options)
   if not child then return nil end
   local lines = {}
   for line in child.stdout:messages() do lines[#lines + 1] = line end
-  child:wait()
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. "\n", child:wait() == true
 end
 
 return program

@@ -10,27 +10,8 @@ local system = require "ipctl.system"
 
 local rm = {}
 
-local EEXIST <const>, EINVAL <const>, ENOTSUP <const> = 17, 22, 95
+local EEXIST <const>, EINVAL <const> = 17, 22
 local nouns <const> = {"queue", "mutex", "semaphore", "shared_memory", "shared_data"}
--- those that are opened with a number, which the failure tells to one that asks for another
-local numbers <const> = {semaphore = "a max of (%d+)", shared_memory = " has (%d+) slots"}
-
--- The object of a noun behind a key: a handle; false and the reason, if it is there and cannot be opened; or nil.
-local function find(noun, key)
-  local options, pattern = {create = false}, numbers[noun]
-  local object, problem, errno
-  if not pattern then
-    object, problem, errno = ipc[noun](key, options)
-  else
-    object, problem, errno = ipc[noun](key, 1, options)
-    local found = errno == EEXIST and problem:match(pattern)
-    if found then object, problem, errno = ipc[noun](key, math.tointeger(found), options) end
-  end
-  if object then return object end
-  if errno == ENOTSUP or keys.is_none(problem, errno) then return nil end
-  return false, problem, errno
-end
-
 -- A set of System V that is a mutex is no semaphore, and the other way round.
 local function is_other(text, noun, errno)
   return errno == EINVAL and not text:find("^shm:") or errno == EEXIST and noun == "mutex"
@@ -41,7 +22,7 @@ local function find_all(text, wanted)
   local key, found = keys.of(text), {}
   for _, noun in ipairs(nouns) do
     if not wanted or noun == wanted then
-      local object, problem, errno = find(noun, key)
+      local object, problem, errno = keys.find(noun, key)
       if object or object == false and not is_other(text, noun, errno) then
         found[#found + 1] = {noun = noun, object = object, problem = problem}
       end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
--- What ipctl doctor asks a Redis server: whether the objects of a URL can be used, by the module itself; and how it
--- keeps its data, by redis-cli, which comes with the server.
+-- What ipctl asks a Redis server beside the module, by redis-cli, which comes with the server: which objects there are,
+-- and how it keeps its data.
 
 local ipc = require "ipc"
 local keys = require "ipctl.keys"
@@ -25,6 +25,58 @@ local function command_of(url)
   -- never an argument: those are seen by all users of the machine
   return command, word
 end
+
+-- Objects -------------------------------------------------------------------------------------------------
+
+local nouns <const> = {
+  queue = "queue", mutex = "mutex", semaphore = "semaphore", memory = "shared_memory", data = "shared_data",
+}
+
+-- A URL without its name: the number of the database, and a function that makes the URL of a name.
+local function parts_of(url)
+  local start, options = url:match("^([^?]*)%??(.*)$")
+  local rest = options:gsub("&?%f[%w]name=[^&]*", ""):gsub("^&", "")
+  if start:find("^redis%+unix:") then
+    return options:match("%f[%w]db=(%d+)") or "0", function(name)
+      return ("%s?%sname=%s"):format(start, rest ~= "" and rest .. "&" or "", name)
+    end
+  end
+  local origin, path = start:match("^(rediss?://[^/]+)/?(.*)$")
+  if not origin then return nil end
+  local db = path:match("^(%d+)") or "0"
+  return db, function(name)
+    return ("%s/%s/%s%s"):format(origin, db, name, options ~= "" and "?" .. options or "")
+  end
+end
+
+local function add_object(list, seen, noun, name, url)
+  local ok, key = pcall(ipc.key, url(name))
+  if not ok or not noun or seen[noun .. name] then return end
+  seen[noun .. name] = true
+  list[#list + 1] = {
+    engine = "redis", noun = noun, key = tostring(key):match("%((.*)%)$"), url = url(name), size = 0, owner = 0,
+    mode = 0, holds = true, foreign = false,
+  }
+end
+
+-- Objects of a server, by the names of its keys.
+function server.list(place)
+  local db, url = parts_of(place)
+  local command, password = command_of(place:find("^redis%+unix:") and place or place .. "/")
+  if not db or not command then out.fail("%s is not one server that redis-cli could ask", place) end
+  local prefix = place:match("[?&]prefix=([%w_.-]+)") or "ipclua"
+  table.move({"-n", db, "--scan", "--pattern", prefix .. ":{*}:*"}, 1, 5, #command + 1, command)
+  local text, well = program.output(command, {REDISCLI_AUTH = password, PATH = os.getenv("PATH")})
+  if not text then out.fail("%s: redis-cli is not installed (Debian: redis-tools)", place) end
+  if not well or text:find("^%u+ ") then out.fail("%s: %s", place:gsub("//[^/@]*@", "//"), text:match("^[^\n]*")) end
+  local list, seen = {}, {}
+  for start, name, noun in text:gmatch("([^\n]-):{([^\n]-)}:(%l+)") do
+    if start == prefix then add_object(list, seen, nouns[noun], name, url) end
+  end
+  return list
+end
+
+-- Settings -------------------------------------------------------------------------------------------------
 
 -- Fields of INFO.
 local function ask(url)

@@ -18,9 +18,9 @@ return {
     summary = "list the objects that there are",
     text = [[
 Lists queues, locks, memory and data: in /dev/shm, and those of System V that are this runtime's, or may be. A PLACE
-is a folder on a disk, disk:/PATH. Opens nothing and disturbs nothing. State: "in use"; "orphan", which no process has
-open and which holds nothing; "left", which no process has open and which holds something; "-", not known; "damaged".
-Exit status 1: there are none.]],
+is a folder on a disk, disk:/PATH, or a server, redis://HOST. Disturbs nothing. State: "in use"; "orphan", which no
+process has open and which holds nothing; "left", which no process has open and which holds something; "kept", on a
+disk; "damaged"; "-", not known. Exit status 1: there are none.]],
     options = {{"all", nil, "objects of other programs, too"}, "json"},
   },
   {

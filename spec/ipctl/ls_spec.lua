@@ -157,6 +157,33 @@ describe("ipctl ls", function()
     assert.truthy(ipctl.failure("ls", "shm:a"):find("is no place", 1, true))
   end)
 
+  it("lists the objects of a server", function()
+    local redis = engines.redis
+    if redis.missing then return pending(redis.missing) end
+    finally(redis.cleanup)
+    local place <const> = "redis+unix://" .. redis.socket()
+    local function url(name) return place .. "?db=0&name=" .. name end
+    local q <close> = assert(ipc.queue(url "ls/orders"))
+    local m <close> = assert(ipc.mutex(url "ls/lock"))
+    local s <close> = assert(ipc.semaphore(url "ls/seats", 3))
+    local memory <close> = assert(ipc.shared_memory(url "ls/slots", 5))
+    local d <close> = assert(ipc.shared_data(url "ls/data"))
+    q:send(1, "a")
+    d:set("x", 1)
+    assert(s:acquire())
+    assert.equal(5, #ipctl.json("ls", "--json", place))
+    assert.equal(1, ipctl.find(url "ls/orders", "queue", place).messages)
+    assert.equal(0, ipctl.find(url "ls/lock", "mutex", place).held)
+    assert.same({1, 3}, {ipctl.find(url "ls/seats", "semaphore", place).held,
+      ipctl.find(url "ls/seats", "semaphore", place).max})
+    assert.equal(5, ipctl.find(url "ls/slots", "shared_memory", place).slots)
+    assert.equal(1, ipctl.find(url "ls/data", "shared_data", url "any").names)
+    assert.equal(1, ipctl.run{"ls", place .. "?db=1"})
+    assert.equal("", ipctl.output("rm", url "ls/seats"))
+    for _, object in ipairs{q, m, s, memory, d} do object:close() end
+    assert.truthy(ipctl.failure("ls", place .. ".gone"):find(".gone", 1, true))
+  end)
+
   it("makes nothing by looking, and changes nothing", function()
     local path = "/dev/shm/ipclua.queue." .. key.name
     ipctl.run{"ls"}
