@@ -241,7 +241,7 @@ static int queue__tostring(lua_State *L)
 
 static int queue_send(lua_State *L)
 {
-	return lua_isnoneornil(L, 5) ? il_queue_send(L) : il_queue_send_job(L);
+	return lua_gettop(L) < 5 || lua_isnil(L, 5) ? il_queue_send(L) : il_queue_send_job(L);
 }
 
 static const luaL_Reg methods[] = {

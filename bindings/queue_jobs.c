@@ -275,8 +275,9 @@ static int __attribute__((noinline)) take_short(lua_State *L, struct il_queue_ha
 
 static int take(lua_State *L, struct il_queue_handle *q)
 {
-	lua_Integer type = il_queue_optional_type(L, 2);
-	int64_t deadline = il_check_deadline(L, 3);
+	bool bare = lua_gettop(L) == 1; /* as most calls are */
+	lua_Integer type = bare ? 0 : il_queue_optional_type(L, 2);
+	int64_t deadline = bare ? IL_NEVER : il_check_deadline(L, 3);
 	if (!q->queue->ops->take.attempt)
 		return no_jobs(L, q);
 	if (q->job_room && !il_sched()->collector)

@@ -124,7 +124,7 @@ static int push_message(lua_State *L, struct il_queue_handle *q, struct il_op *o
 	lua_Integer type = op->message.type;
 	lua_pushlstring(L, op->size ? op->data : "", op->size);
 	il_op_clear(op);
-	if (il_queue_decode(L, q, type) == 1)
+	if (q->codec == IL_CODEC_RAW || il_queue_decode(L, q, type) == 1)
 		lua_pushinteger(L, type);
 	return 2;
 }
@@ -154,8 +154,9 @@ static inline int receive(lua_State *L, struct il_queue_handle *q, int64_t type,
 int il_queue_receive(lua_State *L)
 {
 	struct il_queue_handle *q = il_queue_check_open(L);
-	lua_Integer type = il_queue_optional_type(L, 2);
-	return receive(L, q, type, il_check_deadline(L, 3), receive_push);
+	bool bare = lua_gettop(L) == 1; /* as most calls are */
+	lua_Integer type = bare ? 0 : il_queue_optional_type(L, 2);
+	return receive(L, q, type, bare ? IL_NEVER : il_check_deadline(L, 3), receive_push);
 }
 
 static int next_push(lua_State *L, struct il_op *op)
