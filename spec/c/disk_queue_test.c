@@ -110,12 +110,19 @@ static void trim(void)
 		oldest(IL_DISK_DEAD, NULL, NULL)->gone = true;
 }
 
+static void note_death(struct letter *l)
+{
+	strcpy(l->reason, "its holder died");
+	if (l->deaths > 1)
+		sprintf(l->reason, "its holder died (%u times)", l->deaths);
+}
+
 static void dies(struct letter *l)
 {
 	l->state = IL_DISK_DEAD;
 	l->number = ++model.number;
 	if (l->deaths >= limits.deaths)
-		sprintf(l->reason, "its holder died (%u times)", l->deaths);
+		note_death(l);
 	trim();
 }
 
@@ -350,10 +357,12 @@ static void death(void)
 	CHECK(il_disk_records_bereave(&r, &h, &limits) == 0);
 	for (struct letter *l;
 		(l = oldest(IL_DISK_TAKEN, is_held_by, &n)) || (l = oldest(IL_DISK_TAKEN, is_held_by, &other));) {
-		if (++l->deaths >= limits.deaths)
+		if (++l->deaths >= limits.deaths) {
 			dies(l);
-		else
+		} else {
+			note_death(l);
 			l->state = IL_DISK_READY;
+		}
 	}
 }
 

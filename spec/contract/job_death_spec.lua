@@ -26,8 +26,19 @@ contract.jobs(_ENV, title, function(engine, open)
     local q <close> = one()
     kill(holder(open))
     local job <close> = assert(q:take(nil, engine.lease and PATIENCE or 0))
-    assert.equal("x 1 attempt 2 deaths 1", line(job):sub(1, 22))
+    assert.equal("x 1 attempt 2 deaths 1 its holder died", line(job))
     job:done()
+  end)
+
+  it("has that as its reason, whatever was said before", function()
+    local q <close> = one{attempts = 9}
+    q:take(nil, PATIENCE):retry(0, "said before")
+    for n = 1, engine.lease and 1 or 2 do
+      kill(holder(open))
+      local job <close> = assert(q:take(nil, PATIENCE))
+      assert.equal(n == 1 and "its holder died" or "its holder died (2 times)", job.reason)
+      if n == 1 then job:release() else job:done() end
+    end
   end)
 
   it("is known to be ready again by receive, stat, # and peek", function()

@@ -295,7 +295,8 @@ static void take_answer(struct il_dq_call *c, struct il_op *op)
 
 static int finish(struct il_dq_call *c, struct il_disk_records *r, struct il_job *job)
 {
-	announce(c, r, IL_DQ_RECEIVERS);
+	if (job->outcome != IL_JOB_DONE || c->next)
+		announce(c, r, IL_DQ_RECEIVERS);
 	return il_disk_records_finish(r, job, &c->holder, &c->limits, c->next, c->bytes, c->size, il_wall_now());
 }
 

@@ -124,12 +124,21 @@ static void set_reason(struct il_disk_message *m, const char *reason, size_t siz
 	m->record.reason_size = (uint8_t)size;
 }
 
+enum { DEATH_TEXT = 48 };
+
+static void set_death(struct il_disk_message *m, char text[DEATH_TEXT])
+{
+	int size = m->record.deaths > 1 ? sprintf(text, "its holder died (%u times)", m->record.deaths)
+					: sprintf(text, "its holder died");
+	set_reason(m, text, (size_t)size);
+}
+
 static int end(struct il_disk_records *r, const struct il_disk_message *from, struct il_disk_message *to,
 	const struct il_job_limits *limits)
 {
-	char reason[48];
+	char text[DEATH_TEXT];
 	if (to->record.deaths && to->record.deaths >= limits->deaths)
-		set_reason(to, reason, (size_t)sprintf(reason, "its holder died (%u times)", to->record.deaths));
+		set_death(to, text);
 	return il_disk_dead_add(r, from, to, limits->keep);
 }
 
@@ -348,9 +357,11 @@ int il_disk_records_release(struct il_disk_records *r, const struct il_disk_hold
 static int orphan(struct il_disk_records *r, const struct il_disk_message *m, const struct il_job_limits *limits)
 {
 	struct il_disk_message to = *m;
+	char text[DEATH_TEXT];
 	to.record.deaths++;
 	if (to.record.deaths >= limits->deaths)
 		return end(r, m, &to, limits);
+	set_death(&to, text);
 	to.record.state = IL_DISK_READY;
 	return il_disk_record_move(r, m, &to);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Room on the disk, see room.h. The file data.mdb has blocks on the disk for some pages behind the last one that LMDB
- * uses. Where there are none to be had, the pages count that LMDB will use again.
+ * uses. Where there are not enough to be had, the pages count, too, that LMDB will use again.
  * Floor 2.
  */
 #include "engines/disk/room.h"
@@ -20,11 +20,12 @@ enum {
 	STEP = 256, /* whose blocks are had at a time */
 };
 
-/* A limit of this process: blocks behind it can be had, but not written. */
-static bool is_beyond_limit(uint64_t bytes)
+/* Pages of a file, by a limit of this process: blocks behind it can be had, but not written. */
+static uint64_t most_pages(const struct il_disk *d)
 {
 	struct rlimit limit;
-	return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && bytes > limit.rlim_cur;
+	bool any = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+	return any ? limit.rlim_cur / d->page : UINT64_MAX;
 }
 
 /* Blocks behind the end of the file. A file system that cannot have any promises nothing. */
@@ -33,7 +34,7 @@ static int have_blocks(struct il_disk *d, uint64_t pages)
 	int fd, rc = mdb_env_get_fd(d->env, &fd);
 	if (rc)
 		return rc;
-	if (is_beyond_limit(pages * d->page))
+	if (pages > most_pages(d))
 		return EFBIG;
 	uint64_t more = pages - d->blocks;
 	if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)(d->blocks * d->page), (off_t)(more * d->page)))
@@ -54,6 +55,17 @@ static int ensure_blocks(struct il_disk *d, uint64_t pages)
 	if (!err)
 		d->blocks = pages;
 	return err;
+}
+
+/* So many of the wanted pages there can be behind the last one, of `used`. */
+static uint64_t count_behind(struct il_disk *d, uint64_t used, uint64_t wanted)
+{
+	uint64_t most = most_pages(d);
+	if (most < used || wanted > most - used)
+		wanted = most > used ? most - used : 0;
+	while (wanted > FOR_TXN && ensure_blocks(d, used + wanted))
+		wanted -= wanted / 4;
+	return wanted > FOR_TXN ? wanted : 0;
 }
 
 /* The oldest commits that have readers. Those of this process are its pin, which can be renewed, and short. */
@@ -112,16 +124,16 @@ int il_disk_make_room(struct il_disk_txn *t, size_t bytes)
 	if (rc)
 		return rc;
 	t->grown += (t->grown ? FOR_CHANGE : FOR_TXN) + 2 * (bytes / d->page);
-	uint64_t wanted = t->grown + RESERVE;
-	rc = info.me_last_pgno + 1 + wanted > info.me_mapsize / d->page
-		? ENOSPC
-		: ensure_blocks(d, info.me_last_pgno + 1 + wanted);
+	uint64_t wanted = t->grown + RESERVE, used = info.me_last_pgno + 1;
+	bool fits = used + wanted <= info.me_mapsize / d->page;
+	rc = fits ? ensure_blocks(d, used + wanted) : ENOSPC;
 	if (!il_disk_is_full(rc))
 		return rc;
 	int err = count_free(t, &now, &later);
-	if (err || now >= wanted)
+	uint64_t behind = err || now >= wanted || !fits ? 0 : count_behind(d, used, wanted);
+	if (err || now + behind >= wanted)
 		return err;
-	d->full |= later >= wanted;
+	d->full |= later + behind >= wanted;
 	return rc;
 }
 
