@@ -14,8 +14,10 @@ usage: ipclua jobs.lua                            two workers and eight jobs, in
        ipclua jobs.lua [--key KEY] work           takes jobs until it is told to stop
        ipclua jobs.lua [--key KEY] give [COUNT]   gives jobs, 8 by default, and prints the results
        ipclua jobs.lua [--key KEY] stop [COUNT]   stops so many workers, 1 by default
-KEY is "shm:jobs" by default.
+KEY is "shm:jobs" by default; COUNT is 10000 at most, so that there is room for results.
 ]]
+
+local MOST <const> = 10000
 
 local JOB <const>, STOP <const>, RESULT <const> = 1, 2, 3
 
@@ -37,12 +39,18 @@ local function parse(words)
     words = table.move(words, 3, #words, 1, {})
   end
   local verb, count = words[1], math.tointeger(tonumber(words[2] or words[1] == "stop" and 1 or 8))
-  if #words > (VERBS[verb or ""] or 0) or not verb or not count or count < 1 then usage(2) end
+  if #words > (VERBS[verb or ""] or 0) or not verb or not count or count < 1 or count > MOST then usage(2) end
   return key, verb, count
 end
 
+local function fail(problem)
+  io.stderr:write("jobs.lua: ", tostring(problem), "\n")
+  os.exit(1, true)
+end
+
 local key, verb, many = parse { ... }
-local queue = assert(ipc.queue(key))
+local opened, queue, problem = pcall(ipc.queue, key)
+if not opened or not queue then fail(problem or queue) end
 
 -- A worker takes jobs until there are none, and it is told to stop. A job becomes its result in one step.
 local function work()
@@ -50,7 +58,12 @@ local function work()
     local job <close> = assert(queue:take(-STOP))
     if job.type == STOP then return job:done() end
     local number = job.message.number
-    job:done(RESULT, { number = number, square = number * number })
+    local _, why, errno = job:done(RESULT, { number = number, square = number * number })
+    if errno then error(why, 0) end
+    if why == "full" then     -- results take room until they are received
+      job:release()
+      ipc.sleep(0.1)
+    end
   end
 end
 
@@ -69,12 +82,22 @@ local function stop(count)
   for _ = 1, count do assert(queue:send(STOP, true)) end
 end
 
-if verb == "work" then
-  work()
-elseif verb == "give" then
-  give(many)
-elseif verb == "stop" then
-  stop(many)
+-- Until it has ended, or the program is to stop: then the job that it works on is released.
+local function run(command, count)
+  local trap <close> = ipc.signal_trap("INT", "TERM")
+  local task <close> = ipc.task(command, count)
+  local case, ok, why = ipc.select { { task, "join" }, { trap, "wait" } }
+  if case == 1 and not ok then fail(why) end
+  if case == 2 then
+    task:close()
+    os.exit(128 + ok.number, true)
+  end
+end
+
+local commands = { work = work, give = give, stop = stop }
+
+if verb then
+  run(commands[verb], many)
 else
   local first <close> = ipc.process(work)
   local second <close> = ipc.process(work)

@@ -18,7 +18,7 @@ usage: ipclua mail.lua                                      a show
        ipclua mail.lua [--key KEY] dead                     shows the dead letters
        ipclua mail.lua [--key KEY] revive [ID]              tries one of them again, or all
        ipclua mail.lua [--key KEY] drop [ID]                throws one of them away, or all
-KEY is "shm:mails" by default.
+KEY is "shm:mails" by default. TO and TEXT have 254 bytes at most.
 ]]
 
 local MAIL <const>, NEWS <const> = 1, 2
@@ -42,13 +42,21 @@ local function parse(words)
   end
   local counts = VERBS[words[1] or ""]
   if not counts or #words < counts[1] or #words > counts[2] then usage(2) end
-  if words[4] and not tonumber(words[4]) then usage(2) end
+  local seconds = tonumber(words[4] or 0)
+  if not seconds or not (seconds >= 0 and seconds < 1e9) then usage(2) end
+  if words[3] and (words[2]:find "^#" or #words[2] + #words[3] > 254) then usage(2) end -- as an id it has to be
   return key, words
+end
+
+local function fail(problem)
+  io.stderr:write("mail.lua: ", tostring(problem), "\n")
+  os.exit(1, true)
 end
 
 local key, words = parse { ... }
 local verb = words[1]
-local mails = assert(ipc.queue(key, { attempts = 3, backoff = { 0.01, 10 } }))
+local opened, mails, problem = pcall(ipc.queue, key, { attempts = 3, backoff = { 0.01, 10 } })
+if not opened or not mails then fail(problem or mails) end
 local repaired = ipc.shared_memory(ipc.private, 1)
 
 -- This is the post. It returns true, or nil and why not.
@@ -60,16 +68,27 @@ local function deliver(mail, attempt)
   return true
 end
 
+-- True; or false, when the job is not ours any more: another one has it, or the queue was removed. Else it fails.
+local function said(ok, why, errno)
+  if errno or why == "full" then error(why, 0) end
+  return ok
+end
+
 -- Takes a mail and tries it; `report` gets what is new. Nothing, and why, when there is no queue any more.
 local function work_once(report)
-  local job <close>, why = mails:take(MAIL)
+  local job <close>, why, errno = mails:take(MAIL)
+  if errno then error(why, 0) end
   if not job then return nil, why end
   local news = { to = job.message.to, attempt = job.attempt }
   local ok
   ok, news.problem = deliver(job.message, job.attempt)
-  if ok then return report(job, news) end
-  ok, news.dead = job:retry(nil, news.problem)
-  return not ok or report(job, news)     -- or the job was not ours any more
+  if ok then
+    report(job, news)
+  else
+    ok, news.dead, errno = job:retry(nil, news.problem)
+    if said(ok, news.dead, errno) then report(job, news) end
+  end
+  return true
 end
 
 local function send(to, text, seconds)
@@ -94,8 +113,8 @@ end
 
 -- A mail that is delivered becomes the news of that, in one step: whatever dies, it comes once.
 local function tell(job, news)
-  if not news.problem then return job:done(NEWS, news) end
-  return not news.dead or mails:send(NEWS, news)
+  if not news.problem then return said(job:done(NEWS, news)) end
+  if news.dead then mails:send(NEWS, news) end
 end
 
 -- A worker that dies is followed by another one.
@@ -148,19 +167,46 @@ end
 
 -- The commands ------------------------------------------------------------------------------------------
 
+local commands = {}
+
 local function print_news(job, news)
-  print(news.to, (news.problem or "delivered") .. (news.dead and ", given up" or ""))
-  return news.problem or job:done()
+  if news.problem or said(job:done()) then
+    print(news.to, (news.problem or "delivered") .. (news.dead and ", given up" or ""))
+  end
 end
 
-if verb == "work" then
-  while work_once(print_news) do end
-elseif verb == "send" then
-  print(send(words[2], words[3], tonumber(words[4])))
-elseif verb == "dead" then
-  print_letters()
-elseif verb then
-  print(mails[verb](mails, words[2]))
-else
-  show()
+function commands.work()
+  local why
+  repeat why = select(2, work_once(print_news)) until why
+  fail("the queue was " .. why)
 end
+
+function commands.send()
+  local ok, id = send(words[2], words[3], tonumber(words[4]))
+  if not ok then fail(id == "exists" and "exists: this mail is on its way" or id) end
+  print(id)
+end
+
+commands.dead = print_letters
+
+local function change_letters()
+  local count = assert(mails[verb](mails, words[2]))
+  print(count)
+  if words[2] and count == 0 then fail("no dead letter has the id " .. words[2]) end
+end
+
+commands.revive, commands.drop = change_letters, change_letters
+
+-- Until it has ended, or the program is to stop: then what it works on is released.
+local function run(command)
+  local stop <close> = ipc.signal_trap("INT", "TERM")
+  local task <close> = ipc.task(command)
+  local case, ok, why = ipc.select { { task, "join" }, { stop, "wait" } }
+  if case == 1 and not ok then fail(why) end
+  if case == 2 then
+    task:close()
+    os.exit(128 + ok.number, true)
+  end
+end
+
+if verb then run(commands[verb]) else show() end

@@ -54,8 +54,10 @@ describe("every example", function()
 
   it("refuses a verb, or a number, that it does not know", function()
     for _, arguments in ipairs{
-      "jobs.lua stap", "jobs.lua give x", "jobs.lua give 0", "jobs.lua give 1 2", "jobs.lua --key",
-      "jobs.lua --key shm:none", "mail.lua work 1", "mail.lua send ann", "mail.lua send ann hello soon",
+      "jobs.lua stap", "jobs.lua give x", "jobs.lua give 0", "jobs.lua give 10001", "jobs.lua give 1 2",
+      "jobs.lua --key", "jobs.lua --key shm:none", "mail.lua work 1", "mail.lua send ann",
+      "mail.lua send ann hello soon",
+      "mail.lua send ann hello 1e300", "mail.lua send ann hello -1", "mail.lua send '#ann' hello",
       "mail.lua --key", "mail.lua --key shm:none", "chat.lua serve", "chat.lua join /tmp/x", "chat.lua play x",
       "tail.lua x", "wordcount.lua -j", "wordcount.lua -j none", "wordcount.lua -j 0", "file_lock.lua a b",
       "task.lua x",
