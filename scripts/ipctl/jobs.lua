@@ -51,8 +51,10 @@ function jobs.take(parsed)
   args.number(parsed, "retry_after")
   local q <close> = queue.open(parsed, limits)
   local count, got, status = parsed.follow and math.huge or args.integer(parsed, "count", 1) or 1, 0, 0
+  local take <const> = parsed.command and program.take or q.take
   while got < count do
-    local job <close>, what, errno = q:take(type, timeout)
+    local job <close>, what, errno = take(q, type, timeout)
+    if what == "stopped" then return program.stopped() end
     if not job then
       if got > 0 and not errno and what == "timeout" then return status end
       return queue.outcome(parsed, what, errno)

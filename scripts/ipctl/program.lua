@@ -15,9 +15,20 @@ local function set_trap()
   return trap
 end
 
--- Whether such a signal has come.
+-- The status after such a signal, once one has come.
 function program.stopped()
-  return stopped ~= nil
+  return stopped and 128 + stopped
+end
+
+-- Takes a job for a program. From now on a signal finds us with no job, or gives it back: nil, "stopped".
+function program.take(q, type, timeout)
+  local which, job, what, errno = ipc.select({job = {q, "take", type}, told = {set_trap(), "wait"}}, timeout)
+  if which == "told" then
+    stopped = job.number
+    return nil, "stopped"
+  end
+  if not which then return nil, job end
+  return job, what, errno
 end
 
 -- A program need not read it.

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- ipctl peek, send, receive: messages of queues, as lines of JSON.
 
+local ipc = require "ipc"
 local args = require "ipctl.args"
 local json = require "ipctl.json"
 local keys = require "ipctl.keys"
@@ -100,9 +101,20 @@ local function check(parsed, message)
   return message
 end
 
+-- The lines of standard input: Ctrl-C ends the wait for them. A file is no channel.
+local function lines()
+  local input = ipc.stream_channel(io.stdin, {codec = "raw", framing = "line"})
+  if not input then return io.lines() end
+  return function()
+    local line, what = input:receive()
+    if not line and what ~= "closed" then out.fail("standard input: %s", what) end
+    return line
+  end
+end
+
 -- All are checked before the first is sent, if they are arguments.
 local function messages(parsed)
-  if #parsed == 1 then return io.lines() end
+  if #parsed == 1 then return lines() end
   for i = 2, #parsed do check(parsed, parsed[i]) end
   local i = 1
   return function()

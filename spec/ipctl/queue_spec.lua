@@ -196,6 +196,31 @@ describe("ipctl with a queue", function()
     job:done()
   end)
 
+  it("ends quietly when it is told to, with no program to run", function()
+    local q <close> = assert(ipc.queue(key))
+    for _, signal in ipairs{"INT", "TERM"} do
+      local child, finish = ipctl.start{"take", "--follow", name, "--", "true"}
+      q:send(1, 1)
+      processes.await(function()
+        return #q == 0 and q:stat().taken == 0 and ipctl.find(name, "queue").receivers == 1
+      end, "it waits again")
+      child:signal(signal)
+      assert.same({signal == "INT" and 130 or 143, "", ""}, {finish()})
+    end
+  end)
+
+  it("sends what comes through a pipe, and ends with Ctrl-C while nothing comes", function()
+    local q <close> = assert(ipc.queue(key))
+    local problem <close> = assert(io.tmpfile())
+    local child <close> = assert(ipc.process{ipctl.program, "send", name, stdin = "pipe", stderr = problem})
+    child.stdin:send("[1]")
+    assert.same({1}, (q:receive(nil, PATIENCE)))
+    child:signal("INT")
+    assert.same({nil, "exit", 130}, {child:wait(PATIENCE)})
+    problem:seek("set")
+    assert.equal("", problem:read("a"))
+  end)
+
   it("ends with its program when it is killed, and the job has a death", function()
     local q <close> = assert(ipc.queue(key))
     q:send(1, "long")
