@@ -5,6 +5,7 @@
  */
 #include "os/board.h"
 #include "classes.h"
+#include "script.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -34,6 +35,22 @@ static int boards(lua_State *L)
 	return 1;
 }
 
+static int explained(lua_State *L, int status, lua_KContext context)
+{
+	(void)status;
+	(void)context;
+	return lua_gettop(L);
+}
+
+/* ipc.explain(). */
+static int explain(lua_State *L)
+{
+	lua_settop(L, 0);
+	il_push_script(L, "ipc.explain", "explain");
+	lua_callk(L, 0, 1, 0, explained);
+	return explained(L, LUA_OK, 0);
+}
+
 static const luaL_Reg internals[] = { { "boards", boards }, { NULL, NULL } };
 
 void il_board_open(lua_State *L)
@@ -41,4 +58,6 @@ void il_board_open(lua_State *L)
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
 	luaL_setfuncs(L, internals, 0);
 	lua_pop(L, 1);
+	lua_pushcfunction(L, explain);
+	lua_setfield(L, -2, "explain");
 }

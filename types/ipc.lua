@@ -150,6 +150,24 @@ function ipc.stats() end
 ---@return ipc.TaskEntry[]
 function ipc.tasks() end
 
+---@class ipc.Finding
+---@field kind "ring"|"behind"|"unending"|"held"|"busy"
+---@field text string for people
+---@field members ipc.FindingMember[]
+
+---@class ipc.FindingMember
+---@field pid integer
+---@field task integer? 0: the main chunk
+---@field name string?
+---@field where string? "file:line"
+---@field call string?
+---@field key string?
+---@field since number? of ipc.now
+
+---Why things wait, in all processes of this user (doc/explain.md). Waits a moment.
+---@return ipc.Finding[]
+function ipc.explain() end
+
 ---The coroutine library in a form that lets waits pass; the host has it in place.
 ---@class ipc.coroutine
 ipc.coroutine = {}

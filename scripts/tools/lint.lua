@@ -6,7 +6,7 @@
 
 local WORD = {Process = "child", MultiStreamChannel = "hub"}
 -- classes that are plain tables of results: their fields are told where the call that makes them is told
-local RESULTS = {Stats = true, TaskEntry = true, SignalInfo = true}
+local RESULTS = {Stats = true, TaskEntry = true, Finding = true, FindingMember = true, SignalInfo = true}
 
 local function receiver(class)
   return WORD[class] or class:match("%u%l*$"):lower()
