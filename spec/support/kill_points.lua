@@ -59,7 +59,7 @@ end
 -- Calls try(n) for the points of a process, of which there are about so many; try returns whether the process came to
 -- its end. There are some of them; with a large ROUNDS in the environment it is each of them. Returns whether it is.
 function kill_points.each(count, shift, try)
-  local some = math.min(count, rounds(2))
+  local some = math.min(count, rounds(1))
   local all = some == count
   if all then
     local n = 0
