@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 struct il_found *il_listing_add(struct il_listing *l, const char *engine)
 {

@@ -69,7 +69,7 @@ static int list_queues(struct il_listing *l)
 	return err;
 }
 
-static int add_segment(struct il_listing *l, int id, const struct shmid_ds *ds)
+static int add_segment(struct il_listing *l, const struct shmid_ds *ds)
 {
 	struct il_found *f = ds->shm_perm.mode & SHM_DEST ? NULL : il_listing_add(l, "sysv");
 	if (!f)
@@ -81,17 +81,16 @@ static int add_segment(struct il_listing *l, int id, const struct shmid_ds *ds)
 	f->users = (int)ds->shm_nattch;
 	f->holds = true;
 	il_found_number(f, "slots", (int64_t)((ds->shm_segsz - (ours ? WORDS : 0)) / sizeof(int64_t)));
-	(void)id;
 	return 0;
 }
 
 static int list_segments(struct il_listing *l)
 {
 	struct shmid_ds ds;
-	int err = 0, id, last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&(struct shm_info){ 0 });
+	int err = 0, last = shmctl(0, SHM_INFO, (struct shmid_ds *)(void *)&(struct shm_info){ 0 });
 	for (int i = 0; !err && i <= last; i++)
-		if ((id = shmctl(i, SHM_STAT_ANY, &ds)) >= 0)
-			err = add_segment(l, id, &ds);
+		if (shmctl(i, SHM_STAT_ANY, &ds) >= 0)
+			err = add_segment(l, &ds);
 	return err;
 }
 
