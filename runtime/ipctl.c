@@ -43,12 +43,21 @@ static int is_terminal(lua_State *L)
 	return 1;
 }
 
+/* What the module keeps for its own scripts: the boards of processes. */
+static int push_core(lua_State *L)
+{
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, "ipc.core");
+	return 1;
+}
+
 /* What the scripts ask of the system beside the module: "ipctl.system". */
 static int load_system(lua_State *L)
 {
 	il_push_listing(L);
 	lua_pushcfunction(L, is_terminal);
 	lua_setfield(L, -2, "is_terminal");
+	lua_pushcfunction(L, push_core);
+	lua_setfield(L, -2, "core");
 	lua_pushliteral(L, IL_VERSION);
 	lua_setfield(L, -2, "version");
 	return 1;

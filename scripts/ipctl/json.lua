@@ -138,7 +138,7 @@ end
 
 local function encode_object(object)
   local names, parts = {}, {}
-  for name in pairs(object) do names[#names + 1] = name end
+  for name in pairs(object) do names[#names + 1] = tostring(name) end
   table.sort(names)
   for i, name in ipairs(names) do parts[i] = json.string(name) .. ":" .. encode(object[name]) end
   return "{" .. table.concat(parts, ",") .. "}"

@@ -24,6 +24,22 @@ disk; "damaged"; "-", not known. Exit status 1: there are none.]],
     options = {{"all", nil, "objects of other programs, too"}, "json"},
   },
   {
+    name = "ps", usage = "[--json] [PID]", module = "explain", method = "ps", most = 1, keys = "none",
+    summary = "list processes, their tasks, and what each waits for",
+    text = [[
+Lists the tasks of the processes of this runtime: what each waits for, since when, and in which line. Only the processes
+of this user can be read. Exit status 1: there are none.]],
+    options = {"json"},
+  },
+  {
+    name = "explain", usage = "[--json] [PID|KEY]", module = "explain", most = 1, keys = "any",
+    summary = "tell why things wait: rings, and who holds what",
+    text = [[
+Tells what waits for what, held by whom, in which process and line: rings, which cannot end; locks whose holder is
+stopped; locks that are waited for; processes that do not wait. Exit status 1: there is nothing to tell.]],
+    options = {"json"},
+  },
+  {
     name = "peek", usage = "[--type N] [--raw|--json] KEY", module = "queue", method = "peek", least = 1, most = 1,
     keys = key_of_queue, summary = "show the next message of a queue, which stays",
     options = {type_option, raw_option, "json"},
