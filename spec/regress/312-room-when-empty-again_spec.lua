@@ -27,7 +27,7 @@ describe("a queue on a disk that was full", function()
   it("has room when it is empty again, under a small limit", function()
     for _, blocks in ipairs{5200, 8192} do
       local output = shell.output(("sh -c 'ulimit -f %d; FOLDER=%s exec %s -e \"$0\" 2>&1' '%s'"):format(blocks,
-        disk.folder() .. "/" .. blocks, IPCLUA, CODE))
+        disk.key().path .. blocks, IPCLUA, CODE))
       assert.equal(("true\ttrue\n"):rep(3), output)
     end
   end)
