@@ -185,7 +185,7 @@ contract.jobs(_ENV, "work", function(_, open, keyed)
   describe("that takes longer than it may", function()
     -- position: coroutine.wrap puts one before the error, as it does with any string
     local function late(fn, how, position)
-      local q <close> = open{within = 0.02, attempts = 1}
+      local q <close> = open{within = 0.1, attempts = 1}
       q:send(1, "x")
       local ok, err = how(function()
         local job <close> = q:take(nil, PATIENCE)
@@ -240,18 +240,19 @@ contract.jobs(_ENV, "work", function(_, open, keyed)
       q:send(1, "x")
       local job <close> = q:take(nil, PATIENCE)
       for _ = 1, 3 do assert.same({false, "late"}, {pcall(ipc.sleep, PATIENCE)}) end
-      job:done()
+      local ok, why
+      repeat ok, why = pcall(job.done, job) until ok or why ~= "late" -- the time may be over again
       assert.is_true(pcall(ipc.sleep, 0.2))
     end)
 
     it("raises behind a shield, not in it", function()
-      local q <close> = open{within = 0.2}
+      local q <close> = open{within = 0.5}
       q:send(1, "x")
       local whole = false
       local t = ipc.task(function()
         local job <close> = q:take(nil, PATIENCE)
         ipc.shield(function()
-          ipc.sleep(0.4)
+          ipc.sleep(0.7)
           whole = true
         end)
         ipc.sleep(PATIENCE)
