@@ -23,7 +23,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])']])
   lazy_teardown(function() server:close() end)
 
   local function key(user)
-    return assert(ipc.redis_key(("redis://%s127.0.0.1:%d/0/rights?lease=1"):format(user and user .. "@" or "", port)))
+    return assert(ipc.redis_key(("redis://%s127.0.0.1:%d/0/rights?lease=3"):format(user and user .. "@" or "", port)))
   end
 
   local function make(rights)
