@@ -6,6 +6,7 @@ local listing = require "ipctl.listing"
 local out = require "ipctl.out"
 local program = require "ipctl.program"
 local server = require "ipctl.server"
+local system = require "ipctl.system"
 
 local doctor = {}
 
@@ -184,6 +185,16 @@ local function check_objects(add, objects)
     orphans > 0 and "ipctl rm --orphans removes those that hold nothing: " .. orphans or nil)
 end
 
+-- Reading them removes those of processes that have died.
+local function check_boards(add)
+  local core <const> = system.core()
+  local before <const> = #core.boards()
+  core.script("ipc.board").all()
+  local after <const> = #core.boards()
+  add("ok", "boards", ("%d processes say what they wait for; %d boards of dead ones were removed"):format(after,
+    math.max(0, before - after)))
+end
+
 local function show(parsed, findings)
   local colour <const> = {ok = "green", warning = "yellow", error = "red"}
   for _, finding in ipairs(findings) do
@@ -210,6 +221,7 @@ function doctor.run(parsed)
   check_namespaces(add, objects)
   check_stopped(add, objects)
   check_objects(add, objects)
+  check_boards(add)
   for _, url in ipairs(parsed) do server.check(add, url) end
   show(parsed, findings)
   return failed and 1 or 0

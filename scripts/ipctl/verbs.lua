@@ -40,6 +40,14 @@ stopped; locks that are waited for; processes that do not wait. Exit status 1: t
     options = {"json"},
   },
   {
+    name = "map", usage = "[--dot]", module = "map", most = 0, keys = "none",
+    summary = "show processes and objects as a graph",
+    text = [[
+Shows each object, and below it the processes that have it open, that wait for it, and that hold it. Exit status 1:
+there are no objects.]],
+    options = {{"dot", nil, "for Graphviz: ipctl map --dot | dot -Tsvg"}},
+  },
+  {
     name = "peek", usage = "[--type N] [--raw|--json] KEY", module = "queue", method = "peek", least = 1, most = 1,
     keys = key_of_queue, summary = "show the next message of a queue, which stays",
     options = {type_option, raw_option, "json"},

@@ -38,6 +38,7 @@ describe("ipctl doctor", function()
     assert.is_truthy(find(list, "System V", " queues$"))
     assert.is_truthy(find(list, "RemoveIPC", "."))
     assert.is_truthy(find(list, "pid namespace", "."))
+    assert.is_truthy(find(list, "boards", "%d processes"))
     assert.is_truthy(ipctl.run{"doctor"} < 2)
   end)
 

@@ -5,6 +5,7 @@ local ipc = require "ipc"
 local engines = require "spec.support.engines"
 local ipctl = require "spec.support.ipctl"
 local processes = require "spec.support.processes"
+local shell = require "spec.support.shell"
 local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
@@ -60,6 +61,30 @@ describe("ipctl", function()
     assert.truthy(text:find("queue receive of " .. text_of(key), 1, true))
     finish(children)
     assert.is_nil(process_of(children[1].pid))
+  end)
+
+  it("maps processes and objects", function()
+    local key = engines.shm.key()
+    local m <close> = assert(ipc.mutex(key))
+    assert(m:acquire())
+    local child = assert(ipc.process(function() ipc.mutex(key):acquire() end))
+    local text
+    processes.await(function()
+      text = ipctl.output("map")
+      return text:find(("\n  waits +%d [^\n]*main chunk: mutex acquire\n"):format(child.pid))
+    end, "it is seen to wait")
+    assert.truthy(text:find(text_of(key) .. " (mutex)\n", 1, true))
+    assert.truthy(text:find(("\n  open +%d [^\n]*mutex\n"):format(child.pid)))
+    local dot = ipctl.output("map", "--dot")
+    assert.truthy(dot:find("^digraph ipc {\n") and dot:find("\n}\n$"))
+    assert.truthy(dot:find(("p%d "):format(child.pid), 1, true))
+    if os.execute("command -v dot >/dev/null") then
+      local path = shell.temporary(dot)
+      assert.same({"", "exit 0"}, {shell.output("dot -Tdot -o /dev/null " .. path .. " 2>&1")})
+      os.remove(path)
+    end
+    finish{child}
+    m:release()
   end)
 
   it("explains a ring of two processes", function()
