@@ -139,6 +139,15 @@ static bool waits_for_others(const struct il_redis_lock *h)
 	return !il_list_empty(&h->waits.waiters) && (il_list_empty(&h->held) || !h->lock.ops->holder.attempt);
 }
 
+/* As far as is known here. */
+static int count_held(const struct il_redis_lock *h)
+{
+	int n = 0;
+	il_list_each(const struct il_lock_request, lr, &h->held, waiter.node)
+		n += !lr->lost && !lr->releasing;
+	return n;
+}
+
 static void beat(struct il_redis_lock *h, bool all)
 {
 	struct il_command c;
@@ -150,11 +159,13 @@ static void beat(struct il_redis_lock *h, bool all)
 		if (all) {
 			h->again = false;
 			il_redis_lock_call(&c, h, "renew");
+			il_command_number(&c, count_held(h) + il_list_count(&h->waits.waiters));
 		} else {
 			il_command_init(&c, &h->waits.object, IL_SCRIPT_lock_beat);
 			il_command_text(&c, il_redis_lock_name(h));
 			il_command_number(&c, h->lease / MS);
 			il_command_number(&c, waits_for_others(h) ? h->max : 0);
+			il_command_number(&c, count_held(h));
 		}
 		if (il_request_make(&c, IL_SAFE | IL_PATIENT, answered, h, &r) == 0) {
 			r->tag = all;

@@ -4,7 +4,8 @@
 -- `end` how many ms from now the first lease of a holder may end, or -1:
 --   acquire number, wait             0, ended, abandoned, fence; or 11 (EAGAIN), ended, end
 --   release number, how              0; or 116 (ESTALE): its lease had ended. how: given, died, undone
---   renew                            0, ended, end, and of all it holds: number abandoned fence
+--   renew count                      0, ended, end, and of all it holds: number abandoned fence. ended, too: it has
+--                                    fewer permits and places in line than that
 --   state                            0, free permits, pid of a holder or 0
 --   remove                           0
 -- ARGV: id, verb, handle, lease in ms, pid, hears, and what follows the verb
@@ -235,20 +236,29 @@ function verbs.release(number, how)
 end
 
 -- A script that has begun with what needs no memory may go on without, so nothing is lost because there is none.
-function verbs.renew()
-  local ended = call("PEXPIRE", own, lease) == 0
+-- What it was granted and not told it knows now, so that is not given back.
+function verbs.renew(count)
+  local ended, prefix = call("PEXPIRE", own, lease) == 0, handle .. ":"
+  local function is_own(token) return token:sub(1, #prefix) == prefix end
   if ended then leases[own] = false end
+  for _, token in ipairs(ended and {} or call("ZRANGE", held, 0, -1)) do
+    if is_own(token) then again(token) end
+  end
   if ended or holders >= max then sweep() end
   call("SET", own, own_lease, "PX", lease)
   leases[own] = nil
   hand_on()
-  local got = {}
+  local got, places = {}, 0
   for _, token in ipairs(call("ZRANGE", held, 0, -1)) do
-    if token:sub(1, #handle + 1) == handle .. ":" then
+    if is_own(token) then
       local grants = again(token)
       got[#got + 1] = ("%s %d %s"):format(token:match("(%d+)$"), grants[3], grants[4])
     end
   end
+  for _, token in ipairs(waiters > 0 and call("ZRANGE", line, 0, -1) or {}) do
+    if is_own(token) then places = places + 1 end
+  end
+  ended = ended or #got + places < tonumber(count)
   return {0, ended and 1 or 0, first_end(), table.concat(got, " ")}
 end
 
