@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct il_found *il_listing_add(struct il_listing *l, const char *engine)
 {
@@ -59,10 +60,10 @@ const char *il_found_fault(int err)
 	}
 }
 
-/* Entries of another user's file, or one that others may open, cannot be told: some processes may not be looked at. */
+/* Some processes may not be looked at. Those have no file of this user's that is its owner's alone. */
 static bool may_be_hidden(const struct il_found *f, const struct il_mapped *m)
 {
-	return m->hidden && (m->hidden_own || f->mode & 066);
+	return m->hidden && (m->hidden_own || f->owner != geteuid() || f->mode & 066);
 }
 
 static bool has(const struct il_found *f, pid_t pid)
