@@ -868,7 +868,8 @@ function FileLock:close() end
 ---@field sync? "each"|"soon" only behind a key of a disk: when a change is there, "each" by default
 ---@field attempts? integer so often a job that this handle takes may be taken, 1 to 65535, 3 by default
 ---@field deaths? integer so many of its holders may die, 1 to 65535, 3 by default
----@field backoff? number[] {first, longest}: seconds until a job that has failed is tried again, {1, 60} by default
+---@field backoff? number[] {first, longest}: seconds until a job that has failed is tried again, {1, 60} by default;
+--- the first is not above the longest
 ---@field within? number seconds that a job may take; as long as it likes by default
 ---@field keep? integer dead letters, 1000 by default; the oldest ones above are dropped
 
@@ -888,8 +889,8 @@ function FileLock:close() end
 ---@field last_receiver integer pid, or 0
 
 ---@class ipc.queue.How
----@field after? number seconds until it is due
----@field at? number when it is due, as os.time() tells it
+---@field after? number seconds until it is due, before the year 2261
+---@field at? number when it is due, as os.time() tells it, before the year 2261
 ---@field id? string 1 to 255 bytes, not beginning with "#", that no message has which is ready, delayed or taken
 ---@field attempts? integer so often it may be taken; goes before the option of the handle that takes it
 
@@ -907,7 +908,7 @@ local Queue = {}
 ---@param options? ipc.QueueOptions
 ---@return ipc.Queue|nil
 ---@return string? message
----@return integer? errno EEXIST: it has another capacity
+---@return integer? errno EEXIST: it has another capacity; ENOTSUP: options of jobs, with a file key
 function ipc.queue(key, options) end
 
 ---Waits while the queue is full, for ever by default. Raises when the codec cannot carry the message.
