@@ -29,6 +29,7 @@
 #include "sched/state.h"
 #include "sched/task.h"
 #include "stream/stream_end.h"
+#include "quit.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ int luaopen_ipc(lua_State *L)
 	il_sched_init();
 	il_signal_init();
 	il_host_init();
+	il_quit_open();
 	il_loop->guest = !il_sched()->guarded;
 	lua_newtable(L);
 	il_script_open(L);

@@ -26,6 +26,7 @@
 #include "stream/stream.h"
 #include "stream/stream_end.h"
 #include "sched/park.h"
+#include "quit.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -104,6 +105,7 @@ static int run_child(lua_State *L)
  * Stack: function, channel, arguments. */
 static _Noreturn void live(lua_State *L)
 {
+	il_quit_open();
 	lua_pushcfunction(L, message_handler);
 	lua_insert(L, 1);
 	lua_pushcfunction(L, run_child);

@@ -9,6 +9,7 @@
 #include "sched/await.h"
 #include "signal_queue.h"
 #include "signal_info.h"
+#include "quit.h"
 
 #include <limits.h>
 #include <string.h>
@@ -58,6 +59,7 @@ static int dispose(lua_State *L, void (*how)(int))
 {
 	struct il_signal_queue *s = check_catchable(L);
 	il_signal_queue_stop(L, s);
+	il_quit_leave(s->number);
 	int err = il_signal_dispose(s->number, how);
 	s->disposed = s->disposed || !err;
 	return il_signal_queue_result(L, s, err);

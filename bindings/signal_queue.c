@@ -13,6 +13,7 @@
 #include "sched/event.h"
 #include "sched/sched.h"
 #include "sched/task.h"
+#include "quit.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +82,8 @@ static void run(lua_State *L, struct il_event *e)
 static int update(lua_State *L, struct il_signal_queue *s)
 {
 	bool wanted = s->listens || s->collects, watched = !il_list_empty(&s->watch.node);
+	if (wanted)
+		il_quit_leave(s->number);
 	int err = wanted && !watched ? il_signal_watch(&s->watch, s->number) : 0;
 	if (!wanted)
 		il_signal_unwatch(&s->watch);

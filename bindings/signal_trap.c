@@ -9,6 +9,7 @@
 #include "base/fork.h"
 #include "os/signal.h"
 #include "sched/await.h"
+#include "quit.h"
 
 #include <errno.h>
 
@@ -81,6 +82,7 @@ static int signal_trap(lua_State *L)
 		w->trap = t;
 		w->w.arrived = arrived;
 		il_list_init(&w->w.node);
+		il_quit_leave(number);
 		int err = il_signal_watch(&w->w, number);
 		if (err) {
 			unwatch(t);

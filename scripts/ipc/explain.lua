@@ -7,7 +7,7 @@ local ipc, core = ...
 local board, wait_graph = core.script "ipc.board", core.script "ipc.wait_graph"
 local explain = {}
 
-local open = io.open
+local open, stderr = io.open, io.stderr
 -- seconds: from one reading to the next; that a process runs without a wait; that a lock is waited for
 local BETWEEN <const>, BUSY <const>, LONG <const> = 0.05, 1, 0.2
 local READER <const> = "ipc.explain" -- name of a task
@@ -219,6 +219,24 @@ function explain.findings(system)
   add_held(findings, list, known, system)
   for _, process in ipairs(system.processes) do findings[#findings + 1] = busy_finding(process, system.now) end
   return findings
+end
+
+local function task_line(t, known, now)
+  local node = known.processes[ipc.pid()] and known.processes[ipc.pid()][t.id]
+  local what = node and waits_text(node, now) or t.status
+  return ("  %s, %s, %s"):format(task_text(t.id, t.name), t.where, what)
+end
+
+-- What SIGQUIT prints: the tasks of this process, at once; then the findings, as soon as it waits.
+function explain.report()
+  local own, tasks, now = tonumber(tostring(ipc.current()):match("%d+")), ipc.tasks(), ipc.now()
+  local _, known = wait_graph.stuck{processes = board.all(), holders = {}, openers = {}}
+  local main = known.processes[ipc.pid()] and known.processes[ipc.pid()][0]
+  local lines = {("ipc: pid %d, tasks: %d"):format(ipc.pid(), #tasks - 1)}
+  if main then lines[2] = ("  main chunk, %s, %s"):format(main.wait.where or "?", waits_text(main, now)) end
+  for _, t in ipairs(tasks) do if t.id ~= own then lines[#lines + 1] = task_line(t, known, now) end end
+  stderr:write(table.concat(lines, "\n"), "\n")
+  for _, finding in ipairs(explain.explain()) do stderr:write("ipc: ", finding.text, "\n") end
 end
 
 function explain.explain() return explain.findings(explain.system()) end

@@ -194,6 +194,8 @@ describe("what was there before", function()
         ipc.sleep(0.002)
         ipc.run()
         local found, known = {}, {[2] = "lua's", [7] = "a sanitizer's", [8] = "too", [11] = "too"}
+        ]] .. (home.name == "ipclua" and 'known[3] = "the host answers it"' or "") .. [[
+
         for i = 1, 31 do found[#found + 1] = not known[i] and state(i) ~= "default" and i or nil end
         print(#found, found[1])]], "env --ignore-signal=PIPE")
       assert.equal("1\t13\n", output, errors)
