@@ -197,9 +197,10 @@ describe("on a redis server,", function()
       d:set("x", 1)
       server:cli("acl setuser default resetchannels")
       finally(function() server:cli("acl setuser default allchannels") end)
-      for call, value in pairs{set = 2, add = 2, delete = false, clear = false} do
+      for call, value in pairs{set = 2, add = 2, delete = false} do
         assert.same({nil, EACCES}, {d[call](d, "x", value), select(3, d[call](d, "x", value))})
       end
+      assert.same({nil, EACCES}, {d:clear(), select(3, d:clear())})
       assert.error(function() m[0] = 1 end)
       assert.same({nil, EACCES}, {m:add(0, 1), select(3, m:add(0, 1))})
       assert.same({1, 0}, {(d:get("x")), m[0]})
