@@ -24,7 +24,7 @@ local SKIPPED = {
     "spec/ipctl/",
   },
   address = {"/points/"},
-  thread = {"/points/", "/host_", "/examples_end_"},
+  thread = {"/points/", "/host_", "/examples_end_", "/explain_"},
 }
 local TOOLS = {address = {"asan", "address,undefined"}, thread = {"tsan", "thread"}}
 
