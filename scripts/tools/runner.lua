@@ -7,7 +7,7 @@ local runner = {parts = {}}
 
 -- Specs wait more than they compute: there are more of them at a time than CPUs.
 local CPUS <const> = tonumber(io.popen("nproc"):read("l")) or 1
-local LANES <const> = tonumber(os.getenv("LANES")) or 2 * CPUS
+local LANES <const> = tonumber(os.getenv("LANES")) or 3 * CPUS
 local ENDED <const> = "^@@ ended with status (%d+) after (%d+)m([%d.]+)s%+(%d+)m([%d.]+)s of CPU: (.*)$"
 
 local LITTER <const> = 98 -- what scripts/tools/job ends with where a job left something

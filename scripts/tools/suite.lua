@@ -16,14 +16,15 @@ local spec = os.getenv("SPEC") or "spec"
 -- never waits, which TSan puts off until it does.
 local TAGS = {stock = "slow", address = "slow,nosan", thread = "slow,nosan,busy"}
 -- Files that would show the same again: C programs with sanitizers of their own; under stock Lua the engines, which are
--- the same C code, and what starts the host; under TSan what has one thread. Kill points have a program of their own.
+-- the same C code, and what starts the host; under ASan what is written in Lua; under TSan what has one thread. Kill
+-- points have a program of their own.
 local SKIPPED = {
   host = {"/points/"},
   stock = {
     "spec/engines/", "_traffic_", "_death_", "_end_", "_all_", "/codec_", "/host_", "/examples_", "/pages_",
     "spec/ipctl/",
   },
-  address = {"/points/"},
+  address = {"/points/", "spec/ipctl/", "/explain_"},
   thread = {"/points/", "/host_", "/examples_end_", "/explain_"},
 }
 local TOOLS = {address = {"asan", "address,undefined"}, thread = {"tsan", "thread"}}
