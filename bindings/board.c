@@ -35,6 +35,19 @@ static int boards(lua_State *L)
 	return 1;
 }
 
+/* core.board(path): its bytes as they are now; nil: it is none that can be read. */
+static int board(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1);
+	size_t size = il_board_size(path);
+	luaL_Buffer bytes;
+	if (!size)
+		return 0;
+	char *to = luaL_buffinitsize(L, &bytes, size);
+	luaL_pushresultsize(&bytes, il_board_read(path, to, size));
+	return 1;
+}
+
 static int explained(lua_State *L, int status, lua_KContext context)
 {
 	(void)status;
@@ -51,7 +64,7 @@ static int explain(lua_State *L)
 	return explained(L, LUA_OK, 0);
 }
 
-static const luaL_Reg internals[] = { { "boards", boards }, { NULL, NULL } };
+static const luaL_Reg internals[] = { { "boards", boards }, { "board", board }, { NULL, NULL } };
 
 void il_board_open(lua_State *L)
 {

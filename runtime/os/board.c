@@ -282,9 +282,10 @@ struct il_board_record *il_board_add(uint32_t *last)
 	return il_board_at(record);
 }
 
+/* A child that nobody told us of leaves its parent's. */
 void il_board_close(void)
 {
-	if (!il_board.head)
+	if (!il_board.head || getpid() != il_fork.pid)
 		return;
 	munmap(il_board.head, MAPPED);
 	at_fork();
@@ -299,11 +300,48 @@ void il_board_close(void)
 
 /* The boards of others ------------------------------------------------------------------------------------ */
 
+/* Any user may make a file with such a name: it is to be one that cannot make us wait, and of this user, or root is the
+ * reader. -1: it is not. */
+static int open_board(int folder, const char *name, struct stat *st)
+{
+	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return -1;
+	uid_t user = geteuid();
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && (user == 0 || st->st_uid == user))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+size_t il_board_size(const char *path)
+{
+	struct stat st;
+	int fd = open_board(AT_FDCWD, path, &st);
+	if (fd < 0)
+		return 0;
+	close(fd);
+	size_t most = size_of(IL_BOARD_MOST);
+	return (uint64_t)st.st_size < most ? (size_t)st.st_size : most;
+}
+
+size_t il_board_read(const char *path, char *bytes, size_t size)
+{
+	struct stat st;
+	int fd = open_board(AT_FDCWD, path, &st);
+	if (fd < 0)
+		return 0;
+	ssize_t n = read(fd, bytes, size);
+	close(fd);
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* The pids are those of our namespace. */
 static bool is_of_our_space(int folder, const char *name)
 {
 	struct il_board_head head;
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+	int fd = open_board(folder, name, &st);
 	if (fd < 0)
 		return false;
 	ssize_t size = read(fd, &head, sizeof head);

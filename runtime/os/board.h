@@ -167,4 +167,10 @@ void il_boards_sweep(void);
  * many bytes all of them take. */
 size_t il_boards_list(char *names, size_t size);
 
+/* Bytes of a board that can be read, at most those of the largest; 0: it is none of this user's. */
+size_t il_board_size(const char *path);
+
+/* Reads so many at most; how many there were. */
+size_t il_board_read(const char *path, char *bytes, size_t size);
+
 #endif

@@ -192,7 +192,7 @@ void il_park(lua_State *L, const struct il_wait *w, int64_t deadline, const void
 
 void il_park_again(struct il_task *t)
 {
-	uint32_t record = t ? t->board : il_sched()->main_board;
+	uint32_t record = t ? il_task_here(t)->board : il_sched()->main_board;
 	struct il_board_record *r = record && il_board.head ? il_board_at(record) : NULL;
 	if (!r || r->kind != IL_BOARD_WAITS)
 		return;

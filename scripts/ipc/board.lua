@@ -14,8 +14,8 @@ local WAITS <const>, RUNS <const>, CASE <const>, HOLD <const> = 1, 2, 3, 4
 
 local function text(bytes) return bytes:match("^[^\0]*") end
 
-local function read_file(path, mode)
-  local file = open(path, mode)
+local function read_file(path)
+  local file = open(path)
   if not file then return nil end
   local bytes = file:read("a")
   file:close()
@@ -29,7 +29,7 @@ local function head_of(bytes)
   if magic ~= "ipcboard" or layout ~= LAYOUT or record_size ~= RECORD:packsize() then return nil end
   return {
     pid = pid, start = start, space = space, turned = turned ~= 0 and turned / 1e9 or nil, used = used, at = head_size,
-    address = address, timers = timers,
+    address = address, timers = timers, chained = {},
     command = (command:gsub("%z+$", ""):gsub("%z", " ")),
   }
 end
@@ -55,11 +55,11 @@ local function call_of(r)
   }
 end
 
--- What the record's chain leads to.
+-- What the record's chain leads to. A record is in one chain, and that is no ring, or the board is damaged.
 local function add_chain(bytes, head, r, wait)
-  local seen = 0
-  while r and r.next ~= 0 and seen < head.used do
-    r, seen = record_of(bytes, head, r.next), seen + 1
+  while r and r.next ~= 0 and not head.chained[r.next] do
+    head.chained[r.next] = true
+    r = record_of(bytes, head, r.next)
     if r and r.kind == CASE then
       wait.cases = wait.cases or {}
       table.insert(wait.cases, call_of(r))
@@ -118,7 +118,7 @@ end
 function board.all()
   local list = {}
   for _, path in ipairs(core.boards()) do
-    local b = board.parse(read_file(path, "rb") or "", read_file(path, "rb") or "")
+    local b = board.parse(core.board(path) or "", core.board(path) or "")
     if b and path:find(PREFIX .. b.pid .. "%." .. b.start .. "$") and has_it(b) then
       b.state = state_of(b.pid)
       if b.state then list[#list + 1] = b end

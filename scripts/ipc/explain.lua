@@ -79,9 +79,17 @@ end
 
 -- Words -----------------------------------------------------------------------------------------------------
 
+local SHOWN <const> = 200 -- bytes of a name or a command
+
+-- As it can be shown on a terminal, whatever wrote it.
+local function plain(text)
+  if #text > SHOWN then text = text:sub(1, SHOWN) .. "..." end
+  return (text:gsub("%c", "?"))
+end
+
 local function task_text(task, name)
   if task == 0 then return "main chunk" end
-  return ("task %d%s"):format(task, name and (" '%s'"):format(name) or "")
+  return ("task %d%s"):format(task, name and (" '%s'"):format(plain(name)) or "")
 end
 
 local function process_text(pid, process)
@@ -91,16 +99,16 @@ local function process_text(pid, process)
     command = file and file:read("a"):gsub("%z+$", ""):gsub("%z", " ") or ""
     if file then file:close() end
   end
-  return ("pid %d%s"):format(pid, command ~= "" and (" (%s)"):format(command) or "")
+  return ("pid %d%s"):format(pid, command ~= "" and (" (%s)"):format(plain(command)) or "")
 end
 
 local function who(node)
-  local where = node.wait.where and ", " .. node.wait.where or ""
+  local where = node.wait.where and ", " .. plain(node.wait.where) or ""
   return ("%s, %s%s"):format(process_text(node.pid, node.process), task_text(node.wait.task, node.wait.name), where)
 end
 
 local function call_text(case)
-  local text = case.key ~= "" and ("%s of %s"):format(case.call, case.key) or case.call
+  local text = case.key ~= "" and ("%s of %s"):format(case.call, plain(case.key)) or case.call
   if case.call == "task join" then return ("%s of task %d"):format(case.call, case.other or 0) end
   if case.call == "process wait" then return ("%s for pid %d"):format(case.call, case.other or 0) end
   return text
@@ -224,11 +232,10 @@ end
 local function task_line(t, known, now)
   local node = known.processes[ipc.pid()] and known.processes[ipc.pid()][t.id]
   local what = node and waits_text(node, now) or t.status
-  return ("  %s, %s, %s"):format(task_text(t.id, t.name), t.where, what)
+  return ("  %s, %s, %s"):format(task_text(t.id, t.name), plain(t.where), what)
 end
 
--- What SIGQUIT prints: the tasks of this process, at once; then the findings, as soon as it waits.
-function explain.report()
+local function report()
   local own, tasks, now = tonumber(tostring(ipc.current()):match("%d+")), ipc.tasks(), ipc.now()
   local _, known = wait_graph.stuck{processes = board.all(), holders = {}, openers = {}}
   local main = known.processes[ipc.pid()] and known.processes[ipc.pid()][0]
@@ -238,6 +245,10 @@ function explain.report()
   stderr:write(table.concat(lines, "\n"), "\n")
   for _, finding in ipairs(explain.explain()) do stderr:write("ipc: ", finding.text, "\n") end
 end
+
+-- What SIGQUIT prints: the tasks of this process, at once; then the findings, as soon as it waits. A program that has
+-- put functions of its own into the module does not fail by it.
+function explain.report() pcall(report) end
 
 function explain.explain() return explain.findings(explain.system()) end
 

@@ -171,12 +171,15 @@ describe("a board", function()
     end)
     local whole = 0
     processes.await(function()
+      child:signal("STOP") -- anywhere
+      processes.await(function() return processes.state(child.pid) == "T" end, "it does not stop")
       for _, found in ipairs(board.all()) do
         for _, w in ipairs(found.pid == child.pid and found.waits or {}) do
           whole = whole + 1
           assert.same({"queue receive", "private", w.task == 0}, {w.call, w.key, w.deadline ~= nil})
         end
       end
+      child:signal("CONT")
       return whole >= 20
     end, "it is never whole")
     child:signal("KILL")
