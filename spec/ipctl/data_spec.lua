@@ -11,15 +11,11 @@ local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
 
-local function text_of(key)
-  return (tostring(key):match("%((.*)%)$"))
-end
-
 contract.each(_ENV, "ipctl with shared data", ipc.shared_data, function(engine, _, _, key)
   if engine.private then return end
 
   it("gets and sets names", function()
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     assert.truthy(ipctl.failure("get", name, "a"):find("there is none", 1, true))
     assert.equal("", ipctl.output("set", "--create", "1000000", name, "a", '{"b": 1.50}'))
     local d <close> = assert(ipc.shared_data(key()))
@@ -47,7 +43,7 @@ contract.each(_ENV, "ipctl with shared data", ipc.shared_data, function(engine, 
     local d <close> = assert(ipc.shared_data(key()))
     d:set("a", 1)
     local child <close> = assert(ipc.process{
-      ipctl.program, "watch", text_of(key()), "a", "--count", "3", "--json", stdout = "pipe",
+      ipctl.program, "watch", ipctl.text_of(key()), "a", "--count", "3", "--json", stdout = "pipe",
     })
     assert.truthy(child.stdout:receive(PATIENCE):find('"value":1', 1, true))
     d:delete("a")
@@ -55,7 +51,7 @@ contract.each(_ENV, "ipctl with shared data", ipc.shared_data, function(engine, 
     d:set("a", "two")
     assert.truthy(child.stdout:receive(PATIENCE):find('"value":"two"', 1, true))
     assert.is_true(child:wait(PATIENCE))
-    assert.same({1, "", ""}, {ipctl.run{"watch", text_of(key()), "absent", "--timeout", "0"}})
+    assert.same({1, "", ""}, {ipctl.run{"watch", ipctl.text_of(key()), "absent", "--timeout", "0"}})
     d:remove()
   end)
 end)
@@ -65,7 +61,7 @@ contract.each(_ENV, "ipctl with shared memory", ipc.shared_memory, function(engi
 
   it("gets, sets and watches slots", function()
     local m <close> = assert(ipc.shared_memory(key(), 3))
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     m[2] = -5
     assert.equal("0\t0\n1\t0\n2\t-5\n", ipctl.output("get", "--memory", name))
     ipctl.output("set", "--memory", name, "1", "40")
@@ -81,7 +77,7 @@ contract.each(_ENV, "ipctl lock", ipc.mutex, function(engine, _, _, key)
   if engine.private then return end
 
   it("runs a program with the mutex held, and has its status", function()
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     assert.same({3, "in\n", ""}, {ipctl.run{"lock", name, "--", "sh", "-c", "echo in; exit 3"}})
     local m <close> = assert(ipc.mutex(key()))
     assert(m:acquire())
@@ -115,14 +111,14 @@ describe("ipctl lock", function()
     local flag = os.tmpname()
     finally(function() os.remove(flag) end)
     local child, finish = ipctl.start{
-      "lock", text_of(key), "--", "sh", "-c", "echo $$ > " .. flag .. "; exec sleep 1000",
+      "lock", ipctl.text_of(key), "--", "sh", "-c", "echo $$ > " .. flag .. "; exec sleep 1000",
     }
     processes.await(function() return shell.read(flag):find("\n") end, "the program runs")
     local pid = tonumber(shell.read(flag))
     child:signal("KILL")
     assert.equal(128 + 9, (finish()))
     processes.await(function() return (processes.state(pid) or "Z") == "Z" end, "the program ends")
-    local _, _, problem = ipctl.run{"lock", text_of(key), "--", "true"}
+    local _, _, problem = ipctl.run{"lock", ipctl.text_of(key), "--", "true"}
     assert.truthy(problem:find("its last holder died", 1, true))
   end)
 
@@ -131,7 +127,7 @@ describe("ipctl lock", function()
     finally(function() os.remove(path) end)
     local finishers = {}
     for i = 1, 8 do
-      finishers[i] = select(2, ipctl.start{"lock", text_of(key), "--", "sh", "-c",
+      finishers[i] = select(2, ipctl.start{"lock", ipctl.text_of(key), "--", "sh", "-c",
         ("read -r n <%s; echo $((${n:-0} + 1)) >%s"):format(path, path)})
     end
     for _, finish in ipairs(finishers) do assert.same({0, "", ""}, {finish()}) end

@@ -11,10 +11,6 @@ local waits = require "spec.support.waits"
 local PATIENCE <const> = waits.PATIENCE
 local PROCESSES <const> = 8
 
-local function text_of(key)
-  return (tostring(key):match("%((.*)%)$"))
-end
-
 -- What `ps` tells of a process; nil: nothing.
 local function process_of(pid)
   local status, text, problem = ipctl.run{"ps", "--json", tostring(pid)}
@@ -48,7 +44,7 @@ describe("ipctl", function()
       local found
       processes.await(function()
         for _, wait in ipairs((process_of(child.pid) or {waits = {}}).waits) do
-          if wait.key == text_of(key) then found = wait end
+          if wait.key == ipctl.text_of(key) then found = wait end
         end
         return found
       end, "it waits")
@@ -58,7 +54,7 @@ describe("ipctl", function()
     end
     local text = ipctl.output("ps")
     assert.truthy(text:find("^ *PID +STATE +TASK +SINCE +WHERE +WAITS FOR +COMMAND\n"))
-    assert.truthy(text:find("queue receive of " .. text_of(key), 1, true))
+    assert.truthy(text:find("queue receive of " .. ipctl.text_of(key), 1, true))
     finish(children)
     assert.is_nil(process_of(children[1].pid))
   end)
@@ -73,7 +69,7 @@ describe("ipctl", function()
       text = ipctl.output("map")
       return text:find(("\n  waits +%d [^\n]*main chunk: mutex acquire\n"):format(child.pid))
     end, "it is seen to wait")
-    assert.truthy(text:find(text_of(key) .. " (mutex)\n", 1, true))
+    assert.truthy(text:find(ipctl.text_of(key) .. " (mutex)\n", 1, true))
     assert.truthy(text:find(("\n  open +%d [^\n]*mutex\n"):format(child.pid)))
     local dot = ipctl.output("map", "--dot")
     assert.truthy(dot:find("^digraph ipc {\n") and dot:find("\n}\n$"))
@@ -104,7 +100,7 @@ describe("ipctl", function()
     for _, child in ipairs(children) do child.channel:send("go on") end
     local ring
     processes.await(function()
-      local _, text = ipctl.run{"explain", "--json", text_of(a)}
+      local _, text = ipctl.run{"explain", "--json", ipctl.text_of(a)}
       for _, finding in ipairs(ipctl.lines(text)) do ring = finding.kind == "ring" and finding or ring end
       return ring
     end, "the ring is told")
@@ -115,6 +111,6 @@ describe("ipctl", function()
     assert.same(expected, pids)
     assert.truthy(ipctl.output("explain", tostring(pids[1])):find("each waits for the next", 1, true))
     finish(children)
-    assert.same({1, "", ""}, {ipctl.run{"explain", text_of(a)}})
+    assert.same({1, "", ""}, {ipctl.run{"explain", ipctl.text_of(a)}})
   end)
 end)

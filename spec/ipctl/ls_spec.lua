@@ -10,12 +10,6 @@ local waits = require "spec.support.waits"
 local PROCESSES <const> = 8
 local PATIENCE <const> = waits.PATIENCE
 
--- What `ls` calls the key.
-local function name_of(key)
-  if key.id then return ("sysv:0x%08x"):format(key.id & 0xffffffff) end
-  return "shm:" .. key.name
-end
-
 -- Children that open the object, say so, and keep it until they are told to end.
 local function users(open)
   local children = {}
@@ -56,14 +50,14 @@ for _, noun in ipairs{"queue", "mutex", "semaphore", "shared_memory", "shared_da
     it("tells which processes use it, and that none does", function()
       local open = function() return openers[noun](key()) end
       local children = users(open)
-      local found = ipctl.find(name_of(key()), noun)
+      local found = ipctl.find(ipctl.name_of(key()), noun)
       assert.is_truthy(found)
       if counts_users(engine, noun) then
         assert.is_true(found.in_use)
         assert.is_false(found.orphan)
       end
       finish(children)
-      found = ipctl.find(name_of(key()), noun)
+      found = ipctl.find(ipctl.name_of(key()), noun)
       assert.equal(counts_users(engine, noun), found.orphan)
       assert.is_false(found.in_use)
     end)
@@ -83,7 +77,7 @@ describe("ipctl ls", function()
     local job <close> = assert(q:take(1, 0))
     assert(q:take(2, 0)):bury("bad")
     q:send(1, "later", nil, {after = 1000})
-    local found = ipctl.find(name_of(key), "queue")
+    local found = ipctl.find(ipctl.name_of(key), "queue")
     assert.same({3, 1, 1, 1}, {found.messages, found.taken, found.dead, found.delayed})
     assert.is_true(found.holds)
     assert(job:done())
@@ -100,7 +94,7 @@ describe("ipctl ls", function()
     assert.equal("waits", child.channel:receive(PATIENCE))
     local deadline = ipc.now() + PATIENCE
     local found
-    repeat found = ipctl.find(name_of(key), "mutex") until found.waiters == 1 or ipc.now() > deadline
+    repeat found = ipctl.find(ipctl.name_of(key), "mutex") until found.waiters == 1 or ipc.now() > deadline
     assert.same({1, 1, 1, ipc.pid()}, {found.waiters, found.held, found.max, found.holder})
     m:release()
     assert.is_true(child:wait(PATIENCE))
@@ -115,7 +109,7 @@ describe("ipctl ls", function()
     assert.equal("has it", child.channel:receive(PATIENCE))
     child:signal("KILL")
     child:wait()
-    local found = ipctl.find(name_of(key), "mutex")
+    local found = ipctl.find(ipctl.name_of(key), "mutex")
     assert.same({true, true, true}, {found.orphan, found.holds, found.abandoned})
   end)
 
@@ -128,11 +122,11 @@ describe("ipctl ls", function()
     file:seek("end")
     file:write(("\0"):rep(64))
     file:close()
-    assert.equal("damaged", ipctl.find(name_of(key), "queue").fault)
+    assert.equal("damaged", ipctl.find(ipctl.name_of(key), "queue").fault)
     file = assert(io.open(path, "wb"))
     file:write("not ours")
     file:close()
-    assert.equal("another program's", ipctl.find(name_of(key), "queue").fault)
+    assert.equal("another program's", ipctl.find(ipctl.name_of(key), "queue").fault)
     assert.truthy(ipctl.output("ls"):find("another program's", 1, true))
   end)
 
@@ -200,7 +194,7 @@ describe("ipctl ls", function()
     local q <close> = assert(ipc.queue(key))
     local text = ipctl.output("ls")
     assert.truthy(text:find("^NOUN +KEY +SIZE +PROCS +WAIT +AGE +STATE +CONTENT\n"))
-    assert.truthy(text:find("\nqueue +" .. name_of(key):gsub("%p", "%%%0") .. " +%d"))
+    assert.truthy(text:find("\nqueue +" .. ipctl.name_of(key):gsub("%p", "%%%0") .. " +%d"))
     assert.is_nil(text:find("\27", 1, true))
     q:close()
   end)

@@ -11,17 +11,12 @@ local waits = require "spec.support.waits"
 
 local PATIENCE <const> = waits.PATIENCE
 
--- The text of a key, as it is written on a command line.
-local function text_of(key)
-  return (tostring(key):match("%((.*)%)$"))
-end
-
 contract.each(_ENV, "ipctl with a queue", ipc.queue, function(engine, _, _, key)
   if engine.private then return end
 
   it("sends, peeks and receives lines of JSON", function()
     local q <close> = assert(ipc.queue(key()))
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     assert.equal("", ipctl.output("send", name, '{"a": [1, 2.50]}', "--type", "3"))
     assert.equal("", ipctl.output("send", name, "null", "17"))
     assert.equal('{"a": [1, 2.50]}\n', ipctl.output("peek", name))
@@ -36,13 +31,13 @@ contract.each(_ENV, "ipctl with a queue", ipc.queue, function(engine, _, _, key)
 
   it("sends the lines of its input", function()
     local q <close> = assert(ipc.queue(key()))
-    assert.same({0, "", ""}, {ipctl.run{"send", text_of(key()), stdin = '1\n"two"\n[3]\n'}})
-    assert.equal('1\n"two"\n[3]\n', ipctl.output("receive", text_of(key()), "--count", "3"))
+    assert.same({0, "", ""}, {ipctl.run{"send", ipctl.text_of(key()), stdin = '1\n"two"\n[3]\n'}})
+    assert.equal('1\n"two"\n[3]\n', ipctl.output("receive", ipctl.text_of(key()), "--count", "3"))
     assert.same({nil, "timeout"}, {q:receive(nil, 0)})
   end)
 
   it("opens only what is there, unless it is to make it", function()
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     for _, verb in ipairs{"peek", "send", "receive"} do
       local problem = ipctl.failure(verb, name, verb == "send" and "1" or nil)
       assert.truthy(problem:find("there is none", 1, true), problem)
@@ -59,7 +54,7 @@ contract.jobs(_ENV, "ipctl with jobs", function(engine, _, _, key)
 
   it("takes a job and shows it, and then it is done", function()
     local q <close> = assert(ipc.queue(key()))
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     assert.same({"a"}, {ipctl.json("send", name, "--id", "a", "--json", '"x"')[1].id})
     local status, _, problem = ipctl.run{"send", name, "--id", "a", "1"}
     assert.equal(1, status)
@@ -72,7 +67,7 @@ contract.jobs(_ENV, "ipctl with jobs", function(engine, _, _, key)
 
   it("runs a program with each job, whose end is the job's word", function()
     local q <close> = assert(ipc.queue(key(), {backoff = {0, 0}}))
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     q:send(1, {n = 1})
     assert.equal('got {"n":1}\n', ipctl.output("take", name, "--", "sh", "-c", 'read -r line; echo "got $line"'))
     q:send(1, "again")
@@ -85,7 +80,7 @@ contract.jobs(_ENV, "ipctl with jobs", function(engine, _, _, key)
 
   it("lists dead letters, revives and drops them", function()
     local q <close> = assert(ipc.queue(key()))
-    local name = text_of(key())
+    local name = ipctl.text_of(key())
     assert.same({1, "", ""}, {ipctl.run{"dead", name}})
     for _, id in ipairs{"a", "b", "c"} do q:send(1, "of " .. id, nil, {id = id}) end
     for _ = 1, 3 do assert(q:take(nil, PATIENCE)):bury("no\27good") end
@@ -108,7 +103,7 @@ describe("ipctl with a queue", function()
 
   before_each(function()
     key = engine.key()
-    name = text_of(key)
+    name = ipctl.text_of(key)
   end)
   after_each(engine.cleanup)
 
@@ -180,14 +175,20 @@ describe("ipctl with a queue", function()
     assert.same({130, "", ""}, {finish()})
   end)
 
-  it("ends the program, and gives its job back, when it is told to end", function()
-    local q <close> = assert(ipc.queue(key))
+  -- `take` with a program that runs; its pid is the last result.
+  local function take_long(q)
     q:send(1, "long")
     local flag = os.tmpname()
     finally(function() os.remove(flag) end)
     local child, finish = ipctl.start{"take", name, "--", "sh", "-c", "echo $$ > " .. flag .. "; exec sleep 1000"}
     processes.await(function() return shell.read(flag):find("\n") end, "the program runs")
     local pid = tonumber(shell.read(flag))
+    return child, finish, pid
+  end
+
+  it("ends the program, and gives its job back, when it is told to end", function()
+    local q <close> = assert(ipc.queue(key))
+    local child, finish, pid = take_long(q)
     child:signal("TERM")
     assert.equal(128 + 15, (finish()))
     assert.is_nil(processes.state(pid))
@@ -223,12 +224,7 @@ describe("ipctl with a queue", function()
 
   it("ends with its program when it is killed, and the job has a death", function()
     local q <close> = assert(ipc.queue(key))
-    q:send(1, "long")
-    local flag = os.tmpname()
-    finally(function() os.remove(flag) end)
-    local child, finish = ipctl.start{"take", name, "--", "sh", "-c", "echo $$ > " .. flag .. "; exec sleep 1000"}
-    processes.await(function() return shell.read(flag):find("\n") end, "the program runs")
-    local pid = tonumber(shell.read(flag))
+    local child, finish, pid = take_long(q)
     child:signal("KILL")
     assert.equal(128 + 9, (finish()))
     processes.await(function()

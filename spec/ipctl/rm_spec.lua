@@ -13,15 +13,6 @@ local PATIENCE <const> = waits.PATIENCE
 local WORKERS <const> = 3
 local PAUSE <const> = 0.006 -- seconds at most, in which a worker has nothing open: so there are orphans
 
-local function text_of(key)
-  return (tostring(key):match("%((.*)%)$"))
-end
-
--- What `ls` calls it.
-local function name_of(key)
-  return key.id and ("sysv:0x%08x"):format(key.id & 0xffffffff) or text_of(key)
-end
-
 local openers = {
   queue = ipc.queue,
   mutex = ipc.mutex,
@@ -98,11 +89,11 @@ for noun, make in pairs(openers) do
 
     it("removes it by its key", function()
       local object <close> = open(noun, key())
-      assert.equal("", ipctl.output("rm", text_of(key())))
+      assert.equal("", ipctl.output("rm", ipctl.text_of(key())))
       assert.equal(2, (select(3, make(key(), {create = false}))))
-      local status, _, problem = ipctl.run{"rm", text_of(key())}
+      local status, _, problem = ipctl.run{"rm", ipctl.text_of(key())}
       assert.equal(1, status)
-      assert.truthy(problem:find("there is no object " .. text_of(key()), 1, true), problem)
+      assert.truthy(problem:find("there is no object " .. ipctl.text_of(key()), 1, true), problem)
       object:close()
     end)
   end)
@@ -113,7 +104,7 @@ describe("ipctl rm", function()
 
   before_each(function()
     key = engines.shm.key()
-    name = text_of(key)
+    name = ipctl.text_of(key)
     start = name:match("^(.*%.)%d+$") -- of all keys of this process
   end)
   after_each(engines.shm.cleanup)
@@ -143,7 +134,7 @@ describe("ipctl rm", function()
 
   it("removes a System V object by the number of its key", function()
     local other = engines.sysv.key()
-    local number = name_of(other)
+    local number = ipctl.name_of(other)
     ipc.queue(other):close()
     ipctl.output("rm", number)
     assert.is_true(removed(number, "queue"))
@@ -157,7 +148,7 @@ describe("ipctl rm", function()
       local object = open(noun, k)
       if fn then fn(object) end
       object:close()
-      list[#list + 1] = {noun, text_of(k)}
+      list[#list + 1] = {noun, ipctl.text_of(k)}
     end
     make(kept, "queue", function(q) q:send(1, 1) end)
     make(kept, "queue", function(q)
@@ -196,7 +187,7 @@ describe("ipctl rm", function()
           end)
         end
         local function remove()
-          for _ in remove_orphans(name_of(k)):gmatch("[^\n]+") do taken = taken + 1 end
+          for _ in remove_orphans(ipctl.name_of(k)):gmatch("[^\n]+") do taken = taken + 1 end
         end
         while left > 0 do ipc.scope(function(scope) for _ = 1, 2 do scope:task(remove) end end) end
         assert.equal(0, left)

@@ -69,6 +69,16 @@ function ipctl.json(...)
   return ipctl.lines(ipctl.output(...))
 end
 
+-- The text of a key, as it is written on a command line.
+function ipctl.text_of(key)
+  return (tostring(key):match("%((.*)%)$"))
+end
+
+-- What `ls` calls it.
+function ipctl.name_of(key)
+  return key.id and ("sysv:0x%08x"):format(key.id & 0xffffffff) or ipctl.text_of(key)
+end
+
 -- What `ls` tells of a key and a noun; nil: nothing. That there is nothing at all is status 1.
 function ipctl.find(key, noun, ...)
   local status, text, problem = ipctl.run{"ls", "--json", ...}
